@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__BASE_CX_H
+#define MN__BASE_CX_H
+
+/* The host's side of a context: message, scratch memory, cancellation, log. One for each thread.
+ * Core functions that can fail take a struct mn_cx, record one message with mn_fail and return its
+ * status. */
+
+#include "base/arena.h"
+#include "metanas/cx.h"
+#include "metanas/plugin.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { MN__MESSAGE = 2048 };
+
+struct mn__workspace;
+struct mn__batches;
+struct mn__instance;
+
+/* Called after every task step; see mn_step_done. */
+typedef int (*mn__step_fn)(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
+                           double skip_share, const struct mn_point *now);
+
+struct mn__cx {
+    struct mn_cx pub; /* first: a struct mn_cx * is cast to this */
+    char message[MN__MESSAGE];
+    int status; /* of the recorded message; MN_OK = none */
+    struct mn__arena scratch;
+    const struct mn__instance *unit;      /* whose function runs: names log lines and bad options */
+    struct mn__workspace *workspace;      /* for model passes; NULL = none on this thread */
+    const struct mn__batches *prescribed; /* mini-batches given from outside (probe), or NULL */
+    int quiet;                            /* highest log level printed */
+    mn__step_fn on_step;
+    void *on_step_data;
+};
+
+/* Mini-batches that replace the drawn ones: `steps` of n images each, in order. */
+struct mn__batches {
+    int64_t steps;
+    const struct mn_set *sets; /* [steps] */
+};
+
+/* Make a context ready. Always succeeds. `fini` takes a zeroed or ready context. */
+void mn__cx_init(struct mn__cx *cx);
+void mn__cx_fini(struct mn__cx *cx);
+
+static inline struct mn__cx *mn__cx_of(struct mn_cx *cx) {
+    return (struct mn__cx *)cx;
+}
+
+/* The recorded message ("" = none), its status, and forgetting both. */
+const char *mn__cx_message(const struct mn_cx *cx);
+void mn__cx_clear(struct mn_cx *cx);
+
+/* Put "context: " before the recorded message: where a failure happened. Returns the status. */
+MN_PRINTF(2, 3) int mn__cx_where(struct mn_cx *cx, const char *format, ...);
+
+/* The status of a plugin's call, checked: a positive or unknown value, or a failure without a
+ * message, becomes a message that names the unit. Messages get "unit: " in front. Releases the
+ * scratch that the call took. */
+int mn__cx_result(struct mn_cx *cx, const struct mn__instance *unit, size_t mark, int status);
+
+/* Cancellation: set by a signal handler (async-signal-safe), read by mn_cancelled. */
+void mn__cancel(int signal_number);
+int mn__cancel_signal(void); /* 0 = none */
+void mn__cancel_reset(void);
+
+/* The table in every context. Services that belong to other files are set by them through
+ * mn__host_table at start: model (model/model.c), builder (model/builder.c), batches
+ * (run/episode.c). base/ fills errors, log, memory. */
+struct mn_host *mn__host_table(void);
+
+/* Exit code of the program for a status (docs/configuration.md): 0 ok, 1 internal, 2 usage or
+ * configuration, 3 input or output, 4 numeric, 5 out of memory, 6 unsupported, 75 cancelled. */
+int mn__exit_code(int status);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__BASE_TEXT_H
+#define MN__BASE_TEXT_H
+
+/* Text without the locale. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Parse the whole of `text`; 1 = done, 0 = not a number of that type or out of its range. Reals
+ * accept 1, 1.5, .5, 1e-3; ints accept 1_000 and 1e3 where exact. Never depends on the locale. */
+int mn__text_int(const char *text, int64_t *out);
+int mn__text_real(const char *text, double *out);
+
+/* Write the shortest decimal that reads back as x, independent of the locale; returns its length.
+ */
+int mn__text_from_real(double x, char *out, size_t size);
+
+/* The candidate nearest to `word` by edit distance with transpositions, or NULL if none is near
+ * enough to be a likely slip (distance at most 1 + length / 4). */
+const char *mn__text_nearest(const char *word, const char *const *candidates, size_t n);
+
+/* "1,234,567" into out. */
+const char *mn__text_count(int64_t n, char *out, size_t size);
+/* "12.3 MB", "1 h 03 min", ... */
+const char *mn__text_bytes(uint64_t bytes, char *out, size_t size);
+const char *mn__text_duration(double seconds, char *out, size_t size);
+
+#endif

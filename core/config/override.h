@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__CONFIG_OVERRIDE_H
+#define MN__CONFIG_OVERRIDE_H
+
+/* --set section.key=value: the value is YAML (so lists and whole sections work:
+ * --set 'op_mixer={use: softmax}'). Faults point at "argument N". A changed `use` in a section
+ * drops the section's other keys that came from the file only where the new unit does not know them
+ * (with a warning that names them). */
+
+#include "config/yaml.h"
+
+/* Apply one override to the tree. `argument` is its position on the command line, for faults.
+ * Overridden keys carry the mark of the argument. Keys are created where missing. */
+void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const char *assignment,
+                        int argument, struct mn__faults *faults);
+
+#endif

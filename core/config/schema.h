@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__CONFIG_SCHEMA_H
+#define MN__CONFIG_SCHEMA_H
+
+/* Option tables against a tree: check every key of a section and fill the fields. */
+
+#include "config/yaml.h"
+#include "metanas/option.h"
+
+/* A table of options, walked by stride (plugins may be built with a longer struct mn_opt). */
+struct mn__options {
+    const struct mn_opt *at;
+    uint32_t n;
+    uint32_t stride;
+};
+const struct mn_opt *mn__option(const struct mn__options *options, uint32_t i);
+
+/* Where the keys of a bound section stood, so that a unit's own checks can point at them. */
+struct mn__bound {
+    const struct mn__yaml *section; /* may be NULL */
+    struct mn__mark mark;
+};
+
+/* Fill `instance` from `section` (NULL = all defaults). Every fault is added: unknown key (with the
+ * nearest known one), wrong type (what it looks like), out of range (the range), missing required
+ * key. `skip` is a key that the caller handles itself ("use"), or NULL. Text and lists live in
+ * `arena`. MN_OPT_PATH values are made relative to the file of their mark (a --set value: to the
+ * working directory). MN_OPT_MERGE reads the file and merges its keys. `what` names the section in
+ * messages: "op_mixer soft_prune". */
+void mn__schema_bind(struct mn__arena *arena, const struct mn__options *options,
+                     struct mn__yaml *section, const char *skip, const char *what, void *instance,
+                     struct mn__faults *faults);
+
+/* Write the instance's options as YAML lines `key: value` with `indent` spaces, every default
+ * spelled out, such that binding them again gives the same bits. Paths are written absolute.
+ * MN_OPT_MERGE paths are left out (their keys are there). */
+void mn__schema_write(const struct mn__options *options, const void *instance, int indent,
+                      FILE *out);
+
+/* "int, 1 to 100", "one of: a, b", ... for help and faults; into out. */
+const char *mn__option_range(const struct mn_opt *option, char *out, size_t size);
+/* The default as text, "(required)" for required ones. */
+const char *mn__option_default(const struct mn_opt *option, char *out, size_t size);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__MODEL_MODEL_H
+#define MN__MODEL_MODEL_H
+
+/* The network built from a search space, and one pass through it. The model is immutable; a
+ * workspace holds the activations of one thread. */
+
+#include "num/kernel.h"
+#include "plugin/instance.h"
+
+struct mn_model;
+struct mn__workspace;
+
+/* Build: call the search space's `build`, lay out w, a, choices and statistics, plan the workspace.
+ * The instances must outlive the model. Messages name the option or layer that does not fit. */
+int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
+                  const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
+                  int ways, int channels, int height, int width, int max_batch,
+                  const struct mn__kernels *kernels, struct mn_model **out);
+void mn__model_free(struct mn_model *model);
+
+/* Put the model's and builder's services into the host table. Once, at start. */
+void mn__model_install(struct mn_host *host);
+
+const struct mn_dims *mn__model_dims(const struct mn_model *model);
+/* Segment i of w (architecture 0) or a (1). */
+const struct mn_segment *mn__model_segment(const struct mn_model *model, int architecture, int i);
+
+/* Initial point: PyTorch's defaults for weights (convolution and linear weights and biases uniform
+ * in +-1/sqrt(fan_in); batch norm 1 and 0), logits normal with standard deviation `alpha_std`. */
+void mn__model_init(const struct mn_model *model, uint64_t seed, double alpha_std,
+                    struct mn_point *out);
+
+/* One thread's memory. */
+int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn__workspace **out);
+void mn__workspace_free(struct mn__workspace *workspace);
+size_t mn__model_workspace_bytes(const struct mn_model *model);
+
+/* Multiply-adds of one image, forward, all candidates computed. */
+double mn__model_work(const struct mn_model *model);
+
+/* ---- choices: the keep mask --------------------------------------------------------------- */
+
+/* One mixture: the candidates of an edge, or the inputs of a node. */
+struct mn__mixture {
+    const char *name; /* alpha.GROUP.op row E: "normal.1.op.0"; inputs: "normal.1.in" */
+    const char *group;
+    int is_input;
+    int edge; /* op mixture: index of the edge in its node */
+    int n_items;
+    const char *const *ops; /* op mixture: names of the items */
+    int64_t n_choices;
+    int64_t choice0; /* first byte in a keep mask */
+    int64_t logit0;  /* first real in a; -1 = no logits */
+};
+int mn__model_n_mixtures(const struct mn_model *model);
+const struct mn__mixture *mn__model_mixture(const struct mn_model *model, int i);
+
+/* Mixture weights of every choice at progress 1, without noise and without skipping:
+ * weights[n_choices]. */
+int mn__model_mixture_weights(struct mn_cx *cx, const struct mn_model *model,
+                              const struct mn_point *at, mn_real *weights);
+
+/* Hard pruning (Algorithm 3, line 8). */
+int mn__model_prune(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
+                    uint8_t *keep);
+
+/* Weights of the network that `keep` leaves (NULL = all): candidates and edges that are cut, and
+ * what only they used, do not count. */
+int64_t mn__model_parameters(const struct mn_model *model, const uint8_t *keep);
+
+/* The kept architecture as one line of text, the same for equal architectures:
+ * "normal: 0:conv_3x3@0+skip_connect@1 1:... | reduction: ..." ; node:op@input, several operations
+ * of an edge joined with '&'. Into out, truncated never: returns the length needed without the
+ * final zero, as snprintf does. */
+size_t mn__model_genotype(const struct mn_model *model, const uint8_t *keep, char *out,
+                          size_t size);
+
+/* Mean entropy in nats of the operation and input mixtures at progress 1: out[0] op, out[1] in. */
+int mn__model_entropy(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
+                      double out[2]);
+
+#endif

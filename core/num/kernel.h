@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__NUM_KERNEL_H
+#define MN__NUM_KERNEL_H
+
+/* The narrow interface to everything that is computed on activations. One source, compiled for each
+ * instruction set (AVX-512, AVX2 with FMA, SSE2 or plain) and picked at run time; a second table
+ * does the products with OpenBLAS; a third (tests/support/naive.c) is the reference in plain loops.
+ *
+ * Conventions. `x`, `y`, `g` are pointers to (channel 0, first image of the range, pixel 0); `xs`,
+ * `ys`, `gs` their channel strides. `len` is the length of the range: whole images, a multiple of
+ * MN__LANES. `mask` is [image] and repeats for each image of the range: element p of the range has
+ * mask[p % image]; NULL = do not mask. Pointers to reals are at least MN__LANES * sizeof(mn_real)
+ * readable past `len` (grids have slack). Sums over pixels are accumulated in double over blocks of
+ * at most one image. Kernels never allocate and are thread-safe. Tap offsets are in reals relative
+ * to the output pixel, and may be negative. */
+
+#include "num/grid.h"
+
+struct mn__kernels {
+    const char *name; /* "avx512", "avx2", "sse2", "openblas", "naive" */
+
+    /* Reals that `pack` writes for n_out outputs and n_in * n_tap products each. */
+    size_t (*packed)(int n_out, int n_in, int n_tap);
+    /* Repack weights for conv: w(o, i, t) = w[o * so + i * si + t * st]. Also used transposed. */
+    void (*pack)(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
+                 ptrdiff_t st, mn_real *packed);
+    /* y[o][p] = (accumulate ? y[o][p] : 0) + mask[p] * sum_{i,t} w(o,i,t) * x[i][p + tap[t]]. */
+    void (*conv)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
+                 const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
+                 const mn_real *mask, ptrdiff_t image, int accumulate);
+    /* dw[o * so + i * si + t * st] += sum_p g[o][p] * x[i][p + tap[t]]. g's padding is zero. */
+    void (*conv_dw)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *g,
+                    ptrdiff_t gs, const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw,
+                    ptrdiff_t so, ptrdiff_t si, ptrdiff_t st);
+    /* y[c][p] = (accumulate ? y : 0) + mask[p] * sum_t w[c * sc + t * st] * x[c][p + tap[t]]. */
+    void (*depthwise)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *w, ptrdiff_t sc,
+                      ptrdiff_t st, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
+                      ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
+    /* dw[c * sc + t * st] += sum_p g[c][p] * x[c][p + tap[t]]. */
+    void (*depthwise_dw)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *g, ptrdiff_t gs,
+                         const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw, ptrdiff_t sc,
+                         ptrdiff_t st);
+
+    /* Pooling with window taps tap[n_tap] in window order; valid[t] is [image]: 1 where tap t of
+     * that pixel lies on the image. Max: the first largest wins; which[c][p] (stride ws) is its
+     * tap. y's padding is written zero. */
+    void (*max_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *const *valid,
+                     const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, uint8_t *which,
+                     ptrdiff_t ws, ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
+    /* dx[c][p + tap[t]] += g[c][p] where which[c][p] == t. g's padding is zero. */
+    void (*max_pool_dx)(int n, int n_tap, const ptrdiff_t *tap, const uint8_t *which, ptrdiff_t ws,
+                        const mn_real *g, ptrdiff_t gs, mn_real *dx, ptrdiff_t dxs, ptrdiff_t len);
+    /* y[c][p] = weight[p] * sum_t x[c][p + tap[t]]; weight [image] = mask / number of valid taps.
+     */
+    void (*avg_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *weight,
+                     const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
+                     ptrdiff_t image);
+    /* dx[c][p + tap[t]] += weight[p] * g[c][p]; pixels of the padding may be written: the caller
+     * masks. */
+    void (*avg_pool_dx)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *weight,
+                        const mn_real *g, ptrdiff_t gs, mn_real *dx, ptrdiff_t dxs, ptrdiff_t len,
+                        ptrdiff_t image);
+
+    /* y = max(x, 0) */
+    void (*relu)(int n, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len);
+    /* dx += g where y > 0 (y is relu's input or output) */
+    void (*relu_dx)(int n, const mn_real *y, ptrdiff_t ys, const mn_real *g, ptrdiff_t gs,
+                    mn_real *dx, ptrdiff_t dxs, ptrdiff_t len);
+    /* y = s * x (accumulate = 0) or y += s * x */
+    void (*axpy)(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
+                 ptrdiff_t len, int accumulate);
+    /* sum_{c,p} x * y, in double */
+    double (*dot)(int n, const mn_real *x, ptrdiff_t xs, const mn_real *y, ptrdiff_t ys,
+                  ptrdiff_t len);
+
+    /* Over the mask's pixels of the range: sum[c] += sum_p y, and m2[c] the sum of squares about
+     * the range's own mean: the caller merges ranges (mn__moments_merge). */
+    void (*moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
+                    ptrdiff_t image, double *sum, double *m2);
+    /* y = (accumulate ? y : 0) + scale[c] * x + shift[c] * mask, then ReLU if relu. */
+    void (*affine)(int n, const mn_real *scale, const mn_real *shift, const mn_real *x,
+                   ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
+                   ptrdiff_t image, int accumulate, int relu);
+    /* sum_g[c] += sum_p g; sum_gx[c] += sum_p g * (x - centre[c]). g's padding is zero. */
+    void (*norm_sums)(int n, const mn_real *g, ptrdiff_t gs, const mn_real *x, ptrdiff_t xs,
+                      const mn_real *centre, ptrdiff_t len, double *sum_g, double *sum_gx);
+    /* y = a[c] * g + b[c] * x + c[c] * mask (batch norm backward); y may be g. */
+    void (*combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,
+                    const mn_real *x, ptrdiff_t xs, const mn_real *c, mn_real *y, ptrdiff_t ys,
+                    ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
+
+    /* Stride 2: phase q = 2 * (row parity) + (column parity) of a (h, w) tensor as four tensors of
+     * the half-size grid `out`, `phase` reals apart; pixels beyond the input read zero. Images
+     * 0..n-1 of the pointers given. */
+    void (*split)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
+                  const mn_real *x, mn_real *phases, ptrdiff_t phase);
+    /* x(2y+py, 2x+px) += phases(q)(y, x): the transpose of split. */
+    void (*merge)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
+                  const mn_real *phases, ptrdiff_t phase, mn_real *x);
+};
+
+/* Merge a range's (count, sum, m2) into a total, in double (Chan et al.): numerically safe. */
+void mn__moments_merge(int n, double count, const double *sum, const double *m2,
+                       double *total_count, double *total_sum, double *total_m2);
+
+/* The best table of this CPU, or the named one: "auto", "openblas", "avx512", "avx2", "sse2"; NULL
+ * if this CPU or build lacks it. */
+const struct mn__kernels *mn__kernels_find(const char *name);
+
+/* General matrix product on row-major arrays through OpenBLAS, one thread:
+ * C[m][n] = alpha * op(A) op(B) + beta * C. */
+void mn__gemm(int trans_a, int trans_b, int m, int n, int k, mn_real alpha, const mn_real *a,
+              int lda, const mn_real *b, int ldb, mn_real beta, mn_real *c, int ldc);
+/* Put OpenBLAS on one thread; MN_UNSUPPORTED with a message where its build does not allow that. */
+struct mn_cx;
+int mn__gemm_init(struct mn_cx *cx);
+/* "OpenBLAS 0.3.21 (Zen)" */
+const char *mn__gemm_version(void);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__PLUGIN_LOAD_H
+#define MN__PLUGIN_LOAD_H
+
+/* Opening one plugin file. load.c is the only file that includes <ltdl.h>. */
+
+#include "base/cx.h"
+
+/* Open the plugin at an absolute path and check its descriptor (docs/architecture.md, loading
+ * checks). The result lives as long as the program: plugins are never unloaded. On failure the
+ * message tells what is wrong with this file and what to do. */
+int mn__plugin_load(struct mn_cx *cx, const char *path, const struct mn_plugin **out);
+
+/* The checks alone, for a descriptor that came from elsewhere (tests, static plugins). `file` names
+ * it in messages. */
+int mn__plugin_check(struct mn_cx *cx, const char *file, const struct mn_plugin *plugin);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__PLUGIN_REGISTRY_H
+#define MN__PLUGIN_REGISTRY_H
+
+/* From `use: NAME` or `use: FILE/UNIT` to a unit. Nothing is scanned on the way: a run opens only
+ * what it names. Search order: --plugin-dir, METANAS_PLUGIN_PATH (colon-separated, ignored under
+ * setuid), the install directory. Elements must be absolute; the working directory is never
+ * searched. [setup] one thread. */
+
+#include "base/cx.h"
+#include "config/schema.h"
+
+struct mn__unit {
+    const struct mn_plugin *plugin;
+    const struct mn_unit *unit;
+    const char *file; /* absolute path, "(static)" for registered ones */
+    struct mn__options options;
+};
+
+struct mn__registry;
+
+/* `directories` in search order from --plugin-dir, NULL-terminated, may be NULL. */
+int mn__registry_new(struct mn_cx *cx, const char *const *directories, struct mn__registry **out);
+void mn__registry_free(struct mn__registry *registry);
+
+/* Register a descriptor without a file (tests, fuzzing). */
+int mn__registry_add(struct mn__registry *registry, struct mn_cx *cx,
+                     const struct mn_plugin *plugin);
+
+/* Find the unit for `use` of `kind`. The message has the shape: cannot load plugin 'x' for KIND
+ * (PLACE), the reason, where it was looked for, what to do; a near name of a plugin that exists is
+ * offered. `place` is "file:line:column" or NULL. */
+int mn__registry_find(struct mn__registry *registry, struct mn_cx *cx, int kind, const char *use,
+                      const char *place, struct mn__unit *out);
+
+/* Every plugin file found in the search path, for `metanas list`: calls back in order of directory
+ * and name; plugin is NULL and reason given for a rejected file; shadowed = 1 when an earlier
+ * directory has the same name. */
+typedef void (*mn__registry_seen)(void *data, const char *file, const struct mn_plugin *plugin,
+                                  const char *reason, int shadowed);
+int mn__registry_scan(struct mn__registry *registry, struct mn_cx *cx, mn__registry_seen seen,
+                      void *data);
+
+/* "op_mixer" and back (0 = unknown), in enum mn_kind order from 1 to MN__KINDS. */
+enum { MN__KINDS = 6 };
+const char *mn__kind_name(int kind);
+int mn__kind_from(const char *name);
+/* Bytes of a kind's vtable in this host, and in ABI 1.0 the least a plugin must have. */
+size_t mn__kind_vtable_size(int kind);
+
+#endif

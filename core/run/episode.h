@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__RUN_EPISODE_H
+#define MN__RUN_EPISODE_H
+
+/* Tasks: sampling them and drawing their mini-batches. */
+
+#include "run/experiment.h"
+
+/* Put task_steps, task_batch and step_done into the host table. Once, at start. */
+void mn__episode_install(struct mn_host *host);
+
+/* A task and its memory, in cx's scratch: lives until the scratch is released. Sampled from
+ * cx->where's split, meta-epoch and task. classes[ways] may be NULL. */
+int mn__episode_sample(const struct mn__experiment *experiment, struct mn_cx *cx,
+                       struct mn_task *out, int64_t *classes);
+
+#endif

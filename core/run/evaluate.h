@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__RUN_EVALUATE_H
+#define MN__RUN_EVALUATE_H
+
+/* Algorithm 3 over many tasks: adapt, prune, predict the query set. */
+
+#include "run/experiment.h"
+#include "run/workers.h"
+
+/* One task's result. */
+struct mn__task_result {
+    double accuracy;              /* of the pruned network on the query set */
+    double accuracy_before_prune; /* of the same network just before the hard prune */
+    double loss;                  /* of the pruned network */
+    double support_loss;          /* of the last adaptation step */
+    int64_t parameters;
+    const char *genotype; /* in the evaluation's arena; "" where nothing is searched */
+};
+
+struct mn__evaluation {
+    int64_t tasks;
+    struct mn__task_result *results; /* [tasks] */
+    double accuracy_mean, accuracy_ci95;
+    double before_mean, before_ci95;
+    double prune_gap,
+        prune_gap_ci95; /* accuracy_before_prune - accuracy, mean and paired interval */
+    double loss_mean;
+    double parameters_mean;
+    int64_t parameters_min, parameters_max;
+    struct mn__arena arena;
+};
+
+/* Evaluate tasks 0..n-1 of a split from the meta state (w, a) and the optimiser state [n_state]
+ * (copied for each task). Results do not depend on the number of workers. */
+int mn__evaluate(const struct mn__experiment *experiment, struct mn__workers *workers,
+                 struct mn_cx *cx, const struct mn_point *meta, const mn_real *state, int split,
+                 int64_t n, struct mn__evaluation *out);
+void mn__evaluation_fini(struct mn__evaluation *evaluation);
+
+/* Half width of the 95% confidence interval of the mean of x[n] (Student t); 0 for n < 2. */
+double mn__ci95(int64_t n, const double *x, double *mean);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__RUN_EXPERIMENT_H
+#define MN__RUN_EXPERIMENT_H
+
+/* A configuration made ready to run: options bound, plugins loaded, dataset open, model built. */
+
+#include "config/override.h"
+#include "model/model.h"
+
+/* Section run. */
+struct mn__run_options {
+    const char *name;
+    int64_t seed;
+    int64_t workers;
+    int64_t meta_epochs;
+    int64_t tasks_per_batch;
+    int64_t eval_every;       /* 0 = only at the end */
+    int64_t log_every;        /* 0 = never */
+    int64_t checkpoint_every; /* 0 = only at the end */
+    int32_t kernels;          /* choice */
+    double alpha_std;
+    bool prune_meta; /* cut meta-alphas at every evaluation (method: under meta_threshold at the
+                        final temperature) */
+    double meta_threshold;
+};
+
+/* Section task. */
+struct mn__task_options {
+    int64_t ways, shots, queries;
+    int64_t train_shots;   /* support images a class in meta-training; 0 = shots */
+    int64_t train_queries; /* 0 = queries */
+};
+
+/* Section evaluation. */
+struct mn__evaluation_options {
+    int64_t tasks;            /* metanas test */
+    int64_t validation_tasks; /* every eval_every */
+    int32_t batch_norm;       /* choice: 0 transductive, 1 support */
+};
+
+struct mn__experiment {
+    struct mn__arena arena;
+    const char *config_file;
+    struct mn__yaml *root;
+    struct mn__run_options run;
+    struct mn__task_options task;
+    struct mn__evaluation_options evaluation;
+    struct mn__registry *registry;
+    struct mn__instance dataset, search_space, op_mixer, input_mixer, task_learner, meta_learner;
+    struct mn_dataset_info data;
+    const struct mn__kernels *kernels;
+    struct mn_model *model;
+    int64_t n_state; /* task learner state */
+};
+
+enum mn__open_flag {
+    MN__OPEN_NO_DATA =
+        1 /* do not start the dataset (validate without the files, probe): image shape
+             then comes from describe-by-options where it can, else from `shape` */
+};
+
+struct mn__open {
+    const char *config;             /* file */
+    const char *const *sets;        /* --set assignments, NULL-terminated */
+    const int *set_arguments;       /* their positions on the command line */
+    const char *const *plugin_dirs; /* NULL-terminated or NULL */
+    uint32_t flags;
+    const int *shape;  /* [channels, height, width] for MN__OPEN_NO_DATA, or NULL */
+    int64_t max_batch; /* largest batch besides the learner's own; 0 = from the task section */
+    FILE *faults;      /* where faults of the configuration are printed; NULL = standard error */
+};
+
+/* Open; every fault of the configuration is printed to open->faults and counted in the message. */
+int mn__experiment_open(struct mn__experiment *experiment, struct mn_cx *cx,
+                        const struct mn__open *open);
+void mn__experiment_close(struct mn__experiment *experiment);
+
+/* The resolved configuration: every option of every section, plugin files and versions as comments;
+ * running it again repeats the run. */
+int mn__experiment_write_config(const struct mn__experiment *experiment, FILE *out);
+
+/* Options of the fixed sections, for help and docs: "run", "task", "evaluation"; NULL = no such. */
+const struct mn__options *mn__experiment_section(const char *name);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__RUN_METATRAIN_H
+#define MN__RUN_METATRAIN_H
+
+/* Algorithm 1 and 2: the outer loop, with logging, validation and checkpoints in a run directory.
+ */
+
+#include "run/checkpoint.h"
+#include "run/evaluate.h"
+
+/* The state that a checkpoint holds. */
+struct mn__state {
+    struct mn_point meta; /* w, a */
+    mn_real *learner;     /* [n_state] task learner's optimiser state */
+    int n_named;          /* meta learner's named state */
+    struct mn__named {
+        const char *name;
+        mn_real *at;
+        int64_t n;
+    } named[16];
+    int64_t meta_epoch; /* done so far */
+    struct mn__arena arena;
+};
+
+/* Initial state, or the one of a checkpoint. Loading checks names, shapes and seed against the
+ * experiment and names what differs. */
+int mn__state_new(const struct mn__experiment *experiment, struct mn_cx *cx, struct mn__state *out);
+int mn__state_load(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,
+                   struct mn__state *out);
+int mn__state_save(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,
+                   const struct mn__state *state, int n_extra, const struct mn__meta *extra);
+void mn__state_fini(struct mn__state *state);
+
+/* The task learner and meta learner once over one task and over one meta-batch, as the loop does
+ * them (probe and tests use them too). */
+int mn__adapt(const struct mn__experiment *experiment, struct mn_cx *cx, const struct mn_task *task,
+              struct mn_point *params, mn_real *learner);
+
+/* Where progress is shown. */
+struct mn__progress;
+
+/* Meta-train from `state` until run.meta_epochs are done, writing to the run directory `dir`
+ * (docs/configuration.md, run directory). Returns MN_CANCELLED after saving when a signal asked to
+ * stop. On any failure the last checkpoint stays and the message says how to go on. */
+int mn__metatrain(const struct mn__experiment *experiment, struct mn_cx *cx,
+                  struct mn__state *state, const char *dir);
+
+#endif
