@@ -55,17 +55,12 @@ struct mn__kernels {
     void (*avg_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *weight,
                      const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
                      ptrdiff_t image);
-    /* dx[c][p + tap[t]] += weight[p] * g[c][p]; pixels of the padding may be written: the caller
-     * masks. */
-    void (*avg_pool_dx)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *weight,
-                        const mn_real *g, ptrdiff_t gs, mn_real *dx, ptrdiff_t dxs, ptrdiff_t len,
-                        ptrdiff_t image);
 
     /* y = max(x, 0) */
     void (*relu)(int n, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len);
-    /* dx += g where y > 0 (y is relu's input or output) */
+    /* dx = (accumulate ? dx : 0) + (y > 0 ? g : 0); y is ReLU's input or output */
     void (*relu_dx)(int n, const mn_real *y, ptrdiff_t ys, const mn_real *g, ptrdiff_t gs,
-                    mn_real *dx, ptrdiff_t dxs, ptrdiff_t len);
+                    mn_real *dx, ptrdiff_t dxs, ptrdiff_t len, int accumulate);
     /* y = s * x (accumulate = 0) or y += s * x */
     void (*axpy)(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
                  ptrdiff_t len, int accumulate);

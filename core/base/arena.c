@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64, FIRST_BLOCK = 1 << 16 };
+
+struct mn__arena_block {
+    struct mn__arena_block *next;
+    size_t size;   /* usable bytes */
+    size_t before; /* bytes of the blocks before this one: makes marks plain numbers */
+    char pad[ALIGN - sizeof(void *) - 2 * sizeof(size_t)];
+};
+
+static atomic_uint_fast64_t system_calls;
+
+static char *data_of(struct mn__arena_block *block) {
+    return (char *)block + sizeof *block;
+}
+
+static struct mn__arena_block *block_new(size_t size, size_t before) {
+    const size_t usable = size < FIRST_BLOCK ? FIRST_BLOCK : (size + ALIGN - 1) / ALIGN * ALIGN;
+    if (usable < size || usable > SIZE_MAX / 2) {
+        return NULL;
+    }
+    struct mn__arena_block *block = aligned_alloc(ALIGN, sizeof *block + usable);
+    if (block != NULL) {
+        atomic_fetch_add(&system_calls, 1);
+        block->next = NULL;
+        block->size = usable;
+        block->before = before;
+    }
+    return block;
+}
+
+uint64_t mn__arena_system_calls(void) {
+    return atomic_load(&system_calls);
+}
+
+void mn__arena_fini(struct mn__arena *arena) {
+    struct mn__arena_block *block = arena->first;
+    while (block != NULL) {
+        struct mn__arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+    *arena = (struct mn__arena){0};
+}
+
+/* Move on to a block that holds `bytes`: the next kept one, or a new one in its place when that is
+ * too small. */
+static struct mn__arena_block *advance(struct mn__arena *arena, size_t bytes) {
+    struct mn__arena_block *current = arena->current;
+    const size_t before = current == NULL ? 0 : current->before + current->size;
+    struct mn__arena_block *next = current == NULL ? arena->first : current->next;
+    if (next != NULL && next->size >= bytes) {
+        return next;
+    }
+    struct mn__arena_block *block = block_new(bytes, before);
+    if (block == NULL) {
+        return NULL;
+    }
+    while (next != NULL) {
+        struct mn__arena_block *after = next->next;
+        free(next);
+        next = after;
+    }
+    if (current == NULL) {
+        arena->first = block;
+    } else {
+        current->next = block;
+    }
+    return block;
+}
+
+void *mn__arena_take(struct mn__arena *arena, size_t bytes) {
+    if (bytes > SIZE_MAX / 4) {
+        return NULL;
+    }
+    const size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    struct mn__arena_block *block = arena->current;
+    if (block == NULL || arena->used - block->before + rounded > block->size) {
+        block = advance(arena, rounded);
+        if (block == NULL) {
+            return NULL;
+        }
+        arena->current = block;
+        arena->used = block->before;
+    }
+    void *at = data_of(block) + (arena->used - block->before);
+    arena->used += rounded;
+    return at;
+}
+
+void *mn__arena_zeroed(struct mn__arena *arena, size_t bytes) {
+    void *at = mn__arena_take(arena, bytes);
+    if (at != NULL && bytes > 0) {
+        memset(at, 0, bytes);
+    }
+    return at;
+}
+
+void *mn__arena_array(struct mn__arena *arena, size_t count, size_t size) {
+    if (size != 0 && count > SIZE_MAX / 4 / size) {
+        return NULL;
+    }
+    return mn__arena_take(arena, count * size);
+}
+
+char *mn__arena_text(struct mn__arena *arena, const char *text) {
+    const size_t length = strlen(text) + 1;
+    char *copy = mn__arena_take(arena, length);
+    return copy == NULL ? NULL : memcpy(copy, text, length);
+}
+
+char *mn__arena_format(struct mn__arena *arena, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    const int length = vsnprintf(NULL, 0, format, args);
+    char *text = length < 0 ? NULL : mn__arena_take(arena, (size_t)length + 1);
+    if (text != NULL) {
+        vsnprintf(text, (size_t)length + 1, format, again);
+    }
+    va_end(again);
+    va_end(args);
+    return text;
+}
+
+size_t mn__arena_mark(const struct mn__arena *arena) {
+    return arena->used;
+}
+
+void mn__arena_release(struct mn__arena *arena, size_t mark) {
+    struct mn__arena_block *block = arena->first;
+    while (block != NULL && block->next != NULL && block != arena->current &&
+           mark > block->before + block->size) {
+        block = block->next;
+    }
+    if (block != NULL) {
+        arena->current = block;
+        arena->used = mark < block->before ? block->before : mark;
+    }
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- numbers ------------------------------------------------------------------------------ */
+
+/* Numbers never follow the user's locale: reading and writing happen in the "C" one. */
+static locale_t c_locale(void) {
+    static locale_t made;
+    if (made == (locale_t)0) {
+        made = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    }
+    return made;
+}
+
+int mn__text_real(const char *text, double *out) {
+    char *end;
+    const char *allowed = "0123456789+-.eE";
+    if (text[0] == '\0' || text[strspn(text, allowed)] != '\0') {
+        return 0;
+    }
+    errno = 0;
+    const double value = strtod_l(text, &end, c_locale());
+    if (*end != '\0' || end == text || !isfinite(value)) {
+        return 0;
+    }
+    *out = value;
+    return 1;
+}
+
+static int plain_int(const char *text, int64_t *out) {
+    char digits[32];
+    size_t n = 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        const int digit = *c >= '0' && *c <= '9';
+        if (*c == '_' && c > text && c[-1] >= '0' && c[-1] <= '9' && c[1] >= '0' && c[1] <= '9') {
+            continue;
+        }
+        if ((!digit && !(c == text && (*c == '-' || *c == '+'))) || n + 1 >= sizeof digits) {
+            return 0;
+        }
+        digits[n++] = *c;
+    }
+    digits[n] = '\0';
+    char *end;
+    errno = 0;
+    const long long value = strtoll(digits, &end, 10);
+    if (n == 0 || *end != '\0' || end == digits || errno != 0) {
+        return 0;
+    }
+    *out = value;
+    return 1;
+}
+
+int mn__text_int(const char *text, int64_t *out) {
+    double real;
+    if (plain_int(text, out)) {
+        return 1;
+    }
+    if (strpbrk(text, "eE") == NULL || !mn__text_real(text, &real) || real != floor(real) ||
+        fabs(real) > 9007199254740992.0) {
+        return 0;
+    }
+    *out = (int64_t)real;
+    return 1;
+}
+
+int mn__text_from_real(double x, char *out, size_t size) {
+    const locale_t before = uselocale(c_locale());
+    int n = 0;
+    for (int digits = 1; digits <= 17; digits++) {
+        n = snprintf(out, size, "%.*g", digits, x);
+        if (strtod_l(out, NULL, c_locale()) == x) {
+            break;
+        }
+    }
+    uselocale(before);
+    return n;
+}
+
+/* ---- words -------------------------------------------------------------------------------- */
+
+enum { LONGEST = 64 };
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Edit distance with transpositions of neighbours (optimal string alignment). */
+static size_t distance(const char *a, const char *b) {
+    const size_t n = strlen(a), m = strlen(b);
+    size_t row[3][LONGEST + 1];
+    if (n > LONGEST || m > LONGEST) {
+        return SIZE_MAX;
+    }
+    for (size_t j = 0; j <= m; j++) {
+        row[0][j] = j;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        size_t *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                now[j] = least(now[j], before[j - 2] + 1);
+            }
+        }
+    }
+    return row[n % 3][m];
+}
+
+const char *mn__text_nearest(const char *word, const char *const *candidates, size_t n) {
+    const char *best = NULL;
+    size_t best_distance = strlen(word) / 4 + 2;
+    for (size_t i = 0; i < n; i++) {
+        const size_t d = distance(word, candidates[i]);
+        if (d < best_distance) {
+            best_distance = d;
+            best = candidates[i];
+        }
+    }
+    return best;
+}
+
+/* ---- for people --------------------------------------------------------------------------- */
+
+const char *mn__text_count(int64_t n, char *out, size_t size) {
+    char digits[32];
+    const int length =
+        snprintf(digits, sizeof digits, "%" PRIu64, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+    size_t used = 0;
+    if (n < 0 && size > 1) {
+        out[used++] = '-';
+    }
+    for (int i = 0; i < length && used + 2 < size; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            out[used++] = ',';
+        }
+        out[used++] = digits[i];
+    }
+    out[used] = '\0';
+    return out;
+}
+
+const char *mn__text_bytes(uint64_t bytes, char *out, size_t size) {
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 1000 && unit + 1 < sizeof units / sizeof units[0]) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(out, size, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    return out;
+}
+
+const char *mn__text_duration(double seconds, char *out, size_t size) {
+    const int64_t whole = seconds > 0 ? (int64_t)(seconds + 0.5) : 0;
+    if (seconds < 10) {
+        snprintf(out, size, "%.1f s", seconds > 0 ? seconds : 0);
+    } else if (whole < 60) {
+        snprintf(out, size, "%d s", (int)whole);
+    } else if (whole < 3600) {
+        snprintf(out, size, "%d min %02d s", (int)(whole / 60), (int)(whole % 60));
+    } else {
+        snprintf(out, size, "%" PRId64 " h %02d min", whole / 3600, (int)(whole % 3600 / 60));
+    }
+    return out;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__MODEL_BUILDER_H
+#define MN__MODEL_BUILDER_H
+
+/* What a search space builds with. */
+
+#include "model/graph.h"
+
+struct mn_builder {
+    struct mn_model *model;
+    struct mn_cx *cx;
+    int failed; /* a builder call returned an error: the rest does nothing */
+    int has_head;
+};
+
+/* layers.c: the pieces that builder.c's services put together. All return a status. */
+int mn__layer_add(struct mn_builder *b, const char *name, struct mn__layer **out);
+int mn__state_add(struct mn_builder *b, int act, int first, int channels, int grid, int layer,
+                  int32_t *out);
+int mn__act_add(struct mn_builder *b, int channels, int grid, int *out);
+/* Weights and statistics of a path, in the order of docs/state-names.md. */
+int mn__path_weights(struct mn_builder *b, struct mn__path *path, const char *prefix,
+                     uint32_t flags);
+/* A named segment of w (architecture 0) or a (1). bound: see mn_model.bounds. */
+int mn__segment_add(struct mn_builder *b, int architecture, const char *name, int n_dims,
+                    const int64_t *dims, double bound, int64_t *offset);
+/* groups.c: the mixtures of a node's group, made on first use. */
+int mn__group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct mn__layer *layer);
+
+/* Append room for one more of `size` bytes to an array of n, in the model's arena. NULL = none. */
+void *mn__append(struct mn__arena *arena, void *array, int64_t n, size_t size);
+
+#endif

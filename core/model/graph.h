@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__MODEL_GRAPH_H
+#define MN__MODEL_GRAPH_H
+
+/* The built network. Every layer is a node: a weighted sum over edges of weighted sums over paths
+ * (Eq. 1, 7); a plain convolution is a node of one edge with one path of weight 1. A path is one or
+ * two stages, a stage one or two linear maps and a batch norm. */
+
+#include "base/arena.h"
+#include "metanas/search_space.h"
+#include "model/model.h"
+
+#define MN__NORM_EPS 1e-5
+#define MN__NOWHERE SIZE_MAX
+
+enum mn__linear_kind {
+    MN__LINEAR_CONV,
+    MN__LINEAR_DEPTHWISE,
+    MN__LINEAR_MAX_POOL,
+    MN__LINEAR_AVG_POOL,
+    MN__LINEAR_REDUCE /* two 1x1 convolutions on two phases, concatenated */
+};
+
+/* A linear map, and how it is reached in memory: tap t of row phase p reads source + tap[p][t]. */
+struct mn__linear {
+    enum mn__linear_kind kind;
+    int kh, kw, dilation;
+    int sh, sw;      /* stride along y and x */
+    int centred;     /* padding (k-1)/2 * dilation; 0 = none */
+    int n_in, n_out; /* channels */
+    int n_tap;
+    ptrdiff_t *tap[2];
+    int *phase[2];           /* which phase of the source each tap lies in */
+    mn_real *const *valid;   /* pools: [n_tap] planes */
+    const mn_real *share;    /* average pool: plane of mask / number of taps on the image */
+    int64_t weight, weight2; /* offsets in w; weight2 for REDUCE */
+};
+
+struct mn__stage {
+    int n_linear;
+    struct mn__linear linear[2];
+    int n_phase; /* row phases of the first map's output: 2 where the second strides over rows */
+    int has_norm;
+    int64_t bias;       /* offset in w of the convolution's bias, -1 = none */
+    int64_t gamma;      /* offset in w of scale [n] and shift [n], -1 = no affine part */
+    int64_t stats;      /* offset of mean [n] and variance [n] in a statistics buffer */
+    size_t u, y, which; /* workspace: after the first map (NOWHERE if it is the last), after the
+                           last, taps of a max pool */
+};
+
+/* What a candidate operation is. */
+struct mn__op {
+    const char *name;
+    int relu;
+    int n_stages; /* 0: the identity at stride 1, nothing for `none` */
+    int none;
+    void (*stage)(int index, int stride, struct mn__stage *stage); /* fills kinds, sizes, strides */
+};
+const struct mn__op *mn__op_find(const char *name);
+size_t mn__op_count(void);
+const struct mn__op *mn__op_at(size_t i);
+/* Rows of zeros that an operation's taps may reach beyond the image. */
+int mn__op_reach(const struct mn__op *op);
+
+struct mn__path {
+    const struct mn__op *op; /* NULL: convolution, reduce or max pool of its own layer */
+    const char *name;
+    int identity, none;
+    int source;  /* state */
+    int relu;    /* reads ReLU of the source */
+    int strided; /* reads the phases of the source */
+    int grid;    /* of the output */
+    int channels;
+    int n_stages;
+    struct mn__stage stage[2];
+    int index;   /* in the model: keys drop path */
+    int64_t n_w; /* weights */
+    double work; /* multiply-adds an image */
+};
+
+struct mn__edge {
+    int n_paths;
+    struct mn__path *paths;
+    int mixture; /* op mixture, -1 = weights 1 */
+};
+
+enum mn__layer_kind { MN__LAYER_NODE, MN__LAYER_CONCAT };
+
+struct mn__layer {
+    enum mn__layer_kind kind;
+    const char *name;
+    int state; /* output */
+    int n_edges;
+    struct mn__edge *edges;
+    int mixture; /* input mixture, -1 = weights 1 */
+    int n_parts; /* concat */
+    int *parts;
+};
+
+/* A tensor of activations with its gradient, at workspace offsets. */
+struct mn__act {
+    int channels, grid;
+    size_t x, r, dx, dr;
+};
+
+/* A range of channels of an act. Stride-2 consumers read four phases of it on a half-size grid. */
+struct mn__state {
+    int act, first, channels, grid;
+    int relu; /* consumers see ReLU of it */
+    int need_r, need_xp, need_rp;
+    int half; /* grid of the phases */
+    size_t xp, rp, dxp, drp;
+    int layer; /* that makes it, -1 = the images */
+};
+
+/* Grids and what hangs on their size. */
+struct mn__size {
+    struct mn__grid grid;  /* n = max_batch */
+    struct mn__grid block; /* n = images of a block; temporaries */
+    int n_block;
+    int temp_channels; /* most channels of a temporary */
+    size_t temp[4];    /* workspace: block temporaries */
+    size_t full;       /* workspace: one tensor of temp_channels */
+};
+
+struct mn__head {
+    const char *name;
+    int from, kind;
+    int64_t n_features;
+    int64_t weight, bias;
+    size_t features, d_features, logits, d_logits;
+};
+
+struct mn_model {
+    struct mn__arena arena;
+    const struct mn__kernels *kernels;
+    const struct mn__instance *op_mixer, *input_mixer;
+    struct mn_dims dims;
+    int pad;
+    int n_sizes;
+    struct mn__size *sizes;
+    int n_acts;
+    struct mn__act *acts;
+    int n_states;
+    struct mn__state *states;
+    int n_layers;
+    struct mn__layer *layers;
+    int n_paths;
+    struct mn__head head;
+    struct mn_segment *segments[2]; /* of w, of a */
+    double *bounds; /* [n_w_segments] initial weights: uniform bound; 0: ones; -1: zeros */
+    int n_mixtures;
+    struct mn__mixture *mixtures;
+    int64_t *saved0; /* [n_mixtures] first real of what the mixer saves */
+    int64_t *item0;  /* [n_mixtures] first item weight */
+    uint8_t **holds; /* [n_mixtures] input mixtures: [choices][items] */
+    int64_t n_saved, n_items, most_choices;
+    double drop_path;
+    int drop_ramp;
+    int64_t most_pack; /* reals of the largest packed weights */
+    int64_t most_weights;
+    int most_channels;
+    size_t n_reals; /* of a workspace */
+    size_t n_bytes; /* of its max-pool taps */
+};
+
+struct mn__workspace {
+    const struct mn_model *model;
+    mn_real *reals; /* [n_reals] */
+    uint8_t *bytes; /* [n_bytes] */
+    size_t mapped;
+    uint8_t *ready;                 /* [n_states] bits of prepared sources */
+    mn_real *pack, *pack2, *gather; /* packed weights */
+    mn_real *coef;                  /* [8][most_channels] */
+    double *sums;                   /* [8][most_channels] */
+    mn_real
+        *weights;   /* [n_choices] mixture weights as the mixer gave them, kept choices compacted */
+    mn_real *mixed; /* [n_choices] after skipping, at their choice */
+    mn_real *d_weights; /* [n_choices] */
+    mn_real *logits;    /* [n_a] compacted */
+    mn_real *d_logits;  /* [n_a] compacted */
+    mn_real *saved;     /* [n_saved] */
+    int32_t *kept;      /* [n_choices] compacted to choice */
+    int32_t *n_kept;    /* [n_mixtures] */
+    double *item;       /* [n_items] item weights */
+    double *d_item;     /* [n_items] */
+    mn_real *norm;      /* [n_stats] mean and variance used by this pass */
+    mn_real *drop;      /* [n_paths][max_batch] factors, when drop path is on */
+    struct mn__arena arena;
+};
+
+/* builder.c: run the search space; plan.c: lay out w, a, statistics and workspace. */
+int mn__graph_build(struct mn_model *model, struct mn_cx *cx,
+                    const struct mn__instance *search_space);
+int mn__graph_plan(struct mn_model *model, struct mn_cx *cx);
+void mn__builder_install(struct mn_host *host);
+/* Grid of a size, made on first use. -1 = no memory. */
+int mn__graph_grid(struct mn_model *model, int height, int width);
+/* taps.c */
+int mn__taps_plan(struct mn_model *model, struct mn__path *path);
+
+/* mixture.c */
+int mn__mix_forward(struct mn__workspace *ws, struct mn_cx *cx, const mn_real *a,
+                    const struct mn_pass *pass, double *skip_share);
+int mn__mix_backward(struct mn__workspace *ws, struct mn_cx *cx, const struct mn_pass *pass,
+                     mn_real *d_a);
+
+/* One pass, while it runs. */
+struct mn__run {
+    const struct mn_model *model;
+    struct mn__workspace *ws;
+    const struct mn__kernels *k;
+    const mn_real *w;
+    mn_real *d_w; /* NULL = no weight gradients */
+    const struct mn_pass *pass;
+    int n; /* images */
+    int dropping;
+};
+/* path_forward.c: add weight * path(source) to y (a block-able tensor of the path's grid). */
+void mn__path_forward(struct mn__run *run, const struct mn__path *path, double weight, mn_real *y,
+                      int accumulate);
+/* path_backward.c: given g = dL/dy, add to the source's gradient and to d_w; returns
+ * <g, path(source)>, the gradient of the path's weight. */
+double mn__path_backward(struct mn__run *run, const struct mn__path *path, double weight,
+                         const mn_real *g);
+/* source.c: pointers into a state, its ReLU or phases, prepared on first use. */
+struct mn__source {
+    mn_real *x, *dx; /* dx NULL for the images */
+    ptrdiff_t channel, image, phase;
+};
+struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path);
+/* Fold the gradients of a state's phases and ReLU into dx. */
+void mn__source_fold(struct mn__run *run, int state, int fold_relu);
+
+#endif

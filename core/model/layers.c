@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/builder.h"
+
+#include <math.h>
+#include <string.h>
+
+void *mn__append(struct mn__arena *arena, void *array, int64_t n, size_t size) {
+    if (n > 0 && (n & (n - 1)) != 0) {
+        memset((char *)array + (size_t)n * size, 0, size);
+        return array;
+    }
+    void *bigger = mn__arena_array(arena, (size_t)(n > 0 ? 2 * n : 1), size);
+    if (bigger == NULL) {
+        return NULL;
+    }
+    if (n > 0) {
+        memcpy(bigger, array, (size_t)n * size);
+    }
+    memset((char *)bigger + (size_t)n * size, 0, size);
+    return bigger;
+}
+
+static int no_memory(struct mn_builder *b) {
+    return mn_fail(b->cx, MN_NOMEM, "no memory to build the network");
+}
+
+int mn__act_add(struct mn_builder *b, int channels, int grid, int *out) {
+    struct mn_model *m = b->model;
+    m->acts = mn__append(&m->arena, m->acts, m->n_acts, sizeof *m->acts);
+    if (m->acts == NULL) {
+        return no_memory(b);
+    }
+    m->acts[m->n_acts].channels = channels;
+    m->acts[m->n_acts].grid = grid;
+    *out = m->n_acts++;
+    return MN_OK;
+}
+
+int mn__state_add(struct mn_builder *b, int act, int first, int channels, int grid, int layer,
+                  int32_t *out) {
+    struct mn_model *m = b->model;
+    m->states = mn__append(&m->arena, m->states, m->n_states, sizeof *m->states);
+    if (m->states == NULL) {
+        return no_memory(b);
+    }
+    m->states[m->n_states] = (struct mn__state){.act = act,
+                                                .first = first,
+                                                .channels = channels,
+                                                .grid = grid,
+                                                .layer = layer,
+                                                .half = -1,
+                                                .xp = MN__NOWHERE,
+                                                .rp = MN__NOWHERE,
+                                                .dxp = MN__NOWHERE,
+                                                .drp = MN__NOWHERE};
+    *out = m->n_states++;
+    return MN_OK;
+}
+
+int mn__layer_add(struct mn_builder *b, const char *name, struct mn__layer **out) {
+    struct mn_model *m = b->model;
+    m->layers = mn__append(&m->arena, m->layers, m->n_layers, sizeof *m->layers);
+    char *copy = mn__arena_text(&m->arena, name);
+    if (m->layers == NULL || copy == NULL) {
+        return no_memory(b);
+    }
+    struct mn__layer *layer = &m->layers[m->n_layers++];
+    layer->name = copy;
+    layer->mixture = -1;
+    *out = layer;
+    return MN_OK;
+}
+
+int mn__segment_add(struct mn_builder *b, int architecture, const char *name, int n_dims,
+                    const int64_t *dims, double bound, int64_t *offset) {
+    struct mn_model *m = b->model;
+    int32_t *n = architecture ? &m->dims.n_a_segments : &m->dims.n_w_segments;
+    int64_t *total = architecture ? &m->dims.n_a : &m->dims.n_w;
+    struct mn_segment *list = mn__append(&m->arena, m->segments[architecture], *n, sizeof *list);
+    m->segments[architecture] = list;
+    if (!architecture) {
+        m->bounds = mn__append(&m->arena, m->bounds, *n, sizeof *m->bounds);
+    }
+    char *copy = mn__arena_text(&m->arena, name);
+    if (list == NULL || copy == NULL || (!architecture && m->bounds == NULL)) {
+        return no_memory(b);
+    }
+    struct mn_segment *s = &list[*n];
+    *s = (struct mn_segment){
+        .size = sizeof *s, .n_dims = n_dims, .name = copy, .offset = *total, .count = 1};
+    for (int i = 0; i < n_dims; i++) {
+        s->dims[i] = dims[i];
+        s->count *= dims[i];
+    }
+    if (!architecture) {
+        m->bounds[*n] = bound;
+    }
+    *offset = *total;
+    *total += s->count;
+    (*n)++;
+    return MN_OK;
+}
+
+/* ---- weights of a path -------------------------------------------------------------------- */
+
+static const char *part_name(const struct mn__path *path, int stage, int linear, char *out,
+                             size_t size) {
+    const struct mn__stage *s = &path->stage[stage];
+    const struct mn__linear *l = &s->linear[linear];
+    const char *suffix = path->n_stages == 2 ? (stage == 0 ? "1" : "2") : "";
+    if (l->kind == MN__LINEAR_DEPTHWISE) {
+        snprintf(out, size, "dw%s", suffix);
+    } else if (linear == 1 && s->linear[0].kind == MN__LINEAR_DEPTHWISE) {
+        snprintf(out, size, "pw%s", suffix);
+    } else if (s->n_linear == 2) {
+        snprintf(out, size, "conv%d", linear + 1);
+    } else {
+        snprintf(out, size, "conv%s", suffix);
+    }
+    return out;
+}
+
+static int conv_weight(struct mn_builder *b, struct mn__path *path, const char *prefix,
+                       const char *part, int out, int in, int kh, int kw, int64_t *offset) {
+    char name[256];
+    const int64_t dims[4] = {out, in, kh, kw};
+    snprintf(name, sizeof name, "%s.%s.weight", prefix, part);
+    path->n_w += (int64_t)out * in * kh * kw;
+    return mn__segment_add(b, 0, name, 4, dims, 1 / sqrt((double)in * kh * kw), offset);
+}
+
+static int linear_weights(struct mn_builder *b, struct mn__path *path, int stage, int linear,
+                          const char *prefix) {
+    struct mn__linear *l = &path->stage[stage].linear[linear];
+    char part[32];
+    switch (l->kind) {
+    case MN__LINEAR_CONV:
+        return conv_weight(b, path, prefix, part_name(path, stage, linear, part, sizeof part),
+                           l->n_out, l->n_in, l->kh, l->kw, &l->weight);
+    case MN__LINEAR_DEPTHWISE:
+        return conv_weight(b, path, prefix, part_name(path, stage, linear, part, sizeof part),
+                           l->n_out, 1, l->kh, l->kw, &l->weight);
+    case MN__LINEAR_REDUCE: {
+        const int status =
+            conv_weight(b, path, prefix, "conv1", l->n_out / 2, l->n_in, 1, 1, &l->weight);
+        return status != MN_OK ? status
+                               : conv_weight(b, path, prefix, "conv2", l->n_out / 2, l->n_in, 1, 1,
+                                             &l->weight2);
+    }
+    case MN__LINEAR_MAX_POOL:
+    case MN__LINEAR_AVG_POOL:
+        break;
+    }
+    return MN_OK;
+}
+
+static int vector_weight(struct mn_builder *b, struct mn__path *path, const char *prefix,
+                         const char *part, int n, double bound, int64_t *offset) {
+    char name[256];
+    const int64_t dims[1] = {n};
+    snprintf(name, sizeof name, "%s.%s", prefix, part);
+    path->n_w += n;
+    return mn__segment_add(b, 0, name, 1, dims, bound, offset);
+}
+
+static int norm_weights(struct mn_builder *b, struct mn__path *path, int stage, const char *prefix,
+                        int affine) {
+    struct mn__stage *s = &path->stage[stage];
+    s->gamma = -1;
+    if (!s->has_norm) {
+        return MN_OK;
+    }
+    s->stats = b->model->dims.n_stats;
+    b->model->dims.n_stats += 2 * path->channels;
+    if (!affine) {
+        return MN_OK;
+    }
+    char part[32];
+    int64_t shift;
+    const char *suffix = path->n_stages == 2 ? (stage == 0 ? "1" : "2") : "";
+    snprintf(part, sizeof part, "bn%s.weight", suffix);
+    int status = vector_weight(b, path, prefix, part, path->channels, 0, &s->gamma);
+    if (status == MN_OK) {
+        snprintf(part, sizeof part, "bn%s.bias", suffix);
+        status = vector_weight(b, path, prefix, part, path->channels, -1, &shift);
+    }
+    return status;
+}
+
+static int bias_weight(struct mn_builder *b, struct mn__path *path, int stage, const char *prefix,
+                       int wanted) {
+    struct mn__stage *s = &path->stage[stage];
+    s->bias = -1;
+    if (!wanted) {
+        return MN_OK;
+    }
+    const struct mn__linear *l = &s->linear[s->n_linear - 1];
+    return vector_weight(b, path, prefix, "conv.bias", l->n_out,
+                         1 / sqrt((double)l->n_in * l->kh * l->kw), &s->bias);
+}
+
+int mn__path_weights(struct mn_builder *b, struct mn__path *path, const char *prefix,
+                     uint32_t flags) {
+    for (int s = 0; s < path->n_stages; s++) {
+        for (int l = 0; l < path->stage[s].n_linear; l++) {
+            const int status = linear_weights(b, path, s, l, prefix);
+            if (status != MN_OK) {
+                return status;
+            }
+        }
+        int status = bias_weight(b, path, s, prefix, (flags & MN_BUILD_BIAS) != 0);
+        if (status == MN_OK) {
+            status = norm_weights(b, path, s, prefix, (flags & MN_BUILD_AFFINE) != 0);
+        }
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+    return MN_OK;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/graph.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct mn__instance *mixer_of(const struct mn_model *m, int i) {
+    return m->mixtures[i].is_input ? m->input_mixer : m->op_mixer;
+}
+
+/* List the choices that a keep mask leaves, and bring their logits together. */
+static int compact(struct mn__workspace *ws, int i, const mn_real *a, const uint8_t *keep) {
+    const struct mn__mixture *x = &ws->model->mixtures[i];
+    int32_t *kept = ws->kept + x->choice0;
+    int n = 0;
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        if (keep == NULL || keep[x->choice0 + c]) {
+            kept[n++] = (int32_t)c;
+        }
+    }
+    for (int j = 0; x->logit0 >= 0 && j < n; j++) {
+        ws->logits[x->logit0 + j] = a[x->logit0 + kept[j]];
+    }
+    ws->n_kept[i] = n;
+    return n;
+}
+
+/* One stream a mixture, whatever the others draw. */
+static struct mn_rng mixture_rng(const struct mn_cx *cx, int64_t step, int i) {
+    const struct mn_where *w = &cx->where;
+    struct mn_rng rng = mn_rng_make(w->seed, MN_RNG_MIXER, (uint32_t)w->split,
+                                    (uint64_t)w->meta_epoch, (uint32_t)w->task, (uint32_t)step);
+    rng.counter[0] = (uint32_t)i << 20;
+    return rng;
+}
+
+static struct mn_when when_of(const struct mn_pass *pass) {
+    return (struct mn_when){.size = sizeof(struct mn_when),
+                            .training = (pass->flags & MN_PASS_TRAINING) != 0,
+                            .progress = pass->progress};
+}
+
+static int check_weights(struct mn_cx *cx, const struct mn__instance *mixer,
+                         const struct mn__mixture *x, int n, const mn_real *weights) {
+    for (int j = 0; j < n; j++) {
+        if (!isfinite(weights[j])) {
+            return mn_fail(cx, MN_NUMERIC, "%s: weight %d of mixture %s is %g", mixer->label, j,
+                           x->name, (double)weights[j]);
+        }
+    }
+    return MN_OK;
+}
+
+static int mix(struct mn__workspace *ws, struct mn_cx *cx, int i, const mn_real *a,
+               const struct mn_pass *pass) {
+    const struct mn_model *m = ws->model;
+    const struct mn__mixture *x = &m->mixtures[i];
+    const struct mn__instance *mixer = mixer_of(m, i);
+    const int n = compact(ws, i, a, pass->keep);
+    if (n == 0) {
+        return mn_fail(cx, MN_INTERNAL, "the keep mask leaves nothing of mixture %s", x->name);
+    }
+    const struct mn_when when = when_of(pass);
+    struct mn_rng rng = mixture_rng(cx, pass->step, i);
+    mn_real *weights = ws->weights + x->choice0;
+    struct mn__call call = mn__call_begin(cx, mixer);
+    const int status =
+        mn__call_end(&call, mixer->table.mixer.forward(
+                                mixer->self, cx, n, x->logit0 < 0 ? NULL : ws->logits + x->logit0,
+                                &when, &rng, weights, ws->saved + m->saved0[i]));
+    return status != MN_OK ? status : check_weights(cx, mixer, x, n, weights);
+}
+
+/* Choices at or under the threshold are skipped, but the largest (the first of equals) stays. */
+static void skip(struct mn__workspace *ws, int i, double threshold) {
+    const struct mn__mixture *x = &ws->model->mixtures[i];
+    const mn_real *weights = ws->weights + x->choice0;
+    mn_real *mixed = ws->mixed + x->choice0;
+    const int32_t *kept = ws->kept + x->choice0;
+    int top = 0;
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        mixed[c] = 0;
+    }
+    for (int j = 0; j < ws->n_kept[i]; j++) {
+        top = weights[j] > weights[top] ? j : top;
+        mixed[kept[j]] = threshold > 0 && (double)weights[j] <= threshold ? 0 : weights[j];
+    }
+    mixed[kept[top]] = weights[top];
+}
+
+static void items_from_choices(struct mn__workspace *ws, int i) {
+    const struct mn_model *m = ws->model;
+    const struct mn__mixture *x = &m->mixtures[i];
+    double *item = ws->item + m->item0[i];
+    for (int k = 0; k < x->n_items; k++) {
+        item[k] = 0;
+        for (int64_t c = 0; c < x->n_choices; c++) {
+            if (m->holds[i][c * x->n_items + k]) {
+                item[k] += (double)ws->mixed[x->choice0 + c];
+            }
+        }
+    }
+}
+
+static int input_mixture_of(const struct mn_model *m, int op_mixture) {
+    for (int i = op_mixture + 1; i < m->n_mixtures; i++) {
+        if (m->mixtures[i].is_input) {
+            return i; /* a group's input mixture follows its op mixtures */
+        }
+    }
+    return -1;
+}
+
+/* Share of candidate operations whose weight in the network is zero. */
+static double skipped_share(const struct mn__workspace *ws) {
+    const struct mn_model *m = ws->model;
+    int64_t all = 0, skipped = 0;
+    for (int i = 0; i < m->n_mixtures; i++) {
+        const struct mn__mixture *x = &m->mixtures[i];
+        if (x->is_input) {
+            continue;
+        }
+        const double edge = ws->item[m->item0[input_mixture_of(m, i)] + x->edge];
+        for (int k = 0; k < x->n_items; k++) {
+            skipped += edge == 0 || ws->item[m->item0[i] + k] == 0;
+        }
+        all += x->n_items;
+    }
+    return all > 0 ? (double)skipped / (double)all : 0;
+}
+
+int mn__mix_forward(struct mn__workspace *ws, struct mn_cx *cx, const mn_real *a,
+                    const struct mn_pass *pass, double *skip_share) {
+    const struct mn_model *m = ws->model;
+    for (int i = 0; i < m->n_mixtures; i++) {
+        const struct mn__instance *mixer = mixer_of(m, i);
+        const int status = mix(ws, cx, i, a, pass);
+        if (status != MN_OK) {
+            return status;
+        }
+        const struct mn_mixer *table = &mixer->table.mixer;
+        skip(ws, i, table->threshold != NULL ? table->threshold(mixer->self, cx) : 0);
+        items_from_choices(ws, i);
+    }
+    *skip_share = skipped_share(ws);
+    return MN_OK;
+}
+
+/* dL/dweight of each kept choice that was not skipped: the sum over the items it holds. */
+static void d_choices(struct mn__workspace *ws, int i) {
+    const struct mn_model *m = ws->model;
+    const struct mn__mixture *x = &m->mixtures[i];
+    mn_real *d = ws->d_weights + x->choice0;
+    for (int j = 0; j < ws->n_kept[i]; j++) {
+        const int32_t c = ws->kept[x->choice0 + j];
+        double sum = 0;
+        for (int k = 0; k < x->n_items; k++) {
+            sum += m->holds[i][(int64_t)c * x->n_items + k] ? ws->d_item[m->item0[i] + k] : 0;
+        }
+        d[j] = ws->mixed[x->choice0 + c] != 0 ? (mn_real)sum : 0;
+    }
+}
+
+int mn__mix_backward(struct mn__workspace *ws, struct mn_cx *cx, const struct mn_pass *pass,
+                     mn_real *d_a) {
+    const struct mn_model *m = ws->model;
+    const struct mn_when when = when_of(pass);
+    memset(d_a, 0, (size_t)m->dims.n_a * sizeof *d_a);
+    for (int i = 0; i < m->n_mixtures; i++) {
+        const struct mn__mixture *x = &m->mixtures[i];
+        if (x->logit0 < 0) {
+            continue;
+        }
+        const struct mn__instance *mixer = mixer_of(m, i);
+        mn_real *d_logits = ws->d_logits + x->logit0;
+        const int n = ws->n_kept[i];
+        d_choices(ws, i);
+        memset(d_logits, 0, (size_t)n * sizeof *d_logits);
+        struct mn__call call = mn__call_begin(cx, mixer);
+        const int status = mn__call_end(
+            &call, mixer->table.mixer.backward(mixer->self, cx, n, ws->logits + x->logit0, &when,
+                                               ws->weights + x->choice0, ws->saved + m->saved0[i],
+                                               ws->d_weights + x->choice0, d_logits));
+        if (status != MN_OK) {
+            return status;
+        }
+        for (int j = 0; j < n; j++) {
+            d_a[x->logit0 + ws->kept[x->choice0 + j]] = d_logits[j];
+        }
+    }
+    return MN_OK;
+}

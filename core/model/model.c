@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* ---- services ----------------------------------------------------------------------------- */
+
+static void hand_struct(void *to, uint32_t to_size, const void *from, size_t from_size) {
+    memcpy(to, from, to_size < from_size ? to_size : from_size);
+    memcpy(to, &to_size, sizeof to_size);
+}
+
+static int model_dims(struct mn_cx *cx, const struct mn_model *model, struct mn_dims *out) {
+    hand_struct(out, out->size, &model->dims, sizeof model->dims);
+    return MN_OK;
+}
+
+static int model_segment(struct mn_cx *cx, const struct mn_model *model, int architecture,
+                         int32_t index, struct mn_segment *out) {
+    const int32_t n = architecture ? model->dims.n_a_segments : model->dims.n_w_segments;
+    if (index < 0 || index >= n) {
+        return mn_fail(cx, MN_INTERNAL, "segment %d of %d", index, n);
+    }
+    hand_struct(out, out->size, &model->segments[architecture != 0][index],
+                sizeof(struct mn_segment));
+    return MN_OK;
+}
+
+void mn__model_install(struct mn_host *host) {
+    host->model_dims = model_dims;
+    host->model_segment = model_segment;
+    host->model_pass = mn__model_pass;
+    host->model_prune = mn__model_prune;
+    mn__builder_install(host);
+}
+
+/* ---- the model ---------------------------------------------------------------------------- */
+
+int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
+                  const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
+                  int ways, int channels, int height, int width, int max_batch,
+                  const struct mn__kernels *kernels, struct mn_model **out) {
+    struct mn_model *m = calloc(1, sizeof *m);
+    if (m == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory to build the network");
+    }
+    m->kernels = kernels;
+    m->op_mixer = op_mixer;
+    m->input_mixer = input_mixer;
+    m->pad = 1;
+    m->dims = (struct mn_dims){.size = sizeof m->dims,
+                               .ways = ways,
+                               .channels = channels,
+                               .height = height,
+                               .width = width,
+                               .max_batch = max_batch};
+    int status = mn__graph_build(m, cx, search_space);
+    if (status == MN_OK) {
+        status = mn__graph_plan(m, cx);
+    }
+    if (status != MN_OK) {
+        mn__model_free(m);
+        return status;
+    }
+    *out = m;
+    return MN_OK;
+}
+
+void mn__model_free(struct mn_model *model) {
+    if (model != NULL) {
+        mn__arena_fini(&model->arena);
+        free(model);
+    }
+}
+
+const struct mn_dims *mn__model_dims(const struct mn_model *model) {
+    return &model->dims;
+}
+
+const struct mn_segment *mn__model_segment(const struct mn_model *model, int architecture, int i) {
+    return &model->segments[architecture != 0][i];
+}
+
+int mn__model_n_mixtures(const struct mn_model *model) {
+    return model->n_mixtures;
+}
+
+const struct mn__mixture *mn__model_mixture(const struct mn_model *model, int i) {
+    return &model->mixtures[i];
+}
+
+void mn__model_init(const struct mn_model *model, uint64_t seed, double alpha_std,
+                    struct mn_point *out) {
+    for (int i = 0; i < model->dims.n_w_segments; i++) {
+        const struct mn_segment *s = &model->segments[0][i];
+        const double bound = model->bounds[i];
+        struct mn_rng rng = mn_rng_make(seed, MN_RNG_INIT_W, 0, 0, (uint32_t)i, 0);
+        for (int64_t j = 0; j < s->count; j++) {
+            out->w[s->offset + j] = (mn_real)(bound > 0   ? bound * (2 * mn_rng_uniform(&rng) - 1)
+                                              : bound < 0 ? 0
+                                                          : 1);
+        }
+    }
+    for (int i = 0; i < model->dims.n_a_segments; i++) {
+        const struct mn_segment *s = &model->segments[1][i];
+        struct mn_rng rng = mn_rng_make(seed, MN_RNG_INIT_A, 0, 0, (uint32_t)i, 0);
+        for (int64_t j = 0; j < s->count; j++) {
+            out->a[s->offset + j] = (mn_real)(alpha_std * mn_rng_normal(&rng));
+        }
+    }
+}
+
+/* ---- workspace ---------------------------------------------------------------------------- */
+
+size_t mn__model_workspace_bytes(const struct mn_model *m) {
+    return m->n_reals * sizeof(mn_real) + m->n_bytes;
+}
+
+static int small_arrays(struct mn__workspace *ws) {
+    const struct mn_model *m = ws->model;
+    struct mn__arena *a = &ws->arena;
+    const size_t channels = (size_t)m->most_channels, choices = (size_t)m->dims.n_choices;
+    ws->ready = mn__arena_array(a, (size_t)m->n_states, 1);
+    ws->pack = mn__arena_array(a, (size_t)m->most_pack + 64, sizeof(mn_real));
+    ws->pack2 = mn__arena_array(a, (size_t)m->most_pack + 64, sizeof(mn_real));
+    ws->gather = mn__arena_array(a, (size_t)m->most_weights, sizeof(mn_real));
+    ws->coef = mn__arena_array(a, 8 * channels, sizeof(mn_real));
+    ws->sums = mn__arena_array(a, 8 * channels, sizeof(double));
+    ws->weights = mn__arena_array(a, choices, sizeof(mn_real));
+    ws->mixed = mn__arena_array(a, choices, sizeof(mn_real));
+    ws->d_weights = mn__arena_array(a, choices, sizeof(mn_real));
+    ws->logits = mn__arena_array(a, (size_t)m->dims.n_a, sizeof(mn_real));
+    ws->d_logits = mn__arena_array(a, (size_t)m->dims.n_a, sizeof(mn_real));
+    ws->saved = mn__arena_array(a, (size_t)m->n_saved, sizeof(mn_real));
+    ws->kept = mn__arena_array(a, choices, sizeof(int32_t));
+    ws->n_kept = mn__arena_array(a, (size_t)m->n_mixtures, sizeof(int32_t));
+    ws->item = mn__arena_array(a, (size_t)m->n_items, sizeof(double));
+    ws->d_item = mn__arena_array(a, (size_t)m->n_items, sizeof(double));
+    ws->norm = mn__arena_array(a, (size_t)m->dims.n_stats, sizeof(mn_real));
+    ws->drop = m->drop_path > 0 ? mn__arena_array(a, (size_t)m->n_paths * (size_t)m->dims.max_batch,
+                                                  sizeof(mn_real))
+                                : NULL;
+    return ws->ready && ws->pack && ws->pack2 && ws->gather && ws->coef && ws->sums &&
+           ws->weights && ws->mixed && ws->d_weights && ws->logits && ws->d_logits && ws->saved &&
+           ws->kept && ws->n_kept && ws->item && ws->d_item && ws->norm &&
+           (ws->drop || m->drop_path <= 0);
+}
+
+int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn__workspace **out) {
+    struct mn__workspace *ws = calloc(1, sizeof *ws);
+    if (ws == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory for a worker");
+    }
+    ws->model = model;
+    /* Fresh pages read as zero: padding is zero from the start, and stays so. */
+    const size_t bytes = mn__model_workspace_bytes(model) + 4096;
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED || !small_arrays(ws)) {
+        if (at != MAP_FAILED) {
+            munmap(at, bytes);
+        }
+        mn__arena_fini(&ws->arena);
+        free(ws);
+        return mn_fail(cx, MN_NOMEM,
+                       "no memory for a worker's activations (%zu MB); use fewer workers "
+                       "(run.workers), smaller batches or fewer channels",
+                       bytes >> 20);
+    }
+    madvise(at, bytes, MADV_HUGEPAGE);
+    ws->mapped = bytes;
+    ws->reals = at;
+    ws->bytes = (uint8_t *)(ws->reals + model->n_reals);
+    *out = ws;
+    return MN_OK;
+}
+
+void mn__workspace_free(struct mn__workspace *ws) {
+    if (ws != NULL) {
+        munmap(ws->reals, ws->mapped);
+        mn__arena_fini(&ws->arena);
+        free(ws);
+    }
+}

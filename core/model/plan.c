@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/graph.h"
+
+#include <string.h>
+
+/* An image block's reals: small enough for its tensors to stay in the second-level cache. */
+enum { BLOCK_REALS = 1024 };
+
+static size_t take(struct mn_model *m, size_t reals) {
+    const size_t at = m->n_reals;
+    m->n_reals += (reals + MN__LANES - 1) / MN__LANES * MN__LANES;
+    return at;
+}
+
+static size_t take_tensor(struct mn_model *m, const struct mn__grid *grid, int channels) {
+    return take(m, mn__grid_reals(grid, channels)) + (size_t)mn__grid_base(grid);
+}
+
+static int plan_size(struct mn_model *m, struct mn__size *size) {
+    struct mn__grid *g = &size->grid;
+    mn__grid_init(g, m->dims.max_batch, g->h, g->w, m->pad);
+    mn_real *mask = mn__arena_array(&m->arena, (size_t)g->image, sizeof *mask);
+    if (mask == NULL) {
+        return MN_NOMEM;
+    }
+    mn__grid_mask(g, mask);
+    g->mask = mask;
+    const ptrdiff_t fit = BLOCK_REALS / g->image;
+    size->n_block = (int)(fit < 1 ? 1 : fit > g->n ? g->n : fit);
+    mn__grid_init(&size->block, size->n_block, g->h, g->w, m->pad);
+    size->block.mask = mask;
+    return MN_OK;
+}
+
+static void most(int *at, int value) {
+    *at = value > *at ? value : *at;
+}
+
+static void plan_linear(struct mn_model *m, const struct mn__linear *l) {
+    const int64_t weights = (int64_t)l->n_out * l->n_in * l->kh * l->kw;
+    const int64_t packs[2] = {(int64_t)m->kernels->packed(l->n_out, l->n_in, l->kh * l->kw),
+                              (int64_t)m->kernels->packed(l->n_in, l->n_out, l->kh * l->kw)};
+    m->most_weights = weights > m->most_weights ? weights : m->most_weights;
+    for (int i = 0; i < 2; i++) {
+        m->most_pack = packs[i] > m->most_pack ? packs[i] : m->most_pack;
+    }
+    most(&m->most_channels, l->n_in);
+    most(&m->most_channels, l->n_out);
+}
+
+static int plan_path(struct mn_model *m, struct mn__path *path) {
+    struct mn__size *size = &m->sizes[path->grid];
+    for (int s = 0; s < path->n_stages; s++) {
+        struct mn__stage *stage = &path->stage[s];
+        stage->u = stage->which = MN__NOWHERE;
+        for (int i = 0; i < stage->n_linear; i++) {
+            plan_linear(m, &stage->linear[i]);
+            most(&size->temp_channels, stage->linear[i].n_out * (i == 0 ? stage->n_phase : 1));
+        }
+        most(&size->temp_channels, path->channels);
+        if (stage->n_linear == 2) {
+            stage->u = take_tensor(m, &size->grid, stage->linear[0].n_out * stage->n_phase);
+        }
+        stage->y = take_tensor(m, &size->grid, path->channels);
+        if (stage->linear[0].kind == MN__LINEAR_MAX_POOL) {
+            stage->which = m->n_bytes;
+            m->n_bytes += (size_t)path->channels * (size_t)size->grid.n * (size_t)size->grid.image;
+        }
+    }
+    return mn__taps_plan(m, path);
+}
+
+static int plan_paths(struct mn_model *m) {
+    for (int i = 0; i < m->n_layers; i++) {
+        for (int e = 0; e < m->layers[i].n_edges; e++) {
+            struct mn__edge *edge = &m->layers[i].edges[e];
+            for (int p = 0; p < edge->n_paths; p++) {
+                if (plan_path(m, &edge->paths[p]) != MN_OK) {
+                    return MN_NOMEM;
+                }
+            }
+        }
+    }
+    return MN_OK;
+}
+
+static void plan_acts(struct mn_model *m) {
+    for (int i = 0; i < m->n_acts; i++) {
+        struct mn__act *act = &m->acts[i];
+        int need_r = 0;
+        for (int s = 0; s < m->n_states; s++) {
+            need_r |= m->states[s].act == i && m->states[s].need_r;
+        }
+        act->x = act->r = act->dx = act->dr = MN__NOWHERE;
+        if (act->channels == 0) {
+            continue; /* became part of a concatenation */
+        }
+        const struct mn__grid *g = &m->sizes[act->grid].grid;
+        act->x = take_tensor(m, g, act->channels);
+        act->r = need_r ? take_tensor(m, g, act->channels) : MN__NOWHERE;
+        if (i > 0) {
+            act->dx = take_tensor(m, g, act->channels);
+            act->dr = need_r ? take_tensor(m, g, act->channels) : MN__NOWHERE;
+        }
+    }
+}
+
+static size_t take_phases(struct mn_model *m, const struct mn__grid *half, int channels) {
+    return take(m, 4 * mn__grid_reals(half, channels)) + (size_t)mn__grid_base(half);
+}
+
+static void plan_phases(struct mn_model *m) {
+    for (int i = 0; i < m->n_states; i++) {
+        struct mn__state *s = &m->states[i];
+        const int gradients = m->states[i].act > 0;
+        if (s->need_xp) {
+            s->xp = take_phases(m, &m->sizes[s->half].grid, s->channels);
+            s->dxp = gradients ? take_phases(m, &m->sizes[s->half].grid, s->channels) : MN__NOWHERE;
+        }
+        if (s->need_rp) {
+            s->rp = take_phases(m, &m->sizes[s->half].grid, s->channels);
+            s->drp = gradients ? take_phases(m, &m->sizes[s->half].grid, s->channels) : MN__NOWHERE;
+        }
+    }
+}
+
+static void plan_temporaries(struct mn_model *m) {
+    for (int i = 0; i < m->n_sizes; i++) {
+        struct mn__size *size = &m->sizes[i];
+        if (size->temp_channels == 0) {
+            continue;
+        }
+        for (int t = 0; t < 4; t++) {
+            size->temp[t] = take_tensor(m, &size->block, size->temp_channels);
+        }
+        size->full = take_tensor(m, &size->grid, size->temp_channels);
+    }
+}
+
+static void plan_head(struct mn_model *m) {
+    struct mn__head *h = &m->head;
+    const size_t n = (size_t)m->dims.max_batch;
+    h->features = take(m, n * (size_t)h->n_features);
+    h->d_features = take(m, n * (size_t)h->n_features);
+    h->logits = take(m, n * (size_t)m->dims.ways);
+    h->d_logits = take(m, n * (size_t)m->dims.ways);
+}
+
+int mn__graph_plan(struct mn_model *m, struct mn_cx *cx) {
+    int status = MN_OK;
+    most(&m->most_channels, m->dims.channels);
+    for (int i = 0; status == MN_OK && i < m->n_sizes; i++) {
+        status = plan_size(m, &m->sizes[i]);
+    }
+    if (status == MN_OK) {
+        status = plan_paths(m);
+    }
+    if (status != MN_OK) {
+        return mn_fail(cx, MN_NOMEM, "no memory to plan the network");
+    }
+    plan_acts(m);
+    plan_phases(m);
+    plan_temporaries(m);
+    plan_head(m);
+    return MN_OK;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/graph.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Mixture weights of mixture i at progress 1 over all its choices, without noise or skipping. */
+static int final_weights(struct mn_cx *cx, const struct mn_model *m, int i, const mn_real *a,
+                         mn_real *weights) {
+    const struct mn__mixture *x = &m->mixtures[i];
+    const struct mn__instance *mixer = x->is_input ? m->input_mixer : m->op_mixer;
+    const struct mn_mixer *table = &mixer->table.mixer;
+    const struct mn_when when = {.size = sizeof when, .progress = 1};
+    struct mn_rng rng = mn_rng_start(cx, MN_RNG_MIXER);
+    const int64_t n_saved = table->n_saved != NULL ? table->n_saved(mixer->self, x->n_choices) : 0;
+    struct mn__call call = mn__call_begin(cx, mixer);
+    mn_real *saved = mn_scratch(cx, (size_t)(n_saved > 0 ? n_saved : 1) * sizeof *saved);
+    const int status = saved == NULL ? MN_NOMEM
+                                     : table->forward(mixer->self, cx, x->n_choices,
+                                                      x->logit0 < 0 ? NULL : a + x->logit0, &when,
+                                                      &rng, weights, saved);
+    return mn__call_end(&call, status);
+}
+
+int mn__model_mixture_weights(struct mn_cx *cx, const struct mn_model *m, const struct mn_point *at,
+                              mn_real *weights) {
+    for (int i = 0; i < m->n_mixtures; i++) {
+        const int status = final_weights(cx, m, i, at->a, weights + m->mixtures[i].choice0);
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+    return MN_OK;
+}
+
+static int op_mixture_of(const struct mn_model *m, const struct mn__mixture *input, int edge) {
+    for (int i = 0; i < m->n_mixtures; i++) {
+        const struct mn__mixture *x = &m->mixtures[i];
+        if (!x->is_input && x->edge == edge && strcmp(x->group, input->group) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* The one item of each choice, or 0 when a choice holds several. */
+static int single_item(const struct mn_model *m, int i, int64_t choice, int *item) {
+    const struct mn__mixture *x = &m->mixtures[i];
+    int n = 0;
+    for (int k = 0; k < x->n_items; k++) {
+        if (m->holds[i][choice * x->n_items + k]) {
+            *item = k;
+            n++;
+        }
+    }
+    return n == 1;
+}
+
+/* Largest operation weight on the edge of each choice: what plain DARTS ranks inputs by. NULL where
+ * choices hold several edges. */
+static mn_real *strengths(struct mn_cx *cx, const struct mn_model *m, int i,
+                          const mn_real *weights) {
+    const struct mn__mixture *x = &m->mixtures[i];
+    mn_real *out = mn_scratch(cx, (size_t)x->n_choices * sizeof *out);
+    if (out == NULL) {
+        return NULL;
+    }
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        int item = 0;
+        if (!single_item(m, i, c, &item)) {
+            return NULL;
+        }
+        const struct mn__mixture *op = &m->mixtures[op_mixture_of(m, x, item)];
+        out[c] = 0;
+        for (int64_t j = 0; j < op->n_choices; j++) {
+            const mn_real w = weights[op->choice0 + j];
+            out[c] = w > out[c] ? w : out[c];
+        }
+    }
+    return out;
+}
+
+static int select_one(struct mn_cx *cx, const struct mn_model *m, int i, const mn_real *weights,
+                      uint8_t *keep) {
+    const struct mn__mixture *x = &m->mixtures[i];
+    const struct mn__instance *mixer = x->is_input ? m->input_mixer : m->op_mixer;
+    struct mn__call call = mn__call_begin(cx, mixer);
+    const mn_real *strength = x->is_input ? strengths(cx, m, i, weights) : NULL;
+    const int status = mn__call_end(&call, mixer->table.mixer.select(mixer->self, cx, x->n_choices,
+                                                                     weights + x->choice0, strength,
+                                                                     keep + x->choice0));
+    if (status != MN_OK) {
+        return status;
+    }
+    int kept = 0;
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        kept += keep[x->choice0 + c] != 0;
+    }
+    return kept > 0 ? MN_OK
+                    : mn_fail(cx, MN_INTERNAL, "%s: select keeps nothing of mixture %s",
+                              mixer->label, x->name);
+}
+
+int mn__model_prune(struct mn_cx *cx, const struct mn_model *m, const struct mn_point *at,
+                    uint8_t *keep) {
+    const size_t n = (size_t)(m->dims.n_choices > 0 ? m->dims.n_choices : 1);
+    mn_real *weights = mn_scratch(cx, n * sizeof *weights);
+    if (weights == NULL) {
+        return MN_NOMEM;
+    }
+    int status = mn__model_mixture_weights(cx, m, at, weights);
+    for (int i = 0; status == MN_OK && i < m->n_mixtures; i++) {
+        status = select_one(cx, m, i, weights, keep);
+    }
+    return status;
+}
+
+int mn__model_entropy(struct mn_cx *cx, const struct mn_model *m, const struct mn_point *at,
+                      double out[2]) {
+    const size_t n = (size_t)(m->dims.n_choices > 0 ? m->dims.n_choices : 1);
+    mn_real *weights = mn_scratch(cx, n * sizeof *weights);
+    int count[2] = {0, 0};
+    out[0] = out[1] = 0;
+    if (weights == NULL) {
+        return MN_NOMEM;
+    }
+    const int status = mn__model_mixture_weights(cx, m, at, weights);
+    for (int i = 0; status == MN_OK && i < m->n_mixtures; i++) {
+        const struct mn__mixture *x = &m->mixtures[i];
+        if (x->logit0 < 0) {
+            continue;
+        }
+        for (int64_t c = 0; c < x->n_choices; c++) {
+            const double w = (double)weights[x->choice0 + c];
+            out[x->is_input] -= w > 0 ? w * log(w) : 0;
+        }
+        count[x->is_input]++;
+    }
+    for (int k = 0; k < 2; k++) {
+        out[k] = count[k] > 0 ? out[k] / count[k] : 0;
+    }
+    return status;
+}
+
+/* ---- what stays --------------------------------------------------------------------------- */
+
+static int item_kept(const struct mn_model *m, int mixture, const uint8_t *keep, int item) {
+    if (mixture < 0 || keep == NULL) {
+        return 1;
+    }
+    const struct mn__mixture *x = &m->mixtures[mixture];
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        if (keep[x->choice0 + c] && m->holds[mixture][c * x->n_items + item]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int path_kept(const struct mn_model *m, const struct mn__layer *layer, int e, int p,
+                     const uint8_t *keep) {
+    return item_kept(m, layer->mixture, keep, e) &&
+           item_kept(m, layer->edges[e].mixture, keep, p) && !layer->edges[e].paths[p].none;
+}
+
+/* Weights of a layer that is used; marks the states it needs. */
+static int64_t layer_parameters(const struct mn_model *m, const struct mn__layer *layer,
+                                const uint8_t *keep, uint8_t *used) {
+    int64_t n = 0;
+    for (int i = 0; i < layer->n_parts; i++) {
+        used[layer->parts[i]] = 1;
+    }
+    for (int e = 0; e < layer->n_edges; e++) {
+        for (int p = 0; p < layer->edges[e].n_paths; p++) {
+            if (path_kept(m, layer, e, p, keep)) {
+                n += layer->edges[e].paths[p].n_w;
+                used[layer->edges[e].paths[p].source] = 1;
+            }
+        }
+    }
+    return n;
+}
+
+int64_t mn__model_parameters(const struct mn_model *m, const uint8_t *keep) {
+    int64_t n = (m->head.n_features + 1) * m->dims.ways;
+    struct mn__arena arena = {0};
+    uint8_t *used = mn__arena_zeroed(&arena, (size_t)m->n_states);
+    if (used == NULL) {
+        return -1;
+    }
+    used[m->head.from] = 1;
+    for (int i = m->n_layers - 1; i >= 0; i--) {
+        if (used[m->layers[i].state]) {
+            n += layer_parameters(m, &m->layers[i], keep, used);
+        }
+    }
+    mn__arena_fini(&arena);
+    return n;
+}
+
+double mn__model_work(const struct mn_model *m) {
+    double work = (double)m->head.n_features * m->dims.ways;
+    for (int i = 0; i < m->n_layers; i++) {
+        for (int e = 0; e < m->layers[i].n_edges; e++) {
+            for (int p = 0; p < m->layers[i].edges[e].n_paths; p++) {
+                work += m->layers[i].edges[e].paths[p].work;
+            }
+        }
+    }
+    return work;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/graph.h"
+
+/* Where a linear map reads: the form its source has in memory. */
+struct form {
+    int strided;    /* four phases, `phase` reals apart */
+    int row_phases; /* two phases of rows only */
+    ptrdiff_t phase;
+    int row;
+    int in_h, in_w; /* pixels of the source at full size */
+};
+
+static int floor_half(int v) {
+    return (v - (v & 1)) / 2;
+}
+
+/* Tap (dy, dx) seen from output pixel (y, x) of row phase `phase_y`: source row s*y + phase_y + dy.
+ */
+static ptrdiff_t tap_at(const struct form *f, int dy, int dx, int *phase) {
+    if (f->strided) {
+        *phase = 2 * (dy & 1) + (dx & 1);
+        return *phase * f->phase + (ptrdiff_t)floor_half(dy) * f->row + floor_half(dx);
+    }
+    if (f->row_phases) {
+        *phase = dy & 1;
+        return *phase * f->phase + (ptrdiff_t)floor_half(dy) * f->row + dx;
+    }
+    *phase = 0;
+    return (ptrdiff_t)dy * f->row + dx;
+}
+
+static int displacement(const struct mn__linear *l, int k, int size) {
+    return l->centred ? (k - (size - 1) / 2) * l->dilation : k;
+}
+
+static int allocate(struct mn_model *m, struct mn__linear *l, int n_phase) {
+    l->n_tap = l->kh * l->kw;
+    for (int p = 0; p < n_phase; p++) {
+        l->tap[p] = mn__arena_array(&m->arena, (size_t)l->n_tap, sizeof *l->tap[p]);
+        l->phase[p] = mn__arena_array(&m->arena, (size_t)l->n_tap, sizeof *l->phase[p]);
+        if (l->tap[p] == NULL || l->phase[p] == NULL) {
+            return MN_NOMEM;
+        }
+    }
+    return MN_OK;
+}
+
+static int plan_reduce(struct mn_model *m, struct mn__linear *l, const struct form *f) {
+    if (allocate(m, l, 2) != MN_OK) {
+        return MN_NOMEM;
+    }
+    const int shift = f->in_h % 2 == 0 && f->in_w % 2 == 0;
+    l->tap[0][0] = tap_at(f, 0, 0, &l->phase[0][0]);
+    l->tap[1][0] = tap_at(f, shift, shift, &l->phase[1][0]);
+    return MN_OK;
+}
+
+static int plan_taps(struct mn_model *m, struct mn__linear *l, const struct form *f, int n_phase) {
+    if (l->kind == MN__LINEAR_REDUCE) {
+        return plan_reduce(m, l, f);
+    }
+    if (allocate(m, l, n_phase) != MN_OK) {
+        return MN_NOMEM;
+    }
+    for (int p = 0; p < n_phase; p++) {
+        for (int t = 0; t < l->n_tap; t++) {
+            const int dy = p + displacement(l, t / l->kw, l->kh);
+            const int dx = displacement(l, t % l->kw, l->kw);
+            l->tap[p][t] = tap_at(f, dy, dx, &l->phase[p][t]);
+        }
+    }
+    return MN_OK;
+}
+
+/* Planes that tell which taps of each output pixel lie on the image. */
+static int plan_pool(struct mn_model *m, struct mn__linear *l, const struct form *f,
+                     const struct mn__grid *out) {
+    mn_real **valid = mn__arena_array(&m->arena, (size_t)l->n_tap, sizeof *valid);
+    mn_real *share = mn__arena_array(&m->arena, (size_t)out->image, sizeof *share);
+    if (valid == NULL || share == NULL) {
+        return MN_NOMEM;
+    }
+    for (ptrdiff_t p = 0; p < out->image; p++) {
+        share[p] = 0;
+    }
+    for (int t = 0; t < l->n_tap; t++) {
+        valid[t] = mn__arena_array(&m->arena, (size_t)out->image, sizeof **valid);
+        if (valid[t] == NULL) {
+            return MN_NOMEM;
+        }
+        for (ptrdiff_t p = 0; p < out->image; p++) {
+            const int y = (int)(p / out->row) * l->sh + displacement(l, t / l->kw, l->kh);
+            const int x = (int)(p % out->row) * l->sw + displacement(l, t % l->kw, l->kw);
+            const int on = out->mask[p] != 0 && y >= 0 && y < f->in_h && x >= 0 && x < f->in_w;
+            valid[t][p] = (mn_real)on;
+            share[p] += (mn_real)on;
+        }
+    }
+    for (ptrdiff_t p = 0; p < out->image; p++) {
+        share[p] = share[p] > 0 ? 1 / share[p] : 0;
+    }
+    l->valid = valid;
+    l->share = share;
+    return MN_OK;
+}
+
+int mn__taps_plan(struct mn_model *m, struct mn__path *path) {
+    const struct mn__state *source = &m->states[path->source];
+    const struct mn__grid *in = &m->sizes[source->grid].grid;
+    const struct mn__grid *out = &m->sizes[path->grid].grid;
+    for (int s = 0; s < path->n_stages; s++) {
+        struct mn__stage *stage = &path->stage[s];
+        for (int i = 0; i < stage->n_linear; i++) {
+            struct mn__linear *l = &stage->linear[i];
+            struct form f = {.row = out->row, .in_h = out->h, .in_w = out->w};
+            if (s == 0 && i == 0) {
+                f.strided = path->strided;
+                f.phase = path->strided ? (ptrdiff_t)mn__grid_reals(out, source->channels) : 0;
+                f.in_h = in->h;
+                f.in_w = in->w;
+            } else if (i == 1 && stage->n_phase == 2) {
+                f.row_phases = 1;
+                f.phase = (ptrdiff_t)stage->linear[0].n_out * out->channel;
+            }
+            int status = plan_taps(m, l, &f, i == 0 ? stage->n_phase : 1);
+            if (status == MN_OK &&
+                (l->kind == MN__LINEAR_MAX_POOL || l->kind == MN__LINEAR_AVG_POOL)) {
+                status = plan_pool(m, l, &f, out);
+            }
+            if (status != MN_OK) {
+                return status;
+            }
+        }
+    }
+    return MN_OK;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "num/isa.h"
+
+/* Three vectors of pixels at once hide the latency of the sums; each tap is one load and one
+ * multiply-add. */
+enum { WIDE = 4 };
+
+static void rows(int n_tap, const ptrdiff_t *tap, const mn_real *w, ptrdiff_t st, const mn_real *x,
+                 mn_real *y, ptrdiff_t len, const mn_real *mask, int accumulate) {
+    ptrdiff_t p = 0;
+    for (; p + WIDE * MN__V <= len; p += WIDE * MN__V) {
+        mn__vec acc[WIDE] = {{0}};
+        for (int t = 0; t < n_tap; t++) {
+            const mn__vec wt = mn__splat(w[t * st]);
+            const mn_real *in = x + p + tap[t];
+#pragma GCC unroll 4
+            for (int v = 0; v < WIDE; v++) {
+                acc[v] += wt * mn__load(in + v * MN__V);
+            }
+        }
+#pragma GCC unroll 4
+        for (int v = 0; v < WIDE; v++) {
+            mn_real *to = y + p + v * MN__V;
+            mn__vec out = acc[v];
+            if (mask != NULL) {
+                out *= mn__load(mask + p + v * MN__V);
+            }
+            mn__store(to, accumulate ? mn__load(to) + out : out);
+        }
+    }
+    for (; p < len; p += MN__V) {
+        mn__vec acc = {0};
+        for (int t = 0; t < n_tap; t++) {
+            acc += mn__splat(w[t * st]) * mn__load(x + p + tap[t]);
+        }
+        if (mask != NULL) {
+            acc *= mn__load(mask + p);
+        }
+        mn__store(y + p, accumulate ? mn__load(y + p) + acc : acc);
+    }
+}
+
+void MN__NAME(depthwise)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *w, ptrdiff_t sc,
+                         ptrdiff_t st, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
+                         ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate) {
+    const ptrdiff_t step = mask == NULL ? len : image;
+    for (int c = 0; c < n; c++) {
+        for (ptrdiff_t p = 0; p < len; p += step) {
+            rows(n_tap, tap, w + c * sc, st, x + c * xs + p, y + c * ys + p,
+                 len - p < step ? len - p : step, mask, accumulate);
+        }
+    }
+}
+
+/* Up to nine taps share each load of the gradient. */
+enum { GROUP = 9 };
+
+static void sums(int n_tap, const ptrdiff_t *tap, const mn_real *g, const mn_real *x, ptrdiff_t len,
+                 mn_real *dw, ptrdiff_t st) {
+    mn__vec acc[GROUP] = {{0}};
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        const mn__vec gp = mn__load(g + p);
+        for (int t = 0; t < n_tap; t++) {
+            acc[t] += gp * mn__load(x + p + tap[t]);
+        }
+    }
+    for (int t = 0; t < n_tap; t++) {
+        dw[t * st] += (mn_real)mn__sum(acc[t]);
+    }
+}
+
+static void nine_sums(const ptrdiff_t *tap, const mn_real *g, const mn_real *x, ptrdiff_t len,
+                      mn_real *dw, ptrdiff_t st) {
+    mn__vec acc[GROUP] = {{0}};
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        const mn__vec gp = mn__load(g + p);
+#pragma GCC unroll 9
+        for (int t = 0; t < GROUP; t++) {
+            acc[t] += gp * mn__load(x + p + tap[t]);
+        }
+    }
+    for (int t = 0; t < GROUP; t++) {
+        dw[t * st] += (mn_real)mn__sum(acc[t]);
+    }
+}
+
+void MN__NAME(depthwise_dw)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *g, ptrdiff_t gs,
+                            const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw,
+                            ptrdiff_t sc, ptrdiff_t st) {
+    for (int c = 0; c < n; c++) {
+        for (int t = 0; t < n_tap; t += GROUP) {
+            const int group = n_tap - t < GROUP ? n_tap - t : GROUP;
+            mn_real *to = dw + c * sc + t * st;
+            if (group == GROUP) {
+                nine_sums(tap + t, g + c * gs, x + c * xs, len, to, st);
+            } else {
+                sums(group, tap + t, g + c * gs, x + c * xs, len, to, st);
+            }
+        }
+    }
+}

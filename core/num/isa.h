@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__NUM_ISA_H
+#define MN__NUM_ISA_H
+
+/* What the files that are compiled once for every instruction set share: the vector type and the
+ * functions' names. MN__ISA is set by the build: avx512, avx2 or sse2. */
+
+#include "num/kernel.h"
+
+#if defined(__AVX512F__)
+#define MN__VECTOR_BYTES 64
+#define MN__BLOCK_ROWS 14
+#elif defined(__AVX2__)
+#define MN__VECTOR_BYTES 32
+#define MN__BLOCK_ROWS 6
+#else
+#define MN__VECTOR_BYTES 16
+#define MN__BLOCK_ROWS 6
+#endif
+
+#define MN__PASTE2(a, b) a##b
+#define MN__PASTE(a, b) MN__PASTE2(a, b)
+/* mn__avx512_conv, ... */
+#define MN__NAME(f) MN__PASTE(MN__PASTE(mn__, MN__ISA), MN__PASTE(_, f))
+
+enum { MN__V = MN__VECTOR_BYTES / (int)sizeof(mn_real) };
+typedef mn_real mn__vec __attribute__((vector_size(MN__VECTOR_BYTES)));
+/* The same, at any real's address. */
+typedef mn_real mn__uvec
+    __attribute__((vector_size(MN__VECTOR_BYTES), aligned(sizeof(mn_real)), may_alias));
+
+static inline mn__vec mn__load(const mn_real *at) {
+    return *(const mn__uvec *)(const void *)at;
+}
+
+static inline void mn__store(mn_real *at, mn__vec v) {
+    *(mn__uvec *)(void *)at = v;
+}
+
+static inline mn__vec mn__splat(mn_real x) {
+    return x - (mn__vec){0};
+}
+
+/* max(v, 0): comparing gives all ones or all zeros in each lane. */
+static inline mn__vec mn__positive(mn__vec v) {
+    typedef __typeof__(v > v) lanes;
+    return (mn__vec)((lanes)v & (v > (mn__vec){0}));
+}
+
+static inline double mn__sum(mn__vec v) {
+    double sum = 0;
+    for (int i = 0; i < MN__V; i++) {
+        sum += (double)v[i];
+    }
+    return sum;
+}
+
+/* conv.c */
+size_t MN__NAME(packed)(int n_out, int n_in, int n_tap);
+void MN__NAME(pack)(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
+                    ptrdiff_t st, mn_real *packed);
+void MN__NAME(conv)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
+                    const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
+                    const mn_real *mask, ptrdiff_t image, int accumulate);
+/* conv_dw.c */
+void MN__NAME(conv_dw)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *g,
+                       ptrdiff_t gs, const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw,
+                       ptrdiff_t so, ptrdiff_t si, ptrdiff_t st);
+/* depthwise.c */
+void MN__NAME(depthwise)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *w, ptrdiff_t sc,
+                         ptrdiff_t st, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
+                         ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
+void MN__NAME(depthwise_dw)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *g, ptrdiff_t gs,
+                            const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw,
+                            ptrdiff_t sc, ptrdiff_t st);
+/* pool.c */
+void MN__NAME(max_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *const *valid,
+                        const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, uint8_t *which,
+                        ptrdiff_t ws, ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
+void MN__NAME(max_pool_dx)(int n, int n_tap, const ptrdiff_t *tap, const uint8_t *which,
+                           ptrdiff_t ws, const mn_real *g, ptrdiff_t gs, mn_real *dx, ptrdiff_t dxs,
+                           ptrdiff_t len);
+void MN__NAME(avg_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *weight,
+                        const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
+                        ptrdiff_t image);
+/* pointwise.c */
+void MN__NAME(relu)(int n, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len);
+void MN__NAME(relu_dx)(int n, const mn_real *y, ptrdiff_t ys, const mn_real *g, ptrdiff_t gs,
+                       mn_real *dx, ptrdiff_t dxs, ptrdiff_t len, int accumulate);
+void MN__NAME(axpy)(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
+                    ptrdiff_t len, int accumulate);
+double MN__NAME(dot)(int n, const mn_real *x, ptrdiff_t xs, const mn_real *y, ptrdiff_t ys,
+                     ptrdiff_t len);
+void MN__NAME(split)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
+                     const mn_real *x, mn_real *phases, ptrdiff_t phase);
+void MN__NAME(merge)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
+                     const mn_real *phases, ptrdiff_t phase, mn_real *x);
+/* norm.c */
+void MN__NAME(moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
+                       ptrdiff_t image, double *sum, double *m2);
+void MN__NAME(affine)(int n, const mn_real *scale, const mn_real *shift, const mn_real *x,
+                      ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
+                      ptrdiff_t image, int accumulate, int relu);
+void MN__NAME(norm_sums)(int n, const mn_real *g, ptrdiff_t gs, const mn_real *x, ptrdiff_t xs,
+                         const mn_real *centre, ptrdiff_t len, double *sum_g, double *sum_gx);
+void MN__NAME(combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,
+                       const mn_real *x, ptrdiff_t xs, const mn_real *c, mn_real *y, ptrdiff_t ys,
+                       ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
+
+#endif

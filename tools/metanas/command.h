@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_COMMAND_H
+#define METANAS_COMMAND_H
+
+/* The commands of the program, their arguments as data, and what they share. */
+
+#include "run/experiment.h"
+
+#include <stdio.h>
+
+/* Texts given by a flag that may repeat. */
+struct texts {
+    const char **at; /* NULL-terminated */
+    int *argument;   /* position of each on the command line */
+    int n;
+};
+
+/* Everything a command line can say. Which flags a command takes is in its table. */
+struct arguments {
+    const char *operand; /* CONFIG, RUN or topic; NULL = not given */
+    struct texts sets, plugin_dirs;
+    const char *out, *state, *init, *shape;
+    int32_t split; /* enum mn_split */
+    int64_t tasks; /* 0 = as configured */
+    int64_t meta_epoch;
+    double progress;
+    int json, tensors, learn, meta, training, quiet, verbose, help;
+};
+
+enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
+
+struct flag {
+    const char *name;  /* without the dashes */
+    const char *value; /* what stands for the value in the usage; NULL for a switch */
+    const char *doc;
+    size_t offset; /* of the field in struct arguments */
+    enum flag_type type;
+    char letter; /* of the short form; 0 = none */
+};
+
+/* A command. `run` returns a status with a message recorded in cx. */
+struct command {
+    const char *name;
+    const char *operand; /* NULL = takes none */
+    const char *doc;     /* one line */
+    const char *more;    /* paragraphs for `metanas NAME --help`, or NULL */
+    const struct flag *flags;
+    size_t n_flags;
+    int operand_optional;
+    int (*run)(struct mn_cx *cx, const struct arguments *arguments);
+};
+
+extern const struct command command_train, command_test, command_resume, command_validate,
+    command_probe, command_list, command_help;
+
+/* All commands in the order of the help; and the flags that each of them takes. */
+const struct command *const *commands(size_t *n);
+const struct flag *common_flags(size_t *n);
+const struct command *command_find(const char *name);
+/* The command whose name is like `word`, or NULL. */
+const char *command_nearest(const char *word);
+
+/* Parse argv[2..] for a command. Lists live in `arena`. MN_CONFIG with a message that offers the
+ * nearest known flag. */
+int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+                    int argc, char **argv, struct arguments *out);
+
+/* help.c */
+void help_overview(FILE *out);
+void help_command(const struct command *command, FILE *out);
+void help_version(struct mn_cx *cx, FILE *out);
+
+/* common.c: open a configuration as the command line says. `more` may preset flags and shape. */
+int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const char *config,
+                    const struct mn__open *more, struct mn__experiment *out);
+/* RUN/NAME in arena. */
+int run_file(struct mn_cx *cx, struct mn__arena *arena, const char *run, const char *name,
+             const char **out);
+/* MN_CONFIG with a message where `run` is not a run directory. */
+int run_check(struct mn_cx *cx, const char *run);
+int no_memory(struct mn_cx *cx);
+
+/* sizes.c: parameters of the smallest and the largest network that pruning can leave. The second
+ * is found by changing one choice after the other, from the one-shot network's mixtures. */
+int pruned_sizes(struct mn_cx *cx, const struct mn_model *model, int64_t *smallest,
+                 int64_t *largest);
+
+#endif
