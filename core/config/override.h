@@ -3,9 +3,9 @@
 #define MN__CONFIG_OVERRIDE_H
 
 /* --set section.key=value: the value is YAML (so lists and whole sections work:
- * --set 'op_mixer={use: softmax}'). Faults point at "argument N". A changed `use` in a section
- * drops the section's other keys that came from the file only where the new unit does not know them
- * (with a warning that names them). */
+ * --set 'op_mixer={use: softmax}'). Faults point at "argument N". Where a section's `use` changes,
+ * its keys from the file are marked soft: those that the new unit does not know are ignored with a
+ * warning. */
 
 #include "config/yaml.h"
 

@@ -23,6 +23,7 @@ struct mn__yaml {
     int quoted;       /* scalar in quotes */
     const char *key;  /* under a map */
     struct mn__mark key_mark;
+    int soft;               /* left over from another `use`: unknown keys only warn */
     struct mn__yaml *first; /* list, map: children in order */
     struct mn__yaml *next;
 };
@@ -54,6 +55,11 @@ struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
                                struct mn__faults *faults);
 struct mn__yaml *mn__yaml_parse(struct mn__arena *arena, const char *file, const char *text,
                                 size_t length, struct mn__faults *faults);
+
+/* Text that stands for one value of any kind: what follows the = of --set. An empty text is NULL.
+ */
+struct mn__yaml *mn__yaml_parse_value(struct mn__arena *arena, const char *file, const char *text,
+                                      struct mn__faults *faults);
 
 /* The value of `key` in a map, or NULL. */
 struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key);

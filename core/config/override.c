@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/override.h"
+
+#include <string.h>
+
+static void set_marks(struct mn__yaml *node, struct mn__mark mark) {
+    node->mark = mark;
+    node->key_mark = mark;
+    for (struct mn__yaml *child = node->first; child != NULL; child = child->next) {
+        set_marks(child, mark);
+    }
+}
+
+static struct mn__yaml *map_new(struct mn__arena *arena, struct mn__mark mark) {
+    struct mn__yaml *map = mn__arena_zeroed(arena, sizeof *map);
+    if (map != NULL) {
+        map->kind = MN__YAML_MAP;
+        map->mark = map->key_mark = mark;
+    }
+    return map;
+}
+
+/* The section's keys belonged to another unit: what the new one does not know is not a fault. */
+static void soften(struct mn__yaml *section, const struct mn__yaml *use) {
+    const struct mn__yaml *before = mn__yaml_get(section, "use");
+    if (before != NULL && before->kind == MN__YAML_SCALAR && use->kind == MN__YAML_SCALAR &&
+        strcmp(before->text, use->text) == 0) {
+        return;
+    }
+    for (struct mn__yaml *child = section->first; child != NULL; child = child->next) {
+        child->soft = child->key_mark.line > 0;
+    }
+}
+
+static const char *part(struct mn__arena *arena, const char *text, size_t length) {
+    char *copy = mn__arena_take(arena, length + 1);
+    if (copy != NULL) {
+        memcpy(copy, text, length);
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+/* The map that holds the last part of a dotted key; maps on the way are made where missing. */
+static struct mn__yaml *walk(struct mn__arena *arena, struct mn__yaml *root, const char **key,
+                             struct mn__mark mark, struct mn__faults *faults) {
+    struct mn__yaml *map = root;
+    const char *dot;
+    while ((dot = strchr(*key, '.')) != NULL) {
+        const char *name = part(arena, *key, (size_t)(dot - *key));
+        struct mn__yaml *inner = name == NULL ? NULL : mn__yaml_get(map, name);
+        if (name != NULL && inner == NULL) {
+            inner = map_new(arena, mark);
+            if (inner != NULL) {
+                mn__yaml_put(arena, map, name, inner);
+            }
+        }
+        if (inner == NULL) {
+            mn__fault_add(faults, mark, "no memory to apply an override");
+            return NULL;
+        }
+        if (inner->kind != MN__YAML_MAP) {
+            mn__fault_add(faults, mark,
+                          "'%s' is a value, not a section, so '%s' cannot be set in it", name,
+                          dot + 1);
+            return NULL;
+        }
+        map = inner;
+        *key = dot + 1;
+    }
+    return map;
+}
+
+void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const char *assignment,
+                        int argument, struct mn__faults *faults) {
+    const char *name = mn__arena_format(arena, "argument %d (--set %s)", argument, assignment);
+    const struct mn__mark mark = {name, 0, 0};
+    const char *equals = strchr(assignment, '=');
+    if (name == NULL) {
+        mn__fault_add(faults, (struct mn__mark){0}, "no memory to apply an override");
+        return;
+    }
+    if (equals == NULL || equals == assignment || equals[-1] == '.' || assignment[0] == '.' ||
+        strstr(assignment, "..") != NULL) {
+        mn__fault_add(faults, mark, "expected section.key=value, such as run.seed=2");
+        return;
+    }
+    const char *key = part(arena, assignment, (size_t)(equals - assignment));
+    struct mn__yaml *value = mn__yaml_parse_value(arena, name, equals + 1, faults);
+    if (key == NULL || faults->arena == NULL) {
+        return;
+    }
+    if (value == NULL) {
+        value = mn__arena_zeroed(arena, sizeof *value);
+        if (value == NULL) {
+            mn__fault_add(faults, mark, "no memory to apply an override");
+            return;
+        }
+        value->text = "";
+    }
+    set_marks(value, mark);
+    struct mn__yaml *map = walk(arena, root, &key, mark, faults);
+    if (map == NULL) {
+        return;
+    }
+    if (strcmp(key, "use") == 0 && map != root) {
+        soften(map, value);
+    }
+    mn__yaml_put(arena, map, key, value);
+}

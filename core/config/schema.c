@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/schema.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct mn_opt *mn__option(const struct mn__options *options, uint32_t i) {
+    return (const struct mn_opt *)(const void *)((const char *)options->at +
+                                                 (size_t)i * options->stride);
+}
+
+/* ---- ranges ------------------------------------------------------------------------------- */
+
+static int is_list(int32_t type) {
+    return type == MN_OPT_INTS || type == MN_OPT_REALS || type == MN_OPT_TEXTS;
+}
+
+static int in_range(const struct mn_opt *o, double x) {
+    const int above = (o->flags & MN_OPT_OPEN_MIN) != 0 ? x > o->min : x >= o->min;
+    const int below = (o->flags & MN_OPT_OPEN_MAX) != 0 ? x < o->max : x <= o->max;
+    return above && below;
+}
+
+static void put_number(char *out, size_t size, int32_t type, double x) {
+    if (type == MN_OPT_INT || type == MN_OPT_INTS) {
+        snprintf(out, size, "%.0f", x);
+    } else {
+        mn__text_from_real(x, out, size);
+    }
+}
+
+static void number_range(const struct mn_opt *o, const char *type, char *out, size_t size) {
+    char low[40], high[40];
+    put_number(low, sizeof low, o->type, o->min);
+    put_number(high, sizeof high, o->type, o->max);
+    const int bottomless = isinf(o->min), endless = isinf(o->max);
+    const char *above = (o->flags & MN_OPT_OPEN_MIN) != 0 ? "above " : "";
+    const char *below = (o->flags & MN_OPT_OPEN_MAX) != 0 ? "below " : "";
+    if (bottomless && endless) {
+        snprintf(out, size, "%s", type);
+    } else if (endless) {
+        snprintf(out, size, "%s, %s%s", type, above[0] != '\0' ? above : "at least ", low);
+    } else if (bottomless) {
+        snprintf(out, size, "%s, %s%s", type, below[0] != '\0' ? below : "at most ", high);
+    } else {
+        snprintf(out, size, "%s, %s%s to %s%s", type, above, low, below, high);
+    }
+}
+
+const char *mn__option_range(const struct mn_opt *o, char *out, size_t size) {
+    switch (o->type) {
+    case MN_OPT_INT:
+        number_range(o, "int", out, size);
+        break;
+    case MN_OPT_REAL:
+        number_range(o, "real", out, size);
+        break;
+    case MN_OPT_INTS:
+        number_range(o, "list of int", out, size);
+        break;
+    case MN_OPT_REALS:
+        number_range(o, "list of real", out, size);
+        break;
+    case MN_OPT_TEXTS:
+        snprintf(out, size, "list of text");
+        break;
+    case MN_OPT_BOOL:
+        snprintf(out, size, "true or false");
+        break;
+    case MN_OPT_TEXT:
+        snprintf(out, size, "text");
+        break;
+    case MN_OPT_PATH:
+        snprintf(out, size, "path");
+        break;
+    case MN_OPT_CHOICE: {
+        size_t used = (size_t)snprintf(out, size, "one of:");
+        for (int i = 0; o->choices[i] != NULL && used < size; i++) {
+            used +=
+                (size_t)snprintf(out + used, size - used, "%s %s", i > 0 ? "," : "", o->choices[i]);
+        }
+        break;
+    }
+    default:
+        snprintf(out, size, "?");
+    }
+    return out;
+}
+
+const char *mn__option_default(const struct mn_opt *o, char *out, size_t size) {
+    if ((o->flags & MN_OPT_REQUIRED) != 0) {
+        snprintf(out, size, "(required)");
+    } else if (o->type == MN_OPT_BOOL) {
+        snprintf(out, size, "%s", o->def != 0 ? "true" : "false");
+    } else if (o->type == MN_OPT_CHOICE) {
+        snprintf(out, size, "%s", o->choices[(int)o->def]);
+    } else if (is_list(o->type)) {
+        snprintf(out, size, "[%s]", o->def_text != NULL ? o->def_text : "");
+    } else if (o->type == MN_OPT_TEXT || o->type == MN_OPT_PATH) {
+        snprintf(out, size, "%s",
+                 o->def_text != NULL && o->def_text[0] != '\0' ? o->def_text : "(none)");
+    } else {
+        put_number(out, size, o->type, o->def);
+    }
+    return out;
+}
+
+/* ---- one value ---------------------------------------------------------------------------- */
+
+struct binder {
+    struct mn__arena *arena;
+    struct mn__faults *faults;
+    const char *what;
+};
+
+static void *field(const struct mn_opt *o, void *instance) {
+    return (char *)instance + o->offset;
+}
+
+static void no_memory(struct binder *b) {
+    mn__fault_add(b->faults, (struct mn__mark){0}, "no memory for the configuration");
+}
+
+static const char *kind_text(const struct mn__yaml *node) {
+    return node->kind == MN__YAML_LIST ? "a list" : node->kind == MN__YAML_MAP ? "a section" : "";
+}
+
+static void wrong_type(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node) {
+    char range[512];
+    mn__option_range(o, range, sizeof range);
+    if (node->kind == MN__YAML_SCALAR) {
+        mn__fault_add(b->faults, node->mark, "%s: %s: '%s' is not %s: expected %s", b->what, o->key,
+                      node->text,
+                      is_list(o->type)                                  ? "a list"
+                      : o->type == MN_OPT_INT || o->type == MN_OPT_INTS ? "a whole number"
+                      : o->type == MN_OPT_BOOL                          ? "true or false"
+                                                                        : "a number",
+                      range);
+    } else {
+        mn__fault_add(b->faults, node->mark, "%s: %s: %s was given: expected %s", b->what, o->key,
+                      kind_text(node), range);
+    }
+}
+
+static int number(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
+                  double *real, int64_t *whole) {
+    const int is_int = o->type == MN_OPT_INT || o->type == MN_OPT_INTS;
+    const int readable =
+        node->kind == MN__YAML_SCALAR && !node->quoted &&
+        (is_int ? mn__text_int(node->text, whole) : mn__text_real(node->text, real));
+    if (!readable) {
+        wrong_type(b, o, node);
+        return 0;
+    }
+    *real = is_int ? (double)*whole : *real;
+    if (!in_range(o, *real)) {
+        char range[512];
+        mn__fault_add(b->faults, node->mark, "%s: %s: %s is out of range: expected %s", b->what,
+                      o->key, node->text, mn__option_range(o, range, sizeof range));
+        return 0;
+    }
+    return 1;
+}
+
+static void bind_bool(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
+                      bool *out) {
+    static const char *const like[] = {"yes", "no", "on", "off", "True", "False", "1", "0"};
+    if (node->kind == MN__YAML_SCALAR && !node->quoted) {
+        if (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0) {
+            *out = node->text[0] == 't';
+            return;
+        }
+        for (size_t i = 0; i < sizeof like / sizeof like[0]; i++) {
+            if (strcmp(node->text, like[i]) == 0) {
+                mn__fault_add(b->faults, node->mark, "%s: %s: '%s' is not true or false: write %s",
+                              b->what, o->key, node->text, i % 2 == 0 ? "true" : "false");
+                return;
+            }
+        }
+    }
+    wrong_type(b, o, node);
+}
+
+static size_t choices_of(const struct mn_opt *o) {
+    size_t n = 0;
+    while (o->choices[n] != NULL) {
+        n++;
+    }
+    return n;
+}
+
+static void bind_choice(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
+                        int32_t *out) {
+    const size_t n = choices_of(o);
+    if (node->kind != MN__YAML_SCALAR) {
+        wrong_type(b, o, node);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(node->text, o->choices[i]) == 0) {
+            *out = (int32_t)i;
+            return;
+        }
+    }
+    char range[512];
+    const char *near = mn__text_nearest(node->text, o->choices, n);
+    mn__fault_add(b->faults, node->mark, "%s: %s: unknown value '%s': expected %s%s%s%s", b->what,
+                  o->key, node->text, mn__option_range(o, range, sizeof range),
+                  near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+                  near != NULL ? "'?" : "");
+}
+
+/* Relative paths start at the folder of the file that names them. */
+static const char *resolve(struct binder *b, const struct mn__yaml *node) {
+    const char *slash = node->mark.line > 0 ? strrchr(node->mark.file, '/') : NULL;
+    if (node->text[0] == '/' || node->text[0] == '\0') {
+        return mn__arena_text(b->arena, node->text);
+    }
+    char here[PATH_MAX];
+    const char *name =
+        mn__arena_format(b->arena, "%.*s%s", slash != NULL ? (int)(slash + 1 - node->mark.file) : 0,
+                         slash != NULL ? node->mark.file : "", node->text);
+    if (name == NULL || name[0] == '/') {
+        return name;
+    }
+    return realpath(".", here) != NULL ? mn__arena_format(b->arena, "%s/%s", here, name) : name;
+}
+
+static void bind_text(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
+                      const char **out) {
+    if (node->kind != MN__YAML_SCALAR) {
+        wrong_type(b, o, node);
+        return;
+    }
+    const char *text =
+        o->type == MN_OPT_PATH ? resolve(b, node) : mn__arena_text(b->arena, node->text);
+    if (text == NULL) {
+        no_memory(b);
+        return;
+    }
+    *out = text;
+}
+
+static int64_t length_of(const struct mn__yaml *list) {
+    int64_t n = 0;
+    for (const struct mn__yaml *item = list->first; item != NULL; item = item->next) {
+        n++;
+    }
+    return n;
+}
+
+/* The three list structs have one shape: pointer, count. */
+static void bind_list(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
+                      void *out) {
+    if (node->kind != MN__YAML_LIST) {
+        wrong_type(b, o, node);
+        return;
+    }
+    const int64_t n = length_of(node);
+    union {
+        int64_t *ints;
+        double *reals;
+        const char **texts;
+        void *any;
+    } at = {.any = mn__arena_array(b->arena, (size_t)n, sizeof(int64_t))};
+    int64_t i = 0;
+    if (at.any == NULL) {
+        no_memory(b);
+        return;
+    }
+    for (const struct mn__yaml *item = node->first; item != NULL; item = item->next, i++) {
+        double real = 0;
+        int64_t whole = 0;
+        if (o->type == MN_OPT_TEXTS) {
+            at.texts[i] = "";
+            bind_text(b, o, item, &at.texts[i]);
+        } else if (number(b, o, item, &real, &whole) && o->type == MN_OPT_INTS) {
+            at.ints[i] = whole;
+        } else if (o->type == MN_OPT_REALS) {
+            at.reals[i] = real;
+        } else {
+            at.ints[i] = 0;
+        }
+    }
+    if (o->type == MN_OPT_INTS) {
+        *(struct mn_ints *)out = (struct mn_ints){at.ints, n};
+    } else if (o->type == MN_OPT_REALS) {
+        *(struct mn_reals *)out = (struct mn_reals){at.reals, n};
+    } else {
+        *(struct mn_texts *)out = (struct mn_texts){at.texts, n};
+    }
+}
+
+static void bind_value(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
+                       void *instance) {
+    void *to = field(o, instance);
+    double real = 0;
+    int64_t whole = 0;
+    switch (o->type) {
+    case MN_OPT_INT:
+        if (number(b, o, node, &real, &whole)) {
+            *(int64_t *)to = whole;
+        }
+        break;
+    case MN_OPT_REAL:
+        if (number(b, o, node, &real, &whole)) {
+            *(double *)to = real;
+        }
+        break;
+    case MN_OPT_BOOL:
+        bind_bool(b, o, node, to);
+        break;
+    case MN_OPT_TEXT:
+    case MN_OPT_PATH:
+        bind_text(b, o, node, to);
+        break;
+    case MN_OPT_CHOICE:
+        bind_choice(b, o, node, to);
+        break;
+    default:
+        bind_list(b, o, node, to);
+    }
+}
+
+/* ---- defaults ----------------------------------------------------------------------------- */
+
+/* A list's default, "a, b, c", as a tree, so that it goes through the same door. */
+static struct mn__yaml *default_list(struct binder *b, const struct mn_opt *o) {
+    struct mn__yaml *list = mn__arena_zeroed(b->arena, sizeof *list);
+    char *text = mn__arena_text(b->arena, o->def_text != NULL ? o->def_text : "");
+    struct mn__yaml **link = list != NULL ? &list->first : NULL;
+    if (list == NULL || text == NULL) {
+        no_memory(b);
+        return NULL;
+    }
+    list->kind = MN__YAML_LIST;
+    char *save;
+    for (char *item = strtok_r(text, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save)) {
+        struct mn__yaml *node = mn__arena_zeroed(b->arena, sizeof *node);
+        if (node == NULL) {
+            no_memory(b);
+            return NULL;
+        }
+        node->text = item + strspn(item, " ");
+        *link = node;
+        link = &node->next;
+    }
+    return list;
+}
+
+static void bind_default(struct binder *b, const struct mn_opt *o, void *instance) {
+    void *to = field(o, instance);
+    switch (o->type) {
+    case MN_OPT_INT:
+        *(int64_t *)to = (int64_t)o->def;
+        break;
+    case MN_OPT_REAL:
+        *(double *)to = o->def;
+        break;
+    case MN_OPT_BOOL:
+        *(bool *)to = o->def != 0;
+        break;
+    case MN_OPT_CHOICE:
+        *(int32_t *)to = (int32_t)o->def;
+        break;
+    case MN_OPT_TEXT:
+    case MN_OPT_PATH:
+        *(const char **)to = o->def_text != NULL ? o->def_text : "";
+        break;
+    default: {
+        const struct mn__yaml *list = default_list(b, o);
+        if (list != NULL) {
+            bind_list(b, o, list, to);
+        }
+    }
+    }
+}
+
+/* ---- a section ---------------------------------------------------------------------------- */
+
+static const struct mn_opt *option_named(const struct mn__options *options, const char *key) {
+    for (uint32_t i = 0; i < options->n; i++) {
+        if (strcmp(mn__option(options, i)->key, key) == 0) {
+            return mn__option(options, i);
+        }
+    }
+    return NULL;
+}
+
+static void unknown_key(struct binder *b, const struct mn__options *options,
+                        const struct mn__yaml *node) {
+    const char **names = mn__arena_array(b->arena, options->n, sizeof *names);
+    char all[512] = "";
+    size_t used = 0;
+    if (node->soft) {
+        mn__fault_warn(b->faults, node->key_mark, "%s: '%s' is no option of it: ignored", b->what,
+                       node->key);
+        return;
+    }
+    for (uint32_t i = 0; names != NULL && i < options->n; i++) {
+        names[i] = mn__option(options, i)->key;
+        if (used < sizeof all) {
+            used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i > 0 ? ", " : "",
+                                     names[i]);
+        }
+    }
+    const char *near = names != NULL ? mn__text_nearest(node->key, names, options->n) : NULL;
+    if (near != NULL) {
+        mn__fault_add(b->faults, node->key_mark, "%s: unknown key '%s'; did you mean '%s'?",
+                      b->what, node->key, near);
+    } else {
+        mn__fault_add(b->faults, node->key_mark, "%s: unknown key '%s'; it has %s", b->what,
+                      node->key, options->n > 0 ? all : "no options");
+    }
+}
+
+/* Keys of the file that an option names join the section, unless it gives them itself. */
+static void merge_file(struct binder *b, const struct mn_opt *o, struct mn__yaml *section) {
+    const struct mn__yaml *node = mn__yaml_get(section, o->key);
+    if (node == NULL || node->kind != MN__YAML_SCALAR || node->text[0] == '\0') {
+        return;
+    }
+    const char *path = resolve(b, node);
+    const int before = b->faults->count;
+    struct mn__yaml *file = path != NULL ? mn__yaml_read(b->arena, path, b->faults) : NULL;
+    if (file == NULL) {
+        if (b->faults->count > before) {
+            mn__fault_add(b->faults, node->mark, "%s: %s: the file could not be used", b->what,
+                          o->key);
+        }
+        return;
+    }
+    struct mn__yaml *next;
+    for (struct mn__yaml *child = file->first; child != NULL; child = next) {
+        next = child->next;
+        if (mn__yaml_get(section, child->key) == NULL) {
+            mn__yaml_put(b->arena, section, child->key, child);
+        }
+    }
+}
+
+static void bind_known(struct binder *b, const struct mn__options *options,
+                       const struct mn__yaml *section, const char *skip, void *instance) {
+    for (const struct mn__yaml *node = section->first; node != NULL; node = node->next) {
+        if (skip != NULL && strcmp(node->key, skip) == 0) {
+            continue;
+        }
+        const struct mn_opt *o = option_named(options, node->key);
+        if (o == NULL) {
+            unknown_key(b, options, node);
+            continue;
+        }
+        if ((o->flags & MN_OPT_DEPRECATED) != 0) {
+            mn__fault_warn(b->faults, node->key_mark, "%s: '%s' is deprecated: %s", b->what,
+                           node->key, o->doc);
+        }
+        bind_value(b, o, node, instance);
+    }
+}
+
+void mn__schema_bind(struct mn__arena *arena, const struct mn__options *options,
+                     struct mn__yaml *section, const char *skip, const char *what, void *instance,
+                     struct mn__faults *faults) {
+    struct binder b = {arena, faults, what};
+    for (uint32_t i = 0; i < options->n; i++) {
+        bind_default(&b, mn__option(options, i), instance);
+    }
+    if (section != NULL && section->kind != MN__YAML_MAP) {
+        if (section->kind != MN__YAML_SCALAR || section->text[0] != '\0') {
+            mn__fault_add(faults, section->mark, "%s: expected a section (key: value lines)", what);
+        }
+        section = NULL;
+    }
+    for (uint32_t i = 0; section != NULL && i < options->n; i++) {
+        if ((mn__option(options, i)->flags & MN_OPT_MERGE) != 0) {
+            merge_file(&b, mn__option(options, i), section);
+        }
+    }
+    if (section != NULL) {
+        bind_known(&b, options, section, skip, instance);
+    }
+    for (uint32_t i = 0; i < options->n; i++) {
+        const struct mn_opt *o = mn__option(options, i);
+        if ((o->flags & MN_OPT_REQUIRED) != 0 && mn__yaml_get(section, o->key) == NULL) {
+            mn__fault_add(faults, section != NULL ? section->mark : (struct mn__mark){0},
+                          "%s: the key '%s' is required: %s", what, o->key, o->doc);
+        }
+    }
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static int plain(const char *text) {
+    if (text[0] == '\0' || strchr("-?:,[]{}#&*!|>'\"%@` ", text[0]) != NULL) {
+        return 0;
+    }
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < 32 || *c == '#' || *c == ':' || strchr(",[]{}\"'", *c) != NULL) {
+            return 0;
+        }
+    }
+    return text[strlen(text) - 1] != ' ';
+}
+
+static void write_text(const char *text, FILE *out) {
+    if (plain(text)) {
+        fputs(text, out);
+        return;
+    }
+    fputc('"', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\') {
+            fprintf(out, "\\%c", *c);
+        } else if (*c < 32 || *c == 127) {
+            fprintf(out, "\\x%02x", *c);
+        } else {
+            fputc(*c, out);
+        }
+    }
+    fputc('"', out);
+}
+
+static void write_real(double x, FILE *out) {
+    char text[40];
+    mn__text_from_real(x, text, sizeof text);
+    fputs(text, out);
+}
+
+static void write_list(const struct mn_opt *o, const void *from, FILE *out) {
+    const struct mn_ints *shape = from;
+    fputc('[', out);
+    for (int64_t i = 0; i < shape->n; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        if (o->type == MN_OPT_INTS) {
+            fprintf(out, "%" PRId64, ((const struct mn_ints *)from)->at[i]);
+        } else if (o->type == MN_OPT_REALS) {
+            write_real(((const struct mn_reals *)from)->at[i], out);
+        } else {
+            write_text(((const struct mn_texts *)from)->at[i], out);
+        }
+    }
+    fputc(']', out);
+}
+
+static void write_value(const struct mn_opt *o, const void *from, FILE *out) {
+    switch (o->type) {
+    case MN_OPT_INT:
+        fprintf(out, "%" PRId64, *(const int64_t *)from);
+        break;
+    case MN_OPT_REAL:
+        write_real(*(const double *)from, out);
+        break;
+    case MN_OPT_BOOL:
+        fputs(*(const bool *)from ? "true" : "false", out);
+        break;
+    case MN_OPT_TEXT:
+    case MN_OPT_PATH:
+        write_text(*(const char *const *)from, out);
+        break;
+    case MN_OPT_CHOICE:
+        fputs(o->choices[*(const int32_t *)from], out);
+        break;
+    default:
+        write_list(o, from, out);
+    }
+}
+
+void mn__schema_write(const struct mn__options *options, const void *instance, int indent,
+                      FILE *out) {
+    for (uint32_t i = 0; i < options->n; i++) {
+        const struct mn_opt *o = mn__option(options, i);
+        if ((o->flags & (MN_OPT_MERGE | MN_OPT_DEPRECATED)) != 0) {
+            continue;
+        }
+        fprintf(out, "%*s%s: ", indent, "", o->key);
+        write_value(o, (const char *)instance + o->offset, out);
+        fputc('\n', out);
+    }
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/yaml.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+enum { MOST_BYTES = 1 << 20, MOST_NODES = 100000, MOST_DEPTH = 6 };
+
+/* ---- faults ------------------------------------------------------------------------------- */
+
+static void add(struct mn__faults *faults, struct mn__mark mark, int warning, const char *format,
+                va_list args) {
+    char text[1024];
+    vsnprintf(text, sizeof text, format, args);
+    struct mn__fault *fault = mn__arena_take(faults->arena, sizeof *fault);
+    char *copy = mn__arena_text(faults->arena, text);
+    faults->count += !warning;
+    if (fault == NULL || copy == NULL) {
+        return; /* counted, so the failure is not lost; its text is */
+    }
+    *fault = (struct mn__fault){.mark = mark, .text = copy, .warning = warning};
+    if (faults->last == NULL) {
+        faults->first = fault;
+    } else {
+        faults->last->next = fault;
+    }
+    faults->last = fault;
+}
+
+void mn__fault_add(struct mn__faults *faults, struct mn__mark mark, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    add(faults, mark, 0, format, args);
+    va_end(args);
+}
+
+void mn__fault_warn(struct mn__faults *faults, struct mn__mark mark, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    add(faults, mark, 1, format, args);
+    va_end(args);
+}
+
+void mn__faults_print(const struct mn__faults *faults, FILE *out) {
+    for (const struct mn__fault *f = faults->first; f != NULL; f = f->next) {
+        if (f->mark.line > 0) {
+            fprintf(out, "%s:%d:%d: ", f->mark.file, f->mark.line, f->mark.column);
+        } else if (f->mark.file != NULL) {
+            fprintf(out, "%s: ", f->mark.file);
+        }
+        fprintf(out, "%s%s\n", f->warning ? "warning: " : "", f->text);
+    }
+}
+
+/* ---- events to tree ----------------------------------------------------------------------- */
+
+struct reader {
+    struct mn__arena *arena;
+    const char *file;
+    struct mn__faults *faults;
+    yaml_parser_t parser;
+    int nodes;
+    int failed; /* nothing sensible can follow */
+};
+
+static struct mn__mark mark_at(const struct reader *r, yaml_mark_t mark) {
+    return (struct mn__mark){r->file, (int)mark.line + 1, (int)mark.column + 1};
+}
+
+static int next(struct reader *r, yaml_event_t *event) {
+    if (r->failed) {
+        return 0;
+    }
+    if (yaml_parser_parse(&r->parser, event)) {
+        return 1;
+    }
+    r->failed = 1;
+    if (r->parser.error == YAML_MEMORY_ERROR) {
+        mn__fault_add(r->faults, (struct mn__mark){r->file, 0, 0}, "no memory to read the file");
+        return 0;
+    }
+    const yaml_mark_t at = r->parser.error == YAML_READER_ERROR
+                               ? (yaml_mark_t){0, r->parser.mark.line, r->parser.mark.column}
+                               : r->parser.problem_mark;
+    mn__fault_add(r->faults, mark_at(r, at), "not valid YAML: %s%s%s",
+                  r->parser.problem != NULL ? r->parser.problem : "unreadable",
+                  r->parser.context != NULL ? " " : "",
+                  r->parser.context != NULL ? r->parser.context : "");
+    return 0;
+}
+
+static struct mn__yaml *node_new(struct reader *r, enum mn__yaml_kind kind, yaml_mark_t mark) {
+    if (++r->nodes > MOST_NODES) {
+        if (!r->failed) {
+            mn__fault_add(r->faults, mark_at(r, mark), "more than %d values: too large to be meant",
+                          MOST_NODES);
+        }
+        r->failed = 1;
+        return NULL;
+    }
+    struct mn__yaml *node = mn__arena_zeroed(r->arena, sizeof *node);
+    if (node == NULL) {
+        mn__fault_add(r->faults, mark_at(r, mark), "no memory to read the file");
+        r->failed = 1;
+        return NULL;
+    }
+    node->kind = kind;
+    node->mark = mark_at(r, mark);
+    return node;
+}
+
+/* Anchors, tags and aliases are refused, but reading goes on. */
+static void refuse(struct reader *r, const yaml_event_t *event, const yaml_char_t *anchor,
+                   const yaml_char_t *tag) {
+    if (anchor != NULL) {
+        mn__fault_add(r->faults, mark_at(r, event->start_mark),
+                      "anchors (&%s) are not supported; write the value out", (const char *)anchor);
+    }
+    if (tag != NULL) {
+        mn__fault_add(r->faults, mark_at(r, event->start_mark),
+                      "tags (%s) are not supported; write the plain value", (const char *)tag);
+    }
+}
+
+static struct mn__yaml *read_node(struct reader *r, yaml_event_t *event, int depth);
+
+static struct mn__yaml *read_scalar(struct reader *r, yaml_event_t *event) {
+    refuse(r, event, event->data.scalar.anchor, event->data.scalar.tag);
+    struct mn__yaml *node = node_new(r, MN__YAML_SCALAR, event->start_mark);
+    const char *value = (const char *)event->data.scalar.value;
+    if (node == NULL) {
+        return NULL;
+    }
+    if (strlen(value) != event->data.scalar.length) {
+        mn__fault_add(r->faults, node->mark, "the text holds a zero byte");
+    }
+    node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    node->text = mn__arena_text(r->arena, value);
+    if (node->text == NULL) {
+        r->failed = 1;
+        mn__fault_add(r->faults, node->mark, "no memory to read the file");
+    }
+    return node;
+}
+
+static int too_deep(struct reader *r, const yaml_event_t *event, int depth) {
+    if (depth <= MOST_DEPTH) {
+        return 0;
+    }
+    mn__fault_add(r->faults, mark_at(r, event->start_mark), "nested deeper than %d levels",
+                  MOST_DEPTH);
+    r->failed = 1;
+    return 1;
+}
+
+static struct mn__yaml *read_list(struct reader *r, yaml_event_t *event, int depth) {
+    refuse(r, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+    struct mn__yaml *list = node_new(r, MN__YAML_LIST, event->start_mark);
+    struct mn__yaml **link = list != NULL ? &list->first : NULL;
+    if (list == NULL || too_deep(r, event, depth)) {
+        return NULL;
+    }
+    for (;;) {
+        yaml_event_t inner;
+        if (!next(r, &inner)) {
+            return NULL;
+        }
+        const int end = inner.type == YAML_SEQUENCE_END_EVENT;
+        struct mn__yaml *item = end ? NULL : read_node(r, &inner, depth + 1);
+        yaml_event_delete(&inner);
+        if (end) {
+            return list;
+        }
+        if (item == NULL) {
+            return NULL;
+        }
+        *link = item;
+        link = &item->next;
+    }
+}
+
+static int is_duplicate(struct reader *r, const struct mn__yaml *map, const struct mn__yaml *key) {
+    const struct mn__yaml *before = mn__yaml_get(map, key->text);
+    if (before == NULL) {
+        return 0;
+    }
+    mn__fault_add(r->faults, key->mark, "duplicate key '%s'; it was given in line %d already",
+                  key->text, before->key_mark.line);
+    return 1;
+}
+
+static struct mn__yaml *read_map(struct reader *r, yaml_event_t *event, int depth) {
+    refuse(r, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+    struct mn__yaml *map = node_new(r, MN__YAML_MAP, event->start_mark);
+    struct mn__yaml **link = map != NULL ? &map->first : NULL;
+    if (map == NULL || too_deep(r, event, depth)) {
+        return NULL;
+    }
+    for (;;) {
+        yaml_event_t inner;
+        if (!next(r, &inner)) {
+            return NULL;
+        }
+        if (inner.type == YAML_MAPPING_END_EVENT) {
+            yaml_event_delete(&inner);
+            return map;
+        }
+        struct mn__yaml *key = read_node(r, &inner, depth + 1);
+        yaml_event_delete(&inner);
+        if (key == NULL || !next(r, &inner)) {
+            return NULL;
+        }
+        struct mn__yaml *value = read_node(r, &inner, depth + 1);
+        yaml_event_delete(&inner);
+        if (value == NULL) {
+            return NULL;
+        }
+        if (key->kind != MN__YAML_SCALAR) {
+            mn__fault_add(r->faults, key->mark, "a key must be plain text");
+        } else if (!is_duplicate(r, map, key)) {
+            value->key = key->text;
+            value->key_mark = key->mark;
+            *link = value;
+            link = &value->next;
+        }
+    }
+}
+
+static struct mn__yaml *read_node(struct reader *r, yaml_event_t *event, int depth) {
+    switch (event->type) {
+    case YAML_SCALAR_EVENT:
+        return read_scalar(r, event);
+    case YAML_SEQUENCE_START_EVENT:
+        return read_list(r, event, depth);
+    case YAML_MAPPING_START_EVENT:
+        return read_map(r, event, depth);
+    case YAML_ALIAS_EVENT: {
+        mn__fault_add(r->faults, mark_at(r, event->start_mark),
+                      "aliases (*%s) are not supported; write the value out",
+                      (const char *)event->data.alias.anchor);
+        struct mn__yaml *stand_in = node_new(r, MN__YAML_SCALAR, event->start_mark);
+        if (stand_in != NULL) {
+            stand_in->text = "";
+        }
+        return stand_in;
+    }
+    default:
+        r->failed = 1;
+        mn__fault_add(r->faults, mark_at(r, event->start_mark), "not valid YAML here");
+        return NULL;
+    }
+}
+
+static struct mn__yaml *read_document(struct reader *r) {
+    struct mn__yaml *root = NULL;
+    int documents = 0, end = 0;
+    while (!end) {
+        yaml_event_t event;
+        if (!next(r, &event)) {
+            return NULL;
+        }
+        end = event.type == YAML_STREAM_END_EVENT;
+        if (event.type == YAML_DOCUMENT_START_EVENT && ++documents > 1) {
+            mn__fault_add(r->faults, mark_at(r, event.start_mark),
+                          "a second document starts here; a configuration is one document");
+            r->failed = 1;
+        } else if (event.type == YAML_SCALAR_EVENT || event.type == YAML_SEQUENCE_START_EVENT ||
+                   event.type == YAML_MAPPING_START_EVENT || event.type == YAML_ALIAS_EVENT) {
+            root = read_node(r, &event, 1);
+            r->failed |= root == NULL;
+        }
+        yaml_event_delete(&event);
+    }
+    return root;
+}
+
+static struct mn__yaml *parse(struct mn__arena *arena, const char *file, const char *text,
+                              size_t length, struct mn__faults *faults, int any_kind) {
+    struct reader r = {.arena = arena, .file = file, .faults = faults};
+    const int before = faults->count;
+    if (length > MOST_BYTES) {
+        mn__fault_add(faults, (struct mn__mark){file, 0, 0},
+                      "%zu bytes; a configuration has at most %d", length, MOST_BYTES);
+        return NULL;
+    }
+    if (!yaml_parser_initialize(&r.parser)) {
+        mn__fault_add(faults, (struct mn__mark){file, 0, 0}, "no memory to read the file");
+        return NULL;
+    }
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);
+    struct mn__yaml *root = read_document(&r);
+    yaml_parser_delete(&r.parser);
+    if (faults->count > before && r.failed) {
+        return NULL;
+    }
+    const int empty = root == NULL || (root->kind == MN__YAML_SCALAR && root->text[0] == '\0');
+    if (empty && !any_kind) {
+        root = mn__arena_zeroed(arena, sizeof *root);
+        if (root != NULL) {
+            root->kind = MN__YAML_MAP;
+            root->mark = (struct mn__mark){file, 1, 1};
+        }
+    } else if (!any_kind && root->kind != MN__YAML_MAP) {
+        mn__fault_add(faults, root->mark, "a configuration is a map of sections (key: value)");
+        return NULL;
+    }
+    return root;
+}
+
+struct mn__yaml *mn__yaml_parse(struct mn__arena *arena, const char *file, const char *text,
+                                size_t length, struct mn__faults *faults) {
+    return parse(arena, file, text, length, faults, 0);
+}
+
+struct mn__yaml *mn__yaml_parse_value(struct mn__arena *arena, const char *file, const char *text,
+                                      struct mn__faults *faults) {
+    return parse(arena, file, text, strlen(text), faults, 1);
+}
+
+static void unreadable(struct mn__faults *faults, const char *path, int error) {
+    mn__fault_add(faults, (struct mn__mark){path, 0, 0}, "cannot read: %s", strerror(error));
+}
+
+struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
+                               struct mn__faults *faults) {
+    const char *name = mn__arena_text(arena, path);
+    FILE *file = fopen(path, "rb");
+    if (name == NULL || file == NULL) {
+        unreadable(faults, path, file == NULL ? errno : ENOMEM);
+        if (file != NULL) {
+            fclose(file);
+        }
+        return NULL;
+    }
+    char *text = malloc(MOST_BYTES + 1);
+    const size_t length = text != NULL ? fread(text, 1, MOST_BYTES + 1, file) : 0;
+    const int error = text == NULL ? ENOMEM : ferror(file) ? (errno != 0 ? errno : EIO) : 0;
+    fclose(file);
+    struct mn__yaml *root = NULL;
+    if (error != 0) {
+        unreadable(faults, name, error);
+    } else {
+        root = mn__yaml_parse(arena, name, text, length, faults);
+    }
+    free(text);
+    return root;
+}
+
+/* ---- maps --------------------------------------------------------------------------------- */
+
+struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key) {
+    if (map == NULL || map->kind != MN__YAML_MAP) {
+        return NULL;
+    }
+    for (struct mn__yaml *child = map->first; child != NULL; child = child->next) {
+        if (strcmp(child->key, key) == 0) {
+            return child;
+        }
+    }
+    return NULL;
+}
+
+void mn__yaml_put(struct mn__arena *arena, struct mn__yaml *map, const char *key,
+                  struct mn__yaml *value) {
+    struct mn__yaml **link = &map->first;
+    while (*link != NULL && strcmp((*link)->key, key) != 0) {
+        link = &(*link)->next;
+    }
+    value->key = *link != NULL ? (*link)->key : mn__arena_text(arena, key);
+    value->key = value->key != NULL ? value->key : key;
+    value->next = *link != NULL ? (*link)->next : NULL;
+    *link = value;
+}
