@@ -32,6 +32,9 @@ int mn__instance_init(struct mn__instance *instance, struct mn_cx *cx,
                       const char *default_use, struct mn__mark mark, struct mn__faults *faults);
 void mn__instance_fini(struct mn__instance *instance);
 
+/* Put `keep` and `bad_option` into the host table. Once, at start. */
+void mn__instance_install(struct mn_host *host);
+
 /* Memory for mn_keep. NULL = none. */
 void *mn__instance_keep(struct mn__instance *instance, size_t bytes);
 

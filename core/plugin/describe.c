@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "plugin/describe.h"
+
+#include <string.h>
+
+/* Words of `text` from column `indent` on, wrapped at `width`; `column` is where the line stands.
+ */
+static void wrap(const char *text, int indent, int width, int column, FILE *out) {
+    int fresh = 1;
+    while (*text != '\0') {
+        const int word = (int)strcspn(text, " ");
+        if (!fresh && column + 1 + word > width) {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
+            fresh = 1;
+        }
+        fprintf(out, "%s%.*s", fresh ? "" : " ", word, text);
+        column += word + !fresh;
+        fresh = 0;
+        text += word;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+static int key_width(const struct mn__options *options) {
+    int widest = 3;
+    for (uint32_t i = 0; i < options->n; i++) {
+        const int n = (int)strlen(mn__option(options, i)->key);
+        widest = n > widest ? n : widest;
+    }
+    return widest;
+}
+
+static void describe_option(const struct mn_opt *o, int keys, int width, FILE *out) {
+    char range[512], standard[512], text[1600];
+    mn__option_range(o, range, sizeof range);
+    mn__option_default(o, standard, sizeof standard);
+    snprintf(text, sizeof text, "%s%s%s%s. Type: %s. Default: %s.", o->doc,
+             o->unit != NULL ? " (" : "", o->unit != NULL ? o->unit : "",
+             o->unit != NULL ? ")" : "", range, standard);
+    fprintf(out, "  %-*s  ", keys, o->key);
+    wrap(text, keys + 4, width, keys + 4, out);
+}
+
+void mn__describe_options(const struct mn__options *options, int width, FILE *out) {
+    const int keys = key_width(options);
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < options->n; i++) {
+            const struct mn_opt *o = mn__option(options, i);
+            if (((o->flags & MN_OPT_ADVANCED) != 0) == (pass == 1)) {
+                describe_option(o, keys, width, out);
+            }
+        }
+    }
+}
+
+void mn__describe_unit(const struct mn__unit *unit, int width, FILE *out) {
+    fprintf(out, "%s %s: ", mn__kind_name(unit->unit->kind), unit->unit->name);
+    wrap(unit->unit->doc, 2, width, 0, out);
+    fprintf(out, "  plugin %s %s, %s\n\n", unit->plugin->name, unit->plugin->version, unit->file);
+    if (unit->options.n == 0) {
+        fprintf(out, "  no options\n");
+    }
+    mn__describe_options(&unit->options, width, out);
+}
+
+static void cell(const char *text, FILE *out) {
+    for (; *text != '\0'; text++) {
+        if (*text == '|') {
+            fputc('\\', out);
+        }
+        fputc(*text, out);
+    }
+}
+
+void mn__describe_markdown(const struct mn__unit *unit, FILE *out) {
+    fprintf(out, "## %s `%s`\n\n%s. Plugin `%s` %s.\n\n", mn__kind_name(unit->unit->kind),
+            unit->unit->name, unit->unit->doc, unit->plugin->name, unit->plugin->version);
+    if (unit->options.n == 0) {
+        fprintf(out, "No options.\n\n");
+        return;
+    }
+    fprintf(out, "| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
+    for (uint32_t i = 0; i < unit->options.n; i++) {
+        const struct mn_opt *o = mn__option(&unit->options, i);
+        char text[512];
+        fprintf(out, "| `%s` | ", o->key);
+        cell(mn__option_range(o, text, sizeof text), out);
+        fprintf(out, " | ");
+        cell(mn__option_default(o, text, sizeof text), out);
+        fprintf(out, " | ");
+        cell(o->doc, out);
+        fprintf(out, " |\n");
+    }
+    fputc('\n', out);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "plugin/kinds.h"
+
+#include <string.h>
+
+#define NEEDS(type, function)                                                                      \
+    { #function, offsetof(struct type, function) }
+
+static const struct mn__needed dataset[] = {NEEDS(mn_dataset, start), NEEDS(mn_dataset, describe),
+                                            NEEDS(mn_dataset, sample)};
+static const struct mn__needed search_space[] = {NEEDS(mn_search_space, build)};
+static const struct mn__needed mixer[] = {NEEDS(mn_mixer, n_choices), NEEDS(mn_mixer, n_logits),
+                                          NEEDS(mn_mixer, holds),     NEEDS(mn_mixer, forward),
+                                          NEEDS(mn_mixer, backward),  NEEDS(mn_mixer, select)};
+static const struct mn__needed task_learner[] = {NEEDS(mn_task_learner, adapt)};
+static const struct mn__needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
+                                                 NEEDS(mn_meta_learner, update)};
+
+#define KIND(name, type, table)                                                                    \
+    { name, sizeof(struct type), sizeof(struct type), table, sizeof table / sizeof table[0] }
+
+/* By enum mn_kind. The first size is this host's, the second what ABI 1.0 began with. */
+static const struct mn__kind kinds[MN__KINDS + 1] = {
+    {0},
+    KIND("dataset", mn_dataset, dataset),
+    KIND("search_space", mn_search_space, search_space),
+    KIND("op_mixer", mn_mixer, mixer),
+    KIND("input_mixer", mn_mixer, mixer),
+    KIND("task_learner", mn_task_learner, task_learner),
+    KIND("meta_learner", mn_meta_learner, meta_learner),
+};
+
+const struct mn__kind *mn__kind(int kind) {
+    return kind >= 1 && kind <= MN__KINDS ? &kinds[kind] : NULL;
+}
+
+const char *mn__kind_name(int kind) {
+    return mn__kind(kind) != NULL ? kinds[kind].name : "?";
+}
+
+int mn__kind_from(const char *name) {
+    for (int i = 1; i <= MN__KINDS; i++) {
+        if (strcmp(kinds[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+size_t mn__kind_vtable_size(int kind) {
+    return mn__kind(kind) != NULL ? kinds[kind].size : 0;
+}

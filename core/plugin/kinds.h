@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__PLUGIN_KINDS_H
+#define MN__PLUGIN_KINDS_H
+
+/* What the loader knows of each kind of unit. */
+
+#include "plugin/registry.h"
+
+struct mn__needed {
+    const char *name;
+    size_t offset; /* of the function pointer in the vtable */
+};
+
+struct mn__kind {
+    const char *name;
+    size_t size, least; /* bytes of the vtable: here, and in the first ABI */
+    const struct mn__needed *needed;
+    size_t n_needed;
+};
+
+/* By enum mn_kind; NULL = unknown. */
+const struct mn__kind *mn__kind(int kind);
+
+#endif

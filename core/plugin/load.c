@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "plugin/load.h"
+
+#include "plugin/kinds.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <ltdl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* libltdl's own loader reports every failure as "file not found", binds lazily and searches the
+ * environment's paths. So this one takes its place: bind now, keep symbols local, keep the real
+ * reason. */
+static char reason[1024];
+
+static lt_module open_module(lt_user_data data, const char *name, lt_dladvise advise) {
+    void *module = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (module == NULL) {
+        const char *text = dlerror();
+        snprintf(reason, sizeof reason, "%s", text != NULL ? text : "dlopen gives no reason");
+    }
+    return module;
+}
+
+static int close_module(lt_user_data data, lt_module module) {
+    return 0; /* never unloaded */
+}
+
+static void *find_symbol(lt_user_data data, lt_module module, const char *name) {
+    return dlsym(module, name);
+}
+
+static int start_ltdl(struct mn_cx *cx) {
+    static const lt_dlvtable loader = {.name = "metanas",
+                                       .module_open = open_module,
+                                       .module_close = close_module,
+                                       .find_sym = find_symbol,
+                                       .priority = LT_DLLOADER_PREPEND};
+    static int started;
+    if (started) {
+        return MN_OK;
+    }
+    if (lt_dlinit() != 0 || lt_dlloader_add(&loader) != 0) {
+        return mn_fail(cx, MN_INTERNAL, "libltdl does not start: %s", lt_dlerror());
+    }
+    lt_dlloader_remove("lt_dlopen");
+    started = 1;
+    return MN_OK;
+}
+
+static int check_file(struct mn_cx *cx, const char *path) {
+    struct stat s;
+    if (path[0] != '/') {
+        return mn_fail(cx, MN_CONFIG, "%s: not an absolute path", path);
+    }
+    if (stat(path, &s) != 0) {
+        return mn_fail(cx, MN_IO, "%s: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(s.st_mode)) {
+        return mn_fail(cx, MN_IO, "%s: not a regular file", path);
+    }
+    if ((s.st_mode & S_IWOTH) != 0) {
+        return mn_fail(cx, MN_IO,
+                       "%s: anyone may write this file, so it is not loaded: chmod o-w it", path);
+    }
+    return MN_OK;
+}
+
+/* dlerror's text often begins with the path already. */
+static const char *without_path(const char *path, const char *text) {
+    const size_t n = strlen(path);
+    return strncmp(text, path, n) == 0 && text[n] == ':' ? text + n + 2 : text;
+}
+
+static int open_failed(struct mn_cx *cx, const char *path) {
+    const char *text = without_path(path, reason);
+    const char *advice = "";
+    if (strstr(text, "invalid ELF header") != NULL || strstr(text, "file too short") != NULL) {
+        advice = "; this is not a shared object of this system: rebuild the plugin";
+    } else if (strstr(text, "undefined symbol") != NULL) {
+        advice = "; link the plugin with -Wl,--no-undefined and the library that has it";
+    }
+    return mn_fail(cx, MN_IO, "%s: cannot be opened: %s%s", path, text, advice);
+}
+
+int mn__plugin_load(struct mn_cx *cx, const char *path, const struct mn_plugin **out) {
+    int status = check_file(cx, path);
+    if (status == MN_OK) {
+        status = start_ltdl(cx);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    reason[0] = '\0';
+    lt_dlhandle handle = lt_dlopen(path);
+    if (handle == NULL) {
+        if (reason[0] == '\0') {
+            snprintf(reason, sizeof reason, "%s", lt_dlerror());
+        }
+        return open_failed(cx, path);
+    }
+    lt_dlmakeresident(handle);
+    union {
+        void *object;
+        mn_plugin_entry_fn function;
+    } entry = {.object = lt_dlsym(handle, "mn_plugin_entry")};
+    if (entry.object == NULL) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s: no mn_plugin_entry: not a METANAS plugin, or MN_PLUGIN(...) is missing",
+                       path);
+    }
+    const struct mn_plugin *plugin = entry.function();
+    if (plugin == NULL) {
+        return mn_fail(cx, MN_CONFIG, "%s: mn_plugin_entry returns NULL", path);
+    }
+    status = mn__plugin_check(cx, path, plugin);
+    *out = status == MN_OK ? plugin : NULL;
+    return status;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "plugin/registry.h"
+
+#include "base/text.h"
+#include "plugin/load.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef MN_REAL_DOUBLE
+#define SUFFIX "_f64.so"
+#else
+#define SUFFIX ".so"
+#endif
+
+enum { MOST_DIRECTORIES = 64 };
+
+struct folder {
+    const char *path;
+    const char *from; /* "--plugin-dir", ... */
+};
+
+struct loaded {
+    const char *file;
+    const struct mn_plugin *plugin;
+    struct loaded *next;
+};
+
+struct mn__registry {
+    struct mn__arena arena;
+    int n;
+    struct folder folders[MOST_DIRECTORIES];
+    struct loaded *loaded; /* opened so far, static ones too */
+};
+
+/* ---- search path -------------------------------------------------------------------------- */
+
+static int add_folder(struct mn__registry *r, struct mn_cx *cx, const char *path, size_t length,
+                      const char *from) {
+    if (length == 0 || path[0] != '/') {
+        return mn_fail(
+            cx, MN_CONFIG,
+            "%s: '%.*s' is not an absolute path; plugins are searched in absolute folders "
+            "only",
+            from, (int)length, path);
+    }
+    if (r->n == MOST_DIRECTORIES) {
+        return mn_fail(cx, MN_CONFIG, "%s: more than %d plugin folders", from, MOST_DIRECTORIES);
+    }
+    const char *copy = mn__arena_format(&r->arena, "%.*s", (int)length, path);
+    if (copy == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory for the plugin path");
+    }
+    r->folders[r->n++] = (struct folder){copy, from};
+    return MN_OK;
+}
+
+static int add_environment(struct mn__registry *r, struct mn_cx *cx) {
+    const char *at = secure_getenv("METANAS_PLUGIN_PATH");
+    int status = MN_OK;
+    while (at != NULL && status == MN_OK) {
+        const char *end = strchrnul(at, ':');
+        status = add_folder(r, cx, at, (size_t)(end - at), "METANAS_PLUGIN_PATH");
+        at = *end == ':' ? end + 1 : NULL;
+    }
+    return status;
+}
+
+/* A program run from its build folder uses the plugins built beside it. */
+static int add_own(struct mn__registry *r, struct mn_cx *cx) {
+    char path[PATH_MAX], probe[PATH_MAX + 16];
+    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n > 0) {
+        path[n] = '\0';
+        for (int up = 0; up < 3 && strrchr(path, '/') != NULL; up++) {
+            *strrchr(path, '/') = '\0';
+            snprintf(probe, sizeof probe, "%s/meson-info", path);
+            if (up > 0 && access(probe, F_OK) == 0) {
+                snprintf(probe, sizeof probe, "%s/plugins", path);
+                return add_folder(r, cx, probe, strlen(probe), "build folder");
+            }
+        }
+    }
+    return add_folder(r, cx, MN__PLUGIN_DIR, strlen(MN__PLUGIN_DIR), "install folder");
+}
+
+int mn__registry_new(struct mn_cx *cx, const char *const *directories, struct mn__registry **out) {
+    struct mn__registry *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory for the plugin registry");
+    }
+    int status = MN_OK;
+    for (; status == MN_OK && directories != NULL && *directories != NULL; directories++) {
+        status = add_folder(r, cx, *directories, strlen(*directories), "--plugin-dir");
+    }
+    if (status == MN_OK) {
+        status = add_environment(r, cx);
+    }
+    if (status == MN_OK) {
+        status = add_own(r, cx);
+    }
+    if (status != MN_OK) {
+        mn__registry_free(r);
+        return status;
+    }
+    *out = r;
+    return MN_OK;
+}
+
+void mn__registry_free(struct mn__registry *registry) {
+    if (registry != NULL) {
+        mn__arena_fini(&registry->arena);
+        free(registry);
+    }
+}
+
+static int remember(struct mn__registry *r, struct mn_cx *cx, const char *file,
+                    const struct mn_plugin *plugin) {
+    struct loaded *entry = mn__arena_take(&r->arena, sizeof *entry);
+    const char *copy = mn__arena_text(&r->arena, file);
+    if (entry == NULL || copy == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory for the plugin registry");
+    }
+    *entry = (struct loaded){copy, plugin, r->loaded};
+    r->loaded = entry;
+    return MN_OK;
+}
+
+int mn__registry_add(struct mn__registry *r, struct mn_cx *cx, const struct mn_plugin *plugin) {
+    const int status = mn__plugin_check(cx, "(static)", plugin);
+    return status != MN_OK ? status : remember(r, cx, "(static)", plugin);
+}
+
+/* ---- finding ------------------------------------------------------------------------------ */
+
+/* What is asked for, and the text of a refusal as it grows. */
+struct search {
+    int kind;
+    const char *use, *place;
+    char file[64], unit[64];
+};
+
+static const char *searched(const struct mn__registry *r, char *out, size_t size) {
+    size_t used = 0;
+    for (int i = 0; i < r->n && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "%s%s=%s", i > 0 ? "; " : "",
+                                 r->folders[i].from, r->folders[i].path);
+    }
+    return out;
+}
+
+static int refuse(const struct mn__registry *r, struct mn_cx *cx, const struct search *s,
+                  int status, const char *why) {
+    char places[1024] = "";
+    char text[1024];
+    snprintf(text, sizeof text, "%s", why); /* why may be the message that is cleared now */
+    mn__cx_clear(cx);
+    return mn_fail(cx, status, "cannot load plugin '%s' for %s%s%s%s\n  %s\n  searched: %s", s->use,
+                   mn__kind_name(s->kind), s->place != NULL ? " (" : "",
+                   s->place != NULL ? s->place : "", s->place != NULL ? ")" : "", text,
+                   searched(r, places, sizeof places));
+}
+
+static int parse_use(const struct mn__registry *r, struct mn_cx *cx, struct search *s) {
+    const char *letters = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    const size_t file = strspn(s->use, letters);
+    const char *rest = s->use + file;
+    const size_t unit = *rest == '/' ? strspn(rest + 1, letters) : 0;
+    const int shape = (*rest == '\0' || (*rest == '/' && unit > 0 && rest[1 + unit] == '\0')) &&
+                      file > 0 && file < sizeof s->file && unit < sizeof s->unit;
+    if (!shape) {
+        return refuse(
+            r, cx, s, MN_CONFIG,
+            "a plugin is named NAME or NAME/UNIT with lower case letters, digits and _; a "
+            "configuration never holds a path to code");
+    }
+    snprintf(s->file, sizeof s->file, "%.*s", (int)file, s->use);
+    snprintf(s->unit, sizeof s->unit, "%.*s", unit > 0 ? (int)unit : (int)file,
+             unit > 0 ? rest + 1 : s->use);
+    return MN_OK;
+}
+
+/* Names of plugin files in the search path, for a hint. */
+static const char *nearest_file(const struct mn__registry *r, struct mn__arena *arena,
+                                const char *name) {
+    const char *names[512];
+    size_t n = 0;
+    for (int i = 0; i < r->n; i++) {
+        DIR *dir = opendir(r->folders[i].path);
+        struct dirent *entry;
+        while (dir != NULL && n < 512 && (entry = readdir(dir)) != NULL) {
+            const size_t length = strlen(entry->d_name), end = strlen(SUFFIX);
+            if (length > end && strcmp(entry->d_name + length - end, SUFFIX) == 0) {
+                const char *copy =
+                    mn__arena_format(arena, "%.*s", (int)(length - end), entry->d_name);
+                if (copy != NULL) {
+                    names[n++] = copy;
+                }
+            }
+        }
+        if (dir != NULL) {
+            closedir(dir);
+        }
+    }
+    return mn__text_nearest(name, names, n);
+}
+
+static int not_found(const struct mn__registry *r, struct mn_cx *cx, const struct search *s) {
+    struct mn__arena arena = {0};
+    char why[256];
+    const char *near = nearest_file(r, &arena, s->file);
+    snprintf(why, sizeof why, "there is no %s%s%s%s%s", s->file, SUFFIX,
+             near != NULL ? "; did you mean '" : ": is its folder in METANAS_PLUGIN_PATH?",
+             near != NULL ? near : "", near != NULL ? "'?" : "");
+    mn__arena_fini(&arena);
+    return refuse(r, cx, s, MN_CONFIG, why);
+}
+
+static const struct mn_unit *unit_at(const struct mn_plugin *p, uint32_t i) {
+    return (const struct mn_unit *)(const void *)((const char *)p->units +
+                                                  (size_t)i * p->unit_stride);
+}
+
+static const struct mn_unit *unit_of(const struct mn_plugin *p, int kind, const char *name) {
+    for (uint32_t i = 0; i < p->n_units; i++) {
+        if (unit_at(p, i)->kind == kind && strcmp(unit_at(p, i)->name, name) == 0) {
+            return unit_at(p, i);
+        }
+    }
+    return NULL;
+}
+
+static int no_such_unit(const struct mn__registry *r, struct mn_cx *cx, const struct search *s,
+                        const char *file, const struct mn_plugin *p) {
+    char why[1024];
+    int used = snprintf(why, sizeof why, "%s: offers no %s '%s'; it has", file,
+                        mn__kind_name(s->kind), s->unit);
+    for (uint32_t i = 0; i < p->n_units && used < (int)sizeof why; i++) {
+        used += snprintf(why + used, sizeof why - (size_t)used, "%s %s %s", i > 0 ? "," : "",
+                         mn__kind_name(unit_at(p, i)->kind), unit_at(p, i)->name);
+    }
+    return refuse(r, cx, s, MN_CONFIG, why);
+}
+
+static int give(const struct mn__registry *r, struct mn_cx *cx, const struct search *s,
+                const char *file, const struct mn_plugin *p, struct mn__unit *out) {
+    const struct mn_unit *unit = unit_of(p, s->kind, s->unit);
+    if (unit == NULL) {
+        return no_such_unit(r, cx, s, file, p);
+    }
+    *out = (struct mn__unit){.plugin = p,
+                             .unit = unit,
+                             .file = file,
+                             .options = {unit->opts, unit->n_opts, p->opt_stride}};
+    return MN_OK;
+}
+
+/* A folder that anyone may write could hold anyone's code. */
+static int check_folder(struct mn_cx *cx, const char *path) {
+    struct stat s;
+    if (stat(path, &s) == 0 && (s.st_mode & S_IWOTH) != 0) {
+        return mn_fail(
+            cx, MN_IO,
+            "%s: anyone may write in this folder, so nothing is loaded from it: chmod o-w "
+            "it",
+            path);
+    }
+    return MN_OK;
+}
+
+static int open_file(struct mn__registry *r, struct mn_cx *cx, const char *folder, const char *path,
+                     const struct mn_plugin **out) {
+    for (const struct loaded *l = r->loaded; l != NULL; l = l->next) {
+        if (strcmp(l->file, path) == 0) {
+            *out = l->plugin;
+            return MN_OK;
+        }
+    }
+    int status = check_folder(cx, folder);
+    if (status == MN_OK) {
+        status = mn__plugin_load(cx, path, out);
+    }
+    return status != MN_OK ? status : remember(r, cx, path, *out);
+}
+
+static const char *kept_path(const struct mn__registry *r, const char *path) {
+    for (const struct loaded *l = r->loaded; l != NULL; l = l->next) {
+        if (strcmp(l->file, path) == 0) {
+            return l->file;
+        }
+    }
+    return path;
+}
+
+static int find_static(struct mn__registry *r, const struct search *s, const struct loaded **out) {
+    for (const struct loaded *l = r->loaded; l != NULL; l = l->next) {
+        if (l->file[0] == '(' && strcmp(l->plugin->name, s->file) == 0) {
+            *out = l;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int mn__registry_find(struct mn__registry *r, struct mn_cx *cx, int kind, const char *use,
+                      const char *place, struct mn__unit *out) {
+    struct search s = {.kind = kind, .use = use, .place = place};
+    const struct loaded *found;
+    int status = parse_use(r, cx, &s);
+    if (status != MN_OK) {
+        return status;
+    }
+    if (find_static(r, &s, &found)) {
+        return give(r, cx, &s, found->file, found->plugin, out);
+    }
+    for (int i = 0; i < r->n; i++) {
+        char path[PATH_MAX];
+        const int n = snprintf(path, sizeof path, "%s/%s%s", r->folders[i].path, s.file, SUFFIX);
+        if (n >= (int)sizeof path || access(path, F_OK) != 0) {
+            continue;
+        }
+        const struct mn_plugin *plugin;
+        status = open_file(r, cx, r->folders[i].path, path, &plugin);
+        return status != MN_OK ? refuse(r, cx, &s, status, mn__cx_message(cx))
+                               : give(r, cx, &s, kept_path(r, path), plugin, out);
+    }
+    return not_found(r, cx, &s);
+}
+
+/* ---- scanning ----------------------------------------------------------------------------- */
+
+static int is_plugin_file(const struct dirent *entry) {
+    const size_t length = strlen(entry->d_name), end = strlen(SUFFIX);
+#ifndef MN_REAL_DOUBLE
+    const size_t other = strlen("_f64.so");
+    if (length > other && strcmp(entry->d_name + length - other, "_f64.so") == 0) {
+        return 0; /* for the double build */
+    }
+#endif
+    return length > end && strcmp(entry->d_name + length - end, SUFFIX) == 0;
+}
+
+static int is_shadowed(const struct mn__registry *r, int folder, const char *name) {
+    char path[PATH_MAX];
+    for (int i = 0; i < folder; i++) {
+        if (snprintf(path, sizeof path, "%s/%s", r->folders[i].path, name) < (int)sizeof path &&
+            access(path, F_OK) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int mn__registry_scan(struct mn__registry *r, struct mn_cx *cx, mn__registry_seen seen,
+                      void *data) {
+    for (int i = 0; i < r->n; i++) {
+        struct dirent **entries;
+        const int n = scandir(r->folders[i].path, &entries, is_plugin_file, alphasort);
+        if (n < 0 && errno != ENOENT) {
+            seen(data, r->folders[i].path, NULL, strerror(errno), 0);
+        }
+        for (int e = 0; e < n; e++) {
+            char path[PATH_MAX];
+            const struct mn_plugin *plugin = NULL;
+            snprintf(path, sizeof path, "%s/%s", r->folders[i].path, entries[e]->d_name);
+            const int status = open_file(r, cx, r->folders[i].path, path, &plugin);
+            seen(data, path, status == MN_OK ? plugin : NULL,
+                 status == MN_OK ? NULL : mn__cx_message(cx),
+                 is_shadowed(r, i, entries[e]->d_name));
+            mn__cx_clear(cx);
+            free(entries[e]);
+        }
+        if (n >= 0) {
+            free(entries);
+        }
+    }
+    return MN_OK;
+}
