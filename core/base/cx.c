@@ -23,16 +23,17 @@ static int service_fail(struct mn_cx *cx, int status, const char *format, va_lis
 
 static void service_log(struct mn_cx *cx, int level, const char *format, va_list args) {
     struct mn__cx *c = mn__cx_of(cx);
-    char line[1024];
+    char line[MN__MESSAGE];
     if (level > c->quiet) {
         return;
     }
-    int n = snprintf(line, sizeof line, "metanas: %s%s", c->unit != NULL ? c->unit->label : "",
-                     c->unit != NULL ? ": " : "");
-    n += vsnprintf(line + n, sizeof line - (size_t)n - 1, format, args);
-    n = n < (int)sizeof line - 2 ? n : (int)sizeof line - 2;
-    line[n] = '\n';
-    fwrite(line, 1, (size_t)n + 1, stderr); /* one call, so that lines of threads do not mix */
+    snprintf(line, sizeof line / 4, "metanas: %s%s", c->unit != NULL ? c->unit->label : "",
+             c->unit != NULL ? ": " : "");
+    const size_t n = strlen(line);
+    vsnprintf(line + n, sizeof line - n - 1, format, args);
+    const size_t length = strlen(line);
+    line[length] = '\n';
+    fwrite(line, 1, length + 1, stderr); /* one call, so that lines of threads do not mix */
 }
 
 static int service_cancelled(struct mn_cx *cx) {
@@ -94,6 +95,9 @@ int mn__cx_where(struct mn_cx *cx, const char *format, ...) {
     struct mn__cx *c = mn__cx_of(cx);
     char place[MN__MESSAGE / 4];
     va_list args;
+    if (c->status == MN_OK) {
+        return MN_OK;
+    }
     va_start(args, format);
     vsnprintf(place, sizeof place, format, args);
     va_end(args);
@@ -107,28 +111,34 @@ int mn__cx_where(struct mn_cx *cx, const char *format, ...) {
     return c->status;
 }
 
-static int known(int status) {
-    return status <= MN_OK && status >= MN_INTERNAL;
+/* What a failed call left out: a message, or a status that exists. */
+static void complete(struct mn__cx *c, int status) {
+    const int known = status < MN_OK && status >= MN_INTERNAL;
+    const size_t length = strlen(c->message);
+    if (!known) {
+        snprintf(c->message + length, sizeof c->message - length,
+                 "%s%d was returned, which is no status; this is an error of the plugin",
+                 length > 0 ? "; " : "", status);
+    } else if (length == 0 && status == MN_CANCELLED) {
+        snprintf(c->message, sizeof c->message, "stopped on request");
+    } else if (length == 0) {
+        snprintf(c->message, sizeof c->message,
+                 "failed with status %d and no message; this is an error of the plugin", status);
+    }
+    c->status = known ? status : MN_INTERNAL;
 }
 
 int mn__cx_result(struct mn_cx *cx, const struct mn__instance *unit, size_t mark, int status) {
     struct mn__cx *c = mn__cx_of(cx);
     mn__arena_release(&c->scratch, mark);
-    if (!known(status)) {
-        mn__cx_clear(cx);
-        return mn_fail(cx, MN_INTERNAL,
-                       "%s: returned %d, which is no status; this is an error of the plugin",
-                       unit->label, status);
+    if (status == MN_OK) {
+        mn__cx_clear(cx); /* a failure recorded on the way was dealt with by the unit itself */
+        return MN_OK;
     }
-    if (status != MN_OK && c->status == MN_OK) {
-        return mn_fail(cx, status,
-                       "%s: failed with status %d and no message; this is an error of the plugin",
-                       unit->label, status);
-    }
-    if (status == MN_OK && c->status != MN_OK) {
-        mn__cx_clear(cx); /* the unit dealt with the failure itself */
-    }
-    return status;
+    complete(c, status);
+    /* mn_bad_option's messages begin with the place and name the unit after it. */
+    return strstr(c->message, unit->label) != NULL ? c->status
+                                                   : mn__cx_where(cx, "%s", unit->label);
 }
 
 /* ---- cancellation ------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <locale.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,17 @@
 
 /* Numbers never follow the user's locale: reading and writing happen in the "C" one. */
 static locale_t c_locale(void) {
-    static locale_t made;
-    if (made == (locale_t)0) {
-        made = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    static _Atomic(locale_t) made;
+    locale_t now = atomic_load(&made);
+    if (now == (locale_t)0) {
+        locale_t fresh = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+        if (!atomic_compare_exchange_strong(&made, &now, fresh)) {
+            freelocale(fresh); /* another thread was first */
+            return now;
+        }
+        return fresh;
     }
-    return made;
+    return now;
 }
 
 int mn__text_real(const char *text, double *out) {
@@ -28,7 +35,8 @@ int mn__text_real(const char *text, double *out) {
     }
     errno = 0;
     const double value = strtod_l(text, &end, c_locale());
-    if (*end != '\0' || end == text || !isfinite(value)) {
+    const int vanished = errno == ERANGE && value == 0;
+    if (*end != '\0' || end == text || !isfinite(value) || vanished) {
         return 0;
     }
     *out = value;
@@ -74,8 +82,9 @@ int mn__text_int(const char *text, int64_t *out) {
 
 int mn__text_from_real(double x, char *out, size_t size) {
     const locale_t before = uselocale(c_locale());
-    int n = 0;
-    for (int digits = 1; digits <= 17; digits++) {
+    const int short_whole = x == floor(x) && fabs(x) < 1e6; /* 1000 rather than 1e+03 */
+    int n = short_whole ? snprintf(out, size, "%.0f", x) : 0;
+    for (int digits = 1; digits <= 17 && !short_whole; digits++) {
         n = snprintf(out, size, "%.*g", digits, x);
         if (strtod_l(out, NULL, c_locale()) == x) {
             break;
@@ -121,7 +130,7 @@ const char *mn__text_nearest(const char *word, const char *const *candidates, si
     size_t best_distance = strlen(word) / 4 + 2;
     for (size_t i = 0; i < n; i++) {
         const size_t d = distance(word, candidates[i]);
-        if (d < best_distance) {
+        if (d < best_distance && d < strlen(word)) {
             best_distance = d;
             best = candidates[i];
         }
@@ -162,8 +171,10 @@ const char *mn__text_bytes(uint64_t bytes, char *out, size_t size) {
 }
 
 const char *mn__text_duration(double seconds, char *out, size_t size) {
-    const int64_t whole = seconds > 0 ? (int64_t)(seconds + 0.5) : 0;
-    if (seconds < 10) {
+    const int64_t whole = seconds > 0 && seconds < 1e15 ? (int64_t)(seconds + 0.5) : 0;
+    if (!(seconds < 1e15)) {
+        snprintf(out, size, "unknown");
+    } else if (seconds < 10) {
         snprintf(out, size, "%.1f s", seconds > 0 ? seconds : 0);
     } else if (whole < 60) {
         snprintf(out, size, "%d s", (int)whole);

@@ -12,17 +12,17 @@
 int mn__text_int(const char *text, int64_t *out);
 int mn__text_real(const char *text, double *out);
 
-/* Write the shortest decimal that reads back as x, independent of the locale; returns its length.
- */
+/* Write x with the fewest digits that read back as it, independent of the locale; returns the
+ * length. */
 int mn__text_from_real(double x, char *out, size_t size);
 
 /* The candidate nearest to `word` by edit distance with transpositions, or NULL if none is near
- * enough to be a likely slip (distance at most 1 + length / 4). */
+ * enough to be a likely slip (distance at most 1 + length / 4, and something in common). */
 const char *mn__text_nearest(const char *word, const char *const *candidates, size_t n);
 
 /* "1,234,567" into out. */
 const char *mn__text_count(int64_t n, char *out, size_t size);
-/* "12.3 MB", "1 h 03 min", ... */
+/* "12.3 MB"; "1 h 03 min", "unknown" for what is not finite. */
 const char *mn__text_bytes(uint64_t bytes, char *out, size_t size);
 const char *mn__text_duration(double seconds, char *out, size_t size);
 

@@ -3,6 +3,37 @@
 
 #include <string.h>
 
+static void no_memory(struct mn__faults *faults, struct mn__mark mark) {
+    mn__fault_add(faults, mark, "no memory to apply an override");
+}
+
+static int is_empty(const struct mn__yaml *node) {
+    return node->kind == MN__YAML_SCALAR && !node->quoted && node->text[0] == '\0';
+}
+
+/* a.b.c with nothing missing */
+static int well_formed(const char *key) {
+    const size_t length = strlen(key);
+    return length > 0 && key[0] != '.' && key[length - 1] != '.' && strstr(key, "..") == NULL;
+}
+
+/* Nothing after the = is an empty value. NULL after a fault. */
+static struct mn__yaml *read_value(struct mn__arena *arena, const char *name, const char *text,
+                                   struct mn__faults *faults) {
+    const int before = faults->count;
+    struct mn__yaml *value = mn__yaml_parse_value(arena, name, text, faults);
+    if (value != NULL || faults->count > before) {
+        return faults->count > before ? NULL : value;
+    }
+    value = mn__arena_zeroed(arena, sizeof *value);
+    if (value == NULL) {
+        no_memory(faults, (struct mn__mark){name, 0, 0});
+        return NULL;
+    }
+    value->text = "";
+    return value;
+}
+
 static void set_marks(struct mn__yaml *node, struct mn__mark mark) {
     node->mark = mark;
     node->key_mark = mark;
@@ -56,8 +87,11 @@ static struct mn__yaml *walk(struct mn__arena *arena, struct mn__yaml *root, con
             }
         }
         if (inner == NULL) {
-            mn__fault_add(faults, mark, "no memory to apply an override");
+            no_memory(faults, mark);
             return NULL;
+        }
+        if (is_empty(inner)) {
+            inner->kind = MN__YAML_MAP; /* "section:" with nothing under it */
         }
         if (inner->kind != MN__YAML_MAP) {
             mn__fault_add(faults, mark,
@@ -77,26 +111,21 @@ void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const ch
     const struct mn__mark mark = {name, 0, 0};
     const char *equals = strchr(assignment, '=');
     if (name == NULL) {
-        mn__fault_add(faults, (struct mn__mark){0}, "no memory to apply an override");
+        no_memory(faults, (struct mn__mark){0});
         return;
     }
-    if (equals == NULL || equals == assignment || equals[-1] == '.' || assignment[0] == '.' ||
-        strstr(assignment, "..") != NULL) {
+    const char *key = equals != NULL ? part(arena, assignment, (size_t)(equals - assignment)) : "";
+    if (key == NULL) {
+        no_memory(faults, mark);
+        return;
+    }
+    if (!well_formed(key)) {
         mn__fault_add(faults, mark, "expected section.key=value, such as run.seed=2");
         return;
     }
-    const char *key = part(arena, assignment, (size_t)(equals - assignment));
-    struct mn__yaml *value = mn__yaml_parse_value(arena, name, equals + 1, faults);
-    if (key == NULL || faults->arena == NULL) {
-        return;
-    }
+    struct mn__yaml *value = read_value(arena, name, equals + 1, faults);
     if (value == NULL) {
-        value = mn__arena_zeroed(arena, sizeof *value);
-        if (value == NULL) {
-            mn__fault_add(faults, mark, "no memory to apply an override");
-            return;
-        }
-        value->text = "";
+        return;
     }
     set_marks(value, mark);
     struct mn__yaml *map = walk(arena, root, &key, mark, faults);

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const struct mn_opt *mn__option(const struct mn__options *options, uint32_t i) {
     return (const struct mn_opt *)(const void *)((const char *)options->at +
@@ -126,24 +127,35 @@ static void no_memory(struct binder *b) {
     mn__fault_add(b->faults, (struct mn__mark){0}, "no memory for the configuration");
 }
 
-static const char *kind_text(const struct mn__yaml *node) {
-    return node->kind == MN__YAML_LIST ? "a list" : node->kind == MN__YAML_MAP ? "a section" : "";
+/* What the value, or the element of a list, should have been. */
+static const char *noun(int32_t type) {
+    switch (type) {
+    case MN_OPT_INT:
+    case MN_OPT_INTS:
+        return "a whole number";
+    case MN_OPT_REAL:
+    case MN_OPT_REALS:
+        return "a number";
+    case MN_OPT_BOOL:
+        return "true or false";
+    default:
+        return "text";
+    }
 }
 
-static void wrong_type(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node) {
+static void wrong_type(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
+                       const char *expected) {
     char range[512];
     mn__option_range(o, range, sizeof range);
-    if (node->kind == MN__YAML_SCALAR) {
-        mn__fault_add(b->faults, node->mark, "%s: %s: '%s' is not %s: expected %s", b->what, o->key,
-                      node->text,
-                      is_list(o->type)                                  ? "a list"
-                      : o->type == MN_OPT_INT || o->type == MN_OPT_INTS ? "a whole number"
-                      : o->type == MN_OPT_BOOL                          ? "true or false"
-                                                                        : "a number",
-                      range);
-    } else {
+    if (node->kind != MN__YAML_SCALAR) {
         mn__fault_add(b->faults, node->mark, "%s: %s: %s was given: expected %s", b->what, o->key,
-                      kind_text(node), range);
+                      node->kind == MN__YAML_LIST ? "a list" : "a section", range);
+    } else if (node->text[0] == '\0' && !node->quoted) {
+        mn__fault_add(b->faults, node->mark, "%s: %s: no value was given: expected %s", b->what,
+                      o->key, range);
+    } else {
+        mn__fault_add(b->faults, node->mark, "%s: %s: '%.80s'%s is not %s: expected %s", b->what,
+                      o->key, node->text, node->quoted ? " in quotes" : "", expected, range);
     }
 }
 
@@ -154,13 +166,13 @@ static int number(struct binder *b, const struct mn_opt *o, const struct mn__yam
         node->kind == MN__YAML_SCALAR && !node->quoted &&
         (is_int ? mn__text_int(node->text, whole) : mn__text_real(node->text, real));
     if (!readable) {
-        wrong_type(b, o, node);
+        wrong_type(b, o, node, noun(o->type));
         return 0;
     }
     *real = is_int ? (double)*whole : *real;
     if (!in_range(o, *real)) {
         char range[512];
-        mn__fault_add(b->faults, node->mark, "%s: %s: %s is out of range: expected %s", b->what,
+        mn__fault_add(b->faults, node->mark, "%s: %s: %.80s is out of range: expected %s", b->what,
                       o->key, node->text, mn__option_range(o, range, sizeof range));
         return 0;
     }
@@ -169,21 +181,21 @@ static int number(struct binder *b, const struct mn_opt *o, const struct mn__yam
 
 static void bind_bool(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
                       bool *out) {
-    static const char *const like[] = {"yes", "no", "on", "off", "True", "False", "1", "0"};
+    static const char *const like[] = {"yes", "no", "on", "off", "true", "false", "1", "0"};
     if (node->kind == MN__YAML_SCALAR && !node->quoted) {
         if (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0) {
             *out = node->text[0] == 't';
             return;
         }
         for (size_t i = 0; i < sizeof like / sizeof like[0]; i++) {
-            if (strcmp(node->text, like[i]) == 0) {
+            if (strcasecmp(node->text, like[i]) == 0) {
                 mn__fault_add(b->faults, node->mark, "%s: %s: '%s' is not true or false: write %s",
                               b->what, o->key, node->text, i % 2 == 0 ? "true" : "false");
                 return;
             }
         }
     }
-    wrong_type(b, o, node);
+    wrong_type(b, o, node, noun(o->type));
 }
 
 static size_t choices_of(const struct mn_opt *o) {
@@ -197,8 +209,8 @@ static size_t choices_of(const struct mn_opt *o) {
 static void bind_choice(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
                         int32_t *out) {
     const size_t n = choices_of(o);
-    if (node->kind != MN__YAML_SCALAR) {
-        wrong_type(b, o, node);
+    if (node->kind != MN__YAML_SCALAR || node->text[0] == '\0') {
+        wrong_type(b, o, node, noun(o->type));
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -209,8 +221,8 @@ static void bind_choice(struct binder *b, const struct mn_opt *o, const struct m
     }
     char range[512];
     const char *near = mn__text_nearest(node->text, o->choices, n);
-    mn__fault_add(b->faults, node->mark, "%s: %s: unknown value '%s': expected %s%s%s%s", b->what,
-                  o->key, node->text, mn__option_range(o, range, sizeof range),
+    mn__fault_add(b->faults, node->mark, "%s: %s: unknown value '%.80s': expected %s%s%s%s",
+                  b->what, o->key, node->text, mn__option_range(o, range, sizeof range),
                   near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
                   near != NULL ? "'?" : "");
 }
@@ -234,7 +246,7 @@ static const char *resolve(struct binder *b, const struct mn__yaml *node) {
 static void bind_text(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
                       const char **out) {
     if (node->kind != MN__YAML_SCALAR) {
-        wrong_type(b, o, node);
+        wrong_type(b, o, node, noun(o->type));
         return;
     }
     const char *text =
@@ -258,7 +270,7 @@ static int64_t length_of(const struct mn__yaml *list) {
 static void bind_list(struct binder *b, const struct mn_opt *o, const struct mn__yaml *node,
                       void *out) {
     if (node->kind != MN__YAML_LIST) {
-        wrong_type(b, o, node);
+        wrong_type(b, o, node, "a list");
         return;
     }
     const int64_t n = length_of(node);
@@ -369,9 +381,12 @@ static void bind_default(struct binder *b, const struct mn_opt *o, void *instanc
         *(int32_t *)to = (int32_t)o->def;
         break;
     case MN_OPT_TEXT:
-    case MN_OPT_PATH:
-        *(const char **)to = o->def_text != NULL ? o->def_text : "";
+    case MN_OPT_PATH: {
+        const struct mn__yaml node = {.text = o->def_text != NULL ? o->def_text : ""};
+        *(const char **)to = "";
+        bind_text(b, o, &node, to);
         break;
+    }
     default: {
         const struct mn__yaml *list = default_list(b, o);
         if (list != NULL) {
@@ -392,30 +407,51 @@ static const struct mn_opt *option_named(const struct mn__options *options, cons
     return NULL;
 }
 
-static void unknown_key(struct binder *b, const struct mn__options *options,
+/* The known keys, and `skip`, as a list of names and as one text, cut short with dots. */
+static size_t known_keys(const struct mn__options *options, const char *skip, const char **names,
+                         char *all, size_t size) {
+    size_t n = 0, used = 0;
+    if (skip != NULL) {
+        names[n++] = skip;
+    }
+    for (uint32_t i = 0; i < options->n; i++) {
+        names[n++] = mn__option(options, i)->key;
+    }
+    all[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        const char *comma = i > 0 ? ", " : "";
+        if (used + strlen(names[i]) + 8 > size) {
+            snprintf(all + used, size - used, "%s...", comma);
+            return n;
+        }
+        used += (size_t)snprintf(all + used, size - used, "%s%s", comma, names[i]);
+    }
+    return n;
+}
+
+static void unknown_key(struct binder *b, const struct mn__options *options, const char *skip,
                         const struct mn__yaml *node) {
-    const char **names = mn__arena_array(b->arena, options->n, sizeof *names);
-    char all[512] = "";
-    size_t used = 0;
+    char all[512];
     if (node->soft) {
-        mn__fault_warn(b->faults, node->key_mark, "%s: '%s' is no option of it: ignored", b->what,
-                       node->key);
+        mn__fault_warn(b->faults, node->key_mark, "%s: '%.80s' is no option of it: ignored",
+                       b->what, node->key);
         return;
     }
-    for (uint32_t i = 0; names != NULL && i < options->n; i++) {
-        names[i] = mn__option(options, i)->key;
-        if (used < sizeof all) {
-            used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i > 0 ? ", " : "",
-                                     names[i]);
-        }
+    const size_t mark = mn__arena_mark(b->arena);
+    const char **names = mn__arena_array(b->arena, (size_t)options->n + 1, sizeof *names);
+    if (names == NULL) {
+        no_memory(b);
+        return;
     }
-    const char *near = names != NULL ? mn__text_nearest(node->key, names, options->n) : NULL;
+    const size_t n = known_keys(options, skip, names, all, sizeof all);
+    const char *near = mn__text_nearest(node->key, names, n);
+    mn__arena_release(b->arena, mark);
     if (near != NULL) {
-        mn__fault_add(b->faults, node->key_mark, "%s: unknown key '%s'; did you mean '%s'?",
+        mn__fault_add(b->faults, node->key_mark, "%s: unknown key '%.80s'; did you mean '%s'?",
                       b->what, node->key, near);
     } else {
-        mn__fault_add(b->faults, node->key_mark, "%s: unknown key '%s'; it has %s", b->what,
-                      node->key, options->n > 0 ? all : "no options");
+        mn__fault_add(b->faults, node->key_mark, "%s: unknown key '%.80s'; known here: %s", b->what,
+                      node->key, n > 0 ? all : "none");
     }
 }
 
@@ -452,7 +488,7 @@ static void bind_known(struct binder *b, const struct mn__options *options,
         }
         const struct mn_opt *o = option_named(options, node->key);
         if (o == NULL) {
-            unknown_key(b, options, node);
+            unknown_key(b, options, skip, node);
             continue;
         }
         if ((o->flags & MN_OPT_DEPRECATED) != 0) {
@@ -470,6 +506,9 @@ void mn__schema_bind(struct mn__arena *arena, const struct mn__options *options,
     for (uint32_t i = 0; i < options->n; i++) {
         bind_default(&b, mn__option(options, i), instance);
     }
+    const struct mn__mark place = section == NULL                  ? (struct mn__mark){0}
+                                  : section->key_mark.file != NULL ? section->key_mark
+                                                                   : section->mark;
     if (section != NULL && section->kind != MN__YAML_MAP) {
         if (section->kind != MN__YAML_SCALAR || section->text[0] != '\0') {
             mn__fault_add(faults, section->mark, "%s: expected a section (key: value lines)", what);
@@ -487,39 +526,75 @@ void mn__schema_bind(struct mn__arena *arena, const struct mn__options *options,
     for (uint32_t i = 0; i < options->n; i++) {
         const struct mn_opt *o = mn__option(options, i);
         if ((o->flags & MN_OPT_REQUIRED) != 0 && mn__yaml_get(section, o->key) == NULL) {
-            mn__fault_add(faults, section != NULL ? section->mark : (struct mn__mark){0},
-                          "%s: the key '%s' is required: %s", what, o->key, o->doc);
+            mn__fault_add(faults, place, "%s: the key '%s' is required: %s", what, o->key, o->doc);
         }
     }
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
+/* Words and numbers that other readers of YAML take for something else than text. */
+static int looks_typed(const char *text) {
+    static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "~"};
+    double number;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            return 1;
+        }
+    }
+    return mn__text_real(text, &number);
+}
+
 static int plain(const char *text) {
-    if (text[0] == '\0' || strchr("-?:,[]{}#&*!|>'\"%@` ", text[0]) != NULL) {
+    if (text[0] == '\0' || strchr("-&*!|>%@`= ", text[0]) != NULL) {
         return 0;
     }
     for (const char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 32 || *c == '#' || *c == ':' || strchr(",[]{}\"'", *c) != NULL) {
+        if ((unsigned char)*c < 32 || (unsigned char)*c >= 127 ||
+            strchr("#:?,[]{}\"'\\", *c) != NULL) {
             return 0;
         }
     }
-    return text[strlen(text) - 1] != ' ';
+    return text[strlen(text) - 1] != ' ' && !looks_typed(text);
+}
+
+/* The character at `c` and its bytes. The text came from YAML or the system; a byte that is not
+ * UTF-8 stands for itself. */
+static uint32_t character(const unsigned char *c, int *bytes) {
+    const int more = *c >= 0xF0 ? 3 : *c >= 0xE0 ? 2 : *c >= 0xC0 ? 1 : 0;
+    uint32_t code = more == 0 ? *c : *c & (0x3Fu >> more);
+    *bytes = 1;
+    for (int i = 1; i <= more; i++) {
+        if ((c[i] & 0xC0) != 0x80) {
+            return *c;
+        }
+        code = code << 6 | (c[i] & 0x3Fu);
+    }
+    *bytes = more + 1;
+    return code;
+}
+
+/* Controls, and what YAML takes for a line break or a byte order mark. */
+static int needs_escape(uint32_t code) {
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
+           code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
 }
 
 static void write_text(const char *text, FILE *out) {
+    int bytes;
     if (plain(text)) {
         fputs(text, out);
         return;
     }
     fputc('"', out);
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\') {
-            fprintf(out, "\\%c", *c);
-        } else if (*c < 32 || *c == 127) {
-            fprintf(out, "\\x%02x", *c);
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c += bytes) {
+        const uint32_t code = character(c, &bytes);
+        if (code == '"' || code == '\\') {
+            fprintf(out, "\\%c", (char)code);
+        } else if (needs_escape(code)) {
+            fprintf(out, "\\u%04" PRIx32, code);
         } else {
-            fputc(*c, out);
+            fwrite(c, 1, (size_t)bytes, out);
         }
     }
     fputc('"', out);
@@ -563,10 +638,29 @@ static void write_value(const struct mn_opt *o, const void *from, FILE *out) {
         write_text(*(const char *const *)from, out);
         break;
     case MN_OPT_CHOICE:
-        fputs(o->choices[*(const int32_t *)from], out);
+        write_text(o->choices[*(const int32_t *)from], out);
         break;
     default:
         write_list(o, from, out);
+    }
+}
+
+/* A deprecated option that nobody set is left out, or every resolved configuration would warn. */
+static int is_default(const struct mn_opt *o, const void *from) {
+    switch (o->type) {
+    case MN_OPT_INT:
+        return *(const int64_t *)from == (int64_t)o->def;
+    case MN_OPT_REAL:
+        return *(const double *)from == o->def;
+    case MN_OPT_BOOL:
+        return *(const bool *)from == (o->def != 0);
+    case MN_OPT_CHOICE:
+        return *(const int32_t *)from == (int32_t)o->def;
+    case MN_OPT_TEXT:
+    case MN_OPT_PATH:
+        return strcmp(*(const char *const *)from, o->def_text != NULL ? o->def_text : "") == 0;
+    default:
+        return 0;
     }
 }
 
@@ -574,11 +668,13 @@ void mn__schema_write(const struct mn__options *options, const void *instance, i
                       FILE *out) {
     for (uint32_t i = 0; i < options->n; i++) {
         const struct mn_opt *o = mn__option(options, i);
-        if ((o->flags & (MN_OPT_MERGE | MN_OPT_DEPRECATED)) != 0) {
+        const void *value = (const char *)instance + o->offset;
+        if ((o->flags & MN_OPT_MERGE) != 0 ||
+            ((o->flags & MN_OPT_DEPRECATED) != 0 && is_default(o, value))) {
             continue;
         }
         fprintf(out, "%*s%s: ", indent, "", o->key);
-        write_value(o, (const char *)instance + o->offset, out);
+        write_value(o, value, out);
         fputc('\n', out);
     }
 }

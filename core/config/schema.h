@@ -33,7 +33,8 @@ void mn__schema_bind(struct mn__arena *arena, const struct mn__options *options,
 
 /* Write the instance's options as YAML lines `key: value` with `indent` spaces, every default
  * spelled out, such that binding them again gives the same bits. Paths are written absolute.
- * MN_OPT_MERGE paths are left out (their keys are there). */
+ * MN_OPT_MERGE paths are left out (their keys are there), and deprecated options at their default.
+ */
 void mn__schema_write(const struct mn__options *options, const void *instance, int indent,
                       FILE *out);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { MOST_BYTES = 1 << 20, MOST_NODES = 100000, MOST_DEPTH = 6 };
+enum { MOST_BYTES = 1 << 20, MOST_NODES = 100000, MOST_KEYS = 1000, MOST_DEPTH = 6 };
 
 /* ---- faults ------------------------------------------------------------------------------- */
 
@@ -59,7 +59,7 @@ void mn__faults_print(const struct mn__faults *faults, FILE *out) {
 
 struct reader {
     struct mn__arena *arena;
-    const char *file;
+    const char *file, *text;
     struct mn__faults *faults;
     yaml_parser_t parser;
     int nodes;
@@ -70,6 +70,31 @@ static struct mn__mark mark_at(const struct reader *r, yaml_mark_t mark) {
     return (struct mn__mark){r->file, (int)mark.line + 1, (int)mark.column + 1};
 }
 
+/* Where byte `offset` stands. libyaml decodes ahead of its own marks, so bytes that it cannot
+ * decode have an offset only. Columns count characters, as in its marks. */
+static struct mn__mark mark_of_byte(const struct reader *r, size_t offset) {
+    struct mn__mark mark = {r->file, 1, 1};
+    for (size_t i = 0; i < offset; i++) {
+        const int continues = ((unsigned char)r->text[i] & 0xC0) == 0x80;
+        mark.column = r->text[i] == '\n' ? 1 : mark.column + !continues;
+        mark.line += r->text[i] == '\n';
+    }
+    return mark;
+}
+
+static void syntax_fault(struct reader *r) {
+    const yaml_parser_t *p = &r->parser;
+    const char *problem = p->problem != NULL ? p->problem : "unreadable";
+    if (p->error == YAML_MEMORY_ERROR) {
+        mn__fault_add(r->faults, (struct mn__mark){r->file, 0, 0}, "no memory to read the file");
+    } else if (p->error == YAML_READER_ERROR) {
+        mn__fault_add(r->faults, mark_of_byte(r, p->problem_offset), "not valid YAML: %s", problem);
+    } else {
+        mn__fault_add(r->faults, mark_at(r, p->problem_mark), "not valid YAML: %s%s%s", problem,
+                      p->context != NULL ? " " : "", p->context != NULL ? p->context : "");
+    }
+}
+
 static int next(struct reader *r, yaml_event_t *event) {
     if (r->failed) {
         return 0;
@@ -78,17 +103,7 @@ static int next(struct reader *r, yaml_event_t *event) {
         return 1;
     }
     r->failed = 1;
-    if (r->parser.error == YAML_MEMORY_ERROR) {
-        mn__fault_add(r->faults, (struct mn__mark){r->file, 0, 0}, "no memory to read the file");
-        return 0;
-    }
-    const yaml_mark_t at = r->parser.error == YAML_READER_ERROR
-                               ? (yaml_mark_t){0, r->parser.mark.line, r->parser.mark.column}
-                               : r->parser.problem_mark;
-    mn__fault_add(r->faults, mark_at(r, at), "not valid YAML: %s%s%s",
-                  r->parser.problem != NULL ? r->parser.problem : "unreadable",
-                  r->parser.context != NULL ? " " : "",
-                  r->parser.context != NULL ? r->parser.context : "");
+    syntax_fault(r);
     return 0;
 }
 
@@ -117,11 +132,12 @@ static void refuse(struct reader *r, const yaml_event_t *event, const yaml_char_
                    const yaml_char_t *tag) {
     if (anchor != NULL) {
         mn__fault_add(r->faults, mark_at(r, event->start_mark),
-                      "anchors (&%s) are not supported; write the value out", (const char *)anchor);
+                      "anchors (&%.80s) are not supported; write the value out",
+                      (const char *)anchor);
     }
     if (tag != NULL) {
         mn__fault_add(r->faults, mark_at(r, event->start_mark),
-                      "tags (%s) are not supported; write the plain value", (const char *)tag);
+                      "tags (%.80s) are not supported; write the plain value", (const char *)tag);
     }
 }
 
@@ -187,7 +203,7 @@ static int is_duplicate(struct reader *r, const struct mn__yaml *map, const stru
     if (before == NULL) {
         return 0;
     }
-    mn__fault_add(r->faults, key->mark, "duplicate key '%s'; it was given in line %d already",
+    mn__fault_add(r->faults, key->mark, "duplicate key '%.80s'; it was given in line %d already",
                   key->text, before->key_mark.line);
     return 1;
 }
@@ -199,7 +215,7 @@ static struct mn__yaml *read_map(struct reader *r, yaml_event_t *event, int dept
     if (map == NULL || too_deep(r, event, depth)) {
         return NULL;
     }
-    for (;;) {
+    for (int keys = 0;; keys++) {
         yaml_event_t inner;
         if (!next(r, &inner)) {
             return NULL;
@@ -210,6 +226,11 @@ static struct mn__yaml *read_map(struct reader *r, yaml_event_t *event, int dept
         }
         struct mn__yaml *key = read_node(r, &inner, depth + 1);
         yaml_event_delete(&inner);
+        if (key != NULL && keys == MOST_KEYS) {
+            mn__fault_add(r->faults, key->mark, "more than %d keys in one section: too many",
+                          MOST_KEYS);
+            r->failed = 1;
+        }
         if (key == NULL || !next(r, &inner)) {
             return NULL;
         }
@@ -239,7 +260,7 @@ static struct mn__yaml *read_node(struct reader *r, yaml_event_t *event, int dep
         return read_map(r, event, depth);
     case YAML_ALIAS_EVENT: {
         mn__fault_add(r->faults, mark_at(r, event->start_mark),
-                      "aliases (*%s) are not supported; write the value out",
+                      "aliases (*%.80s) are not supported; write the value out",
                       (const char *)event->data.alias.anchor);
         struct mn__yaml *stand_in = node_new(r, MN__YAML_SCALAR, event->start_mark);
         if (stand_in != NULL) {
@@ -279,11 +300,11 @@ static struct mn__yaml *read_document(struct reader *r) {
 
 static struct mn__yaml *parse(struct mn__arena *arena, const char *file, const char *text,
                               size_t length, struct mn__faults *faults, int any_kind) {
-    struct reader r = {.arena = arena, .file = file, .faults = faults};
+    struct reader r = {.arena = arena, .file = file, .text = text, .faults = faults};
     const int before = faults->count;
     if (length > MOST_BYTES) {
         mn__fault_add(faults, (struct mn__mark){file, 0, 0},
-                      "%zu bytes; a configuration has at most %d", length, MOST_BYTES);
+                      "more than %d bytes: too large for a configuration", MOST_BYTES);
         return NULL;
     }
     if (!yaml_parser_initialize(&r.parser)) {
@@ -299,10 +320,12 @@ static struct mn__yaml *parse(struct mn__arena *arena, const char *file, const c
     const int empty = root == NULL || (root->kind == MN__YAML_SCALAR && root->text[0] == '\0');
     if (empty && !any_kind) {
         root = mn__arena_zeroed(arena, sizeof *root);
-        if (root != NULL) {
-            root->kind = MN__YAML_MAP;
-            root->mark = (struct mn__mark){file, 1, 1};
+        if (root == NULL) {
+            mn__fault_add(faults, (struct mn__mark){file, 0, 0}, "no memory to read the file");
+            return NULL;
         }
+        root->kind = MN__YAML_MAP;
+        root->mark = (struct mn__mark){file, 1, 1};
     } else if (!any_kind && root->kind != MN__YAML_MAP) {
         mn__fault_add(faults, root->mark, "a configuration is a map of sections (key: value)");
         return NULL;
@@ -326,10 +349,10 @@ static void unreadable(struct mn__faults *faults, const char *path, int error) {
 
 struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
                                struct mn__faults *faults) {
-    const char *name = mn__arena_text(arena, path);
+    const char *name = mn__arena_text(arena, path); /* marks outlive the caller's text */
     FILE *file = fopen(path, "rb");
     if (name == NULL || file == NULL) {
-        unreadable(faults, path, file == NULL ? errno : ENOMEM);
+        unreadable(faults, name, name == NULL ? ENOMEM : errno);
         if (file != NULL) {
             fclose(file);
         }
@@ -337,7 +360,7 @@ struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
     }
     char *text = malloc(MOST_BYTES + 1);
     const size_t length = text != NULL ? fread(text, 1, MOST_BYTES + 1, file) : 0;
-    const int error = text == NULL ? ENOMEM : ferror(file) ? (errno != 0 ? errno : EIO) : 0;
+    const int error = text == NULL ? ENOMEM : ferror(file) ? errno : 0;
     fclose(file);
     struct mn__yaml *root = NULL;
     if (error != 0) {

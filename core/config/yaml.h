@@ -4,8 +4,8 @@
 
 /* A YAML file as a tree whose every node keeps its place. Built from libyaml events. Refused, with
  * file:line:column: duplicate keys, aliases and anchors, tags, several documents, depth over 6,
- * more than 1 MiB or 100,000 nodes, keys that are not plain text. Scalars stay text; the schema
- * types them. */
+ * more than 1 MiB, 100,000 nodes or 1,000 keys in one map, keys that are not plain text. Scalars
+ * stay text; the schema types them. */
 
 #include "base/cx.h"
 
@@ -48,9 +48,10 @@ mn__fault_warn(struct mn__faults *faults, struct mn__mark mark, const char *form
 /* "file:line:column: text" lines, faults and warnings. */
 void mn__faults_print(const struct mn__faults *faults, FILE *out);
 
-/* Read a file, or text that stands for one (fuzzing, tests). The tree lives in `arena`. Returns
- * NULL after adding faults (an unreadable file is one, with errno's text). An empty file is an
- * empty map; the top must be a map. */
+/* Read a file, or text that stands for one (fuzzing, tests). The tree lives in `arena`. An empty
+ * file is an empty map; the top must be a map. NULL = nothing could be read, and faults say why (an
+ * unreadable file is one, with errno's text). A tree may come with faults too: what follows them is
+ * still worth checking. */
 struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
                                struct mn__faults *faults);
 struct mn__yaml *mn__yaml_parse(struct mn__arena *arena, const char *file, const char *text,

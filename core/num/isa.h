@@ -41,19 +41,44 @@ static inline mn__vec mn__splat(mn_real x) {
     return x - (mn__vec){0};
 }
 
-/* max(v, 0): comparing gives all ones or all zeros in each lane. */
-static inline mn__vec mn__positive(mn__vec v) {
-    typedef __typeof__(v > v) lanes;
-    return (mn__vec)((lanes)v & (v > (mn__vec){0}));
+/* What a comparison of vectors gives: all ones or all zeros in each lane. */
+#ifdef MN_REAL_DOUBLE
+typedef int64_t mn__lane;
+#else
+typedef int32_t mn__lane;
+#endif
+typedef mn__lane mn__lanes __attribute__((vector_size(MN__VECTOR_BYTES)));
+
+static inline mn__vec mn__select(mn__lanes which, mn__vec yes, mn__vec no) {
+    return (mn__vec)((which & (mn__lanes)yes) | (~which & (mn__lanes)no));
 }
 
+/* max(v, 0); what is no number stays. */
+static inline mn__vec mn__positive(mn__vec v) {
+    return mn__select(v < (mn__vec){0}, (mn__vec){0}, v);
+}
+
+/* Quarters first: a chain through all lanes would take longer than a short range's products. */
 static inline double mn__sum(mn__vec v) {
+    typedef mn_real quad __attribute__((vector_size(16)));
+    enum { PARTS = MN__VECTOR_BYTES / 16, LANES = 16 / (int)sizeof(mn_real) };
+    const union {
+        mn__vec whole;
+        quad part[PARTS];
+    } u = {v};
+    quad q = u.part[0];
+    for (int i = 1; i < PARTS; i++) {
+        q += u.part[i];
+    }
     double sum = 0;
-    for (int i = 0; i < MN__V; i++) {
-        sum += (double)v[i];
+    for (int i = 0; i < LANES; i++) {
+        sum += (double)q[i];
     }
     return sum;
 }
+
+/* Pixels whose sum is kept in reals before it goes on in double. */
+enum { MN__SUM_BLOCK = 1024 };
 
 /* conv.c */
 size_t MN__NAME(packed)(int n_out, int n_in, int n_tap);

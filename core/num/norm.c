@@ -14,40 +14,36 @@ static double total(const mn_real *y, ptrdiff_t len) {
     return mn__sum(acc[0]) + mn__sum(acc[1]);
 }
 
-static double squares(const mn_real *y, ptrdiff_t len, const mn_real *mask, mn_real centre) {
-    mn__vec acc = {0};
+/* Sum and sum of squares of y - centre over the mask's pixels. */
+static void about(const mn_real *y, ptrdiff_t len, const mn_real *mask, mn_real centre, double *sum,
+                  double *squares) {
+    mn__vec all = {0}, square = {0};
     const mn__vec mean = mn__splat(centre);
     for (ptrdiff_t p = 0; p < len; p += MN__V) {
         const mn__vec d = (mn__load(y + p) - mean) * mn__load(mask + p);
-        acc += d * d;
+        all += d;
+        square += d * d;
     }
-    return mn__sum(acc);
+    *sum = mn__sum(all);
+    *squares = mn__sum(square);
 }
 
-static double pixels(const mn_real *mask, ptrdiff_t len) {
-    return total(mask, len);
-}
-
-/* Each image about its own mean; then merged about the range's (Chan, Golub and LeVeque). */
+/* Each image about a mean of its own, which a rounded sum gives well enough: the rest is in the
+ * second sum. Then merged about the range's (Chan, Golub and LeVeque). */
 void MN__NAME(moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                        ptrdiff_t image, double *sum, double *m2) {
-    const double whole = pixels(mask, image);
+    const double pixels = total(mask, image);
     for (int c = 0; c < n; c++) {
-        double all = 0, all_m2 = 0, count = 0;
+        double count = 0, all = 0, all_m2 = 0;
         for (ptrdiff_t p = 0; p < len; p += image) {
+            const mn_real *at = y + c * ys + p;
             const ptrdiff_t part = len - p < image ? len - p : image;
-            const double s = total(y + c * ys + p, part);
-            const mn_real mean = (mn_real)(s / whole);
-            const double about = squares(y + c * ys + p, part, mask, mean);
-            const double rest = s - whole * (double)mean; /* the mean was rounded to a real */
-            const double own = about - rest * rest / whole;
-            if (count > 0) {
-                const double d = s / whole - all / count;
-                all_m2 += d * d * count * whole / (count + whole);
-            }
-            all_m2 += own;
-            all += s;
-            count += whole;
+            const mn_real mean = (mn_real)(total(at, part) / pixels);
+            double rest, squares;
+            about(at, part, mask, mean, &rest, &squares);
+            const double one = pixels * (double)mean + rest;
+            const double one_m2 = squares - rest * rest / pixels;
+            mn__moments_merge(1, pixels, &one, &one_m2, &count, &all, &all_m2);
         }
         sum[c] += all;
         m2[c] += all_m2;
@@ -77,18 +73,27 @@ void MN__NAME(affine)(int n, const mn_real *scale, const mn_real *shift, const m
     }
 }
 
+static void block_norm_sums(const mn_real *g, const mn_real *x, mn_real centre, ptrdiff_t len,
+                            double *sum_g, double *sum_gx) {
+    const mn__vec mean = mn__splat(centre);
+    mn__vec all = {0}, product = {0};
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        const mn__vec gp = mn__load(g + p);
+        all += gp;
+        product += gp * (mn__load(x + p) - mean);
+    }
+    *sum_g += mn__sum(all);
+    *sum_gx += mn__sum(product);
+}
+
 void MN__NAME(norm_sums)(int n, const mn_real *g, ptrdiff_t gs, const mn_real *x, ptrdiff_t xs,
                          const mn_real *centre, ptrdiff_t len, double *sum_g, double *sum_gx) {
     for (int c = 0; c < n; c++) {
-        const mn__vec mean = mn__splat(centre[c]);
-        mn__vec all = {0}, product = {0};
-        for (ptrdiff_t p = 0; p < len; p += MN__V) {
-            const mn__vec gp = mn__load(g + c * gs + p);
-            all += gp;
-            product += gp * (mn__load(x + c * xs + p) - mean);
+        for (ptrdiff_t p = 0; p < len; p += MN__SUM_BLOCK) {
+            block_norm_sums(g + c * gs + p, x + c * xs + p, centre[c],
+                            len - p < MN__SUM_BLOCK ? len - p : MN__SUM_BLOCK, sum_g + c,
+                            sum_gx + c);
         }
-        sum_g[c] += mn__sum(all);
-        sum_gx[c] += mn__sum(product);
     }
 }
 

@@ -7,7 +7,7 @@ void MN__NAME(relu)(int n, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t
         const mn_real *restrict in = x + c * xs;
         mn_real *restrict out = y + c * ys;
         for (ptrdiff_t p = 0; p < len; p++) {
-            out[p] = in[p] > 0 ? in[p] : 0;
+            out[p] = in[p] < 0 ? 0 : in[p]; /* what is no number stays */
         }
     }
 }
@@ -46,15 +46,22 @@ void MN__NAME(axpy)(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y
     }
 }
 
+static double block_dot(const mn_real *x, const mn_real *y, ptrdiff_t len) {
+    mn__vec acc = {0};
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        acc += mn__load(x + p) * mn__load(y + p);
+    }
+    return mn__sum(acc);
+}
+
 double MN__NAME(dot)(int n, const mn_real *x, ptrdiff_t xs, const mn_real *y, ptrdiff_t ys,
                      ptrdiff_t len) {
     double sum = 0;
     for (int c = 0; c < n; c++) {
-        mn__vec acc = {0};
-        for (ptrdiff_t p = 0; p < len; p += MN__V) {
-            acc += mn__load(x + c * xs + p) * mn__load(y + c * ys + p);
+        for (ptrdiff_t p = 0; p < len; p += MN__SUM_BLOCK) {
+            sum += block_dot(x + c * xs + p, y + c * ys + p,
+                             len - p < MN__SUM_BLOCK ? len - p : MN__SUM_BLOCK);
         }
-        sum += mn__sum(acc);
     }
     return sum;
 }

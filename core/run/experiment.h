@@ -50,13 +50,14 @@ struct mn__experiment {
     struct mn_dataset_info data;
     const struct mn__kernels *kernels;
     struct mn_model *model;
-    int64_t n_state; /* task learner state */
+    int64_t n_state;   /* task learner state */
+    int moments;       /* enum mn_moments */
+    int64_t max_batch; /* images of the largest pass */
 };
 
 enum mn__open_flag {
-    MN__OPEN_NO_DATA =
-        1 /* do not start the dataset (validate without the files, probe): image shape
-             then comes from describe-by-options where it can, else from `shape` */
+    MN__OPEN_NO_DATA = 1 /* do not start the dataset (probe, validate without the files): the image
+                            shape is `shape`; without it no model is built */
 };
 
 struct mn__open {
@@ -74,6 +75,14 @@ struct mn__open {
 int mn__experiment_open(struct mn__experiment *experiment, struct mn_cx *cx,
                         const struct mn__open *open);
 void mn__experiment_close(struct mn__experiment *experiment);
+
+/* Threads that run.workers asks for (0 = one a processor, at most one a task). */
+int mn__experiment_workers(const struct mn__experiment *experiment);
+
+/* Put every service of the core (model, builder, episodes, instances, state) into the host table.
+ * Once, at start, before any thread. */
+void mn__core_install(void);
+void mn__state_install(struct mn_host *host);
 
 /* The resolved configuration: every option of every section, plugin files and versions as comments;
  * running it again repeats the run. */

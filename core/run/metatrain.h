@@ -19,6 +19,9 @@ struct mn__state {
         int64_t n;
     } named[16];
     int64_t meta_epoch; /* done so far */
+    int64_t evaluated;  /* meta-epoch of the last validation */
+    double
+        log[4]; /* since the last metrics line: meta-epochs, sums of loss, accuracy, skip share */
     struct mn__arena arena;
 };
 
@@ -31,13 +34,20 @@ int mn__state_save(const struct mn__experiment *experiment, struct mn_cx *cx, co
                    const struct mn__state *state, int n_extra, const struct mn__meta *extra);
 void mn__state_fini(struct mn__state *state);
 
-/* The task learner and meta learner once over one task and over one meta-batch, as the loop does
- * them (probe and tests use them too). */
+/* The task learner over one task, in place on params and its optimiser state, as the loop does it.
+ */
 int mn__adapt(const struct mn__experiment *experiment, struct mn_cx *cx, const struct mn_task *task,
               struct mn_point *params, mn_real *learner);
 
-/* Where progress is shown. */
-struct mn__progress;
+/* The meta learner's direction for one adapted task; what the task learner does not adapt is zero.
+ * After mn__adapt on the same context. */
+int mn__meta_delta(const struct mn__experiment *experiment, struct mn_cx *cx,
+                   const struct mn_task *task, const struct mn_point *meta,
+                   const struct mn_point *adapted, struct mn_point *out);
+
+/* The meta learner's update from the mean of n directions, summed in order. */
+int mn__meta_update(const struct mn__experiment *experiment, struct mn_cx *cx,
+                    struct mn_point *meta, int64_t n, const struct mn_point *deltas);
 
 /* Meta-train from `state` until run.meta_epochs are done, writing to the run directory `dir`
  * (docs/configuration.md, run directory). Returns MN_CANCELLED after saving when a signal asked to

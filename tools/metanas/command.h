@@ -73,16 +73,6 @@ void help_version(struct mn_cx *cx, FILE *out);
 /* common.c: open a configuration as the command line says. `more` may preset flags and shape. */
 int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const char *config,
                     const struct mn__open *more, struct mn__experiment *out);
-/* RUN/NAME in arena. */
-int run_file(struct mn_cx *cx, struct mn__arena *arena, const char *run, const char *name,
-             const char **out);
-/* MN_CONFIG with a message where `run` is not a run directory. */
-int run_check(struct mn_cx *cx, const char *run);
 int no_memory(struct mn_cx *cx);
-
-/* sizes.c: parameters of the smallest and the largest network that pruning can leave. The second
- * is found by changing one choice after the other, from the one-shot network's mixtures. */
-int pruned_sizes(struct mn_cx *cx, const struct mn_model *model, int64_t *smallest,
-                 int64_t *largest);
 
 #endif

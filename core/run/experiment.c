@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/experiment.h"
+
+#include "base/text.h"
+#include "run/episode.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- fixed sections ----------------------------------------------------------------------- */
+
+static const char *const kernel_choices[] = {"auto", "openblas", "avx512", "avx2", "sse2", NULL};
+static const char *const norm_choices[] = {"transductive", "support", NULL};
+
+#define RUN struct mn__run_options
+static const struct mn_opt run_opts[] = {
+    MN_TEXT(RUN, name, "run", "name of the run; its folder is runs/NAME-N unless --out is given"),
+    MN_INT(RUN, seed, 1, 0, 9007199254740992.0, "fixes everything random"),
+    MN_INT(
+        RUN, workers, 0, 0, 1024,
+        "tasks worked on at once, one thread each; 0 = one a processor; no result depends on it"),
+    MN_INT(RUN, meta_epochs, 1000, 0, 1e9, "outer updates"),
+    MN_INT(RUN, tasks_per_batch, 10, 1, 100000, "tasks of an outer update (meta-batch)"),
+    MN_INT(RUN, eval_every, 100, 0, 1e9, "meta-epochs between validations; 0 = only at the end"),
+    MN_INT(RUN, log_every, 10, 0, 1e9, "meta-epochs of a line in metrics.jsonl; 0 = none"),
+    MN_INT(RUN, checkpoint_every, 100, 0, 1e9,
+           "meta-epochs between checkpoints; 0 = only at the end"),
+    MN_CHOICE(RUN, kernels, 0, kernel_choices, "which kernels compute"),
+    MN_REAL(RUN, alpha_std, 1e-3, 0, 1e3, "standard deviation of the initial logits"),
+    MN_BOOL(RUN, prune_meta, 1,
+            "at every validation cut candidates of the meta-architecture under meta_threshold"),
+    MN_REAL(RUN, meta_threshold, 0.01, 0, 1,
+            "mixture weight at the final temperature under which prune_meta cuts"),
+};
+
+#define TASK struct mn__task_options
+static const struct mn_opt task_opts[] = {
+    MN_INT(TASK, ways, 5, 1, 10000, "classes of a task"),
+    MN_INT(TASK, shots, 1, 1, 10000, "support images a class in evaluation"),
+    MN_INT(TASK, queries, 1, 1, 10000, "query images a class in evaluation"),
+    MN_INT(TASK, train_shots, 0, 0, 10000, "support images a class in meta-training; 0 = as shots"),
+    MN_INT(TASK, train_queries, 0, 0, 10000,
+           "query images a class in meta-training; 0 = as queries"),
+};
+
+#define EVALUATION struct mn__evaluation_options
+static const struct mn_opt evaluation_opts[] = {
+    MN_INT(EVALUATION, tasks, 600, 1, 1e7, "test tasks of metanas test"),
+    MN_INT(EVALUATION, validation_tasks, 100, 1, 1e7, "validation tasks every eval_every"),
+    MN_CHOICE(EVALUATION, batch_norm, 0, norm_choices,
+              "statistics for query images: of the whole query batch, or of the support set"),
+};
+
+static const struct {
+    const char *name;
+    struct mn__options options;
+} sections[] = {
+#define SECTION(name, table)                                                                       \
+    {                                                                                              \
+        name, {                                                                                    \
+            table, sizeof table / sizeof table[0], sizeof table[0]                                 \
+        }                                                                                          \
+    }
+    SECTION("run", run_opts),
+    SECTION("task", task_opts),
+    SECTION("evaluation", evaluation_opts),
+};
+
+const struct mn__options *mn__experiment_section(const char *name) {
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        if (strcmp(sections[i].name, name) == 0) {
+            return &sections[i].options;
+        }
+    }
+    return NULL;
+}
+
+/* ---- units -------------------------------------------------------------------------------- */
+
+static const struct {
+    int kind;
+    const char *default_use;
+    size_t offset;
+} units[] = {
+    {MN_DATASET, "glyphs", offsetof(struct mn__experiment, dataset)},
+    {MN_SEARCH_SPACE, "darts", offsetof(struct mn__experiment, search_space)},
+    {MN_OP_MIXER, "soft_prune", offsetof(struct mn__experiment, op_mixer)},
+    {MN_INPUT_MIXER, "soft_prune", offsetof(struct mn__experiment, input_mixer)},
+    {MN_TASK_LEARNER, "darts", offsetof(struct mn__experiment, task_learner)},
+    {MN_META_LEARNER, "reptile", offsetof(struct mn__experiment, meta_learner)},
+};
+enum { UNITS = sizeof units / sizeof units[0] };
+
+static struct mn__instance *unit(const struct mn__experiment *e, int i) {
+    return (struct mn__instance *)((char *)(uintptr_t)e + units[i].offset);
+}
+
+static void check_sections(struct mn__experiment *e, struct mn__faults *faults) {
+    const char *names[16];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        names[n++] = sections[i].name;
+    }
+    for (int i = 0; i < UNITS; i++) {
+        names[n++] = mn__kind_name(units[i].kind);
+    }
+    for (const struct mn__yaml *node = e->root->first; node != NULL; node = node->next) {
+        if (mn__experiment_section(node->key) != NULL || mn__kind_from(node->key) != 0) {
+            continue;
+        }
+        const char *near = mn__text_nearest(node->key, names, n);
+        mn__fault_add(faults, node->key_mark, "unknown section '%s'%s%s%s", node->key,
+                      near != NULL ? "; did you mean '"
+                                   : "; sections are run, task, evaluation, dataset, search_space, "
+                                     "op_mixer, input_mixer, task_learner, meta_learner",
+                      near != NULL ? near : "", near != NULL ? "'?" : "");
+    }
+}
+
+static void bind_sections(struct mn__experiment *e, struct mn__faults *faults) {
+    void *const to[] = {&e->run, &e->task, &e->evaluation};
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        mn__schema_bind(&e->arena, &sections[i].options, mn__yaml_get(e->root, sections[i].name),
+                        NULL, sections[i].name, to[i], faults);
+    }
+}
+
+static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__faults *faults) {
+    int status = MN_OK, first = MN_OK;
+    for (int i = 0; i < UNITS; i++) {
+        struct mn__yaml *section = mn__yaml_get(e->root, mn__kind_name(units[i].kind));
+        if (section != NULL && section->kind == MN__YAML_SCALAR) {
+            mn__fault_add(faults, section->mark,
+                          "%s: expected a section; to choose a plugin write %s: {use: NAME}",
+                          section->key, section->key);
+            continue;
+        }
+        status = mn__instance_init(unit(e, i), cx, e->registry, units[i].kind, section,
+                                   units[i].default_use, (struct mn__mark){e->config_file, 0, 0},
+                                   faults);
+        first = first != MN_OK ? first : status;
+    }
+    return first;
+}
+
+/* ---- configuration ------------------------------------------------------------------------ */
+
+static int read_config(struct mn__experiment *e, const struct mn__open *open,
+                       struct mn__faults *faults) {
+    e->config_file = mn__arena_text(&e->arena, open->config);
+    e->root = e->config_file != NULL ? mn__yaml_read(&e->arena, open->config, faults) : NULL;
+    if (e->root == NULL) {
+        return 0;
+    }
+    for (int i = 0; open->sets != NULL && open->sets[i] != NULL; i++) {
+        mn__override_apply(&e->arena, e->root, open->sets[i],
+                           open->set_arguments != NULL ? open->set_arguments[i] : i + 1, faults);
+    }
+    return 1;
+}
+
+/* The most specific failure wins: a plugin that cannot be loaded, else the faults' count. */
+static int conclude(struct mn__experiment *e, struct mn_cx *cx, const struct mn__open *open,
+                    const struct mn__faults *faults, int status) {
+    mn__faults_print(faults, open->faults != NULL ? open->faults : stderr);
+    if (status != MN_OK) {
+        return status;
+    }
+    if (faults->count > 0) {
+        const int unreadable = e->root == NULL && faults->first != NULL &&
+                               faults->first->mark.line == 0 &&
+                               strncmp(faults->first->text, "cannot read", 11) == 0;
+        return mn_fail(cx, unreadable ? MN_IO : MN_CONFIG, "%s: %d fault%s; nothing was run",
+                       open->config, faults->count, faults->count == 1 ? "" : "s");
+    }
+    return MN_OK;
+}
+
+static int configure(struct mn__experiment *e, struct mn_cx *cx, const struct mn__open *open) {
+    struct mn__faults faults = {.arena = &e->arena};
+    int status = MN_OK;
+    if (read_config(e, open, &faults)) {
+        check_sections(e, &faults);
+        bind_sections(e, &faults);
+        status = mn__registry_new(cx, open->plugin_dirs, &e->registry);
+        if (status == MN_OK) {
+            status = init_units(e, cx, &faults);
+        }
+    }
+    return conclude(e, cx, open, &faults, status);
+}
+
+/* ---- data --------------------------------------------------------------------------------- */
+
+static void place_of(const struct mn__experiment *e, const char *section, const char *key,
+                     char *out, size_t size) {
+    const struct mn__yaml *node = mn__yaml_get(mn__yaml_get(e->root, section), key);
+    out[0] = '\0';
+    if (node != NULL && node->mark.line > 0) {
+        snprintf(out, size, "%s:%d:%d: ", node->mark.file, node->mark.line, node->mark.column);
+    } else if (node != NULL) {
+        snprintf(out, size, "%s: ", node->mark.file);
+    }
+}
+
+static const char *const split_names[] = {"training", "validation", "test"};
+
+static int check_split(struct mn__experiment *e, struct mn_cx *cx, int split) {
+    char place[512];
+    const int train = split == MN_TRAIN;
+    const int64_t support = train && e->task.train_shots > 0 ? e->task.train_shots : e->task.shots;
+    const int64_t query =
+        train && e->task.train_queries > 0 ? e->task.train_queries : e->task.queries;
+    if (e->data.n_classes[split] < e->task.ways) {
+        place_of(e, "task", "ways", place, sizeof place);
+        return mn_fail(
+            cx, MN_CONFIG,
+            "%stask: ways: %" PRId64 " classes a task, but %s has only %" PRId64 " %s classes",
+            place, e->task.ways, e->dataset.label, e->data.n_classes[split], split_names[split]);
+    }
+    if (e->data.min_samples[split] < support + query) {
+        place_of(e, "task", train && e->task.train_shots > 0 ? "train_shots" : "shots", place,
+                 sizeof place);
+        return mn_fail(cx, MN_CONFIG,
+                       "%stask: %" PRId64 " support and %" PRId64
+                       " query images a class, but the smallest %s class of %s has only %" PRId64,
+                       place, support, query, split_names[split], e->dataset.label,
+                       e->data.min_samples[split]);
+    }
+    return MN_OK;
+}
+
+static int open_data(struct mn__experiment *e, struct mn_cx *cx) {
+    const struct mn_dataset *table = &e->dataset.table.dataset;
+    cx->where.seed = (uint64_t)e->run.seed;
+    struct mn__call call = mn__call_begin(cx, &e->dataset);
+    int status = mn__call_end(&call, table->start(e->dataset.self, cx));
+    if (status != MN_OK) {
+        return status;
+    }
+    e->dataset.started = 1;
+    e->data.size = sizeof e->data;
+    call = mn__call_begin(cx, &e->dataset);
+    status = mn__call_end(&call, table->describe(e->dataset.self, cx, &e->data));
+    for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
+        status = check_split(e, cx, split);
+    }
+    return status;
+}
+
+static void shape_data(struct mn__experiment *e, const int *shape) {
+    e->data = (struct mn_dataset_info){
+        .size = sizeof e->data, .channels = shape[0], .height = shape[1], .width = shape[2]};
+}
+
+/* ---- model -------------------------------------------------------------------------------- */
+
+static int64_t most(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* The largest batch that any pass of the run can ask for. */
+static int64_t plan_batch(const struct mn__experiment *e, int64_t at_least) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const struct mn__task_options *t = &e->task;
+    const int64_t support = t->ways * most(t->shots, t->train_shots);
+    const int64_t learner = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
+    int64_t n = most(at_least, learner > 0 ? learner : support);
+    n = most(n, t->ways * most(t->queries, t->train_queries));
+    return e->evaluation.batch_norm == 1 ? most(n, t->ways * t->shots) : n;
+}
+
+static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_least) {
+    const char *name = kernel_choices[e->run.kernels];
+    e->kernels = mn__kernels_find(name);
+    if (e->kernels == NULL) {
+        char place[512];
+        place_of(e, "run", "kernels", place, sizeof place);
+        return mn_fail(cx, MN_UNSUPPORTED, "%srun: kernels: this processor has no %s; use auto",
+                       place, name);
+    }
+    int status = mn__gemm_init(cx);
+    e->max_batch = plan_batch(e, at_least);
+    if (status == MN_OK && e->max_batch > 1 << 20) {
+        status = mn_fail(cx, MN_CONFIG, "task: a batch of %" PRId64 " images is too large",
+                         e->max_batch);
+    }
+    if (status == MN_OK) {
+        status = mn__model_new(cx, &e->search_space, &e->op_mixer, &e->input_mixer,
+                               (int)e->task.ways, e->data.channels, e->data.height, e->data.width,
+                               (int)e->max_batch, e->kernels, &e->model);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const struct mn_dims *dims = mn__model_dims(e->model);
+    e->n_state = table->n_state != NULL ? table->n_state(e->task_learner.self, dims) : 0;
+    e->moments = table->moments != NULL ? table->moments(e->task_learner.self) : MN_MOMENTS_AVERAGE;
+    return MN_OK;
+}
+
+int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct mn__open *open) {
+    memset(e, 0, sizeof *e);
+    int status = configure(e, cx, open);
+    if (status == MN_OK) {
+        if ((open->flags & MN__OPEN_NO_DATA) == 0) {
+            status = open_data(e, cx);
+        } else if (open->shape != NULL) {
+            shape_data(e, open->shape);
+        } else {
+            return MN_OK; /* without a shape there is no model */
+        }
+    }
+    if (status == MN_OK) {
+        status = build_model(e, cx, open->max_batch);
+    }
+    if (status != MN_OK) {
+        mn__experiment_close(e);
+    }
+    return status;
+}
+
+void mn__experiment_close(struct mn__experiment *e) {
+    mn__model_free(e->model);
+    for (int i = 0; i < UNITS; i++) {
+        mn__instance_fini(unit(e, i));
+    }
+    mn__registry_free(e->registry);
+    mn__arena_fini(&e->arena);
+    memset(e, 0, sizeof *e);
+}
+
+int mn__experiment_workers(const struct mn__experiment *e) {
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return e->run.workers > 0 ? (int)e->run.workers : processors > 0 ? (int)processors : 1;
+}
+
+void mn__core_install(void) {
+    struct mn_host *host = mn__host_table();
+    mn__instance_install(host);
+    mn__model_install(host);
+    mn__episode_install(host);
+    mn__state_install(host);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
+    const void *const from[] = {&e->run, &e->task, &e->evaluation};
+    fprintf(out, "# Resolved configuration of metanas %s: running it again repeats the run.\n",
+            MN__VERSION);
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        fprintf(out, "%s:\n", sections[i].name);
+        mn__schema_write(&sections[i].options, from[i], 2, out);
+    }
+    for (int i = 0; i < UNITS; i++) {
+        const struct mn__instance *x = unit(e, i);
+        const struct mn__unit *u = &x->unit;
+        fprintf(out, "%s:\n", mn__kind_name(units[i].kind));
+        if (strcmp(u->plugin->name, u->unit->name) == 0) {
+            fprintf(out, "  use: %s", u->unit->name);
+        } else {
+            fprintf(out, "  use: %s/%s", u->plugin->name, u->unit->name);
+        }
+        fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
+        mn__schema_write(&u->options, x->self, 2, out);
+    }
+    return ferror(out) ? MN_IO : MN_OK;
+}

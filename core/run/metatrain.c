@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/metatrain.h"
+
+#include "run/episode.h"
+#include "run/file.h"
+#include "run/metrics.h"
+#include "run/progress.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Logits of candidates cut from the meta-architecture: their weight is exactly zero at any
+ * temperature in use, and no task brings them back. */
+static const mn_real CUT = -1e4F;
+
+/* What one task of a meta-batch leaves. */
+struct slot {
+    struct mn_point delta;
+    mn_real *learner;
+    double loss, accuracy, skip_share; /* of its last step */
+};
+
+struct training {
+    const struct mn__experiment *e;
+    struct mn_cx *cx;
+    struct mn__state *state;
+    const char *dir;
+    struct mn__workers *workers;
+    struct mn__arena arena;
+    struct slot *slots;
+    struct mn_point *deltas; /* [tasks], the slots' */
+    struct mn__metrics metrics, timing;
+    struct mn__progress progress;
+    int64_t saved;        /* meta-epoch of the last checkpoint, -1 = none */
+    double epoch_seconds; /* since the last timing line */
+};
+
+/* ---- one meta-batch ----------------------------------------------------------------------- */
+
+static int note_step(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
+                     double skip_share, const struct mn_point *now) {
+    struct slot *slot = &((struct training *)data)->slots[cx->where.task];
+    slot->loss = loss;
+    slot->accuracy = accuracy;
+    slot->skip_share = skip_share;
+    return MN_OK;
+}
+
+/* The optimiser state a task starts from. */
+static void start_moments(const struct training *t, int64_t task, mn_real *out) {
+    const int64_t n = t->e->n_state;
+    if (t->e->moments == MN_MOMENTS_RESET) {
+        mn_vec_fill(n, 0, out);
+    } else if (t->e->moments == MN_MOMENTS_CARRY && task > 0) {
+        mn_vec_copy(n, t->slots[task - 1].learner, out);
+    } else {
+        mn_vec_copy(n, t->state->learner, out);
+    }
+}
+
+/* Algorithm 2, lines 5-12, on one task. */
+static int train_task(void *data, struct mn_cx *cx, int64_t index) {
+    struct training *t = data;
+    const struct mn_dims *d = mn__model_dims(t->e->model);
+    struct slot *slot = &t->slots[index];
+    struct mn_task task;
+    struct mn_point params = {mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real)),
+                              mn_scratch(cx, (size_t)d->n_a * sizeof(mn_real))};
+    int status = params.w != NULL && params.a != NULL ? MN_OK : MN_NOMEM;
+    if (status == MN_OK) {
+        mn_vec_copy(d->n_w, t->state->meta.w, params.w);
+        mn_vec_copy(d->n_a, t->state->meta.a, params.a);
+        start_moments(t, index, slot->learner);
+        status = mn__episode_sample(t->e, cx, &task, NULL);
+    }
+    if (status == MN_OK) {
+        status = mn__adapt(t->e, cx, &task, &params, slot->learner);
+    }
+    if (status == MN_OK) {
+        status = mn__meta_delta(t->e, cx, &task, &t->state->meta, &params, &slot->delta);
+    }
+    return status != MN_OK
+               ? mn__cx_where(cx, "meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")",
+                              cx->where.meta_epoch, index, cx->where.seed)
+               : MN_OK;
+}
+
+/* The optimiser state after the meta-batch. */
+static void settle_moments(struct training *t) {
+    const int64_t n = t->e->n_state, tasks = t->e->run.tasks_per_batch;
+    if (t->e->moments == MN_MOMENTS_CARRY) {
+        mn_vec_copy(n, t->slots[tasks - 1].learner, t->state->learner);
+    } else if (t->e->moments == MN_MOMENTS_AVERAGE) {
+        for (int64_t j = 0; j < n; j++) {
+            double sum = 0;
+            for (int64_t i = 0; i < tasks; i++) {
+                sum += (double)t->slots[i].learner[j];
+            }
+            t->state->learner[j] = (mn_real)(sum / (double)tasks);
+        }
+    }
+}
+
+static struct mn_where where_of(const struct training *t) {
+    return (struct mn_where){.size = sizeof(struct mn_where),
+                             .split = MN_TRAIN,
+                             .seed = (uint64_t)t->e->run.seed,
+                             .meta_epoch = t->state->meta_epoch,
+                             .meta_epochs = t->e->run.meta_epochs};
+}
+
+static void add_log(struct training *t) {
+    const int64_t tasks = t->e->run.tasks_per_batch;
+    double sums[3] = {0, 0, 0};
+    for (int64_t i = 0; i < tasks; i++) {
+        sums[0] += t->slots[i].loss;
+        sums[1] += t->slots[i].accuracy;
+        sums[2] += t->slots[i].skip_share;
+    }
+    t->state->log[0] += 1;
+    for (int k = 0; k < 3; k++) {
+        t->state->log[k + 1] += sums[k] / (double)tasks;
+    }
+    t->progress.loss = sums[0] / (double)tasks;
+    t->progress.accuracy = sums[1] / (double)tasks;
+}
+
+static int meta_epoch(struct training *t) {
+    const double begin = mn__seconds();
+    const struct mn_where where = where_of(t);
+    const int64_t tasks = t->e->run.tasks_per_batch;
+    mn__cx_of(t->cx)->on_step = note_step;
+    mn__cx_of(t->cx)->on_step_data = t;
+    int status = mn__workers_run(t->workers, t->cx, &where, tasks,
+                                 t->e->moments == MN_MOMENTS_CARRY, train_task, t);
+    mn__cx_of(t->cx)->on_step = NULL;
+    if (status == MN_OK) {
+        t->cx->where = where;
+        status = mn__meta_update(t->e, t->cx, &t->state->meta, tasks, t->deltas);
+        if (status != MN_OK) {
+            return mn__cx_where(t->cx, "meta-epoch %" PRId64, where.meta_epoch);
+        }
+        settle_moments(t);
+        add_log(t);
+        t->state->meta_epoch++;
+    }
+    t->epoch_seconds += mn__seconds() - begin;
+    return status;
+}
+
+/* ---- metrics ------------------------------------------------------------------------------ */
+
+static int write_log(struct training *t) {
+    double *log = t->state->log, entropy[2];
+    const size_t mark = mn__arena_mark(&mn__cx_of(t->cx)->scratch);
+    int status = mn__model_entropy(t->cx, t->e->model, &t->state->meta, entropy);
+    mn__arena_release(&mn__cx_of(t->cx)->scratch, mark);
+    if (status != MN_OK) {
+        return status;
+    }
+    mn__metrics_begin(&t->metrics, "train");
+    mn__metrics_int(&t->metrics, "meta_epoch", t->state->meta_epoch);
+    mn__metrics_real(&t->metrics, "loss", log[1] / log[0]);
+    mn__metrics_real(&t->metrics, "accuracy", log[2] / log[0]);
+    mn__metrics_real(&t->metrics, "entropy_op", entropy[0]);
+    mn__metrics_real(&t->metrics, "entropy_in", entropy[1]);
+    mn__metrics_real(&t->metrics, "skip_share", log[3] / log[0]);
+    status = mn__metrics_end(&t->metrics, t->cx);
+    mn__metrics_begin(&t->timing, "train");
+    mn__metrics_int(&t->timing, "meta_epoch", t->state->meta_epoch);
+    mn__metrics_real(&t->timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
+    if (status == MN_OK) {
+        status = mn__metrics_end(&t->timing, t->cx);
+    }
+    t->epoch_seconds = 0;
+    memset(log, 0, sizeof t->state->log);
+    return status;
+}
+
+static int write_validation(struct training *t, const struct mn__evaluation *v, double seconds) {
+    struct mn__metrics *m = &t->metrics;
+    mn__metrics_begin(m, "validation");
+    mn__metrics_int(m, "meta_epoch", t->state->meta_epoch);
+    mn__metrics_real(m, "accuracy_mean", v->accuracy_mean);
+    mn__metrics_real(m, "accuracy_ci95", v->accuracy_ci95);
+    mn__metrics_real(m, "loss", v->loss_mean);
+    mn__metrics_int(m, "tasks", v->tasks);
+    mn__metrics_real(m, "accuracy_before_prune", v->before_mean);
+    mn__metrics_real(m, "prune_gap", v->prune_gap);
+    mn__metrics_real(m, "parameters_mean", v->parameters_mean);
+    mn__metrics_text(m, "batch_norm",
+                     t->e->evaluation.batch_norm == 1 ? "support" : "transductive");
+    mn__metrics_int(m, "seed", t->e->run.seed);
+    const int status = mn__metrics_end(m, t->cx);
+    mn__metrics_begin(&t->timing, "validation");
+    mn__metrics_int(&t->timing, "meta_epoch", t->state->meta_epoch);
+    mn__metrics_real(&t->timing, "seconds", seconds);
+    return status != MN_OK ? status : mn__metrics_end(&t->timing, t->cx);
+}
+
+/* ---- validation --------------------------------------------------------------------------- */
+
+static int architecture_adapts(const struct training *t) {
+    const struct mn_task_learner *table = &t->e->task_learner.table.task_learner;
+    const struct mn_where where = where_of(t);
+    return mn__model_dims(t->e->model)->n_a > 0 &&
+           (table->adapts == NULL ||
+            (table->adapts(t->e->task_learner.self, &where) & MN_ADAPTS_A) != 0);
+}
+
+/* Candidates whose weight at the final temperature is under the threshold leave the
+ * meta-architecture; the largest of a mixture never does. */
+static int prune_meta(struct training *t) {
+    const struct mn_model *model = t->e->model;
+    const size_t n = (size_t)mn__model_dims(model)->n_choices;
+    const size_t mark = mn__arena_mark(&mn__cx_of(t->cx)->scratch);
+    mn_real *weights = mn_scratch(t->cx, (n > 0 ? n : 1) * sizeof *weights);
+    int status = weights == NULL
+                     ? MN_NOMEM
+                     : mn__model_mixture_weights(t->cx, model, &t->state->meta, weights);
+    for (int i = 0; status == MN_OK && i < mn__model_n_mixtures(model); i++) {
+        const struct mn__mixture *x = mn__model_mixture(model, i);
+        const mn_real *w = weights + x->choice0;
+        int64_t top = 0;
+        for (int64_t c = 1; c < x->n_choices; c++) {
+            top = w[c] > w[top] ? c : top;
+        }
+        for (int64_t c = 0; x->logit0 >= 0 && c < x->n_choices; c++) {
+            if (c != top && (double)w[c] < t->e->run.meta_threshold) {
+                t->state->meta.a[x->logit0 + c] = CUT;
+            }
+        }
+    }
+    mn__arena_release(&mn__cx_of(t->cx)->scratch, mark);
+    return status;
+}
+
+static int validate(struct training *t) {
+    struct mn__evaluation v;
+    double prune_gap = 0;
+    const double begin = mn__seconds();
+    int status = mn__evaluate(t->e, t->workers, t->cx, &t->state->meta, t->state->learner, MN_VAL,
+                              t->e->evaluation.validation_tasks, &v);
+    if (status == MN_OK) {
+        status = write_validation(t, &v, mn__seconds() - begin);
+        t->progress.have_validation = 1;
+        t->progress.validation = v.accuracy_mean;
+        t->progress.interval = v.accuracy_ci95;
+        prune_gap = v.prune_gap;
+    }
+    if (status == MN_OK && t->e->run.prune_meta && architecture_adapts(t)) {
+        status = prune_meta(t);
+    }
+    mn__evaluation_fini(&v);
+    if (status == MN_OK) {
+        t->state->evaluated = t->state->meta_epoch;
+        mn__progress_note(&t->progress,
+                          "meta-epoch %" PRId64 ": validation %.2f%% +- %.2f (%" PRId64
+                          " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
+                          t->state->meta_epoch, 100 * t->progress.validation,
+                          100 * t->progress.interval, t->e->evaluation.validation_tasks,
+                          t->e->evaluation.batch_norm == 1 ? "support" : "transductive",
+                          t->e->run.seed, 100 * prune_gap);
+    }
+    return status;
+}
+
+/* ---- run directory ------------------------------------------------------------------------ */
+
+static int in_dir(const struct training *t, const char *name, char *out, size_t size) {
+    return snprintf(out, size, "%s/%s", t->dir, name) < (int)size
+               ? MN_OK
+               : mn_fail(t->cx, MN_IO, "%s: the path is too long", t->dir);
+}
+
+static int save(struct training *t) {
+    char path[PATH_MAX], metrics[32], timing[32];
+    int status = in_dir(t, "checkpoint.safetensors", path, sizeof path);
+    if (status == MN_OK) {
+        status = mn__metrics_sync(&t->metrics, t->cx);
+    }
+    if (status == MN_OK) {
+        status = mn__metrics_sync(&t->timing, t->cx);
+    }
+    snprintf(metrics, sizeof metrics, "%" PRId64, t->metrics.length);
+    snprintf(timing, sizeof timing, "%" PRId64, t->timing.length);
+    const struct mn__meta extra[] = {{"metrics_bytes", metrics}, {"timing_bytes", timing}};
+    if (status == MN_OK) {
+        status = mn__state_save(t->e, t->cx, path, t->state, 2, extra);
+    }
+    if (status == MN_OK) {
+        t->saved = t->state->meta_epoch;
+    }
+    return status;
+}
+
+static int write_config(struct training *t) {
+    char path[PATH_MAX];
+    char *text = NULL;
+    size_t length = 0;
+    int status = in_dir(t, "config.resolved.yaml", path, sizeof path);
+    FILE *out = status == MN_OK ? open_memstream(&text, &length) : NULL;
+    if (status == MN_OK && out == NULL) {
+        status = mn_fail(t->cx, MN_NOMEM, "no memory for the configuration");
+    }
+    if (out != NULL) {
+        const int written = mn__experiment_write_config(t->e, out);
+        if (fclose(out) != 0 || written != MN_OK) {
+            status = mn_fail(t->cx, MN_NOMEM, "no memory for the configuration");
+        } else {
+            status = mn__file_replace(t->cx, path, text, length);
+        }
+        free(text);
+    }
+    return status;
+}
+
+/* Bytes of the metrics files that belong to the loaded state. */
+static int kept_bytes(struct training *t, int64_t *metrics, int64_t *timing) {
+    struct mn__tensors file;
+    char path[PATH_MAX];
+    *metrics = *timing = 0;
+    if (t->state->meta_epoch == 0 && t->state->log[0] == 0) {
+        return MN_OK;
+    }
+    int status = in_dir(t, "checkpoint.safetensors", path, sizeof path);
+    if (status == MN_OK) {
+        status = mn__tensors_read(t->cx, path, &file);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    const char *m = mn__tensors_meta(&file, "metrics_bytes");
+    const char *s = mn__tensors_meta(&file, "timing_bytes");
+    if (m == NULL || s == NULL || sscanf(m, "%" SCNd64, metrics) != 1 ||
+        sscanf(s, "%" SCNd64, timing) != 1 || *metrics < 0 || *timing < 0) {
+        status = mn_fail(t->cx, MN_IO, "%s: does not say how long the metrics files were", path);
+    }
+    mn__tensors_fini(&file);
+    return status;
+}
+
+static int open_dir(struct training *t) {
+    char metrics[PATH_MAX], timing[PATH_MAX];
+    int64_t metrics_bytes, timing_bytes;
+    int status = mn__file_folder(t->cx, t->dir);
+    if (status == MN_OK) {
+        status = kept_bytes(t, &metrics_bytes, &timing_bytes);
+    }
+    if (status == MN_OK) {
+        status = write_config(t);
+    }
+    if (status == MN_OK) {
+        status = in_dir(t, "metrics.jsonl", metrics, sizeof metrics);
+    }
+    if (status == MN_OK) {
+        status = in_dir(t, "timing.jsonl", timing, sizeof timing);
+    }
+    if (status == MN_OK) {
+        status = mn__metrics_open(&t->metrics, t->cx, metrics, metrics_bytes);
+    }
+    return status != MN_OK ? status : mn__metrics_open(&t->timing, t->cx, timing, timing_bytes);
+}
+
+/* ---- the loop ----------------------------------------------------------------------------- */
+
+static int allocate(struct training *t) {
+    const struct mn_dims *d = mn__model_dims(t->e->model);
+    const int64_t tasks = t->e->run.tasks_per_batch;
+    t->slots = mn__arena_zeroed(&t->arena, (size_t)tasks * sizeof *t->slots);
+    t->deltas = mn__arena_array(&t->arena, (size_t)tasks, sizeof *t->deltas);
+    for (int64_t i = 0; t->slots != NULL && t->deltas != NULL && i < tasks; i++) {
+        struct slot *s = &t->slots[i];
+        s->delta.w = mn__arena_array(&t->arena, (size_t)d->n_w, sizeof(mn_real));
+        s->delta.a = mn__arena_array(&t->arena, (size_t)d->n_a, sizeof(mn_real));
+        s->learner = mn__arena_array(&t->arena, (size_t)t->e->n_state, sizeof(mn_real));
+        if (!s->delta.w || !s->delta.a || !s->learner) {
+            t->slots = NULL;
+            break;
+        }
+        t->deltas[i] = s->delta;
+    }
+    if (t->slots == NULL || t->deltas == NULL) {
+        return mn_fail(t->cx, MN_NOMEM, "no memory for %" PRId64 " tasks", tasks);
+    }
+    return mn__workers_new(t->cx, mn__experiment_workers(t->e), t->e->model, &t->workers);
+}
+
+static int due(int64_t every, int64_t now, int64_t end) {
+    return now > 0 && (now == end || (every > 0 && now % every == 0));
+}
+
+/* What follows a meta-epoch. */
+static int after(struct training *t) {
+    const struct mn__run_options *run = &t->e->run;
+    const int64_t now = t->state->meta_epoch;
+    int status = MN_OK;
+    if (due(run->eval_every, now, run->meta_epochs) && t->state->evaluated != now) {
+        status = validate(t);
+    }
+    if (status == MN_OK && due(run->checkpoint_every, now, run->meta_epochs) && t->saved != now) {
+        status = save(t);
+    }
+    return status;
+}
+
+static int loop(struct training *t) {
+    const struct mn__run_options *run = &t->e->run;
+    for (;;) {
+        int status = after(t);
+        if (status != MN_OK || t->state->meta_epoch >= run->meta_epochs) {
+            return status;
+        }
+        status = meta_epoch(t);
+        if (status == MN_OK && run->log_every > 0 && t->state->meta_epoch % run->log_every == 0) {
+            status = write_log(t);
+        }
+        if (status != MN_OK) {
+            return status;
+        }
+        mn__progress_show(&t->progress, t->state->meta_epoch);
+    }
+}
+
+/* Keep what is whole before leaving, and say how to go on. */
+static int leave(struct training *t, int status) {
+    char message[MN__MESSAGE];
+    snprintf(message, sizeof message, "%s", mn__cx_message(t->cx));
+    if (status == MN_CANCELLED) {
+        mn__cx_clear(t->cx);
+        const int saved = t->saved == t->state->meta_epoch ? MN_OK : save(t);
+        return saved != MN_OK ? saved
+                              : mn_fail(t->cx, MN_CANCELLED,
+                                        "stopped after %" PRId64 " of %" PRId64
+                                        " meta-epochs; go on with: metanas resume %s",
+                                        t->state->meta_epoch, t->e->run.meta_epochs, t->dir);
+    }
+    mn__cx_clear(t->cx);
+    if (t->saved < 0) {
+        return mn_fail(t->cx, status, "%s\n  no checkpoint was written yet%s", message,
+                       status == MN_NUMERIC ? "; a smaller learning rate may help" : "");
+    }
+    return mn_fail(t->cx, status,
+                   "%s\n  the checkpoint of meta-epoch %" PRId64 " is whole: metanas resume %s%s",
+                   message, t->saved, t->dir,
+                   status == MN_NUMERIC
+                       ? " goes on from it, but a smaller learning rate may be needed"
+                       : " goes on from it");
+}
+
+int mn__metatrain(const struct mn__experiment *e, struct mn_cx *cx, struct mn__state *state,
+                  const char *dir) {
+    struct training t = {.e = e, .cx = cx, .state = state, .dir = dir};
+    t.metrics.fd = t.timing.fd = -1;
+    t.saved = state->meta_epoch > 0 ? state->meta_epoch : -1;
+    if (e->moments == MN_MOMENTS_CARRY && mn__experiment_workers(e) > 1) {
+        mn_log(cx, MN_LOG_INFO,
+               "moments: carry goes from task to task, so tasks run one after the other");
+    }
+    int status = open_dir(&t);
+    if (status == MN_OK) {
+        status = allocate(&t);
+    }
+    if (status == MN_OK) {
+        mn__progress_begin(&t.progress, "meta-epoch", state->meta_epoch, e->run.meta_epochs,
+                           mn__cx_of(cx)->quiet < MN_LOG_INFO);
+        status = loop(&t);
+        mn__progress_end(&t.progress);
+        status = status != MN_OK ? leave(&t, status) : MN_OK;
+    }
+    mn__workers_free(t.workers);
+    mn__metrics_close(&t.metrics);
+    mn__metrics_close(&t.timing);
+    mn__arena_fini(&t.arena);
+    return status;
+}

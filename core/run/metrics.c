@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/metrics.h"
+
+#include "base/text.h"
+#include "run/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int failed(struct mn__metrics *m, struct mn_cx *cx, const char *doing) {
+    const int error = errno;
+    return mn_fail(cx, MN_IO, "%s: cannot %s: %s%s", m->path, doing, strerror(error),
+                   mn__file_advice(error));
+}
+
+int mn__metrics_open(struct mn__metrics *m, struct mn_cx *cx, const char *path, int64_t length) {
+    struct stat s;
+    memset(m, 0, sizeof *m);
+    snprintf(m->path, sizeof m->path, "%s", path);
+    m->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (m->fd < 0) {
+        return failed(m, cx, "open it");
+    }
+    if (fstat(m->fd, &s) != 0) {
+        return failed(m, cx, "look at it");
+    }
+    if (s.st_size < length) {
+        return mn_fail(cx, MN_IO,
+                       "%s: has %" PRId64 " bytes, but the checkpoint was written after %" PRId64
+                       ": lines were lost or the file was changed",
+                       path, (int64_t)s.st_size, length);
+    }
+    if (ftruncate(m->fd, length) != 0 || lseek(m->fd, 0, SEEK_END) < 0) {
+        return failed(m, cx, "cut it back to the checkpoint");
+    }
+    m->length = length;
+    return MN_OK;
+}
+
+void mn__metrics_close(struct mn__metrics *m) {
+    if (m->path[0] != '\0' && m->fd >= 0) {
+        close(m->fd);
+        m->fd = -1;
+    }
+}
+
+__attribute__((format(printf, 2, 3))) static void put(struct mn__metrics *m, const char *format,
+                                                      ...) {
+    va_list args;
+    va_start(args, format);
+    const size_t room = sizeof m->line - m->used;
+    const int n = vsnprintf(m->line + m->used, room, format, args);
+    va_end(args);
+    m->used += n > 0 && (size_t)n < room ? (size_t)n : 0;
+}
+
+void mn__metrics_begin(struct mn__metrics *m, const char *kind) {
+    m->used = 0;
+    put(m, "{\"kind\":\"%s\"", kind);
+}
+
+void mn__metrics_int(struct mn__metrics *m, const char *key, int64_t value) {
+    put(m, ",\"%s\":%" PRId64, key, value);
+}
+
+void mn__metrics_real(struct mn__metrics *m, const char *key, double value) {
+    char text[40];
+    mn__text_from_real(value, text, sizeof text);
+    put(m, ",\"%s\":%s", key, text);
+}
+
+void mn__metrics_text(struct mn__metrics *m, const char *key, const char *value) {
+    put(m, ",\"%s\":\"%s\"", key, value);
+}
+
+int mn__metrics_end(struct mn__metrics *m, struct mn_cx *cx) {
+    put(m, "}\n");
+    for (size_t done = 0; done < m->used;) {
+        const ssize_t n = write(m->fd, m->line + done, m->used - done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            errno = n == 0 ? ENOSPC : errno;
+            return failed(m, cx, "write a line");
+        }
+        done += (size_t)n;
+    }
+    m->length += (int64_t)m->used;
+    return MN_OK;
+}
+
+int mn__metrics_sync(struct mn__metrics *m, struct mn_cx *cx) {
+    return fsync(m->fd) == 0 || errno == EINVAL || errno == EROFS ? MN_OK
+                                                                  : failed(m, cx, "sync it");
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__RUN_METRICS_H
+#define MN__RUN_METRICS_H
+
+/* A file of JSON lines that a resumed run cuts back to its checkpoint and goes on with. */
+
+#include "base/cx.h"
+
+#include <limits.h>
+
+struct mn__metrics {
+    int fd;
+    int64_t length; /* bytes so far */
+    char path[PATH_MAX];
+    char line[4096];
+    size_t used;
+};
+
+/* Open for appending after `length` bytes; what follows them is cut off. A file shorter than that
+ * is an error that names it. */
+int mn__metrics_open(struct mn__metrics *metrics, struct mn_cx *cx, const char *path,
+                     int64_t length);
+void mn__metrics_close(struct mn__metrics *metrics);
+
+/* Build one line: {"kind":"train", ...}; numbers are written so that they read back exactly. */
+void mn__metrics_begin(struct mn__metrics *metrics, const char *kind);
+void mn__metrics_int(struct mn__metrics *metrics, const char *key, int64_t value);
+void mn__metrics_real(struct mn__metrics *metrics, const char *key, double value);
+void mn__metrics_text(struct mn__metrics *metrics, const char *key, const char *value);
+/* Write the line. */
+int mn__metrics_end(struct mn__metrics *metrics, struct mn_cx *cx);
+/* Bring what was written to the disk. */
+int mn__metrics_sync(struct mn__metrics *metrics, struct mn_cx *cx);
+
+#endif

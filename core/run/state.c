@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/metatrain.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT "metanas checkpoint 1"
+
+enum { REAL_TYPE = sizeof(mn_real) == 4 ? MN__F32 : MN__F64, MOST_NAMED = 16, LOG = 6 };
+
+/* ---- named state of the meta learner ------------------------------------------------------ */
+
+static mn_real *claim(struct mn_cx *cx, const char *name, int64_t n) {
+    struct mn__state *s = mn__cx_of(cx)->claiming;
+    if (s == NULL) {
+        mn_fail(cx, MN_INTERNAL, "mn_state(\"%s\") may only be called by a meta learner's start",
+                name);
+        return NULL;
+    }
+    if (s->n_named == MOST_NAMED || n < 1) {
+        mn_fail(cx, MN_INTERNAL,
+                "mn_state(\"%s\", %" PRId64 "): at most %d states of 1 real or more", name, n,
+                MOST_NAMED);
+        return NULL;
+    }
+    mn_real *at = n > INT64_MAX / 8 ? NULL : mn__arena_zeroed(&s->arena, (size_t)n * sizeof *at);
+    const char *copy = mn__arena_format(&s->arena, "meta.%s", name);
+    if (at == NULL || copy == NULL) {
+        mn_fail(cx, MN_NOMEM, "no memory for state %s", name);
+        return NULL;
+    }
+    s->named[s->n_named].name = copy;
+    s->named[s->n_named].at = at;
+    s->named[s->n_named++].n = n;
+    return at;
+}
+
+void mn__state_install(struct mn_host *host) {
+    host->state = claim;
+}
+
+static int start_meta_learner(const struct mn__experiment *e, struct mn_cx *cx,
+                              struct mn__state *state) {
+    const struct mn_meta_learner *table = &e->meta_learner.table.meta_learner;
+    if (table->start == NULL) {
+        return MN_OK;
+    }
+    mn__cx_of(cx)->claiming = state;
+    struct mn__call call = mn__call_begin(cx, &e->meta_learner);
+    const int status =
+        mn__call_end(&call, table->start(e->meta_learner.self, cx, mn__model_dims(e->model)));
+    mn__cx_of(cx)->claiming = NULL;
+    return status;
+}
+
+int mn__state_new(const struct mn__experiment *e, struct mn_cx *cx, struct mn__state *out) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    memset(out, 0, sizeof *out);
+    out->meta.w = mn__arena_zeroed(&out->arena, (size_t)d->n_w * sizeof(mn_real));
+    out->meta.a = mn__arena_zeroed(&out->arena, (size_t)d->n_a * sizeof(mn_real));
+    out->learner = mn__arena_zeroed(&out->arena, (size_t)e->n_state * sizeof(mn_real));
+    if (!out->meta.w || !out->meta.a || !out->learner) {
+        mn__state_fini(out);
+        return mn_fail(cx, MN_NOMEM, "no memory for the weights");
+    }
+    mn__model_init(e->model, (uint64_t)e->run.seed, e->run.alpha_std, &out->meta);
+    const int status = start_meta_learner(e, cx, out);
+    if (status != MN_OK) {
+        mn__state_fini(out);
+    }
+    return status;
+}
+
+void mn__state_fini(struct mn__state *state) {
+    mn__arena_fini(&state->arena);
+    memset(state, 0, sizeof *state);
+}
+
+/* ---- tensors of a state ------------------------------------------------------------------- */
+
+/* Called for every tensor of a state; `reals` is where it lies. */
+typedef int (*visitor)(void *data, const char *name, int n_dims, const int64_t *dims,
+                       mn_real *reals);
+
+static int visit_segments(const struct mn__experiment *e, const struct mn__state *s,
+                          int architecture, visitor visit, void *data) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    const int n = architecture ? d->n_a_segments : d->n_w_segments;
+    for (int i = 0; i < n; i++) {
+        const struct mn_segment *segment = mn__model_segment(e->model, architecture, i);
+        const int status = visit(data, segment->name, segment->n_dims, segment->dims,
+                                 (architecture ? s->meta.a : s->meta.w) + segment->offset);
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+    return MN_OK;
+}
+
+static int visit_state(const struct mn__experiment *e, const struct mn__state *s, visitor visit,
+                       void *data) {
+    int status = visit_segments(e, s, 0, visit, data);
+    if (status == MN_OK) {
+        status = visit_segments(e, s, 1, visit, data);
+    }
+    if (status == MN_OK && e->n_state > 0) {
+        status = visit(data, "learner.state", 1, &e->n_state, s->learner);
+    }
+    for (int i = 0; status == MN_OK && i < s->n_named; i++) {
+        status = visit(data, s->named[i].name, 1, &s->named[i].n, s->named[i].at);
+    }
+    return status;
+}
+
+/* ---- saving ------------------------------------------------------------------------------- */
+
+struct list {
+    struct mn__tensor *tensors;
+    int n;
+};
+
+static int count_tensor(void *data, const char *name, int n_dims, const int64_t *dims,
+                        mn_real *reals) {
+    (*(int *)data)++;
+    return MN_OK;
+}
+
+static int list_tensor(void *data, const char *name, int n_dims, const int64_t *dims,
+                       mn_real *reals) {
+    struct list *list = data;
+    struct mn__tensor *t = &list->tensors[list->n++];
+    *t = (struct mn__tensor){
+        .name = name, .dtype = (enum mn__dtype)REAL_TYPE, .n_dims = n_dims, .data = reals};
+    memcpy(t->dims, dims, (size_t)n_dims * sizeof *dims);
+    return MN_OK;
+}
+
+static char *config_text(const struct mn__experiment *e) {
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return NULL;
+    }
+    const int status = mn__experiment_write_config(e, out);
+    if (fclose(out) != 0 || status != MN_OK) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static char *plugin_text(const struct mn__experiment *e, struct mn__arena *arena) {
+    const struct mn__instance *const units[] = {&e->dataset,      &e->search_space,
+                                                &e->op_mixer,     &e->input_mixer,
+                                                &e->task_learner, &e->meta_learner};
+    char *text = mn__arena_text(arena, "");
+    for (size_t i = 0; text != NULL && i < sizeof units / sizeof units[0]; i++) {
+        text = mn__arena_format(arena, "%s%s%s=%s-%s", text, i > 0 ? ", " : "", units[i]->label,
+                                units[i]->unit.plugin->name, units[i]->unit.plugin->version);
+    }
+    return text;
+}
+
+int mn__state_save(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
+                   const struct mn__state *state, int n_extra, const struct mn__meta *extra) {
+    struct mn__arena arena = {0};
+    struct list list = {0};
+    int n = 0;
+    visit_state(e, state, count_tensor, &n);
+    list.tensors = mn__arena_array(&arena, (size_t)n + 1, sizeof *list.tensors);
+    struct mn__meta *meta = mn__arena_array(&arena, (size_t)n_extra + 8, sizeof *meta);
+    char *config = config_text(e);
+    const char *plugins = plugin_text(e, &arena);
+    const char *epoch = mn__arena_format(&arena, "%" PRId64, state->meta_epoch);
+    const char *seed = mn__arena_format(&arena, "%" PRId64, e->run.seed);
+    int status;
+    if (!list.tensors || !meta || !config || !plugins || !epoch || !seed) {
+        status = mn_fail(cx, MN_NOMEM, "%s: no memory to write it", path);
+    } else {
+        visit_state(e, state, list_tensor, &list);
+        const double log[LOG] = {state->log[0],
+                                 state->log[1],
+                                 state->log[2],
+                                 state->log[3],
+                                 (double)state->meta_epoch,
+                                 (double)state->evaluated};
+        list.tensors[list.n++] = (struct mn__tensor){
+            .name = "run.log", .dtype = MN__F64, .n_dims = 1, .dims = {LOG}, .data = log};
+        int m = 0;
+        meta[m++] = (struct mn__meta){"format", FORMAT};
+        meta[m++] = (struct mn__meta){"meta_epoch", epoch};
+        meta[m++] = (struct mn__meta){"seed", seed};
+        meta[m++] = (struct mn__meta){"plugins", plugins};
+        meta[m++] = (struct mn__meta){"kernels", e->kernels->name};
+        meta[m++] = (struct mn__meta){"blas", mn__gemm_version()};
+        meta[m++] = (struct mn__meta){"version", MN__VERSION};
+        meta[m++] = (struct mn__meta){"config", config};
+        for (int i = 0; i < n_extra; i++) {
+            meta[m++] = extra[i];
+        }
+        status = mn__tensors_write(cx, path, list.n, list.tensors, m, meta);
+    }
+    free(config);
+    mn__arena_fini(&arena);
+    return status;
+}
+
+/* ---- loading ------------------------------------------------------------------------------ */
+
+struct loading {
+    struct mn_cx *cx;
+    const char *path;
+    const struct mn__tensors *file;
+    int used;
+};
+
+static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "[");
+    for (int i = 0; i < n_dims && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, i > 0 ? ", " : "", dims[i]);
+    }
+    if (used < size) {
+        snprintf(out + used, size - used, "]");
+    }
+}
+
+static int load_tensor(void *data, const char *name, int n_dims, const int64_t *dims,
+                       mn_real *reals) {
+    struct loading *l = data;
+    const struct mn__tensor *t = mn__tensors_find(l->file, name);
+    if (t == NULL) {
+        return mn_fail(l->cx, MN_CONFIG,
+                       "%s: has no tensor %s: it was made with another configuration or plugin",
+                       l->path, name);
+    }
+    if (t->n_dims != n_dims || memcmp(t->dims, dims, (size_t)n_dims * sizeof *dims) != 0) {
+        char here[128], there[128];
+        shape_text(n_dims, dims, here, sizeof here);
+        shape_text(t->n_dims, t->dims, there, sizeof there);
+        return mn_fail(l->cx, MN_CONFIG, "%s: tensor %s has shape %s, this configuration needs %s",
+                       l->path, name, there, here);
+    }
+    l->used++;
+    return mn__tensor_reals(l->cx, t, reals);
+}
+
+static int check_extra(const struct loading *l, const struct mn__experiment *e,
+                       const struct mn__state *state) {
+    for (int i = 0; i < l->file->n; i++) {
+        const char *name = l->file->tensors[i].name;
+        int known = strcmp(name, "run.log") == 0 || strcmp(name, "learner.state") == 0;
+        const struct mn_dims *d = mn__model_dims(e->model);
+        for (int j = 0; !known && j < d->n_w_segments; j++) {
+            known = strcmp(name, mn__model_segment(e->model, 0, j)->name) == 0;
+        }
+        for (int j = 0; !known && j < d->n_a_segments; j++) {
+            known = strcmp(name, mn__model_segment(e->model, 1, j)->name) == 0;
+        }
+        for (int j = 0; !known && j < state->n_named; j++) {
+            known = strcmp(name, state->named[j].name) == 0;
+        }
+        if (!known) {
+            return mn_fail(l->cx, MN_CONFIG,
+                           "%s: tensor %s has no place in this configuration's network", l->path,
+                           name);
+        }
+    }
+    return MN_OK;
+}
+
+static int load_log(struct loading *l, struct mn__state *state) {
+    const struct mn__tensor *t = mn__tensors_find(l->file, "run.log");
+    if (t == NULL || t->dtype != MN__F64 || t->n_dims != 1 || t->dims[0] != LOG) {
+        return mn_fail(l->cx, MN_CONFIG, "%s: no run.log of %d numbers: not a checkpoint", l->path,
+                       LOG);
+    }
+    const double *log = t->data;
+    memcpy(state->log, log, sizeof state->log);
+    if (!(log[4] >= 0 && log[4] <= 1e15 && log[5] >= 0 && log[5] <= 1e15)) {
+        return mn_fail(l->cx, MN_IO, "%s: run.log holds an impossible meta-epoch", l->path);
+    }
+    state->meta_epoch = (int64_t)log[4];
+    state->evaluated = (int64_t)log[5];
+    return MN_OK;
+}
+
+static int load_all(const struct mn__experiment *e, struct loading *l, struct mn__state *out) {
+    const char *format = mn__tensors_meta(l->file, "format");
+    if (format == NULL || strcmp(format, FORMAT) != 0) {
+        return mn_fail(l->cx, MN_CONFIG, "%s: its format is '%s', this program reads '%s'", l->path,
+                       format != NULL ? format : "(none)", FORMAT);
+    }
+    int status = visit_state(e, out, load_tensor, l);
+    if (status == MN_OK) {
+        status = load_log(l, out);
+    }
+    return status != MN_OK ? status : check_extra(l, e, out);
+}
+
+int mn__state_load(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
+                   struct mn__state *out) {
+    struct mn__tensors file;
+    memset(out, 0, sizeof *out);
+    int status = mn__tensors_read(cx, path, &file);
+    if (status != MN_OK) {
+        return status;
+    }
+    status = mn__state_new(e, cx, out);
+    if (status == MN_OK) {
+        struct loading l = {.cx = cx, .path = path, .file = &file};
+        status = load_all(e, &l, out);
+        if (status != MN_OK) {
+            mn__state_fini(out);
+        }
+    }
+    mn__tensors_fini(&file);
+    return status;
+}

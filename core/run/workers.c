@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/workers.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct worker {
+    struct mn__workers *pool;
+    struct mn__cx cx;
+    pthread_t thread;
+    int running;
+};
+
+struct mn__workers {
+    int n;
+    struct worker *workers;
+    pthread_mutex_t lock;
+    pthread_cond_t begin, done;
+    int stop;
+    uint64_t round; /* counts calls of run */
+    int busy;       /* workers still at this round */
+    /* the round's work */
+    const struct mn_where *where;
+    struct mn_cx *caller;
+    int64_t next, total;
+    int64_t failed; /* lowest index that failed, total = none */
+    int status;
+    char message[MN__MESSAGE];
+    mn__job job;
+    void *data;
+};
+
+static int64_t take(struct mn__workers *p) {
+    pthread_mutex_lock(&p->lock);
+    const int64_t index = p->failed == p->total && p->next < p->total ? p->next++ : -1;
+    pthread_mutex_unlock(&p->lock);
+    return index;
+}
+
+static void report(struct mn__workers *p, int64_t index, int status, const char *message) {
+    pthread_mutex_lock(&p->lock);
+    if (index < p->failed) {
+        p->failed = index;
+        p->status = status;
+        memcpy(p->message, message, sizeof p->message);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* What the caller's context says of the run, on a worker's own context. */
+static void enter(struct worker *w, int64_t index) {
+    const struct mn__cx *from = mn__cx_of(w->pool->caller);
+    w->cx.pub.where = *w->pool->where;
+    w->cx.pub.where.task = index;
+    w->cx.quiet = from->quiet;
+    w->cx.prescribed = from->prescribed;
+    w->cx.on_step = from->on_step;
+    w->cx.on_step_data = from->on_step_data;
+    mn__cx_clear(&w->cx.pub);
+}
+
+static void work(struct worker *w) {
+    struct mn__workers *p = w->pool;
+    int64_t index;
+    while ((index = take(p)) >= 0) {
+        enter(w, index);
+        const size_t mark = mn__arena_mark(&w->cx.scratch);
+        int status = MN_OK;
+        if (mn_cancelled(&w->cx.pub)) {
+            status = mn_fail(&w->cx.pub, MN_CANCELLED, "stopped by the user");
+        } else {
+            status = p->job(p->data, &w->cx.pub, index);
+        }
+        mn__arena_release(&w->cx.scratch, mark);
+        if (status != MN_OK) {
+            report(p, index, status, w->cx.message);
+        }
+    }
+}
+
+static void *thread_main(void *data) {
+    struct worker *w = data;
+    struct mn__workers *p = w->pool;
+    uint64_t seen = 0;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (!p->stop && p->round == seen) {
+            pthread_cond_wait(&p->begin, &p->lock);
+        }
+        if (p->stop) {
+            break;
+        }
+        seen = p->round;
+        pthread_mutex_unlock(&p->lock);
+        work(w);
+        pthread_mutex_lock(&p->lock);
+        if (--p->busy == 0) {
+            pthread_cond_signal(&p->done);
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+static int start(struct mn__workers *p, struct mn_cx *cx, int i, const struct mn_model *model) {
+    struct worker *w = &p->workers[i];
+    w->pool = p;
+    mn__cx_init(&w->cx);
+    const int status = mn__workspace_new(cx, model, &w->cx.workspace);
+    if (status != MN_OK) {
+        return status;
+    }
+    if (i > 0) { /* the first one is the calling thread */
+        if (pthread_create(&w->thread, NULL, thread_main, w) != 0) {
+            return mn_fail(cx, MN_NOMEM, "cannot start worker %d of %d: no thread to be had", i + 1,
+                           p->n);
+        }
+        w->running = 1;
+    }
+    return MN_OK;
+}
+
+int mn__workers_new(struct mn_cx *cx, int n, const struct mn_model *model,
+                    struct mn__workers **out) {
+    struct mn__workers *p = calloc(1, sizeof *p);
+    struct worker *list = calloc((size_t)n, sizeof *list);
+    if (p == NULL || list == NULL) {
+        free(p);
+        free(list);
+        return mn_fail(cx, MN_NOMEM, "no memory for %d workers", n);
+    }
+    p->n = n;
+    p->workers = list;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->begin, NULL);
+    pthread_cond_init(&p->done, NULL);
+    for (int i = 0; i < n; i++) {
+        const int status = start(p, cx, i, model);
+        if (status != MN_OK) {
+            mn__workers_free(p);
+            return status;
+        }
+    }
+    *out = p;
+    return MN_OK;
+}
+
+void mn__workers_free(struct mn__workers *p) {
+    if (p == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    p->stop = 1;
+    pthread_cond_broadcast(&p->begin);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->n; i++) {
+        if (p->workers[i].running) {
+            pthread_join(p->workers[i].thread, NULL);
+        }
+        mn__workspace_free(p->workers[i].cx.workspace);
+        mn__cx_fini(&p->workers[i].cx);
+    }
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->begin);
+    pthread_cond_destroy(&p->done);
+    free(p->workers);
+    free(p);
+}
+
+int mn__workers_count(const struct mn__workers *workers) {
+    return workers->n;
+}
+
+int mn__workers_run(struct mn__workers *p, struct mn_cx *cx, const struct mn_where *where,
+                    int64_t n, int ordered, mn__job job, void *data) {
+    pthread_mutex_lock(&p->lock);
+    p->where = where;
+    p->caller = cx;
+    p->next = 0;
+    p->total = p->failed = n;
+    p->status = MN_OK;
+    p->job = job;
+    p->data = data;
+    const int alone = ordered || p->n == 1;
+    if (!alone) {
+        p->busy = p->n - 1;
+        p->round++;
+        pthread_cond_broadcast(&p->begin);
+    }
+    pthread_mutex_unlock(&p->lock);
+    work(&p->workers[0]);
+    pthread_mutex_lock(&p->lock);
+    while (!alone && p->busy > 0) {
+        pthread_cond_wait(&p->done, &p->lock);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return p->status != MN_OK ? mn_fail(cx, p->status, "%s", p->message) : MN_OK;
+}

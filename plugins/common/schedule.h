@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_COMMON_SCHEDULE_H
+#define PLUGINS_COMMON_SCHEDULE_H
+
+/* Course of a meta learning rate over the meta-epochs: 1 in the first, towards 0 after the last. */
+
+#include <metanas/plugin.h>
+
+enum { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE };
+
+static const char *const schedule_choices[] = {"constant", "linear", "cosine", NULL};
+
+#define SCHEDULE_OPTION(s)                                                                         \
+    MN_CHOICE(s, schedule, SCHEDULE_CONSTANT, schedule_choices,                                    \
+              "course of both rates over the meta-epochs; linear and cosine fall to 0")
+
+static inline double schedule_factor(int32_t schedule, const struct mn_where *where) {
+    if (schedule == SCHEDULE_CONSTANT || where->meta_epochs <= 0) {
+        return 1;
+    }
+    const double done = (double)where->meta_epoch / (double)where->meta_epochs;
+    return schedule == SCHEDULE_LINEAR ? 1 - done : 0.5 * (1 + cos(3.14159265358979323846 * done));
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* The network of the REPTILE paper: blocks of 3x3 convolution, batch norm, ReLU and 2x2 max pool,
+ * then a linear layer. Nothing is searched. */
+#include <metanas/plugin.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct conv4 {
+    int64_t channels, blocks;
+};
+
+static int block(const struct conv4 *s, struct mn_cx *cx, struct mn_builder *builder, int64_t b,
+                 int32_t *state) {
+    char name[64];
+    snprintf(name, sizeof name, "blocks.%" PRId64, b);
+    const struct mn_conv_spec spec = {.size = sizeof spec,
+                                      .from = *state,
+                                      .name = name,
+                                      .channels = (int32_t)s->channels,
+                                      .kernel = 3,
+                                      .stride = 1,
+                                      .flags =
+                                          MN_BUILD_BIAS | MN_BUILD_AFFINE | MN_BUILD_RELU_AFTER};
+    const int status = mn_build_conv(cx, builder, &spec, state);
+    if (status != MN_OK) {
+        return status;
+    }
+    snprintf(name, sizeof name, "blocks.%" PRId64 ".pool", b);
+    return mn_build_max_pool(cx, builder, name, *state, 2, 2, state);
+}
+
+static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
+                 struct mn_builder *builder) {
+    const struct conv4 *s = self;
+    int32_t state = 0;
+    for (int64_t b = 0; b < s->blocks; b++) {
+        const int status = block(s, cx, builder, b, &state);
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+    const struct mn_head_spec head = {
+        .size = sizeof head, .from = state, .name = "head", .kind = MN_HEAD_FLATTEN};
+    return mn_build_head(cx, builder, &head);
+}
+
+static const struct mn_search_space space = {
+    .size = sizeof space,
+    .build = build,
+};
+
+static const struct mn_opt options[] = {
+    MN_INT(struct conv4, channels, 32, 1, 4096, "channels of every block"),
+    MN_INT(struct conv4, blocks, 4, 1, 16, "blocks; each halves the image"),
+};
+
+MN_PLUGIN("conv4", "0.1.0",
+          MN_UNIT(MN_SEARCH_SPACE, "conv4", "the fixed four-block network of REPTILE", struct conv4,
+                  options, &space))

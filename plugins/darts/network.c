@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "network.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { NAME = 64 };
+
+int network_is_reduction(const struct network_options *options, int64_t i) {
+    const struct mn_ints *listed = &options->reduction_cells;
+    if (listed->n == 0) {
+        return i % 2 == 1;
+    }
+    for (int64_t j = 0; j < listed->n; j++) {
+        if (listed->at[j] == i) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int network_check(struct mn_cx *cx, const struct network_options *options) {
+    if (options->channels % 2 != 0) {
+        return mn_bad_option(cx, "channels",
+                             "%" PRId64 " is odd; a factorized reduce needs two halves",
+                             options->channels);
+    }
+    if (options->channels * options->stem_multiplier > 65536) {
+        return mn_bad_option(cx, "stem_multiplier",
+                             "a stem of %" PRId64 " channels; at most 65536 are possible",
+                             options->channels * options->stem_multiplier);
+    }
+    const struct mn_ints *listed = &options->reduction_cells;
+    for (int64_t i = 0; i < listed->n; i++) {
+        if (listed->at[i] >= options->cells) {
+            return mn_bad_option(cx, "reduction_cells",
+                                 "cell %" PRId64 " does not exist; the last of %" PRId64
+                                 " cells is %" PRId64,
+                                 listed->at[i], options->cells, options->cells - 1);
+        }
+        if (listed->at[i] < 0 && listed->n > 1) {
+            return mn_bad_option(cx, "reduction_cells", "-1 means none and must stand alone");
+        }
+    }
+    return MN_OK;
+}
+
+/* ---- building ----------------------------------------------------------------------------- */
+
+/* A cell under construction. */
+struct site {
+    struct mn_cx *cx;
+    struct mn_builder *builder;
+    const struct network *network;
+    int64_t index;
+    int reduction;
+    int32_t *states; /* of the cell: two inputs, then its nodes */
+};
+
+static uint32_t affine(const struct network *network) {
+    return network->options.affine ? MN_BUILD_AFFINE : 0;
+}
+
+static int stem(struct mn_cx *cx, struct mn_builder *builder, const struct network *network,
+                int32_t *state) {
+    const struct network_options *o = &network->options;
+    const struct mn_conv_spec spec = {.size = sizeof spec,
+                                      .from = 0,
+                                      .name = "stem",
+                                      .channels = (int32_t)(o->channels * o->stem_multiplier),
+                                      .kernel = 3,
+                                      .stride = 1,
+                                      .flags = MN_BUILD_AFFINE};
+    return mn_build_conv(cx, builder, &spec, state);
+}
+
+/* Bring an input to C channels; and to half the size where the cell before was a reduction cell and
+ * the input is the one that it had, too. */
+static int preprocess(const struct site *site, int32_t input, int32_t from, int halve) {
+    const struct network *network = site->network;
+    const int32_t channels = (int32_t)network->options.channels;
+    char name[NAME];
+    snprintf(name, sizeof name, "cells.%" PRId64 ".preproc%" PRId32, site->index, input);
+    if (halve) {
+        return mn_build_reduce(site->cx, site->builder, name, from, channels, affine(network),
+                               &site->states[input]);
+    }
+    const struct mn_conv_spec spec = {.size = sizeof spec,
+                                      .from = from,
+                                      .name = name,
+                                      .channels = channels,
+                                      .kernel = 1,
+                                      .stride = 1,
+                                      .flags = MN_BUILD_RELU_BEFORE | affine(network)};
+    return mn_build_conv(site->cx, site->builder, &spec, &site->states[input]);
+}
+
+static int build_node(const struct site *site, const struct network_node *node, int32_t j) {
+    const struct network *network = site->network;
+    char name[NAME], group[NAME];
+    struct mn_edge_spec *edges = mn_scratch(site->cx, (size_t)node->n_edges * sizeof *edges);
+    if (edges == NULL) {
+        return MN_NOMEM;
+    }
+    for (int32_t e = 0; e < node->n_edges; e++) {
+        const struct network_edge *edge = &node->edges[e];
+        edges[e] = (struct mn_edge_spec){.size = sizeof edges[e],
+                                         .from = site->states[edge->input],
+                                         .stride = site->reduction && edge->input < 2 ? 2 : 1,
+                                         .n_ops = edge->n_ops,
+                                         .ops = edge->ops};
+    }
+    snprintf(name, sizeof name, "cells.%" PRId64 ".nodes.%" PRId32, site->index, j);
+    snprintf(group, sizeof group, "%s.%" PRId32, site->reduction ? "reduction" : "normal", j);
+    const struct mn_node_spec spec = {.size = sizeof spec,
+                                      .n_edges = node->n_edges,
+                                      .name = name,
+                                      .group = network->searched ? group : NULL,
+                                      .edges = edges,
+                                      .edge_stride = sizeof *edges,
+                                      .channels = (int32_t)network->options.channels,
+                                      .flags = affine(network)};
+    return mn_build_node(site->cx, site->builder, &spec, &site->states[2 + j]);
+}
+
+/* inputs[2], the older first, becomes the inputs of the next cell. */
+static int build_cell(struct site *site, int halve, int32_t inputs[2]) {
+    const struct network *network = site->network;
+    const struct network_cell *cell = site->reduction ? &network->reduction : &network->normal;
+    site->states = mn_scratch(site->cx, (size_t)(2 + cell->n_nodes) * sizeof *site->states);
+    if (site->states == NULL) {
+        return MN_NOMEM;
+    }
+    int status = preprocess(site, 0, inputs[0], halve);
+    if (status == MN_OK) {
+        status = preprocess(site, 1, inputs[1], 0);
+    }
+    for (int32_t j = 0; status == MN_OK && j < cell->n_nodes; j++) {
+        status = build_node(site, &cell->nodes[j], j);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    char name[NAME];
+    snprintf(name, sizeof name, "cells.%" PRId64, site->index);
+    inputs[0] = inputs[1];
+    return mn_build_concat(site->cx, site->builder, name, cell->n_nodes, site->states + 2,
+                           &inputs[1]);
+}
+
+int network_build(struct mn_cx *cx, struct mn_builder *builder, const struct network *network) {
+    const struct network_options *o = &network->options;
+    struct site site = {.cx = cx, .builder = builder, .network = network};
+    int32_t inputs[2];
+    int status = mn_build_drop_path(cx, builder, o->drop_path, o->drop_path_ramp);
+    if (status == MN_OK) {
+        status = stem(cx, builder, network, &inputs[1]);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    inputs[0] = inputs[1];
+    for (int64_t i = 0; status == MN_OK && i < o->cells; i++) {
+        const int halve = site.reduction;
+        site.index = i;
+        site.reduction = network_is_reduction(o, i);
+        status = build_cell(&site, halve, inputs);
+    }
+    const struct mn_head_spec head = {
+        .size = sizeof head, .from = inputs[1], .name = "head", .kind = MN_HEAD_AVERAGE};
+    return status != MN_OK ? status : mn_build_head(cx, builder, &head);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "parse.h"
+
+#include <inttypes.h>
+
+enum { MOST_NODES = 32, MOST_EDGES = 64 };
+
+/* A node's text, for messages. */
+struct source {
+    struct mn_cx *cx;
+    const char *key, *text;
+    int32_t node;
+};
+
+static int bad(const struct source *s, const char *why) {
+    return mn_bad_option(s->cx, s->key,
+                         "node %" PRId32 ", '%s': %s; expected pairs of operation and input such "
+                         "as 'conv_3x3 0, skip_connect 1'",
+                         s->node, s->text, why);
+}
+
+static int is_space(char c) {
+    return c == ' ' || c == '\t';
+}
+
+static int is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static int is_word(char c) {
+    return is_digit(c) || c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static char *skip_spaces(char *at) {
+    while (is_space(*at)) {
+        at++;
+    }
+    return at;
+}
+
+/* Node j sees the cell inputs 0 and 1 and the nodes before it. */
+static int parse_input(const struct source *s, char **at, int32_t *input) {
+    int32_t value = 0;
+    if (!is_digit(**at)) {
+        return bad(s, "an operation has no input");
+    }
+    while (is_digit(**at) && value < 1000) {
+        value = value * 10 + (**at - '0');
+        (*at)++;
+    }
+    if (value > s->node + 1) {
+        return mn_bad_option(s->cx, s->key,
+                             "node %" PRId32 ", '%s': there is no such input; inputs 0 to %" PRId32
+                             " come before node %" PRId32,
+                             s->node, s->text, s->node + 1, s->node);
+    }
+    *input = value;
+    return MN_OK;
+}
+
+/* One pair from *at on, which ends up at the comma or end after it. Ends the name with a zero. */
+static int parse_pair(const struct source *s, char **at, const char **name, int32_t *input) {
+    char *begin = skip_spaces(*at), *end = begin;
+    while (is_word(*end)) {
+        end++;
+    }
+    if (end == begin) {
+        return bad(s, "an operation is missing");
+    }
+    *at = skip_spaces(end);
+    if (*at == end && *end != '\0' && *end != ',') {
+        return bad(s, "a character does not belong there");
+    }
+    const int status = parse_input(s, at, input);
+    if (status != MN_OK) {
+        return status;
+    }
+    *end = '\0';
+    *name = begin;
+    *at = skip_spaces(*at);
+    return **at == ',' || **at == '\0' ? MN_OK : bad(s, "a comma is missing");
+}
+
+static int32_t count_pairs(const char *text) {
+    int32_t n = 1;
+    for (; *text != '\0' && n <= MOST_EDGES; text++) {
+        n += *text == ',';
+    }
+    return n;
+}
+
+static int parse_node(const struct source *s, struct network_node *out) {
+    const int32_t n = count_pairs(s->text);
+    if (n > MOST_EDGES) {
+        return bad(s, "too many pairs");
+    }
+    const size_t bytes = strlen(s->text) + 1;
+    char *text = mn_scratch(s->cx, bytes);
+    const char **names = mn_scratch(s->cx, (size_t)n * sizeof *names);
+    struct network_edge *edges = mn_scratch(s->cx, (size_t)n * sizeof *edges);
+    if (text == NULL || names == NULL || edges == NULL) {
+        return MN_NOMEM;
+    }
+    memcpy(text, s->text, bytes);
+    for (int32_t e = 0; e < n; e++) {
+        int32_t input;
+        const int status = parse_pair(s, &text, &names[e], &input);
+        if (status != MN_OK) {
+            return status;
+        }
+        edges[e] = (struct network_edge){input, 1, &names[e]};
+        text += *text == ',';
+    }
+    *out = (struct network_node){n, edges};
+    return MN_OK;
+}
+
+int genotype_parse(struct mn_cx *cx, const char *key, const struct mn_texts *texts,
+                   struct network_cell *out) {
+    if (texts->n < 1 || texts->n > MOST_NODES) {
+        return mn_bad_option(cx, key,
+                             "the cell has %" PRId64 " nodes; 1 to %d are possible, each a text "
+                             "such as 'conv_3x3 0, skip_connect 1'",
+                             texts->n, MOST_NODES);
+    }
+    struct network_node *nodes = mn_scratch(cx, (size_t)texts->n * sizeof *nodes);
+    if (nodes == NULL) {
+        return MN_NOMEM;
+    }
+    for (int32_t j = 0; j < texts->n; j++) {
+        const struct source source = {cx, key, texts->at[j], j};
+        const int status = parse_node(&source, &nodes[j]);
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+    *out = (struct network_cell){(int32_t)texts->n, nodes};
+    return MN_OK;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "genotypes.h"
+
+#include "command.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(((const struct genotype *)a)->text, ((const struct genotype *)b)->text);
+}
+
+static int by_count(const void *a, const void *b) {
+    const struct genotype *x = a, *y = b;
+    return x->count != y->count ? (x->count < y->count ? 1 : -1) : strcmp(x->text, y->text);
+}
+
+int genotypes_count(struct mn_cx *cx, const struct mn__evaluation *evaluation,
+                    struct genotypes *out) {
+    out->at = mn__arena_array(&out->arena, (size_t)evaluation->tasks, sizeof *out->at);
+    out->n = 0;
+    if (out->at == NULL) {
+        return no_memory(cx);
+    }
+    size_t n = 0;
+    for (int64_t i = 0; i < evaluation->tasks; i++) {
+        const char *text = evaluation->results[i].genotype;
+        if (text != NULL && text[0] != '\0') {
+            out->at[n++] = (struct genotype){text, 1};
+        }
+    }
+    qsort(out->at, n, sizeof *out->at, by_text);
+    for (size_t i = 0; i < n; i++) {
+        if (out->n > 0 && strcmp(out->at[out->n - 1].text, out->at[i].text) == 0) {
+            out->at[out->n - 1].count++;
+        } else {
+            out->at[out->n++] = out->at[i];
+        }
+    }
+    qsort(out->at, out->n, sizeof *out->at, by_count);
+    return MN_OK;
+}
+
+/* "conv_3x3@0+skip_connect@2" as "conv_3x3(0) + skip_connect(2)". */
+static void print_node(const char *text, size_t length, FILE *out) {
+    int open = 0;
+    for (size_t i = 0; i < length; i++) {
+        switch (text[i]) {
+        case '@':
+            fputc('(', out);
+            open = 1;
+            break;
+        case '+':
+            fputs(open ? ") + " : " + ", out);
+            open = 0;
+            break;
+        case '&':
+            fputs(" & ", out);
+            break;
+        default:
+            fputc(text[i], out);
+        }
+    }
+    fputs(open ? ")\n" : "\n", out);
+}
+
+/* One cell: "normal: 0:... 1:...". */
+static void print_cell(const char *cell, size_t length, FILE *out) {
+    const char *end = cell + length;
+    const size_t title = strcspn(cell, ":");
+    const char *at = cell + title;
+    int first = 1;
+    for (at += at < end; at < end;) {
+        at += strspn(at, " ");
+        size_t n = strcspn(at, " ");
+        n = at + n > end ? (size_t)(end - at) : n;
+        const size_t number = strcspn(at, ":");
+        if (n > 0 && number < n) {
+            fprintf(out, "    %-10.*s node %.*s = ", first ? (int)title : 0, cell, (int)number, at);
+            print_node(at + number + 1, n - number - 1, out);
+            first = 0;
+        }
+        at += n;
+    }
+}
+
+static void print_cells(const char *text, FILE *out) {
+    while (*text != '\0') {
+        const char *bar = strstr(text, " | ");
+        const size_t length = bar != NULL ? (size_t)(bar - text) : strlen(text);
+        print_cell(text, length, out);
+        text += length + (bar != NULL ? 3 : 0);
+    }
+}
+
+void genotypes_print(const struct genotypes *genotypes, size_t most, int64_t tasks, FILE *out) {
+    if (genotypes->n == 0) {
+        return;
+    }
+    fprintf(out, "  architectures %zu different ones; the most frequent, as operation(input):\n",
+            genotypes->n);
+    for (size_t i = 0; i < most && i < genotypes->n; i++) {
+        fprintf(out, "  %zu. in %" PRId64 " of %" PRId64 " tasks\n", i + 1, genotypes->at[i].count,
+                tasks);
+        print_cells(genotypes->at[i].text, out);
+    }
+}

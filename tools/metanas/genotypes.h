@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_GENOTYPES_H
+#define METANAS_GENOTYPES_H
+
+/* The distinct architectures that an evaluation found. */
+
+#include "run/evaluate.h"
+
+#include <stdio.h>
+
+struct genotypes {
+    size_t n;
+    struct genotype {
+        const char *text; /* as mn__model_genotype writes it */
+        int64_t count;
+    } * at; /* most frequent first, equals in the order of their text */
+    struct mn__arena arena;
+};
+
+/* Empty where nothing is searched. The texts stay those of the evaluation. */
+int genotypes_count(struct mn_cx *cx, const struct mn__evaluation *evaluation,
+                    struct genotypes *out);
+/* The first `most` as cells, one node a line. */
+void genotypes_print(const struct genotypes *genotypes, size_t most, int64_t tasks, FILE *out);
+
+#endif

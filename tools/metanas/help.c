@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include "base/text.h"
+#include "num/kernel.h"
+#include "plugin/describe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 100, COLUMN = 26 };
+
+static const char *const sections[] = {"run", "task", "evaluation"};
+
+static const char exit_codes[] =
+    "exit codes:\n"
+    "  0   done\n"
+    "  1   an error of metanas or of a plugin\n"
+    "  2   a wrong command line or configuration\n"
+    "  3   a file could not be read or written, or is damaged\n"
+    "  4   a loss, weight or gradient is not finite\n"
+    "  5   no memory\n"
+    "  6   the combination asked for is not supported\n"
+    "  75  stopped by a signal after saving; 'metanas resume' goes on\n"
+    "  130 stopped at once by a second interrupt\n";
+
+void help_overview(FILE *out) {
+    size_t n;
+    const struct command *const *all = commands(&n);
+    fputs("usage: metanas COMMAND [ARGUMENTS]\n\ncommands:\n", out);
+    for (size_t i = 0; i < n; i++) {
+        char usage[64];
+        snprintf(usage, sizeof usage, "%s %s", all[i]->name,
+                 all[i]->operand != NULL ? all[i]->operand : "");
+        fprintf(out, "  %-*s %s\n", COLUMN, usage, all[i]->doc);
+    }
+    fputs("\n'metanas COMMAND --help' explains a command, 'metanas help KIND/UNIT' a plugin's "
+          "options,\n'metanas help run', 'task' and 'evaluation' those of the fixed sections; "
+          "'metanas --version'\nprints what was built.\n\n",
+          out);
+    fputs(exit_codes, out);
+}
+
+static void print_flags(const struct flag *flags, size_t n, FILE *out) {
+    for (size_t i = 0; i < n; i++) {
+        char usage[64];
+        const char letter[] = {'-', flags[i].letter, ',', ' ', '\0'};
+        snprintf(usage, sizeof usage, "%s--%s%s%s", flags[i].letter ? letter : "", flags[i].name,
+                 flags[i].value != NULL ? " " : "", flags[i].value != NULL ? flags[i].value : "");
+        fprintf(out, "  %-*s %s\n", COLUMN, usage, flags[i].doc);
+    }
+}
+
+void help_command(const struct command *command, FILE *out) {
+    size_t n;
+    const struct flag *shared = common_flags(&n);
+    const int optional = command->operand_optional;
+    fprintf(out, "usage: metanas %s%s%s%s [FLAGS]\n\n%s\n", command->name,
+            command->operand != NULL ? optional ? " [" : " " : "",
+            command->operand != NULL ? command->operand : "", optional ? "]" : "", command->doc);
+    if (command->more != NULL) {
+        fprintf(out, "\n%s", command->more);
+    }
+    fputs("\nflags:\n", out);
+    print_flags(command->flags, command->n_flags, out);
+    print_flags(shared, n, out);
+}
+
+void help_version(struct mn_cx *cx, FILE *out) {
+    const struct mn__kernels *kernels = mn__kernels_find("auto");
+    fprintf(out, "metanas %s (%s precision)\n", MN__VERSION,
+            sizeof(mn_real) == 8 ? "double" : "single");
+    fprintf(out, "plugin ABI  %d.%d\n", MN_ABI_MAJOR, MN_ABI_MINOR);
+    fprintf(out, "kernels     %s\n", kernels != NULL ? kernels->name : "none");
+    fprintf(out, "BLAS        %s\n", mn__gemm_version());
+    fprintf(out, "plugins     %s\n", MN__PLUGIN_DIR);
+}
+
+/* ---- help TOPIC ---------------------------------------------------------------------------- */
+
+static int help_unit(struct mn_cx *cx, struct mn__registry *registry, int kind, const char *use) {
+    struct mn__unit unit;
+    const int status = mn__registry_find(registry, cx, kind, use, NULL, &unit);
+    if (status == MN_OK) {
+        mn__describe_unit(&unit, WIDTH, stdout);
+    }
+    return status;
+}
+
+struct wanted {
+    int kind;
+    int found;
+};
+
+static void print_unit_line(void *data, const char *file, const struct mn_plugin *plugin,
+                            const char *reason, int shadowed) {
+    struct wanted *wanted = data;
+    for (uint32_t i = 0; plugin != NULL && !shadowed && i < plugin->n_units; i++) {
+        const struct mn_unit *unit =
+            (const void *)((const char *)plugin->units + (size_t)i * plugin->unit_stride);
+        if (unit->kind == wanted->kind) {
+            const int own = strcmp(plugin->name, unit->name) == 0;
+            char name[160];
+            snprintf(name, sizeof name, "%s%s%s", plugin->name, own ? "" : "/",
+                     own ? "" : unit->name);
+            printf("  %-*s %s\n", COLUMN, name, unit->doc);
+            wanted->found++;
+        }
+    }
+}
+
+static int help_kind(struct mn_cx *cx, struct mn__registry *registry, int kind) {
+    struct wanted wanted = {kind, 0};
+    printf("%s: what 'use' can name\n", mn__kind_name(kind));
+    const int status = mn__registry_scan(registry, cx, print_unit_line, &wanted);
+    if (status == MN_OK && wanted.found == 0) {
+        printf("  (none found; 'metanas list -v' tells where plugins are looked for)\n");
+    }
+    return status;
+}
+
+static int unknown_topic(struct mn_cx *cx, const char *topic) {
+    const char *words[MN__KINDS + 16];
+    size_t n_commands, n = 0;
+    const struct command *const *all = commands(&n_commands);
+    for (size_t i = 0; i < n_commands; i++) {
+        words[n++] = all[i]->name;
+    }
+    for (int kind = 1; kind <= MN__KINDS; kind++) {
+        words[n++] = mn__kind_name(kind);
+    }
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        words[n++] = sections[i];
+    }
+    const char *near = mn__text_nearest(topic, words, n);
+    if (near != NULL) {
+        return mn_fail(cx, MN_CONFIG, "help: unknown topic '%s'; did you mean '%s'?", topic, near);
+    }
+    return mn_fail(cx, MN_CONFIG,
+                   "help: unknown topic '%s'; it can be a command, a section (run, task, "
+                   "evaluation), a kind or KIND/UNIT ('metanas list' shows them)",
+                   topic);
+}
+
+static int help_plugin(struct mn_cx *cx, const struct arguments *arguments, int kind,
+                       const char *use) {
+    struct mn__registry *registry = NULL;
+    int status = mn__registry_new(
+        cx, arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL, &registry);
+    if (status == MN_OK) {
+        status = use != NULL ? help_unit(cx, registry, kind, use) : help_kind(cx, registry, kind);
+    }
+    mn__registry_free(registry);
+    return status;
+}
+
+static int run_help(struct mn_cx *cx, const struct arguments *arguments) {
+    const char *topic = arguments->operand;
+    if (topic == NULL) {
+        help_overview(stdout);
+        return MN_OK;
+    }
+    if (command_find(topic) != NULL) {
+        help_command(command_find(topic), stdout);
+        return MN_OK;
+    }
+    const struct mn__options *section = mn__experiment_section(topic);
+    if (section != NULL) {
+        printf("section %s\n", topic);
+        mn__describe_options(section, WIDTH, stdout);
+        return MN_OK;
+    }
+    char kind_name[32];
+    const size_t length = strcspn(topic, "/");
+    snprintf(kind_name, sizeof kind_name, "%.*s", (int)length, topic);
+    const int kind = mn__kind_from(kind_name);
+    if (kind == 0) {
+        return unknown_topic(cx, topic);
+    }
+    return help_plugin(cx, arguments, kind, topic[length] == '/' ? topic + length + 1 : NULL);
+}
+
+const struct command command_help = {
+    .name = "help",
+    .operand = "TOPIC",
+    .operand_optional = 1,
+    .doc = "explain a command, a section, a kind of plugin or KIND/UNIT",
+    .run = run_help,
+};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct command *const all[] = {
+    &command_train, &command_test, &command_resume, &command_validate,
+    &command_probe, &command_list, &command_help,
+};
+
+const struct command *const *commands(size_t *n) {
+    *n = sizeof all / sizeof all[0];
+    return all;
+}
+
+const struct command *command_find(const char *name) {
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (strcmp(all[i]->name, name) == 0) {
+            return all[i];
+        }
+    }
+    return NULL;
+}
+
+const char *command_nearest(const char *word) {
+    const char *names[sizeof all / sizeof all[0]];
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        names[i] = all[i]->name;
+    }
+    return mn__text_nearest(word, names, sizeof all / sizeof all[0]);
+}
+
+static void on_signal(int number) {
+    if (number == SIGINT && mn__cancel_signal() == SIGINT) {
+        _exit(128 + SIGINT);
+    }
+    mn__cancel(number);
+}
+
+static void handle_signals(void) {
+    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&stop.sa_mask);
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGUSR1, &stop, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static int unknown_command(struct mn_cx *cx, const char *word) {
+    const char *near = command_nearest(word);
+    if (near != NULL) {
+        return mn_fail(cx, MN_CONFIG, "unknown command '%s'; did you mean '%s'?", word, near);
+    }
+    return mn_fail(cx, MN_CONFIG, "unknown command '%s'; see 'metanas help'", word);
+}
+
+static int is_one_of(const char *word, const char *a, const char *b) {
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+static int run(struct mn_cx *cx, struct mn__arena *arena, int argc, char **argv) {
+    if (argc < 2) {
+        help_overview(stderr);
+        return mn_fail(cx, MN_CONFIG, "a command is missing");
+    }
+    if (is_one_of(argv[1], "--help", "-h")) {
+        help_overview(stdout);
+        return MN_OK;
+    }
+    if (is_one_of(argv[1], "--version", "-V")) {
+        help_version(cx, stdout);
+        return MN_OK;
+    }
+    const struct command *command = command_find(argv[1]);
+    if (command == NULL) {
+        return unknown_command(cx, argv[1]);
+    }
+    struct arguments arguments;
+    const int status = arguments_parse(cx, arena, command, argc, argv, &arguments);
+    if (status != MN_OK) {
+        return status;
+    }
+    if (arguments.help) {
+        help_command(command, stdout);
+        return MN_OK;
+    }
+    if (arguments.quiet || arguments.verbose) {
+        mn__cx_of(cx)->quiet = arguments.verbose ? MN_LOG_DEBUG : MN_LOG_WARN;
+    }
+    return command->run(cx, &arguments);
+}
+
+/* A reader that went away is no failure; a full disk behind the standard output is one. */
+static int flush_output(struct mn_cx *cx) {
+    errno = 0;
+    const int failed = fflush(stdout) != 0 || ferror(stdout);
+    if (failed && errno != EPIPE) {
+        return mn_fail(cx, MN_IO, "cannot write to standard output: %s", strerror(errno));
+    }
+    return MN_OK;
+}
+
+int main(int argc, char **argv) {
+    struct mn__cx cx;
+    struct mn__arena arena = {0};
+    handle_signals();
+    mn__core_install();
+    mn__cx_init(&cx);
+    int status = run(&cx.pub, &arena, argc, argv);
+    if (status == MN_OK) {
+        status = flush_output(&cx.pub);
+    }
+    if (status != MN_OK) {
+        fprintf(stderr, "metanas: %s\n", mn__cx_message(&cx.pub));
+    }
+    mn__cx_fini(&cx);
+    mn__arena_fini(&arena);
+    return mn__exit_code(status);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_FLAGS = 32 };
+
+static const struct flag common[] = {
+    {"plugin-dir", "DIR", "look for plugins in DIR first (absolute; may repeat)",
+     offsetof(struct arguments, plugin_dirs), FLAG_TEXTS, 0},
+    {"quiet", NULL, "print warnings and errors only", offsetof(struct arguments, quiet),
+     FLAG_SWITCH, 'q'},
+    {"verbose", NULL, "print more", offsetof(struct arguments, verbose), FLAG_SWITCH, 'v'},
+    {"help", NULL, "explain the command", offsetof(struct arguments, help), FLAG_SWITCH, 'h'},
+};
+
+const struct flag *common_flags(size_t *n) {
+    *n = sizeof common / sizeof common[0];
+    return common;
+}
+
+/* The i-th flag a command takes: its own, then the common ones; NULL past the end. */
+static const struct flag *flag_at(const struct command *command, size_t i) {
+    const size_t n_common = sizeof common / sizeof common[0];
+    if (i < command->n_flags) {
+        return &command->flags[i];
+    }
+    return i < command->n_flags + n_common ? &common[i - command->n_flags] : NULL;
+}
+
+static const struct flag *flag_long(const struct command *command, const char *name, size_t n) {
+    for (size_t i = 0; flag_at(command, i) != NULL; i++) {
+        const struct flag *f = flag_at(command, i);
+        if (strlen(f->name) == n && strncmp(f->name, name, n) == 0) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+static const struct flag *flag_short(const struct command *command, char letter) {
+    for (size_t i = 0; flag_at(command, i) != NULL; i++) {
+        if (letter != '\0' && flag_at(command, i)->letter == letter) {
+            return flag_at(command, i);
+        }
+    }
+    return NULL;
+}
+
+static int unknown_flag(struct mn_cx *cx, const struct command *command, const char *word) {
+    const char *names[MOST_FLAGS];
+    char name[64];
+    size_t n = 0;
+    for (; n < MOST_FLAGS && flag_at(command, n) != NULL; n++) {
+        names[n] = flag_at(command, n)->name;
+    }
+    snprintf(name, sizeof name, "%s", word + strspn(word, "-"));
+    name[strcspn(name, "=")] = '\0';
+    const char *near = mn__text_nearest(name, names, n);
+    if (near != NULL) {
+        return mn_fail(cx, MN_CONFIG, "%s: unknown flag '%s'; did you mean '--%s'?", command->name,
+                       word, near);
+    }
+    return mn_fail(cx, MN_CONFIG, "%s: unknown flag '%s'; see 'metanas %s --help'", command->name,
+                   word, command->name);
+}
+
+static int split_from(const char *text, int32_t *out) {
+    static const char *const names[] = {"train", "val", "test"};
+    for (int32_t i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int bad_value(struct mn_cx *cx, const struct command *command, const struct flag *flag,
+                     const char *text, const char *wanted) {
+    return mn_fail(cx, MN_CONFIG, "%s: --%s is '%s'; expected %s", command->name, flag->name, text,
+                   wanted);
+}
+
+static int flag_store(struct mn_cx *cx, const struct command *command, const struct flag *flag,
+                      const char *text, int argument, struct arguments *out) {
+    void *field = (char *)out + flag->offset;
+    switch (flag->type) {
+    case FLAG_SWITCH:
+        *(int *)field = 1;
+        return MN_OK;
+    case FLAG_TEXT:
+        if (text[0] == '\0') {
+            return bad_value(cx, command, flag, text, flag->value);
+        }
+        *(const char **)field = text;
+        return MN_OK;
+    case FLAG_TEXTS: {
+        struct texts *list = field;
+        list->at[list->n] = text;
+        list->argument[list->n++] = argument;
+        return MN_OK;
+    }
+    case FLAG_COUNT: {
+        int64_t n;
+        if (!mn__text_int(text, &n) || n < 0) {
+            return bad_value(cx, command, flag, text, "a whole number, 0 or more");
+        }
+        *(int64_t *)field = n;
+        return MN_OK;
+    }
+    case FLAG_FRACTION: {
+        double x;
+        if (!mn__text_real(text, &x) || !(x >= 0 && x <= 1)) {
+            return bad_value(cx, command, flag, text, "a number from 0 to 1");
+        }
+        *(double *)field = x;
+        return MN_OK;
+    }
+    case FLAG_SPLIT:
+        if (!split_from(text, field)) {
+            return bad_value(cx, command, flag, text, "train, val or test");
+        }
+        return MN_OK;
+    }
+    return mn_fail(cx, MN_INTERNAL, "flag --%s has no type", flag->name);
+}
+
+static int texts_room(struct mn_cx *cx, struct mn__arena *arena, int n, struct texts *list) {
+    list->at = mn__arena_zeroed(arena, ((size_t)n + 1) * sizeof *list->at);
+    list->argument = mn__arena_zeroed(arena, ((size_t)n + 1) * sizeof *list->argument);
+    return list->at != NULL && list->argument != NULL ? MN_OK : no_memory(cx);
+}
+
+/* One flag at argv[*i]; *i moves on over a value that is a word of its own. */
+static int flag_parse(struct mn_cx *cx, const struct command *command, int argc, char **argv,
+                      int *i, struct arguments *out) {
+    const char *word = argv[*i], *text = NULL;
+    const struct flag *flag;
+    if (word[1] == '-') {
+        const size_t n = strcspn(word + 2, "=");
+        flag = flag_long(command, word + 2, n);
+        text = word[2 + n] == '=' ? word + 3 + n : NULL;
+    } else {
+        flag = word[2] == '\0' ? flag_short(command, word[1]) : NULL;
+    }
+    if (flag == NULL) {
+        return unknown_flag(cx, command, word);
+    }
+    if (flag->value == NULL && text != NULL) {
+        return mn_fail(cx, MN_CONFIG, "%s: --%s takes no value", command->name, flag->name);
+    }
+    if (flag->value != NULL && text == NULL) {
+        if (*i + 1 >= argc) {
+            return mn_fail(cx, MN_CONFIG, "%s: --%s needs %s", command->name, flag->name,
+                           flag->value);
+        }
+        text = argv[++*i];
+    }
+    return flag_store(cx, command, flag, text, *i, out);
+}
+
+static int operand_store(struct mn_cx *cx, const struct command *command, const char *word,
+                         struct arguments *out) {
+    if (command->operand == NULL) {
+        return mn_fail(cx, MN_CONFIG, "%s: takes no argument, but got '%s'", command->name, word);
+    }
+    if (out->operand != NULL) {
+        return mn_fail(cx, MN_CONFIG, "%s: takes one %s, but got '%s' and '%s'", command->name,
+                       command->operand, out->operand, word);
+    }
+    out->operand = word;
+    return MN_OK;
+}
+
+int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+                    int argc, char **argv, struct arguments *out) {
+    *out = (struct arguments){.progress = 1, .split = -1, .meta_epoch = -1};
+    int status = texts_room(cx, arena, argc, &out->sets);
+    if (status == MN_OK) {
+        status = texts_room(cx, arena, argc, &out->plugin_dirs);
+    }
+    int words_only = 0;
+    for (int i = 2; status == MN_OK && i < argc; i++) {
+        if (!words_only && strcmp(argv[i], "--") == 0) {
+            words_only = 1;
+        } else if (!words_only && argv[i][0] == '-' && argv[i][1] != '\0') {
+            status = flag_parse(cx, command, argc, argv, &i, out);
+        } else {
+            status = operand_store(cx, command, argv[i], out);
+        }
+    }
+    if (status != MN_OK || out->help) {
+        return status;
+    }
+    if (command->operand != NULL && out->operand == NULL && !command->operand_optional) {
+        return mn_fail(cx, MN_CONFIG, "%s: %s is missing; see 'metanas %s --help'", command->name,
+                       command->operand, command->name);
+    }
+    return MN_OK;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+void *probe_array(struct probe *probe, int64_t count, size_t size) {
+    void *at = mn__arena_array(&probe->arena, (size_t)(count > 0 ? count : 1), size);
+    if (at == NULL) {
+        no_memory(probe->cx);
+        return NULL;
+    }
+    return memset(at, 0, (size_t)(count > 0 ? count : 1) * size);
+}
+
+/* ---- output --------------------------------------------------------------------------------- */
+
+int probe_put(struct probe *probe, const char *name, enum mn__dtype dtype, int n_dims,
+              const int64_t *dims, const void *data) {
+    struct outputs *out = &probe->out;
+    if (out->n == out->room) {
+        const int room = out->room > 0 ? 2 * out->room : 64;
+        struct mn__tensor *at = probe_array(probe, room, sizeof *at);
+        if (at == NULL) {
+            return MN_NOMEM;
+        }
+        if (out->n > 0) {
+            memcpy(at, out->at, (size_t)out->n * sizeof *at);
+        }
+        out->at = at;
+        out->room = room;
+    }
+    struct mn__tensor *t = &out->at[out->n++];
+    *t = (struct mn__tensor){.name = mn__arena_text(&probe->arena, name),
+                             .dtype = dtype,
+                             .n_dims = n_dims,
+                             .data = data};
+    memcpy(t->dims, dims, (size_t)n_dims * sizeof *dims);
+    return t->name != NULL ? MN_OK : no_memory(probe->cx);
+}
+
+static int put_segments(struct probe *probe, const char *prefix, int architecture,
+                        const mn_real *from) {
+    const struct mn_model *model = probe->experiment.model;
+    const struct mn_dims *d = mn__model_dims(model);
+    const int n = architecture ? d->n_a_segments : d->n_w_segments;
+    int status = MN_OK;
+    for (int i = 0; status == MN_OK && i < n; i++) {
+        const struct mn_segment *s = mn__model_segment(model, architecture, i);
+        char name[256];
+        snprintf(name, sizeof name, "%s%s", prefix, s->name);
+        status = probe_put(probe, name, probe_real(), s->n_dims, s->dims, from + s->offset);
+    }
+    return status;
+}
+
+static int put_point(struct probe *probe, const char *prefix, const struct mn_point *at) {
+    const int status = put_segments(probe, prefix, 0, at->w);
+    return status == MN_OK ? put_segments(probe, prefix, 1, at->a) : status;
+}
+
+/* The mixtures of a group's edges become the rows of one tensor. */
+static int put_mixtures(struct probe *probe, const mn_real *mixture) {
+    const struct mn_model *model = probe->experiment.model;
+    const int n = mn__model_n_mixtures(model);
+    int status = MN_OK;
+    for (int i = 0, next; status == MN_OK && i < n; i = next) {
+        const struct mn__mixture *x = mn__model_mixture(model, i);
+        next = i + 1;
+        while (next < n && !x->is_input && !mn__model_mixture(model, next)->is_input &&
+               strcmp(mn__model_mixture(model, next)->group, x->group) == 0) {
+            next++;
+        }
+        const int64_t dims[2] = {next - i, x->n_choices};
+        char name[256];
+        snprintf(name, sizeof name, "mixture.%s.%s", x->group, x->is_input ? "in" : "op");
+        status = probe_put(probe, name, probe_real(), x->is_input ? 1 : 2, dims + x->is_input,
+                           mixture + x->choice0);
+    }
+    return status;
+}
+
+/* ---- one pass ------------------------------------------------------------------------------- */
+
+struct pass_result {
+    mn_real *logits, *mixture;
+    struct mn_point gradient;
+    double *loss;
+    int64_t *hits;
+};
+
+static int pass_room(struct probe *probe, struct pass_result *result) {
+    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    result->logits = probe_array(probe, (int64_t)probe->n * d->ways, sizeof(mn_real));
+    result->mixture = probe_array(probe, d->n_choices, sizeof(mn_real));
+    result->gradient.w = probe_array(probe, d->n_w, sizeof(mn_real));
+    result->gradient.a = probe_array(probe, d->n_a, sizeof(mn_real));
+    result->loss = probe_array(probe, 1, sizeof *result->loss);
+    result->hits = probe_array(probe, 1, sizeof *result->hits);
+    return mn__cx_of(probe->cx)->status;
+}
+
+static int put_pass(struct probe *probe, const struct pass_result *result) {
+    const int64_t one[] = {1};
+    const int64_t shape[] = {probe->n, mn__model_dims(probe->experiment.model)->ways};
+    int status = probe_put(probe, "logits", probe_real(), 2, shape, result->logits);
+    if (status == MN_OK) {
+        status = probe_put(probe, "loss", MN__F64, 1, one, result->loss);
+    }
+    if (status == MN_OK) {
+        status = probe_put(probe, "hits", MN__I64, 1, one, result->hits);
+    }
+    if (status == MN_OK) {
+        status = put_point(probe, "grad.", &result->gradient);
+    }
+    return status == MN_OK ? put_mixtures(probe, result->mixture) : status;
+}
+
+static int run_pass(struct probe *probe) {
+    struct pass_result result;
+    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    const uint32_t flags = MN_PASS_GRAD_W | (d->n_a > 0 ? MN_PASS_GRAD_A : 0u) |
+                           (probe->arguments->training ? MN_PASS_TRAINING : 0u);
+    const struct mn_pass pass = {
+        .size = sizeof pass, .flags = flags, .progress = probe->arguments->progress};
+    const struct mn_set batch = {.n = probe->n, .images = probe->images, .labels = probe->labels};
+    int status = pass_room(probe, &result);
+    struct mn_outcome outcome = {.size = sizeof outcome,
+                                 .logits = result.logits,
+                                 .d_w = result.gradient.w,
+                                 .d_a = result.gradient.a,
+                                 .mixture = result.mixture};
+    if (status == MN_OK) {
+        status = mn_model_pass(probe->cx, probe->experiment.model, &probe->state.meta, &batch,
+                               &pass, &outcome);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    *result.loss = outcome.loss;
+    *result.hits = outcome.hits;
+    return put_pass(probe, &result);
+}
+
+/* ---- the command ---------------------------------------------------------------------------- */
+
+static int check_arguments(struct mn_cx *cx, const struct arguments *a) {
+    if (a->init != NULL && (a->state != NULL || a->out != NULL || a->learn || a->meta)) {
+        return mn_fail(cx, MN_CONFIG,
+                       "probe: --init stands alone with --shape; the other flags need --state");
+    }
+    if (a->init != NULL && a->shape == NULL) {
+        return mn_fail(cx, MN_CONFIG, "probe: --init needs --shape C,H,W");
+    }
+    if (a->init == NULL && a->shape != NULL) {
+        return mn_fail(cx, MN_CONFIG,
+                       "probe: --shape goes with --init; otherwise 'images' tells the shape");
+    }
+    if (a->init == NULL && (a->state == NULL || a->out == NULL)) {
+        return mn_fail(cx, MN_CONFIG, "probe: %s is missing; see 'metanas probe --help'",
+                       a->state == NULL ? "--state IN" : "--out OUT");
+    }
+    if (a->learn && a->meta) {
+        return mn_fail(cx, MN_CONFIG, "probe: --learn and --meta exclude each other");
+    }
+    return MN_OK;
+}
+
+/* "1,28,28" */
+static int parse_shape(struct mn_cx *cx, const char *text, int shape[3]) {
+    const char *at = text;
+    for (int d = 0; d < 3; d++) {
+        char number[16];
+        int64_t value;
+        const size_t n = strcspn(at, ",");
+        snprintf(number, sizeof number, "%.*s", (int)n, at);
+        if (n >= sizeof number || !mn__text_int(number, &value) || value < 1 || value > 100000 ||
+            (at[n] == ',') != (d < 2)) {
+            return mn_fail(cx, MN_CONFIG, "probe: --shape is '%s'; expected C,H,W, like 1,28,28",
+                           text);
+        }
+        shape[d] = (int)value;
+        at += n + (d < 2);
+    }
+    return MN_OK;
+}
+
+static int run_init(struct probe *probe) {
+    int shape[3];
+    struct mn_cx *cx = probe->cx;
+    const struct mn__open more = {.flags = MN__OPEN_NO_DATA, .shape = shape, .max_batch = 1};
+    int status = parse_shape(cx, probe->arguments->shape, shape);
+    if (status == MN_OK) {
+        status = open_experiment(cx, probe->arguments, probe->arguments->operand, &more,
+                                 &probe->experiment);
+    }
+    if (status == MN_OK) {
+        status = mn__state_new(&probe->experiment, cx, &probe->state);
+    }
+    return status == MN_OK ? put_point(probe, "", &probe->state.meta) : status;
+}
+
+/* Where in a run the probe stands: after the warm-up, unless told otherwise. */
+static void set_where(struct probe *probe) {
+    const struct mn__experiment *x = &probe->experiment;
+    const struct arguments *a = probe->arguments;
+    const int64_t last = x->run.meta_epochs > 0 ? x->run.meta_epochs - 1 : 0;
+    probe->cx->where = (struct mn_where){.size = sizeof probe->cx->where,
+                                         .split = a->split >= 0 ? a->split : MN_TRAIN,
+                                         .seed = (uint64_t)x->run.seed,
+                                         .meta_epoch = a->meta_epoch >= 0 ? a->meta_epoch : last,
+                                         .meta_epochs = x->run.meta_epochs,
+                                         .adapts = MN_ADAPTS_W | MN_ADAPTS_A};
+}
+
+static int run_state(struct probe *probe) {
+    struct mn__workspace *workspace = NULL;
+    int status = probe_read(probe);
+    if (status == MN_OK) {
+        status = mn__workspace_new(probe->cx, probe->experiment.model, &workspace);
+    }
+    if (status == MN_OK) {
+        mn__cx_of(probe->cx)->workspace = workspace;
+        set_where(probe);
+        status = probe->mode == PROBE_PASS ? run_pass(probe) : probe_learn(probe);
+    }
+    if (status == MN_OK && probe->mode != PROBE_PASS) {
+        status = put_point(probe, "", &probe->state.meta);
+    }
+    mn__cx_of(probe->cx)->workspace = NULL;
+    mn__workspace_free(workspace);
+    return status;
+}
+
+static int run_probe(struct mn_cx *cx, const struct arguments *arguments) {
+    struct probe probe = {.cx = cx, .arguments = arguments};
+    probe.mode = arguments->meta ? PROBE_META : arguments->learn ? PROBE_LEARN : PROBE_PASS;
+    int status = check_arguments(cx, arguments);
+    if (status == MN_OK) {
+        status = arguments->init != NULL ? run_init(&probe) : run_state(&probe);
+    }
+    if (status == MN_OK) {
+        status = mn__tensors_write(cx, arguments->init != NULL ? arguments->init : arguments->out,
+                                   probe.out.n, probe.out.at, 0, NULL);
+    }
+    mn__state_fini(&probe.state);
+    mn__experiment_close(&probe.experiment);
+    mn__arena_fini(&probe.arena);
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"state", "IN", "safetensors file with weights, alphas, images and labels",
+     offsetof(struct arguments, state), FLAG_TEXT, 0},
+    {"out", "OUT", "safetensors file to write", offsetof(struct arguments, out), FLAG_TEXT, 'o'},
+    {"progress", "P", "position in the task for annealed mixers, 0 to 1 (default 1)",
+     offsetof(struct arguments, progress), FLAG_FRACTION, 0},
+    {"learn", NULL, "run the task learner over images [S,N,C,H,W]",
+     offsetof(struct arguments, learn), FLAG_SWITCH, 0},
+    {"meta", NULL, "run it over T tasks, then the meta learner once",
+     offsetof(struct arguments, meta), FLAG_SWITCH, 0},
+    {"training", NULL, "drop path and mixer noise on", offsetof(struct arguments, training),
+     FLAG_SWITCH, 0},
+    {"split", "SPLIT", "train (default), val or test: whose settings hold",
+     offsetof(struct arguments, split), FLAG_SPLIT, 0},
+    {"meta-epoch", "E", "meta-epoch to stand at (default: the last)",
+     offsetof(struct arguments, meta_epoch), FLAG_COUNT, 0},
+    {"init", "OUT", "write fresh weights and alphas instead", offsetof(struct arguments, init),
+     FLAG_TEXT, 0},
+    {"shape", "C,H,W", "image shape for --init", offsetof(struct arguments, shape), FLAG_TEXT, 0},
+    {"set", "KEY=VALUE", "override an option (may repeat)", offsetof(struct arguments, sets),
+     FLAG_TEXTS, 0},
+};
+
+const struct command command_probe = {
+    .name = "probe",
+    .operand = "CONFIG",
+    .doc = "run the configured model or learners on given tensors, write what they compute",
+    .more = "  metanas probe CONFIG --state IN --out OUT [--progress P]   one forward and backward "
+            "pass\n"
+            "  metanas probe CONFIG --state IN --out OUT --learn          the task learner\n"
+            "  metanas probe CONFIG --state IN --out OUT --meta           task and meta learner\n"
+            "  metanas probe CONFIG --init OUT --shape C,H,W              an initial state\n"
+            "No data set is needed. docs/state-names.md lists the tensors.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_probe,
+};

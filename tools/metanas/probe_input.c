@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* One name that must be in the file. */
+struct expected {
+    const char *name;
+    int n_dims;
+    int64_t dims[8];
+};
+
+struct input {
+    struct probe *probe;
+    const char *path;
+    struct mn__tensors tensors;
+    struct expected *expected;
+    int n_expected;
+    int faults;
+};
+
+static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "[");
+    for (int d = 0; d < n_dims && used < size; d++) {
+        used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, d > 0 ? ", " : "", dims[d]);
+    }
+    if (used < size) {
+        snprintf(out + used, size - used, "]");
+    }
+}
+
+MN_PRINTF(3, 4)
+static void fault(struct input *in, const char *name, const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fprintf(stderr, "%s: tensor '%s': %s\n", in->path, name, text);
+    in->faults++;
+}
+
+/* ---- sizes from the images ------------------------------------------------------------------ */
+
+static const char *const image_shapes[] = {"", "[N, C, H, W]", "[S, N, C, H, W]",
+                                           "[T, S, N, C, H, W]"};
+
+static int sane_size(int64_t n) {
+    return n >= 1 && n <= INT32_MAX;
+}
+
+static int all_sane(const struct mn__tensor *t) {
+    for (int d = 0; d < t->n_dims; d++) {
+        if (!sane_size(t->dims[d])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The tensor `name` with n_dims sizes of at least 1, or NULL after a fault. */
+static const struct mn__tensor *sized(struct input *in, const char *name, int n_dims,
+                                      const char *form) {
+    char have[160];
+    const struct mn__tensor *t = mn__tensors_find(&in->tensors, name);
+    if (t == NULL) {
+        fault(in, name, "missing; expected shape %s", form);
+        return NULL;
+    }
+    shape_text(t->n_dims, t->dims, have, sizeof have);
+    if (t->n_dims != n_dims) {
+        fault(in, name, "shape %s; expected %s", have, form);
+        return NULL;
+    }
+    if (!all_sane(t)) {
+        fault(in, name, "shape %s; every size must be at least 1", have);
+        return NULL;
+    }
+    return t;
+}
+
+/* Sets the counts of the probe and the image shape; 0 = unknown. */
+static int image_sizes(struct input *in, int shape[3]) {
+    struct probe *p = in->probe;
+    const int lead = (int)p->mode;
+    const struct mn__tensor *t = sized(in, "images", lead + 3, image_shapes[lead]);
+    if (p->mode == PROBE_META) {
+        const struct mn__tensor *q = sized(in, "query_images", 5, "[T, Q, C, H, W]");
+        p->n_query = q != NULL ? (int32_t)q->dims[1] : 0;
+    }
+    p->tasks = p->steps = 1;
+    if (t == NULL) {
+        return 0;
+    }
+    p->n = (int32_t)t->dims[lead - 1];
+    p->steps = lead > 1 ? t->dims[lead - 2] : 1;
+    p->tasks = lead > 2 ? t->dims[0] : 1;
+    for (int d = 0; d < 3; d++) {
+        shape[d] = (int)t->dims[lead + d];
+    }
+    return 1;
+}
+
+/* ---- names and shapes ----------------------------------------------------------------------- */
+
+static void expect(struct input *in, const char *name, int n_dims, const int64_t *dims) {
+    struct expected *e = &in->expected[in->n_expected++];
+    e->name = name;
+    e->n_dims = n_dims;
+    memcpy(e->dims, dims, (size_t)n_dims * sizeof *dims);
+}
+
+/* A tensor of `lead` counts (tasks, steps, images: the last ones), with [C, H, W] for images. */
+static void expect_set(struct input *in, const char *name, int lead, const int64_t *counts,
+                       int is_images) {
+    const struct mn_dims *d = mn__model_dims(in->probe->experiment.model);
+    int64_t dims[8];
+    memcpy(dims, counts, (size_t)lead * sizeof *counts);
+    dims[lead] = d->channels;
+    dims[lead + 1] = d->height;
+    dims[lead + 2] = d->width;
+    expect(in, name, is_images ? lead + 3 : lead, dims);
+}
+
+static int expect_all(struct input *in) {
+    struct probe *p = in->probe;
+    const struct mn_model *model = p->experiment.model;
+    const struct mn_dims *d = mn__model_dims(model);
+    const int n_segments[2] = {d->n_w_segments, d->n_a_segments};
+    in->expected = probe_array(p, n_segments[0] + n_segments[1] + 4, sizeof *in->expected);
+    if (in->expected == NULL) {
+        return MN_NOMEM;
+    }
+    for (int architecture = 0; architecture < 2; architecture++) {
+        for (int i = 0; i < n_segments[architecture]; i++) {
+            const struct mn_segment *s = mn__model_segment(model, architecture, i);
+            expect(in, s->name, s->n_dims, s->dims);
+        }
+    }
+    const int lead = (int)p->mode;
+    const int64_t counts[] = {p->tasks, p->steps, p->n}, query[] = {p->tasks, p->n_query};
+    expect_set(in, "images", lead, counts + 3 - lead, 1);
+    expect_set(in, "labels", lead, counts + 3 - lead, 0);
+    if (p->n_query > 0) {
+        expect_set(in, "query_images", 2, query, 1);
+        expect_set(in, "query_labels", 2, query, 0);
+    }
+    return MN_OK;
+}
+
+static int is_labels(const char *name) {
+    return strcmp(name, "labels") == 0 || strcmp(name, "query_labels") == 0;
+}
+
+static void check_one(struct input *in, const struct expected *e) {
+    char have[160], wanted[160];
+    const struct mn__tensor *t = mn__tensors_find(&in->tensors, e->name);
+    shape_text(e->n_dims, e->dims, wanted, sizeof wanted);
+    if (t == NULL) {
+        fault(in, e->name, "missing; expected shape %s", wanted);
+        return;
+    }
+    shape_text(t->n_dims, t->dims, have, sizeof have);
+    if (t->n_dims != e->n_dims ||
+        memcmp(t->dims, e->dims, (size_t)e->n_dims * sizeof *e->dims) != 0) {
+        fault(in, e->name, "shape %s; expected %s", have, wanted);
+        return;
+    }
+    const int real = t->dtype == MN__F32 || t->dtype == MN__F64;
+    const int whole = t->dtype == MN__I32 || t->dtype == MN__I64;
+    if (is_labels(e->name) ? !whole : !real) {
+        fault(in, e->name, "wrong element type; expected %s",
+              is_labels(e->name) ? "I64 or I32" : "F32 or F64");
+    }
+}
+
+/* Names that image_sizes reported already when they are missing or of the wrong rank. */
+static int reported(const struct input *in, const char *name) {
+    const char *names[] = {"images", "labels", "query_images", "query_labels"};
+    const int n = in->probe->mode == PROBE_META ? 4 : 2;
+    for (int i = 0; i < n; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void check_names(struct input *in) {
+    for (int i = 0; i < in->n_expected; i++) {
+        check_one(in, &in->expected[i]);
+    }
+    for (int i = 0; i < in->tensors.n; i++) {
+        const char *name = in->tensors.tensors[i].name;
+        int known = reported(in, name);
+        for (int k = 0; !known && k < in->n_expected; k++) {
+            known = strcmp(name, in->expected[k].name) == 0;
+        }
+        if (!known) {
+            fault(in, name, "not expected here; remove it");
+        }
+    }
+}
+
+/* ---- content -------------------------------------------------------------------------------- */
+
+static int read_reals(struct input *in, const char *name, mn_real **out) {
+    const struct mn__tensor *t = mn__tensors_find(&in->tensors, name);
+    *out = probe_array(in->probe, mn__tensor_count(t), sizeof **out);
+    return *out != NULL ? mn__tensor_reals(in->probe->cx, t, *out) : MN_NOMEM;
+}
+
+static int read_labels(struct input *in, const char *name, int32_t **out) {
+    const struct mn__tensor *t = mn__tensors_find(&in->tensors, name);
+    const int ways = mn__model_dims(in->probe->experiment.model)->ways;
+    const int64_t n = mn__tensor_count(t);
+    *out = probe_array(in->probe, n, sizeof **out);
+    const int status = *out != NULL ? mn__tensor_ints(in->probe->cx, t, *out) : MN_NOMEM;
+    for (int64_t i = 0; status == MN_OK && i < n; i++) {
+        if ((*out)[i] < 0 || (*out)[i] >= ways) {
+            fault(in, name, "element %" PRId64 " is %d; expected 0 to %d (task.ways is %d)", i,
+                  (*out)[i], ways - 1, ways);
+            break;
+        }
+    }
+    return status;
+}
+
+static int read_segments(struct input *in, int architecture, mn_real *to) {
+    const struct mn_model *model = in->probe->experiment.model;
+    const struct mn_dims *d = mn__model_dims(model);
+    const int n = architecture ? d->n_a_segments : d->n_w_segments;
+    int status = MN_OK;
+    for (int i = 0; status == MN_OK && i < n; i++) {
+        const struct mn_segment *s = mn__model_segment(model, architecture, i);
+        status = mn__tensor_reals(in->probe->cx, mn__tensors_find(&in->tensors, s->name),
+                                  to + s->offset);
+    }
+    return status;
+}
+
+static int read_content(struct input *in) {
+    struct probe *p = in->probe;
+    int status = mn__state_new(&p->experiment, p->cx, &p->state);
+    if (status == MN_OK) {
+        status = read_segments(in, 0, p->state.meta.w);
+    }
+    if (status == MN_OK) {
+        status = read_segments(in, 1, p->state.meta.a);
+    }
+    if (status == MN_OK) {
+        status = read_reals(in, "images", &p->images);
+    }
+    if (status == MN_OK) {
+        status = read_labels(in, "labels", &p->labels);
+    }
+    if (status == MN_OK && p->mode == PROBE_META) {
+        status = read_reals(in, "query_images", &p->query_images);
+    }
+    if (status == MN_OK && p->mode == PROBE_META) {
+        status = read_labels(in, "query_labels", &p->query_labels);
+    }
+    return status;
+}
+
+static int count_faults(const struct input *in) {
+    return in->faults == 0 ? MN_OK
+                           : mn_fail(in->probe->cx, MN_IO,
+                                     "%s: %d fault%s; 'metanas validate %s --tensors' lists names "
+                                     "and shapes",
+                                     in->path, in->faults, in->faults > 1 ? "s" : "",
+                                     in->probe->arguments->operand);
+}
+
+static int check_and_read(struct input *in) {
+    struct probe *p = in->probe;
+    int shape[3] = {0, 0, 0};
+    const int have_images = image_sizes(in, shape);
+    const struct mn__open more = {.flags = MN__OPEN_NO_DATA,
+                                  .shape = have_images ? shape : NULL,
+                                  .max_batch = p->n > p->n_query ? p->n : p->n_query};
+    int status = open_experiment(p->cx, p->arguments, p->arguments->operand, &more, &p->experiment);
+    if (status == MN_OK && have_images) {
+        status = expect_all(in);
+        if (status == MN_OK) {
+            check_names(in);
+        }
+    }
+    if (status == MN_OK) {
+        status = count_faults(in);
+    }
+    if (status == MN_OK) {
+        status = read_content(in);
+    }
+    return status == MN_OK ? count_faults(in) : status;
+}
+
+int probe_read(struct probe *probe) {
+    struct input in = {.probe = probe, .path = probe->arguments->state};
+    int status = mn__tensors_read(probe->cx, in.path, &in.tensors);
+    if (status == MN_OK) {
+        status = check_and_read(&in);
+        mn__tensors_fini(&in.tensors);
+    }
+    return status;
+}

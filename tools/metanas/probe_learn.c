@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe.h"
+
+#include <string.h>
+
+/* ---- without noise -------------------------------------------------------------------------- */
+
+static int (*pass_as_asked)(struct mn_cx *, const struct mn_model *, const struct mn_point *,
+                            const struct mn_set *, const struct mn_pass *, struct mn_outcome *);
+
+/* Learners ask for training passes. A probe is compared with other programs, which cannot draw our
+ * random numbers, so it takes drop path and mixer noise away again unless told to keep them. */
+static int pass_without_noise(struct mn_cx *cx, const struct mn_model *model,
+                              const struct mn_point *at, const struct mn_set *batch,
+                              const struct mn_pass *pass, struct mn_outcome *out) {
+    struct mn_pass quiet = {0};
+    memcpy(&quiet, pass, pass->size < sizeof quiet ? pass->size : sizeof quiet);
+    quiet.flags &= ~(uint32_t)MN_PASS_TRAINING;
+    return pass_as_asked(cx, model, at, batch, &quiet, out);
+}
+
+static void silence_noise(void) {
+    pass_as_asked = mn__host_table()->model_pass;
+    mn__host_table()->model_pass = pass_without_noise;
+}
+
+/* ---- the task learner ----------------------------------------------------------------------- */
+
+struct losses {
+    int64_t steps;
+    double *at; /* [steps] of this task */
+    int64_t done;
+};
+
+static int record_loss(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
+                       double skip_share, const struct mn_point *now) {
+    struct losses *losses = data;
+    if (step < 0 || step >= losses->steps) {
+        return mn_fail(cx, MN_INTERNAL, "the task learner reports step %lld of %lld",
+                       (long long)step, (long long)losses->steps);
+    }
+    losses->at[step] = loss;
+    losses->done++;
+    return MN_OK;
+}
+
+static int64_t image_reals(const struct probe *probe) {
+    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    return (int64_t)d->channels * d->height * d->width;
+}
+
+/* Task t: its support set is all its mini-batches. */
+static struct mn_task task_of(const struct probe *probe, int64_t t) {
+    const int64_t support = probe->steps * probe->n;
+    struct mn_task task = {.size = sizeof task,
+                           .ways = mn__model_dims(probe->experiment.model)->ways};
+    task.support.n = (int32_t)support;
+    task.support.images = probe->images + t * support * image_reals(probe);
+    task.support.labels = probe->labels + t * support;
+    if (probe->mode == PROBE_META) {
+        task.query.n = probe->n_query;
+        task.query.images = probe->query_images + t * probe->n_query * image_reals(probe);
+        task.query.labels = probe->query_labels + t * probe->n_query;
+    }
+    return task;
+}
+
+static int adapt(struct probe *probe, const struct mn_task *task, struct mn_set *sets,
+                 struct mn_point *params, mn_real *learner, double *losses) {
+    struct mn__cx *c = mn__cx_of(probe->cx);
+    const struct mn__batches batches = {probe->steps, sets};
+    struct losses record = {probe->steps, losses, 0};
+    for (int64_t s = 0; s < probe->steps; s++) {
+        sets[s] =
+            (struct mn_set){.n = probe->n,
+                            .images = task->support.images + s * probe->n * image_reals(probe),
+                            .labels = task->support.labels + s * probe->n};
+    }
+    c->prescribed = &batches;
+    c->on_step = record_loss;
+    c->on_step_data = &record;
+    int status = mn__adapt(&probe->experiment, probe->cx, task, params, learner);
+    c->prescribed = NULL;
+    c->on_step = NULL;
+    if (status == MN_OK && record.done != probe->steps) {
+        status = mn_fail(probe->cx, MN_INTERNAL, "the task learner ran %lld steps of %lld",
+                         (long long)record.done, (long long)probe->steps);
+    }
+    return status;
+}
+
+/* ---- the meta learner ----------------------------------------------------------------------- */
+
+struct meta_step {
+    struct mn_point adapted;
+    struct mn_point *deltas; /* [tasks] */
+    mn_real *learner;
+    struct mn_set *sets;
+    double *losses;
+};
+
+static void point_room(struct probe *probe, struct mn_point *point) {
+    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    point->w = probe_array(probe, d->n_w, sizeof(mn_real));
+    point->a = probe_array(probe, d->n_a, sizeof(mn_real));
+}
+
+static int meta_room(struct probe *probe, struct meta_step *m) {
+    m->learner = probe_array(probe, probe->experiment.n_state, sizeof(mn_real));
+    m->sets = probe_array(probe, probe->steps, sizeof *m->sets);
+    m->losses = probe_array(probe, probe->tasks * probe->steps, sizeof *m->losses);
+    m->deltas = probe_array(probe, probe->tasks, sizeof *m->deltas);
+    point_room(probe, &m->adapted);
+    for (int64_t t = 0; m->deltas != NULL && t < probe->tasks; t++) {
+        point_room(probe, &m->deltas[t]);
+    }
+    return mn__cx_of(probe->cx)->status;
+}
+
+static int one_task(struct probe *probe, struct meta_step *m, int64_t t) {
+    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    const struct mn_task task = task_of(probe, t);
+    probe->cx->where.task = t;
+    mn_vec_copy(d->n_w, probe->state.meta.w, m->adapted.w);
+    mn_vec_copy(d->n_a, probe->state.meta.a, m->adapted.a);
+    mn_vec_fill(probe->experiment.n_state, 0, m->learner);
+    int status =
+        adapt(probe, &task, m->sets, &m->adapted, m->learner, m->losses + t * probe->steps);
+    if (status == MN_OK && probe->mode == PROBE_META) {
+        status = mn__meta_delta(&probe->experiment, probe->cx, &task, &probe->state.meta,
+                                &m->adapted, &m->deltas[t]);
+    }
+    return status;
+}
+
+static int put_losses(struct probe *probe, const struct meta_step *m) {
+    const int64_t dims[2] = {probe->tasks, probe->steps};
+    const int skip = probe->mode == PROBE_LEARN;
+    return probe_put(probe, "losses", MN__F64, 2 - skip, dims + skip, m->losses);
+}
+
+int probe_learn(struct probe *probe) {
+    struct meta_step m;
+    int status = meta_room(probe, &m);
+    if (!probe->arguments->training) {
+        silence_noise();
+    }
+    for (int64_t t = 0; status == MN_OK && t < probe->tasks; t++) {
+        status = one_task(probe, &m, t);
+    }
+    if (status == MN_OK && probe->mode == PROBE_META) {
+        probe->cx->where.task = 0;
+        status = mn__meta_update(&probe->experiment, probe->cx, &probe->state.meta, probe->tasks,
+                                 m.deltas);
+    } else if (status == MN_OK) {
+        probe->state.meta = m.adapted;
+    }
+    return status == MN_OK ? put_losses(probe, &m) : status;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "rundir.h"
+
+#include "command.h"
+
+#include "run/file.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_RUNS = 100000 };
+
+int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
+                const char **out) {
+    const size_t n = strlen(dir);
+    *out = mn__arena_format(arena, "%s%s%s", dir, n > 0 && dir[n - 1] == '/' ? "" : "/", name);
+    return *out != NULL ? MN_OK : no_memory(cx);
+}
+
+static int make_given(struct mn_cx *cx, struct mn__arena *arena, const char *out) {
+    static const char *const traces[] = {"checkpoint.safetensors", "metrics.jsonl"};
+    for (size_t i = 0; i < sizeof traces / sizeof traces[0]; i++) {
+        const char *file;
+        if (rundir_file(cx, arena, out, traces[i], &file) != MN_OK) {
+            return MN_NOMEM;
+        }
+        if (access(file, F_OK) == 0) {
+            return mn_fail(cx, MN_CONFIG,
+                           "%s holds a run already; 'metanas resume %s' goes on with it, another "
+                           "--out starts anew",
+                           out, out);
+        }
+    }
+    return mn__file_folder(cx, out);
+}
+
+static int make_next(struct mn_cx *cx, struct mn__arena *arena, const char *name,
+                     const char **dir) {
+    const int status = mn__file_folder(cx, "runs");
+    if (status != MN_OK) {
+        return status;
+    }
+    for (int i = 1; i <= MOST_RUNS; i++) {
+        const size_t mark = mn__arena_mark(arena);
+        *dir = mn__arena_format(arena, "runs/%s-%d", name, i);
+        if (*dir == NULL) {
+            return no_memory(cx);
+        }
+        if (mkdir(*dir, 0777) == 0) {
+            return MN_OK;
+        }
+        if (errno != EEXIST) {
+            return mn_fail(cx, MN_IO, "cannot make directory %s: %s", *dir, strerror(errno));
+        }
+        mn__arena_release(arena, mark);
+    }
+    return mn_fail(cx, MN_IO, "runs/%s-1 to -%d are all taken; give --out", name, MOST_RUNS);
+}
+
+int rundir_make(struct mn_cx *cx, struct mn__arena *arena, const char *out, const char *name,
+                const char **dir) {
+    if (out != NULL) {
+        *dir = out;
+        return make_given(cx, arena, out);
+    }
+    return make_next(cx, arena, name, dir);
+}
+
+int rundir_check(struct mn_cx *cx, const char *dir) {
+    struct stat about;
+    if (stat(dir, &about) != 0) {
+        return mn_fail(cx, MN_IO, "%s: %s; expected a run directory, as 'metanas train' makes", dir,
+                       strerror(errno));
+    }
+    if (!S_ISDIR(about.st_mode)) {
+        return mn_fail(cx, MN_IO,
+                       "%s: not a directory; expected a run directory, as 'metanas train' makes",
+                       dir);
+    }
+    return MN_OK;
+}
+
+/* The last line of metrics.jsonl that holds a validation result. */
+static json_t *last_validation(const char *path) {
+    json_t *last = NULL;
+    char *line = NULL;
+    size_t size = 0;
+    FILE *in = fopen(path, "r");
+    while (in != NULL && getline(&line, &size, in) > 0) {
+        json_t *object = json_loads(line, 0, NULL);
+        if (json_is_number(json_object_get(object, "accuracy_mean"))) {
+            json_decref(last);
+            last = json_incref(object);
+        }
+        json_decref(object);
+    }
+    free(line);
+    if (in != NULL) {
+        fclose(in);
+    }
+    return last;
+}
+
+int rundir_report(struct mn_cx *cx, const char *dir) {
+    struct mn__arena arena = {0};
+    const char *path;
+    const int status = rundir_file(cx, &arena, dir, "metrics.jsonl", &path);
+    if (status == MN_OK) {
+        json_t *last = last_validation(path);
+        if (last != NULL) {
+            printf("validation accuracy %.2f%% +- %.2f%%\n",
+                   100 * json_number_value(json_object_get(last, "accuracy_mean")),
+                   100 * json_number_value(json_object_get(last, "accuracy_ci95")));
+        }
+        json_decref(last);
+        printf("saved in %s; test it with: metanas test %s\n", dir, dir);
+    }
+    mn__arena_fini(&arena);
+    return status;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_RUNDIR_H
+#define METANAS_RUNDIR_H
+
+/* The run directory (docs/configuration.md): making one, finding one, what is in it. */
+
+#include "base/cx.h"
+
+/* Make the directory for a new run: `out`, or with NULL runs/NAME-N with the first N that is free.
+ * Refused where a run is in it already. */
+int rundir_make(struct mn_cx *cx, struct mn__arena *arena, const char *out, const char *name,
+                const char **dir);
+/* MN_IO with a message where `dir` is no run directory. */
+int rundir_check(struct mn_cx *cx, const char *dir);
+/* DIR/NAME in arena. */
+int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
+                const char **out);
+int rundir_write_config(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir);
+/* Print the last validation result of a run and how to test it. */
+int rundir_report(struct mn_cx *cx, const char *dir);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+#include "rundir.h"
+
+#include "run/metatrain.h"
+
+static int train(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir) {
+    struct mn__state state = {0};
+    int status = mn__state_new(experiment, cx, &state);
+    if (status == MN_OK) {
+        status = mn__metatrain(experiment, cx, &state, dir);
+    }
+    if (status == MN_OK) {
+        status = rundir_report(cx, dir);
+    }
+    mn__state_fini(&state);
+    return status;
+}
+
+static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
+    struct mn__experiment experiment = {0};
+    struct mn__arena arena = {0};
+    const char *dir = NULL;
+    int status = open_experiment(cx, arguments, arguments->operand, NULL, &experiment);
+    if (status == MN_OK) {
+        status = rundir_make(cx, &arena, arguments->out, experiment.run.name, &dir);
+    }
+    if (status == MN_OK) {
+        printf("run directory %s\n", dir);
+        fflush(stdout);
+        status = train(cx, &experiment, dir);
+    }
+    mn__experiment_close(&experiment);
+    mn__arena_fini(&arena);
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"set", "KEY=VALUE", "override an option: --set run.seed=2 (may repeat)",
+     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+    {"out", "DIR", "run directory (default: runs/NAME-N, the next that is free)",
+     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
+};
+
+const struct command command_train = {
+    .name = "train",
+    .operand = "CONFIG",
+    .doc = "meta-train as the configuration says, into a new run directory",
+    .more = "SIGINT, SIGTERM and SIGUSR1 save a checkpoint and end with exit code 75; "
+            "'metanas resume'\ngoes on from there. A second SIGINT leaves at once.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_train,
+};

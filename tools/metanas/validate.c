@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include "base/text.h"
+#include "sizes.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything but the configuration itself is printed as YAML comments, so that the output is the
+ * resolved configuration. */
+
+static void print_count(const char *what, int64_t n) {
+    char count[32];
+    printf("#   %-28s %14s\n", what, mn__text_count(n, count, sizeof count));
+}
+
+/* A part is what stands before the second dot for cells and blocks, before the first otherwise. */
+static size_t part_length(const char *name) {
+    const size_t first = strcspn(name, ".");
+    const int numbered = name[first] == '.' && name[first + 1] >= '0' && name[first + 1] <= '9';
+    return numbered ? first + 1 + strcspn(name + first + 1, ".") : first;
+}
+
+static void print_parts(const struct mn_model *model) {
+    const struct mn_dims *dims = mn__model_dims(model);
+    for (int i = 0; i < dims->n_w_segments;) {
+        const struct mn_segment *first = mn__model_segment(model, 0, i);
+        const size_t length = part_length(first->name);
+        int64_t n = 0;
+        for (; i < dims->n_w_segments; i++) {
+            const struct mn_segment *segment = mn__model_segment(model, 0, i);
+            if (part_length(segment->name) != length ||
+                strncmp(segment->name, first->name, length) != 0) {
+                break;
+            }
+            n += segment->count;
+        }
+        char part[64];
+        snprintf(part, sizeof part, "%.*s", (int)length, first->name);
+        print_count(part, n);
+    }
+}
+
+static int print_sizes(struct mn_cx *cx, const struct mn_model *model) {
+    const struct mn_dims *dims = mn__model_dims(model);
+    int64_t smallest, largest;
+    printf("# images %d x %d x %d, %d ways\n", dims->channels, dims->height, dims->width,
+           dims->ways);
+    printf("# weights\n");
+    print_parts(model);
+    print_count(dims->n_choices > 0 ? "one-shot network" : "network", dims->n_w);
+    if (dims->n_choices > 0) {
+        const int status = sizes_of_pruned(cx, model, &smallest, &largest);
+        if (status != MN_OK) {
+            return status;
+        }
+        print_count("pruned, the smallest", smallest);
+        print_count("pruned, the largest", largest);
+    }
+    print_count("architecture logits", dims->n_a);
+    return MN_OK;
+}
+
+/* Images of a mini-batch in meta-training. */
+static int64_t batch_images(const struct mn__experiment *x) {
+    const struct mn_task_learner *table = &x->task_learner.table.task_learner;
+    const int64_t shots = x->task.train_shots > 0 ? x->task.train_shots : x->task.shots;
+    const int32_t batch = table->max_batch != NULL ? table->max_batch(x->task_learner.self) : 0;
+    return batch > 0 ? batch : shots * x->task.ways;
+}
+
+/* A forward pass is one multiply-add a weight and pixel, a backward pass two more (gradients of the
+ * input and of the weight); each is two operations. */
+static void print_work(const struct mn__experiment *x) {
+    const struct mn_task_learner *table = &x->task_learner.table.task_learner;
+    const struct mn_where where = {.size = sizeof where,
+                                   .split = MN_TRAIN,
+                                   .meta_epoch = x->run.meta_epochs - 1,
+                                   .meta_epochs = x->run.meta_epochs};
+    const int64_t batch = batch_images(x);
+    const double step = 3 * 2 * mn__model_work(x->model) * (double)batch * 1e-9;
+    printf("# work (all candidates computed, forward and backward)\n");
+    printf("#   a step of %" PRId64 " images %16.2f GFLOP\n", batch, step);
+    const int64_t steps = table->steps != NULL ? table->steps(x->task_learner.self, &where) : 0;
+    if (steps > 0) {
+        printf("#   a meta-epoch of %" PRId64 " tasks x %" PRId64 " steps %10.2f GFLOP\n",
+               x->run.tasks_per_batch, steps,
+               step * (double)steps * (double)x->run.tasks_per_batch);
+    }
+}
+
+static void print_memory(const struct mn__experiment *x) {
+    const struct mn_dims *dims = mn__model_dims(x->model);
+    const int workers = mn__experiment_workers(x);
+    const uint64_t workspace = mn__model_workspace_bytes(x->model);
+    const uint64_t state = (uint64_t)(dims->n_w + dims->n_a + x->n_state) * sizeof(mn_real);
+    /* a copy and a meta-gradient for each task of the meta-batch, the meta state and its update */
+    const uint64_t states = state * (2 * (uint64_t)x->run.tasks_per_batch + 3);
+    char each[32], copies[32], all[32];
+    printf("# memory planned (without the data set)\n");
+    printf("#   %d workers x workspace of %s + weights of the tasks %s = %s\n", workers,
+           mn__text_bytes(workspace, each, sizeof each),
+           mn__text_bytes(states, copies, sizeof copies),
+           mn__text_bytes(workspace * (uint64_t)workers + states, all, sizeof all));
+}
+
+static void print_tensors(const struct mn_model *model) {
+    const struct mn_dims *dims = mn__model_dims(model);
+    printf("# tensors\n");
+    for (int architecture = 0; architecture < 2; architecture++) {
+        const int n = architecture ? dims->n_a_segments : dims->n_w_segments;
+        for (int i = 0; i < n; i++) {
+            const struct mn_segment *segment = mn__model_segment(model, architecture, i);
+            printf("#   %s [", segment->name);
+            for (int d = 0; d < segment->n_dims; d++) {
+                printf("%s%" PRId64, d > 0 ? ", " : "", segment->dims[d]);
+            }
+            printf("]\n");
+        }
+    }
+}
+
+static int print_all(struct mn_cx *cx, const struct mn__experiment *experiment, int tensors) {
+    int status = mn__experiment_write_config(experiment, stdout);
+    if (status == MN_OK && experiment->model != NULL) {
+        status = print_sizes(cx, experiment->model);
+    }
+    if (status == MN_OK && experiment->model != NULL) {
+        print_work(experiment);
+        print_memory(experiment);
+        if (tensors) {
+            print_tensors(experiment->model);
+        }
+    }
+    return status;
+}
+
+/* The data could not be opened: say what does not need it; the failure stays the result. */
+static int print_without_data(struct mn_cx *cx, const struct arguments *arguments) {
+    struct mn__experiment experiment = {0};
+    const struct mn__open more = {.flags = MN__OPEN_NO_DATA};
+    char message[MN__MESSAGE];
+    snprintf(message, sizeof message, "%s", mn__cx_message(cx));
+    mn__cx_clear(cx);
+    if (open_experiment(cx, arguments, arguments->operand, &more, &experiment) == MN_OK) {
+        print_all(cx, &experiment, arguments->tensors);
+        fflush(stdout);
+    }
+    mn__experiment_close(&experiment);
+    mn__cx_clear(cx);
+    return mn_fail(cx, MN_IO, "%s", message);
+}
+
+static int run_validate(struct mn_cx *cx, const struct arguments *arguments) {
+    struct mn__experiment experiment = {0};
+    int status = open_experiment(cx, arguments, arguments->operand, NULL, &experiment);
+    if (status == MN_OK) {
+        status = print_all(cx, &experiment, arguments->tensors);
+    }
+    mn__experiment_close(&experiment);
+    return status == MN_IO ? print_without_data(cx, arguments) : status;
+}
+
+static const struct flag flags[] = {
+    {"set", "KEY=VALUE", "override an option (may repeat)", offsetof(struct arguments, sets),
+     FLAG_TEXTS, 0},
+    {"tensors", NULL, "list the name and shape of every weight and logit",
+     offsetof(struct arguments, tensors), FLAG_SWITCH, 0},
+};
+
+const struct command command_validate = {
+    .name = "validate",
+    .operand = "CONFIG",
+    .doc = "check a configuration; print it resolved, with sizes, memory and work",
+    .more = "What is printed is itself a configuration: everything else stands in comments.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_validate,
+};
