@@ -31,7 +31,9 @@ struct mn__cx {
     const struct mn__instance *unit;      /* whose function runs: names log lines and bad options */
     struct mn__workspace *workspace;      /* for model passes; NULL = none on this thread */
     const struct mn__batches *prescribed; /* mini-batches given from outside (probe), or NULL */
-    size_t batch_mark;                    /* scratch before the last mini-batch, plus 1; 0 = none */
+    mn_real *batch_images;                /* of the last mini-batch, in scratch */
+    int32_t *batch_labels;
+    int32_t batch_room;                    /* images that they hold; 0 = there are none */
     const struct mn__instance *batch_unit; /* whose call drew it */
     void *claiming; /* struct mn__state while a meta learner starts, or NULL */
     int quiet;      /* highest log level printed */

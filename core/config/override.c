@@ -21,7 +21,11 @@ static int well_formed(const char *key) {
 static struct mn__yaml *read_value(struct mn__arena *arena, const char *name, const char *text,
                                    struct mn__faults *faults) {
     const int before = faults->count;
+    struct mn__fault *last = faults->last;
     struct mn__yaml *value = mn__yaml_parse_value(arena, name, text, faults);
+    for (struct mn__fault *f = last != NULL ? last->next : faults->first; f != NULL; f = f->next) {
+        f->mark.line = 0; /* lines and columns of one argument say little */
+    }
     if (value != NULL || faults->count > before) {
         return faults->count > before ? NULL : value;
     }

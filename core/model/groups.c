@@ -54,6 +54,10 @@ static int check_choices(struct mn_builder *b, const struct mn__instance *mixer,
                        "%s: %" PRId64 " choices over %d items; 1 to %d are possible", mixer->label,
                        choices, n_items, MOST_CHOICES);
     }
+    if (logits != 0 && mixer->table.mixer.backward == NULL) {
+        return mn_fail(b->cx, MN_INTERNAL, "%s: has logits, so it must have the function backward",
+                       mixer->label);
+    }
     if (logits != 0 && logits != choices) {
         return mn_fail(b->cx, MN_INTERNAL,
                        "%s: n_logits is %" PRId64 "; it must be 0 or n_choices (%" PRId64 ")",

@@ -217,7 +217,7 @@ int mn__model_pass(struct mn_cx *cx, const struct mn_model *model, const struct 
     mn__head_forward(&run, batch->labels, &out->loss, &out->hits);
     hand_out(&run, out);
     if (!isfinite(out->loss)) {
-        return mn_fail(cx, MN_NUMERIC, "the loss is %g", out->loss);
+        return mn_fail(cx, MN_NUMERIC, "the loss is %g", fabs(out->loss)); /* no "-nan" */
     }
     return gradients(&run, cx, out);
 }

@@ -7,7 +7,7 @@
 #if MN__VECTOR_BYTES == 64
 enum { OUTS = 5, INS = 5 };
 #else
-enum { OUTS = 3, INS = 3 };
+enum { OUTS = 4, INS = 3 };
 #endif
 
 struct job {
@@ -17,58 +17,77 @@ struct job {
     ptrdiff_t so, si;
 };
 
+static void add(int outs, int ins, const mn__quad *sums, const struct job *j) {
+    for (int o = 0; o < outs; o++) {
+        for (int i = 0; i < ins; i++) {
+            const mn__quad q = *sums++;
+            mn_real sum = q[0] + q[1];
+            if (MN__QUAD == 4) {
+                sum += q[MN__QUAD - 2] + q[MN__QUAD - 1];
+            }
+            j->dw[o * j->so + i * j->si] += sum;
+        }
+    }
+}
+
+/* The block's size is constant where this is called, so that its sums become registers. */
+static inline __attribute__((always_inline)) void tile(int outs, int ins, const struct job *j) {
+    mn__vec acc[OUTS * INS], x[INS];
+    mn__quad sums[OUTS * INS];
+    MN__UNROLL
+    for (int k = 0; k < outs * ins; k++) {
+        acc[k] = (mn__vec){0};
+    }
+    for (ptrdiff_t p = 0; p < j->len; p += MN__V) {
+        MN__UNROLL
+        for (int i = 0; i < ins; i++) {
+            x[i] = mn__load(j->x + i * j->xs + p);
+        }
+        MN__UNROLL
+        for (int o = 0; o < outs; o++) {
+            const mn__vec g = mn__load(j->g + o * j->gs + p);
+            MN__UNROLL
+            for (int i = 0; i < ins; i++) {
+                acc[o * ins + i] += g * x[i];
+            }
+        }
+    }
+    MN__UNROLL
+    for (int k = 0; k < outs * ins; k++) {
+        sums[k] = mn__fold(acc[k]);
+    }
+    add(outs, ins, sums, j);
+}
+
 #define TILE(O, I)                                                                                 \
     static void tile_##O##_##I(const struct job *j) {                                              \
-        mn__vec acc[O][I];                                                                         \
-        _Pragma("GCC unroll 5") for (int o = 0; o < O; o++) {                                      \
-            _Pragma("GCC unroll 5") for (int i = 0; i < I; i++) {                                  \
-                acc[o][i] = (mn__vec){0};                                                          \
-            }                                                                                      \
-        }                                                                                          \
-        for (ptrdiff_t p = 0; p < j->len; p += MN__V) {                                            \
-            mn__vec x[I];                                                                          \
-            _Pragma("GCC unroll 5") for (int i = 0; i < I; i++) {                                  \
-                x[i] = mn__load(j->x + i * j->xs + p);                                             \
-            }                                                                                      \
-            _Pragma("GCC unroll 5") for (int o = 0; o < O; o++) {                                  \
-                const mn__vec g = mn__load(j->g + o * j->gs + p);                                  \
-                _Pragma("GCC unroll 5") for (int i = 0; i < I; i++) {                              \
-                    acc[o][i] += g * x[i];                                                         \
-                }                                                                                  \
-            }                                                                                      \
-        }                                                                                          \
-        _Pragma("GCC unroll 5") for (int o = 0; o < O; o++) {                                      \
-            _Pragma("GCC unroll 5") for (int i = 0; i < I; i++) {                                  \
-                j->dw[o * j->so + i * j->si] += (mn_real)mn__sum(acc[o][i]);                       \
-            }                                                                                      \
-        }                                                                                          \
+        tile(O, I, j);                                                                             \
     }
 
-#define TILES(O) TILE(O, 1) TILE(O, 2) TILE(O, 3)
 #if MN__VECTOR_BYTES == 64
-#undef TILES
-#define TILES(O) TILE(O, 1) TILE(O, 2) TILE(O, 3) TILE(O, 4) TILE(O, 5)
-#endif
-
-TILES(1)
-TILES(2)
-TILES(3)
-#if MN__VECTOR_BYTES == 64
-TILES(4)
-TILES(5)
-#endif
-
-typedef void (*tile_fn)(const struct job *j);
-
-#if MN__VECTOR_BYTES == 64
-#define ROW(O)                                                                                     \
-    { NULL, tile_##O##_1, tile_##O##_2, tile_##O##_3, tile_##O##_4, tile_##O##_5 }
-static const tile_fn tiles[6][6] = {{NULL}, ROW(1), ROW(2), ROW(3), ROW(4), ROW(5)};
+#define ROW(O) TILE(O, 1) TILE(O, 2) TILE(O, 3) TILE(O, 4) TILE(O, 5)
+#define NAMES(O)                                                                                   \
+    { tile_##O##_1, tile_##O##_2, tile_##O##_3, tile_##O##_4, tile_##O##_5 }
 #else
-#define ROW(O)                                                                                     \
-    { NULL, tile_##O##_1, tile_##O##_2, tile_##O##_3 }
-static const tile_fn tiles[4][4] = {{NULL}, ROW(1), ROW(2), ROW(3)};
+#define ROW(O) TILE(O, 1) TILE(O, 2) TILE(O, 3)
+#define NAMES(O)                                                                                   \
+    { tile_##O##_1, tile_##O##_2, tile_##O##_3 }
 #endif
+
+ROW(1)
+ROW(2)
+ROW(3)
+ROW(4)
+#if MN__VECTOR_BYTES == 64
+ROW(5)
+#endif
+
+static void (*const tiles[OUTS][INS])(const struct job *j) = {
+    NAMES(1), NAMES(2), NAMES(3), NAMES(4),
+#if MN__VECTOR_BYTES == 64
+    NAMES(5),
+#endif
+};
 
 /* Block sizes as even as possible. */
 static int part_of(int left, int most) {
@@ -81,14 +100,14 @@ void MN__NAME(conv_dw)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, con
                        ptrdiff_t so, ptrdiff_t si, ptrdiff_t st) {
     for (int o = 0; o < n_out;) {
         const int outs = part_of(n_out - o, OUTS);
-        for (int t = 0; t < n_tap; t++) {
-            for (int i = 0; i < n_in;) {
-                const int ins = part_of(n_in - i, INS);
+        for (int i = 0; i < n_in;) {
+            const int ins = part_of(n_in - i, INS);
+            for (int t = 0; t < n_tap; t++) { /* innermost: the rows are in the first cache */
                 const struct job j = {g + o * gs, x + i * xs + tap[t],           gs, xs,
                                       len,        dw + o * so + i * si + t * st, so, si};
-                tiles[outs][ins](&j);
-                i += ins;
+                tiles[outs - 1][ins - 1](&j);
             }
+            i += ins;
         }
         o += outs;
     }

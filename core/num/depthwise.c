@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "num/isa.h"
 
-/* Three vectors of pixels at once hide the latency of the sums; each tap is one load and one
+/* Four vectors of pixels at once hide the latency of the sums; each tap is one load and one
  * multiply-add. */
 enum { WIDE = 4 };
 
@@ -13,12 +13,12 @@ static void rows(int n_tap, const ptrdiff_t *tap, const mn_real *w, ptrdiff_t st
         for (int t = 0; t < n_tap; t++) {
             const mn__vec wt = mn__splat(w[t * st]);
             const mn_real *in = x + p + tap[t];
-#pragma GCC unroll 4
+            MN__UNROLL
             for (int v = 0; v < WIDE; v++) {
                 acc[v] += wt * mn__load(in + v * MN__V);
             }
         }
-#pragma GCC unroll 4
+        MN__UNROLL
         for (int v = 0; v < WIDE; v++) {
             mn_real *to = y + p + v * MN__V;
             mn__vec out = acc[v];
@@ -74,7 +74,7 @@ static void nine_sums(const ptrdiff_t *tap, const mn_real *g, const mn_real *x, 
     mn__vec acc[GROUP] = {{0}};
     for (ptrdiff_t p = 0; p < len; p += MN__V) {
         const mn__vec gp = mn__load(g + p);
-#pragma GCC unroll 9
+        MN__UNROLL
         for (int t = 0; t < GROUP; t++) {
             acc[t] += gp * mn__load(x + p + tap[t]);
         }

@@ -23,6 +23,13 @@
 /* mn__avx512_conv, ... */
 #define MN__NAME(f) MN__PASTE(MN__PASTE(mn__, MN__ISA), MN__PASTE(_, f))
 
+/* Before a loop of constant length over an array that is to live in registers. */
+#if defined(__clang__)
+#define MN__UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define MN__UNROLL _Pragma("GCC unroll 32")
+#endif
+
 enum { MN__V = MN__VECTOR_BYTES / (int)sizeof(mn_real) };
 typedef mn_real mn__vec __attribute__((vector_size(MN__VECTOR_BYTES)));
 /* The same, at any real's address. */
@@ -58,20 +65,29 @@ static inline mn__vec mn__positive(mn__vec v) {
     return mn__select(v < (mn__vec){0}, (mn__vec){0}, v);
 }
 
-/* Quarters first: a chain through all lanes would take longer than a short range's products. */
-static inline double mn__sum(mn__vec v) {
-    typedef mn_real quad __attribute__((vector_size(16)));
-    enum { PARTS = MN__VECTOR_BYTES / 16, LANES = 16 / (int)sizeof(mn_real) };
+/* The lanes of a vector added up to sixteen bytes: halving takes fewer steps than a chain through
+ * all lanes, which would take longer than a short range's products. */
+typedef mn_real mn__quad __attribute__((vector_size(16)));
+enum { MN__QUAD = 16 / (int)sizeof(mn_real) };
+
+static inline mn__quad mn__fold(mn__vec v) {
     const union {
         mn__vec whole;
-        quad part[PARTS];
+        mn__quad part[MN__VECTOR_BYTES / 16];
     } u = {v};
-    quad q = u.part[0];
-    for (int i = 1; i < PARTS; i++) {
-        q += u.part[i];
-    }
+#if MN__VECTOR_BYTES == 64
+    return (u.part[0] + u.part[1]) + (u.part[2] + u.part[3]);
+#elif MN__VECTOR_BYTES == 32
+    return u.part[0] + u.part[1];
+#else
+    return u.part[0];
+#endif
+}
+
+static inline double mn__sum(mn__vec v) {
+    const mn__quad q = mn__fold(v);
     double sum = 0;
-    for (int i = 0; i < LANES; i++) {
+    for (int i = 0; i < MN__QUAD; i++) {
         sum += (double)q[i];
     }
     return sum;

@@ -7,12 +7,13 @@
  * does the products with OpenBLAS; a third (tests/support/naive.c) is the reference in plain loops.
  *
  * Conventions. `x`, `y`, `g` are pointers to (channel 0, first image of the range, pixel 0); `xs`,
- * `ys`, `gs` their channel strides. `len` is the length of the range: whole images, a multiple of
- * MN__LANES. `mask` is [image] and repeats for each image of the range: element p of the range has
- * mask[p % image]; NULL = do not mask. Pointers to reals are at least MN__LANES * sizeof(mn_real)
- * readable past `len` (grids have slack). Sums over pixels are accumulated in double over blocks of
- * at most one image. Kernels never allocate and are thread-safe. Tap offsets are in reals relative
- * to the output pixel, and may be negative. */
+ * `ys`, `gs` their channel strides. `len` is the length of the range, a multiple of MN__LANES:
+ * whole images, of which the last may end with its span. `mask` is [image] and repeats for each
+ * image of the range: element p of the range has mask[p % image]; NULL = do not mask. Tensors may
+ * be read as far around the range as the taps reach plus MN__LANES reals (grids have that slack).
+ * Sums over pixels are accumulated in double over blocks of at most about a thousand; the weight
+ * gradients over the range that the caller gives. Kernels never allocate and are thread-safe. Tap
+ * offsets are in reals relative to the output pixel, and may be negative. */
 
 #include "num/grid.h"
 
@@ -43,7 +44,7 @@ struct mn__kernels {
 
     /* Pooling with window taps tap[n_tap] in window order; valid[t] is [image]: 1 where tap t of
      * that pixel lies on the image. Max: the first largest wins; which[c][p] (stride ws) is its
-     * tap. y's padding is written zero. */
+     * tap, and a window with a value that is not finite gives NaN. y's padding is written zero. */
     void (*max_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *const *valid,
                      const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, uint8_t *which,
                      ptrdiff_t ws, ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
@@ -56,7 +57,7 @@ struct mn__kernels {
                      const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
                      ptrdiff_t image);
 
-    /* y = max(x, 0) */
+    /* y = max(x, 0); NaN stays */
     void (*relu)(int n, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len);
     /* dx = (accumulate ? dx : 0) + (y > 0 ? g : 0); y is ReLU's input or output */
     void (*relu_dx)(int n, const mn_real *y, ptrdiff_t ys, const mn_real *g, ptrdiff_t gs,
@@ -85,8 +86,9 @@ struct mn__kernels {
                     ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
 
     /* Stride 2: phase q = 2 * (row parity) + (column parity) of a (h, w) tensor as four tensors of
-     * the half-size grid `out`, `phase` reals apart; pixels beyond the input read zero. Images
-     * 0..n-1 of the pointers given. */
+     * the half-size grid `out`, `phase` reals apart; pixels beyond the input, like
+     * padding, are not written: they are zero since the tensor was made. Images 0..n-1 of the
+     * pointers given. */
     void (*split)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
                   const mn_real *x, mn_real *phases, ptrdiff_t phase);
     /* x(2y+py, 2x+px) += phases(q)(y, x): the transpose of split. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "num/kernel.h"
+/* OpenBLAS has only products: the rest of its table is the baseline's. */
+#define MN__ISA sse2
+
 #include "num/openblas.h"
+#include "num/table.h"
 
 #include <string.h>
 
@@ -31,18 +34,14 @@ static const struct mn__kernels *avx2(void) {
     return NULL;
 }
 
-static const struct mn__kernels *openblas(void) {
-    static struct mn__kernels table;
-    if (table.name == NULL) {
-        table = mn__sse2_kernels;
-        table.packed = mn__openblas_packed;
-        table.pack = mn__openblas_pack;
-        table.conv = mn__openblas_conv;
-        table.conv_dw = mn__openblas_conv_dw;
-        table.name = "openblas";
-    }
-    return &table;
-}
+static const struct mn__kernels openblas = {
+    .name = "openblas",
+    .packed = mn__openblas_packed,
+    .pack = mn__openblas_pack,
+    .conv = mn__openblas_conv,
+    .conv_dw = mn__openblas_conv_dw,
+    MN__COMMON_KERNELS,
+};
 
 const struct mn__kernels *mn__kernels_find(const char *name) {
     if (strcmp(name, "avx512") == 0) {
@@ -55,14 +54,14 @@ const struct mn__kernels *mn__kernels_find(const char *name) {
         return &mn__sse2_kernels;
     }
     if (strcmp(name, "openblas") == 0) {
-        return openblas();
+        return &openblas;
     }
     if (strcmp(name, "auto") != 0) {
         return NULL;
     }
     const struct mn__kernels *best = avx512();
     best = best != NULL ? best : avx2();
-    return best != NULL ? best : openblas();
+    return best != NULL ? best : &openblas;
 }
 
 void mn__moments_merge(int n, double count, const double *sum, const double *m2,

@@ -1,52 +1,107 @@
 /* SPDX-License-Identifier: MIT */
 #include "num/isa.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef uint8_t bytes __attribute__((vector_size(MN__V)));
 
-/* One vector of pixels. `won` is the tap that leads so far, -1 before the first valid one. What is
- * no number beats numbers, so that it shows. */
-static void max_tile(int n_tap, const ptrdiff_t *tap, const mn_real *const *valid, ptrdiff_t at,
-                     const mn_real *x, const mn_real *mask, mn_real *y, uint8_t *which) {
-    mn__vec best = {0};
-    mn__lanes won = ~(mn__lanes){0};
-    for (int t = 0; t < n_tap; t++) {
-        const mn__vec in = mn__load(x + tap[t]);
-        const mn__lanes on = mn__load(valid[t] + at) != (mn__vec){0};
-        const mn__lanes better = on & ((in > best) | (in != in) | (won < 0));
-        best = mn__select(better, in, best);
-        won = (better & t) | (~better & won);
+/* Vectors at once: the comparisons of one wait for each other, those of several do not. */
+#if MN__VECTOR_BYTES == 64
+enum { WIDE = 4 };
+#else
+enum { WIDE = 2 };
+#endif
+
+enum { BLOCK = 1024 };
+
+struct windows {
+    int n_tap;
+    const ptrdiff_t *tap;
+    const mn_real *const *valid;
+    const mn_real *mask;
+};
+
+/* `best` starts as no number, which any valid tap beats; `bad` becomes no number where a tap is not
+ * finite, so that this shows in the output. `wide` is a constant where this is called. */
+static inline __attribute__((always_inline)) void max_tile(int wide, const struct windows *w,
+                                                           ptrdiff_t at, const mn_real *x,
+                                                           mn_real *y, uint8_t *which) {
+    mn__vec best[WIDE], bad[WIDE];
+    mn__lanes won[WIDE];
+    const mn__vec zero = {0};
+    MN__UNROLL
+    for (int v = 0; v < wide; v++) {
+        best[v] = mn__splat((mn_real)NAN);
+        bad[v] = zero;
+        won[v] = (mn__lanes){0};
     }
-    mn__store(y, (mn__vec)((mn__load(mask + at) != (mn__vec){0}) & (mn__lanes)best));
-    const bytes narrow = __builtin_convertvector(won & ~(won < 0), bytes);
-    memcpy(which, &narrow, sizeof narrow);
+    for (int t = 0; t < w->n_tap; t++) {
+        const mn_real *from = x + w->tap[t], *valid = w->valid[t] + at;
+        MN__UNROLL
+        for (int v = 0; v < wide; v++) {
+            const mn__vec in = mn__load(from + v * MN__V);
+            const mn__lanes on = mn__load(valid + v * MN__V) != zero;
+            const mn__lanes better = on & ~(in <= best[v]);
+            bad[v] += in * zero;
+            best[v] = mn__select(better, in, best[v]);
+            won[v] = (better & (mn__lane)t) | (~better & won[v]);
+        }
+    }
+    MN__UNROLL
+    for (int v = 0; v < wide; v++) {
+        const mn__lanes on = mn__load(w->mask + at + v * MN__V) != zero;
+        mn__store(y + v * MN__V, mn__select(on, best[v] + bad[v], zero));
+        const bytes narrow = __builtin_convertvector(won[v], bytes);
+        memcpy(which + v * MN__V, &narrow, sizeof narrow);
+    }
+}
+
+static void max_image(const struct windows *w, const mn_real *x, mn_real *y, uint8_t *which,
+                      ptrdiff_t len) {
+    ptrdiff_t p = 0;
+    for (; p + WIDE * MN__V <= len; p += WIDE * MN__V) {
+        max_tile(WIDE, w, p, x + p, y + p, which + p);
+    }
+    for (; p < len; p += MN__V) {
+        max_tile(1, w, p, x + p, y + p, which + p);
+    }
 }
 
 void MN__NAME(max_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *const *valid,
                         const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, uint8_t *which,
                         ptrdiff_t ws, ptrdiff_t len, const mn_real *mask, ptrdiff_t image) {
+    const struct windows w = {n_tap, tap, valid, mask};
     for (int c = 0; c < n; c++) {
-        for (ptrdiff_t p0 = 0; p0 < len; p0 += image) {
-            const ptrdiff_t part = len - p0 < image ? len - p0 : image;
-            for (ptrdiff_t p = 0; p < part; p += MN__V) {
-                max_tile(n_tap, tap, valid, p, x + c * xs + p0 + p, mask, y + c * ys + p0 + p,
-                         which + c * ws + p0 + p);
-            }
+        for (ptrdiff_t p = 0; p < len; p += image) {
+            max_image(&w, x + c * xs + p, y + c * ys + p, which + c * ws + p,
+                      len - p < image ? len - p : image);
         }
+    }
+}
+
+/* One tap's winners take their gradient. */
+static void add_won(int t, const mn__lane *which, const mn_real *g, mn_real *dx, ptrdiff_t len) {
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        mn__lanes won;
+        memcpy(&won, which + p, sizeof won);
+        won = won == (mn__lane)t;
+        mn__store(dx + p, mn__load(dx + p) + mn__select(won, mn__load(g + p), (mn__vec){0}));
     }
 }
 
 void MN__NAME(max_pool_dx)(int n, int n_tap, const ptrdiff_t *tap, const uint8_t *which,
                            ptrdiff_t ws, const mn_real *g, ptrdiff_t gs, mn_real *dx, ptrdiff_t dxs,
                            ptrdiff_t len) {
+    mn__lane wide[BLOCK];
     for (int c = 0; c < n; c++) {
-        for (int t = 0; t < n_tap; t++) {
-            const uint8_t *from = which + c * ws;
-            const mn_real *gc = g + c * gs;
-            mn_real *to = dx + c * dxs + tap[t];
-            for (ptrdiff_t p = 0; p < len; p++) {
-                to[p] += from[p] == t ? gc[p] : 0;
+        for (ptrdiff_t p0 = 0; p0 < len; p0 += BLOCK) {
+            const ptrdiff_t part = len - p0 < BLOCK ? len - p0 : BLOCK;
+            for (ptrdiff_t p = 0; p < part; p++) {
+                wide[p] = which[c * ws + p0 + p];
+            }
+            for (int t = 0; t < n_tap; t++) {
+                add_won(t, wide, g + c * gs + p0, dx + c * dxs + p0 + tap[t], part);
             }
         }
     }

@@ -3,6 +3,7 @@
 #include "plugin/load.h"
 
 #include <math.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -42,6 +43,13 @@ static int check_abi(struct mn_cx *cx, const char *file, const struct mn_plugin 
                        "%s: its descriptor is too small (%u bytes, units of %d, options of %d): "
                        "rebuild the plugin with this host's headers",
                        file, p->size, p->unit_stride, p->opt_stride);
+    }
+    if (p->unit_stride % alignof(struct mn_unit) != 0 ||
+        p->opt_stride % alignof(struct mn_opt) != 0) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s: its tables are not aligned (units of %d bytes, options of %d): rebuild "
+                       "the plugin with this host's headers",
+                       file, p->unit_stride, p->opt_stride);
     }
     if (p->real_bytes != sizeof(mn_real)) {
         return mn_fail(
@@ -94,12 +102,44 @@ static int default_in_range(const struct mn_opt *o) {
         }
         return o->def >= 0 && o->def < n && o->def == floor(o->def);
     }
+    if (o->type == MN_OPT_BOOL) {
+        return o->def == 0 || o->def == 1;
+    }
     if (o->type != MN_OPT_INT && o->type != MN_OPT_REAL) {
         return 1;
+    }
+    if (o->type == MN_OPT_INT && o->def != floor(o->def)) {
+        return 0;
     }
     const int above = (o->flags & MN_OPT_OPEN_MIN) != 0 ? o->def > o->min : o->def >= o->min;
     const int below = (o->flags & MN_OPT_OPEN_MAX) != 0 ? o->def < o->max : o->def <= o->max;
     return above && below;
+}
+
+/* The elements of a list's default go through the door that those of a configuration take. */
+static int check_list_default(struct mn_cx *cx, const char *file, const struct mn_unit *u,
+                              const struct mn_opt *o) {
+    if (o->type < MN_OPT_INTS || (o->flags & MN_OPT_REQUIRED) != 0) {
+        return MN_OK;
+    }
+    union {
+        struct mn_ints ints;
+        struct mn_reals reals;
+        struct mn_texts texts;
+    } list;
+    struct mn__arena arena = {0};
+    struct mn__faults faults = {.arena = &arena};
+    struct mn_opt alone = *o;
+    alone.offset = 0;
+    const struct mn__options options = {&alone, 1, sizeof alone};
+    mn__schema_bind(&arena, &options, NULL, NULL, "default", &list, &faults);
+    int status = MN_OK;
+    if (faults.count > 0) {
+        status = mn_fail(cx, MN_CONFIG, "%s: unit %s: %s", file, u->name,
+                         faults.first != NULL ? faults.first->text : "no memory");
+    }
+    mn__arena_fini(&arena);
+    return status;
 }
 
 static int check_option(struct mn_cx *cx, const char *file, const struct mn_unit *u,
@@ -114,11 +154,16 @@ static int check_option(struct mn_cx *cx, const char *file, const struct mn_unit
         return mn_fail(cx, MN_CONFIG, "%s: unit %s: option %s has unknown type %d", file, u->name,
                        o->key, o->type);
     }
-    if (o->offset + size > u->instance_size || o->offset % field_alignment(o->type) != 0) {
+    if (o->offset > u->instance_size || size > u->instance_size - o->offset) {
         return mn_fail(cx, MN_CONFIG,
                        "%s: unit %s: option %s lies outside its instance (offset %u, %zu bytes, "
                        "instance %u)",
                        file, u->name, o->key, o->offset, size, u->instance_size);
+    }
+    if (o->offset % field_alignment(o->type) != 0) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s: unit %s: option %s is not aligned (offset %u, alignment %zu)", file,
+                       u->name, o->key, o->offset, field_alignment(o->type));
     }
     if (o->type == MN_OPT_CHOICE && (o->choices == NULL || o->choices[0] == NULL)) {
         return mn_fail(cx, MN_CONFIG, "%s: unit %s: option %s has no choices", file, u->name,
@@ -128,7 +173,7 @@ static int check_option(struct mn_cx *cx, const char *file, const struct mn_unit
         return mn_fail(cx, MN_CONFIG, "%s: unit %s: option %s: the default %g is out of range",
                        file, u->name, o->key, o->def);
     }
-    return MN_OK;
+    return check_list_default(cx, file, u, o);
 }
 
 /* ---- units -------------------------------------------------------------------------------- */
@@ -201,20 +246,37 @@ static int check_unit(struct mn_cx *cx, const char *file, const struct mn_plugin
     return status != MN_OK ? status : check_options(cx, file, p, u);
 }
 
+/* The second of two units of one kind and name could never be found. */
+static int check_distinct(struct mn_cx *cx, const char *file, const struct mn_unit *a,
+                          const struct mn_unit *b) {
+    if (a->kind == b->kind && strcmp(a->name, b->name) == 0) {
+        return mn_fail(cx, MN_CONFIG, "%s: offers the %s %s twice", file, mn__kind_name(a->kind),
+                       a->name);
+    }
+    return MN_OK;
+}
+
 int mn__plugin_check(struct mn_cx *cx, const char *file, const struct mn_plugin *p) {
     int status = check_abi(cx, file, p);
     if (status != MN_OK) {
         return status;
     }
-    if (!name_ok(p->name) || p->version == NULL) {
+    if (!name_ok(p->name)) {
         return mn_fail(cx, MN_CONFIG, "%s: plugin name '%s': lower case letters, digits and _ only",
                        file, p->name != NULL ? p->name : "");
+    }
+    if (p->version == NULL || p->author == NULL || p->license == NULL || p->url == NULL) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s: its version, author, license or url is NULL: use \"\" for none", file);
     }
     if (p->n_units == 0 || p->units == NULL) {
         return mn_fail(cx, MN_CONFIG, "%s: offers no units", file);
     }
     for (uint32_t i = 0; status == MN_OK && i < p->n_units; i++) {
         status = check_unit(cx, file, p, unit_at(p, i));
+        for (uint32_t j = 0; status == MN_OK && j < i; j++) {
+            status = check_distinct(cx, file, unit_at(p, i), unit_at(p, j));
+        }
     }
     return status;
 }

@@ -56,8 +56,8 @@ void mn__describe_options(const struct mn__options *options, int width, FILE *ou
 }
 
 void mn__describe_unit(const struct mn__unit *unit, int width, FILE *out) {
-    fprintf(out, "%s %s: ", mn__kind_name(unit->unit->kind), unit->unit->name);
-    wrap(unit->unit->doc, 2, width, 0, out);
+    const int column = fprintf(out, "%s %s: ", mn__kind_name(unit->unit->kind), unit->unit->name);
+    wrap(unit->unit->doc, 2, width, column, out);
     fprintf(out, "  plugin %s %s, %s\n\n", unit->plugin->name, unit->plugin->version, unit->file);
     if (unit->options.n == 0) {
         fprintf(out, "  no options\n");

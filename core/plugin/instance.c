@@ -164,6 +164,6 @@ int mn__call_end(struct mn__call *call, int status) {
     struct mn__cx *c = mn__cx_of(call->cx);
     const int result = mn__cx_result(call->cx, call->unit, call->mark, status);
     c->unit = call->before;
-    c->batch_mark = c->batch_unit == call->unit ? 0 : c->batch_mark;
+    c->batch_room = c->batch_unit == call->unit ? 0 : c->batch_room; /* its scratch is released */
     return result;
 }

@@ -10,8 +10,8 @@ static const struct mn__needed dataset[] = {NEEDS(mn_dataset, start), NEEDS(mn_d
                                             NEEDS(mn_dataset, sample)};
 static const struct mn__needed search_space[] = {NEEDS(mn_search_space, build)};
 static const struct mn__needed mixer[] = {NEEDS(mn_mixer, n_choices), NEEDS(mn_mixer, n_logits),
-                                          NEEDS(mn_mixer, holds),     NEEDS(mn_mixer, forward),
-                                          NEEDS(mn_mixer, backward),  NEEDS(mn_mixer, select)};
+                                          NEEDS(mn_mixer, holds), NEEDS(mn_mixer, forward),
+                                          NEEDS(mn_mixer, select)};
 static const struct mn__needed task_learner[] = {NEEDS(mn_task_learner, adapt)};
 static const struct mn__needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
                                                  NEEDS(mn_meta_learner, update)};

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugin/load.h"
 
-#include "plugin/kinds.h"
+#include "plugin/elf.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <ltdl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -44,7 +45,7 @@ static int start_ltdl(struct mn_cx *cx) {
     if (lt_dlinit() != 0 || lt_dlloader_add(&loader) != 0) {
         return mn_fail(cx, MN_INTERNAL, "libltdl does not start: %s", lt_dlerror());
     }
-    lt_dlloader_remove("lt_dlopen");
+    free((void *)(uintptr_t)lt_dlloader_remove("lt_dlopen")); /* libltdl's own, taken by malloc */
     started = 1;
     return MN_OK;
 }
@@ -64,7 +65,7 @@ static int check_file(struct mn_cx *cx, const char *path) {
         return mn_fail(cx, MN_IO,
                        "%s: anyone may write this file, so it is not loaded: chmod o-w it", path);
     }
-    return MN_OK;
+    return mn__elf_check(cx, path);
 }
 
 /* dlerror's text often begins with the path already. */

@@ -148,8 +148,11 @@ struct search {
 static const char *searched(const struct mn__registry *r, char *out, size_t size) {
     size_t used = 0;
     for (int i = 0; i < r->n && used < size; i++) {
-        used += (size_t)snprintf(out + used, size - used, "%s%s=%s", i > 0 ? "; " : "",
-                                 r->folders[i].from, r->folders[i].path);
+        struct stat s;
+        const int there = stat(r->folders[i].path, &s) == 0;
+        used += (size_t)snprintf(out + used, size - used, "%s%s=%s%s", i > 0 ? "; " : "",
+                                 r->folders[i].from, r->folders[i].path,
+                                 there ? "" : " (no such folder)");
     }
     return out;
 }
@@ -160,8 +163,8 @@ static int refuse(const struct mn__registry *r, struct mn_cx *cx, const struct s
     char text[1024];
     snprintf(text, sizeof text, "%s", why); /* why may be the message that is cleared now */
     mn__cx_clear(cx);
-    return mn_fail(cx, status, "cannot load plugin '%s' for %s%s%s%s\n  %s\n  searched: %s", s->use,
-                   mn__kind_name(s->kind), s->place != NULL ? " (" : "",
+    return mn_fail(cx, status, "cannot load plugin '%.80s' for %s%s%s%s\n  %s\n  searched: %s",
+                   s->use, mn__kind_name(s->kind), s->place != NULL ? " (" : "",
                    s->place != NULL ? s->place : "", s->place != NULL ? ")" : "", text,
                    searched(r, places, sizeof places));
 }
@@ -185,35 +188,62 @@ static int parse_use(const struct mn__registry *r, struct mn_cx *cx, struct sear
     return MN_OK;
 }
 
-/* Names of plugin files in the search path, for a hint. */
-static const char *nearest_file(const struct mn__registry *r, struct mn__arena *arena,
+static int is_plugin_file(const struct dirent *entry) {
+    const size_t length = strlen(entry->d_name), end = strlen(SUFFIX);
+#ifndef MN_REAL_DOUBLE
+    const size_t other = strlen("_f64.so");
+    if (length > other && strcmp(entry->d_name + length - other, "_f64.so") == 0) {
+        return 0; /* for the double build */
+    }
+#endif
+    return length > end && strcmp(entry->d_name + length - end, SUFFIX) == 0;
+}
+
+/* Names that `use` could have meant: of static plugins and of the files in one folder. */
+enum { MOST_NAMES = 512 };
+
+struct names {
+    const char *at[MOST_NAMES];
+    size_t n;
+};
+
+static void add_name(struct names *names, const char *name) {
+    if (name != NULL && names->n < MOST_NAMES) {
+        names->at[names->n++] = name;
+    }
+}
+
+static void add_names(struct names *names, struct mn__arena *arena, const char *folder) {
+    struct dirent **entries;
+    const int n = scandir(folder, &entries, is_plugin_file, alphasort);
+    for (int e = 0; e < n; e++) {
+        const size_t length = strlen(entries[e]->d_name) - strlen(SUFFIX);
+        add_name(names, mn__arena_format(arena, "%.*s", (int)length, entries[e]->d_name));
+        free(entries[e]);
+    }
+    if (n >= 0) {
+        free(entries);
+    }
+}
+
+static const char *nearest_name(const struct mn__registry *r, struct mn__arena *arena,
                                 const char *name) {
-    const char *names[512];
-    size_t n = 0;
-    for (int i = 0; i < r->n; i++) {
-        DIR *dir = opendir(r->folders[i].path);
-        struct dirent *entry;
-        while (dir != NULL && n < 512 && (entry = readdir(dir)) != NULL) {
-            const size_t length = strlen(entry->d_name), end = strlen(SUFFIX);
-            if (length > end && strcmp(entry->d_name + length - end, SUFFIX) == 0) {
-                const char *copy =
-                    mn__arena_format(arena, "%.*s", (int)(length - end), entry->d_name);
-                if (copy != NULL) {
-                    names[n++] = copy;
-                }
-            }
-        }
-        if (dir != NULL) {
-            closedir(dir);
+    struct names names = {.n = 0};
+    for (const struct loaded *l = r->loaded; l != NULL; l = l->next) {
+        if (l->file[0] == '(') {
+            add_name(&names, l->plugin->name);
         }
     }
-    return mn__text_nearest(name, names, n);
+    for (int i = 0; i < r->n; i++) {
+        add_names(&names, arena, r->folders[i].path);
+    }
+    return mn__text_nearest(name, names.at, names.n);
 }
 
 static int not_found(const struct mn__registry *r, struct mn_cx *cx, const struct search *s) {
     struct mn__arena arena = {0};
     char why[256];
-    const char *near = nearest_file(r, &arena, s->file);
+    const char *near = nearest_name(r, &arena, s->file);
     snprintf(why, sizeof why, "there is no %s%s%s%s%s", s->file, SUFFIX,
              near != NULL ? "; did you mean '" : ": is its folder in METANAS_PLUGIN_PATH?",
              near != NULL ? near : "", near != NULL ? "'?" : "");
@@ -334,17 +364,6 @@ int mn__registry_find(struct mn__registry *r, struct mn_cx *cx, int kind, const 
 
 /* ---- scanning ----------------------------------------------------------------------------- */
 
-static int is_plugin_file(const struct dirent *entry) {
-    const size_t length = strlen(entry->d_name), end = strlen(SUFFIX);
-#ifndef MN_REAL_DOUBLE
-    const size_t other = strlen("_f64.so");
-    if (length > other && strcmp(entry->d_name + length - other, "_f64.so") == 0) {
-        return 0; /* for the double build */
-    }
-#endif
-    return length > end && strcmp(entry->d_name + length - end, SUFFIX) == 0;
-}
-
 static int is_shadowed(const struct mn__registry *r, int folder, const char *name) {
     char path[PATH_MAX];
     for (int i = 0; i < folder; i++) {
@@ -362,7 +381,9 @@ int mn__registry_scan(struct mn__registry *r, struct mn_cx *cx, mn__registry_see
         struct dirent **entries;
         const int n = scandir(r->folders[i].path, &entries, is_plugin_file, alphasort);
         if (n < 0 && errno != ENOENT) {
-            seen(data, r->folders[i].path, NULL, strerror(errno), 0);
+            mn_fail(cx, MN_IO, "%s: %s", r->folders[i].path, strerror(errno));
+            seen(data, r->folders[i].path, NULL, mn__cx_message(cx), 0);
+            mn__cx_clear(cx);
         }
         for (int e = 0; e < n; e++) {
             char path[PATH_MAX];

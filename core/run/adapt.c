@@ -13,20 +13,6 @@ static uint32_t adapts(const struct mn__experiment *e, const struct mn_cx *cx) {
     return mn__model_dims(e->model)->n_a > 0 ? own : own & (uint32_t)MN_ADAPTS_W;
 }
 
-int mn__adapt(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
-              struct mn_point *params, mn_real *learner) {
-    cx->where.adapts = adapts(e, cx);
-    cx->where.step = 0;
-    struct mn__call call = mn__call_begin(cx, &e->task_learner);
-    const int status =
-        mn__call_end(&call, e->task_learner.table.task_learner.adapt(
-                                e->task_learner.self, cx, e->model, task, params, learner));
-    if (status != MN_OK) {
-        return mn__cx_where(cx, "%s, step %lld", e->task_learner.label, (long long)cx->where.step);
-    }
-    return MN_OK;
-}
-
 static int all_finite(int64_t n, const mn_real *x) {
     for (int64_t i = 0; i < n; i++) {
         if (!isfinite(x[i])) {
@@ -44,6 +30,31 @@ static int check_finite(const struct mn__experiment *e, struct mn_cx *cx,
         return MN_OK;
     }
     return mn_fail(cx, MN_NUMERIC, "%s: %s holds a number that is not finite", unit->label, what);
+}
+
+/* A finite loss does not say that the last update was finite, nor the optimiser state. */
+static int check_adapted(const struct mn__experiment *e, struct mn_cx *cx,
+                         const struct mn_point *params, const mn_real *learner) {
+    const int status = check_finite(e, cx, &e->task_learner, params, "the adapted point");
+    if (status == MN_OK && !all_finite(e->n_state, learner)) {
+        return mn_fail(cx, MN_NUMERIC, "%s: its state holds a number that is not finite",
+                       e->task_learner.label);
+    }
+    return status;
+}
+
+int mn__adapt(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
+              struct mn_point *params, mn_real *learner) {
+    cx->where.adapts = adapts(e, cx);
+    cx->where.step = 0;
+    struct mn__call call = mn__call_begin(cx, &e->task_learner);
+    int status = e->task_learner.table.task_learner.adapt(e->task_learner.self, cx, e->model, task,
+                                                          params, learner);
+    if (status != MN_OK) {
+        mn__cx_where(cx, "step %lld", (long long)cx->where.step);
+    }
+    status = mn__call_end(&call, status);
+    return status != MN_OK ? status : check_adapted(e, cx, params, learner);
 }
 
 int mn__meta_delta(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,

@@ -17,8 +17,14 @@ static const struct {
     size_t size;
 } dtypes[] = {{"F32", 4}, {"F64", 8}, {"I32", 4}, {"I64", 8}, {"U8", 1}};
 
+/* A size of 0 comes first: the product of the others may overflow. */
 int64_t mn__tensor_count(const struct mn__tensor *tensor) {
     int64_t n = 1;
+    for (int i = 0; i < tensor->n_dims; i++) {
+        if (tensor->dims[i] == 0) {
+            return 0;
+        }
+    }
     for (int i = 0; i < tensor->n_dims; i++) {
         n *= tensor->dims[i];
     }
@@ -29,68 +35,128 @@ static size_t bytes_of(const struct mn__tensor *t) {
     return (size_t)mn__tensor_count(t) * dtypes[t->dtype].size;
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- checksum ----------------------------------------------------------------------------- */
 
-static uint32_t crc_of(int n, const struct mn__tensor *tensors) {
-    uLong crc = crc32(0, NULL, 0);
-    for (int i = 0; i < n; i++) {
-        crc = crc32_z(crc, tensors[i].data, bytes_of(&tensors[i]));
-    }
-    return (uint32_t)crc;
+/* The checksum covers the whole file, its own digits taken as zeros. */
+#define CRC_KEY "\"crc32\":\""
+enum { CRC_DIGITS = 8 };
+static const char crc_zeros[] = "00000000";
+
+/* Where the digits stand in a header, or NULL. Inside a text the quotes would be escaped. */
+static const char *find_crc(const char *header, size_t length) {
+    const char *key = memmem(header, length, CRC_KEY, strlen(CRC_KEY));
+    const size_t before = key == NULL ? 0 : (size_t)(key - header) + strlen(CRC_KEY);
+    return key == NULL || length - before < CRC_DIGITS ? NULL : header + before;
 }
+
+static uLong crc_of_header(const uint8_t size[8], const char *header, size_t length,
+                           const char *digits) {
+    const size_t before = (size_t)(digits - header);
+    uLong crc = crc32_z(crc32(0, NULL, 0), size, 8);
+    crc = crc32_z(crc, (const Bytef *)header, before);
+    crc = crc32_z(crc, (const Bytef *)crc_zeros, CRC_DIGITS);
+    return crc32_z(crc, (const Bytef *)digits + CRC_DIGITS, length - before - CRC_DIGITS);
+}
+
+static void crc_text(uLong crc, char out[CRC_DIGITS + 1]) {
+    snprintf(out, CRC_DIGITS + 1, "%08" PRIx32, (uint32_t)crc);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
 
 static json_t *describe(const struct mn__tensor *t, size_t begin) {
     json_t *shape = json_array();
     for (int i = 0; i < t->n_dims; i++) {
-        json_array_append_new(shape, json_integer(t->dims[i]));
+        if (json_array_append_new(shape, json_integer(t->dims[i])) != 0) {
+            json_decref(shape);
+            return NULL;
+        }
     }
     return json_pack("{s:s, s:o, s:[I,I]}", "dtype", dtypes[t->dtype].name, "shape", shape,
                      "data_offsets", (json_int_t)begin, (json_int_t)(begin + bytes_of(t)));
 }
 
-static char *header_of(int n, const struct mn__tensor *tensors, int n_meta,
-                       const struct mn__meta *metadata) {
-    json_t *root = json_object(), *meta = json_object();
-    char crc[16];
-    size_t begin = 0;
-    int failed = root == NULL || meta == NULL;
+static json_t *describe_meta(int n_meta, const struct mn__meta *metadata) {
+    json_t *meta = json_object();
+    int failed = json_object_set_new(meta, "crc32", json_string(crc_zeros)) != 0;
     for (int i = 0; i < n_meta; i++) {
         failed |= json_object_set_new(meta, metadata[i].key, json_string(metadata[i].value)) != 0;
     }
-    snprintf(crc, sizeof crc, "%08" PRIx32, crc_of(n, tensors));
-    failed |= json_object_set_new(meta, "crc32", json_string(crc)) != 0;
-    failed |= json_object_set_new(root, "__metadata__", meta) != 0;
+    if (failed) {
+        json_decref(meta);
+        return NULL;
+    }
+    return meta;
+}
+
+/* The header as text, with room for the padding. */
+static char *header_of(int n, const struct mn__tensor *tensors, int n_meta,
+                       const struct mn__meta *metadata) {
+    json_t *root = json_object();
+    size_t begin = 0;
+    int failed = json_object_set_new(root, "__metadata__", describe_meta(n_meta, metadata)) != 0;
     for (int i = 0; i < n; i++) {
         failed |= json_object_set_new(root, tensors[i].name, describe(&tensors[i], begin)) != 0;
         begin += bytes_of(&tensors[i]);
     }
     char *text = failed ? NULL : json_dumps(root, JSON_COMPACT);
     json_decref(root);
-    return text;
+    char *padded = text == NULL ? NULL : realloc(text, strlen(text) + 8);
+    if (padded == NULL) {
+        free(text);
+        return NULL;
+    }
+    while (strlen(padded) % 8 != 0) {
+        strcat(padded, " ");
+    }
+    return padded;
+}
+
+/* Fill in the checksum. 0 = the header has no place for it. */
+static int seal(const uint8_t size[8], char *header, int n, const struct mn__tensor *tensors) {
+    char text[CRC_DIGITS + 1];
+    const size_t length = strlen(header);
+    const char *digits = find_crc(header, length);
+    if (digits == NULL) {
+        return 0;
+    }
+    uLong crc = crc_of_header(size, header, length, digits);
+    for (int i = 0; i < n; i++) {
+        crc = crc32_z(crc, tensors[i].data, bytes_of(&tensors[i]));
+    }
+    crc_text(crc, text);
+    memcpy(header + (digits - header), text, CRC_DIGITS);
+    return 1;
+}
+
+static int put_all(struct mn_cx *cx, const char *path, const uint8_t size[8], const char *header,
+                   int n, const struct mn__tensor *tensors) {
+    struct mn__file file;
+    const int status = mn__file_begin(&file, cx, path);
+    if (status != MN_OK) {
+        return status;
+    }
+    mn__file_put(&file, size, 8);
+    mn__file_put(&file, header, strlen(header));
+    for (int i = 0; i < n; i++) {
+        mn__file_put(&file, tensors[i].data, bytes_of(&tensors[i]));
+    }
+    return mn__file_commit(&file, cx);
 }
 
 int mn__tensors_write(struct mn_cx *cx, const char *path, int n, const struct mn__tensor *tensors,
                       int n_meta, const struct mn__meta *metadata) {
-    struct mn__file file;
+    uint8_t size[8];
     char *header = header_of(n, tensors, n_meta, metadata);
     if (header == NULL) {
-        return mn_fail(cx, MN_NOMEM, "%s: no memory for the header", path);
+        return mn_fail(cx, MN_NOMEM, "%s: no memory for the header, or a text is not UTF-8", path);
     }
-    const size_t length = strlen(header), padded = (length + 7) / 8 * 8;
-    uint8_t size[8];
     for (int i = 0; i < 8; i++) {
-        size[i] = (uint8_t)(padded >> (8 * i));
+        size[i] = (uint8_t)(strlen(header) >> (8 * i));
     }
-    int status = mn__file_begin(&file, cx, path);
-    if (status == MN_OK) {
-        mn__file_put(&file, size, sizeof size);
-        mn__file_put(&file, header, length);
-        mn__file_put(&file, "       ", padded - length);
-        for (int i = 0; i < n; i++) {
-            mn__file_put(&file, tensors[i].data, bytes_of(&tensors[i]));
-        }
-        status = mn__file_commit(&file, cx);
-    }
+    const int status = seal(size, header, n, tensors)
+                           ? put_all(cx, path, size, header, n, tensors)
+                           : mn_fail(cx, MN_INTERNAL, "%s: its header has no checksum", path);
     free(header);
     return status;
 }
@@ -249,20 +315,29 @@ static int check_cover(struct reader *r, const size_t *begins) {
 
 static int check_crc(struct reader *r) {
     const char *stored = mn__tensors_meta(r->out, "crc32");
-    char now[16];
+    const char *header = (const char *)r->bytes + 8;
+    char now[CRC_DIGITS + 1];
     if (stored == NULL) {
         return MN_OK;
     }
-    snprintf(now, sizeof now, "%08" PRIx32,
-             (uint32_t)crc32_z(crc32(0, NULL, 0), r->bytes + r->data, r->size - r->data));
+    const char *digits = find_crc(header, r->data - 8);
+    if (digits == NULL) {
+        return damaged(r, 8, "its checksum '%s' does not stand where metanas writes it", stored);
+    }
+    crc_text(crc32_z(crc_of_header(r->bytes, header, r->data - 8, digits), r->bytes + r->data,
+                     r->size - r->data),
+             now);
     return strcmp(now, stored) == 0
                ? MN_OK
-               : damaged(r, r->data, "the data's checksum is %s, not %s as stored", now, stored);
+               : damaged(r, 0, "the file's checksum is %s, not %s as stored", now, stored);
 }
 
 static int read_entries(struct reader *r, const json_t *root) {
     const size_t n = json_object_size(root);
-    size_t *begins = n > MOST_TENSORS ? NULL : malloc((n + 1) * sizeof *begins);
+    if (n > MOST_TENSORS) {
+        return damaged(r, 8, "%zu tensors; at most %d are read", n, MOST_TENSORS);
+    }
+    size_t *begins = malloc((n + 1) * sizeof *begins);
     r->out->tensors = begins == NULL
                           ? NULL
                           : mn__arena_zeroed(&r->out->arena, (n + 1) * sizeof(struct mn__tensor));
@@ -306,8 +381,8 @@ static int parse(struct reader *r) {
                        length, r->size);
     }
     r->data = 8 + (size_t)length;
-    json_t *root = json_loadb((const char *)r->bytes + 8, (size_t)length,
-                              JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &error);
+    json_t *root =
+        json_loadb((const char *)r->bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL || !json_is_object(root)) {
         json_decref(root);
         return damaged(r, 8 + (size_t)(error.position > 0 ? error.position : 0),

@@ -22,7 +22,8 @@ struct mn__meta {
     const char *key, *value;
 };
 
-/* Write a file. `metadata` goes to __metadata__; a crc32 of the data is added under "crc32".
+/* Write a file. `metadata` goes to __metadata__, with a crc32 of the whole file under "crc32" (its
+ * own digits taken as zeros). Texts are UTF-8.
  * On any failure the final name is untouched and the temporary file removed; the message names the
  * file, the step and errno. */
 int mn__tensors_write(struct mn_cx *cx, const char *path, int n, const struct mn__tensor *tensors,

@@ -16,51 +16,64 @@ static size_t image_reals(const struct mn__experiment *e) {
     return (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
 }
 
+/* Room for n images: that of the mini-batch before where it is large enough, since that one is not
+ * needed any more. */
+static int make_room(struct mn__cx *c, size_t reals, int32_t n) {
+    if (c->batch_unit == c->unit && n <= c->batch_room) {
+        return MN_OK;
+    }
+    c->batch_room = 0;
+    c->batch_unit = c->unit;
+    c->batch_images = mn_scratch(&c->pub, (size_t)n * reals * sizeof(mn_real));
+    c->batch_labels = mn_scratch(&c->pub, (size_t)n * sizeof(int32_t));
+    if (c->batch_images == NULL || c->batch_labels == NULL) {
+        return MN_NOMEM;
+    }
+    c->batch_room = n;
+    return MN_OK;
+}
+
 /* n images drawn from the support set, with replacement. */
 static int draw(struct mn_cx *cx, const struct mn_task *task, int64_t step, int32_t n,
                 struct mn_set *out) {
-    const struct mn__experiment *e = task->host;
-    const size_t reals = image_reals(e);
-    struct mn_where at = cx->where;
-    mn_real *images = mn_scratch(cx, (size_t)n * reals * sizeof *images);
-    int32_t *labels = mn_scratch(cx, (size_t)n * sizeof *labels);
-    if (images == NULL || labels == NULL) {
-        return MN_NOMEM;
+    struct mn__cx *c = mn__cx_of(cx);
+    const size_t reals = image_reals(task->host);
+    const struct mn_where *at = &cx->where;
+    const int status = make_room(c, reals, n);
+    if (status != MN_OK) {
+        return status;
     }
-    struct mn_rng rng = mn_rng_make(at.seed, MN_RNG_BATCH, (uint32_t)at.split,
-                                    (uint64_t)at.meta_epoch, (uint32_t)at.task, (uint32_t)step);
+    struct mn_rng rng = mn_rng_make(at->seed, MN_RNG_BATCH, (uint32_t)at->split,
+                                    (uint64_t)at->meta_epoch, (uint32_t)at->task, (uint32_t)step);
     for (int32_t i = 0; i < n; i++) {
         const size_t from = mn_rng_below(&rng, (uint32_t)task->support.n);
-        memcpy(images + (size_t)i * reals, task->support.images + from * reals,
-               reals * sizeof *images);
-        labels[i] = task->support.labels[from];
+        memcpy(c->batch_images + (size_t)i * reals, task->support.images + from * reals,
+               reals * sizeof *c->batch_images);
+        c->batch_labels[i] = task->support.labels[from];
     }
-    *out = (struct mn_set){.n = n, .images = images, .labels = labels};
+    *out = (struct mn_set){.n = n, .images = c->batch_images, .labels = c->batch_labels};
     return MN_OK;
 }
 
 static int task_batch(struct mn_cx *cx, const struct mn_task *task, int64_t step, int32_t n,
                       struct mn_set *out) {
-    struct mn__cx *c = mn__cx_of(cx);
+    const struct mn__batches *given = mn__cx_of(cx)->prescribed;
     cx->where.step = step;
-    if (c->prescribed != NULL) {
-        if (step < 0 || step >= c->prescribed->steps) {
+    if (given != NULL) {
+        if (step < 0 || step >= given->steps) {
             return mn_fail(cx, MN_INTERNAL, "mini-batch %" PRId64 " of %" PRId64, step,
-                           c->prescribed->steps);
+                           given->steps);
         }
-        *out = c->prescribed->sets[step];
+        *out = given->sets[step];
         return MN_OK;
+    }
+    if (n < 0) {
+        return mn_fail(cx, MN_INTERNAL, "a mini-batch of %" PRId32 " images", n);
     }
     if (n == 0) {
         *out = task->support;
         return MN_OK;
     }
-    /* The batch before is not needed any more: its room is used again. */
-    if (c->batch_mark != 0 && c->batch_unit == c->unit) {
-        mn__arena_release(&c->scratch, c->batch_mark - 1);
-    }
-    c->batch_mark = mn__arena_mark(&c->scratch) + 1;
-    c->batch_unit = c->unit;
     return draw(cx, task, step, n, out);
 }
 
@@ -68,7 +81,7 @@ static int step_done(struct mn_cx *cx, int64_t step, double loss, double accurac
                      double skip_share, const struct mn_point *now) {
     struct mn__cx *c = mn__cx_of(cx);
     if (!isfinite(loss)) {
-        return mn_fail(cx, MN_NUMERIC, "the loss of step %" PRId64 " is %g", step, loss);
+        return mn_fail(cx, MN_NUMERIC, "the loss is %g", fabs(loss));
     }
     if (c->on_step != NULL) {
         const int status = c->on_step(c->on_step_data, cx, step, loss, accuracy, skip_share, now);

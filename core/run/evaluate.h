@@ -12,7 +12,6 @@ struct mn__task_result {
     double accuracy;              /* of the pruned network on the query set */
     double accuracy_before_prune; /* of the same network just before the hard prune */
     double loss;                  /* of the pruned network */
-    double support_loss;          /* of the last adaptation step */
     int64_t parameters;
     const char *genotype; /* in the evaluation's arena; "" where nothing is searched */
 };

@@ -3,11 +3,16 @@
 
 #include "base/text.h"
 #include "run/episode.h"
+#include "run/origin.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
+
+static int64_t most(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
 
 /* ---- fixed sections ----------------------------------------------------------------------- */
 
@@ -91,9 +96,9 @@ static const struct {
     {MN_TASK_LEARNER, "darts", offsetof(struct mn__experiment, task_learner)},
     {MN_META_LEARNER, "reptile", offsetof(struct mn__experiment, meta_learner)},
 };
-enum { UNITS = sizeof units / sizeof units[0] };
+_Static_assert(sizeof units / sizeof units[0] == MN__KINDS, "one entry a unit");
 
-static struct mn__instance *unit(const struct mn__experiment *e, int i) {
+struct mn__instance *mn__experiment_unit(const struct mn__experiment *e, int i) {
     return (struct mn__instance *)((char *)(uintptr_t)e + units[i].offset);
 }
 
@@ -103,7 +108,7 @@ static void check_sections(struct mn__experiment *e, struct mn__faults *faults) 
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         names[n++] = sections[i].name;
     }
-    for (int i = 0; i < UNITS; i++) {
+    for (int i = 0; i < MN__KINDS; i++) {
         names[n++] = mn__kind_name(units[i].kind);
     }
     for (const struct mn__yaml *node = e->root->first; node != NULL; node = node->next) {
@@ -129,7 +134,7 @@ static void bind_sections(struct mn__experiment *e, struct mn__faults *faults) {
 
 static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__faults *faults) {
     int status = MN_OK, first = MN_OK;
-    for (int i = 0; i < UNITS; i++) {
+    for (int i = 0; i < MN__KINDS; i++) {
         struct mn__yaml *section = mn__yaml_get(e->root, mn__kind_name(units[i].kind));
         if (section != NULL && section->kind == MN__YAML_SCALAR) {
             mn__fault_add(faults, section->mark,
@@ -137,9 +142,9 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
                           section->key, section->key);
             continue;
         }
-        status = mn__instance_init(unit(e, i), cx, e->registry, units[i].kind, section,
-                                   units[i].default_use, (struct mn__mark){e->config_file, 0, 0},
-                                   faults);
+        status = mn__instance_init(mn__experiment_unit(e, i), cx, e->registry, units[i].kind,
+                                   section, units[i].default_use,
+                                   (struct mn__mark){e->config_file, 0, 0}, faults);
         first = first != MN_OK ? first : status;
     }
     return first;
@@ -257,10 +262,6 @@ static void shape_data(struct mn__experiment *e, const int *shape) {
 
 /* ---- model -------------------------------------------------------------------------------- */
 
-static int64_t most(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
 /* The largest batch that any pass of the run can ask for. */
 static int64_t plan_batch(const struct mn__experiment *e, int64_t at_least) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
@@ -317,6 +318,9 @@ int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct
     if (status == MN_OK) {
         status = build_model(e, cx, open->max_batch);
     }
+    if (status == MN_OK) {
+        status = mn__origin_note(e, cx);
+    }
     if (status != MN_OK) {
         mn__experiment_close(e);
     }
@@ -325,8 +329,8 @@ int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct
 
 void mn__experiment_close(struct mn__experiment *e) {
     mn__model_free(e->model);
-    for (int i = 0; i < UNITS; i++) {
-        mn__instance_fini(unit(e, i));
+    for (int i = 0; i < MN__KINDS; i++) {
+        mn__instance_fini(mn__experiment_unit(e, i));
     }
     mn__registry_free(e->registry);
     mn__arena_fini(&e->arena);
@@ -335,7 +339,10 @@ void mn__experiment_close(struct mn__experiment *e) {
 
 int mn__experiment_workers(const struct mn__experiment *e) {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    return e->run.workers > 0 ? (int)e->run.workers : processors > 0 ? (int)processors : 1;
+    const int64_t asked = e->run.workers > 0 ? e->run.workers : processors > 0 ? processors : 1;
+    const int64_t tasks =
+        most(e->run.tasks_per_batch, most(e->evaluation.validation_tasks, e->evaluation.tasks));
+    return (int)(asked < tasks ? asked : tasks);
 }
 
 void mn__core_install(void) {
@@ -356,8 +363,8 @@ int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
         fprintf(out, "%s:\n", sections[i].name);
         mn__schema_write(&sections[i].options, from[i], 2, out);
     }
-    for (int i = 0; i < UNITS; i++) {
-        const struct mn__instance *x = unit(e, i);
+    for (int i = 0; i < MN__KINDS; i++) {
+        const struct mn__instance *x = mn__experiment_unit(e, i);
         const struct mn__unit *u = &x->unit;
         fprintf(out, "%s:\n", mn__kind_name(units[i].kind));
         if (strcmp(u->plugin->name, u->unit->name) == 0) {

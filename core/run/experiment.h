@@ -50,9 +50,10 @@ struct mn__experiment {
     struct mn_dataset_info data;
     const struct mn__kernels *kernels;
     struct mn_model *model;
-    int64_t n_state;   /* task learner state */
-    int moments;       /* enum mn_moments */
-    int64_t max_batch; /* images of the largest pass */
+    int64_t n_state;                /* task learner state */
+    int moments;                    /* enum mn_moments */
+    int64_t max_batch;              /* images of the largest pass */
+    const char *plugins[MN__KINDS]; /* what each unit comes from (run/origin.h) */
 };
 
 enum mn__open_flag {
@@ -76,7 +77,10 @@ int mn__experiment_open(struct mn__experiment *experiment, struct mn_cx *cx,
                         const struct mn__open *open);
 void mn__experiment_close(struct mn__experiment *experiment);
 
-/* Threads that run.workers asks for (0 = one a processor, at most one a task). */
+/* Unit i of MN__KINDS, in the order dataset to meta_learner. */
+struct mn__instance *mn__experiment_unit(const struct mn__experiment *experiment, int i);
+
+/* Threads that run.workers asks for: 0 = one a processor; never more than there are tasks. */
 int mn__experiment_workers(const struct mn__experiment *experiment);
 
 /* Put every service of the core (model, builder, episodes, instances, state) into the host table.

@@ -27,6 +27,10 @@ const char *mn__file_advice(int error) {
     }
 }
 
+int mn__file_too_long(struct mn_cx *cx, const char *path) {
+    return mn_fail(cx, MN_IO, "a path of %zu bytes is too long: %.80s...", strlen(path), path);
+}
+
 static int failed(struct mn__file *file, struct mn_cx *cx) {
     return mn_fail(cx, MN_IO, "%s: cannot %s: %s%s", file->path, file->doing, strerror(file->error),
                    mn__file_advice(file->error));
@@ -44,7 +48,7 @@ int mn__file_begin(struct mn__file *file, struct mn_cx *cx, const char *path) {
     const int n = snprintf(file->path, sizeof file->path, "%s", path);
     const int m = snprintf(file->temporary, sizeof file->temporary, "%s.tmp", path);
     if (n >= (int)sizeof file->path || m >= (int)sizeof file->temporary) {
-        return mn_fail(cx, MN_IO, "%s: the path is too long", path);
+        return mn__file_too_long(cx, path);
     }
     file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file->fd < 0) {
@@ -140,14 +144,19 @@ static int read_all(struct mn_cx *cx, const char *path, int fd, size_t size, uin
 
 int mn__file_read(struct mn_cx *cx, const char *path, size_t most, uint8_t **data, size_t *length) {
     struct stat s;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &s) != 0 || !S_ISREG(s.st_mode)) {
-        const int error = fd >= 0 && S_ISDIR(s.st_mode) ? EISDIR : errno;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would block */
+    if (fd < 0 || fstat(fd, &s) != 0) {
+        const int error = errno;
         if (fd >= 0) {
             close(fd);
         }
         return mn_fail(cx, MN_IO, "%s: cannot read: %s%s", path, strerror(error),
                        mn__file_advice(error));
+    }
+    if (!S_ISREG(s.st_mode)) {
+        close(fd);
+        return mn_fail(cx, MN_IO, "%s: cannot read: %s", path,
+                       S_ISDIR(s.st_mode) ? "it is a folder" : "it is no regular file");
     }
     const size_t size = (size_t)s.st_size;
     uint8_t *bytes = size > most ? NULL : malloc(size + 1);
@@ -173,7 +182,10 @@ int mn__file_folder(struct mn_cx *cx, const char *path) {
     char part[PATH_MAX];
     struct stat s;
     if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part) {
-        return mn_fail(cx, MN_IO, "%s: the path is too long", path);
+        return mn__file_too_long(cx, path);
+    }
+    if (part[0] == '\0') {
+        return mn_fail(cx, MN_IO, "the name of the folder is empty");
     }
     for (char *at = part + 1;; at++) {
         const char here = *at;

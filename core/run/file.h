@@ -29,6 +29,9 @@ int mn__file_read(struct mn_cx *cx, const char *path, size_t most, uint8_t **dat
 /* Make a folder and those above it. */
 int mn__file_folder(struct mn_cx *cx, const char *path);
 
+/* Fail because the path does not fit. */
+int mn__file_too_long(struct mn_cx *cx, const char *path);
+
 /* What the user can do about an errno, beginning with "; ", or "". */
 const char *mn__file_advice(int error);
 

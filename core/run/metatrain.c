@@ -2,9 +2,8 @@
 #include "run/metatrain.h"
 
 #include "run/episode.h"
-#include "run/file.h"
-#include "run/metrics.h"
 #include "run/progress.h"
+#include "run/rundir.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,14 +24,12 @@ struct training {
     const struct mn__experiment *e;
     struct mn_cx *cx;
     struct mn__state *state;
-    const char *dir;
     struct mn__workers *workers;
     struct mn__arena arena;
     struct slot *slots;
     struct mn_point *deltas; /* [tasks], the slots' */
-    struct mn__metrics metrics, timing;
+    struct mn__rundir dir;
     struct mn__progress progress;
-    int64_t saved;        /* meta-epoch of the last checkpoint, -1 = none */
     double epoch_seconds; /* since the last timing line */
 };
 
@@ -159,19 +156,19 @@ static int write_log(struct training *t) {
     if (status != MN_OK) {
         return status;
     }
-    mn__metrics_begin(&t->metrics, "train");
-    mn__metrics_int(&t->metrics, "meta_epoch", t->state->meta_epoch);
-    mn__metrics_real(&t->metrics, "loss", log[1] / log[0]);
-    mn__metrics_real(&t->metrics, "accuracy", log[2] / log[0]);
-    mn__metrics_real(&t->metrics, "entropy_op", entropy[0]);
-    mn__metrics_real(&t->metrics, "entropy_in", entropy[1]);
-    mn__metrics_real(&t->metrics, "skip_share", log[3] / log[0]);
-    status = mn__metrics_end(&t->metrics, t->cx);
-    mn__metrics_begin(&t->timing, "train");
-    mn__metrics_int(&t->timing, "meta_epoch", t->state->meta_epoch);
-    mn__metrics_real(&t->timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
+    mn__metrics_begin(&t->dir.metrics, "train");
+    mn__metrics_int(&t->dir.metrics, "meta_epoch", t->state->meta_epoch);
+    mn__metrics_real(&t->dir.metrics, "loss", log[1] / log[0]);
+    mn__metrics_real(&t->dir.metrics, "accuracy", log[2] / log[0]);
+    mn__metrics_real(&t->dir.metrics, "entropy_op", entropy[0]);
+    mn__metrics_real(&t->dir.metrics, "entropy_in", entropy[1]);
+    mn__metrics_real(&t->dir.metrics, "skip_share", log[3] / log[0]);
+    status = mn__metrics_end(&t->dir.metrics, t->cx);
+    mn__metrics_begin(&t->dir.timing, "train");
+    mn__metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
+    mn__metrics_real(&t->dir.timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
     if (status == MN_OK) {
-        status = mn__metrics_end(&t->timing, t->cx);
+        status = mn__metrics_end(&t->dir.timing, t->cx);
     }
     t->epoch_seconds = 0;
     memset(log, 0, sizeof t->state->log);
@@ -179,7 +176,7 @@ static int write_log(struct training *t) {
 }
 
 static int write_validation(struct training *t, const struct mn__evaluation *v, double seconds) {
-    struct mn__metrics *m = &t->metrics;
+    struct mn__metrics *m = &t->dir.metrics;
     mn__metrics_begin(m, "validation");
     mn__metrics_int(m, "meta_epoch", t->state->meta_epoch);
     mn__metrics_real(m, "accuracy_mean", v->accuracy_mean);
@@ -193,10 +190,10 @@ static int write_validation(struct training *t, const struct mn__evaluation *v, 
                      t->e->evaluation.batch_norm == 1 ? "support" : "transductive");
     mn__metrics_int(m, "seed", t->e->run.seed);
     const int status = mn__metrics_end(m, t->cx);
-    mn__metrics_begin(&t->timing, "validation");
-    mn__metrics_int(&t->timing, "meta_epoch", t->state->meta_epoch);
-    mn__metrics_real(&t->timing, "seconds", seconds);
-    return status != MN_OK ? status : mn__metrics_end(&t->timing, t->cx);
+    mn__metrics_begin(&t->dir.timing, "validation");
+    mn__metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
+    mn__metrics_real(&t->dir.timing, "seconds", seconds);
+    return status != MN_OK ? status : mn__metrics_end(&t->dir.timing, t->cx);
 }
 
 /* ---- validation --------------------------------------------------------------------------- */
@@ -266,103 +263,6 @@ static int validate(struct training *t) {
     return status;
 }
 
-/* ---- run directory ------------------------------------------------------------------------ */
-
-static int in_dir(const struct training *t, const char *name, char *out, size_t size) {
-    return snprintf(out, size, "%s/%s", t->dir, name) < (int)size
-               ? MN_OK
-               : mn_fail(t->cx, MN_IO, "%s: the path is too long", t->dir);
-}
-
-static int save(struct training *t) {
-    char path[PATH_MAX], metrics[32], timing[32];
-    int status = in_dir(t, "checkpoint.safetensors", path, sizeof path);
-    if (status == MN_OK) {
-        status = mn__metrics_sync(&t->metrics, t->cx);
-    }
-    if (status == MN_OK) {
-        status = mn__metrics_sync(&t->timing, t->cx);
-    }
-    snprintf(metrics, sizeof metrics, "%" PRId64, t->metrics.length);
-    snprintf(timing, sizeof timing, "%" PRId64, t->timing.length);
-    const struct mn__meta extra[] = {{"metrics_bytes", metrics}, {"timing_bytes", timing}};
-    if (status == MN_OK) {
-        status = mn__state_save(t->e, t->cx, path, t->state, 2, extra);
-    }
-    if (status == MN_OK) {
-        t->saved = t->state->meta_epoch;
-    }
-    return status;
-}
-
-static int write_config(struct training *t) {
-    char path[PATH_MAX];
-    char *text = NULL;
-    size_t length = 0;
-    int status = in_dir(t, "config.resolved.yaml", path, sizeof path);
-    FILE *out = status == MN_OK ? open_memstream(&text, &length) : NULL;
-    if (status == MN_OK && out == NULL) {
-        status = mn_fail(t->cx, MN_NOMEM, "no memory for the configuration");
-    }
-    if (out != NULL) {
-        const int written = mn__experiment_write_config(t->e, out);
-        if (fclose(out) != 0 || written != MN_OK) {
-            status = mn_fail(t->cx, MN_NOMEM, "no memory for the configuration");
-        } else {
-            status = mn__file_replace(t->cx, path, text, length);
-        }
-        free(text);
-    }
-    return status;
-}
-
-/* Bytes of the metrics files that belong to the loaded state. */
-static int kept_bytes(struct training *t, int64_t *metrics, int64_t *timing) {
-    struct mn__tensors file;
-    char path[PATH_MAX];
-    *metrics = *timing = 0;
-    if (t->state->meta_epoch == 0 && t->state->log[0] == 0) {
-        return MN_OK;
-    }
-    int status = in_dir(t, "checkpoint.safetensors", path, sizeof path);
-    if (status == MN_OK) {
-        status = mn__tensors_read(t->cx, path, &file);
-    }
-    if (status != MN_OK) {
-        return status;
-    }
-    const char *m = mn__tensors_meta(&file, "metrics_bytes");
-    const char *s = mn__tensors_meta(&file, "timing_bytes");
-    if (m == NULL || s == NULL || sscanf(m, "%" SCNd64, metrics) != 1 ||
-        sscanf(s, "%" SCNd64, timing) != 1 || *metrics < 0 || *timing < 0) {
-        status = mn_fail(t->cx, MN_IO, "%s: does not say how long the metrics files were", path);
-    }
-    mn__tensors_fini(&file);
-    return status;
-}
-
-static int open_dir(struct training *t) {
-    char metrics[PATH_MAX], timing[PATH_MAX];
-    int64_t metrics_bytes, timing_bytes;
-    int status = mn__file_folder(t->cx, t->dir);
-    if (status == MN_OK) {
-        status = kept_bytes(t, &metrics_bytes, &timing_bytes);
-    }
-    if (status == MN_OK) {
-        status = write_config(t);
-    }
-    if (status == MN_OK) {
-        status = in_dir(t, "metrics.jsonl", metrics, sizeof metrics);
-    }
-    if (status == MN_OK) {
-        status = in_dir(t, "timing.jsonl", timing, sizeof timing);
-    }
-    if (status == MN_OK) {
-        status = mn__metrics_open(&t->metrics, t->cx, metrics, metrics_bytes);
-    }
-    return status != MN_OK ? status : mn__metrics_open(&t->timing, t->cx, timing, timing_bytes);
-}
-
 /* ---- the loop ----------------------------------------------------------------------------- */
 
 static int allocate(struct training *t) {
@@ -388,7 +288,7 @@ static int allocate(struct training *t) {
 }
 
 static int due(int64_t every, int64_t now, int64_t end) {
-    return now > 0 && (now == end || (every > 0 && now % every == 0));
+    return now == end || (now > 0 && every > 0 && now % every == 0);
 }
 
 /* What follows a meta-epoch. */
@@ -399,8 +299,8 @@ static int after(struct training *t) {
     if (due(run->eval_every, now, run->meta_epochs) && t->state->evaluated != now) {
         status = validate(t);
     }
-    if (status == MN_OK && due(run->checkpoint_every, now, run->meta_epochs) && t->saved != now) {
-        status = save(t);
+    if (status == MN_OK && due(run->checkpoint_every, now, run->meta_epochs)) {
+        status = mn__rundir_save(&t->dir, t->e, t->cx, t->state);
     }
     return status;
 }
@@ -423,42 +323,55 @@ static int loop(struct training *t) {
     }
 }
 
-/* Keep what is whole before leaving, and say how to go on. */
+/* Keep what is whole, and say how to go on. */
+static int leave_cancelled(struct training *t) {
+    const int status = mn__rundir_save(&t->dir, t->e, t->cx, t->state);
+    if (status != MN_OK) {
+        return status;
+    }
+    return mn_fail(t->cx, MN_CANCELLED,
+                   "stopped after %" PRId64 " of %" PRId64
+                   " meta-epochs; go on with: metanas resume %s",
+                   t->state->meta_epoch, t->e->run.meta_epochs, t->dir.path);
+}
+
 static int leave(struct training *t, int status) {
     char message[MN__MESSAGE];
     snprintf(message, sizeof message, "%s", mn__cx_message(t->cx));
-    if (status == MN_CANCELLED) {
-        mn__cx_clear(t->cx);
-        const int saved = t->saved == t->state->meta_epoch ? MN_OK : save(t);
-        return saved != MN_OK ? saved
-                              : mn_fail(t->cx, MN_CANCELLED,
-                                        "stopped after %" PRId64 " of %" PRId64
-                                        " meta-epochs; go on with: metanas resume %s",
-                                        t->state->meta_epoch, t->e->run.meta_epochs, t->dir);
-    }
     mn__cx_clear(t->cx);
-    if (t->saved < 0) {
+    if (status == MN_CANCELLED) {
+        return leave_cancelled(t);
+    }
+    if (t->dir.saved < 0) {
         return mn_fail(t->cx, status, "%s\n  no checkpoint was written yet%s", message,
                        status == MN_NUMERIC ? "; a smaller learning rate may help" : "");
     }
+    if (status == MN_NUMERIC) {
+        return mn_fail(t->cx, status,
+                       "%s\n  the checkpoint of meta-epoch %" PRId64
+                       " is whole, but going on from it would end the same: lower the learning "
+                       "rates in %s/config.resolved.yaml, then metanas resume %s",
+                       message, t->dir.saved, t->dir.path, t->dir.path);
+    }
     return mn_fail(t->cx, status,
-                   "%s\n  the checkpoint of meta-epoch %" PRId64 " is whole: metanas resume %s%s",
-                   message, t->saved, t->dir,
-                   status == MN_NUMERIC
-                       ? " goes on from it, but a smaller learning rate may be needed"
-                       : " goes on from it");
+                   "%s\n  the checkpoint of meta-epoch %" PRId64
+                   " is whole: metanas resume %s goes on from it",
+                   message, t->dir.saved, t->dir.path);
+}
+
+int mn__state_finished(const struct mn__experiment *e, const struct mn__state *state) {
+    const int64_t end = e->run.meta_epochs;
+    return state->meta_epoch > end || (state->meta_epoch == end && state->evaluated == end);
 }
 
 int mn__metatrain(const struct mn__experiment *e, struct mn_cx *cx, struct mn__state *state,
                   const char *dir) {
-    struct training t = {.e = e, .cx = cx, .state = state, .dir = dir};
-    t.metrics.fd = t.timing.fd = -1;
-    t.saved = state->meta_epoch > 0 ? state->meta_epoch : -1;
+    struct training t = {.e = e, .cx = cx, .state = state};
     if (e->moments == MN_MOMENTS_CARRY && mn__experiment_workers(e) > 1) {
         mn_log(cx, MN_LOG_INFO,
                "moments: carry goes from task to task, so tasks run one after the other");
     }
-    int status = open_dir(&t);
+    int status = mn__rundir_open(&t.dir, e, cx, state, dir);
     if (status == MN_OK) {
         status = allocate(&t);
     }
@@ -470,8 +383,7 @@ int mn__metatrain(const struct mn__experiment *e, struct mn_cx *cx, struct mn__s
         status = status != MN_OK ? leave(&t, status) : MN_OK;
     }
     mn__workers_free(t.workers);
-    mn__metrics_close(&t.metrics);
-    mn__metrics_close(&t.timing);
+    mn__rundir_close(&t.dir);
     mn__arena_fini(&t.arena);
     return status;
 }

@@ -18,6 +18,7 @@ struct mn__state {
         mn_real *at;
         int64_t n;
     } named[16];
+    int loaded;         /* from a checkpoint */
     int64_t meta_epoch; /* done so far */
     int64_t evaluated;  /* meta-epoch of the last validation */
     double
@@ -25,8 +26,8 @@ struct mn__state {
     struct mn__arena arena;
 };
 
-/* Initial state, or the one of a checkpoint. Loading checks names, shapes and seed against the
- * experiment and names what differs. */
+/* Initial state, or the one of a checkpoint. Loading checks names and shapes against the experiment
+ * and names what differs. */
 int mn__state_new(const struct mn__experiment *experiment, struct mn_cx *cx, struct mn__state *out);
 int mn__state_load(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,
                    struct mn__state *out);
@@ -49,9 +50,12 @@ int mn__meta_delta(const struct mn__experiment *experiment, struct mn_cx *cx,
 int mn__meta_update(const struct mn__experiment *experiment, struct mn_cx *cx,
                     struct mn_point *meta, int64_t n, const struct mn_point *deltas);
 
+/* 1 when nothing is left to do: all meta-epochs are done and the last one is validated. */
+int mn__state_finished(const struct mn__experiment *experiment, const struct mn__state *state);
+
 /* Meta-train from `state` until run.meta_epochs are done, writing to the run directory `dir`
- * (docs/configuration.md, run directory). Returns MN_CANCELLED after saving when a signal asked to
- * stop. On any failure the last checkpoint stays and the message says how to go on. */
+ * (run/rundir.h). Returns MN_CANCELLED after saving when a signal asked to stop. On any failure the
+ * last checkpoint stays and the message says how to go on. */
 int mn__metatrain(const struct mn__experiment *experiment, struct mn_cx *cx,
                   struct mn__state *state, const char *dir);
 

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +26,10 @@ int mn__metrics_open(struct mn__metrics *m, struct mn_cx *cx, const char *path, 
     m->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (m->fd < 0) {
         return failed(m, cx, "open it");
+    }
+    /* File systems without locks are used without. */
+    if (flock(m->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return mn_fail(cx, MN_IO, "%s: another metanas is writing to it", path);
     }
     if (fstat(m->fd, &s) != 0) {
         return failed(m, cx, "look at it");
@@ -68,8 +74,10 @@ void mn__metrics_int(struct mn__metrics *m, const char *key, int64_t value) {
 }
 
 void mn__metrics_real(struct mn__metrics *m, const char *key, double value) {
-    char text[40];
-    mn__text_from_real(value, text, sizeof text);
+    char text[40] = "null"; /* JSON has no word for what is not finite */
+    if (isfinite(value)) {
+        mn__text_from_real(value, text, sizeof text);
+    }
     put(m, ",\"%s\":%s", key, text);
 }
 

@@ -16,8 +16,8 @@ struct mn__metrics {
     size_t used;
 };
 
-/* Open for appending after `length` bytes; what follows them is cut off. A file shorter than that
- * is an error that names it. */
+/* Open for appending after `length` bytes; what follows them is cut off. A file shorter than that,
+ * or one that another process writes to, is an error that names it. */
 int mn__metrics_open(struct mn__metrics *metrics, struct mn_cx *cx, const char *path,
                      int64_t length);
 void mn__metrics_close(struct mn__metrics *metrics);

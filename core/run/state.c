@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/metatrain.h"
 
-#include "base/text.h"
+#include "run/origin.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -124,7 +124,7 @@ struct list {
 
 static int count_tensor(void *data, const char *name, int n_dims, const int64_t *dims,
                         mn_real *reals) {
-    (*(int *)data)++;
+    ((struct list *)data)->n++;
     return MN_OK;
 }
 
@@ -153,57 +153,64 @@ static char *config_text(const struct mn__experiment *e) {
     return text;
 }
 
-static char *plugin_text(const struct mn__experiment *e, struct mn__arena *arena) {
-    const struct mn__instance *const units[] = {&e->dataset,      &e->search_space,
-                                                &e->op_mixer,     &e->input_mixer,
-                                                &e->task_learner, &e->meta_learner};
-    char *text = mn__arena_text(arena, "");
-    for (size_t i = 0; text != NULL && i < sizeof units / sizeof units[0]; i++) {
-        text = mn__arena_format(arena, "%s%s%s=%s-%s", text, i > 0 ? ", " : "", units[i]->label,
-                                units[i]->unit.plugin->name, units[i]->unit.plugin->version);
+/* Every tensor of the state, then run.log from `log`. NULL = no memory. */
+static struct mn__tensor *list_all(const struct mn__experiment *e, const struct mn__state *state,
+                                   const double *log, struct mn__arena *arena, int *n) {
+    struct list list = {0};
+    visit_state(e, state, count_tensor, &list);
+    list.tensors = mn__arena_array(arena, (size_t)list.n + 1, sizeof *list.tensors);
+    if (list.tensors == NULL) {
+        return NULL;
     }
-    return text;
+    list.n = 0;
+    visit_state(e, state, list_tensor, &list);
+    list.tensors[list.n++] = (struct mn__tensor){
+        .name = "run.log", .dtype = MN__F64, .n_dims = 1, .dims = {LOG}, .data = log};
+    *n = list.n;
+    return list.tensors;
+}
+
+/* NULL = no memory. */
+static struct mn__meta *list_meta(const struct mn__experiment *e, const struct mn__state *state,
+                                  const char *config, int n_extra, const struct mn__meta *extra,
+                                  struct mn__arena *arena, int *n) {
+    const size_t most = (size_t)n_extra + 4 + MN__ORIGIN_ENTRIES;
+    struct mn__meta *meta = mn__arena_array(arena, most, sizeof *meta);
+    const char *epoch = mn__arena_format(arena, "%" PRId64, state->meta_epoch);
+    const char *seed = mn__arena_format(arena, "%" PRId64, e->run.seed);
+    if (meta == NULL || epoch == NULL || seed == NULL || config == NULL) {
+        return NULL;
+    }
+    int m = 0;
+    meta[m++] = (struct mn__meta){"format", FORMAT};
+    meta[m++] = (struct mn__meta){"meta_epoch", epoch};
+    meta[m++] = (struct mn__meta){"seed", seed};
+    meta[m++] = (struct mn__meta){"config", config};
+    mn__origin_describe(e, meta + m);
+    m += MN__ORIGIN_ENTRIES;
+    for (int i = 0; i < n_extra; i++) {
+        meta[m++] = extra[i];
+    }
+    *n = m;
+    return meta;
 }
 
 int mn__state_save(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
                    const struct mn__state *state, int n_extra, const struct mn__meta *extra) {
     struct mn__arena arena = {0};
-    struct list list = {0};
-    int n = 0;
-    visit_state(e, state, count_tensor, &n);
-    list.tensors = mn__arena_array(&arena, (size_t)n + 1, sizeof *list.tensors);
-    struct mn__meta *meta = mn__arena_array(&arena, (size_t)n_extra + 8, sizeof *meta);
+    int n = 0, m = 0;
+    const double log[LOG] = {state->log[0],
+                             state->log[1],
+                             state->log[2],
+                             state->log[3],
+                             (double)state->meta_epoch,
+                             (double)state->evaluated};
     char *config = config_text(e);
-    const char *plugins = plugin_text(e, &arena);
-    const char *epoch = mn__arena_format(&arena, "%" PRId64, state->meta_epoch);
-    const char *seed = mn__arena_format(&arena, "%" PRId64, e->run.seed);
-    int status;
-    if (!list.tensors || !meta || !config || !plugins || !epoch || !seed) {
-        status = mn_fail(cx, MN_NOMEM, "%s: no memory to write it", path);
-    } else {
-        visit_state(e, state, list_tensor, &list);
-        const double log[LOG] = {state->log[0],
-                                 state->log[1],
-                                 state->log[2],
-                                 state->log[3],
-                                 (double)state->meta_epoch,
-                                 (double)state->evaluated};
-        list.tensors[list.n++] = (struct mn__tensor){
-            .name = "run.log", .dtype = MN__F64, .n_dims = 1, .dims = {LOG}, .data = log};
-        int m = 0;
-        meta[m++] = (struct mn__meta){"format", FORMAT};
-        meta[m++] = (struct mn__meta){"meta_epoch", epoch};
-        meta[m++] = (struct mn__meta){"seed", seed};
-        meta[m++] = (struct mn__meta){"plugins", plugins};
-        meta[m++] = (struct mn__meta){"kernels", e->kernels->name};
-        meta[m++] = (struct mn__meta){"blas", mn__gemm_version()};
-        meta[m++] = (struct mn__meta){"version", MN__VERSION};
-        meta[m++] = (struct mn__meta){"config", config};
-        for (int i = 0; i < n_extra; i++) {
-            meta[m++] = extra[i];
-        }
-        status = mn__tensors_write(cx, path, list.n, list.tensors, m, meta);
-    }
+    struct mn__tensor *tensors = list_all(e, state, log, &arena, &n);
+    struct mn__meta *meta = list_meta(e, state, config, n_extra, extra, &arena, &m);
+    const int status = tensors == NULL || meta == NULL
+                           ? mn_fail(cx, MN_NOMEM, "%s: no memory to write it", path)
+                           : mn__tensors_write(cx, path, n, tensors, m, meta);
     free(config);
     mn__arena_fini(&arena);
     return status;
@@ -215,7 +222,6 @@ struct loading {
     struct mn_cx *cx;
     const char *path;
     const struct mn__tensors *file;
-    int used;
 };
 
 static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) {
@@ -244,29 +250,32 @@ static int load_tensor(void *data, const char *name, int n_dims, const int64_t *
         return mn_fail(l->cx, MN_CONFIG, "%s: tensor %s has shape %s, this configuration needs %s",
                        l->path, name, there, here);
     }
-    l->used++;
     return mn__tensor_reals(l->cx, t, reals);
+}
+
+/* Name of a tensor that is looked for, and whether it was found. */
+struct search {
+    const char *name;
+    int found;
+};
+
+static int compare_name(void *data, const char *name, int n_dims, const int64_t *dims,
+                        mn_real *reals) {
+    struct search *search = data;
+    search->found |= strcmp(search->name, name) == 0;
+    return MN_OK;
 }
 
 static int check_extra(const struct loading *l, const struct mn__experiment *e,
                        const struct mn__state *state) {
     for (int i = 0; i < l->file->n; i++) {
-        const char *name = l->file->tensors[i].name;
-        int known = strcmp(name, "run.log") == 0 || strcmp(name, "learner.state") == 0;
-        const struct mn_dims *d = mn__model_dims(e->model);
-        for (int j = 0; !known && j < d->n_w_segments; j++) {
-            known = strcmp(name, mn__model_segment(e->model, 0, j)->name) == 0;
-        }
-        for (int j = 0; !known && j < d->n_a_segments; j++) {
-            known = strcmp(name, mn__model_segment(e->model, 1, j)->name) == 0;
-        }
-        for (int j = 0; !known && j < state->n_named; j++) {
-            known = strcmp(name, state->named[j].name) == 0;
-        }
-        if (!known) {
+        struct search search = {.name = l->file->tensors[i].name};
+        search.found = strcmp(search.name, "run.log") == 0;
+        visit_state(e, state, compare_name, &search);
+        if (!search.found) {
             return mn_fail(l->cx, MN_CONFIG,
                            "%s: tensor %s has no place in this configuration's network", l->path,
-                           name);
+                           search.name);
         }
     }
     return MN_OK;
@@ -294,10 +303,14 @@ static int load_all(const struct mn__experiment *e, struct loading *l, struct mn
         return mn_fail(l->cx, MN_CONFIG, "%s: its format is '%s', this program reads '%s'", l->path,
                        format != NULL ? format : "(none)", FORMAT);
     }
+    if (mn__tensors_meta(l->file, "crc32") == NULL) {
+        return mn_fail(l->cx, MN_IO, "%s: damaged: its checksum is missing", l->path);
+    }
     int status = visit_state(e, out, load_tensor, l);
     if (status == MN_OK) {
         status = load_log(l, out);
     }
+    out->loaded = 1;
     return status != MN_OK ? status : check_extra(l, e, out);
 }
 

@@ -52,7 +52,8 @@ struct mn_mixer {
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved);
 
-    /* Adds dL/dlogits to d_logits[n], given dL/dweights in d_weights[n]. [worker] */
+    /* Adds dL/dlogits to d_logits[n], given dL/dweights in d_weights[n]. NULL only where n_logits
+     * is always 0. [worker] */
     int (*backward)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits);

@@ -103,7 +103,7 @@ static int parse_node(const struct source *s, struct network_node *out) {
     }
     memcpy(text, s->text, bytes);
     for (int32_t e = 0; e < n; e++) {
-        int32_t input;
+        int32_t input = 0;
         const int status = parse_pair(s, &text, &names[e], &input);
         if (status != MN_OK) {
             return status;

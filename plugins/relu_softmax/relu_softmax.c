@@ -84,7 +84,8 @@ static const struct mn_opt options[] = {
     PRUNING_OPTIONS(struct relu_softmax),
 };
 
-MN_PLUGIN("relu_softmax", "0.1.0",
-          MN_UNIT(MN_OP_MIXER, "relu_softmax",
-                  "blend from softmax to relu(a) / sum relu(a) over the steps of a task",
-                  struct relu_softmax, options, &mixer))
+MN_PLUGIN(
+    "relu_softmax", "0.1.0",
+    MN_UNIT(MN_OP_MIXER, "relu_softmax",
+            "blend over a task from softmax to relu(a) / sum relu(a), where any a is positive",
+            struct relu_softmax, options, &mixer))

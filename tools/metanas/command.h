@@ -73,6 +73,8 @@ void help_version(struct mn_cx *cx, FILE *out);
 /* common.c: open a configuration as the command line says. `more` may preset flags and shape. */
 int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const char *config,
                     const struct mn__open *more, struct mn__experiment *out);
+/* The value of --shape, "C,H,W". */
+int parse_shape(struct mn_cx *cx, const char *command, const char *text, int shape[3]);
 int no_memory(struct mn_cx *cx);
 
 #endif

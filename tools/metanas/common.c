@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
+#include "base/text.h"
+
+#include <string.h>
+
 int no_memory(struct mn_cx *cx) {
     return mn_fail(cx, MN_NOMEM, "no memory");
 }
@@ -13,4 +17,22 @@ int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const c
     open.set_arguments = arguments->sets.argument;
     open.plugin_dirs = arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL;
     return mn__experiment_open(out, cx, &open);
+}
+
+int parse_shape(struct mn_cx *cx, const char *command, const char *text, int shape[3]) {
+    const char *at = text;
+    for (int d = 0; d < 3; d++) {
+        char number[16];
+        int64_t value;
+        const size_t n = strcspn(at, ",");
+        snprintf(number, sizeof number, "%.*s", (int)n, at);
+        if (n >= sizeof number || !mn__text_int(number, &value) || value < 1 || value > 100000 ||
+            (at[n] == ',') != (d < 2)) {
+            return mn_fail(cx, MN_CONFIG, "%s: --shape is '%s'; expected C,H,W, like 1,28,28",
+                           command, text);
+        }
+        shape[d] = (int)value;
+        at += n + (d < 2);
+    }
+    return MN_OK;
 }

@@ -42,27 +42,36 @@ int genotypes_count(struct mn_cx *cx, const struct mn__evaluation *evaluation,
     return MN_OK;
 }
 
-/* "conv_3x3@0+skip_connect@2" as "conv_3x3(0) + skip_connect(2)". */
-static void print_node(const char *text, size_t length, FILE *out) {
-    int open = 0;
+enum { INDENT = 24, LONGEST = 52 };
+
+/* One input of a node: "conv_3x3&none@0" as "conv_3x3, none from 0". */
+static void print_input(const char *text, size_t length, FILE *out) {
     for (size_t i = 0; i < length; i++) {
-        switch (text[i]) {
-        case '@':
-            fputc('(', out);
-            open = 1;
-            break;
-        case '+':
-            fputs(open ? ") + " : " + ", out);
-            open = 0;
-            break;
-        case '&':
-            fputs(" & ", out);
-            break;
-        default:
+        if (text[i] == '@') {
+            fputs(" from ", out);
+        } else if (text[i] == '&') {
+            fputs(", ", out);
+        } else {
             fputc(text[i], out);
         }
     }
-    fputs(open ? ")\n" : "\n", out);
+}
+
+/* "conv_3x3@0+skip_connect@2": both inputs on a line where they fit, else one a line. */
+static void print_node(const char *text, size_t length, FILE *out) {
+    const char *end = text + length;
+    for (const char *at = text; at < end;) {
+        const char *plus = memchr(at, '+', (size_t)(end - at));
+        const size_t n = plus != NULL ? (size_t)(plus - at) : (size_t)(end - at);
+        if (at > text && length > LONGEST) {
+            fprintf(out, "\n%*s+ ", INDENT, "");
+        } else if (at > text) {
+            fputs(" + ", out);
+        }
+        print_input(at, n, out);
+        at += n + (plus != NULL);
+    }
+    fputc('\n', out);
 }
 
 /* One cell: "normal: 0:... 1:...". */
@@ -77,7 +86,7 @@ static void print_cell(const char *cell, size_t length, FILE *out) {
         n = at + n > end ? (size_t)(end - at) : n;
         const size_t number = strcspn(at, ":");
         if (n > 0 && number < n) {
-            fprintf(out, "    %-10.*s node %.*s = ", first ? (int)title : 0, cell, (int)number, at);
+            fprintf(out, "    %-10.*s node %.*s:  ", first ? (int)title : 0, cell, (int)number, at);
             print_node(at + number + 1, n - number - 1, out);
             first = 0;
         }
@@ -98,7 +107,7 @@ void genotypes_print(const struct genotypes *genotypes, size_t most, int64_t tas
     if (genotypes->n == 0) {
         return;
     }
-    fprintf(out, "  architectures %zu different ones; the most frequent, as operation(input):\n",
+    fprintf(out, "  cells        %zu different; inputs 0 and 1 are the cell's, 2 on its nodes\n",
             genotypes->n);
     for (size_t i = 0; i < most && i < genotypes->n; i++) {
         fprintf(out, "  %zu. in %" PRId64 " of %" PRId64 " tasks\n", i + 1, genotypes->at[i].count,

@@ -21,7 +21,7 @@ static void print_plugin(void *data, const char *file, const struct mn_plugin *p
     struct listing *listing = data;
     if (plugin == NULL) {
         listing->n_rejected++;
-        printf("rejected: %s: %s\n", file, reason);
+        printf("rejected: %s\n", reason); /* which begins with the file */
         return;
     }
     listing->n_found++;

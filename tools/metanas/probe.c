@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe.h"
 
-#include "base/text.h"
-
 #include <string.h>
 
 void *probe_array(struct probe *probe, int64_t count, size_t size) {
@@ -167,30 +165,11 @@ static int check_arguments(struct mn_cx *cx, const struct arguments *a) {
     return MN_OK;
 }
 
-/* "1,28,28" */
-static int parse_shape(struct mn_cx *cx, const char *text, int shape[3]) {
-    const char *at = text;
-    for (int d = 0; d < 3; d++) {
-        char number[16];
-        int64_t value;
-        const size_t n = strcspn(at, ",");
-        snprintf(number, sizeof number, "%.*s", (int)n, at);
-        if (n >= sizeof number || !mn__text_int(number, &value) || value < 1 || value > 100000 ||
-            (at[n] == ',') != (d < 2)) {
-            return mn_fail(cx, MN_CONFIG, "probe: --shape is '%s'; expected C,H,W, like 1,28,28",
-                           text);
-        }
-        shape[d] = (int)value;
-        at += n + (d < 2);
-    }
-    return MN_OK;
-}
-
 static int run_init(struct probe *probe) {
     int shape[3];
     struct mn_cx *cx = probe->cx;
     const struct mn__open more = {.flags = MN__OPEN_NO_DATA, .shape = shape, .max_batch = 1};
-    int status = parse_shape(cx, probe->arguments->shape, shape);
+    int status = parse_shape(cx, "probe", probe->arguments->shape, shape);
     if (status == MN_OK) {
         status = open_experiment(cx, probe->arguments, probe->arguments->operand, &more,
                                  &probe->experiment);

@@ -36,7 +36,7 @@ static int go_on(struct mn_cx *cx, const struct mn__experiment *experiment, cons
                  const char *checkpoint) {
     struct mn__state state = {0};
     int status = mn__state_load(experiment, cx, checkpoint, &state);
-    if (status == MN_OK && state.meta_epoch >= experiment->run.meta_epochs) {
+    if (status == MN_OK && mn__state_finished(experiment, &state)) {
         printf("all %lld meta-epochs are done; --set run.meta_epochs=N adds more\n",
                (long long)state.meta_epoch);
     } else if (status == MN_OK) {

@@ -15,7 +15,6 @@ int rundir_check(struct mn_cx *cx, const char *dir);
 /* DIR/NAME in arena. */
 int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
                 const char **out);
-int rundir_write_config(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir);
 /* Print the last validation result of a run and how to test it. */
 int rundir_report(struct mn_cx *cx, const char *dir);
 

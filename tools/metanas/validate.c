@@ -140,7 +140,8 @@ static int print_all(struct mn_cx *cx, const struct mn__experiment *experiment, 
 /* The data could not be opened: say what does not need it; the failure stays the result. */
 static int print_without_data(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__experiment experiment = {0};
-    const struct mn__open more = {.flags = MN__OPEN_NO_DATA};
+    FILE *nowhere = fopen("/dev/null", "w"); /* its faults were printed already */
+    const struct mn__open more = {.flags = MN__OPEN_NO_DATA, .faults = nowhere};
     char message[MN__MESSAGE];
     snprintf(message, sizeof message, "%s", mn__cx_message(cx));
     mn__cx_clear(cx);
@@ -149,18 +150,29 @@ static int print_without_data(struct mn_cx *cx, const struct arguments *argument
         fflush(stdout);
     }
     mn__experiment_close(&experiment);
+    if (nowhere != NULL) {
+        fclose(nowhere);
+    }
     mn__cx_clear(cx);
     return mn_fail(cx, MN_IO, "%s", message);
 }
 
 static int run_validate(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__experiment experiment = {0};
-    int status = open_experiment(cx, arguments, arguments->operand, NULL, &experiment);
+    int shape[3], status = MN_OK;
+    const int without_data = arguments->shape != NULL;
+    const struct mn__open more = {.flags = without_data ? MN__OPEN_NO_DATA : 0, .shape = shape};
+    if (without_data) {
+        status = parse_shape(cx, "validate", arguments->shape, shape);
+    }
+    if (status == MN_OK) {
+        status = open_experiment(cx, arguments, arguments->operand, &more, &experiment);
+    }
     if (status == MN_OK) {
         status = print_all(cx, &experiment, arguments->tensors);
     }
     mn__experiment_close(&experiment);
-    return status == MN_IO ? print_without_data(cx, arguments) : status;
+    return status == MN_IO && !without_data ? print_without_data(cx, arguments) : status;
 }
 
 static const struct flag flags[] = {
@@ -168,6 +180,8 @@ static const struct flag flags[] = {
      FLAG_TEXTS, 0},
     {"tensors", NULL, "list the name and shape of every weight and logit",
      offsetof(struct arguments, tensors), FLAG_SWITCH, 0},
+    {"shape", "C,H,W", "take this image shape and leave the data alone",
+     offsetof(struct arguments, shape), FLAG_TEXT, 0},
 };
 
 const struct command command_validate = {

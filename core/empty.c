@@ -1,1 +1,0 @@
-typedef int mn__placeholder;

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/origin.h"
+
+#include "run/file.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { MOST_FILE = 1 << 30 };
+
+static int checksum(struct mn_cx *cx, const char *file, uint32_t *out) {
+    uint8_t *data;
+    size_t length;
+    const int status = mn__file_read(cx, file, MOST_FILE, &data, &length);
+    if (status == MN_OK) {
+        *out = (uint32_t)crc32_z(crc32(0, NULL, 0), data, length);
+        free(data);
+    }
+    return status;
+}
+
+static int note(struct mn__experiment *e, struct mn_cx *cx, int i) {
+    const struct mn__unit *u = &mn__experiment_unit(e, i)->unit;
+    uint32_t crc = 0;
+    if (u->file[0] == '/') { /* others were registered without a file */
+        const int status = checksum(cx, u->file, &crc);
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+    e->plugins[i] = mn__arena_format(&e->arena, "%s of %s %s, file crc32 %08" PRIx32, u->unit->name,
+                                     u->plugin->name, u->plugin->version, crc);
+    return e->plugins[i] != NULL ? MN_OK : mn_fail(cx, MN_NOMEM, "no memory for plugin names");
+}
+
+int mn__origin_note(struct mn__experiment *e, struct mn_cx *cx) {
+    int status = MN_OK;
+    for (int i = 0; status == MN_OK && i < MN__KINDS; i++) {
+        status = note(e, cx, i);
+    }
+    return status;
+}
+
+void mn__origin_describe(const struct mn__experiment *e, struct mn__meta *out) {
+    for (int i = 0; i < MN__KINDS; i++) {
+        out[i] = (struct mn__meta){mn__kind_name(mn__experiment_unit(e, i)->unit.unit->kind),
+                                   e->plugins[i]};
+    }
+    out[MN__KINDS] = (struct mn__meta){"version", MN__VERSION};
+    out[MN__KINDS + 1] = (struct mn__meta){"kernels", e->kernels->name};
+    out[MN__KINDS + 2] = (struct mn__meta){"blas", mn__gemm_version()};
+}
+
+void mn__origin_compare(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
+                        const struct mn__tensors *file) {
+    struct mn__meta now[MN__ORIGIN_ENTRIES];
+    mn__origin_describe(e, now);
+    for (int i = 0; i < MN__ORIGIN_ENTRIES; i++) {
+        const char *then = mn__tensors_meta(file, now[i].key);
+        if (then == NULL || strcmp(then, now[i].value) != 0) {
+            mn_log(cx, MN_LOG_WARN,
+                   "%s: %s was '%s', now it is '%s': the run may not end with the same bits", path,
+                   now[i].key, then != NULL ? then : "unknown", now[i].value);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/rundir.h"
+
+#include "base/text.h"
+#include "run/file.h"
+#include "run/origin.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHECKPOINT "checkpoint.safetensors"
+
+static int in_dir(const struct mn__rundir *d, struct mn_cx *cx, const char *name,
+                  char out[PATH_MAX]) {
+    return snprintf(out, PATH_MAX, "%s/%s", d->path, name) < PATH_MAX
+               ? MN_OK
+               : mn__file_too_long(cx, d->path);
+}
+
+int mn__rundir_save(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
+                    const struct mn__state *state) {
+    char path[PATH_MAX], metrics[32], timing[32];
+    if (d->saved == state->meta_epoch && d->evaluated == state->evaluated) {
+        return MN_OK;
+    }
+    int status = in_dir(d, cx, CHECKPOINT, path);
+    if (status == MN_OK) {
+        status = mn__metrics_sync(&d->metrics, cx);
+    }
+    if (status == MN_OK) {
+        status = mn__metrics_sync(&d->timing, cx);
+    }
+    snprintf(metrics, sizeof metrics, "%" PRId64, d->metrics.length);
+    snprintf(timing, sizeof timing, "%" PRId64, d->timing.length);
+    const struct mn__meta extra[] = {{"metrics_bytes", metrics}, {"timing_bytes", timing}};
+    if (status == MN_OK) {
+        status = mn__state_save(e, cx, path, state, 2, extra);
+    }
+    if (status == MN_OK) {
+        d->saved = state->meta_epoch;
+        d->evaluated = state->evaluated;
+    }
+    return status;
+}
+
+/* ---- opening ------------------------------------------------------------------------------ */
+
+static int write_config(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx) {
+    char path[PATH_MAX];
+    char *text = NULL;
+    size_t length = 0;
+    int status = in_dir(d, cx, "config.resolved.yaml", path);
+    if (status != MN_OK) {
+        return status;
+    }
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory for the configuration");
+    }
+    const int written = mn__experiment_write_config(e, out);
+    if (fclose(out) != 0 || written != MN_OK) {
+        status = mn_fail(cx, MN_NOMEM, "no memory for the configuration");
+    } else {
+        status = mn__file_replace(cx, path, text, length);
+    }
+    free(text);
+    return status;
+}
+
+static int bytes_at(const struct mn__tensors *file, const char *key, int64_t *out) {
+    const char *text = mn__tensors_meta(file, key);
+    return text != NULL && mn__text_int(text, out) && *out >= 0;
+}
+
+/* Against the checkpoint that the state was loaded from. */
+static int check_checkpoint(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
+                            const struct mn__tensors *file) {
+    int64_t seed;
+    const char *text = mn__tensors_meta(file, "seed");
+    if (text == NULL || !mn__text_int(text, &seed) || seed != e->run.seed) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s: was made with run.seed %s, the configuration has %" PRId64, path,
+                       text != NULL ? text : "unknown", e->run.seed);
+    }
+    mn__origin_compare(e, cx, path, file);
+    return MN_OK;
+}
+
+/* Bytes of the metrics files that belong to the loaded state. */
+static int go_on(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
+                 const struct mn__state *state, int64_t *metrics, int64_t *timing) {
+    struct mn__tensors file;
+    char path[PATH_MAX];
+    int status = in_dir(d, cx, CHECKPOINT, path);
+    if (status == MN_OK) {
+        status = mn__tensors_read(cx, path, &file);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    status = check_checkpoint(e, cx, path, &file);
+    if (status == MN_OK &&
+        (!bytes_at(&file, "metrics_bytes", metrics) || !bytes_at(&file, "timing_bytes", timing))) {
+        status = mn_fail(cx, MN_IO, "%s: does not say how long the metrics files were", path);
+    }
+    mn__tensors_fini(&file);
+    d->saved = state->meta_epoch;
+    d->evaluated = state->evaluated;
+    return status;
+}
+
+static int check_unused(const struct mn__rundir *d, struct mn_cx *cx) {
+    char path[PATH_MAX];
+    const int status = in_dir(d, cx, CHECKPOINT, path);
+    if (status == MN_OK && access(path, F_OK) == 0) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s holds a run already; 'metanas resume %s' goes on with it, another "
+                       "--out starts anew",
+                       d->path, d->path);
+    }
+    return status;
+}
+
+static int open_files(struct mn__rundir *d, struct mn_cx *cx, int64_t metrics, int64_t timing) {
+    char path[PATH_MAX];
+    int status = in_dir(d, cx, "metrics.jsonl", path);
+    if (status == MN_OK) {
+        status = mn__metrics_open(&d->metrics, cx, path, metrics);
+    }
+    if (status == MN_OK) {
+        status = in_dir(d, cx, "timing.jsonl", path);
+    }
+    return status != MN_OK ? status : mn__metrics_open(&d->timing, cx, path, timing);
+}
+
+int mn__rundir_open(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
+                    const struct mn__state *state, const char *path) {
+    int64_t metrics = 0, timing = 0;
+    memset(d, 0, sizeof *d);
+    d->metrics.fd = d->timing.fd = -1;
+    d->path = path;
+    d->saved = -1;
+    int status = mn__file_folder(cx, path);
+    if (status == MN_OK) {
+        status = state->loaded ? go_on(d, e, cx, state, &metrics, &timing) : check_unused(d, cx);
+    }
+    if (status == MN_OK) {
+        status = open_files(d, cx, metrics, timing);
+    }
+    return status != MN_OK ? status : write_config(d, e, cx);
+}
+
+void mn__rundir_close(struct mn__rundir *d) {
+    mn__metrics_close(&d->metrics);
+    mn__metrics_close(&d->timing);
+}

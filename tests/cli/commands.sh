@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+# Command lines, help and listing.
+. "$SOURCE/tests/cli/lib.sh"
+
+refused 'unknown command' 2 trian x.yaml <<'T'
+metanas: unknown command 'trian'; did you mean 'train'?
+T
+refused 'unlike any command' 2 frobnicate <<'T'
+metanas: unknown command 'frobnicate'; see 'metanas help'
+T
+refused 'unknown flag' 2 train x.yaml --sett run.seed=1 <<'T'
+metanas: train: unknown flag '--sett'; did you mean '--set'?
+T
+refused 'unknown short flag' 2 train x.yaml -x <<'T'
+metanas: train: unknown flag '-x'; see 'metanas train --help'
+T
+refused 'flag of another command' 2 train x.yaml --json <<'T'
+metanas: train: unknown flag '--json'; see 'metanas train --help'
+T
+refused 'flag without its value' 2 train x.yaml --out <<'T'
+metanas: train: --out needs DIR
+T
+refused 'switch with a value' 2 test run --json=yes <<'T'
+metanas: test: --json takes no value
+T
+refused 'no operand' 2 train <<'T'
+metanas: train: CONFIG is missing; see 'metanas train --help'
+T
+refused 'two operands' 2 train a b <<'T'
+metanas: train: takes one CONFIG, but got 'a' and 'b'
+T
+refused 'operand where none is taken' 2 list all <<'T'
+metanas: list: takes no argument, but got 'all'
+T
+refused 'not a number' 2 test run --tasks ten <<'T'
+metanas: test: --tasks is 'ten'; expected a whole number, 0 or more
+T
+refused 'not a split' 2 test run --split tset <<'T'
+metanas: test: --split is 'tset'; expected train, val or test
+T
+refused 'not a fraction' 2 probe a.yaml --state a --out b --progress 1.5 <<'T'
+metanas: probe: --progress is '1.5'; expected a number from 0 to 1
+T
+refused 'unknown topic' 2 help op_mixr <<'T'
+metanas: help: unknown topic 'op_mixr'; did you mean 'op_mixer'?
+T
+refused 'relative plugin folder' 2 list --plugin-dir plugins <<'T'
+metanas: --plugin-dir: 'plugins' is not an absolute path; plugins are searched in absolute folders only
+T
+refused 'no such run' 3 test nowhere <<'T'
+metanas: nowhere: No such file or directory; expected a run directory, as 'metanas train' makes
+T
+
+works 'version' --version
+holds 'version names the ABI' grep -q '^plugin ABI  0\.1$' out
+works 'help' help
+cp out overview
+for command in train test resume validate probe list help; do
+    holds "help lists $command" grep -q "^  $command " overview
+    "$METANAS" $command --help >own
+    holds "$command --help" grep -q "^usage: metanas $command" own
+    works "help $command" help $command
+    same "help $command is $command --help" out own
+done
+works 'help for a section' help task
+holds 'shows an option' grep -q '^  ways ' out
+works 'help for a unit' help op_mixer/soft_prune
+holds 'shows its option' grep -q '^  t_min ' out
+works 'help for a kind' help op_mixer
+holds 'names a unit' grep -q '^  soft_prune ' out
+
+works 'list' list
+for plugin in darts softmax soft_prune gumbel relu_softmax sum reptile fomaml sgd glyphs; do
+    holds "lists $plugin" grep -q "^$plugin [0-9]" out
+done
+holds 'every plugin loads' sh -c '! grep -q rejected out'
+mkdir bad
+echo 'not a plugin' >bad/broken.so
+cp "$METANAS_PLUGIN_PATH/softmax.so" bad/
+works 'list with a broken file' list --plugin-dir "$work/bad"
+holds 'tells that it is rejected' grep -q '^rejected: .*/bad/broken\.so: ' out
+holds 'tells what is shadowed' grep -q '^shadowed: .*/softmax\.so' out
+
+check
+"$METANAS" help | head -n 1 >out 2>err
+holds 'a closed pipe is no error' [ ! -s err ]
+if [ -w /dev/full ]; then
+    check
+    "$METANAS" help >/dev/full 2>err
+    holds 'a full standard output ends with 3' [ $? -eq 3 ]
+    echo 'metanas: cannot write to standard output: No space left on device' >expected
+    same 'and says so' expected err
+fi
+finish

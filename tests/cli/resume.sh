@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+# Stopping and going on.
+. "$SOURCE/tests/cli/lib.sh"
+cp "$SOURCE/configs/smoke.yaml" .
+sets='--set run.meta_epochs=60 --set run.eval_every=20 --set run.checkpoint_every=7'
+
+# shellcheck disable=SC2086
+works 'a run without interruption' train smoke.yaml --out whole $sets
+refused 'nothing but the length may change' 2 resume whole --set run.seed=3 <<'T'
+metanas: argument 4: run.seed cannot change when a run is resumed; only run.meta_epochs, run.workers, run.checkpoint_every and dataset.path can
+T
+works 'resume of a finished run' resume whole
+holds 'says that it is finished' grep -q '^all 60 meta-epochs are done' out
+refused 'a run directory in use' 2 train smoke.yaml --out whole <<'T'
+metanas: whole holds a run already; 'metanas resume whole' goes on with it, another --out starts anew
+T
+
+lines() {
+    if [ -e "$1" ]; then wc -l <"$1"; else echo 0; fi
+}
+
+# stop_at DIR SIGNAL LINES: start a run, send the signal once metrics.jsonl has that many lines
+stop_at() {
+    # shellcheck disable=SC2086
+    "$METANAS" train smoke.yaml --out "$1" $sets >out 2>err &
+    pid=$!
+    tries=0
+    while [ "$tries" -lt 500 ] && [ "$(lines "$1/metrics.jsonl")" -lt "$3" ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+    kill -s "$2" $pid
+    wait $pid
+}
+
+for signal in TERM INT USR1; do
+    check
+    stop_at "$signal" "$signal" 9
+    code=$?
+    # shells start background jobs with SIGINT ignored; the program handles it all the same
+    [ $code -eq 75 ] || fail "SIG$signal: exit code $code"
+    holds "SIG$signal: says how to go on" grep -Eq "^metanas: stopped after [0-9]+ of 60 meta-epochs; go on with: metanas resume $signal\$" err
+    works "resume after SIG$signal" resume "$signal"
+    same_run "SIG$signal" whole "$signal"
+done
+
+# Two interrupts within one long step.
+"$METANAS" train smoke.yaml --out slow --set search_space.use=conv4 --set search_space.channels=256 \
+    --set dataset.size=28 --set task_learner.batch=100 --set run.workers=1 >out 2>err &
+pid=$!
+tries=0
+while [ "$tries" -lt 500 ] && [ ! -e slow/timing.jsonl ]; do
+    sleep 0.02
+    tries=$((tries + 1))
+done
+sleep 0.3
+kill -s INT $pid
+sleep 0.05
+kill -s INT $pid
+wait $pid
+holds 'a second interrupt leaves at once' [ $? -eq 130 ]
+
+check
+stop_at killed KILL 12
+holds 'a killed run left a checkpoint' [ -e killed/checkpoint.safetensors ]
+works 'resume after SIGKILL' resume killed --set run.workers=1
+same_run SIGKILL whole killed
+
+works 'half a run' train smoke.yaml --out half --set run.meta_epochs=3
+works 'more of it' resume half --set run.meta_epochs=6
+works 'test after resume' test half --tasks 3
+holds 'goes to the new end' grep -q '"meta_epoch": 6' half/test.json
+
+head -c 1000 whole/checkpoint.safetensors >cut
+cp -r whole damaged
+cp cut damaged/checkpoint.safetensors
+check
+"$METANAS" resume damaged >out 2>err
+holds 'a truncated checkpoint ends with 3' [ $? -eq 3 ]
+holds 'and is named with the place' grep -q '^metanas: damaged/checkpoint.safetensors: damaged at byte ' err
+same 'and stays as it was' cut damaged/checkpoint.safetensors
+finish

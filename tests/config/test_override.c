@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "case.h"
+#include "config/override.h"
+#include "options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct told told;
+static struct mn__yaml *root;
+
+static int setup(void **state) {
+    told_begin(&told);
+    root = told_parse(&told, "run: {seed: 1, name: x}\n"
+                             "op_mixer:\n"
+                             "  use: soft_prune\n"
+                             "  steps: 7\n"
+                             "  tau: 0.5\n"
+                             "empty:\n"
+                             "word: text\n");
+    assert_non_null(root);
+    return 0;
+}
+
+static int teardown(void **state) {
+    told_end(&told);
+    return 0;
+}
+
+static void set(const char *assignment, int argument) {
+    mn__override_apply(&told.arena, root, assignment, argument, &told.faults);
+}
+
+static const struct mn__yaml *at(const char *section, const char *key) {
+    return mn__yaml_get(mn__yaml_get(root, section), key);
+}
+
+static void check_value(const char *section, const char *key, const char *text) {
+    const struct mn__yaml *node = at(section, key);
+    assert_non_null(node);
+    assert_int_equal(node->kind, MN__YAML_SCALAR);
+    assert_string_equal(node->text, text);
+}
+
+static void values_replace_and_join(void **state) {
+    set("run.seed=42", 1);
+    set("run.workers=3", 2);
+    set("new.key=1", 3);
+    set("deep.er.est=x", 4);
+    set("empty.k=2", 5);
+    set("run.name=a=b", 6);
+    set("run.note=", 7);
+    set("dataset.path=../data/omniglot", 8);
+    set("run.quoted=\"1.5\"", 9);
+    check_value("run", "seed", "42");
+    check_value("run", "workers", "3");
+    check_value("new", "key", "1");
+    assert_string_equal(mn__yaml_get(at("deep", "er"), "est")->text, "x");
+    check_value("empty", "k", "2");
+    check_value("run", "name", "a=b");
+    check_value("run", "note", "");
+    check_value("dataset", "path", "../data/omniglot");
+    assert_int_equal(at("run", "quoted")->quoted, 1);
+    assert_string_equal(told_text(&told), "");
+}
+
+static void values_are_yaml(void **state) {
+    set("space.ops=[a, b]", 1);
+    set("op_mixer={use: softmax, k: 2}", 2);
+    const struct mn__yaml *ops = at("space", "ops");
+    assert_int_equal(ops->kind, MN__YAML_LIST);
+    assert_string_equal(ops->first->next->text, "b");
+    check_value("op_mixer", "use", "softmax");
+    check_value("op_mixer", "k", "2");
+    assert_null(at("op_mixer", "tau")); /* a whole section replaces the whole section */
+    assert_string_equal(told_text(&told), "");
+}
+
+static void the_later_one_wins(void **state) {
+    set("run.seed=2", 1);
+    set("run.seed=3", 2);
+    check_value("run", "seed", "3");
+}
+
+static void marks_name_the_argument(void **state) {
+    set("op_mixer.sizes=[1, 2]", 3);
+    const struct mn__yaml *sizes = at("op_mixer", "sizes");
+    assert_string_equal(sizes->mark.file, "argument 3 (--set op_mixer.sizes=[1, 2])");
+    assert_int_equal(sizes->mark.line, 0);
+    assert_int_equal(sizes->first->next->mark.line, 0);
+    assert_string_equal(sizes->key_mark.file, sizes->mark.file);
+}
+
+static void malformed_ones_show_the_right_form(void **state) {
+    static const char *const bad[] = {"run.seed", "=1", "", ".=1", "run.=1", ".seed=1", "a..b=1"};
+    for (int i = 0; i < 7; i++) {
+        char expected[256];
+        struct told before = told;
+        told_begin(&told);
+        set(bad[i], i);
+        snprintf(expected, sizeof expected,
+                 "argument %d (--set %s): expected section.key=value, such as run.seed=2\n", i,
+                 bad[i]);
+        assert_string_equal(told_text(&told), expected);
+        told_end(&told);
+        told = before;
+    }
+    check_value("run", "seed", "1");
+}
+
+static void broken_values_are_told_once_and_not_applied(void **state) {
+    set("run.seed=[1, 2", 4);
+    set("run.seed=*a", 5);
+    set("run.seed={a: 1, a: 2}", 6);
+    set("run.seed=1\n---\n2", 7);
+    assert_int_equal(told.faults.count, 4);
+    const char *text = told_text(&told);
+    assert_non_null(strstr(text, "argument 4 (--set run.seed=[1, 2): not valid YAML: "));
+    assert_non_null(strstr(text, "argument 5 (--set run.seed=*a): aliases (*a)"));
+    assert_non_null(strstr(text, "): duplicate key 'a'"));
+    assert_non_null(strstr(text, "a second document"));
+    check_value("run", "seed", "1");
+}
+
+static void a_value_is_no_section(void **state) {
+    set("word.x=1", 2);
+    set("run.seed.x=1", 3);
+    assert_string_equal(told_text(&told),
+                        "argument 2 (--set word.x=1): 'word' is a value, not a section, so 'x' "
+                        "cannot be set in it\n"
+                        "argument 3 (--set run.seed.x=1): 'seed' is a value, not a section, so 'x' "
+                        "cannot be set in it\n");
+}
+
+/* Bind op_mixer to a unit that has `steps` but no `tau`. */
+static void bind_mixer(struct everything *out) {
+    mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(root, "op_mixer"), "use",
+                    "op_mixer other", out, &told.faults);
+}
+
+static void a_new_use_ignores_what_it_does_not_know(void **state) {
+    struct everything out;
+    set("op_mixer.use=other", 1);
+    bind_mixer(&out);
+    assert_string_equal(told_text(&told),
+                        "t.yaml:5:3: warning: op_mixer other: 'tau' is no option of it: ignored\n");
+    assert_int_equal(told.faults.count, 0);
+    assert_int_equal(out.steps, 7);
+}
+
+static void the_same_use_keeps_its_keys(void **state) {
+    struct everything out;
+    set("op_mixer.use=soft_prune", 1);
+    bind_mixer(&out);
+    assert_int_equal(told.faults.count, 1);
+    assert_non_null(strstr(told_text(&told), "t.yaml:5:3: op_mixer other: unknown key 'tau'"));
+}
+
+/* What the command line itself gives is never ignored, before or after the change of use. */
+static void keys_of_the_command_line_are_not_soft(void **state) {
+    struct everything out;
+    set("op_mixer.mine=1", 1);
+    set("op_mixer.use=other", 2);
+    set("op_mixer.tau=1", 3);
+    bind_mixer(&out);
+    assert_int_equal(told.faults.count, 2);
+    const char *text = told_text(&told);
+    assert_non_null(
+        strstr(text, "argument 1 (--set op_mixer.mine=1): op_mixer other: unknown key"));
+    assert_non_null(strstr(text, "argument 3 (--set op_mixer.tau=1): op_mixer other: unknown key"));
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(values_replace_and_join),
+        CASE(values_are_yaml),
+        CASE(the_later_one_wins),
+        CASE(marks_name_the_argument),
+        CASE(malformed_ones_show_the_right_form),
+        CASE(broken_values_are_told_once_and_not_applied),
+        CASE(a_value_is_no_section),
+        CASE(a_new_use_ignores_what_it_does_not_know),
+        CASE(the_same_use_keeps_its_keys),
+        CASE(keys_of_the_command_line_are_not_soft),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/naive.h"
+#include "support/tensor.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* One convolution with its inputs, and its result by the naive table. */
+struct problem {
+    struct shape s;
+    int n_out, n_in, accumulate, masked;
+    struct tensor x, y; /* y before the call */
+    struct tensor want, magnitude;
+    size_t n_w;
+    mn_real *w;
+    ptrdiff_t so, si, st; /* strides of w, and of dw */
+};
+
+static void run_conv(const struct mn__kernels *k, const struct problem *p, const struct tensor *x,
+                     const mn_real *w, struct tensor *y) {
+    const struct shape *s = &p->s;
+    const ptrdiff_t at = s->n0 * x->grid.image;
+    const size_t room = k->packed(p->n_out, p->n_in, s->n_tap);
+    mn_real *packed = malloc((room + 1) * sizeof *packed);
+    assert_non_null(packed);
+    packed[room] = 7;
+    k->pack(p->n_out, p->n_in, s->n_tap, w, p->so, p->si, p->st, packed);
+    assert_true(packed[room] == 7);
+    k->conv(p->n_out, p->n_in, s->n_tap, s->tap, packed, x->at + at, x->grid.channel, y->at + at,
+            y->grid.channel, s->len, p->masked ? y->mask : NULL, y->grid.image, p->accumulate);
+    free(packed);
+}
+
+/* Weights as [out][in][tap], or transposed as a backward pass reads them. */
+static void draw_weights(struct noise *noise, struct problem *p) {
+    const int transposed = noise_int(noise, 0, 1);
+    p->n_w = (size_t)(p->n_out * p->n_in * p->s.n_tap);
+    p->w = noise_array(noise, p->n_w);
+    p->so = transposed ? p->s.n_tap : (ptrdiff_t)p->n_in * p->s.n_tap;
+    p->si = transposed ? (ptrdiff_t)p->n_out * p->s.n_tap : p->s.n_tap;
+    p->st = 1;
+}
+
+static struct problem problem_draw(struct noise *noise, int n_out, int n_in) {
+    struct problem p = {.s = shape_draw(noise),
+                        .n_out = n_out,
+                        .n_in = n_in,
+                        .accumulate = noise_int(noise, 0, 1),
+                        .masked = noise_int(noise, 0, 3) > 0};
+    const struct shape *s = &p.s;
+    draw_weights(noise, &p);
+    p.x = tensor_noise(noise, n_in, s->n, s->h, s->w, s->pad);
+    p.y = tensor_noise(noise, n_out, s->n, s->h, s->w, s->pad);
+    if (!p.accumulate) { /* what is overwritten must not be read */
+        tensor_fill(&p.y, s->n0, s->len, (mn_real)NAN);
+    }
+    return p;
+}
+
+static void problem_free(struct problem *p) {
+    tensor_free(&p->x);
+    tensor_free(&p->y);
+    tensor_free(&p->want);
+    tensor_free(&p->magnitude);
+    free(p->w);
+}
+
+static void problem_solve(struct problem *p) {
+    struct tensor x = tensor_abs(&p->x), y = tensor_abs(&p->y);
+    mn_real *w = abs_array(p->w, p->n_w);
+    p->want = tensor_copy(&p->y);
+    p->magnitude = tensor_make(p->n_out, p->s.n, p->s.h, p->s.w, p->s.pad);
+    if (p->accumulate) {
+        tensor_free(&p->magnitude);
+        p->magnitude = y;
+        memset(&y, 0, sizeof y);
+    }
+    run_conv(&naive_kernels, p, &p->x, p->w, &p->want);
+    run_conv(&naive_kernels, p, &x, w, &p->magnitude);
+    tensor_free(&x);
+    tensor_free(&y);
+    free(w);
+}
+
+/* All reals around the range must stay, which a magnitude of zero or the naive run demands. */
+static void check_conv(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    struct tensor y = tensor_copy(&p->y), again = tensor_copy(&p->y);
+    run_conv(k, p, &p->x, p->w, &y);
+    expect_near(k->name, y.reals, y.all, p->want.all, p->magnitude.all, TOLERANCE);
+    run_conv(k, p, &p->x, p->w, &again);
+    assert_memory_equal(y.all, again.all, y.reals * sizeof *y.all);
+    tensor_free(&y);
+    tensor_free(&again);
+}
+
+static void check_dw(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    const struct shape *s = &p->s;
+    const ptrdiff_t at = s->n0 * p->x.grid.image;
+    struct tensor g = tensor_copy(&p->want), gm = tensor_abs(&g), xm = tensor_abs(&p->x);
+    mn_real *got = abs_array(p->w, p->n_w), *want = abs_array(p->w, p->n_w),
+            *magnitude = abs_array(p->w, p->n_w);
+    k->conv_dw(p->n_out, p->n_in, s->n_tap, s->tap, g.at + at, g.grid.channel, p->x.at + at,
+               p->x.grid.channel, s->len, got, p->so, p->si, p->st);
+    naive_kernels.conv_dw(p->n_out, p->n_in, s->n_tap, s->tap, g.at + at, g.grid.channel,
+                          p->x.at + at, p->x.grid.channel, s->len, want, p->so, p->si, p->st);
+    naive_kernels.conv_dw(p->n_out, p->n_in, s->n_tap, s->tap, gm.at + at, gm.grid.channel,
+                          xm.at + at, xm.grid.channel, s->len, magnitude, p->so, p->si, p->st);
+    expect_near(k->name, p->n_w, got, want, magnitude, TOLERANCE);
+    free(got);
+    free(want);
+    free(magnitude);
+    tensor_free(&g);
+    tensor_free(&gm);
+    tensor_free(&xm);
+}
+
+/* Every number of channels from 1 to 33 on either side, so every block height and its tail. */
+static void each_problem(void (*check)(const struct mn__kernels *, void *), uint64_t seed) {
+    struct noise noise = {seed};
+    for (int i = 0; i < 99; i++) {
+        const int any = noise_int(&noise, 1, 33), c = 1 + i % 33;
+        struct problem p = i < 66 ? problem_draw(&noise, c, i < 33 ? any : 1 + any / 4)
+                                  : problem_draw(&noise, any, c);
+        problem_solve(&p);
+        each_table(check, &p);
+        problem_free(&p);
+    }
+}
+
+static void test_conv(void **state) {
+    (void)state;
+    each_problem(check_conv, 1);
+}
+
+static void test_conv_dw(void **state) {
+    (void)state;
+    each_problem(check_dw, 2);
+}
+
+/* 28 channels over rows that no tile divides, one image and a batch: the largest blocks. */
+static void check_long(const struct mn__kernels *k, void *data) {
+    check_conv(k, data);
+    check_dw(k, data);
+}
+
+static void test_long_range(void **state) {
+    (void)state;
+    struct noise noise = {3};
+    struct problem p = {.n_out = 28, .n_in = 5, .masked = 1};
+    p.s = (struct shape){.n = 6, .h = 28, .w = 28, .pad = 2, .n0 = 1, .n_tap = 5};
+    p.x = tensor_noise(&noise, 5, 6, 28, 28, 2);
+    p.y = tensor_make(28, 6, 28, 28, 2);
+    p.s.len = 4 * p.x.grid.image + p.x.grid.span;
+    window_taps(&(struct window){5, 1, 1}, &p.x.grid, p.s.tap);
+    draw_weights(&noise, &p);
+    problem_solve(&p);
+    each_table(check_long, &p);
+    problem_free(&p);
+}
+
+/* ---- against the definition --------------------------------------------------------------- */
+
+enum { N = 2, CO = 3, CI = 4, H = 5, W = 6 };
+
+static double pixel(const mn_real *nchw, int channels, int n, int c, int y, int x) {
+    return y < 0 || y >= H || x < 0 || x >= W ? 0
+                                              : (double)nchw[((n * channels + c) * H + y) * W + x];
+}
+
+static double defined(const mn_real *w, const mn_real *x, int n, int o, int at_y, int at_x) {
+    double sum = 0;
+    for (int i = 0; i < CI; i++) {
+        for (int t = 0; t < 9; t++) {
+            sum += (double)w[(o * CI + i) * 9 + t] *
+                   pixel(x, CI, n, i, at_y + (t / 3 - 1) * 2, at_x + (t % 3 - 1) * 2);
+        }
+    }
+    return sum;
+}
+
+/* A 3x3 convolution with dilation 2 by bounds checks on unpadded images. */
+static void check_defined(const struct mn__kernels *k, void *data) {
+    (void)data;
+    struct noise noise = {4};
+    struct tensor x = tensor_make(CI, N, H, W, 2), y = tensor_make(CO, N, H, W, 2);
+    mn_real *in = noise_array(&noise, N * CI * H * W), *w = noise_array(&noise, CO * CI * 9),
+            *packed = noise_array(&noise, k->packed(CO, CI, 9)), out[N * CO * H * W];
+    ptrdiff_t tap[9];
+    window_taps(&(struct window){3, 3, 2}, &x.grid, tap);
+    mn__grid_load(&x.grid, CI, 0, N, in, x.at);
+    k->pack(CO, CI, 9, w, CI * 9, 9, 1, packed);
+    k->conv(CO, CI, 9, tap, packed, x.at, x.grid.channel, y.at, y.grid.channel, N * y.grid.image,
+            y.mask, y.grid.image, 0);
+    mn__grid_store(&y.grid, CO, 0, N, y.at, out);
+    for (int i = 0; i < N * CO * H * W; i++) {
+        const int column = i % W, row = i / W % H, o = i / W / H % CO, n = i / W / H / CO;
+        const double want = defined(w, in, n, o, row, column), got = (double)out[i], one = 40;
+        expect_near_double(k->name, 1, &got, &want, &one, TOLERANCE);
+    }
+    free(in);
+    free(w);
+    free(packed);
+    tensor_free(&x);
+    tensor_free(&y);
+}
+
+static void test_definition(void **state) {
+    (void)state;
+    each_table(check_defined, NULL);
+}
+
+/* ---- adjoints ----------------------------------------------------------------------------- */
+
+/* <conv(x), g> = <x, conv'(g)> = <w, dw>: what the backward pass relies on. */
+static void check_adjoint(const struct mn__kernels *k, void *data) {
+    struct problem *p = data;
+    const struct shape *s = &p->s;
+    struct tensor y = tensor_make(p->n_out, s->n, s->h, s->w, s->pad);
+    struct tensor dx = tensor_make(p->n_in, s->n, s->h, s->w, s->pad);
+    struct problem back = *p;
+    for (int t = 0; t < s->n_tap; t++) {
+        back.s.tap[t] = -s->tap[t];
+    }
+    back.n_out = p->n_in;
+    back.n_in = p->n_out;
+    back.so = p->si;
+    back.si = p->so;
+    run_conv(k, p, &p->x, p->w, &y);
+    run_conv(k, &back, &p->y, p->w, &dx);
+    mn_real *dw = calloc(p->n_w, sizeof *dw);
+    assert_non_null(dw);
+    k->conv_dw(p->n_out, p->n_in, s->n_tap, s->tap, p->y.at, p->y.grid.channel, p->x.at,
+               p->x.grid.channel, s->len, dw, p->so, p->si, p->st);
+    double forward = 0, backward = 0, weights = 0, size = 0;
+    for (size_t i = 0; i < y.reals; i++) {
+        forward += (double)y.all[i] * (double)p->y.all[i];
+        size += fabs((double)y.all[i] * (double)p->y.all[i]);
+    }
+    for (size_t i = 0; i < dx.reals; i++) {
+        backward += (double)dx.all[i] * (double)p->x.all[i];
+    }
+    for (size_t i = 0; i < p->n_w; i++) {
+        weights += (double)dw[i] * (double)p->w[i];
+    }
+    expect_near_double(k->name, 1, &backward, &forward, &size, TOLERANCE);
+    expect_near_double(k->name, 1, &weights, &forward, &size, TOLERANCE);
+    free(dw);
+    tensor_free(&y);
+    tensor_free(&dx);
+}
+
+static void test_adjoint(void **state) {
+    (void)state;
+    struct noise noise = {5};
+    for (int i = 0; i < 20; i++) {
+        struct problem p = problem_draw(&noise, noise_int(&noise, 1, 33), noise_int(&noise, 1, 33));
+        tensor_free(&p.y);
+        p.y = tensor_noise(&noise, p.n_out, p.s.n, p.s.h, p.s.w, p.s.pad);
+        p.s.n0 = 0;
+        p.s.len = p.s.n * p.x.grid.image;
+        p.masked = 1;
+        p.accumulate = 0;
+        each_table(check_adjoint, &p);
+        problem_free(&p);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv),       cmocka_unit_test(test_conv_dw),
+        cmocka_unit_test(test_long_range), cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_adjoint),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

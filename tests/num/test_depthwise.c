@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/naive.h"
+#include "support/tensor.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct problem {
+    struct shape s;
+    int channels, accumulate, masked;
+    size_t n_w;
+    struct tensor x, y;
+    mn_real *w;
+};
+
+static struct problem problem_draw(struct noise *noise) {
+    struct problem p = {.s = shape_draw(noise),
+                        .channels = noise_int(noise, 1, 33),
+                        .accumulate = noise_int(noise, 0, 1),
+                        .masked = noise_int(noise, 0, 3) > 0};
+    const struct shape *s = &p.s;
+    p.n_w = (size_t)(p.channels * s->n_tap);
+    p.w = noise_array(noise, p.n_w);
+    p.x = tensor_noise(noise, p.channels, s->n, s->h, s->w, s->pad);
+    p.y = tensor_noise(noise, p.channels, s->n, s->h, s->w, s->pad);
+    return p;
+}
+
+static void problem_free(struct problem *p) {
+    tensor_free(&p->x);
+    tensor_free(&p->y);
+    free(p->w);
+}
+
+static void run(const struct mn__kernels *k, const struct problem *p, const struct tensor *x,
+                const mn_real *w, struct tensor *y) {
+    const struct shape *s = &p->s;
+    const ptrdiff_t at = s->n0 * x->grid.image;
+    k->depthwise(p->channels, s->n_tap, s->tap, w, s->n_tap, 1, x->at + at, x->grid.channel,
+                 y->at + at, y->grid.channel, s->len, p->masked ? y->mask : NULL, y->grid.image,
+                 p->accumulate);
+}
+
+static void check_forward(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    struct tensor got = tensor_copy(&p->y), x = tensor_abs(&p->x), magnitude = tensor_abs(&p->y);
+    mn_real *w = abs_array(p->w, p->n_w);
+    if (!p->accumulate) {
+        tensor_fill(&got, p->s.n0, p->s.len, (mn_real)NAN);
+    }
+    struct tensor want = tensor_copy(&got);
+    run(k, p, &p->x, p->w, &got);
+    run(&naive_kernels, p, &p->x, p->w, &want);
+    run(&naive_kernels, p, &x, w, &magnitude);
+    expect_near(k->name, got.reals, got.all, want.all, magnitude.all, TOLERANCE);
+    free(w);
+    tensor_free(&x);
+    tensor_free(&got);
+    tensor_free(&want);
+    tensor_free(&magnitude);
+}
+
+static void run_dw(const struct mn__kernels *k, const struct problem *p, const struct tensor *g,
+                   const struct tensor *x, mn_real *dw) {
+    const struct shape *s = &p->s;
+    const ptrdiff_t at = s->n0 * x->grid.image;
+    k->depthwise_dw(p->channels, s->n_tap, s->tap, g->at + at, g->grid.channel, x->at + at,
+                    x->grid.channel, s->len, dw, s->n_tap, 1);
+}
+
+static void check_dw(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    struct tensor g = tensor_abs(&p->y), x = tensor_abs(&p->x);
+    mn_real *got = abs_array(p->w, p->n_w), *want = abs_array(p->w, p->n_w),
+            *magnitude = abs_array(p->w, p->n_w);
+    run_dw(k, p, &p->y, &p->x, got);
+    run_dw(&naive_kernels, p, &p->y, &p->x, want);
+    run_dw(&naive_kernels, p, &g, &x, magnitude);
+    expect_near(k->name, p->n_w, got, want, magnitude, TOLERANCE);
+    free(got);
+    free(want);
+    free(magnitude);
+    tensor_free(&g);
+    tensor_free(&x);
+}
+
+/* The same weight for every channel and tap: strides of zero, as average pooling's gradient. */
+static void check_shared_weight(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    const struct shape *s = &p->s;
+    struct tensor got = tensor_copy(&p->y), want = tensor_copy(&p->y);
+    struct tensor magnitude = tensor_abs(&p->y), x = tensor_abs(&p->x);
+    const mn_real one = 1;
+    k->depthwise(p->channels, s->n_tap, s->tap, &one, 0, 0, p->x.at, p->x.grid.channel, got.at,
+                 got.grid.channel, s->len, got.mask, got.grid.image, 1);
+    naive_kernels.depthwise(p->channels, s->n_tap, s->tap, &one, 0, 0, p->x.at, p->x.grid.channel,
+                            want.at, want.grid.channel, s->len, want.mask, want.grid.image, 1);
+    naive_kernels.depthwise(p->channels, s->n_tap, s->tap, &one, 0, 0, x.at, x.grid.channel,
+                            magnitude.at, magnitude.grid.channel, s->len, want.mask,
+                            want.grid.image, 1);
+    expect_near(k->name, got.reals, got.all, want.all, magnitude.all, TOLERANCE);
+    tensor_free(&got);
+    tensor_free(&want);
+    tensor_free(&magnitude);
+    tensor_free(&x);
+}
+
+static void each_problem(void (*check)(const struct mn__kernels *, void *), uint64_t seed) {
+    struct noise noise = {seed};
+    for (int i = 0; i < 100; i++) {
+        struct problem p = problem_draw(&noise);
+        each_table(check, &p);
+        problem_free(&p);
+    }
+}
+
+static void test_forward(void **state) {
+    (void)state;
+    each_problem(check_forward, 1);
+}
+
+static void test_dw(void **state) {
+    (void)state;
+    each_problem(check_dw, 2);
+}
+
+static void test_shared_weight(void **state) {
+    (void)state;
+    each_problem(check_shared_weight, 3);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_dw),
+        cmocka_unit_test(test_shared_weight),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

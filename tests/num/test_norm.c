@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/naive.h"
+#include "support/tensor.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MOST_CHANNELS = 9 };
+
+struct problem {
+    struct shape s;
+    int channels, accumulate, relu;
+    struct tensor x, y, g;
+    mn_real *coef; /* 3 for each channel */
+};
+
+static struct problem problem_draw(struct noise *noise) {
+    struct problem p = {.s = shape_draw(noise),
+                        .channels = noise_int(noise, 1, MOST_CHANNELS),
+                        .accumulate = noise_int(noise, 0, 1),
+                        .relu = noise_int(noise, 0, 1)};
+    p.x = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
+    p.y = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
+    p.g = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
+    p.coef = noise_array(noise, 3 * MOST_CHANNELS);
+    return p;
+}
+
+static void problem_free(struct problem *p) {
+    tensor_free(&p->x);
+    tensor_free(&p->y);
+    tensor_free(&p->g);
+    free(p->coef);
+}
+
+static void each_problem(void (*check)(const struct mn__kernels *, void *), uint64_t seed) {
+    struct noise noise = {seed};
+    for (int i = 0; i < 100; i++) {
+        struct problem p = problem_draw(&noise);
+        each_table(check, &p);
+        problem_free(&p);
+    }
+}
+
+/* ---- affine and combine ------------------------------------------------------------------- */
+
+static void run_affine(const struct mn__kernels *k, const struct problem *p, const struct tensor *x,
+                       const mn_real *coef, int relu, struct tensor *y) {
+    const ptrdiff_t at = p->s.n0 * x->grid.image;
+    k->affine(p->channels, coef, coef + MOST_CHANNELS, x->at + at, x->grid.channel, y->at + at,
+              y->grid.channel, p->s.len, y->mask, y->grid.image, p->accumulate, relu);
+}
+
+static void check_affine(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    struct tensor got = tensor_copy(&p->y), magnitude = tensor_abs(&p->y), x = tensor_abs(&p->x);
+    mn_real *coef = abs_array(p->coef, 3 * MOST_CHANNELS);
+    if (!p->accumulate) {
+        tensor_fill(&got, p->s.n0, p->s.len, (mn_real)NAN);
+    }
+    struct tensor want = tensor_copy(&got);
+    run_affine(k, p, &p->x, p->coef, p->relu, &got);
+    run_affine(&naive_kernels, p, &p->x, p->coef, p->relu, &want);
+    run_affine(&naive_kernels, p, &x, coef, 0, &magnitude);
+    expect_near(k->name, got.reals, got.all, want.all, magnitude.all, TOLERANCE);
+    free(coef);
+    tensor_free(&x);
+    tensor_free(&got);
+    tensor_free(&want);
+    tensor_free(&magnitude);
+}
+
+static void run_combine(const struct mn__kernels *k, const struct problem *p,
+                        const struct tensor *g, const struct tensor *x, const mn_real *coef,
+                        struct tensor *y) {
+    const ptrdiff_t at = p->s.n0 * x->grid.image;
+    k->combine(p->channels, coef, g->at + at, g->grid.channel, coef + MOST_CHANNELS, x->at + at,
+               x->grid.channel, coef + 2 * MOST_CHANNELS, y->at + at, y->grid.channel, p->s.len,
+               y->mask, y->grid.image);
+}
+
+/* Also in place: y may be g. */
+static void check_combine(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    struct tensor got = tensor_copy(&p->g), want = tensor_copy(&p->g);
+    struct tensor g = tensor_abs(&p->g), x = tensor_abs(&p->x), magnitude = tensor_abs(&p->g);
+    mn_real *coef = abs_array(p->coef, 3 * MOST_CHANNELS);
+    run_combine(k, p, &got, &p->x, p->coef, &got);
+    run_combine(&naive_kernels, p, &p->g, &p->x, p->coef, &want);
+    run_combine(&naive_kernels, p, &g, &x, coef, &magnitude);
+    expect_near(k->name, got.reals, got.all, want.all, magnitude.all, TOLERANCE);
+    free(coef);
+    tensor_free(&g);
+    tensor_free(&x);
+    tensor_free(&got);
+    tensor_free(&want);
+    tensor_free(&magnitude);
+}
+
+static void test_affine(void **state) {
+    (void)state;
+    each_problem(check_affine, 1);
+}
+
+static void test_combine(void **state) {
+    (void)state;
+    each_problem(check_combine, 2);
+}
+
+/* ---- sums --------------------------------------------------------------------------------- */
+
+/* Results are added to what the sums hold. */
+static void start(double *sums) {
+    for (int c = 0; c < MOST_CHANNELS; c++) {
+        sums[c] = 0.5 + c;
+    }
+}
+
+static void check_norm_sums(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    const ptrdiff_t at = p->s.n0 * p->x.grid.image;
+    double got[2][MOST_CHANNELS], want[2][MOST_CHANNELS], magnitude[2][MOST_CHANNELS];
+    for (int i = 0; i < 2; i++) {
+        start(got[i]);
+        start(want[i]);
+        start(magnitude[i]);
+    }
+    k->norm_sums(p->channels, p->g.at + at, p->g.grid.channel, p->x.at + at, p->x.grid.channel,
+                 p->coef, p->s.len, got[0], got[1]);
+    naive_kernels.norm_sums(p->channels, p->g.at + at, p->g.grid.channel, p->x.at + at,
+                            p->x.grid.channel, p->coef, p->s.len, want[0], want[1]);
+    for (int c = 0; c < p->channels; c++) {
+        for (ptrdiff_t i = 0; i < p->s.len; i++) {
+            const double g = fabs((double)p->g.at[c * p->g.grid.channel + at + i]);
+            magnitude[0][c] += g;
+            magnitude[1][c] += 2 * g; /* |x - centre| <= 2 */
+        }
+    }
+    expect_near_double(k->name, MOST_CHANNELS, got[0], want[0], magnitude[0], TOLERANCE);
+    expect_near_double(k->name, MOST_CHANNELS, got[1], want[1], magnitude[1], TOLERANCE);
+}
+
+static void test_norm_sums(void **state) {
+    (void)state;
+    each_problem(check_norm_sums, 3);
+}
+
+static void run_moments(const struct mn__kernels *k, const struct problem *p, double *sum,
+                        double *m2) {
+    const ptrdiff_t at = p->s.n0 * p->x.grid.image;
+    start(sum);
+    start(m2);
+    k->moments(p->channels, p->x.at + at, p->x.grid.channel, p->s.len, p->x.mask, p->x.grid.image,
+               sum, m2);
+}
+
+static void check_moments(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    double sum[MOST_CHANNELS], m2[MOST_CHANNELS], want_sum[MOST_CHANNELS], want_m2[MOST_CHANNELS];
+    double pixels[MOST_CHANNELS]; /* |x| <= 1, and so is its square */
+    run_moments(k, p, sum, m2);
+    run_moments(&naive_kernels, p, want_sum, want_m2);
+    for (int c = 0; c < MOST_CHANNELS; c++) {
+        pixels[c] = c + (double)p->s.len;
+    }
+    expect_near_double(k->name, MOST_CHANNELS, sum, want_sum, pixels, TOLERANCE);
+    expect_near_double(k->name, MOST_CHANNELS, m2, want_m2, pixels, TOLERANCE);
+}
+
+static void test_moments(void **state) {
+    (void)state;
+    each_problem(check_moments, 4);
+}
+
+/* Mean 1e6, deviation 0.6: E[x^2] - mean^2 in float would leave nothing of the variance, and a mean
+ * of float sums would be off by a part of the deviation that later layers see. */
+static void check_far_moments(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    double sum[MOST_CHANNELS], m2[MOST_CHANNELS], want_sum[MOST_CHANNELS], want_m2[MOST_CHANNELS];
+    run_moments(k, p, sum, m2);
+    run_moments(&naive_kernels, p, want_sum, want_m2);
+    const double scale = (double)p->s.len;
+    for (int c = 0; c < p->channels; c++) {
+        expect_near_double(k->name, 1, &sum[c], &want_sum[c], &scale, 1e-5);
+        expect_near_double(k->name, 1, &m2[c], &want_m2[c], &want_m2[c], 1e-5);
+    }
+}
+
+static void test_far_moments(void **state) {
+    (void)state;
+    struct noise noise = {5};
+    struct problem p = {.channels = 3,
+                        .s = {.n = 3, .h = 28, .w = 28, .pad = 2},
+                        .x = tensor_noise(&noise, 3, 3, 28, 28, 2)};
+    p.s.len = 2 * p.x.grid.image + p.x.grid.span;
+    for (int c = 0; c < 3; c++) {
+        for (ptrdiff_t at = 0; at < 3 * p.x.grid.image; at++) {
+            p.x.at[c * p.x.grid.channel + at] += 1000000 * p.x.mask[at % p.x.grid.image];
+        }
+    }
+    each_table(check_far_moments, &p);
+    tensor_free(&p.x);
+}
+
+/* Three ranges of different sizes, merged, are the whole. */
+static void test_merge_of_ranges(void **state) {
+    (void)state;
+    enum { N = 60 };
+    static const int ends[] = {7, 8, N};
+    struct noise noise = {6};
+    double x[N], count = 0, sum = 0, m2 = 0, mean = 0, want = 0;
+    for (int i = 0; i < N; i++) {
+        x[i] = 1000 + i / 7 + (double)noise_real(&noise);
+        mean += x[i] / N;
+    }
+    for (int i = 0; i < N; i++) {
+        want += (x[i] - mean) * (x[i] - mean);
+    }
+    for (int r = 0, from = 0; r < 3; from = ends[r++]) {
+        double own = 0, own_m2 = 0;
+        for (int i = from; i < ends[r]; i++) {
+            own += x[i];
+        }
+        for (int i = from; i < ends[r]; i++) {
+            const double d = x[i] - own / (ends[r] - from);
+            own_m2 += d * d;
+        }
+        mn__moments_merge(1, ends[r] - from, &own, &own_m2, &count, &sum, &m2);
+    }
+    assert_true(count == N);
+    assert_true(fabs(sum / N - mean) < 1e-9);
+    assert_true(fabs(m2 - want) < 1e-9 * want);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_affine),      cmocka_unit_test(test_combine),
+        cmocka_unit_test(test_norm_sums),   cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_far_moments), cmocka_unit_test(test_merge_of_ranges),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/naive.h"
+#include "support/tensor.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct problem {
+    struct shape s;
+    int channels, accumulate;
+    struct tensor x, y, g;
+};
+
+static struct problem problem_draw(struct noise *noise) {
+    struct problem p = {.s = shape_draw(noise),
+                        .channels = noise_int(noise, 1, 9),
+                        .accumulate = noise_int(noise, 0, 1)};
+    p.x = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
+    p.y = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
+    p.g = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
+    return p;
+}
+
+static void problem_free(struct problem *p) {
+    tensor_free(&p->x);
+    tensor_free(&p->y);
+    tensor_free(&p->g);
+}
+
+/* What an operation does to a tensor that starts as p->y. */
+typedef void (*operation)(const struct mn__kernels *k, const struct problem *p, struct tensor *y);
+
+static void relu(const struct mn__kernels *k, const struct problem *p, struct tensor *y) {
+    const ptrdiff_t at = p->s.n0 * y->grid.image;
+    k->relu(p->channels, p->x.at + at, p->x.grid.channel, y->at + at, y->grid.channel, p->s.len);
+}
+
+static void relu_dx(const struct mn__kernels *k, const struct problem *p, struct tensor *y) {
+    const ptrdiff_t at = p->s.n0 * y->grid.image;
+    k->relu_dx(p->channels, p->x.at + at, p->x.grid.channel, p->g.at + at, p->g.grid.channel,
+               y->at + at, y->grid.channel, p->s.len, p->accumulate);
+}
+
+static void axpy(const struct mn__kernels *k, const struct problem *p, struct tensor *y) {
+    const ptrdiff_t at = p->s.n0 * y->grid.image;
+    k->axpy(p->channels, (mn_real)-0.7, p->x.at + at, p->x.grid.channel, y->at + at,
+            y->grid.channel, p->s.len, p->accumulate);
+}
+
+static void check_operation(const struct mn__kernels *k, const struct problem *p, operation run,
+                            int reads_y) {
+    struct tensor got = tensor_copy(&p->y), magnitude = tensor_abs(&p->y);
+    if (!reads_y) {
+        tensor_fill(&got, p->s.n0, p->s.len, (mn_real)NAN);
+    }
+    struct tensor want = tensor_copy(&got);
+    run(k, p, &got);
+    run(&naive_kernels, p, &want);
+    for (size_t i = 0; i < magnitude.reals; i++) {
+        magnitude.all[i] += (mn_real)fabs((double)want.all[i]);
+    }
+    expect_near(k->name, got.reals, got.all, want.all, magnitude.all, TOLERANCE);
+    tensor_free(&got);
+    tensor_free(&want);
+    tensor_free(&magnitude);
+}
+
+static void check_all(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    check_operation(k, p, relu, 0);
+    check_operation(k, p, relu_dx, p->accumulate);
+    check_operation(k, p, axpy, p->accumulate);
+}
+
+static void check_dot(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    const ptrdiff_t at = p->s.n0 * p->x.grid.image;
+    struct tensor x = tensor_abs(&p->x), g = tensor_abs(&p->g);
+    const double got =
+        k->dot(p->channels, p->x.at + at, x.grid.channel, p->g.at + at, g.grid.channel, p->s.len);
+    const double want = naive_kernels.dot(p->channels, p->x.at + at, x.grid.channel, p->g.at + at,
+                                          g.grid.channel, p->s.len);
+    const double magnitude = naive_kernels.dot(p->channels, x.at + at, x.grid.channel, g.at + at,
+                                               g.grid.channel, p->s.len);
+    expect_near_double(k->name, 1, &got, &want, &magnitude, TOLERANCE);
+    tensor_free(&x);
+    tensor_free(&g);
+}
+
+static void each_problem(void (*check)(const struct mn__kernels *, void *), uint64_t seed) {
+    struct noise noise = {seed};
+    for (int i = 0; i < 100; i++) {
+        struct problem p = problem_draw(&noise);
+        each_table(check, &p);
+        problem_free(&p);
+    }
+}
+
+static void test_operations(void **state) {
+    (void)state;
+    each_problem(check_all, 1);
+}
+
+static void test_dot(void **state) {
+    (void)state;
+    each_problem(check_dot, 2);
+}
+
+/* Partial sums must not lose small terms beside large ones over a long range. */
+static void check_long_dot(const struct mn__kernels *k, void *data) {
+    enum { LEN = 1 << 20 };
+    mn_real *x = data;
+    const double got = k->dot(1, x, LEN, x, LEN, LEN), want = LEN * (double)x[0] * (double)x[0];
+    expect_near_double(k->name, 1, &got, &want, &want, 1e-5);
+}
+
+static void test_long_dot(void **state) {
+    (void)state;
+    enum { LEN = 1 << 20 };
+    mn_real *x = malloc((LEN + MN__LANES) * sizeof *x);
+    assert_non_null(x);
+    for (ptrdiff_t i = 0; i < LEN + MN__LANES; i++) {
+        x[i] = (mn_real)0.3;
+    }
+    each_table(check_long_dot, x);
+    free(x);
+}
+
+static void check_relu_nan(const struct mn__kernels *k, void *data) {
+    (void)data;
+    mn_real x[2 * MN__LANES] = {(mn_real)NAN, -1, 1}, y[2 * MN__LANES];
+    k->relu(1, x, MN__LANES, y, MN__LANES, MN__LANES);
+    assert_true(isnan(y[0]));
+    assert_true(y[1] == 0 && y[2] == 1);
+}
+
+static void test_relu_keeps_nan(void **state) {
+    (void)state;
+    each_table(check_relu_nan, NULL);
+}
+
+/* ---- stride 2 ----------------------------------------------------------------------------- */
+
+struct halves {
+    int n;
+    struct tensor x, phases; /* phases: 4 C channels, phase q from channel q C on */
+};
+
+static struct halves halves_draw(struct noise *noise, int h, int w) {
+    const int c = noise_int(noise, 1, 4), n = noise_int(noise, 1, 3), pad = noise_int(noise, 1, 4);
+    return (struct halves){
+        .n = noise_int(noise, 1, n),
+        .x = tensor_noise(noise, c, n, h, w, pad),
+        .phases = tensor_make(4 * c, n, (h + 1) / 2, (w + 1) / 2, noise_int(noise, 1, 4))};
+}
+
+static void halves_free(struct halves *p) {
+    tensor_free(&p->x);
+    tensor_free(&p->phases);
+}
+
+static void check_split(const struct mn__kernels *k, void *data) {
+    const struct halves *p = data;
+    const int c = p->x.channels;
+    struct tensor got = tensor_copy(&p->phases), want = tensor_copy(&p->phases);
+    k->split(&p->x.grid, &got.grid, c, p->n, p->x.at, got.at, c * got.grid.channel);
+    naive_kernels.split(&p->x.grid, &want.grid, c, p->n, p->x.at, want.at, c * want.grid.channel);
+    for (size_t i = 0; i < got.reals; i++) {
+        assert_true(got.all[i] == want.all[i]);
+    }
+    tensor_free(&got);
+    tensor_free(&want);
+}
+
+static void check_merge(const struct mn__kernels *k, void *data) {
+    struct halves *p = data;
+    const int c = p->x.channels;
+    struct noise noise = {9};
+    struct tensor phases = tensor_noise(&noise, 4 * c, p->phases.grid.n, p->phases.grid.h,
+                                        p->phases.grid.w, p->phases.grid.pad);
+    struct tensor got = tensor_copy(&p->x), want = tensor_copy(&p->x);
+    k->merge(&got.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel, got.at);
+    naive_kernels.merge(&want.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel,
+                        want.at);
+    for (size_t i = 0; i < got.reals; i++) {
+        assert_true(got.all[i] == want.all[i]);
+    }
+    tensor_free(&phases);
+    tensor_free(&got);
+    tensor_free(&want);
+}
+
+static void each_halves(void (*check)(const struct mn__kernels *, void *), uint64_t seed) {
+    struct noise noise = {seed};
+    for (int i = 0; i < 81; i++) {
+        struct halves p = halves_draw(&noise, 1 + i / 9, 1 + i % 9);
+        each_table(check, &p);
+        halves_free(&p);
+    }
+}
+
+static void test_split(void **state) {
+    (void)state;
+    each_halves(check_split, 3);
+}
+
+static void test_merge(void **state) {
+    (void)state;
+    each_halves(check_merge, 4);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_operations), cmocka_unit_test(test_dot),
+        cmocka_unit_test(test_long_dot),   cmocka_unit_test(test_relu_keeps_nan),
+        cmocka_unit_test(test_split),      cmocka_unit_test(test_merge),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

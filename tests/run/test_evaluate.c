@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Algorithm 3 on a small METANAS, against the same steps written out. */
+#include "run/evaluate.h"
+
+#include "run/episode.h"
+#include "run/metatrain.h"
+
+#include "check.h"
+#include "trial.h"
+
+#include <stdlib.h>
+
+enum { TASKS = 5 };
+
+static struct trial trial;
+
+static int begin(void **state) {
+    trial_begin(&trial);
+    mn__cancel_reset();
+    return 0;
+}
+
+static int end(void **state) {
+    trial_end(&trial);
+    return 0;
+}
+
+static void evaluate(int n_workers, int split, int64_t n, const struct mn__state *state,
+                     struct mn__evaluation *out) {
+    struct mn__workers *workers;
+    assert_ok(trial.cx, mn__workers_new(trial.cx, n_workers, trial.e.model, &workers));
+    assert_ok(trial.cx, mn__evaluate(&trial.e, workers, trial.cx, &state->meta, state->learner,
+                                     split, n, out));
+    mn__workers_free(workers);
+}
+
+/* ---- one task written out ----------------------------------------------------------------- */
+
+/* One task's points and masks, on a context of its own. */
+struct replay {
+    struct mn__cx context;
+    struct mn_cx *cx;
+    struct mn_task task;
+    struct mn_point at;
+    mn_real *learner, *stats, *logits;
+    uint8_t *keep;
+};
+
+static void *zeroed(int64_t n, size_t size) {
+    void *at = calloc((size_t)n + 1, size);
+    assert_non_null(at);
+    return at;
+}
+
+static void replay_begin(struct replay *r, const struct mn__state *state, int split, int64_t task) {
+    const struct mn_dims *d = mn__model_dims(trial.e.model);
+    mn__cx_init(&r->context);
+    r->cx = &r->context.pub;
+    r->cx->where.split = split;
+    r->cx->where.seed = (uint64_t)trial.e.run.seed;
+    r->cx->where.meta_epochs = trial.e.run.meta_epochs;
+    r->cx->where.task = task;
+    assert_ok(r->cx, mn__workspace_new(r->cx, trial.e.model, &r->context.workspace));
+    r->at.w = zeroed(d->n_w, sizeof(mn_real));
+    r->at.a = zeroed(d->n_a, sizeof(mn_real));
+    r->learner = zeroed(trial.e.n_state, sizeof(mn_real));
+    r->stats = zeroed(d->n_stats, sizeof(mn_real));
+    r->logits = zeroed((int64_t)d->max_batch * d->ways, sizeof(mn_real));
+    r->keep = zeroed(d->n_choices, 1);
+    mn_vec_copy(d->n_w, state->meta.w, r->at.w);
+    mn_vec_copy(d->n_a, state->meta.a, r->at.a);
+    mn_vec_copy(trial.e.n_state, state->learner, r->learner);
+    assert_ok(r->cx, mn__episode_sample(&trial.e, r->cx, &r->task, NULL));
+    assert_ok(r->cx, mn__adapt(&trial.e, r->cx, &r->task, &r->at, r->learner));
+    assert_ok(r->cx, mn__model_prune(r->cx, trial.e.model, &r->at, r->keep));
+}
+
+static void replay_end(struct replay *r) {
+    free(r->at.w);
+    free(r->at.a);
+    free(r->learner);
+    free(r->stats);
+    free(r->logits);
+    free(r->keep);
+    mn__workspace_free(r->context.workspace);
+    mn__cx_fini(&r->context);
+}
+
+static void logits_of(struct replay *r, const struct mn_set *set, const uint8_t *keep,
+                      const mn_real *stats, mn_real *stats_out) {
+    const struct mn_pass pass = {
+        .size = sizeof pass, .progress = 1, .keep = keep, .stats = stats, .stats_out = stats_out};
+    struct mn_outcome out = {.size = sizeof out, .logits = r->logits};
+    assert_ok(r->cx, mn_model_pass(r->cx, trial.e.model, &r->at, set, &pass, &out));
+}
+
+/* Hits and summed cross entropy of the logits of a set. */
+static int judge(const struct replay *r, const struct mn_set *set, double *loss) {
+    const int ways = r->task.ways;
+    int hits = 0;
+    for (int i = 0; i < set->n; i++) {
+        const mn_real *z = r->logits + i * ways;
+        double sum = 0;
+        int top = 0;
+        for (int k = 0; k < ways; k++) {
+            top = z[k] > z[top] ? k : top;
+            sum += exp((double)z[k] - (double)z[set->labels[i]]);
+        }
+        hits += top == set->labels[i];
+        *loss += log(sum);
+    }
+    return hits;
+}
+
+static double transductive(struct replay *r, const uint8_t *keep, double *loss) {
+    double sum = 0;
+    logits_of(r, &r->task.query, keep, NULL, NULL);
+    const int hits = judge(r, &r->task.query, &sum);
+    *loss = sum / r->task.query.n;
+    return (double)hits / r->task.query.n;
+}
+
+/* Each query image alone: with the support set's statistics nothing flows between them. */
+static double one_by_one(struct replay *r, const uint8_t *keep, double *loss) {
+    const int pixels = trial.e.data.height * trial.e.data.width * trial.e.data.channels;
+    double sum = 0;
+    int hits = 0;
+    logits_of(r, &r->task.support, keep, NULL, r->stats);
+    for (int i = 0; i < r->task.query.n; i++) {
+        const struct mn_set one = {.n = 1,
+                                   .images = r->task.query.images + (ptrdiff_t)i * pixels,
+                                   .labels = r->task.query.labels + i};
+        logits_of(r, &one, keep, r->stats, NULL);
+        hits += judge(r, &one, &sum);
+    }
+    *loss = sum / r->task.query.n;
+    return (double)hits / r->task.query.n;
+}
+
+static void check_task(const struct mn__task_result *got, const struct mn__state *state, int split,
+                       int64_t task,
+                       double (*predict)(struct replay *, const uint8_t *, double *)) {
+    struct replay r;
+    double loss, before_loss;
+    char genotype[4096];
+    replay_begin(&r, state, split, task);
+    assert_close(got->accuracy_before_prune, predict(&r, NULL, &before_loss), 1e-12);
+    assert_close(got->accuracy, predict(&r, r.keep, &loss), 1e-12);
+    assert_close(got->loss, loss, 1e-4);
+    assert_int_equal(got->parameters, mn__model_parameters(trial.e.model, r.keep));
+    assert_true(got->parameters < mn__model_parameters(trial.e.model, NULL));
+    mn__model_genotype(trial.e.model, r.keep, genotype, sizeof genotype);
+    assert_string_equal(got->genotype, genotype);
+    replay_end(&r);
+}
+
+static void check_mode(const char *mode, int split,
+                       double (*predict)(struct replay *, const uint8_t *, double *)) {
+    struct mn__state state;
+    struct mn__evaluation got;
+    trial_must_open(&trial, trial_glyphs, mode, "run.alpha_std=0.5", "task.queries=5");
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &state));
+    evaluate(2, split, TASKS, &state, &got);
+    assert_int_equal(got.tasks, TASKS);
+    for (int64_t i = 0; i < TASKS; i++) {
+        check_task(&got.results[i], &state, split, i, predict);
+    }
+    mn__evaluation_fini(&got);
+    mn__state_fini(&state);
+}
+
+static void test_transductive(void **state) {
+    check_mode("evaluation.batch_norm=transductive", MN_TEST, transductive);
+}
+
+static void test_support(void **state) {
+    check_mode("evaluation.batch_norm=support", MN_VAL, one_by_one);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------- */
+
+static void test_summary(void **state) {
+    struct mn__state s;
+    struct mn__evaluation got;
+    double mean = 0, before = 0, squares = 0, parameters = 0;
+    trial_must_open(&trial, trial_glyphs, "run.alpha_std=0.5");
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
+    evaluate(1, MN_TEST, 4, &s, &got);
+    for (int i = 0; i < 4; i++) {
+        mean += got.results[i].accuracy / 4;
+        before += got.results[i].accuracy_before_prune / 4;
+        parameters += (double)got.results[i].parameters / 4;
+        assert_in_range(got.results[i].parameters, got.parameters_min, got.parameters_max);
+    }
+    for (int i = 0; i < 4; i++) {
+        squares += pow(got.results[i].accuracy - mean, 2);
+    }
+    assert_close(got.accuracy_mean, mean, 1e-12);
+    assert_close(got.accuracy_ci95, 3.182446305 * sqrt(squares / 3 / 4), 1e-8);
+    assert_close(got.before_mean, before, 1e-12);
+    assert_close(got.prune_gap, before - mean, 1e-12);
+    assert_close(got.parameters_mean, parameters, 1e-12);
+    mn__evaluation_fini(&got);
+    mn__state_fini(&s);
+}
+
+static void check_results(const struct mn__evaluation *a, const struct mn__evaluation *b,
+                          int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        const struct mn__task_result *x = &a->results[i], *y = &b->results[i];
+        assert_true(x->accuracy == y->accuracy && x->loss == y->loss);
+        assert_true(x->accuracy_before_prune == y->accuracy_before_prune);
+        assert_int_equal(x->parameters, y->parameters);
+        assert_string_equal(x->genotype, y->genotype);
+    }
+}
+
+/* Neither workers nor the number of tasks changes a task; the split and the seed do. */
+static void test_repeatable(void **state) {
+    struct mn__state s;
+    struct mn__evaluation one, three, other;
+    trial_must_open(&trial, trial_glyphs, "run.alpha_std=0.5");
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
+    evaluate(1, MN_TEST, 6, &s, &one);
+    evaluate(3, MN_TEST, 6, &s, &three);
+    check_results(&one, &three, 6);
+    assert_true(one.accuracy_mean == three.accuracy_mean && one.loss_mean == three.loss_mean);
+    evaluate(2, MN_TEST, 3, &s, &other);
+    check_results(&one, &other, 3);
+    mn__evaluation_fini(&other);
+    evaluate(2, MN_VAL, 3, &s, &other);
+    assert_true(one.results[0].loss != other.results[0].loss);
+    mn__evaluation_fini(&other);
+    trial.e.run.seed++;
+    evaluate(2, MN_TEST, 3, &s, &other);
+    assert_true(one.results[0].loss != other.results[0].loss);
+    mn__evaluation_fini(&other);
+    mn__evaluation_fini(&one);
+    mn__evaluation_fini(&three);
+    mn__state_fini(&s);
+}
+
+/* An evaluation only reads the meta state. */
+static void test_state_is_left_alone(void **state) {
+    struct mn__state s, again;
+    struct mn__evaluation got;
+    trial_must_open(&trial, trial_glyphs, NULL);
+    const struct mn_dims *d = mn__model_dims(trial.e.model);
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &again));
+    evaluate(2, MN_TEST, 3, &s, &got);
+    assert_memory_equal(s.meta.w, again.meta.w, (size_t)d->n_w * sizeof(mn_real));
+    assert_memory_equal(s.meta.a, again.meta.a, (size_t)d->n_a * sizeof(mn_real));
+    assert_memory_equal(s.learner, again.learner, (size_t)trial.e.n_state * sizeof(mn_real));
+    mn__evaluation_fini(&got);
+    mn__state_fini(&s);
+    mn__state_fini(&again);
+}
+
+static void test_failure_is_placed(void **state) {
+    struct mn__state s;
+    struct mn__workers *workers;
+    struct mn__evaluation got;
+    trial_must_open(&trial, trial_toy, "task_learner.fault=nan_loss", "task_learner.at_task=1",
+                    "task_learner.validating=true");
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
+    assert_ok(trial.cx, mn__workers_new(trial.cx, 2, trial.e.model, &workers));
+    assert_failed(
+        trial.cx, mn__evaluate(&trial.e, workers, trial.cx, &s.meta, s.learner, MN_VAL, 3, &got),
+        MN_NUMERIC, "validation task 1 (seed 7): task_learner toy: step 1: the loss is nan");
+    mn__evaluation_fini(&got);
+    mn__workers_free(workers);
+    mn__state_fini(&s);
+}
+
+int main(int argc, char **argv) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_transductive, begin, end),
+        cmocka_unit_test_setup_teardown(test_support, begin, end),
+        cmocka_unit_test_setup_teardown(test_summary, begin, end),
+        cmocka_unit_test_setup_teardown(test_repeatable, begin, end),
+        cmocka_unit_test_setup_teardown(test_state_is_left_alone, begin, end),
+        cmocka_unit_test_setup_teardown(test_failure_is_placed, begin, end),
+    };
+    assert_true(argc > 1);
+    trial_plugins(argv[1]);
+    return cmocka_run_group_tests_name("evaluate", tests, NULL, NULL);
+}

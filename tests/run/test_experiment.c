@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/experiment.h"
+
+#include "check.h"
+#include "trial.h"
+
+#include <stdlib.h>
+
+static struct trial trial;
+
+static int begin(void **state) {
+    trial_begin(&trial);
+    return 0;
+}
+
+static int end(void **state) {
+    trial_end(&trial);
+    return 0;
+}
+
+static int open_text(const char *text) {
+    return trial_open(&trial, text, NULL);
+}
+
+static void check_said(const char *text) {
+    if (strstr(trial.faults, text) == NULL) {
+        print_error("'%s' is not in:\n%s", text, trial.faults);
+    }
+    assert_non_null(strstr(trial.faults, text));
+}
+
+/* ---- defaults and faults ------------------------------------------------------------------ */
+
+static void test_defaults(void **state) {
+    static const char *const labels[] = {"dataset glyphs",      "search_space darts",
+                                         "op_mixer soft_prune", "input_mixer soft_prune",
+                                         "task_learner darts",  "meta_learner reptile"};
+    assert_ok(trial.cx, open_text(""));
+    for (int i = 0; i < MN__KINDS; i++) {
+        assert_string_equal(mn__experiment_unit(&trial.e, i)->label, labels[i]);
+    }
+    assert_int_equal(trial.e.run.workers, 0);
+    assert_int_equal(trial.e.task.ways, 5);
+    assert_int_equal(trial.e.evaluation.tasks, 600);
+    assert_true(trial.e.run.alpha_std == 1e-3);
+    assert_true(trial.e.run.prune_meta);
+    assert_true(trial.e.model != NULL && trial.e.n_state > 0);
+}
+
+static void test_all_faults(void **state) {
+    assert_failed(trial.cx,
+                  open_text("run: {sede: 1}\n"
+                            "tasks: {}\n"
+                            "task: {ways: 0}\n"
+                            "evaluation: {batch_norm: suport}\n"
+                            "dataset: {use: glyphs, size: big}\n"
+                            "meta_learner: reptile\n"
+                            "op_mixer: {use: softmax, t_max: 1}\n"),
+                  MN_CONFIG, "config.yaml: 7 faults; nothing was run");
+    check_said("config.yaml:1:7: run: unknown key 'sede'; did you mean 'seed'?\n");
+    check_said("config.yaml:2:1: unknown section 'tasks'; did you mean 'task'?\n");
+    check_said("config.yaml:3:14: task: ways: 0 is out of range");
+    check_said("config.yaml:4:26: evaluation: batch_norm: unknown value 'suport'");
+    check_said("config.yaml:5:30: dataset glyphs: size: 'big' is not a whole number");
+    check_said("config.yaml:6:15: meta_learner: expected a section; to choose a plugin write "
+               "meta_learner: {use: NAME}\n");
+    check_said("config.yaml:7:26: op_mixer softmax: unknown key 't_max'");
+}
+
+static void test_missing_file(void **state) {
+    FILE *said = tmpfile();
+    assert_non_null(said);
+    const struct mn__open open = {.config = folder_path(&trial.folder, "none.yaml"),
+                                  .faults = said};
+    assert_failed(trial.cx, mn__experiment_open(&trial.e, trial.cx, &open), MN_IO, "none.yaml");
+    assert_true(ftell(said) > 0);
+    fclose(said);
+}
+
+static void test_unknown_plugin(void **state) {
+    assert_failed(trial.cx, open_text("op_mixer: {use: soft_prone}\n"), MN_CONFIG, "1 fault");
+    check_said("soft_prune");
+    check_said("config.yaml:1:17");
+}
+
+/* ---- tasks that the data cannot give ------------------------------------------------------ */
+
+static void test_ways(void **state) {
+    trial_must_open(&trial, trial_toy, "dataset.classes=2");
+    assert_failed(trial.cx,
+                  trial_open(&trial, trial_toy, (const char *const[]){"dataset.classes=1", NULL}),
+                  MN_CONFIG,
+                  "config.yaml:3:14: task: ways: 2 classes a task, but dataset toy has "
+                  "only 1 training classes");
+    /* the toy's validation split has one class more */
+    assert_failed(trial.cx,
+                  trial_open(&trial, trial_toy,
+                             (const char *const[]){"dataset.classes=0", "task.ways=1", NULL}),
+                  MN_CONFIG, "task.ways=1", "only 0 training classes");
+}
+
+static void test_images(void **state) {
+    trial_must_open(&trial, trial_toy, "dataset.samples=3");
+    assert_failed(trial.cx,
+                  trial_open(&trial, trial_toy, (const char *const[]){"dataset.samples=2", NULL}),
+                  MN_CONFIG, "config.yaml:3:24: task: 2 support and 1 query images a class",
+                  "the smallest training class of dataset toy has only 2");
+    trial_must_open(&trial, trial_toy, "task.train_shots=15", "task.train_queries=5");
+    assert_failed(
+        trial.cx,
+        trial_open(&trial, trial_toy,
+                   (const char *const[]){"task.train_shots=16", "task.train_queries=5", NULL}),
+        MN_CONFIG, "task.train_shots=16", "16 support and 5 query");
+    assert_failed(trial.cx,
+                  trial_open(&trial, trial_toy,
+                             (const char *const[]){"task.train_shots=1", "task.queries=19", NULL}),
+                  MN_CONFIG, "2 support and 19 query", "validation class");
+}
+
+/* ---- planning ----------------------------------------------------------------------------- */
+
+/* The largest pass: the learner's own batch or the support set, and the whole query set. */
+static void test_largest_batch(void **state) {
+    trial_must_open(&trial, trial_glyphs, NULL); /* batches of 4; 3 ways x 2 queries */
+    assert_int_equal(trial.e.max_batch, 6);
+    trial_must_open(&trial, trial_glyphs, "task_learner.batch=9");
+    assert_int_equal(trial.e.max_batch, 9);
+    trial_must_open(&trial, trial_glyphs, "task_learner.batch=0"); /* 3 x 4 in training */
+    assert_int_equal(trial.e.max_batch, 12);
+    trial_must_open(&trial, trial_glyphs, "task.shots=7", "evaluation.batch_norm=support");
+    assert_int_equal(trial.e.max_batch, 21);
+    trial_must_open(&trial, trial_glyphs, "task.train_queries=8");
+    assert_int_equal(trial.e.max_batch, 24);
+}
+
+static void test_workers(void **state) {
+    trial_must_open(&trial, trial_toy, "run.workers=3");
+    assert_int_equal(mn__experiment_workers(&trial.e), 3);
+    trial_must_open(&trial, trial_toy, "run.workers=100", "evaluation.tasks=5");
+    assert_int_equal(mn__experiment_workers(&trial.e), 5);
+    trial_must_open(&trial, trial_toy, "run.workers=0");
+    assert_in_range(mn__experiment_workers(&trial.e), 1, 600);
+}
+
+static void test_without_data(void **state) {
+    const int shape[3] = {3, 9, 11};
+    const char *path = folder_path(&trial.folder, "config.yaml");
+    file_put(path, trial_glyphs, strlen(trial_glyphs));
+    struct mn__open open = {.config = path, .flags = MN__OPEN_NO_DATA, .max_batch = 40};
+    assert_ok(trial.cx, mn__experiment_open(&trial.e, trial.cx, &open));
+    assert_null(trial.e.model);
+    mn__experiment_close(&trial.e);
+    open.shape = shape;
+    assert_ok(trial.cx, mn__experiment_open(&trial.e, trial.cx, &open));
+    const struct mn_dims *d = mn__model_dims(trial.e.model);
+    assert_int_equal(d->channels, 3);
+    assert_int_equal(d->height, 9);
+    assert_int_equal(d->width, 11);
+    assert_int_equal(d->max_batch, 40);
+}
+
+/* ---- the resolved configuration ----------------------------------------------------------- */
+
+static char *resolved(void) {
+    char *text;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    assert_non_null(out);
+    assert_ok(trial.cx, mn__experiment_write_config(&trial.e, out));
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void test_resolved(void **state) {
+    trial_must_open(&trial, trial_glyphs, "run.alpha_std=0.1", "run.name=\"a: 'b' #c\"");
+    char *first = resolved();
+    assert_non_null(strstr(first, "\n  alpha_std: 0.1\n"));
+    assert_non_null(strstr(first, "\n  workers: 1\n"));
+    assert_non_null(strstr(first, "\nmeta_learner:\n  use: reptile # reptile "));
+    assert_non_null(strstr(first, "\n  threshold: 0.01\n"));
+    assert_ok(trial.cx, open_text(first));
+    assert_string_equal(trial.e.run.name, "a: 'b' #c");
+    char *second = resolved();
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+}
+
+static void test_sections(void **state) {
+    assert_non_null(mn__experiment_section("run"));
+    assert_non_null(mn__experiment_section("task"));
+    assert_non_null(mn__experiment_section("evaluation"));
+    assert_null(mn__experiment_section("dataset"));
+}
+
+int main(int argc, char **argv) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_defaults, begin, end),
+        cmocka_unit_test_setup_teardown(test_all_faults, begin, end),
+        cmocka_unit_test_setup_teardown(test_missing_file, begin, end),
+        cmocka_unit_test_setup_teardown(test_unknown_plugin, begin, end),
+        cmocka_unit_test_setup_teardown(test_ways, begin, end),
+        cmocka_unit_test_setup_teardown(test_images, begin, end),
+        cmocka_unit_test_setup_teardown(test_largest_batch, begin, end),
+        cmocka_unit_test_setup_teardown(test_workers, begin, end),
+        cmocka_unit_test_setup_teardown(test_without_data, begin, end),
+        cmocka_unit_test_setup_teardown(test_resolved, begin, end),
+        cmocka_unit_test_setup_teardown(test_sections, begin, end),
+    };
+    assert_true(argc > 1);
+    trial_plugins(argv[1]);
+    return cmocka_run_group_tests_name("experiment", tests, NULL, NULL);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/file.h"
+
+#include "run/checkpoint.h"
+#include "run/metrics.h"
+
+#include "check.h"
+#include "folder.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct mn__cx context;
+static struct mn_cx *const cx = &context.pub;
+static struct folder folder;
+
+static int begin(void **state) {
+    mn__cx_init(&context);
+    folder_new(&folder);
+    return 0;
+}
+
+static int end(void **state) {
+    folder_remove(&folder);
+    mn__cx_fini(&context);
+    return 0;
+}
+
+static void check_content(const char *path, const char *expected) {
+    size_t length;
+    uint8_t *data = file_get(path, &length);
+    assert_string_equal((char *)data, expected);
+    assert_int_equal(length, strlen(expected));
+    free(data);
+}
+
+/* Files end after `bytes` until the limit is taken back: what a full disk looks like. */
+static void limit_files(rlim_t bytes) {
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void unlimit_files(void) {
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* ---- whole or absent ---------------------------------------------------------------------- */
+
+static void test_replace(void **state) {
+    const char *path = folder_path(&folder, "file");
+    assert_ok(cx, mn__file_replace(cx, path, "one", 3));
+    check_content(path, "one");
+    assert_ok(cx, mn__file_replace(cx, path, "", 0));
+    check_content(path, "");
+    assert_int_equal(folder_count(&folder), 1);
+}
+
+static void test_relative_path(void **state) {
+    char before[PATH_MAX];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder.path), 0);
+    const int status = mn__file_replace(cx, "here", "x", 1);
+    assert_int_equal(chdir(before), 0);
+    assert_ok(cx, status);
+    check_content(folder_path(&folder, "here"), "x");
+}
+
+static void test_no_room(void **state) {
+    static char long_text[100000];
+    const char *path = folder_path(&folder, "file");
+    memset(long_text, 'x', sizeof long_text);
+    assert_ok(cx, mn__file_replace(cx, path, "old", 3));
+    for (rlim_t room = 0; room < sizeof long_text; room += 33333) {
+        limit_files(room);
+        const int status = mn__file_replace(cx, path, long_text, sizeof long_text);
+        unlimit_files();
+        assert_failed(cx, status, MN_IO, path, "cannot write it: File too large");
+        check_content(path, "old");
+        assert_int_equal(folder_count(&folder), 1);
+    }
+}
+
+static void test_rename_fails(void **state) {
+    const char *path = folder_path(&folder, "taken");
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_failed(cx, mn__file_replace(cx, path, "x", 1), MN_IO, path,
+                  "cannot rename the temporary file to it: Is a directory");
+    assert_int_equal(folder_count(&folder), 1);
+}
+
+static void test_no_folder(void **state) {
+    assert_failed(cx, mn__file_replace(cx, folder_path(&folder, "no/file"), "x", 1), MN_IO,
+                  "no/file: cannot create a temporary file beside it: No such file or directory",
+                  "is the path right?");
+    assert_int_equal(folder_count(&folder), 0);
+}
+
+static void test_long_path(void **state) {
+    char path[PATH_MAX + 8];
+    memset(path, 'a', sizeof path);
+    path[0] = '/';
+    path[PATH_MAX - 3] = '\0';
+    assert_failed(cx, mn__file_replace(cx, path, "x", 1), MN_IO, "bytes is too long: /aaaa");
+    path[PATH_MAX - 3] = 'a';
+    path[PATH_MAX + 7] = '\0';
+    assert_failed(cx, mn__file_folder(cx, path), MN_IO, "bytes is too long: /aaaa");
+}
+
+static void test_advice(void **state) {
+    assert_non_null(strstr(mn__file_advice(ENOSPC), "free some space"));
+    assert_non_null(strstr(mn__file_advice(EACCES), "permissions"));
+    assert_non_null(strstr(mn__file_advice(EROFS), "read-only"));
+    assert_string_equal(mn__file_advice(EIO), "");
+}
+
+/* ---- reading, folders --------------------------------------------------------------------- */
+
+static void test_read(void **state) {
+    uint8_t *data;
+    size_t length;
+    const char *path = folder_path(&folder, "file");
+    file_put(path, "a\0b", 3);
+    assert_ok(cx, mn__file_read(cx, path, 3, &data, &length));
+    assert_int_equal(length, 3);
+    assert_memory_equal(data, "a\0b", 4);
+    free(data);
+    assert_failed(cx, mn__file_read(cx, path, 2, &data, &length), MN_IO, path, "3 bytes");
+    assert_failed(cx, mn__file_read(cx, folder.path, 9, &data, &length), MN_IO, "is a folder");
+    assert_failed(cx, mn__file_read(cx, folder_path(&folder, "none"), 9, &data, &length), MN_IO,
+                  "none: cannot read: No such file or directory");
+    const char *pipe = folder_path(&folder, "pipe");
+    assert_int_equal(mkfifo(pipe, 0666), 0);
+    assert_failed(cx, mn__file_read(cx, pipe, 9, &data, &length), MN_IO, "no regular file");
+}
+
+static void test_folder(void **state) {
+    const char *deep = folder_path(&folder, "a/b/c");
+    assert_ok(cx, mn__file_folder(cx, deep));
+    assert_true(file_exists(deep));
+    assert_ok(cx, mn__file_folder(cx, deep));
+    assert_ok(cx, mn__file_folder(cx, folder_path(&folder, "a/d/")));
+    file_put(folder_path(&folder, "file"), "", 0);
+    assert_failed(cx, mn__file_folder(cx, folder_path(&folder, "file/x")), MN_IO,
+                  "file/x: cannot make the folder: Not a directory");
+    assert_failed(cx, mn__file_folder(cx, folder_path(&folder, "file")), MN_IO,
+                  "file: not a folder");
+    assert_failed(cx, mn__file_folder(cx, ""), MN_IO, "the name of the folder is empty");
+}
+
+/* ---- metrics ------------------------------------------------------------------------------ */
+
+static void put_line(struct mn__metrics *m, int64_t i) {
+    mn__metrics_begin(m, "test");
+    mn__metrics_int(m, "i", i);
+    mn__metrics_real(m, "x", 0.1);
+    mn__metrics_real(m, "bad", NAN);
+    mn__metrics_text(m, "t", "word");
+    assert_ok(cx, mn__metrics_end(m, cx));
+}
+
+#define LINE(i) "{\"kind\":\"test\",\"i\":" #i ",\"x\":0.1,\"bad\":null,\"t\":\"word\"}\n"
+
+static void test_metrics(void **state) {
+    struct mn__metrics m;
+    const char *path = folder_path(&folder, "metrics.jsonl");
+    assert_ok(cx, mn__metrics_open(&m, cx, path, 0));
+    put_line(&m, 1);
+    put_line(&m, 2);
+    const int64_t two = m.length;
+    put_line(&m, 3);
+    assert_ok(cx, mn__metrics_sync(&m, cx));
+    mn__metrics_close(&m);
+    check_content(path, LINE(1) LINE(2) LINE(3));
+
+    assert_ok(cx, mn__metrics_open(&m, cx, path, two));
+    assert_int_equal(m.length, two);
+    put_line(&m, 4);
+    mn__metrics_close(&m);
+    check_content(path, LINE(1) LINE(2) LINE(4));
+    mn__metrics_close(&m);
+}
+
+static void test_metrics_lost(void **state) {
+    struct mn__metrics m;
+    const char *path = folder_path(&folder, "metrics.jsonl");
+    file_put(path, "12345", 5);
+    assert_failed(cx, mn__metrics_open(&m, cx, path, 6), MN_IO, path,
+                  "has 5 bytes, but the checkpoint was written after 6");
+    mn__metrics_close(&m);
+    check_content(path, "12345");
+    assert_failed(cx, mn__metrics_open(&m, cx, folder.path, 0), MN_IO, "cannot open it");
+    mn__metrics_close(&m);
+}
+
+static void test_metrics_in_use(void **state) {
+    struct mn__metrics m, other;
+    const char *path = folder_path(&folder, "metrics.jsonl");
+    assert_ok(cx, mn__metrics_open(&m, cx, path, 0));
+    put_line(&m, 1);
+    assert_failed(cx, mn__metrics_open(&other, cx, path, 0), MN_IO, path, "another metanas");
+    mn__metrics_close(&other);
+    check_content(path, LINE(1));
+    mn__metrics_close(&m);
+    assert_ok(cx, mn__metrics_open(&other, cx, path, 0));
+    mn__metrics_close(&other);
+}
+
+static void test_metrics_no_room(void **state) {
+    struct mn__metrics m;
+    const char *path = folder_path(&folder, "metrics.jsonl");
+    assert_ok(cx, mn__metrics_open(&m, cx, path, 0));
+    put_line(&m, 1);
+    const int64_t one = m.length;
+    limit_files((rlim_t)one + 7);
+    mn__metrics_begin(&m, "test");
+    mn__metrics_int(&m, "i", 2);
+    const int status = mn__metrics_end(&m, cx);
+    unlimit_files();
+    assert_failed(cx, status, MN_IO, path, "cannot write a line: File too large");
+    assert_int_equal(m.length, one);
+    mn__metrics_close(&m);
+    assert_ok(cx, mn__metrics_open(&m, cx, path, one));
+    mn__metrics_close(&m);
+    check_content(path, LINE(1));
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_replace, begin, end),
+        cmocka_unit_test_setup_teardown(test_relative_path, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_room, begin, end),
+        cmocka_unit_test_setup_teardown(test_rename_fails, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_folder, begin, end),
+        cmocka_unit_test_setup_teardown(test_long_path, begin, end),
+        cmocka_unit_test_setup_teardown(test_advice, begin, end),
+        cmocka_unit_test_setup_teardown(test_read, begin, end),
+        cmocka_unit_test_setup_teardown(test_folder, begin, end),
+        cmocka_unit_test_setup_teardown(test_metrics, begin, end),
+        cmocka_unit_test_setup_teardown(test_metrics_lost, begin, end),
+        cmocka_unit_test_setup_teardown(test_metrics_in_use, begin, end),
+        cmocka_unit_test_setup_teardown(test_metrics_no_room, begin, end),
+    };
+    return cmocka_run_group_tests_name("file", tests, NULL, NULL);
+}

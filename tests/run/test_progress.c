@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/progress.h"
+
+#include "check.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Standard error while a test runs, and where it was before. */
+static int kept;
+
+static void divert(int fd) {
+    fflush(stderr);
+    kept = dup(STDERR_FILENO);
+    assert_true(kept >= 0);
+    assert_true(dup2(fd, STDERR_FILENO) >= 0);
+}
+
+static void restore(void) {
+    fflush(stderr);
+    clearerr(stderr);
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    close(kept);
+}
+
+static void show_all(int quiet) {
+    struct mn__progress p;
+    mn__progress_begin(&p, "meta-epoch", 10, 40, quiet);
+    p.loss = 1.25;
+    p.accuracy = 0.5;
+    mn__progress_show(&p, 20);
+    p.have_validation = 1;
+    p.validation = 0.625;
+    p.interval = 0.03125;
+    mn__progress_note(&p, "a note of %d", 7);
+    mn__progress_show(&p, 40);
+    mn__progress_end(&p);
+}
+
+static size_t read_back(int fd, char *text, size_t size) {
+    const ssize_t n = read(fd, text, size - 1);
+    assert_true(n >= 0);
+    text[n] = '\0';
+    return (size_t)n;
+}
+
+static void test_plain(void **state) {
+    char text[2048];
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    divert(fileno(file));
+    show_all(0);
+    restore();
+    assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
+    read_back(fileno(file), text, sizeof text);
+    fclose(file);
+    assert_null(strchr(text, '\r'));
+    assert_non_null(strstr(text, "\na note of 7\n"));
+    assert_non_null(strstr(text, "meta-epoch 20/40"));
+    const char *last = strstr(text, "meta-epoch 40/40");
+    assert_non_null(last);
+    assert_non_null(strstr(last, "  loss 1.250  train 50.0%  val 62.5% +- 3.1\n"));
+    assert_non_null(strstr(last, "ETA 0"));
+}
+
+static void test_quiet(void **state) {
+    char text[16];
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    divert(fileno(file));
+    show_all(1);
+    restore();
+    assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
+    assert_int_equal(read_back(fileno(file), text, sizeof text), 0);
+    fclose(file);
+}
+
+/* On a terminal the line is rewritten, with a bar of 20. */
+static void test_terminal(void **state) {
+    char text[4096];
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
+        print_message("no pseudo terminal here: not tested\n");
+        skip();
+    }
+    const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0);
+    divert(terminal);
+    show_all(0);
+    restore();
+    read_back(master, text, sizeof text);
+    assert_non_null(strstr(text, "\r\033[K[##########..........] meta-epoch 20/40"));
+    assert_non_null(strstr(text, "\r\033[Ka note of 7"));
+    assert_non_null(strstr(text, "\r\033[K[####################] meta-epoch 40/40"));
+    close(terminal);
+    close(master);
+}
+
+/* A closed standard error ends nothing. */
+static void test_closed(void **state) {
+    fflush(stderr);
+    kept = dup(STDERR_FILENO);
+    assert_true(kept >= 0);
+    close(STDERR_FILENO);
+    show_all(0);
+    restore();
+}
+
+static void test_clock(void **state) {
+    const double before = mn__seconds();
+    usleep(2000);
+    const double passed = mn__seconds() - before;
+    assert_true(passed >= 0.002 && passed < 60);
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain),    cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_terminal), cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_clock),
+    };
+    return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
+}

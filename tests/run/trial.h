@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_RUN_TRIAL_H
+#define TESTS_RUN_TRIAL_H
+
+/* An experiment on a configuration text, in a folder of its own. */
+
+#include "folder.h"
+
+#include "run/metatrain.h"
+
+struct trial {
+    struct mn__cx context;
+    struct mn_cx *cx;
+    struct folder folder;
+    struct mn__experiment e;
+    char *faults; /* what the last open printed */
+};
+
+/* Plugins of the tests; from the first argument of the program. */
+void trial_plugins(const char *directory);
+
+void trial_begin(struct trial *trial);
+void trial_end(struct trial *trial);
+
+/* Open `text` with assignments as --set gives them, NULL-terminated; replaces what was open. */
+int trial_open(struct trial *trial, const char *text, const char *const *sets);
+/* The same, and it must work. */
+#define trial_must_open(trial, text, ...)                                                          \
+    assert_ok((trial)->cx, trial_open((trial), (text), (const char *const[]){__VA_ARGS__, NULL}))
+
+/* A network of few weights and logits on the toy plugin (toy.c). */
+extern const char trial_toy[];
+/* A small METANAS on glyphs. */
+extern const char trial_glyphs[];
+
+#endif

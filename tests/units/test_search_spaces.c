@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MIT */
+#include "check.h"
+#include "record.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct bench {
+    struct mock mock;
+    struct mn_builder *builder;
+    struct unit unit;
+    const struct mn_search_space *table;
+    struct mn_dims dims;
+};
+
+static void bench_open(struct bench *b, const char *space) {
+    memset(b, 0, sizeof *b);
+    mock_init(&b->mock);
+    b->dims = (struct mn_dims){
+        .size = sizeof b->dims, .ways = 20, .channels = 1, .height = 28, .width = 28};
+    b->builder = malloc(sizeof *b->builder);
+    assert_non_null(b->builder);
+    record_install(&b->mock, b->builder, &b->dims);
+    b->unit = unit_open(space, MN_SEARCH_SPACE);
+    b->table = b->unit.about->vtable;
+    assert_int_equal(b->table->size, sizeof *b->table);
+}
+
+static void bench_close(struct bench *b) {
+    unit_close(&b->unit);
+    free(b->builder);
+    mock_fini(&b->mock);
+}
+
+static int check(struct bench *b) {
+    return b->table->check != NULL ? b->table->check(b->unit.self, &b->mock.cx) : MN_OK;
+}
+
+static int build(struct bench *b) {
+    return b->table->build(b->unit.self, &b->mock.cx, &b->dims, b->builder);
+}
+
+static void build_anew(struct bench *b) {
+    record_install(&b->mock, b->builder, &b->dims);
+    assert_int_equal(check(b), MN_OK);
+    assert_int_equal(build(b), MN_OK);
+}
+
+static void expect_text(const char *got, const char *expected) {
+    if (strcmp(got, expected) != 0) {
+        fail_msg("got:\n%s\nexpected:\n%s", got, expected);
+    }
+}
+
+static void expect_in(const struct bench *b, const char *line) {
+    if (strstr(b->builder->text, line) == NULL) {
+        fail_msg("no '%s' in:\n%s", line, b->builder->text);
+    }
+}
+
+static void expect_not_in(const struct bench *b, const char *part) {
+    if (strstr(b->builder->text, part) != NULL) {
+        fail_msg("'%s' in:\n%s", part, b->builder->text);
+    }
+}
+
+static int count(const struct bench *b, const char *part) {
+    int n = 0;
+    for (const char *at = strstr(b->builder->text, part); at != NULL; at = strstr(at + 1, part)) {
+        n++;
+    }
+    return n;
+}
+
+/* Replace every '*' by the candidates. */
+static void fill_in(const char *text, const char *ops, char *out, size_t size) {
+    size_t n = 0;
+    for (; *text != '\0'; text++) {
+        const size_t length = *text == '*' ? strlen(ops) : 1;
+        assert_true(n + length < size);
+        memcpy(out + n, *text == '*' ? ops : text, length);
+        n += length;
+    }
+    out[n] = '\0';
+}
+
+/* ---- darts -------------------------------------------------------------------------------- */
+
+#define PAPER_OPS                                                                                  \
+    "max_pool_3x3,avg_pool_3x3,skip_connect,conv_1x5_5x1,conv_3x3,sep_conv_3x3,dil_conv_3x3"
+
+/* The network of the paper: cells 1 and 3 halve the image, so the older input of cell 2 comes by a
+ * factorized reduce; 2 + 3 + 4 edges a cell. */
+static const char paper_network[] =
+    "drop_path 0 0\n"
+    "conv stem 0: channels 84, kernel 3, stride 1, a -> 1\n"
+    "conv cells.0.preproc0 1: channels 28, kernel 1, stride 1, r -> 2\n"
+    "conv cells.0.preproc1 1: channels 28, kernel 1, stride 1, r -> 3\n"
+    "node cells.0.nodes.0 [normal.0]: channels 28, -: 2/1 * | 3/1 * -> 4\n"
+    "node cells.0.nodes.1 [normal.1]: channels 28, -: 2/1 * | 3/1 * | 4/1 * -> 5\n"
+    "node cells.0.nodes.2 [normal.2]: channels 28, -: 2/1 * | 3/1 * | 4/1 * | 5/1 * -> 6\n"
+    "concat cells.0: 4 5 6 -> 7\n"
+    "conv cells.1.preproc0 1: channels 28, kernel 1, stride 1, r -> 8\n"
+    "conv cells.1.preproc1 7: channels 28, kernel 1, stride 1, r -> 9\n"
+    "node cells.1.nodes.0 [reduction.0]: channels 28, -: 8/2 * | 9/2 * -> 10\n"
+    "node cells.1.nodes.1 [reduction.1]: channels 28, -: 8/2 * | 9/2 * | 10/1 * -> 11\n"
+    "node cells.1.nodes.2 [reduction.2]: channels 28, -: 8/2 * | 9/2 * | 10/1 * | 11/1 * -> 12\n"
+    "concat cells.1: 10 11 12 -> 13\n"
+    "reduce cells.2.preproc0 7: channels 28, - -> 14\n"
+    "conv cells.2.preproc1 13: channels 28, kernel 1, stride 1, r -> 15\n"
+    "node cells.2.nodes.0 [normal.0]: channels 28, -: 14/1 * | 15/1 * -> 16\n"
+    "node cells.2.nodes.1 [normal.1]: channels 28, -: 14/1 * | 15/1 * | 16/1 * -> 17\n"
+    "node cells.2.nodes.2 [normal.2]: channels 28, -: 14/1 * | 15/1 * | 16/1 * | 17/1 * -> 18\n"
+    "concat cells.2: 16 17 18 -> 19\n"
+    "conv cells.3.preproc0 13: channels 28, kernel 1, stride 1, r -> 20\n"
+    "conv cells.3.preproc1 19: channels 28, kernel 1, stride 1, r -> 21\n"
+    "node cells.3.nodes.0 [reduction.0]: channels 28, -: 20/2 * | 21/2 * -> 22\n"
+    "node cells.3.nodes.1 [reduction.1]: channels 28, -: 20/2 * | 21/2 * | 22/1 * -> 23\n"
+    "node cells.3.nodes.2 [reduction.2]: channels 28, -: 20/2 * | 21/2 * | 22/1 * | 23/1 * -> 24\n"
+    "concat cells.3: 22 23 24 -> 25\n"
+    "head head 25: average\n";
+
+static void darts_builds_the_paper_network(void **state) {
+    char expected[16384];
+    struct bench b;
+    bench_open(&b, "darts");
+    fill_in(paper_network, PAPER_OPS, expected, sizeof expected);
+    assert_int_equal(check(&b), MN_OK);
+    assert_int_equal(build(&b), MN_OK);
+    expect_text(b.builder->text, expected);
+    bench_close(&b);
+}
+
+static void every_size_of_darts_is_an_option(void **state) {
+    static const char *const ops[] = {"none", "conv_3x3"};
+    struct bench b;
+    bench_open(&b, "darts");
+    unit_int(&b.unit, "cells", 1);
+    unit_int(&b.unit, "nodes", 1);
+    unit_int(&b.unit, "channels", 16);
+    unit_int(&b.unit, "stem_multiplier", 2);
+    unit_texts(&b.unit, "ops", ops, 2);
+    unit_real(&b.unit, "drop_path", 0.25);
+    unit_bool(&b.unit, "drop_path_ramp", true);
+    unit_bool(&b.unit, "affine", true);
+    build_anew(&b);
+    expect_text(b.builder->text,
+                "drop_path 0.25 1\n"
+                "conv stem 0: channels 32, kernel 3, stride 1, a -> 1\n"
+                "conv cells.0.preproc0 1: channels 16, kernel 1, stride 1, ra -> 2\n"
+                "conv cells.0.preproc1 1: channels 16, kernel 1, stride 1, ra -> 3\n"
+                "node cells.0.nodes.0 [normal.0]: channels 16, a: 2/1 none,conv_3x3 | 3/1 "
+                "none,conv_3x3 -> 4\n"
+                "concat cells.0: 4 -> 5\n"
+                "head head 5: average\n");
+    bench_close(&b);
+}
+
+/* A factorized reduce stands exactly where the cell before was a reduction cell. */
+static void reduction_cells_can_be_chosen(void **state) {
+    const int64_t none[] = {-1}, two[] = {1, 2}, first[] = {0};
+    struct bench b;
+    bench_open(&b, "darts");
+    unit_ints(&b.unit, "reduction_cells", none, 1);
+    build_anew(&b);
+    expect_not_in(&b, "reduc");
+    expect_not_in(&b, "/2 ");
+    unit_ints(&b.unit, "reduction_cells", two, 2);
+    build_anew(&b);
+    assert_int_equal(count(&b, "\nreduce "), 2);
+    expect_in(&b, "\nreduce cells.2.preproc0 7: channels 28, - -> 14\n");
+    expect_in(&b, "\nreduce cells.3.preproc0 13: channels 28, - -> 20\n");
+    expect_in(&b, "\nnode cells.2.nodes.0 [reduction.0]: channels 28, -: 14/2 ");
+    expect_in(&b, "\nnode cells.3.nodes.0 [normal.0]: channels 28, -: 20/1 ");
+    unit_ints(&b.unit, "reduction_cells", first, 1);
+    unit_bool(&b.unit, "affine", true);
+    build_anew(&b);
+    assert_int_equal(count(&b, "\nreduce "), 1);
+    expect_in(&b, "\nreduce cells.1.preproc0 1: channels 28, a -> 8\n");
+    bench_close(&b);
+}
+
+/* 7 cells: 1, 3 and 5. */
+static void odd_cells_reduce_by_default(void **state) {
+    struct bench b;
+    bench_open(&b, "darts");
+    unit_int(&b.unit, "cells", 7);
+    build_anew(&b);
+    for (int cell = 0; cell < 7; cell++) {
+        char line[64];
+        snprintf(line, sizeof line, "\nnode cells.%d.nodes.0 [%s.0]", cell,
+                 cell % 2 == 1 ? "reduction" : "normal");
+        expect_in(&b, line);
+    }
+    assert_int_equal(count(&b, "\nreduce "), 3);
+    bench_close(&b);
+}
+
+static void expect_bad(struct bench *b, const char *key, const char *text) {
+    assert_int_equal(check(b), MN_CONFIG);
+    mock_expect(&b->mock, MN_CONFIG, key, text);
+}
+
+static void darts_refuses_what_cannot_be(void **state) {
+    static const char *const twice[] = {"conv_3x3", "none", "conv_3x3"};
+    const int64_t beyond[] = {1, 4}, mixed[] = {-1, 2};
+    struct bench b;
+    bench_open(&b, "darts");
+    unit_int(&b.unit, "channels", 27);
+    expect_bad(&b, "channels", "27");
+    unit_int(&b.unit, "channels", 4096);
+    unit_int(&b.unit, "stem_multiplier", 17);
+    expect_bad(&b, "stem_multiplier", "69632");
+    unit_int(&b.unit, "channels", 28);
+    unit_ints(&b.unit, "reduction_cells", beyond, 2);
+    expect_bad(&b, "reduction_cells", "cell 4 does not exist");
+    unit_ints(&b.unit, "reduction_cells", mixed, 2);
+    expect_bad(&b, "reduction_cells", "-1");
+    unit_ints(&b.unit, "reduction_cells", NULL, 0);
+    unit_texts(&b.unit, "ops", twice, 3);
+    expect_bad(&b, "ops", "conv_3x3");
+    unit_texts(&b.unit, "ops", NULL, 0);
+    expect_bad(&b, "ops", "0 candidates");
+    bench_close(&b);
+}
+
+/* ---- genotype ----------------------------------------------------------------------------- */
+
+static void a_genotype_is_built(void **state) {
+    static const char *const normal[] = {"conv_3x3 1, max_pool_3x3 1",
+                                         "  skip_connect\t0 ,conv_1x5_5x1 2, none 1 "};
+    static const char *const reduction[] = {"sep_conv_3x3 0"};
+    struct bench b;
+    bench_open(&b, "genotype");
+    unit_texts(&b.unit, "normal", normal, 2);
+    unit_texts(&b.unit, "reduction", reduction, 1);
+    unit_int(&b.unit, "cells", 3);
+    unit_int(&b.unit, "channels", 8);
+    unit_real(&b.unit, "drop_path", 0.5);
+    build_anew(&b);
+    expect_text(b.builder->text,
+                "drop_path 0.5 0\n"
+                "conv stem 0: channels 24, kernel 3, stride 1, a -> 1\n"
+                "conv cells.0.preproc0 1: channels 8, kernel 1, stride 1, ra -> 2\n"
+                "conv cells.0.preproc1 1: channels 8, kernel 1, stride 1, ra -> 3\n"
+                "node cells.0.nodes.0 []: channels 8, a: 3/1 conv_3x3 | 3/1 max_pool_3x3 -> 4\n"
+                "node cells.0.nodes.1 []: channels 8, a: 2/1 skip_connect | 4/1 conv_1x5_5x1 | "
+                "3/1 none -> 5\n"
+                "concat cells.0: 4 5 -> 6\n"
+                "conv cells.1.preproc0 1: channels 8, kernel 1, stride 1, ra -> 7\n"
+                "conv cells.1.preproc1 6: channels 8, kernel 1, stride 1, ra -> 8\n"
+                "node cells.1.nodes.0 []: channels 8, a: 7/2 sep_conv_3x3 -> 9\n"
+                "concat cells.1: 9 -> 10\n"
+                "reduce cells.2.preproc0 6: channels 8, a -> 11\n"
+                "conv cells.2.preproc1 10: channels 8, kernel 1, stride 1, ra -> 12\n"
+                "node cells.2.nodes.0 []: channels 8, a: 12/1 conv_3x3 | 12/1 max_pool_3x3 -> 13\n"
+                "node cells.2.nodes.1 []: channels 8, a: 11/1 skip_connect | 13/1 conv_1x5_5x1 | "
+                "12/1 none -> 14\n"
+                "concat cells.2: 13 14 -> 15\n"
+                "head head 15: average\n");
+    bench_close(&b);
+}
+
+static void expect_malformed(const char *text, const char *why) {
+    const char *const nodes[] = {"conv_3x3 0", text};
+    const char *const good[] = {"conv_3x3 0"};
+    struct bench b;
+    char quoted[1024];
+    bench_open(&b, "genotype");
+    unit_texts(&b.unit, "normal", good, 1);
+    unit_texts(&b.unit, "reduction", nodes, 2);
+    snprintf(quoted, sizeof quoted, "node 1, '%s'", text);
+    assert_int_equal(check(&b), MN_CONFIG);
+    assert_non_null(strstr(b.mock.message, quoted));
+    mock_expect(&b.mock, MN_CONFIG, "reduction", why);
+    bench_close(&b);
+}
+
+static void malformed_genotypes_are_named(void **state) {
+    expect_malformed("", "an operation is missing");
+    expect_malformed("conv_3x3 0,", "an operation is missing");
+    expect_malformed("conv_3x3 0,,conv_3x3 1", "an operation is missing");
+    expect_malformed("conv_3x3", "no input");
+    expect_malformed("conv_3x3, skip_connect 1", "no input");
+    expect_malformed("conv_3x3 x", "no input");
+    expect_malformed("conv_3x3 -1", "no input");
+    expect_malformed("conv-3x3 0", "does not belong");
+    expect_malformed("conv_3x3 0 1", "a comma is missing");
+    expect_malformed("conv_3x3 0 conv_3x3 1", "a comma is missing");
+    expect_malformed("conv_3x3 1x", "a comma is missing");
+    expect_malformed("conv_3x3 3", "inputs 0 to 2");
+    expect_malformed("conv_3x3 99999999999999999999", "inputs 0 to 2");
+    expect_malformed("conv_3x3 4294967296", "inputs 0 to 2");
+}
+
+static void too_many_pairs(void **state) {
+    char text[65 * 4];
+    for (int i = 0; i < 65; i++) {
+        memcpy(text + 4 * i, "a 0,", 4);
+    }
+    text[sizeof text - 1] = '\0';
+    expect_malformed(text, "too many pairs");
+    text[64 * 4 - 1] = '\0';
+    const char *const nodes[] = {text};
+    struct bench b;
+    bench_open(&b, "genotype");
+    unit_texts(&b.unit, "normal", nodes, 1);
+    unit_texts(&b.unit, "reduction", nodes, 1);
+    build_anew(&b);
+    bench_close(&b);
+}
+
+/* A type may be left out only where no cell has it. */
+static void a_missing_cell_is_named(void **state) {
+    static const char *const nodes[] = {"conv_3x3 0"};
+    const int64_t none[] = {-1}, all[] = {0, 1, 2, 3};
+    struct bench b;
+    bench_open(&b, "genotype");
+    expect_bad(&b, "normal", "0 nodes");
+    unit_texts(&b.unit, "normal", nodes, 1);
+    expect_bad(&b, "reduction", "0 nodes");
+    unit_ints(&b.unit, "reduction_cells", none, 1);
+    build_anew(&b);
+    unit_texts(&b.unit, "normal", NULL, 0);
+    unit_texts(&b.unit, "reduction", nodes, 1);
+    unit_ints(&b.unit, "reduction_cells", all, 4);
+    build_anew(&b);
+    unit_int(&b.unit, "channels", 9);
+    expect_bad(&b, "channels", "9");
+    bench_close(&b);
+}
+
+/* ---- shipped genotypes -------------------------------------------------------------------- */
+
+/* The lists of a file, read by hand: "normal:", "reduction:", and "  - TEXT" lines under them. */
+struct lists {
+    char pool[32][80];
+    const char *at[2][16];
+    int n[2], lines;
+};
+
+static void read_lists(const char *name, struct lists *out) {
+    char path[4096], line[256];
+    int which = -1;
+    snprintf(path, sizeof path, "%s/%s.yaml", unit_genotypes(), name);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        fail_msg("cannot open %s", path);
+    }
+    memset(out, 0, sizeof *out);
+    while (fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] == '#') {
+            continue;
+        }
+        if (strcmp(line, "normal:") == 0 || strcmp(line, "reduction:") == 0) {
+            which = line[0] == 'r';
+            continue;
+        }
+        assert_true(which >= 0 && strncmp(line, "  - ", 4) == 0 && strlen(line) < 80);
+        assert_true(out->lines < 32 && out->n[which] < 16);
+        memcpy(out->pool[out->lines], line + 4, strlen(line + 4) + 1);
+        out->at[which][out->n[which]++] = out->pool[out->lines++];
+    }
+    fclose(file);
+}
+
+/* The cell as text, in the notation of the paper's figures: operation and input of every pair. */
+static void check_shipped(const char *name, const char *const *normal, const char *const *reduction,
+                          int nodes) {
+    const char *const *const expected[] = {normal, reduction};
+    struct lists lists;
+    struct bench b;
+    read_lists(name, &lists);
+    for (int t = 0; t < 2; t++) {
+        assert_int_equal(lists.n[t], nodes);
+        for (int j = 0; j < nodes; j++) {
+            assert_string_equal(lists.at[t][j], expected[t][j]);
+        }
+    }
+    bench_open(&b, "genotype");
+    unit_texts(&b.unit, "normal", lists.at[0], nodes);
+    unit_texts(&b.unit, "reduction", lists.at[1], nodes);
+    build_anew(&b);
+    assert_int_equal(count(&b, "\nnode "), 4 * nodes);
+    bench_close(&b);
+}
+
+static void the_shipped_genotypes(void **state) {
+    static const char *const omniglot_normal[] = {"dil_conv_3x3 0, sep_conv_3x3 1",
+                                                  "avg_pool_3x3 0, sep_conv_3x3 1",
+                                                  "conv_1x5_5x1 0, conv_3x3 2"};
+    static const char *const omniglot_reduction[] = {"skip_connect 0, sep_conv_3x3 1",
+                                                     "conv_3x3 0, dil_conv_3x3 1",
+                                                     "dil_conv_3x3 0, conv_1x5_5x1 2"};
+    static const char *const imagenet_normal[] = {"conv_1x5_5x1 0, conv_3x3 1",
+                                                  "conv_3x3 0, sep_conv_3x3 2",
+                                                  "dil_conv_3x3 1, conv_1x5_5x1 3"};
+    static const char *const imagenet_reduction[] = {
+        "sep_conv_3x3 0, conv_3x3 1", "conv_3x3 0, sep_conv_3x3 2", "conv_3x3 0, dil_conv_3x3 1"};
+    static const char *const autometa[] = {
+        "conv_3x3 1, max_pool_3x3 1", "conv_1x5_5x1 2, max_pool_3x3 2",
+        "conv_3x3 2, conv_1x5_5x1 3", "conv_3x3 3, conv_3x3 3", "conv_1x5_5x1 3, conv_3x3 2"};
+    check_shipped("metanas-omniglot", omniglot_normal, omniglot_reduction, 3);
+    check_shipped("metanas-miniimagenet", imagenet_normal, imagenet_reduction, 3);
+    check_shipped("autometa", autometa, autometa, 5);
+}
+
+/* ---- conv4 -------------------------------------------------------------------------------- */
+
+static void conv4_is_the_reptile_network(void **state) {
+    struct bench b;
+    bench_open(&b, "conv4");
+    build_anew(&b);
+    expect_text(b.builder->text, "conv blocks.0 0: channels 32, kernel 3, stride 1, Rba -> 1\n"
+                                 "max_pool blocks.0.pool 1: 2, 2 -> 2\n"
+                                 "conv blocks.1 2: channels 32, kernel 3, stride 1, Rba -> 3\n"
+                                 "max_pool blocks.1.pool 3: 2, 2 -> 4\n"
+                                 "conv blocks.2 4: channels 32, kernel 3, stride 1, Rba -> 5\n"
+                                 "max_pool blocks.2.pool 5: 2, 2 -> 6\n"
+                                 "conv blocks.3 6: channels 32, kernel 3, stride 1, Rba -> 7\n"
+                                 "max_pool blocks.3.pool 7: 2, 2 -> 8\n"
+                                 "head head 8: flatten\n");
+    assert_int_equal(b.builder->n_w, 28980);
+    unit_int(&b.unit, "channels", 64);
+    build_anew(&b);
+    assert_int_equal(b.builder->n_w, 113236);
+    unit_int(&b.unit, "blocks", 2);
+    build_anew(&b);
+    assert_int_equal(count(&b, "conv blocks"), 2);
+    bench_close(&b);
+}
+
+/* ---- all ---------------------------------------------------------------------------------- */
+
+static void prepare(struct bench *b, const char *space) {
+    static const char *const nodes[] = {"conv_3x3 0, skip_connect 1", "none 2"};
+    bench_open(b, space);
+    if (strcmp(space, "genotype") == 0) {
+        unit_texts(&b->unit, "normal", nodes, 2);
+        unit_texts(&b->unit, "reduction", nodes, 2);
+    }
+}
+
+/* The n-th builder call, or the n-th allocation, fails: build stops there with its status. */
+static void failures_end_the_build(void **state) {
+    static const char *const spaces[] = {"darts", "genotype", "conv4"};
+    for (int s = 0; s < 3; s++) {
+        struct bench b;
+        prepare(&b, spaces[s]);
+        build_anew(&b);
+        const int calls = b.builder->calls;
+        const int64_t scratch = b.mock.n_blocks;
+        for (int n = 0; n < calls; n++) {
+            record_install(&b.mock, b.builder, &b.dims);
+            b.builder->fail_at = n;
+            assert_int_equal(build(&b), MN_CONFIG);
+            assert_int_equal(b.builder->calls, n + 1);
+        }
+        bench_close(&b);
+        for (int64_t n = 0; n < scratch; n++) {
+            prepare(&b, spaces[s]);
+            b.mock.scratch_left = n;
+            int status = check(&b);
+            status = status == MN_OK ? build(&b) : status;
+            assert_int_equal(status, MN_NOMEM);
+            mock_expect(&b.mock, MN_NOMEM, NULL, "scratch");
+            bench_close(&b);
+        }
+    }
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(darts_builds_the_paper_network),
+        cmocka_unit_test(every_size_of_darts_is_an_option),
+        cmocka_unit_test(reduction_cells_can_be_chosen),
+        cmocka_unit_test(odd_cells_reduce_by_default),
+        cmocka_unit_test(darts_refuses_what_cannot_be),
+        cmocka_unit_test(a_genotype_is_built),
+        cmocka_unit_test(malformed_genotypes_are_named),
+        cmocka_unit_test(too_many_pairs),
+        cmocka_unit_test(a_missing_cell_is_named),
+        cmocka_unit_test(the_shipped_genotypes),
+        cmocka_unit_test(conv4_is_the_reptile_network),
+        cmocka_unit_test(failures_end_the_build),
+    };
+    unit_arguments(argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
