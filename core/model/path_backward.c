@@ -210,28 +210,47 @@ static struct norm_back norm_room(const struct mn__run *run) {
                               .c = run->ws->coef + 2 * most};
 }
 
+static void add_sums(struct mn__run *run, const struct mn__path *path,
+                     const struct mn__stage *stage, const mn_real *g, ptrdiff_t at, ptrdiff_t len,
+                     double *sum_g, double *sum_gx) {
+    const struct mn__grid *grid = &run->model->sizes[path->grid].grid;
+    run->k->norm_sums(path->channels, g + at, grid->channel, run->ws->reals + stage->y + at,
+                      grid->channel, run->ws->norm + stage->stats, len, sum_g, sum_gx);
+}
+
+/* The same where drop path weighs images apart. */
+static void dropped_sums(struct mn__run *run, const struct mn__path *path,
+                         const struct mn__stage *stage, const mn_real *g, struct norm_back *back) {
+    const struct mn__grid *grid = &run->model->sizes[path->grid].grid;
+    const int n = path->channels, most = run->model->most_channels;
+    double *one_g = run->ws->sums + 2 * most, *one_gx = run->ws->sums + 3 * most;
+    for (int i = 0; i < run->n; i++) {
+        const double factor = mn__drop_factor(run, path, i);
+        memset(one_g, 0, (size_t)n * sizeof *one_g);
+        memset(one_gx, 0, (size_t)n * sizeof *one_gx);
+        add_sums(run, path, stage, g, i * grid->image, grid->span, one_g, one_gx);
+        for (int c = 0; c < n; c++) {
+            back->sum_g[c] += factor * one_g[c];
+            back->sum_gx[c] += factor * one_gx[c];
+        }
+    }
+}
+
 /* Sums of g and g (y - mean) over the batch; g is a whole tensor. */
 static void norm_sums(struct mn__run *run, const struct mn__path *path,
                       const struct mn__stage *stage, const mn_real *g, int dropping,
                       struct norm_back *back) {
     const struct mn__size *size = &run->model->sizes[path->grid];
-    const struct mn__grid *grid = &size->grid;
-    const int n = path->channels, most = run->model->most_channels;
-    const mn_real *mean = run->ws->norm + stage->stats;
-    double *one_g = run->ws->sums + 2 * most, *one_gx = run->ws->sums + 3 * most;
-    memset(back->sum_g, 0, (size_t)n * sizeof *back->sum_g);
-    memset(back->sum_gx, 0, (size_t)n * sizeof *back->sum_gx);
-    for (int i = 0; i < run->n; i++) {
-        const ptrdiff_t at = i * grid->image;
-        const double factor = dropping ? mn__drop_factor(run, path, i) : 1;
-        memset(one_g, 0, (size_t)n * sizeof *one_g);
-        memset(one_gx, 0, (size_t)n * sizeof *one_gx);
-        run->k->norm_sums(n, g + at, grid->channel, run->ws->reals + stage->y + at, grid->channel,
-                          mean, grid->span, one_g, one_gx);
-        for (int c = 0; c < n; c++) {
-            back->sum_g[c] += factor * one_g[c];
-            back->sum_gx[c] += factor * one_gx[c];
-        }
+    const size_t bytes = (size_t)path->channels * sizeof *back->sum_g;
+    struct mn__block b;
+    memset(back->sum_g, 0, bytes);
+    memset(back->sum_gx, 0, bytes);
+    if (dropping) {
+        dropped_sums(run, path, stage, g, back);
+        return;
+    }
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        add_sums(run, path, stage, g, b.n0 * size->grid.image, b.len, back->sum_g, back->sum_gx);
     }
 }
 

@@ -32,15 +32,27 @@ static int key_width(const struct mn__options *options) {
     return widest;
 }
 
+/* The doc line with the unit of measure. */
+static const char *meaning(const struct mn_opt *o, char *out, size_t size) {
+    snprintf(out, size, "%s%s%s%s%s", (o->flags & MN_OPT_DEPRECATED) != 0 ? "(deprecated) " : "",
+             o->doc, o->unit != NULL ? " (" : "", o->unit != NULL ? o->unit : "",
+             o->unit != NULL ? ")" : "");
+    return out;
+}
+
 static void describe_option(const struct mn_opt *o, int keys, int width, FILE *out) {
-    char range[512], standard[512], text[1600];
+    char range[512], standard[512], doc[1024], text[2200];
     mn__option_range(o, range, sizeof range);
     mn__option_default(o, standard, sizeof standard);
-    snprintf(text, sizeof text, "%s%s%s%s. Type: %s. Default: %s.", o->doc,
-             o->unit != NULL ? " (" : "", o->unit != NULL ? o->unit : "",
-             o->unit != NULL ? ")" : "", range, standard);
+    snprintf(text, sizeof text, "%s. Type: %s. Default: %s.", meaning(o, doc, sizeof doc), range,
+             standard);
     fprintf(out, "  %-*s  ", keys, o->key);
     wrap(text, keys + 4, width, keys + 4, out);
+}
+
+/* Advanced options come in a second pass. */
+static int is_in_pass(const struct mn_opt *o, int pass) {
+    return ((o->flags & MN_OPT_ADVANCED) != 0) == (pass == 1);
 }
 
 void mn__describe_options(const struct mn__options *options, int width, FILE *out) {
@@ -48,7 +60,7 @@ void mn__describe_options(const struct mn__options *options, int width, FILE *ou
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < options->n; i++) {
             const struct mn_opt *o = mn__option(options, i);
-            if (((o->flags & MN_OPT_ADVANCED) != 0) == (pass == 1)) {
+            if (is_in_pass(o, pass)) {
                 describe_option(o, keys, width, out);
             }
         }
@@ -74,6 +86,17 @@ static void cell(const char *text, FILE *out) {
     }
 }
 
+static void describe_row(const struct mn_opt *o, FILE *out) {
+    char text[1024];
+    fprintf(out, "| `%s` | ", o->key);
+    cell(mn__option_range(o, text, sizeof text), out);
+    fprintf(out, " | ");
+    cell(mn__option_default(o, text, sizeof text), out);
+    fprintf(out, " | ");
+    cell(meaning(o, text, sizeof text), out);
+    fprintf(out, " |\n");
+}
+
 void mn__describe_markdown(const struct mn__unit *unit, FILE *out) {
     fprintf(out, "## %s `%s`\n\n%s. Plugin `%s` %s.\n\n", mn__kind_name(unit->unit->kind),
             unit->unit->name, unit->unit->doc, unit->plugin->name, unit->plugin->version);
@@ -82,16 +105,13 @@ void mn__describe_markdown(const struct mn__unit *unit, FILE *out) {
         return;
     }
     fprintf(out, "| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
-    for (uint32_t i = 0; i < unit->options.n; i++) {
-        const struct mn_opt *o = mn__option(&unit->options, i);
-        char text[512];
-        fprintf(out, "| `%s` | ", o->key);
-        cell(mn__option_range(o, text, sizeof text), out);
-        fprintf(out, " | ");
-        cell(mn__option_default(o, text, sizeof text), out);
-        fprintf(out, " | ");
-        cell(o->doc, out);
-        fprintf(out, " |\n");
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < unit->options.n; i++) {
+            const struct mn_opt *o = mn__option(&unit->options, i);
+            if (is_in_pass(o, pass)) {
+                describe_row(o, out);
+            }
+        }
     }
     fputc('\n', out);
 }

@@ -174,8 +174,9 @@ static int parse_use(const struct mn__registry *r, struct mn_cx *cx, struct sear
     const size_t file = strspn(s->use, letters);
     const char *rest = s->use + file;
     const size_t unit = *rest == '/' ? strspn(rest + 1, letters) : 0;
-    const int shape = (*rest == '\0' || (*rest == '/' && unit > 0 && rest[1 + unit] == '\0')) &&
-                      file > 0 && file < sizeof s->file && unit < sizeof s->unit;
+    const int shape = s->use[0] >= 'a' && s->use[0] <= 'z' &&
+                      (*rest == '\0' || (*rest == '/' && unit > 0 && rest[1 + unit] == '\0')) &&
+                      file < sizeof s->file && unit < sizeof s->unit;
     if (!shape) {
         return refuse(
             r, cx, s, MN_CONFIG,
@@ -242,7 +243,7 @@ static const char *nearest_name(const struct mn__registry *r, struct mn__arena *
 
 static int not_found(const struct mn__registry *r, struct mn_cx *cx, const struct search *s) {
     struct mn__arena arena = {0};
-    char why[256];
+    char why[512];
     const char *near = nearest_name(r, &arena, s->file);
     snprintf(why, sizeof why, "there is no %s%s%s%s%s", s->file, SUFFIX,
              near != NULL ? "; did you mean '" : ": is its folder in METANAS_PLUGIN_PATH?",

@@ -79,8 +79,8 @@ static struct point random_point(struct mn_rng *rng) {
     return p;
 }
 
-static struct character invent(const struct glyphs *g, int64_t class) {
-    struct mn_rng rng = mn_rng_make((uint64_t)g->seed, MN_RNG_DATA, 0, (uint64_t) class, 0, 0);
+static struct character invent(const struct glyphs *g, int64_t glyph) {
+    struct mn_rng rng = mn_rng_make((uint64_t)g->seed, MN_RNG_DATA, 0, (uint64_t)glyph, 0, 0);
     struct character c = {0};
     c.strokes =
         (int)(g->strokes_min + mn_rng_below(&rng, (uint32_t)(g->strokes_max - g->strokes_min + 1)));
@@ -159,10 +159,10 @@ static void ink(uint8_t *image, int size, struct point a, struct point b, double
     }
 }
 
-static void draw(const struct glyphs *g, int64_t class, int64_t drawing, uint8_t *image) {
+static void draw(const struct glyphs *g, int64_t glyph, int64_t drawing, uint8_t *image) {
     struct mn_rng rng =
-        mn_rng_make((uint64_t)g->seed, MN_RNG_DATA, 1, (uint64_t) class, (uint32_t)drawing, 0);
-    const struct character c = invent(g, class);
+        mn_rng_make((uint64_t)g->seed, MN_RNG_DATA, 1, (uint64_t)glyph, (uint32_t)drawing, 0);
+    const struct character c = invent(g, glyph);
     const struct hand hand = take_pen(g, &rng);
     const double size = (double)g->size;
     for (int s = 0; s < c.strokes; s++) {
@@ -190,9 +190,9 @@ static int start(void *self, struct mn_cx *cx) {
     if (g->images == NULL) {
         return MN_NOMEM;
     }
-    for (int64_t class = 0; class < classes; class ++) {
+    for (int64_t glyph = 0; glyph < classes; glyph++) {
         for (int64_t i = 0; i < g->samples; i++) {
-            draw(g, class, i, g->images + (size_t)(class * g->samples + i) * pixels);
+            draw(g, glyph, i, g->images + (size_t)(glyph * g->samples + i) * pixels);
         }
         if (mn_cancelled(cx)) {
             return mn_fail(cx, MN_CANCELLED, "stopped while drawing the characters");
@@ -231,9 +231,9 @@ static int choose(struct mn_cx *cx, struct mn_rng *rng, int64_t n, int64_t k, in
     return MN_OK;
 }
 
-static void copy_image(const struct glyphs *g, int64_t class, int64_t drawing, mn_real *out) {
+static void copy_image(const struct glyphs *g, int64_t glyph, int64_t drawing, mn_real *out) {
     const int64_t pixels = g->size * g->size;
-    const uint8_t *from = g->images + (class * g->samples + drawing) * pixels;
+    const uint8_t *from = g->images + (glyph * g->samples + drawing) * pixels;
     for (int64_t p = 0; p < pixels; p++) {
         out[p] = (mn_real)from[p] / 255;
     }
@@ -250,13 +250,13 @@ static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_sp
                      ? MN_NOMEM
                      : choose(cx, &classes, classes_of(g, spec->split), spec->ways, out->classes);
     for (int32_t way = 0; status == MN_OK && way < spec->ways; way++) {
-        const int64_t class = first_class(g, spec->split) + out->classes[way];
+        const int64_t glyph = first_class(g, spec->split) + out->classes[way];
         status = choose(cx, &drawings, g->samples, each, picked);
         for (int32_t i = 0; status == MN_OK && i < each; i++) {
             const int is_query = i >= spec->support;
             const int64_t at = is_query ? (int64_t)way * spec->query + i - spec->support
                                         : (int64_t)way * spec->support + i;
-            copy_image(g, class, picked[i], (is_query ? out->query : out->support) + at * pixels);
+            copy_image(g, glyph, picked[i], (is_query ? out->query : out->support) + at * pixels);
             (is_query ? out->query_labels : out->support_labels)[at] = way;
         }
     }

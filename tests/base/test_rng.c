@@ -133,18 +133,19 @@ static void below_is_even_and_bounded(void **state) {
     assert_int_equal(mn_rng_below(&rng, 1), 0);
 }
 
-/* With n = 3 * 2^30, a plain remainder would put half of the draws in the first third. */
+/* With n = 3 * 2^30, a plain remainder would put half of the draws in the first third, and scaling
+ * without rejection half of them on the multiples of three. */
 static void below_has_no_modulo_bias(void **state) {
     struct mn_rng rng = mn_rng_make(4, MN_RNG_PLUGIN, 0, 0, 0, 0);
-    int first_third = 0, even = 0;
+    int first_third = 0, multiples = 0;
     for (int i = 0; i < DRAWS; i++) {
         const uint32_t x = mn_rng_below(&rng, 3u << 30);
         assert_true(x < 3u << 30);
         first_third += x < 1u << 30;
-        even += x % 2 == 0;
+        multiples += x % 3 == 0;
     }
     assert_true(fabs(first_third / (double)DRAWS - 1.0 / 3) < 5 * sqrt(2.0 / 9 / DRAWS));
-    assert_true(fabs(even / (double)DRAWS - 0.5) < 5 * sqrt(0.25 / DRAWS));
+    assert_true(fabs(multiples / (double)DRAWS - 1.0 / 3) < 5 * sqrt(2.0 / 9 / DRAWS));
 }
 
 /* Streams of neighbouring tasks and steps must not move together. */

@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -43,6 +44,17 @@ static size_t read_back(int fd, char *text, size_t size) {
     assert_true(n >= 0);
     text[n] = '\0';
     return (size_t)n;
+}
+
+/* What is written to a terminal arrives piece by piece. */
+static void read_until(int fd, const char *end, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    while (strstr(text, end) == NULL) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, 5000), 1);
+        used += read_back(fd, text + used, size - used);
+    }
 }
 
 static void test_plain(void **state) {
@@ -89,7 +101,7 @@ static void test_terminal(void **state) {
     divert(terminal);
     show_all(0);
     restore();
-    read_back(master, text, sizeof text);
+    read_until(master, "40/40", text, sizeof text);
     assert_non_null(strstr(text, "\r\033[K[##########..........] meta-epoch 20/40"));
     assert_non_null(strstr(text, "\r\033[Ka note of 7"));
     assert_non_null(strstr(text, "\r\033[K[####################] meta-epoch 40/40"));

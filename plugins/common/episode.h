@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_COMMON_EPISODE_H
+#define PLUGINS_COMMON_EPISODE_H
+
+/* Drawing a task from classes of images that can be counted: classes without replacement from one
+ * stream, the images of each class without replacement from another, support before query. */
+
+#include <metanas/plugin.h>
+
+struct episode_pool {
+    const void *self; /* handed to the functions below */
+    void *work;
+    int64_t n_classes; /* of the split */
+    int64_t reals;     /* of an image */
+    int64_t (*n_images)(const struct episode_pool *pool, int split, int64_t which);
+    int (*image)(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
+                 int64_t image, mn_real *out);
+};
+
+/* The first k of a random order of 0..n-1. */
+static inline int episode_choose(struct mn_cx *cx, struct mn_rng *rng, int64_t n, int64_t k,
+                                 int64_t *out) {
+    int64_t *order = mn_scratch(cx, (size_t)n * sizeof *order);
+    if (order == NULL) {
+        return MN_NOMEM;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        order[i] = i;
+    }
+    for (int64_t i = 0; i < k; i++) {
+        const int64_t j = i + mn_rng_below(rng, (uint32_t)(n - i));
+        out[i] = order[j];
+        order[j] = order[i];
+    }
+    return MN_OK;
+}
+
+/* The images of one class of the task; `images` are those chosen. */
+static inline int episode_fill(const struct episode_pool *pool, struct mn_cx *cx,
+                               const struct mn_episode_spec *spec, int32_t way,
+                               const int64_t *images, struct mn_episode *out) {
+    int status = MN_OK;
+    for (int32_t i = 0; status == MN_OK && i < spec->support + spec->query; i++) {
+        const int is_query = i >= spec->support;
+        const int64_t at = is_query ? (int64_t)way * spec->query + i - spec->support
+                                    : (int64_t)way * spec->support + i;
+        mn_real *to = (is_query ? out->query : out->support) + at * pool->reals;
+        (is_query ? out->query_labels : out->support_labels)[at] = way;
+        status = pool->image(pool, cx, spec->split, out->classes[way], images[i], to);
+    }
+    return status;
+}
+
+static inline int episode_sample(const struct episode_pool *pool, struct mn_cx *cx,
+                                 const struct mn_episode_spec *spec, struct mn_episode *out) {
+    const int64_t each = (int64_t)spec->support + spec->query;
+    struct mn_rng classes = mn_rng_start(cx, MN_RNG_CLASSES);
+    struct mn_rng images = mn_rng_start(cx, MN_RNG_SAMPLES);
+    int64_t *chosen = mn_scratch(cx, (size_t)each * sizeof *chosen);
+    if (chosen == NULL) {
+        return MN_NOMEM;
+    }
+    int status = episode_choose(cx, &classes, pool->n_classes, spec->ways, out->classes);
+    for (int32_t way = 0; status == MN_OK && way < spec->ways; way++) {
+        const int64_t n = pool->n_images(pool, spec->split, out->classes[way]);
+        status = episode_choose(cx, &images, n, each, chosen);
+        if (status == MN_OK) {
+            status = episode_fill(pool, cx, spec, way, chosen, out);
+        }
+    }
+    return status;
+}
+
+#endif

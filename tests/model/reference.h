@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_MODEL_REFERENCE_H
+#define TESTS_MODEL_REFERENCE_H
+
+/* The network once more, in plain loops in double on NCHW arrays, written from the definitions and
+ * sharing nothing with the core but the names of the weights. */
+
+#include "net.h"
+
+/* What the one-shot network is made of; the fields of the configuration that the test wrote. */
+struct reference_space {
+    int channels, cells, nodes, n_ops;
+    const char *const *ops;
+    int reduction[8];                 /* of each cell */
+    double tau_op, tau_in, threshold; /* at the pass's progress; threshold of both mixtures */
+    int k;                            /* inputs of a combination, Eq. 7 */
+};
+
+/* Logits [n][ways] and loss of the one-shot network at net's point on its images. */
+void reference_one_shot(const struct net *net, const struct reference_space *space, double *logits,
+                        double *loss);
+/* The same for conv4 with `blocks` blocks. */
+void reference_conv4(const struct net *net, int channels, int blocks, double *logits, double *loss);
+
+#endif
