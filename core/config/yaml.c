@@ -50,6 +50,8 @@ void mn__faults_print(const struct mn__faults *faults, FILE *out) {
             fprintf(out, "%s:%d:%d: ", f->mark.file, f->mark.line, f->mark.column);
         } else if (f->mark.file != NULL) {
             fprintf(out, "%s: ", f->mark.file);
+        } else if (strncmp(f->text, "cannot load", 11) == 0) {
+            fputs("metanas: ", out); /* a message that names its places itself */
         }
         fprintf(out, "%s%s\n", f->warning ? "warning: " : "", f->text);
     }

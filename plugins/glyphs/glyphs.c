@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <metanas/plugin.h>
+#include "../common/episode.h"
 
 /* Procedural pen-stroke characters: a class is a random set of smooth strokes, a drawing of it a
  * jittered, slanted, rescaled rendering. A pure function of (seed, class, drawing). */
@@ -214,53 +214,31 @@ static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *
     return MN_OK;
 }
 
-/* The first k of a random order of 0..n-1. */
-static int choose(struct mn_cx *cx, struct mn_rng *rng, int64_t n, int64_t k, int64_t *out) {
-    int64_t *order = mn_scratch(cx, (size_t)n * sizeof *order);
-    if (order == NULL) {
-        return MN_NOMEM;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        order[i] = i;
-    }
-    for (int64_t i = 0; i < k; i++) {
-        const int64_t j = i + mn_rng_below(rng, (uint32_t)(n - i));
-        out[i] = order[j];
-        order[j] = order[i];
-    }
-    return MN_OK;
+static int64_t n_images(const struct episode_pool *pool, int split, int64_t which) {
+    const struct glyphs *g = pool->self;
+    return g->samples;
 }
 
-static void copy_image(const struct glyphs *g, int64_t glyph, int64_t drawing, mn_real *out) {
-    const int64_t pixels = g->size * g->size;
-    const uint8_t *from = g->images + (glyph * g->samples + drawing) * pixels;
-    for (int64_t p = 0; p < pixels; p++) {
+static int image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
+                 int64_t number, mn_real *out) {
+    const struct glyphs *g = pool->self;
+    const int64_t at = (first_class(g, split) + which) * g->samples + number;
+    const uint8_t *from = g->images + at * pool->reals;
+    for (int64_t p = 0; p < pool->reals; p++) {
         out[p] = (mn_real)from[p] / 255;
     }
+    return MN_OK;
 }
 
 static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     const struct glyphs *g = self;
-    const int64_t pixels = g->size * g->size, each = spec->support + spec->query;
-    struct mn_rng classes = mn_rng_start(cx, MN_RNG_CLASSES);
-    struct mn_rng drawings = mn_rng_start(cx, MN_RNG_SAMPLES);
-    int64_t *picked = mn_scratch(cx, (size_t)each * sizeof *picked);
-    int status = picked == NULL
-                     ? MN_NOMEM
-                     : choose(cx, &classes, classes_of(g, spec->split), spec->ways, out->classes);
-    for (int32_t way = 0; status == MN_OK && way < spec->ways; way++) {
-        const int64_t glyph = first_class(g, spec->split) + out->classes[way];
-        status = choose(cx, &drawings, g->samples, each, picked);
-        for (int32_t i = 0; status == MN_OK && i < each; i++) {
-            const int is_query = i >= spec->support;
-            const int64_t at = is_query ? (int64_t)way * spec->query + i - spec->support
-                                        : (int64_t)way * spec->support + i;
-            copy_image(g, glyph, picked[i], (is_query ? out->query : out->support) + at * pixels);
-            (is_query ? out->query_labels : out->support_labels)[at] = way;
-        }
-    }
-    return status;
+    const struct episode_pool pool = {.self = self,
+                                      .n_classes = classes_of(g, spec->split),
+                                      .reals = g->size * g->size,
+                                      .n_images = n_images,
+                                      .image = image};
+    return episode_sample(&pool, cx, spec, out);
 }
 
 static const struct mn_dataset table = {

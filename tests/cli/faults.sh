@@ -64,7 +64,7 @@ cat >plugin.yaml <<'Y'
 op_mixer: {use: soft_prun}
 Y
 refused 'missing plugin' 2 validate plugin.yaml <<T
-cannot load plugin 'soft_prun' for op_mixer (plugin.yaml:1:17)
+metanas: cannot load plugin 'soft_prun' for op_mixer (plugin.yaml:1:17)
   there is no soft_prun.so; did you mean 'soft_prune'?
   searched: $where
 metanas: plugin.yaml: 1 fault; nothing was run

@@ -194,7 +194,7 @@ class Network:
                                                                     len(choices))
         m, q = self.mixtures[group + '.op'], self.mixtures[group + '.in']
         holds = torch.tensor([[i in c for c in self.input_mixer.combinations(n_inputs)]
-                              for i in range(n_inputs)], dtype=q.dtype)
+                              for i in range(n_inputs)]).to(q)
         return m, holds @ q
 
     # -- candidates
@@ -256,7 +256,7 @@ class Mixer:
 
     def weights(self, logits, progress, n=None):
         if self.use == 'sum':
-            return torch.ones(n, dtype=torch.float64)
+            return torch.ones(n)
         weights = torch.softmax(logits / self.temperature(progress), 0)
         if self.use == 'relu_softmax' and (logits > 0).any():
             rest = torch.relu(logits)

@@ -88,6 +88,7 @@ static void set_default(const struct unit *unit, const struct mn_opt *opt) {
         *(const char **)field(unit, opt, sizeof(char *)) = opt->def_text;
         break;
     case MN_OPT_INTS:
+    case MN_OPT_REALS:
         assert_string_equal(opt->def_text, ""); /* no unit has another default */
         break;
     case MN_OPT_TEXTS:
@@ -186,4 +187,16 @@ void unit_ints(struct unit *unit, const char *key, const int64_t *at, int64_t n)
 void unit_texts(struct unit *unit, const char *key, const char *const *at, int64_t n) {
     const struct mn_opt *opt = option(unit, key, MN_OPT_TEXTS);
     *(struct mn_texts *)field(unit, opt, sizeof(struct mn_texts)) = (struct mn_texts){at, n};
+}
+
+void unit_reals(struct unit *unit, const char *key, const double *at, int64_t n) {
+    const struct mn_opt *opt = option(unit, key, MN_OPT_REALS);
+    for (int64_t i = 0; i < n; i++) {
+        check_range(opt, at[i]);
+    }
+    *(struct mn_reals *)field(unit, opt, sizeof(struct mn_reals)) = (struct mn_reals){at, n};
+}
+
+void unit_path(struct unit *unit, const char *key, const char *value) {
+    *(const char **)field(unit, option(unit, key, MN_OPT_PATH), sizeof value) = value;
 }

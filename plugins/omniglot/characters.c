@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "omniglot.h"
+
+#include "../imaging/image.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { PARTS = 2 };
+static const char *const parts[PARTS] = {"images_background", "images_evaluation"};
+
+struct part {
+    const char *name;
+    struct source source;
+    size_t prefix; /* of every name in the source */
+};
+
+/* ---- finding the files -------------------------------------------------------------------- */
+
+static int check_folder(const struct omniglot *o, struct mn_cx *cx) {
+    struct stat about;
+    if (stat(o->path, &about) != 0) {
+        return mn_bad_option(cx, "path",
+                             "%s: %s; it should be the folder that holds %s.zip and "
+                             "%s.zip",
+                             o->path, strerror(errno), parts[0], parts[1]);
+    }
+    if (!S_ISDIR(about.st_mode)) {
+        return mn_bad_option(cx, "path",
+                             "%s is no folder; it should be the one that holds %s.zip "
+                             "and %s.zip",
+                             o->path, parts[0], parts[1]);
+    }
+    return MN_OK;
+}
+
+/* PATH/NAME if it is a folder, otherwise PATH/NAME.zip. */
+static int locate(const struct omniglot *o, struct mn_cx *cx, const char *name, char **out) {
+    struct stat about;
+    const size_t size = strlen(o->path) + strlen(name) + sizeof "/.zip";
+    char *path = mn_scratch(cx, size);
+    if (path == NULL) {
+        return MN_NOMEM;
+    }
+    *out = path;
+    snprintf(path, size, "%s/%s", o->path, name);
+    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
+        return MN_OK;
+    }
+    snprintf(path, size, "%s/%s.zip", o->path, name);
+    return stat(path, &about) == 0
+               ? MN_OK
+               : mn_bad_option(cx, "path", "%s holds neither a folder %s nor %s.zip", o->path, name,
+                               name);
+}
+
+/* ---- characters --------------------------------------------------------------------------- */
+
+/* Length of ALPHABET/CHARACTER in ALPHABET/CHARACTER/IMAGE; 0 for any other form. */
+static size_t character_length(const char *name) {
+    const char *first = strchr(name, '/');
+    const char *second = first != NULL ? strchr(first + 1, '/') : NULL;
+    return second == NULL || strchr(second + 1, '/') != NULL ? 0 : (size_t)(second - name);
+}
+
+/* The archives have a folder images_* on top, the unpacked tree begins under it. */
+static int check_names(struct part *part, struct mn_cx *cx) {
+    const size_t length = strlen(part->name);
+    const char *first = part->source.files[0].name;
+    part->prefix = strncmp(first, part->name, length) == 0 && first[length] == '/' ? length + 1 : 0;
+    for (int64_t i = 0; i < part->source.n; i++) {
+        const struct source_file *file = &part->source.files[i];
+        if (strncmp(file->name, first, part->prefix) != 0 ||
+            character_length(file->name + part->prefix) == 0) {
+            return source_fail(cx, file, "expected %.*sALPHABET/CHARACTER/IMAGE.png",
+                               (int)part->prefix, first);
+        }
+    }
+    return MN_OK;
+}
+
+static int same_character(const char *a, const char *b) {
+    const size_t n = character_length(a);
+    return n == character_length(b) && strncmp(a, b, n) == 0;
+}
+
+static int64_t count_characters(const struct part *part) {
+    const struct source_file *files = part->source.files;
+    int64_t n = 1;
+    for (int64_t i = 1; i < part->source.n; i++) {
+        n += !same_character(files[i - 1].name + part->prefix, files[i].name + part->prefix);
+    }
+    return n;
+}
+
+static int add_character(struct omniglot *o, struct mn_cx *cx, const char *name, int64_t first) {
+    const size_t n = character_length(name);
+    char *text = mn_keep(cx, n + 1);
+    if (text == NULL) {
+        return MN_NOMEM;
+    }
+    memcpy(text, name, n);
+    o->characters[o->n_characters++] = (struct character){text, first, 0};
+    return MN_OK;
+}
+
+/* Images of a character follow each other, since names are in order. */
+static int list_characters(struct omniglot *o, struct mn_cx *cx, const struct part *part) {
+    for (int64_t i = 0; i < part->source.n; i++) {
+        const char *name = part->source.files[i].name + part->prefix;
+        if (i == 0 || !same_character(name, part->source.files[i - 1].name + part->prefix)) {
+            const int status = add_character(o, cx, name, o->n_images);
+            if (status != MN_OK) {
+                return status;
+            }
+        }
+        o->characters[o->n_characters - 1].n++;
+        o->n_images++;
+    }
+    return MN_OK;
+}
+
+static int check_counts(const struct omniglot *o, struct mn_cx *cx) {
+    for (int64_t i = 0; i < o->n_characters; i++) {
+        if (o->characters[i].n < 2) {
+            return mn_fail(cx, MN_IO,
+                           "%s: %s/%s has too few images (%lld): a class needs at least 2, to "
+                           "learn from and to test on",
+                           o->path, parts[i >= o->n_background], o->characters[i].name,
+                           (long long)o->characters[i].n);
+        }
+    }
+    return MN_OK;
+}
+
+/* ---- images ------------------------------------------------------------------------------- */
+
+/* Paper is white in the files; here ink counts. */
+static int read_image(const struct omniglot *o, struct mn_cx *cx, struct image_work *work,
+                      const struct source_file *file, uint8_t *out) {
+    struct image image, resized;
+    const int32_t size = (int32_t)o->size;
+    int status = image_decode(cx, work, file, 1, &image);
+    if (status != MN_OK) {
+        return status;
+    }
+    if (image.width != image.height) {
+        return source_fail(cx, file, "the image has %dx%d pixels; a square one is needed",
+                           (int)image.width, (int)image.height);
+    }
+    status = image_resize(cx, work, &image, size, size, &resized);
+    for (int64_t i = 0; status == MN_OK && i < o->size * o->size; i++) {
+        out[i] = (uint8_t)(255 - resized.pixels[i]);
+    }
+    return status;
+}
+
+static int read_images(struct omniglot *o, struct mn_cx *cx, const struct part *all) {
+    struct image_work work = {0};
+    const size_t pixels = (size_t)(o->size * o->size);
+    o->images = mn_keep(cx, (size_t)o->n_images * pixels);
+    if (o->images == NULL) {
+        return MN_NOMEM;
+    }
+    uint8_t *to = o->images;
+    for (int p = 0; p < PARTS; p++) {
+        for (int64_t i = 0; i < all[p].source.n; i++, to += pixels) {
+            const int status = read_image(o, cx, &work, &all[p].source.files[i], to);
+            if (status != MN_OK) {
+                return status;
+            }
+            if (mn_cancelled(cx)) {
+                return mn_fail(cx, MN_CANCELLED, "stopped while reading %s", o->path);
+            }
+        }
+    }
+    return MN_OK;
+}
+
+/* ---- all ---------------------------------------------------------------------------------- */
+
+static int read_part(const struct omniglot *o, struct mn_cx *cx, const char *name,
+                     struct part *part) {
+    char *path;
+    part->name = name;
+    int status = locate(o, cx, name, &path);
+    if (status == MN_OK) {
+        status = source_read(cx, path, mn_scratch, &part->source);
+    }
+    return status == MN_OK ? check_names(part, cx) : status;
+}
+
+int omniglot_read(struct omniglot *o, struct mn_cx *cx) {
+    struct part all[PARTS] = {{NULL}};
+    int64_t room = 0;
+    int status = check_folder(o, cx);
+    for (int p = 0; status == MN_OK && p < PARTS; p++) {
+        status = read_part(o, cx, parts[p], &all[p]);
+        room += status == MN_OK ? count_characters(&all[p]) : 0;
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    o->characters = mn_keep(cx, (size_t)room * sizeof *o->characters);
+    if (o->characters == NULL) {
+        return MN_NOMEM;
+    }
+    for (int p = 0; status == MN_OK && p < PARTS; p++) {
+        o->n_background = p == 1 ? o->n_characters : 0;
+        status = list_characters(o, cx, &all[p]);
+    }
+    status = status == MN_OK ? check_counts(o, cx) : status;
+    return status == MN_OK ? read_images(o, cx, all) : status;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "omniglot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which characters, and how turned, are classes of a split. */
+
+static const char *const split_files[3] = {"train.txt", "val.txt", "test.txt"};
+
+static int rotates(const struct omniglot *o, int split) {
+    return o->rotations == ROTATE_ALL || (o->rotations == ROTATE_TRAIN && split == MN_TRAIN);
+}
+
+static void add(struct omniglot *o, int split, int64_t character, int32_t turns) {
+    const struct turned class = {(int32_t)character, turns};
+    o->classes[split][o->n_classes[split]++] = class;
+}
+
+/* Room for every class there can be. */
+static int make_room(struct omniglot *o, struct mn_cx *cx) {
+    for (int split = MN_TRAIN; split <= MN_TEST; split++) {
+        o->n_classes[split] = 0;
+        o->classes[split] = mn_keep(cx, (size_t)o->n_characters * TURNS * sizeof(struct turned));
+        if (o->classes[split] == NULL) {
+            return MN_NOMEM;
+        }
+    }
+    return MN_OK;
+}
+
+/* ---- background and evaluation ------------------------------------------------------------ */
+
+static int divide_sets(struct omniglot *o, struct mn_cx *cx) {
+    if (o->validation >= o->n_background) {
+        return mn_bad_option(cx, "validation",
+                             "%lld characters are to be held out, but the background set has only "
+                             "%lld: none would be left to train on",
+                             (long long)o->validation, (long long)o->n_background);
+    }
+    /* The k-th of v held-out characters stands in the middle of the k-th v-th part. */
+    const int64_t n = o->n_background, v = o->validation;
+    int64_t k = 0;
+    for (int64_t i = 0; i < o->n_characters; i++) {
+        const int held_out = k < v && i == (2 * k + 1) * n / (2 * v);
+        const int split = i >= n ? MN_TEST : held_out ? MN_VAL : MN_TRAIN;
+        k += held_out;
+        for (int32_t turns = 0; turns < (rotates(o, split) ? TURNS : 1); turns++) {
+            add(o, split, i, turns);
+        }
+    }
+    return MN_OK;
+}
+
+/* ---- lists -------------------------------------------------------------------------------- */
+
+/* Characters in order of their names, and what the lists have said of them. */
+struct index {
+    const struct character **by_name;
+    uint8_t *taken; /* [n_characters][TURNS] */
+};
+
+struct place {
+    const char *path;
+    int line;
+};
+
+static int by_name(const void *a, const void *b) {
+    const struct character *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static int index_make(const struct omniglot *o, struct mn_cx *cx, struct index *out) {
+    const size_t n = (size_t)o->n_characters;
+    out->by_name = mn_scratch(cx, n * sizeof *out->by_name);
+    out->taken = mn_scratch(cx, n * TURNS);
+    if (out->by_name == NULL || out->taken == NULL) {
+        return MN_NOMEM;
+    }
+    memset(out->taken, 0, n * TURNS);
+    for (size_t i = 0; i < n; i++) {
+        out->by_name[i] = &o->characters[i];
+    }
+    qsort(out->by_name, n, sizeof *out->by_name, by_name);
+    for (size_t i = 1; i < n; i++) {
+        if (by_name(&out->by_name[i - 1], &out->by_name[i]) == 0) {
+            return mn_fail(cx, MN_IO,
+                           "%s: character %s lies in both the background and the "
+                           "evaluation set",
+                           o->path, out->by_name[i]->name);
+        }
+    }
+    return MN_OK;
+}
+
+/* ALPHABET/characterNN/rotRRR; cuts the line behind the character. -1 = another form. */
+static int32_t parse_turns(char *line) {
+    static const char *const names[TURNS] = {"rot000", "rot090", "rot180", "rot270"};
+    char *slash = strrchr(line, '/');
+    for (int32_t turns = 0; slash != NULL && turns < TURNS; turns++) {
+        if (strcmp(slash + 1, names[turns]) == 0) {
+            *slash = '\0';
+            return turns;
+        }
+    }
+    return -1;
+}
+
+static int add_line(struct omniglot *o, struct mn_cx *cx, const struct index *index, int split,
+                    const struct place *at, char *line) {
+    const int32_t turns = parse_turns(line);
+    if (turns < 0) {
+        return mn_fail(cx, MN_IO,
+                       "%s:%d: '%.100s': expected ALPHABET/CHARACTER/rotRRR with RRR one of 000, "
+                       "090, 180, 270",
+                       at->path, at->line, line);
+    }
+    const struct character wanted = {.name = line}, *key = &wanted;
+    const struct character **found =
+        bsearch(&key, index->by_name, (size_t)o->n_characters, sizeof *index->by_name, by_name);
+    if (found == NULL) {
+        return mn_fail(cx, MN_IO, "%s:%d: there is no character '%.100s' in %s", at->path, at->line,
+                       line, o->path);
+    }
+    const int64_t character = *found - o->characters;
+    uint8_t *taken = &index->taken[character * TURNS + turns];
+    if (*taken != 0) {
+        return mn_fail(cx, MN_IO, "%s:%d: class %.100s/rot%03d was listed before, in %s", at->path,
+                       at->line, line, 90 * (int)turns, split_files[*taken - 1]);
+    }
+    *taken = (uint8_t)(split + 1);
+    if (turns == 0 || rotates(o, split)) {
+        add(o, split, character, turns);
+    }
+    return MN_OK;
+}
+
+static int read_lines(struct omniglot *o, struct mn_cx *cx, const struct index *index, int split,
+                      FILE *file, struct place *at) {
+    char line[512];
+    for (at->line = 1; fgets(line, sizeof line, file) != NULL; at->line++) {
+        const size_t length = strcspn(line, "\r\n");
+        if (length + 1 == sizeof line) {
+            return mn_fail(cx, MN_IO, "%s:%d: the line is too long", at->path, at->line);
+        }
+        line[length] = '\0';
+        const int status = length > 0 ? add_line(o, cx, index, split, at, line) : MN_OK;
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+    return ferror(file) ? mn_fail(cx, MN_IO, "%s: %s", at->path, strerror(errno)) : MN_OK;
+}
+
+static int read_list(struct omniglot *o, struct mn_cx *cx, const struct index *index, int split) {
+    char path[4096];
+    const int given = o->splits[0] != '\0';
+    const int n = snprintf(path, sizeof path, "%s%s/%s", given ? o->splits : o->path,
+                           given ? "" : "/splits_vinyals", split_files[split]);
+    FILE *file = n < (int)sizeof path ? fopen(path, "rb") : NULL;
+    if (file == NULL) {
+        return mn_bad_option(cx, given ? "splits" : "split",
+                             "%s: %s; the Vinyals split is read from train.txt, val.txt and "
+                             "test.txt in the folder that splits names",
+                             path, strerror(n < (int)sizeof path ? errno : ENAMETOOLONG));
+    }
+    struct place at = {path, 0};
+    const int status = read_lines(o, cx, index, split, file, &at);
+    fclose(file);
+    return status;
+}
+
+int omniglot_divide(struct omniglot *o, struct mn_cx *cx) {
+    struct index index;
+    int status = make_room(o, cx);
+    status = status == MN_OK ? index_make(o, cx, &index) : status;
+    if (status != MN_OK) {
+        return status;
+    }
+    if (o->split == SPLIT_BACKGROUND_EVALUATION) {
+        return divide_sets(o, cx);
+    }
+    for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
+        status = read_list(o, cx, &index, split);
+    }
+    return status;
+}
