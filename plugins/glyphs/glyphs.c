@@ -244,6 +244,6 @@ static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_sp
 static const struct mn_dataset table = {
     .size = sizeof table, .check = check, .start = start, .describe = describe, .sample = sample};
 
-MN_PLUGIN("glyphs", "1.0.0",
+MN_PLUGIN("glyphs", "0.1.0",
           MN_UNIT(MN_DATASET, "glyphs", "procedural pen-stroke characters, no download needed",
                   struct glyphs, options, &table))

@@ -301,6 +301,6 @@ static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_sp
 static const struct mn_dataset table = {
     .size = sizeof table, .check = check, .start = start, .describe = describe, .sample = sample};
 
-MN_PLUGIN("image_folder", "1.0.0",
+MN_PLUGIN("image_folder", "0.1.0",
           MN_UNIT(MN_DATASET, "image_folder", "class folders of PNG or JPEG images",
                   struct image_folder, options, &table))

@@ -111,6 +111,9 @@ static int fail_open(const struct source_reader *r, const char *text) {
     if (n == 0) {
         return mn_fail(r->cx, MN_IO, "%s: the file is empty", r->path);
     }
+    if (memcmp(start, "PK\5\6", 4) == 0) {
+        return mn_fail(r->cx, MN_IO, "%s: the zip archive is empty", r->path);
+    }
     if (memcmp(start, "PK", 2) != 0) {
         return mn_fail(r->cx, MN_IO, "%s: not a zip archive", r->path);
     }

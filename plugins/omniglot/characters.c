@@ -194,7 +194,7 @@ static int read_part(const struct omniglot *o, struct mn_cx *cx, const char *nam
 }
 
 int omniglot_read(struct omniglot *o, struct mn_cx *cx) {
-    struct part all[PARTS] = {{NULL}};
+    struct part all[PARTS] = {{.name = NULL}};
     int64_t room = 0;
     int status = check_folder(o, cx);
     for (int p = 0; status == MN_OK && p < PARTS; p++) {

@@ -20,7 +20,8 @@ static const struct mn_opt options[] = {
     MN_INT(SELF, validation, 100, 0, 100000,
            "background characters held out for validation, spread evenly (background_evaluation)"),
     MN_CHOICE(SELF, rotations, 0, rotation_choices,
-              "splits in which characters turned by 90, 180 and 270 degrees are classes too"),
+              "splits in which characters turned by 90, 180, 270 degrees (counter-clockwise) are "
+              "classes too"),
     MN_INT(SELF, size, 28, 8, 512, "height and width of the images"),
 };
 
@@ -91,6 +92,6 @@ static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_sp
 static const struct mn_dataset table = {
     .size = sizeof table, .start = start, .describe = describe, .sample = sample};
 
-MN_PLUGIN("omniglot", "1.0.0",
+MN_PLUGIN("omniglot", "0.1.0",
           MN_UNIT(MN_DATASET, "omniglot", "1623 handwritten characters of 50 alphabets",
                   struct omniglot, options, &table))

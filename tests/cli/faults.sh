@@ -97,13 +97,16 @@ for config in "$SOURCE"/configs/*.yaml; do
     check
     "$METANAS" validate "$config" >out 2>err
     code=$?
-    # without the data a configuration ends with 3, and with no fault of its own
+    # without the data dataset.path is the one thing wrong, and the message points at it
     case $code in
     0)
         mv out resolved.yaml
         works "$config, resolved" validate resolved.yaml
         ;;
-    3) holds "$config without data" sh -c "! grep -q 'fault' err" ;;
+    2)
+        holds "$config without data" sh -c "! grep -q 'fault' err"
+        holds "$config without data, place" grep -q 'yaml:[0-9]*:[0-9]*: dataset .*: path: .*No such file' err
+        ;;
     *)
         fail "$config: exit code $code"
         cat err

@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# includes.sh SOURCE: who may include whom. The core sees include/ and itself, a plugin only
+# <metanas/...>, system libraries and files among the plugins, the public headers only themselves
+# and the C library. One file knows libltdl, one folder BLAS.
+set -eu
+cd "$1"
+here=$(pwd -P)
+bad=0
+count=0
+
+refuse() {
+    echo "$file:$line: includes $target: $1"
+    bad=1
+}
+
+# The folder of a quoted target, beside the file that names it; empty if there is no such file.
+folder_of() {
+    [ -f "$(dirname "$file")/$target" ] || return 0
+    (cd "$(dirname "$file")/$(dirname "$target")" && pwd -P)
+}
+
+check_public() {
+    case $form in
+    '"') [ "$(folder_of)" = "$here/include/metanas" ] || refuse "not a public header" ;;
+    *) case $target in
+        math.h | stdarg.h | stdbool.h | stddef.h | stdint.h | string.h) ;;
+        *) refuse "public headers use the C library alone" ;;
+        esac ;;
+    esac
+}
+
+check_core() {
+    case $form$target in
+    '"../'*) refuse "the core names its headers from core/ on" ;;
+    '"metanas/'* | '<metanas/'*) [ -f "include/$target" ] || refuse "no such public header" ;;
+    '"'*) [ -f "core/$target" ] || [ -n "$(folder_of)" ] || refuse "neither in core/ nor beside it" ;;
+    esac
+}
+
+check_plugin() {
+    case $form$target in
+    '<metanas/'*) [ -f "include/$target" ] || refuse "no such public header" ;;
+    '"'*) case $(folder_of) in
+        "$here"/plugins/*) ;;
+        *) refuse "plugins include <metanas/...> and files among the plugins" ;;
+        esac ;;
+    *) [ ! -f "core/$target" ] || refuse "plugins do not see the core" ;;
+    esac
+}
+
+check_libraries() {
+    case $target in
+    ltdl.h | dlfcn.h) [ "$file" = core/plugin/load.c ] || refuse "only core/plugin/load.c loads" ;;
+    *cblas*.h | openblas_config.h) case $file in
+        core/num/*) ;;
+        *) refuse "BLAS is called in core/num/ alone" ;;
+        esac ;;
+    esac
+}
+
+list=$(grep -rnE '^[[:space:]]*#[[:space:]]*include' --include='*.[ch]' include core plugins tools |
+    sed -E 's/^([^:]+):([0-9]+):[^"<]*(["<])([^">]+).*/\1 \2 \3 \4/')
+while read -r file line form target; do
+    count=$((count + 1))
+    case $file in
+    include/*) check_public ;;
+    core/*) check_core ;;
+    plugins/*) check_plugin ;;
+    esac
+    check_libraries
+done <<END
+$list
+END
+grep -q '<ltdl.h>' core/plugin/load.c || { echo "core/plugin/load.c does not use libltdl"; bad=1; }
+echo "$count includes"
+[ "$count" -gt 100 ] || { echo "too few: is $here the source folder?"; bad=1; }
+exit $bad

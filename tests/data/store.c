@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct store_block {
+    struct store_block *next;
+    void *at;
+};
+
+static struct store *store_of(struct mn_cx *cx) {
+    return mock_of(cx)->data;
+}
+
+static void *take(struct mn_cx *cx, size_t bytes, int fill) {
+    struct store *store = store_of(cx);
+    struct store_block *block = malloc(sizeof *block);
+    assert_non_null(block);
+    block->at = aligned_alloc(64, (bytes + 64) / 64 * 64);
+    assert_non_null(block->at);
+    memset(block->at, fill, bytes);
+    block->next = store->blocks;
+    store->blocks = block;
+    return block->at;
+}
+
+static void *service_scratch(struct mn_cx *cx, size_t bytes) {
+    struct mock *mock = mock_of(cx);
+    if (mock->scratch_left == 0) {
+        mn_fail(cx, MN_NOMEM, "no scratch");
+        return NULL;
+    }
+    mock->scratch_left--;
+    return take(cx, bytes, 0xFF);
+}
+
+static void *service_keep(struct mn_cx *cx, size_t bytes) {
+    return take(cx, bytes, 0);
+}
+
+static void service_log(struct mn_cx *cx, int level, const char *format, va_list args) {
+    store_of(cx)->log_lines++;
+}
+
+static void release(struct store *store, const struct store_block *mark) {
+    while (store->blocks != mark) {
+        struct store_block *next = store->blocks->next;
+        free(store->blocks->at);
+        free(store->blocks);
+        store->blocks = next;
+    }
+}
+
+void store_init(struct store *store) {
+    memset(store, 0, sizeof *store);
+    mock_init(&store->mock);
+    store->mock.data = store;
+    store->mock.host.scratch = service_scratch;
+    store->mock.host.keep = service_keep;
+    store->mock.host.log = service_log;
+    store->mock.cx.where.seed = 1;
+}
+
+void store_open(struct store *store, const char *plugin) {
+    store_init(store);
+    store->unit = unit_open(plugin, MN_DATASET);
+    store->table = store->unit.about->vtable;
+    assert_int_equal(store->table->size, sizeof *store->table);
+    assert_null(store->table->stop); /* all its memory is the host's */
+}
+
+void store_close(struct store *store) {
+    release(store, NULL);
+    if (store->unit.self != NULL) {
+        unit_close(&store->unit);
+    }
+    mock_fini(&store->mock);
+}
+
+int store_start(struct store *store) {
+    struct mn_cx *cx = &store->mock.cx;
+    const struct mn_dataset *t = store->table;
+    int status = t->check != NULL ? t->check(store->unit.self, cx) : MN_OK;
+    status = status == MN_OK ? t->start(store->unit.self, cx) : status;
+    memset(&store->info, 0, sizeof store->info);
+    store->info.size = sizeof store->info;
+    status = status == MN_OK ? t->describe(store->unit.self, cx, &store->info) : status;
+    assert_int_equal(status, store->mock.status); /* a message for every failure */
+    return status;
+}
+
+void store_ready(struct store *store) {
+    if (store_start(store) != MN_OK) {
+        fail_msg("%s", store->mock.message);
+    }
+}
+
+static void *filled(size_t n, size_t size) {
+    void *at = malloc(n * size + 1);
+    assert_non_null(at);
+    memset(at, 0xFF, n * size);
+    return at;
+}
+
+struct drawn store_draw(struct store *store, int split, int64_t meta_epoch, int64_t task,
+                        int32_t ways, int32_t support, int32_t query) {
+    struct mn_cx *cx = &store->mock.cx;
+    struct drawn d = {.spec = {sizeof d.spec, split, ways, support, query, 0}};
+    const size_t s = (size_t)(ways * support), q = (size_t)(ways * query);
+    d.reals = (int64_t)store->info.channels * store->info.height * store->info.width;
+    d.episode.size = sizeof d.episode;
+    d.episode.support = filled(s * (size_t)d.reals, sizeof(mn_real));
+    d.episode.query = filled(q * (size_t)d.reals, sizeof(mn_real));
+    d.episode.support_labels = filled(s, sizeof(int32_t));
+    d.episode.query_labels = filled(q, sizeof(int32_t));
+    d.episode.classes = filled((size_t)ways, sizeof(int64_t));
+    cx->where.split = split;
+    cx->where.meta_epoch = meta_epoch;
+    cx->where.task = task;
+    const struct store_block *mark = store->blocks;
+    if (store->table->sample(store->unit.self, cx, &d.spec, &d.episode) != MN_OK) {
+        fail_msg("%s", store->mock.message);
+    }
+    release(store, mark);
+    return d;
+}
+
+void drawn_free(struct drawn *d) {
+    free(d->episode.support);
+    free(d->episode.query);
+    free(d->episode.support_labels);
+    free(d->episode.query_labels);
+    free(d->episode.classes);
+}
+
+int drawn_equal(const struct drawn *a, const struct drawn *b) {
+    const size_t ways = (size_t)a->spec.ways, image = (size_t)a->reals * sizeof(mn_real);
+    const size_t s = ways * (size_t)a->spec.support, q = ways * (size_t)a->spec.query;
+    assert_memory_equal(&a->spec.ways, &b->spec.ways, 3 * sizeof(int32_t));
+    return memcmp(a->episode.classes, b->episode.classes, ways * sizeof(int64_t)) == 0 &&
+           memcmp(a->episode.support, b->episode.support, s * image) == 0 &&
+           memcmp(a->episode.query, b->episode.query, q * image) == 0;
+}
+
+static const mn_real *image_of(const struct drawn *d, int32_t way, int32_t i) {
+    const int is_query = i >= d->spec.support;
+    const int64_t at = is_query ? (int64_t)way * d->spec.query + i - d->spec.support
+                                : (int64_t)way * d->spec.support + i;
+    const int32_t *labels = is_query ? d->episode.query_labels : d->episode.support_labels;
+    assert_int_equal(labels[at], way);
+    return (is_query ? d->episode.query : d->episode.support) + at * d->reals;
+}
+
+void drawn_check(const struct drawn *d, int64_t n_classes) {
+    const int32_t each = d->spec.support + d->spec.query;
+    for (int32_t way = 0; way < d->spec.ways; way++) {
+        assert_in_range(d->episode.classes[way], 0, n_classes - 1);
+        for (int32_t other = 0; other < way; other++) {
+            assert_int_not_equal(d->episode.classes[way], d->episode.classes[other]);
+        }
+        for (int32_t i = 0; i < each; i++) {
+            const mn_real *image = image_of(d, way, i);
+            for (int64_t p = 0; p < d->reals; p++) {
+                assert_true(isfinite(image[p]));
+            }
+            for (int32_t j = 0; j < i; j++) {
+                assert_memory_not_equal(image, image_of(d, way, j),
+                                        (size_t)d->reals * sizeof(mn_real));
+            }
+        }
+    }
+}

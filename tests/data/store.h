@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_DATA_STORE_H
+#define TESTS_DATA_STORE_H
+
+/* A dataset unit in a host that serves any number of blocks, and tasks drawn from it. */
+
+#include "../units/check.h"
+#include "../units/mock.h"
+#include "../units/unit.h"
+
+struct store_block;
+
+struct store {
+    struct mock mock;
+    struct unit unit;
+    const struct mn_dataset *table;
+    struct mn_dataset_info info; /* after store_start */
+    struct store_block *blocks;
+    int log_lines;
+};
+
+struct drawn {
+    struct mn_episode_spec spec;
+    struct mn_episode episode;
+    int64_t reals; /* of an image */
+};
+
+/* Only the host, for tests of plain functions; then store_close. */
+void store_init(struct store *store);
+/* A unit with its options at their defaults. */
+void store_open(struct store *store, const char *plugin);
+void store_close(struct store *store);
+
+/* check, start and describe; the status of the first that fails. */
+int store_start(struct store *store);
+/* store_start, which must succeed. */
+void store_ready(struct store *store);
+
+/* The task at `meta_epoch`, `task`, which the caller frees. Buffers are filled with not-a-numbers
+ * before, labels with -1, and all must be written. */
+struct drawn store_draw(struct store *store, int split, int64_t meta_epoch, int64_t task,
+                        int32_t ways, int32_t support, int32_t query);
+void drawn_free(struct drawn *drawn);
+/* Whether two tasks are the same to the bit. */
+int drawn_equal(const struct drawn *a, const struct drawn *b);
+/* Labels are balanced and in order, classes different and in range, images of a class different. */
+void drawn_check(const struct drawn *drawn, int64_t n_classes);
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "files.h"
+#include "store.h"
+
+#include <stdlib.h>
+
+/* A small set of colour images, every one a gradient by which it is known again. */
+
+enum { WIDTH = 12, HEIGHT = 10, IMAGES = 5, CLASSES = 6 };
+static const char *const classes[CLASSES] = {"test/owl",  "test/newt", "train/cat",
+                                             "train/dog", "train/elk", "val/fox"};
+/* The classes of a split, in order of their names. */
+static const int of_split[3][3] = {{2, 3, 4}, {5}, {1, 0}};
+static const int n_of_split[3] = {3, 1, 2};
+
+static struct folder folder;
+
+static int value(int class, int image, int y, int x, int c) {
+    return (31 * class + 7 * image + 3 * y + 5 * x + 80 * c) % 256;
+}
+
+static struct blob image_file(int class, int image, int width, int height, int jpeg) {
+    uint8_t pixels[WIDTH * HEIGHT * 3];
+    for (int i = 0; i < width * height * 3; i++) {
+        pixels[i] = (uint8_t)value(class, image, i / 3 / width, i / 3 % width, i % 3);
+    }
+    return jpeg ? blob_jpeg(width, height, 3, 0, pixels) : blob_image(width, height, 3, pixels);
+}
+
+static void make_files(struct files *files) {
+    for (int i = 0; i < CLASSES * IMAGES; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s/%d.%s", classes[i / IMAGES], i % IMAGES,
+                 i % IMAGES % 2 == 0 ? "png" : "JPG"); /* a PNG all the same */
+        files_add(files, name, image_file(i / IMAGES, i % IMAGES, WIDTH, HEIGHT, 0));
+    }
+}
+
+static int set_up(void **state) {
+    struct files files = {0};
+    folder_new(&folder);
+    make_files(&files);
+    files_tree(&files, folder.path, "tree");
+    files_tree(&files, folder.path, "deep/set");
+    files_zip(&files, folder_path(&folder, "set.zip"), "", "zip:compression=deflate");
+    files_zip(&files, folder_path(&folder, "deep.zip"), "set/", "zip:compression=store");
+    files_free(&files);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    folder_remove(&folder);
+    return 0;
+}
+
+static void open_set(struct store *s, const char *name) {
+    store_open(s, "image_folder");
+    unit_path(&s->unit, "path", folder_path(&folder, name));
+    unit_int(&s->unit, "size", 0);
+}
+
+/* ---- what tasks hold ---------------------------------------------------------------------- */
+
+/* Which image of a class this is; colour planes follow each other. */
+static int recognise(const mn_real *image, int class) {
+    for (int i = 0; i < IMAGES; i++) {
+        int wrong = 0;
+        for (int p = 0; p < 3 * HEIGHT * WIDTH; p++) {
+            const int c = p / (HEIGHT * WIDTH), y = p / WIDTH % HEIGHT, x = p % WIDTH;
+            wrong += fabs((double)image[p] * 255 - value(class, i, y, x, c)) > 1e-3;
+        }
+        if (wrong == 0) {
+            return i;
+        }
+    }
+    fail_msg("an image is none of its class");
+    return -1;
+}
+
+static void expect_split(struct store *s, int split) {
+    const int n = n_of_split[split];
+    assert_int_equal(s->info.n_classes[split], n);
+    assert_int_equal(s->info.n_images[split], n * IMAGES);
+    assert_int_equal(s->info.min_samples[split], IMAGES);
+    struct drawn d = store_draw(s, split, 3, 1, n, 2, 3);
+    drawn_check(&d, n);
+    for (int way = 0; way < n; way++) {
+        unsigned seen = 0;
+        for (int i = 0; i < IMAGES; i++) {
+            const mn_real *image = i < 2 ? d.episode.support + (way * 2 + i) * d.reals
+                                         : d.episode.query + (way * 3 + i - 2) * d.reals;
+            seen |= 1u << recognise(image, of_split[split][d.episode.classes[way]]);
+        }
+        assert_int_equal(seen, (1u << IMAGES) - 1);
+    }
+    drawn_free(&d);
+}
+
+static void sources(void **state) {
+    static const char *const places[] = {"tree", "deep", "set.zip", "deep.zip"};
+    static const char *const caches[] = {"files", "pixels"};
+    for (int i = 0; i < 8; i++) {
+        struct store s;
+        open_set(&s, places[i / 2]);
+        unit_choice(&s.unit, "cache", caches[i % 2]);
+        store_ready(&s);
+        assert_int_equal(s.info.channels, 3);
+        assert_int_equal(s.info.height, HEIGHT);
+        assert_int_equal(s.info.width, WIDTH);
+        for (int split = MN_TRAIN; split <= MN_TEST; split++) {
+            expect_split(&s, split);
+        }
+        store_close(&s);
+    }
+}
+
+static void deterministic(void **state) {
+    struct store a, b;
+    int differ = 0;
+    open_set(&a, "tree");
+    open_set(&b, "deep.zip");
+    unit_choice(&b.unit, "cache", "pixels");
+    unit_int(&a.unit, "size", 16);
+    unit_int(&b.unit, "size", 16);
+    store_ready(&a);
+    store_ready(&b);
+    assert_int_equal(a.info.height, 16);
+    assert_int_equal(a.info.width, 16);
+    for (int task = 9; task >= 0; task--) {
+        struct drawn x = store_draw(&a, MN_TRAIN, 4, task, 3, 1, 2);
+        struct drawn y = store_draw(&b, MN_TRAIN, 4, task, 3, 1, 2);
+        struct drawn z = store_draw(&b, MN_TRAIN, 5, task, 3, 1, 2);
+        assert_true(drawn_equal(&x, &y));
+        differ += !drawn_equal(&x, &z);
+        drawn_free(&x);
+        drawn_free(&y);
+        drawn_free(&z);
+    }
+    assert_int_equal(differ, 10);
+    store_close(&a);
+    store_close(&b);
+}
+
+/* (v - mean) / std by channel; gray is the luma. */
+static void normalised(void **state) {
+    static const double mean[] = {0.25, 0.5, 0.125}, std[] = {0.5, 2, 0.25};
+    struct store plain, scaled, gray;
+    open_set(&plain, "tree");
+    open_set(&scaled, "tree");
+    open_set(&gray, "tree");
+    unit_reals(&scaled.unit, "mean", mean, 3);
+    unit_reals(&scaled.unit, "std", std, 3);
+    unit_reals(&gray.unit, "std", std + 1, 1);
+    unit_int(&gray.unit, "channels", 1);
+    store_ready(&plain);
+    store_ready(&scaled);
+    store_ready(&gray);
+    assert_int_equal(gray.info.channels, 1);
+    struct drawn p = store_draw(&plain, MN_TEST, 0, 0, 2, 1, 1);
+    struct drawn q = store_draw(&scaled, MN_TEST, 0, 0, 2, 1, 1);
+    struct drawn g = store_draw(&gray, MN_TEST, 0, 0, 2, 1, 1);
+    const int plane = HEIGHT * WIDTH;
+    for (int i = 0; i < 2 * plane; i++) {
+        const mn_real *from = p.episode.query + i / plane * 3 * plane + i % plane;
+        const mn_real *to = q.episode.query + i / plane * 3 * plane + i % plane;
+        for (int c = 0; c < 3; c++) {
+            assert_close(to[c * plane], ((double)from[c * plane] - mean[c]) / std[c], 1e-5);
+        }
+        const double luma =
+            0.299 * (double)from[0] + 0.587 * (double)from[plane] + 0.114 * (double)from[2 * plane];
+        assert_close(g.episode.query[i], luma / 2, 0.51 / 255 / 2);
+    }
+    drawn_free(&p);
+    drawn_free(&q);
+    drawn_free(&g);
+    store_close(&plain);
+    store_close(&scaled);
+    store_close(&gray);
+}
+
+/* A split without a folder has no classes; JPEG and PNG may be mixed. */
+static void splits_left_out(void **state) {
+    struct files files = {0};
+    struct store s;
+    for (int i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "train/%c/%d.jpeg", 'a' + i / 2, i);
+        files_add(&files, name, image_file(i / 2, i, WIDTH, HEIGHT, i % 2));
+    }
+    files_tree(&files, folder.path, "alone");
+    files_free(&files);
+    open_set(&s, "alone");
+    store_ready(&s);
+    assert_int_equal(s.info.n_classes[MN_TRAIN], 2);
+    assert_int_equal(s.info.n_classes[MN_VAL] + s.info.n_classes[MN_TEST], 0);
+    assert_int_equal(s.info.min_samples[MN_TEST], 0);
+    struct drawn d = store_draw(&s, MN_TRAIN, 0, 0, 2, 1, 1);
+    drawn_check(&d, 2);
+    drawn_free(&d);
+    store_close(&s);
+}
+
+/* ---- faults ------------------------------------------------------------------------------- */
+
+static void start_fails(struct store *s, int status, const char *key, const char *text) {
+    assert_int_equal(store_start(s), status);
+    mock_expect(&s->mock, status, key, text);
+    store_close(s);
+}
+
+static void wrong_options(void **state) {
+    static const double ones[] = {1, 1};
+    struct store s;
+    open_set(&s, "nowhere");
+    start_fails(&s, MN_CONFIG, "path", "nowhere: No such file or directory");
+    open_set(&s, "tree");
+    unit_int(&s.unit, "channels", 2);
+    start_fails(&s, MN_CONFIG, "channels", "2 is neither 3 (colour) nor 1 (gray)");
+    open_set(&s, "tree");
+    unit_reals(&s.unit, "mean", ones, 2);
+    start_fails(&s, MN_CONFIG, "mean", "2 numbers for 3 channels");
+    open_set(&s, "tree");
+    unit_reals(&s.unit, "std", ones, 1);
+    start_fails(&s, MN_CONFIG, "std", "1 numbers for 3 channels");
+}
+
+/* The small set with one file more. */
+static void refused_with(const char *name, struct blob blob, const char *text) {
+    struct files files = {0};
+    struct store s;
+    make_files(&files);
+    files_add(&files, name, blob);
+    files_zip(&files, folder_path(&folder, "more.zip"), "", NULL);
+    files_free(&files);
+    open_set(&s, "more.zip");
+    start_fails(&s, MN_IO, NULL, text);
+}
+
+static struct blob fine(void) {
+    return image_file(0, 0, WIDTH, HEIGHT, 0);
+}
+
+static void wrong_files(void **state) {
+    refused_with("train/cat/x.png", image_file(0, 0, WIDTH, HEIGHT - 1, 0),
+                 "more.zip: train/cat/x.png: the image has 12x9 pixels, but test/newt/0.png has "
+                 "12x10: with size 0 all must have one shape");
+    refused_with("train/cat/x.png", blob_text("not an image"),
+                 "more.zip: train/cat/x.png: neither a PNG nor a JPEG file");
+    refused_with("train/cat/x.jpg", blob_text("\xFF\xD8\xFF\xE0 cut"), "x.jpg: broken JPEG file");
+    refused_with("train/gnu/x.png", fine(), "train/gnu/x.png: the only image of its class");
+    refused_with("x.png", fine(), "more.zip: x.png: expected SPLIT/CLASS/IMAGE");
+    refused_with("extra/cat/x.png", fine(), "extra/cat/x.png: expected SPLIT/CLASS/IMAGE");
+    refused_with("trai/cat/x.png", fine(), "trai/cat/x.png: expected SPLIT/CLASS/IMAGE");
+    refused_with("a/b/train/cat/x.png", fine(), "x.png: expected SPLIT/CLASS/IMAGE");
+    refused_with("old/train/cat/x.png", fine(), "splits lie in two folders");
+}
+
+/* A file whose header is whole: found at the start with cache pixels, at its task without. */
+static void broken_later(void **state) {
+    struct files files = {0};
+    struct store s;
+    make_files(&files);
+    files.at[5].blob.n -= 20;
+    files_zip(&files, folder_path(&folder, "late.zip"), "", NULL);
+    open_set(&s, "late.zip");
+    unit_choice(&s.unit, "cache", "pixels");
+    start_fails(&s, MN_IO, NULL, "late.zip: test/newt/0.png: broken PNG file: it ends too early");
+    open_set(&s, "late.zip");
+    store_ready(&s);
+    mn_real images[2 * IMAGES * WIDTH * HEIGHT * 3];
+    int32_t labels[2 * IMAGES];
+    int64_t chosen[2];
+    struct mn_episode_spec spec = {sizeof spec, MN_TEST, 2, 0, IMAGES, 0};
+    struct mn_episode episode = {sizeof episode, 0, images, labels, images, labels, chosen};
+    assert_int_equal(s.table->sample(s.unit.self, &s.mock.cx, &spec, &episode), MN_IO);
+    mock_expect(&s.mock, MN_IO, NULL, "late.zip: test/newt/0.png: broken PNG file: it ends");
+    store_close(&s);
+    files_free(&files);
+}
+
+/* Scratch that runs out at any call of start or sample is reported. */
+static void no_memory(void **state) {
+    int64_t calls = 0;
+    for (int status = MN_NOMEM; status != MN_OK; calls++) {
+        struct store s;
+        mn_real images[8 * 8 * 3 * 4];
+        int32_t labels[4];
+        int64_t chosen[2];
+        struct mn_episode_spec spec = {sizeof spec, MN_TEST, 2, 1, 1, 0};
+        struct mn_episode episode = {sizeof episode,         0,      images, labels,
+                                     images + 8 * 8 * 3 * 2, labels, chosen};
+        open_set(&s, "tree");
+        unit_int(&s.unit, "size", 8);
+        s.mock.scratch_left = calls;
+        status = store_start(&s);
+        if (status == MN_OK) {
+            status = s.table->sample(s.unit.self, &s.mock.cx, &spec, &episode);
+            assert_int_equal(status, s.mock.status);
+        }
+        assert_true(status == MN_OK || status == MN_NOMEM);
+        store_close(&s);
+    }
+    assert_true(calls > CLASSES * IMAGES + 5);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sources),       cmocka_unit_test(deterministic),
+        cmocka_unit_test(normalised),    cmocka_unit_test(splits_left_out),
+        cmocka_unit_test(wrong_options), cmocka_unit_test(wrong_files),
+        cmocka_unit_test(broken_later),  cmocka_unit_test(no_memory),
+    };
+    unit_arguments(argc, argv);
+    return cmocka_run_group_tests_name("image_folder", tests, set_up, tear_down);
+}
