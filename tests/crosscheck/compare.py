@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Compare `metanas probe` with the PyTorch reference: compare.py BUILD-DIR [-v] [-k WORD] [--seed N].
+"""Compare `metanas probe` with the PyTorch reference: compare.py BUILD [-v] [-k WORD] [--seed N].
 
-Every case is a small configuration with random weights, logits and images. Both programs compute the
-same outputs; the worst difference of a tensor is taken relative to its largest value. Double
+Every case is a small configuration with random weights, logits and images. Both programs compute
+the same outputs; the worst difference of a tensor is taken relative to its largest value. Double
 precision must agree to 1e-9. Single precision must agree to 1e-4, or to twice what single precision
 does to the reference itself where that is more; such a limit is printed.
 """
@@ -84,7 +84,8 @@ class Case:
         epoch = 9 if self.epoch is None else self.epoch
         warm_up = epoch < self.config['task_learner'].get('warm_up', 0.5) * 10
         if self.mode == 'learn':
-            new, losses, _ = R.adapt(network, self.config, point, images, labels, self.split, warm_up)
+            new, losses, _ = R.adapt(network, self.config, point, images, labels, self.split,
+                                     warm_up)
         else:
             tasks = list(zip(images, labels, data['query_images'], data['query_labels']))
             new, losses = R.meta_step(network, self.config, point, tasks, self.split, warm_up,
@@ -173,7 +174,8 @@ def run_case(case, program, folder, seed, more, verbose):
     for draw in range(3 if program.name == 'metanas' else 1):
         errors, limit, wrong = run_draw(case, program, folder, seed + 100 * draw, more)
         worst = max(errors, key=errors.get)
-        note = '' if errors[worst] <= LIMIT[program.name] else f'  (limit {limit[group(worst)]:.1e})'
+        over = errors[worst] > LIMIT[program.name]
+        note = f'  (limit {limit[group(worst)]:.1e})' if over else ''
         word = 'ok' if not wrong else 'FAIL' if draw == 2 or program.name != 'metanas' else 'draw'
         print(f'{word:4} {program.name:11} {case.name:44} {errors[worst]:.1e}  {worst}{note}',
               flush=True)
@@ -211,7 +213,8 @@ def candidate_cases():
         for size in ('14x14', '9x9', '11x8', '8x11'):
             yield Case(f'{op} alone {size}', darts(ops=others), shape=SIZES[size])
         yield Case(f'{op} alone affine', darts(ops=others, affine=True), shape=SIZES['5x6'])
-    # Of a constant input every value is the largest. Its weights see which of them has the gradient.
+    # Of a constant input every value is the largest; its weights see which of them gets the
+    # gradient.
     yield Case('ties of a max pool', darts(ops=['max_pool_3x3', 'avg_pool_3x3'], cells=3),
                zeroed=('cells.0.preproc0.conv.weight',))
 
@@ -248,8 +251,8 @@ def mixer_cases():
         for threshold in (0.12, 0.3):
             mixers = (soft('soft_prune', threshold=threshold, t_min=0.2),
                       soft('soft_prune', k=2, threshold=threshold, t_min=0.3))
-            yield Case(f'threshold {threshold} progress {progress}', darts(nodes=3, cells=3), mixers,
-                       progress=progress)
+            yield Case(f'threshold {threshold} progress {progress}', darts(nodes=3, cells=3),
+                       mixers, progress=progress)
     yield Case('everything under the threshold', darts(nodes=3, cells=3),
                (soft('soft_prune', threshold=0.5), soft('soft_prune', threshold=0.6)), progress=0.0,
                alpha_scale=0.1)
@@ -279,7 +282,8 @@ def fixed_cases():
     for shape in ((1, 28, 28), (3, 84, 84), (2, 19, 21)):
         yield Case('conv4 %dx%dx%d' % (*shape[1:], shape[0]), {'use': 'conv4', 'channels': 8},
                    shape=shape, ways=5)
-    yield Case('conv4 32 channels', {'use': 'conv4', 'channels': 32}, shape=(1, 28, 28), n=20, ways=20)
+    yield Case('conv4 32 channels', {'use': 'conv4', 'channels': 32}, shape=(1, 28, 28), n=20,
+               ways=20)
     yield Case('conv4, two blocks', {'use': 'conv4', 'channels': 5, 'blocks': 2})
 
 
@@ -311,7 +315,8 @@ def learn_cases():
                    split='test', steps=4)
         yield case('sgd', soft('sgd', lr=0.02))
         yield case('sgd, momentum, decay', soft('sgd', lr=0.02, momentum=0.9, weight_decay=0.1))
-        yield case('conv4', learner(**CALM), space={'use': 'conv4', 'channels': 8}, shape=(1, 28, 28))
+        yield case('conv4', learner(**CALM), space={'use': 'conv4', 'channels': 8},
+                   shape=(1, 28, 28))
         yield case('genotype', learner(**CALM), space=genotype('metanas-omniglot'))
     meta = {'mode': 'meta', 'learner': learner(**CALM)}
     yield Case('meta: reptile, cosine', darts(), SOFT, epoch=7, tasks=3,

@@ -222,7 +222,8 @@ class Network:
         return self.separable(x, name, '', size, s, 2 if op.startswith('dil_conv') else 1)
 
     def pair(self, x, name, first, stride1, second, stride2):
-        x = conv(torch.relu(x), self.t.take(name + '.conv1.weight', self.c, self.c, *first), stride1)
+        weight = self.t.take(name + '.conv1.weight', self.c, self.c, *first)
+        x = conv(torch.relu(x), weight, stride1)
         x = conv(x, self.t.take(name + '.conv2.weight', self.c, self.c, *second), stride2)
         return self.norm(x, name + '.bn', self.affine)
 
@@ -372,7 +373,8 @@ def meta_step(network, config, point, tasks, split='train', warm_up=False, epoch
     section = config['meta_learner']
     sums, losses = {n: 0 for n in point}, []
     for images, labels, query_images, query_labels in tasks:
-        adapted, task_losses, searched = adapt(network, config, point, images, labels, split, warm_up)
+        adapted, task_losses, searched = adapt(network, config, point, images, labels, split,
+                                               warm_up)
         losses.append(task_losses)
         if section['use'] == 'reptile':
             direction = {n: point[n] - adapted[n] for n in point}
@@ -382,7 +384,8 @@ def meta_step(network, config, point, tasks, split='train', warm_up=False, epoch
             if searched or not is_alpha(n):
                 sums[n] = sums[n] + direction[n]
     factor = {'constant': 1, 'linear': 1 - epoch_share,
-              'cosine': (1 + math.cos(math.pi * epoch_share)) / 2}[section.get('schedule', 'constant')]
+              'cosine': (1 + math.cos(math.pi * epoch_share)) / 2}[section.get('schedule',
+                                                                               'constant')]
     default_w, default_a = (1.0, 0.6) if section['use'] == 'reptile' else (0.1, 0.1)
     lr = (factor * section.get('lr_w', default_w), factor * section.get('lr_a', default_a))
     mean = {n: torch.as_tensor(sums[n] / len(tasks)) for n in point}

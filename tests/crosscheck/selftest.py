@@ -50,8 +50,8 @@ def pool_ties():
 
 
 def finite_differences(case):
-    """Directional derivative along a random direction, for weights and logits apart. One of three widths must
-    agree: a wide one may cross a kink of ReLU or max pool, a narrow one has rounding errors."""
+    """Directional derivative along a random direction, for weights and logits apart. One of three
+    widths must agree: a wide one may cross a kink, a narrow one has rounding errors."""
     network, point, data = case.inputs(torch.float64)
     gradients = R.loss_and_gradients(network, point, data['images'], data['labels'],
                                      case.progress)[1]
