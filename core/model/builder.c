@@ -23,10 +23,6 @@ int mn__graph_grid(struct mn_model *m, int height, int width) {
     return m->n_sizes++;
 }
 
-static int no_memory(struct mn_builder *b) {
-    return mn_fail(b->cx, MN_NOMEM, "no memory to build the network");
-}
-
 static int check_state(struct mn_builder *b, const char *name, int32_t state) {
     if (state < 0 || state >= b->model->n_states) {
         return mn_fail(b->cx, MN_INTERNAL, "layer %s: state %d does not exist (0 to %d do)", name,
@@ -58,7 +54,7 @@ static int bind_source(struct mn_builder *b, struct mn__path *path, int stride) 
     path->strided = stride == 2;
     path->grid = stride == 1 ? s->grid : mn__graph_grid(m, (g->h + 1) / 2, (g->w + 1) / 2);
     if (path->grid < 0) {
-        return no_memory(b);
+        return mn__builder_no_memory(b);
     }
     s = &m->states[path->source];
     s->need_r |= path->relu;
@@ -101,10 +97,6 @@ static void bind_channels(struct mn_model *m, struct mn__path *path, int n_in) {
             path->work += linear_work(l) * g->h * g->w * (i == 0 ? stage->n_phase : 1);
         }
     }
-}
-
-static int reach_of(const struct mn__path *path) {
-    return path->op != NULL ? mn__op_reach(path->op) : 1;
 }
 
 static int even_reduce(struct mn_builder *b, const char *name, int channels) {
@@ -155,7 +147,7 @@ static int op_path(struct mn_builder *b, struct mn__path *path, const char *pref
         path->stage[s].has_norm = 1;
     }
     bind_channels(b->model, path, channels);
-    const int reach = reach_of(path);
+    const int reach = mn__op_reach(op);
     b->model->pad = reach > b->model->pad ? reach : b->model->pad;
     char full[200];
     snprintf(full, sizeof full, "%s.%s", prefix, name);
@@ -165,7 +157,7 @@ static int op_path(struct mn_builder *b, struct mn__path *path, const char *pref
 static int edges_new(struct mn_builder *b, struct mn__layer *layer, int n) {
     layer->edges = mn__arena_array(&b->model->arena, (size_t)n, sizeof *layer->edges);
     if (layer->edges == NULL) {
-        return no_memory(b);
+        return mn__builder_no_memory(b);
     }
     memset(layer->edges, 0, (size_t)n * sizeof *layer->edges);
     layer->n_edges = n;
@@ -175,7 +167,7 @@ static int edges_new(struct mn_builder *b, struct mn__layer *layer, int n) {
 static int paths_new(struct mn_builder *b, struct mn__edge *edge, int n) {
     edge->paths = mn__arena_array(&b->model->arena, (size_t)n, sizeof *edge->paths);
     if (edge->paths == NULL) {
-        return no_memory(b);
+        return mn__builder_no_memory(b);
     }
     memset(edge->paths, 0, (size_t)n * sizeof *edge->paths);
     edge->n_paths = n;
@@ -207,7 +199,7 @@ static int relu_view(struct mn_builder *b, const char *name, int32_t *state) {
     layer->n_parts = 1;
     layer->parts = mn__arena_array(&b->model->arena, 1, sizeof *layer->parts);
     if (layer->parts == NULL) {
-        return no_memory(b);
+        return mn__builder_no_memory(b);
     }
     layer->parts[0] = of;
     const struct mn__state s = b->model->states[of];
@@ -371,7 +363,7 @@ static int build_max_pool(struct mn_builder *b, const char *name, int32_t from, 
         struct mn__layer *layer = &b->model->layers[b->model->n_layers - 1];
         const int grid = mn__graph_grid(b->model, g.h / 2, g.w / 2);
         if (grid < 0) {
-            return guard(b, no_memory(b));
+            return guard(b, mn__builder_no_memory(b));
         }
         if (s.half >= 0 && s.half != grid) {
             return guard(b, mn_fail(b->cx, MN_UNSUPPORTED,
@@ -525,7 +517,7 @@ static int build_concat(struct mn_builder *b, const char *name, int32_t n, const
         layer->kind = MN__LAYER_CONCAT;
         layer->n_parts = n;
         layer->parts = mn__arena_array(&b->model->arena, (size_t)n, sizeof *layer->parts);
-        status = layer->parts == NULL ? no_memory(b) : MN_OK;
+        status = layer->parts == NULL ? mn__builder_no_memory(b) : MN_OK;
     }
     if (status == MN_OK) {
         memcpy(layer->parts, states, (size_t)n * sizeof *states);
@@ -585,7 +577,7 @@ static int add_images(struct mn_builder *b) {
     int act;
     int32_t state;
     if (grid < 0) {
-        return no_memory(b);
+        return mn__builder_no_memory(b);
     }
     const int status = mn__act_add(b, m->dims.channels, grid, &act);
     return status != MN_OK ? status : mn__state_add(b, act, 0, m->dims.channels, grid, -1, &state);

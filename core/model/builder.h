@@ -27,6 +27,9 @@ int mn__segment_add(struct mn_builder *b, int architecture, const char *name, in
 /* groups.c: the mixtures of a node's group, made on first use. */
 int mn__group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct mn__layer *layer);
 
+/* Record that memory ran out; returns MN_NOMEM. */
+int mn__builder_no_memory(struct mn_builder *b);
+
 /* Append room for one more of `size` bytes to an array of n, in the model's arena. NULL = none. */
 void *mn__append(struct mn__arena *arena, void *array, int64_t n, size_t size);
 

@@ -19,21 +19,11 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *t, const char
     t->used += n > 0 ? (size_t)n : 0;
 }
 
-static int kept_item(const struct mn_model *m, int i, const uint8_t *keep, int item) {
-    const struct mn__mixture *x = &m->mixtures[i];
-    for (int64_t c = 0; c < x->n_choices; c++) {
-        if ((keep == NULL || keep[x->choice0 + c]) && m->holds[i][c * x->n_items + item]) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static void put_edge(struct text *t, const struct mn_model *m, int i, const uint8_t *keep) {
     const struct mn__mixture *x = &m->mixtures[i];
     const char *separator = "";
     for (int o = 0; o < x->n_items; o++) {
-        if (kept_item(m, i, keep, o)) {
+        if (mn__item_kept(m, i, keep, o)) {
             put(t, "%s%s", separator, x->ops[o]);
             separator = "&";
         }
@@ -48,7 +38,7 @@ static void put_node(struct text *t, const struct mn_model *m, int i, int input,
     const char *separator = "";
     put(t, " %s:", dot != NULL ? dot + 1 : m->mixtures[i].group);
     for (; i < input; i++) {
-        if (kept_item(m, input, keep, m->mixtures[i].edge)) {
+        if (mn__item_kept(m, input, keep, m->mixtures[i].edge)) {
             put(t, "%s", separator);
             put_edge(t, m, i, keep);
             separator = "+";

@@ -199,6 +199,9 @@ int mn__graph_grid(struct mn_model *model, int height, int width);
 /* taps.c */
 int mn__taps_plan(struct mn_model *model, struct mn__path *path);
 
+/* prune.c: does `keep` (NULL = all) leave a choice of the mixture (-1 = none) that holds item? */
+int mn__item_kept(const struct mn_model *model, int mixture, const uint8_t *keep, int item);
+
 /* mixture.c */
 int mn__mix_forward(struct mn__workspace *ws, struct mn_cx *cx, const mn_real *a,
                     const struct mn_pass *pass, double *skip_share);

@@ -24,7 +24,7 @@ static int grow_tables(struct mn_builder *b) {
     m->item0 = mn__append(&m->arena, m->item0, n, sizeof *m->item0);
     m->holds = mn__append(&m->arena, m->holds, n, sizeof *m->holds);
     if (!m->mixtures || !m->saved0 || !m->item0 || !m->holds) {
-        return mn_fail(b->cx, MN_NOMEM, "no memory to build the network");
+        return mn__builder_no_memory(b);
     }
     return MN_OK;
 }
@@ -35,7 +35,7 @@ static int tabulate(struct mn_builder *b, const struct mn__instance *mixer, int6
     uint8_t *holds =
         mn__arena_array(&b->model->arena, (size_t)n_choices, (size_t)(n_items > 0 ? n_items : 1));
     if (holds == NULL) {
-        return mn_fail(b->cx, MN_NOMEM, "no memory to build the network");
+        return mn__builder_no_memory(b);
     }
     for (int64_t c = 0; c < n_choices; c++) {
         for (int i = 0; i < n_items; i++) {
@@ -119,7 +119,7 @@ static int op_mixtures_add(struct mn_builder *b, const struct mn_node_spec *spec
             .logit0 = offset < 0 ? -1 : offset + e * logits,
         };
         if (ops == NULL || x.name == NULL || x.group == NULL) {
-            return mn_fail(b->cx, MN_NOMEM, "no memory to build the network");
+            return mn__builder_no_memory(b);
         }
         for (int o = 0; o < n_ops; o++) {
             ops[o] = layer->edges[e].paths[o].name;
@@ -151,7 +151,7 @@ static int input_mixture_add(struct mn_builder *b, const struct mn_node_spec *sp
                             .n_items = spec->n_edges,
                             .logit0 = offset};
     if (x.name == NULL || x.group == NULL) {
-        return mn_fail(b->cx, MN_NOMEM, "no memory to build the network");
+        return mn__builder_no_memory(b);
     }
     return mixture_add(b, mixer, &x, choices);
 }

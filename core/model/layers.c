@@ -20,7 +20,7 @@ void *mn__append(struct mn__arena *arena, void *array, int64_t n, size_t size) {
     return bigger;
 }
 
-static int no_memory(struct mn_builder *b) {
+int mn__builder_no_memory(struct mn_builder *b) {
     return mn_fail(b->cx, MN_NOMEM, "no memory to build the network");
 }
 
@@ -28,7 +28,7 @@ int mn__act_add(struct mn_builder *b, int channels, int grid, int *out) {
     struct mn_model *m = b->model;
     m->acts = mn__append(&m->arena, m->acts, m->n_acts, sizeof *m->acts);
     if (m->acts == NULL) {
-        return no_memory(b);
+        return mn__builder_no_memory(b);
     }
     m->acts[m->n_acts].channels = channels;
     m->acts[m->n_acts].grid = grid;
@@ -41,7 +41,7 @@ int mn__state_add(struct mn_builder *b, int act, int first, int channels, int gr
     struct mn_model *m = b->model;
     m->states = mn__append(&m->arena, m->states, m->n_states, sizeof *m->states);
     if (m->states == NULL) {
-        return no_memory(b);
+        return mn__builder_no_memory(b);
     }
     m->states[m->n_states] = (struct mn__state){.act = act,
                                                 .first = first,
@@ -62,7 +62,7 @@ int mn__layer_add(struct mn_builder *b, const char *name, struct mn__layer **out
     m->layers = mn__append(&m->arena, m->layers, m->n_layers, sizeof *m->layers);
     char *copy = mn__arena_text(&m->arena, name);
     if (m->layers == NULL || copy == NULL) {
-        return no_memory(b);
+        return mn__builder_no_memory(b);
     }
     struct mn__layer *layer = &m->layers[m->n_layers++];
     layer->name = copy;
@@ -83,7 +83,7 @@ int mn__segment_add(struct mn_builder *b, int architecture, const char *name, in
     }
     char *copy = mn__arena_text(&m->arena, name);
     if (list == NULL || copy == NULL || (!architecture && m->bounds == NULL)) {
-        return no_memory(b);
+        return mn__builder_no_memory(b);
     }
     struct mn_segment *s = &list[*n];
     *s = (struct mn_segment){

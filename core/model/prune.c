@@ -144,7 +144,7 @@ int mn__model_entropy(struct mn_cx *cx, const struct mn_model *m, const struct m
 
 /* ---- what stays --------------------------------------------------------------------------- */
 
-static int item_kept(const struct mn_model *m, int mixture, const uint8_t *keep, int item) {
+int mn__item_kept(const struct mn_model *m, int mixture, const uint8_t *keep, int item) {
     if (mixture < 0 || keep == NULL) {
         return 1;
     }
@@ -159,8 +159,8 @@ static int item_kept(const struct mn_model *m, int mixture, const uint8_t *keep,
 
 static int path_kept(const struct mn_model *m, const struct mn__layer *layer, int e, int p,
                      const uint8_t *keep) {
-    return item_kept(m, layer->mixture, keep, e) &&
-           item_kept(m, layer->edges[e].mixture, keep, p) && !layer->edges[e].paths[p].none;
+    return mn__item_kept(m, layer->mixture, keep, e) &&
+           mn__item_kept(m, layer->edges[e].mixture, keep, p) && !layer->edges[e].paths[p].none;
 }
 
 /* Weights of a layer that is used; marks the states it needs. */
