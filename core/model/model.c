@@ -138,14 +138,16 @@ static int small_arrays(struct mn__workspace *ws) {
     ws->n_kept = mn__arena_array(a, (size_t)m->n_mixtures, sizeof(int32_t));
     ws->item = mn__arena_array(a, (size_t)m->n_items, sizeof(double));
     ws->d_item = mn__arena_array(a, (size_t)m->n_items, sizeof(double));
+    ws->measured = mn__arena_array(a, choices, 1);
+    ws->computed = mn__arena_array(a, (size_t)m->n_items, 1);
     ws->norm = mn__arena_array(a, (size_t)m->dims.n_stats, sizeof(mn_real));
     ws->drop = m->drop_path > 0 ? mn__arena_array(a, (size_t)m->n_paths * (size_t)m->dims.max_batch,
                                                   sizeof(mn_real))
                                 : NULL;
     return ws->ready && ws->pack && ws->pack2 && ws->gather && ws->coef && ws->sums &&
            ws->weights && ws->mixed && ws->d_weights && ws->logits && ws->d_logits && ws->saved &&
-           ws->kept && ws->n_kept && ws->item && ws->d_item && ws->norm &&
-           (ws->drop || m->drop_path <= 0);
+           ws->kept && ws->n_kept && ws->item && ws->d_item && ws->measured && ws->computed &&
+           ws->norm && (ws->drop || m->drop_path <= 0);
 }
 
 int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn__workspace **out) {

@@ -31,9 +31,9 @@ static void node_forward(struct mn__run *run, const struct mn__layer *layer) {
         for (int p = 0; p < layer->edges[e].n_paths; p++) {
             const struct mn__path *path = &layer->edges[e].paths[p];
             const double weight = path_weight(run, layer, e, p);
-            if (weight != 0 && !path->none) {
+            if (mn__mix_computed(run->ws, layer, e, p) && !path->none) {
                 mn__path_forward(run, path, weight, x, written);
-                written = 1;
+                written |= weight != 0;
             }
         }
     }
@@ -48,10 +48,10 @@ static void node_backward(struct mn__run *run, const struct mn__layer *layer) {
     for (int e = 0; e < layer->n_edges; e++) {
         const struct mn__edge *edge = &layer->edges[e];
         for (int p = 0; p < edge->n_paths; p++) {
-            const double weight = path_weight(run, layer, e, p);
-            if (weight == 0) {
+            if (!mn__mix_computed(run->ws, layer, e, p)) {
                 continue;
             }
+            const double weight = path_weight(run, layer, e, p);
             const double d = mn__path_backward(run, &edge->paths[p], weight, g);
             if (layer->mixture >= 0) {
                 const double in = item_weight(run, layer->mixture, e);

@@ -334,6 +334,9 @@ static double second_stage_backward(struct mn__run *run, const struct mn__path *
     struct mn__block b;
     norm_sums(run, path, stage, g, dropping, &back);
     const double product = norm_settle(run, path, stage, weight, &back);
+    if (weight == 0) {
+        return product;
+    }
     mn__norm_affine(run, path, &path->stage[0], 1, scale, shift);
     for (int i = 0; mn__block_at(run, size, i, &b); i++) {
         const struct mn__view gb = {(mn_real *)g + b.n0 * size->grid.image, size->grid.channel};
@@ -358,7 +361,7 @@ static double first_stage_backward(struct mn__run *run, const struct mn__path *p
     struct mn__block b;
     norm_sums(run, path, stage, g, dropping, &back);
     const double product = norm_settle(run, path, stage, weight, &back);
-    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+    for (int i = 0; weight != 0 && mn__block_at(run, size, i, &b); i++) {
         const struct mn__view gb = {(mn_real *)g + b.n0 * size->grid.image, size->grid.channel};
         const struct mn__view dy = norm_apply(run, path, stage, &b, gb, dropping, &back);
         const struct flow flow = source_flow(run, path, source, size, &b);
@@ -377,7 +380,7 @@ static double identity_backward(struct mn__run *run, const struct mn__path *path
         const ptrdiff_t at = i * grid->image;
         product += run->k->dot(path->channels, g + at, grid->channel, source->x + at,
                                source->channel, grid->span);
-        if (source->dx != NULL) {
+        if (source->dx != NULL && weight != 0) {
             run->k->axpy(path->channels, (mn_real)weight, g + at, grid->channel, source->dx + at,
                          source->channel, grid->span, 1);
         }
@@ -414,6 +417,9 @@ double mn__path_backward(struct mn__run *run, const struct mn__path *path, doubl
         return first_stage_backward(run, path, weight, g, mn__path_drops(run, path), &source);
     }
     const double product = second_stage_backward(run, path, weight, g);
+    if (weight == 0) {
+        return product;
+    }
     const mn_real *full = run->ws->reals + run->model->sizes[path->grid].full;
     first_stage_backward(run, path, 1, full, 0, &source);
     return product;

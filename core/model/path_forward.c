@@ -176,6 +176,9 @@ void mn__path_forward(struct mn__run *run, const struct mn__path *path, double w
         }
         stage_forward(run, path, s, &source, scale, shift);
     }
+    if (weight == 0) {
+        return;
+    }
     const struct mn__stage *last = path->n_stages > 0 ? &path->stage[path->n_stages - 1] : NULL;
     if (last != NULL && last->has_norm) {
         mn__norm_affine(run, path, last, weight, scale, shift);

@@ -19,7 +19,7 @@ static const char *const annealing_choices[] = {"linear", NULL};
     MN_REAL_OPEN(struct annealing, t_max, t_max_, 0, 1e6, MN_OPT_OPEN_MIN,                         \
                  "temperature of the first task step"),                                            \
         MN_REAL_OPEN(struct annealing, t_min, t_min_, 0, 1e6, MN_OPT_OPEN_MIN,                     \
-                     "temperature of the last architecture step and of evaluation"),               \
+                     "temperature of the last architecture step and after it"),                    \
         MN_CHOICE(struct annealing, anneal, 0, annealing_choices,                                  \
                   "course of the temperature over the task steps")
 

@@ -321,7 +321,12 @@ static struct map node(const struct net *net, const struct reference_space *spac
     struct map sum = {0};
     input_weights(space, 2 + j, weight(net, "alpha.%s.%d.in", type, j), in);
     for (int e = 0; e < 2 + j; e++) {
-        mixture(space->n_ops, ops + e * space->n_ops, space->tau_op, space->threshold, op);
+        if (space->op_weights != NULL) {
+            memcpy(op, space->op_weights[space->reduction[cell]][j][e],
+                   (size_t)space->n_ops * sizeof *op);
+        } else {
+            mixture(space->n_ops, ops + e * space->n_ops, space->tau_op, space->threshold, op);
+        }
         for (int o = 0; o < space->n_ops; o++) {
             char name[128];
             snprintf(name, sizeof name, "cells.%d.nodes.%d.edges.%d.%s", cell, j, e, space->ops[o]);
@@ -446,4 +451,16 @@ void reference_conv4(const struct net *net, int channels, int blocks, double *lo
     }
     classify(net, x.c * x.h * x.w, x.at, logits, loss);
     free(x.at);
+}
+
+void reference_check(const struct net *net, const double *logits, double loss, const char *what) {
+    for (int i = 0; i < net->n * net->dims.ways; i++) {
+        const double tolerance = REFERENCE_TOLERANCE * (1 + fabs(logits[i]));
+        if (!(fabs((double)net->logits[i] - logits[i]) <= tolerance)) {
+            print_error("%s: logit %d is %.12g, the reference gives %.12g\n", what, i,
+                        (double)net->logits[i], logits[i]);
+            fail();
+        }
+    }
+    assert_true(fabs(net->out.loss - loss) <= REFERENCE_TOLERANCE * (1 + fabs(loss)));
 }

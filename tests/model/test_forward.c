@@ -9,23 +9,6 @@
 
 #include <cmocka.h>
 
-#ifdef MN_REAL_DOUBLE
-static const double TOLERANCE = 1e-10;
-#else
-static const double TOLERANCE = 2e-3; /* batch norm over few pixels magnifies rounding */
-#endif
-
-static void compare(struct net *net, const double *logits, double loss, const char *what) {
-    for (int i = 0; i < net->n * net->dims.ways; i++) {
-        if (!(fabs((double)net->logits[i] - logits[i]) <= TOLERANCE * (1 + fabs(logits[i])))) {
-            print_error("%s: logit %d is %.12g, the reference gives %.12g\n", what, i,
-                        (double)net->logits[i], logits[i]);
-            fail();
-        }
-    }
-    assert_true(fabs(net->out.loss - loss) <= TOLERANCE * (1 + fabs(loss)));
-}
-
 static const char *const all_ops[] = {
     "max_pool_3x3", "avg_pool_3x3", "skip_connect",  "conv_1x5_5x1", "conv_3x3",
     "sep_conv_3x3", "dil_conv_3x3", "none",          "sep_conv_5x5", "sep_conv_7x7",
@@ -63,7 +46,7 @@ static void check_one_shot(int n_ops, const char *const *ops, int k, double thre
                                           .k = k};
     double *logits = calloc((size_t)(net.n * net.dims.ways), sizeof *logits), loss;
     reference_one_shot(&net, &space, logits, &loss);
-    compare(&net, logits, loss, what);
+    reference_check(&net, logits, loss, what);
     free(logits);
     net_close(&net);
 }
@@ -107,7 +90,7 @@ static void test_conv4(void **state) {
         double *logits = calloc((size_t)(net.n * net.dims.ways), sizeof *logits), loss;
         net_pass(&net);
         reference_conv4(&net, 5, 4, logits, &loss);
-        compare(&net, logits, loss, "conv4");
+        reference_check(&net, logits, loss, "conv4");
         free(logits);
         net_close(&net);
     }
@@ -146,7 +129,7 @@ static void test_kernels(void **state) {
             losses[own] = net_pass(&net);
             net_close(&net);
         }
-        assert_true(fabs(losses[0] - losses[1]) <= TOLERANCE * fabs(losses[0]));
+        assert_true(fabs(losses[0] - losses[1]) <= REFERENCE_TOLERANCE * fabs(losses[0]));
     }
 }
 
