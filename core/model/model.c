@@ -38,28 +38,42 @@ void mn__model_install(struct mn_host *host) {
 
 /* ---- the model ---------------------------------------------------------------------------- */
 
-int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
-                  const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
-                  int ways, int channels, int height, int width, int max_batch,
-                  const struct mn__kernels *kernels, struct mn_model **out) {
+int mn__model_outline(struct mn_cx *cx, const struct mn__instance *search_space,
+                      const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
+                      const struct mn_dims *dims, struct mn_model **out) {
     struct mn_model *m = calloc(1, sizeof *m);
     if (m == NULL) {
         return mn_fail(cx, MN_NOMEM, "no memory to build the network");
     }
-    m->kernels = kernels;
     m->op_mixer = op_mixer;
     m->input_mixer = input_mixer;
     m->pad = 1;
     m->dims = (struct mn_dims){.size = sizeof m->dims,
-                               .ways = ways,
-                               .channels = channels,
-                               .height = height,
-                               .width = width,
-                               .max_batch = max_batch};
-    int status = mn__graph_build(m, cx, search_space);
-    if (status == MN_OK) {
-        status = mn__graph_plan(m, cx);
+                               .ways = dims->ways,
+                               .channels = dims->channels,
+                               .height = dims->height,
+                               .width = dims->width,
+                               .max_batch = dims->max_batch};
+    const int status = mn__graph_build(m, cx, search_space);
+    if (status != MN_OK) {
+        mn__model_free(m);
+        return status;
     }
+    *out = m;
+    return MN_OK;
+}
+
+int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
+                  const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
+                  const struct mn_dims *dims, const struct mn__kernels *kernels,
+                  struct mn_model **out) {
+    struct mn_model *m = NULL;
+    int status = mn__model_outline(cx, search_space, op_mixer, input_mixer, dims, &m);
+    if (status != MN_OK) {
+        return status;
+    }
+    m->kernels = kernels;
+    status = mn__graph_plan(m, cx);
     if (status != MN_OK) {
         mn__model_free(m);
         return status;

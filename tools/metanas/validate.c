@@ -43,22 +43,43 @@ static void print_parts(const struct mn_model *model) {
     }
 }
 
-static int print_sizes(struct mn_cx *cx, const struct mn_model *model) {
-    const struct mn_dims *dims = mn__model_dims(model);
+static int print_pruned(struct mn_cx *cx, const struct mn_model *model) {
     int64_t smallest, largest;
+    double mean;
+    int status = sizes_of_pruned(cx, model, &smallest, &largest);
+    if (status == MN_OK) {
+        status = mn__model_mean_parameters(cx, model, &mean);
+    }
+    if (status == MN_OK) {
+        print_count("pruned, the smallest", smallest);
+        print_count("pruned, on average", (int64_t)(mean + 0.5));
+        print_count("pruned, the largest", largest);
+    }
+    return status;
+}
+
+static void print_fit(const struct mn__fit *fit) {
+    if (fit->budget > 0) {
+        print_count("asked for by parameters", fit->budget);
+        printf("#     with %" PRId64 " channels it comes nearest\n", fit->channels);
+    }
+}
+
+static int print_sizes(struct mn_cx *cx, const struct mn__experiment *experiment) {
+    const struct mn_model *model = experiment->model;
+    const struct mn_dims *dims = mn__model_dims(model);
     printf("# images %d x %d x %d, %d ways\n", dims->channels, dims->height, dims->width,
            dims->ways);
     printf("# weights\n");
     print_parts(model);
     print_count(dims->n_choices > 0 ? "one-shot network" : "network", dims->n_w);
     if (dims->n_choices > 0) {
-        const int status = sizes_of_pruned(cx, model, &smallest, &largest);
+        const int status = print_pruned(cx, model);
         if (status != MN_OK) {
             return status;
         }
-        print_count("pruned, the smallest", smallest);
-        print_count("pruned, the largest", largest);
     }
+    print_fit(&experiment->fit);
     print_count("architecture logits", dims->n_a);
     return MN_OK;
 }
@@ -125,7 +146,7 @@ static void print_tensors(const struct mn_model *model) {
 static int print_all(struct mn_cx *cx, const struct mn__experiment *experiment, int tensors) {
     int status = mn__experiment_write_config(experiment, stdout);
     if (status == MN_OK && experiment->model != NULL) {
-        status = print_sizes(cx, experiment->model);
+        status = print_sizes(cx, experiment);
     }
     if (status == MN_OK && experiment->model != NULL) {
         print_work(experiment);
