@@ -66,11 +66,14 @@ struct mn__path {
     const struct mn__op *op; /* NULL: convolution, reduce or max pool of its own layer */
     const char *name;
     int identity, none;
+    int passed;  /* channels that pass the candidates by (mn_node_spec.partial) */
     int source;  /* state */
     int relu;    /* reads ReLU of the source */
     int strided; /* reads the phases of the source */
     int grid;    /* of the output */
     int channels;
+    int first;               /* channel of the source where it begins to read */
+    int out_first, out_step; /* its channel c is channel out_first + c out_step of the node */
     int n_stages;
     struct mn__stage stage[2];
     int index;   /* in the model: keys drop path */
@@ -80,6 +83,7 @@ struct mn__path {
 
 struct mn__edge {
     int n_paths;
+    int n_ops; /* candidates; paths after them pass channels by, with weight 1 */
     struct mn__path *paths;
     int mixture; /* op mixture, -1 = weights 1 */
 };
@@ -92,6 +96,7 @@ struct mn__layer {
     int state; /* output */
     int n_edges;
     struct mn__edge *edges;
+    int partial; /* paths write different channels */
     int mixture; /* input mixture, -1 = weights 1 */
     int n_parts; /* concat */
     int *parts;
@@ -227,10 +232,10 @@ struct mn__run {
  * weight 0 the path is computed, as its backward needs it, and y is left alone. */
 void mn__path_forward(struct mn__run *run, const struct mn__path *path, double weight, mn_real *y,
                       int accumulate);
-/* path_backward.c: given g = dL/dy, add to the source's gradient and to d_w (nothing at weight 0);
- * returns <g, path(source)>, the gradient of the path's weight. */
+/* path_backward.c: given dy = dL/dy, add to the source's gradient and to d_w (nothing at weight 0);
+ * returns <dy, path(source)>, the gradient of the path's weight. */
 double mn__path_backward(struct mn__run *run, const struct mn__path *path, double weight,
-                         const mn_real *g);
+                         const mn_real *dy);
 /* source.c: pointers into a state, its ReLU or phases, prepared on first use. */
 struct mn__source {
     mn_real *x, *dx; /* dx NULL for the images */

@@ -123,9 +123,9 @@ static void items_from_choices(struct mn__workspace *ws, int i) {
 
 int mn__mix_computed(const struct mn__workspace *ws, const struct mn__layer *layer, int e, int p) {
     const int64_t *item0 = ws->model->item0;
-    const int op = layer->edges[e].mixture;
+    const struct mn__edge *edge = &layer->edges[e];
     return (layer->mixture < 0 || ws->computed[item0[layer->mixture] + e]) &&
-           (op < 0 || ws->computed[item0[op] + p]);
+           (edge->mixture < 0 || p >= edge->n_ops || ws->computed[item0[edge->mixture] + p]);
 }
 
 static int input_mixture_of(const struct mn_model *m, int op_mixture) {

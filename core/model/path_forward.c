@@ -185,7 +185,7 @@ void mn__path_forward(struct mn__run *run, const struct mn__path *path, double w
     }
     struct mn__block b;
     for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        const struct mn__view to = {y + b.n0 * size->grid.image, size->grid.channel};
+        const struct mn__view to = mn__node_view(size, path, y, &b);
         if (last == NULL) {
             add_scaled(run, path, weight, mn__source_view(&source, &b), to, &b, accumulate);
         } else if (!last->has_norm) {

@@ -25,8 +25,11 @@ static double item_share(const struct census *c, int mixture, int item) {
 
 static double path_share(const struct census *c, const struct mn__layer *layer, int e, int p) {
     const struct mn__edge *edge = &layer->edges[e];
-    return edge->paths[p].none ? 0
-                               : item_share(c, layer->mixture, e) * item_share(c, edge->mixture, p);
+    if (edge->paths[p].none) {
+        return 0;
+    }
+    return item_share(c, layer->mixture, e) *
+           (p < edge->n_ops ? item_share(c, edge->mixture, p) : 1);
 }
 
 /* Weights of a layer that is used; marks the states it needs. */

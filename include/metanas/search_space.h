@@ -49,6 +49,12 @@ struct mn_node_spec {
     uint32_t edge_stride; /* sizeof(struct mn_edge_spec) */
     int32_t channels;
     uint32_t flags; /* MN_BUILD_AFFINE */
+    /* K >= 2, a divisor of channels: partial channels. On every edge the candidates read and give
+     * channels / K channels; the others pass by with the edge's weight (at stride 2 by a 2x2 max
+     * pool). Of the two parts one after the other, channel g * channels / K + i becomes channel
+     * i * K + g. 0 or 1: the candidates have all channels. Source: Xu et al. (PC-DARTS, ICLR 2020),
+     * section 3.2. */
+    int32_t partial;
 };
 
 enum mn_head_kind { MN_HEAD_AVERAGE = 0, MN_HEAD_FLATTEN = 1 };
