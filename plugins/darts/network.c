@@ -137,7 +137,8 @@ static int build_node(const struct site *site, const struct network_node *node, 
                                       .edges = edges,
                                       .edge_stride = sizeof *edges,
                                       .channels = (int32_t)network->options.size.channels,
-                                      .flags = affine(network)};
+                                      .flags = affine(network),
+                                      .partial = network->partial};
     return mn_build_node(site->cx, site->builder, &spec, &site->states[2 + j]);
 }
 

@@ -35,7 +35,8 @@ struct network_options {
 struct network {
     struct network_options options;
     struct network_cell normal, reduction;
-    int searched; /* nodes of one place in all cells of a type share their logits */
+    int searched;    /* nodes of one place in all cells of a type share their logits */
+    int32_t partial; /* of every node, as in struct mn_node_spec */
 };
 
 /* Their table, for an instance whose first field is a struct network_options. */

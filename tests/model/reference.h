@@ -20,6 +20,7 @@ struct reference_space {
     int reduction[8];                 /* of each cell */
     double tau_op, tau_in, threshold; /* at the pass's progress; threshold of both mixtures */
     int k;                            /* inputs of a combination, Eq. 7 */
+    int partial; /* 1/partial of the channels go through the candidates; 0 = all (PC-DARTS) */
     /* Weights of the candidates instead of tau_op's, by reduction, node, edge; NULL = by tau_op. */
     double (*op_weights)[4][8][16];
 };

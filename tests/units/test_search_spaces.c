@@ -226,6 +226,47 @@ static void darts_refuses_what_cannot_be(void **state) {
     bench_close(&b);
 }
 
+/* ---- pc_darts ----------------------------------------------------------------------------- */
+
+/* The network of darts, with partial nodes. */
+static void pc_darts_has_partial_nodes(void **state) {
+    char expected[16384], *at = expected;
+    struct bench b;
+    bench_open(&b, "pc_darts");
+    fill_in(paper_network, PAPER_OPS, expected, sizeof expected);
+    build_anew(&b);
+    for (const char *got = b.builder->text; *got != '\0'; got++, at++) {
+        const size_t partial = strncmp(got, ", partial 2", 11) == 0 ? 11 : 0;
+        got += partial;
+        assert_int_equal(*got, *at);
+    }
+    assert_int_equal(*at, '\0');
+    assert_int_equal(count(&b, ", partial 2: "), count(&b, "\nnode "));
+    unit_int(&b.unit, "k", 4);
+    unit_int(&b.unit, "channels", 24);
+    build_anew(&b);
+    assert_int_equal(count(&b, "channels 24, -, partial 4: "), 12);
+    unit_int(&b.unit, "k", 1);
+    build_anew(&b);
+    expect_not_in(&b, "partial");
+    bench_close(&b);
+}
+
+static void pc_darts_needs_channels_that_divide(void **state) {
+    struct bench b;
+    struct mn_budget got;
+    bench_open(&b, "pc_darts");
+    unit_int(&b.unit, "k", 4);
+    expect_bad(&b, "channels", "28 is not a multiple of 2 k = 8");
+    unit_int(&b.unit, "channels", 12);
+    expect_bad(&b, "channels", "12 is not");
+    unit_int(&b.unit, "channels", 16);
+    assert_int_equal(check(&b), MN_OK);
+    assert_int_equal(b.table->budget(b.unit.self, &b.mock.cx, &got), MN_OK);
+    assert_true(got.least == 8 && got.step == 8 && got.most == 4096);
+    bench_close(&b);
+}
+
 /* ---- genotype ----------------------------------------------------------------------------- */
 
 static void a_genotype_is_built(void **state) {
@@ -435,7 +476,7 @@ static void conv4_is_the_reptile_network(void **state) {
 
 /* ---- size --------------------------------------------------------------------------------- */
 
-static const char *const sized[] = {"darts", "genotype", "conv4"};
+static const char *const sized[] = {"darts", "pc_darts", "genotype", "conv4"};
 
 static void expect_budget(struct bench *b, int64_t weights) {
     struct mn_budget got;
@@ -455,7 +496,7 @@ static void a_budget_takes_the_place_of_channels(void **state) {
     } cases[] = {{"1", 1},         {"30000", 30000}, {"30k", 30000},
                  {"100k", 100000}, {"1M", 1000000},  {"1000000000000", 1000000000000},
                  {"007k", 7000}};
-    for (int s = 0; s < 3; s++) {
+    for (size_t s = 0; s < sizeof sized / sizeof *sized; s++) {
         struct bench b;
         bench_open(&b, sized[s]);
         expect_budget(&b, 0);
@@ -503,7 +544,7 @@ static void just_one_size_is_given(void **state) {
         "k",          "0",    "0k",  "-3",  "+3", "3.5k",          "3K",
         "3kk",        "30 k", " 30", "1e5", "M",  "1000000000001", "99999999999999999999",
         "9999999999M"};
-    for (int s = 0; s < 3; s++) {
+    for (size_t s = 0; s < sizeof sized / sizeof *sized; s++) {
         struct bench b;
         bench_open(&b, sized[s]);
         unit_text(&b.unit, "parameters", "30k");
@@ -548,8 +589,8 @@ static void prepare(struct bench *b, const char *space) {
 
 /* The n-th builder call, or the n-th allocation, fails: build stops there with its status. */
 static void failures_end_the_build(void **state) {
-    static const char *const spaces[] = {"darts", "genotype", "conv4"};
-    for (int s = 0; s < 3; s++) {
+    static const char *const spaces[] = {"darts", "pc_darts", "genotype", "conv4"};
+    for (size_t s = 0; s < sizeof spaces / sizeof *spaces; s++) {
         struct bench b;
         prepare(&b, spaces[s]);
         build_anew(&b);
@@ -581,6 +622,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(reduction_cells_can_be_chosen),
         cmocka_unit_test(odd_cells_reduce_by_default),
         cmocka_unit_test(darts_refuses_what_cannot_be),
+        cmocka_unit_test(pc_darts_has_partial_nodes),
+        cmocka_unit_test(pc_darts_needs_channels_that_divide),
         cmocka_unit_test(a_genotype_is_built),
         cmocka_unit_test(malformed_genotypes_are_named),
         cmocka_unit_test(too_many_pairs),
