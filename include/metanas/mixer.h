@@ -70,7 +70,7 @@ struct mn_mixer {
     /* Which choices a pass with the gradient of the logits computes although their weight is 0:
      * measured[n], zeroes on entry, gets 1 for them. They do not change the output of the network,
      * but backward learns their dL/dweight. Called after forward, with what it wrote. Optional,
-     * NULL = none. [worker] Source: Cai et al. (ProxylessNAS, ICLR 2019), section 3.2.2. */
+     * NULL = none. [worker] Source: Cai et al. (ProxylessNAS, ICLR 2019), section 3.2. */
     void (*measure)(const void *self, int64_t n, const mn_real *weights, const mn_real *saved,
                     uint8_t *measured);
 };

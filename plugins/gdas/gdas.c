@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GDAS (Dong and Yang, CVPR 2019, Eq. 4 and 5): in adaptation steps one candidate of every edge is
+/* GDAS (Dong and Yang, CVPR 2019): in adaptation steps one candidate of every edge is
  * drawn by Gumbel noise and has weight 1; the others have weight 0, so that they are not computed.
  * The gradient goes straight through: as if the weights were softmax((a + g) / tau). */
 #include "../common/annealing.h"

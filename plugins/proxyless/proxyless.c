@@ -10,8 +10,8 @@
  * and that of all other logits is 0.
  *
  * After an update the paper moves the two logits by one number, so that p_i + p_j and the p of all
- * others stay as they were. A mixer does not see updates; docs/architecture.md, "What a mixer
- * cannot do". */
+ * others stay as they were. A mixer does not see updates, so this is left out:
+ * docs/architecture.md, "What a mixer cannot do". */
 #include "../common/drawn.h"
 #include "../common/pruning.h"
 #include "../common/single_items.h"
