@@ -187,8 +187,12 @@ int mn__model_fit(struct mn_cx *cx, struct mn__instance *space, const struct mn_
                   const struct mn__instance *input_mixer, const struct mn_dims *dims,
                   struct mn__fit *out) {
     const struct mn_search_space *table = &space->table.search_space;
-    struct fitting f = {
-        .cx = cx, .space = space, .op_mixer = op_mixer, .input_mixer = input_mixer, .dims = dims};
+    struct fitting f = {.cx = cx,
+                        .space = space,
+                        .op_mixer = op_mixer,
+                        .input_mixer = input_mixer,
+                        .dims = dims,
+                        .budget = {.size = sizeof f.budget}};
     *out = (struct mn__fit){0};
     if (table->budget == NULL || table->resize == NULL) {
         return MN_OK;
