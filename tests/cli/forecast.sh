@@ -23,6 +23,12 @@ works 'validate --untimed' validate smoke.yaml --untimed $sets
 holds 'no time' sh -c '! grep -q "time on this machine" out'
 holds 'but memory' [ -n "$(field peak)" ]
 
+# More than any machine has: say so, and do not try.
+works 'validate a giant' validate smoke.yaml --shape 3,256,256 --set search_space.channels=32 \
+    --set task_learner.batch=8192
+holds 'warns' grep -q '^metanas: this machine has .* left, less than meta-training takes' err
+holds 'does not try' sh -c '! grep -q "time on this machine" out'
+
 check
 # shellcheck disable=SC2086
 "$PEAK" "$METANAS" train smoke.yaml --quiet --out run $sets >out 2>err || {

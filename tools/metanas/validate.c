@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "run/forecast.h"
+#include "run/memory.h"
 #include "sizes.h"
 
 #include <inttypes.h>
@@ -97,7 +98,8 @@ static void print_size(const char *what, int64_t bytes) {
     printf("#   %-28s %14s\n", what, mn__text_bytes((uint64_t)bytes, size, sizeof size));
 }
 
-static void print_memory(const struct mn__experiment *x) {
+/* 1 = the machine has that much left, or does not tell. */
+static int print_memory(struct mn_cx *cx, const struct mn__experiment *x) {
     struct mn__memory_forecast memory;
     char workers[64];
     mn__forecast_memory(x, &memory);
@@ -109,6 +111,16 @@ static void print_memory(const struct mn__experiment *x) {
     print_size(workers, memory.workspaces);
     print_size("weights and images of tasks", memory.tasks);
     print_size("peak", memory.peak);
+    const int64_t available = mn__memory_available();
+    if (available < 0 || memory.peak - memory.resident <= available) {
+        return 1;
+    }
+    char size[32];
+    mn_log(cx, MN_LOG_WARN,
+           "this machine has %s left, less than meta-training takes; use fewer workers "
+           "(run.workers), smaller batches or fewer channels",
+           mn__text_bytes((uint64_t)available, size, sizeof size));
+    return 0;
 }
 
 /* ---- time --------------------------------------------------------------------------------- */
@@ -192,8 +204,8 @@ static int print_all(struct mn_cx *cx, const struct mn__experiment *experiment,
     }
     if (status == MN_OK && experiment->model != NULL) {
         print_work(experiment);
-        print_memory(experiment);
-        if (!arguments->untimed) {
+        const int fits = print_memory(cx, experiment);
+        if (fits && !arguments->untimed) {
             status = print_time(cx, experiment);
         }
         if (arguments->tensors) {
