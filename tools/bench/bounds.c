@@ -10,7 +10,7 @@
 
 /* Reals of an array of the triad: three of them are many times a last-level cache. */
 enum { TRIAD = 16 << 20 };
-static const int64_t ROUNDS = 4 << 20;
+static const int64_t ROUNDS = 2 << 20;
 
 static const struct {
     const char *name;
@@ -86,17 +86,17 @@ static double best_rate(int threads, int64_t repeats, struct part *parts) {
     return best;
 }
 
-static int measure_isas(int n, int64_t repeats, struct bounds *out) {
+static int measure_isas(int64_t repeats, struct bounds *out) {
     struct part parts[MOST_WORKERS];
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
         if (mn__kernels_find(isas[i].name) == NULL) {
             continue;
         }
-        for (int k = 0; k < n; k++) {
+        for (int k = 0; k < out->n; k++) {
             for (int t = 0; t < out->at[k].threads; t++) {
                 parts[t] = (struct part){.work = multiply_add, .fma = isas[i].run};
             }
-            const double best = best_rate(out->at[k].threads, repeats, parts);
+            const double best = best_rate(out->at[k].threads, 5 * repeats, parts);
             if (best <= 0) {
                 return 0;
             }
@@ -107,7 +107,7 @@ static int measure_isas(int n, int64_t repeats, struct bounds *out) {
     return 1;
 }
 
-static int measure_memory(int n, int64_t repeats, struct bounds *out) {
+static int measure_memory(int64_t repeats, struct bounds *out) {
     struct part parts[MOST_WORKERS];
     mn_real *arrays = malloc(3 * (size_t)TRIAD * sizeof *arrays);
     if (arrays == NULL) {
@@ -117,7 +117,7 @@ static int measure_memory(int n, int64_t repeats, struct bounds *out) {
         arrays[i] = 1;
     }
     int good = 1;
-    for (int k = 0; good && k < n; k++) {
+    for (int k = 0; good && k < out->n; k++) {
         const int threads = out->at[k].threads;
         const size_t each = (size_t)TRIAD / (size_t)threads;
         for (int t = 0; t < threads; t++) {
@@ -134,11 +134,13 @@ static int measure_memory(int n, int64_t repeats, struct bounds *out) {
 
 int bounds_measure(int n, const int *threads, int64_t repeats, struct bounds *out) {
     memset(out, 0, sizeof *out);
-    out->n = n;
+    out->at[out->n++].threads = 1;
     for (int k = 0; k < n; k++) {
-        out->at[k].threads = threads[k];
+        if (threads[k] != 1) {
+            out->at[out->n++].threads = threads[k];
+        }
     }
-    return measure_isas(n, repeats, out) && measure_memory(n, repeats, out);
+    return measure_isas(repeats, out) && measure_memory(repeats, out);
 }
 
 static const struct bound *find(const struct bounds *bounds, int threads) {

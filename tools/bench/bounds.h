@@ -21,11 +21,11 @@ struct bounds {
     int n_isas;
     const char *isas[MOST_ISAS]; /* those of this processor, widest first */
     int n;
-    struct bound at[MOST_WORKERS];
+    struct bound at[MOST_WORKERS + 1]; /* the first is that of one thread */
 };
 
-/* Measure with each of the given numbers of threads, the best of `repeats`. 0 = no memory or no
- * thread. */
+/* Measure with one thread and with each of the given numbers, the best of `repeats`. 0 = no memory
+ * or no thread. */
 int bounds_measure(int n, const int *threads, int64_t repeats, struct bounds *out);
 
 /* Best rate of `threads` threads (a number that was measured) with the instruction set that kernels

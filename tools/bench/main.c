@@ -133,6 +133,10 @@ static void show_progress(const char *name) {
     }
 }
 
+static int written(struct mn_cx *cx, int good) {
+    return good ? MN_OK : mn_fail(cx, MN_IO, "cannot write to standard output");
+}
+
 static int run_subject(struct mn_cx *cx, const struct options *options, const struct report *report,
                        struct subject *subject) {
     struct profile profile;
@@ -146,8 +150,7 @@ static int run_subject(struct mn_cx *cx, const struct options *options, const st
     }
     show_progress("");
     result.work = work_of(subject, &profile);
-    return report_case(report, &result) ? MN_OK
-                                        : mn_fail(cx, MN_IO, "cannot write to standard output");
+    return written(cx, report_case(report, &result));
 }
 
 static int run_case(struct mn_cx *cx, const struct options *options, const struct report *report,
@@ -201,8 +204,8 @@ static int run(struct mn_cx *cx, const struct options *options) {
         return mn_fail(cx, MN_NOMEM, "no memory or no thread to measure the machine's bounds");
     }
     const struct report report = {options->json, kernels->name, &bounds};
-    report_bounds(&report);
-    return run_all(cx, options, &report);
+    const int printed = written(cx, report_bounds(&report));
+    return printed == MN_OK ? run_all(cx, options, &report) : printed;
 }
 
 int main(int argc, char **argv) {

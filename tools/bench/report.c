@@ -22,8 +22,8 @@ static struct roofline case_roofline(const struct report *report, const struct r
 }
 
 static struct roofline kernel_roofline(const struct report *report, const struct kernel_use *use) {
-    return roofline_of(report->bounds, report->bounds->at[0].threads, report->kernels,
-                       use->flops * 1e-9, use->bytes * 1e-9, use->seconds);
+    return roofline_of(report->bounds, 1, report->kernels, use->flops * 1e-9, use->bytes * 1e-9,
+                       use->seconds);
 }
 
 static double speedup(const struct result *r, int i) {
@@ -56,13 +56,14 @@ static json_t *bound_json(const struct bounds *bounds, int k) {
                      "fma_gflops", fma);
 }
 
-static void bounds_json(const struct report *report) {
+static int bounds_json(const struct report *report) {
     json_t *list = json_array();
     for (int k = 0; k < report->bounds->n; k++) {
         json_array_append_new(list, bound_json(report->bounds, k));
     }
-    put_line(json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind", "bounds", "version", MN__VERSION,
-                       "kernels", report->kernels, "blas", mn__gemm_version(), "bounds", list));
+    return put_line(json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind", "bounds", "version", MN__VERSION,
+                              "kernels", report->kernels, "blas", mn__gemm_version(), "bounds",
+                              list));
 }
 
 static json_t *kernel_json(const struct report *report, const struct result *r,
@@ -167,8 +168,12 @@ static void case_table(const struct report *report, const struct result *r) {
 
 /* ---- both ----------------------------------------------------------------------------------- */
 
-void report_bounds(const struct report *report) {
-    report->json ? bounds_json(report) : bounds_table(report);
+int report_bounds(const struct report *report) {
+    if (report->json) {
+        return bounds_json(report);
+    }
+    bounds_table(report);
+    return fflush(stdout) == 0;
 }
 
 int report_case(const struct report *report, const struct result *r) {

@@ -24,8 +24,8 @@ struct result {
 };
 
 void report_list(void);
-void report_bounds(const struct report *report);
 /* 0 = standard output could not be written. */
+int report_bounds(const struct report *report);
 int report_case(const struct report *report, const struct result *result);
 
 #endif
