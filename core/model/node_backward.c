@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-/* A node backward: one pass over its gradient and all paths' outputs gives what batch norm and the
- * mixture need; then every path's maps block by block, so that the gradient of a source stays in
- * the cache while the paths of an edge add to it. */
+/* A node backward, a chunk of its paths at a time: one pass over the node's gradient and their
+ * outputs gives what batch norm and the mixture need; then their maps block by block, so that the
+ * gradient of the source stays in the cache while they add to it. */
 
 /* ---- sums over the batch ------------------------------------------------------------------ */
 
@@ -21,16 +21,17 @@ static const mn_real *centre_of(const struct mn__run *run, const struct mn__job 
 }
 
 /* Add a block's sums to those of the paths of one group. */
-static void sums_group(struct mn__run *run, const struct mn__layer *layer, int n, int group,
-                       const struct mn__block *b, const mn_real *dy) {
+static void sums_group(struct mn__run *run, const struct mn__layer *layer,
+                       const struct mn__chunk *chunk, int group, const struct mn__block *b,
+                       const mn_real *dy) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
     const struct mn__view g = mn__group_view(size, layer, dy, group, b);
     const int channels = mn__group_channels(run, layer);
     struct mn__product *terms = run->ws->products;
     double *sum_g = run->ws->block_sums;
     int n_terms = 0;
-    for (int j = 0; j < n; j++) {
-        const struct mn__job *job = &run->ws->jobs[j];
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__job *job = &chunk->jobs[j];
         if (job->path->out_first != group || !wants_sums(layer, job)) {
             continue;
         }
@@ -43,8 +44,8 @@ static void sums_group(struct mn__run *run, const struct mn__layer *layer, int n
     }
     memset(sum_g, 0, (size_t)channels * sizeof *sum_g);
     run->k->products(channels, n_terms, terms, g.at, g.stride, b->len, sum_g);
-    for (int j = 0; j < n; j++) {
-        const struct mn__job *job = &run->ws->jobs[j];
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__job *job = &chunk->jobs[j];
         const double factor = mn__drop_factor(run, job->path, b->n0);
         const int here = job->path->out_first == group && wants_sums(layer, job);
         for (int c = 0; here && c < channels; c++) {
@@ -54,10 +55,11 @@ static void sums_group(struct mn__run *run, const struct mn__layer *layer, int n
     }
 }
 
-static void sums_block(struct mn__run *run, const struct mn__layer *layer, int n,
-                       const struct mn__block *b, const mn_real *dy) {
+static void sums_block(struct mn__run *run, const struct mn__layer *layer,
+                       const struct mn__chunk *chunk, const struct mn__block *b,
+                       const mn_real *dy) {
     for (int group = 0; group < layer->groups; group++) {
-        sums_group(run, layer, n, group, b, dy);
+        sums_group(run, layer, chunk, group, b, dy);
     }
 }
 
@@ -68,19 +70,20 @@ static void clear_sums(const struct mn__job *job) {
 }
 
 /* Drop path weighs images apart: then a block is one image. */
-static void all_sums(struct mn__run *run, const struct mn__layer *layer, int n, const mn_real *dy) {
+static void all_sums(struct mn__run *run, const struct mn__layer *layer,
+                     const struct mn__chunk *chunk, const mn_real *dy) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
     struct mn__block b;
-    for (int j = 0; j < n; j++) {
-        clear_sums(&run->ws->jobs[j]);
+    for (int j = 0; j < chunk->n; j++) {
+        clear_sums(&chunk->jobs[j]);
     }
     for (int i = 0; mn__block_at(run, size, i, &b); i++) {
         for (int k = 0; run->dropping && k < b.n; k++) {
             const struct mn__block image = mn__block_image(size, &b, k);
-            sums_block(run, layer, n, &image, dy);
+            sums_block(run, layer, chunk, &image, dy);
         }
         if (!run->dropping) {
-            sums_block(run, layer, n, &b, dy);
+            sums_block(run, layer, chunk, &b, dy);
         }
     }
 }
@@ -210,13 +213,13 @@ static void second_block(struct mn__run *run, const struct mn__job *job, const s
     run->k->products(path->channels, 1, &product, to.at, to.stride, b->len, job->sum_g);
 }
 
-static void second_stages(struct mn__run *run, const struct mn__layer *layer, int n,
-                          const mn_real *dy) {
+static void second_stages(struct mn__run *run, const struct mn__layer *layer,
+                          const struct mn__chunk *chunk, const mn_real *dy) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
     struct mn__block b;
-    for (int j = 0; j < n; j++) {
-        const struct mn__job *job = &run->ws->jobs[j];
-        if (job->path->n_stages < 2) {
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__job *job = &chunk->jobs[j];
+        if (job->path->n_stages < 2 || job->weight == 0) {
             continue;
         }
         clear_sums(job);
@@ -278,21 +281,33 @@ static void first_block(struct mn__run *run, const struct mn__layer *layer,
     mn__maps_backward(run, &path->stage[0], size, b, &flow);
 }
 
-/* Leave out the paths that were computed for their weight's gradient only. */
-static int live(struct mn__run *run, int n) {
-    struct mn__job *jobs = run->ws->jobs;
-    int kept = 0;
-    for (int j = 0; j < n; j++) {
-        if (jobs[j].weight != 0) {
-            jobs[kept++] = jobs[j];
-        }
-    }
-    return kept;
-}
-
 static void pack_back(struct mn__run *run, const struct mn__path *path) {
     for (int s = 0; s < path->n_stages; s++) {
         mn__maps_pack_back(run, &path->stage[s]);
+    }
+}
+
+/* The paths that were computed for their weight's gradient only end with the sums. */
+static void chunk_backward(struct mn__run *run, const struct mn__layer *layer,
+                           const struct mn__chunk *chunk, const mn_real *dy) {
+    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
+    struct mn__job *jobs = chunk->jobs;
+    struct mn__block b;
+    all_sums(run, layer, chunk, dy);
+    for (int j = 0; j < chunk->n; j++) {
+        settle_mixture(run, layer, &jobs[j], settle(run, &jobs[j]));
+        if (jobs[j].weight != 0) {
+            pack_back(run, jobs[j].path);
+            jobs[j].accumulate = mn__gradient_begin(run, jobs[j].path);
+        }
+    }
+    second_stages(run, layer, chunk, dy);
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        for (int j = 0; j < chunk->n; j++) {
+            if (jobs[j].weight != 0) {
+                first_block(run, layer, &jobs[j], &b, dy);
+            }
+        }
     }
 }
 
@@ -301,24 +316,9 @@ void mn__node_backward(struct mn__run *run, const struct mn__layer *layer) {
     const struct mn__size *size = &run->model->sizes[s->grid];
     const mn_real *dy =
         run->ws->reals + run->model->acts[s->act].dx + s->first * size->grid.channel;
-    struct mn__job *jobs = run->ws->jobs;
-    int n = mn__jobs_of(run, layer);
-    struct mn__block b;
-    all_sums(run, layer, n, dy);
-    for (int j = 0; j < n; j++) {
-        settle_mixture(run, layer, &jobs[j], settle(run, &jobs[j]));
-    }
-    n = live(run, n);
-    for (int j = 0; j < n; j++) {
-        pack_back(run, jobs[j].path);
-    }
-    second_stages(run, layer, n, dy);
-    for (int j = 0; j < n; j++) {
-        jobs[j].accumulate = mn__gradient_begin(run, jobs[j].path);
-    }
-    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        for (int j = 0; j < n; j++) {
-            first_block(run, layer, &jobs[j], &b, dy);
-        }
+    const int n = mn__jobs_of(run, layer);
+    struct mn__chunk chunk = {.n = 0};
+    while (mn__chunk_next(run, size, n, &chunk)) {
+        chunk_backward(run, layer, &chunk, dy);
     }
 }

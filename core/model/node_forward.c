@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* A node forward: every path's stages block by block while the source is in the cache, a barrier
- * for the batch's statistics, then all paths mixed in one pass that writes the node once. */
+/* A node forward, a chunk of its paths at a time: their stages block by block while the source is
+ * in the cache, a barrier for the batch's statistics, then their mixture in one pass. */
 
 /* ---- statistics --------------------------------------------------------------------------- */
 
@@ -71,9 +71,11 @@ static void stage_block(struct mn__run *run, const struct mn__job *job, int inde
     }
 }
 
-/* Stage `index` of all paths that have it. */
-static void stages(struct mn__run *run, const struct mn__size *size, int n, int index) {
-    const struct mn__job *jobs = run->ws->jobs;
+/* Stage `index` of the paths that have it. */
+static void stages(struct mn__run *run, const struct mn__size *size, const struct mn__chunk *chunk,
+                   int index) {
+    const struct mn__job *jobs = chunk->jobs;
+    const int n = chunk->n;
     double count = 0;
     struct mn__block b;
     for (int j = 0; j < n; j++) {
@@ -120,16 +122,27 @@ static void drop_term(struct mn__run *run, const struct mn__job *job, int image)
     }
 }
 
+/* Does a path before the chunk, or one of its own if `inside`, give to a group of channels? */
+static int given(const struct mn__run *run, const struct mn__chunk *chunk, int inside, int group) {
+    const struct mn__job *end = chunk->jobs + (inside ? chunk->n : 0);
+    for (const struct mn__job *job = run->ws->jobs; job < end; job++) {
+        if (job->weight != 0 && job->path->out_first == group) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* One group of the node's channels on a block; under drop path the block is one image. */
-static void mix_group(struct mn__run *run, const struct mn__layer *layer, int n, int group,
-                      const struct mn__block *b, mn_real *x) {
+static void mix_group(struct mn__run *run, const struct mn__layer *layer,
+                      const struct mn__chunk *chunk, int group, const struct mn__block *b,
+                      mn_real *x) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
     const struct mn__view to = mn__group_view(size, layer, x, group, b);
-    const int channels = mn__group_channels(run, layer);
     struct mn__term *terms = run->ws->terms;
     int n_terms = 0;
-    for (int j = 0; j < n; j++) {
-        const struct mn__job *job = &run->ws->jobs[j];
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__job *job = &chunk->jobs[j];
         if (job->path->out_first != group || job->weight == 0) {
             continue;
         }
@@ -142,19 +155,51 @@ static void mix_group(struct mn__run *run, const struct mn__layer *layer, int n,
                                              drops ? job->shifted : job->shift};
     }
     if (n_terms > 0) {
-        run->k->mix(channels, n_terms, terms, to.at, to.stride, b->len, size->grid.mask,
-                    size->grid.image);
-        return;
-    }
-    for (int c = 0; c < channels; c++) {
-        memset(to.at + c * to.stride, 0, (size_t)b->len * sizeof *to.at);
+        run->k->mix(mn__group_channels(run, layer), n_terms, terms, to.at, to.stride, b->len,
+                    size->grid.mask, size->grid.image, given(run, chunk, 0, group));
     }
 }
 
-static void mix_block(struct mn__run *run, const struct mn__layer *layer, int n,
-                      const struct mn__block *b, mn_real *x) {
+static void mix_block(struct mn__run *run, const struct mn__layer *layer,
+                      const struct mn__chunk *chunk, const struct mn__block *b, mn_real *x) {
     for (int group = 0; group < layer->groups; group++) {
-        mix_group(run, layer, n, group, b, x);
+        mix_group(run, layer, chunk, group, b, x);
+    }
+}
+
+static void mix(struct mn__run *run, const struct mn__layer *layer, const struct mn__size *size,
+                const struct mn__chunk *chunk, mn_real *x) {
+    struct mn__block b;
+    for (int j = 0; j < chunk->n; j++) {
+        set_term(run, &chunk->jobs[j]);
+    }
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        for (int k = 0; run->dropping && k < b.n; k++) {
+            const struct mn__block image = mn__block_image(size, &b, k);
+            mix_block(run, layer, chunk, &image, x);
+        }
+        if (!run->dropping) {
+            mix_block(run, layer, chunk, &b, x);
+        }
+    }
+}
+
+/* Channels that no path gives to. */
+static void clear_rest(struct mn__run *run, const struct mn__layer *layer,
+                       const struct mn__size *size, int n, mn_real *x) {
+    const struct mn__chunk all = {run->ws->jobs, n};
+    const int channels = mn__group_channels(run, layer);
+    struct mn__block b;
+    for (int group = 0; group < layer->groups; group++) {
+        if (given(run, &all, 1, group)) {
+            continue;
+        }
+        for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+            const struct mn__view to = mn__group_view(size, layer, x, group, &b);
+            for (int c = 0; c < channels; c++) {
+                memset(to.at + c * to.stride, 0, (size_t)b.len * sizeof *to.at);
+            }
+        }
     }
 }
 
@@ -163,19 +208,11 @@ void mn__node_forward(struct mn__run *run, const struct mn__layer *layer) {
     const struct mn__size *size = &run->model->sizes[s->grid];
     mn_real *x = run->ws->reals + run->model->acts[s->act].x + s->first * size->grid.channel;
     const int n = mn__jobs_of(run, layer);
-    struct mn__block b;
-    stages(run, size, n, 0);
-    stages(run, size, n, 1);
-    for (int j = 0; j < n; j++) {
-        set_term(run, &run->ws->jobs[j]);
+    struct mn__chunk chunk = {.n = 0};
+    while (mn__chunk_next(run, size, n, &chunk)) {
+        stages(run, size, &chunk, 0);
+        stages(run, size, &chunk, 1);
+        mix(run, layer, size, &chunk, x);
     }
-    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        for (int k = 0; run->dropping && k < b.n; k++) {
-            const struct mn__block image = mn__block_image(size, &b, k);
-            mix_block(run, layer, n, &image, x);
-        }
-        if (!run->dropping) {
-            mix_block(run, layer, n, &b, x);
-        }
-    }
+    clear_rest(run, layer, size, n, x);
 }

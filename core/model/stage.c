@@ -74,6 +74,29 @@ int mn__jobs_of(struct mn__run *run, const struct mn__layer *layer) {
     return n;
 }
 
+/* Outputs of a chunk; two workers share the cache. */
+enum { CHUNK_BYTES = 8 << 20 };
+
+static int64_t output_bytes(const struct mn__run *run, const struct mn__size *size,
+                            const struct mn__path *path) {
+    return path->n_stages * path->channels * run->n * size->grid.image * (int64_t)sizeof(mn_real);
+}
+
+int mn__chunk_next(const struct mn__run *run, const struct mn__size *size, int n_jobs,
+                   struct mn__chunk *at) {
+    struct mn__job *end = run->ws->jobs + n_jobs,
+                   *job = at->n == 0 ? run->ws->jobs : at->jobs + at->n;
+    int64_t bytes = 0;
+    at->jobs = job;
+    for (at->n = 0; job < end && job->edge == at->jobs->edge; job++, at->n++) {
+        bytes += output_bytes(run, size, job->path);
+        if (at->n > 0 && bytes > CHUNK_BYTES) {
+            break;
+        }
+    }
+    return at->n > 0;
+}
+
 struct mn__view mn__group_view(const struct mn__size *size, const struct mn__layer *layer,
                                const mn_real *node, int group, const struct mn__block *block) {
     const ptrdiff_t channel = size->grid.channel;

@@ -45,6 +45,16 @@ struct mn__job {
 /* The computed paths of a layer, in order, into the workspace's jobs; returns their number. */
 int mn__jobs_of(struct mn__run *run, const struct mn__layer *layer);
 
+/* A part of a node's paths that is worked on at once: those of one edge, which share a source, as
+ * many as let their outputs stay in the last-level cache. */
+struct mn__chunk {
+    struct mn__job *jobs;
+    int n;
+};
+/* The chunk after `at` (n = 0 at first) of n_jobs; 0 = there is none. */
+int mn__chunk_next(const struct mn__run *run, const struct mn__size *size, int n_jobs,
+                   struct mn__chunk *at);
+
 /* The paths of a layer lie in groups of channels of the node: `group` of `layer->groups`. */
 struct mn__view mn__group_view(const struct mn__size *size, const struct mn__layer *layer,
                                const mn_real *node, int group, const struct mn__block *block);

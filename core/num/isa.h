@@ -141,7 +141,7 @@ void MN__NAME(affine)(int n, const mn_real *scale, const mn_real *shift, const m
                       ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                       ptrdiff_t image, int relu);
 void MN__NAME(mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
-                   ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
+                   ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
 void MN__NAME(products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
                         ptrdiff_t gs, ptrdiff_t len, double *sum_g);
 void MN__NAME(combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,

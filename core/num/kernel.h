@@ -89,9 +89,9 @@ struct mn__kernels {
     void (*affine)(int n, const mn_real *scale, const mn_real *shift, const mn_real *x,
                    ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                    ptrdiff_t image, int relu);
-    /* y = the sum of one or more terms: all paths into a node, which is written once. */
+    /* y = (accumulate ? y : 0) + the sum of one or more terms: paths into a node. */
     void (*mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
-                ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
+                ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
     /* The products of g with every term (none is possible), and sum_g[c] += sum_p g: what batch
      * norm and the mixture need to go backwards. g's padding is zero. */
     void (*products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,

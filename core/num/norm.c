@@ -111,7 +111,7 @@ static void mix_image(int n, const mn_real **x, const mn_real *scale, mn_real sh
 }
 
 void MN__NAME(mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
-                   ptrdiff_t len, const mn_real *mask, ptrdiff_t image) {
+                   ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate) {
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0; p < len; p += image) {
             const ptrdiff_t part = len - p < image ? len - p : image;
@@ -124,7 +124,7 @@ void MN__NAME(mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y,
                     scale[k] = terms[t + k].scale[c];
                     shift += terms[t + k].shift[c];
                 }
-                mix_image(group, x, scale, shift, y + c * ys + p, part, mask, t > 0);
+                mix_image(group, x, scale, shift, y + c * ys + p, part, mask, accumulate || t > 0);
             }
         }
     }

@@ -14,7 +14,7 @@ enum { MOST_CHANNELS = 9, MOST_TERMS = 35 };
 
 struct problem {
     struct shape s;
-    int channels, relu, terms;
+    int channels, relu, terms, accumulate;
     struct tensor x, y, g;
     mn_real *coef; /* 3 for each channel */
 };
@@ -23,7 +23,8 @@ static struct problem problem_draw(struct noise *noise) {
     struct problem p = {.s = shape_draw(noise),
                         .channels = noise_int(noise, 1, MOST_CHANNELS),
                         .relu = noise_int(noise, 0, 1),
-                        .terms = noise_int(noise, 1, MOST_TERMS)};
+                        .terms = noise_int(noise, 1, MOST_TERMS),
+                        .accumulate = noise_int(noise, 0, 1)};
     p.x = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.y = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.g = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
@@ -199,7 +200,7 @@ static void run_mix(const struct mn__kernels *k, const struct problem *p, const 
                                      coef + t % MOST_CHANNELS, coef + MOST_CHANNELS + t % 5};
     }
     k->mix(p->channels, p->terms, terms, y->at + p->s.n0 * y->grid.image, y->grid.channel, p->s.len,
-           y->mask, y->grid.image);
+           y->mask, y->grid.image, p->accumulate);
 }
 
 static void check_mix(const struct mn__kernels *k, void *data) {
@@ -207,7 +208,9 @@ static void check_mix(const struct mn__kernels *k, void *data) {
     struct tensor got = tensor_copy(&p->y), magnitude = tensor_abs(&p->y);
     struct tensor x = tensor_abs(&p->x), g = tensor_abs(&p->g);
     mn_real *coef = abs_array(p->coef, 3 * MOST_CHANNELS);
-    tensor_fill(&got, p->s.n0, p->s.len, (mn_real)NAN);
+    if (!p->accumulate) {
+        tensor_fill(&got, p->s.n0, p->s.len, (mn_real)NAN);
+    }
     struct tensor want = tensor_copy(&got);
     run_mix(k, p, &p->x, &p->g, p->coef, &got);
     run_mix(&naive_kernels, p, &p->x, &p->g, p->coef, &want);

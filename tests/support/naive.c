@@ -194,10 +194,10 @@ static void affine(int n, const mn_real *scale, const mn_real *shift, const mn_r
 }
 
 static void mix(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
-                ptrdiff_t len, const mn_real *mask, ptrdiff_t image) {
+                ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate) {
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0; p < len; p++) {
-            double v = 0;
+            double v = accumulate ? (double)y[c * ys + p] : 0;
             for (const struct mn__term *t = terms; t < terms + n_terms; t++) {
                 v += (double)t->scale[c] * (double)t->x[c * t->xs + p] +
                      (double)t->shift[c] * mask_at(mask, image, p);
