@@ -55,6 +55,8 @@ struct mn__mixture {
 };
 int mn__model_n_mixtures(const struct mn_model *model);
 const struct mn__mixture *mn__model_mixture(const struct mn_model *model, int i);
+/* Whether a choice of mixture i holds an item. */
+int mn__model_holds(const struct mn_model *model, int i, int64_t choice, int item);
 
 /* Mixture weights of every choice at progress 1, without noise and without skipping:
  * weights[n_choices]. */

@@ -17,82 +17,88 @@ struct evaluation_job {
     size_t n_keep;
 };
 
-/* Prediction of the query set; statistics of the support set first where that mode is chosen. */
-static int predict(const struct evaluation_job *job, struct mn_cx *cx, const struct mn_task *task,
-                   const struct mn_point *at, const uint8_t *keep, double *accuracy, double *loss) {
-    const struct mn_model *model = job->e->model;
+int mn__predict(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
+                const struct mn_point *at, const uint8_t *keep, struct mn_outcome *out) {
     struct mn_pass pass = {.size = sizeof pass, .progress = 1, .keep = keep};
-    struct mn_outcome out = {.size = sizeof out};
-    if (job->e->evaluation.batch_norm == 1) {
-        const size_t n = (size_t)mn__model_dims(model)->n_stats;
+    if (e->evaluation.batch_norm == 1) {
+        struct mn_outcome support = {.size = sizeof support};
+        const size_t n = (size_t)mn__model_dims(e->model)->n_stats;
         mn_real *stats = mn_scratch(cx, (n > 0 ? n : 1) * sizeof *stats);
         if (stats == NULL) {
             return MN_NOMEM;
         }
         pass.stats_out = stats;
-        const int status = mn_model_pass(cx, model, at, &task->support, &pass, &out);
+        const int status = mn_model_pass(cx, e->model, at, &task->support, &pass, &support);
         if (status != MN_OK) {
             return status;
         }
         pass.stats_out = NULL;
         pass.stats = stats;
     }
-    const int status = mn_model_pass(cx, model, at, &task->query, &pass, &out);
-    *accuracy = (double)out.hits / task->query.n;
-    *loss = out.loss;
-    return status;
+    return mn_model_pass(cx, e->model, at, &task->query, &pass, out);
 }
 
-static int copy_start(const struct evaluation_job *job, struct mn_cx *cx, struct mn_point *params,
-                      mn_real **learner) {
-    const struct mn_dims *d = mn__model_dims(job->e->model);
+static int copy_start(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_point *meta,
+                      const mn_real *state, struct mn_point *params, mn_real **learner) {
+    const struct mn_dims *d = mn__model_dims(e->model);
     params->w = mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real));
     params->a = mn_scratch(cx, (size_t)d->n_a * sizeof(mn_real));
-    *learner = mn_scratch(cx, (size_t)job->e->n_state * sizeof(mn_real));
+    *learner = mn_scratch(cx, (size_t)e->n_state * sizeof(mn_real));
     if (!params->w || !params->a || !*learner) {
         return MN_NOMEM;
     }
-    mn_vec_copy(d->n_w, job->meta->w, params->w);
-    mn_vec_copy(d->n_a, job->meta->a, params->a);
-    if (job->e->moments == MN_MOMENTS_RESET) {
-        mn_vec_fill(job->e->n_state, 0, *learner);
+    mn_vec_copy(d->n_w, meta->w, params->w);
+    mn_vec_copy(d->n_a, meta->a, params->a);
+    if (e->moments == MN_MOMENTS_RESET) {
+        mn_vec_fill(e->n_state, 0, *learner);
     } else {
-        mn_vec_copy(job->e->n_state, job->state, *learner);
+        mn_vec_copy(e->n_state, state, *learner);
     }
     return MN_OK;
+}
+
+int mn__solve(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_point *meta,
+              const mn_real *state, const struct mn_task *task, struct mn__solution *out) {
+    struct mn_outcome before = {.size = sizeof before};
+    struct mn_outcome after = {.size = sizeof after, .logits = out->logits};
+    mn_real *learner;
+    int status = copy_start(e, cx, meta, state, &out->at, &learner);
+    if (status == MN_OK) {
+        status = mn__adapt(e, cx, task, &out->at, learner);
+    }
+    if (status == MN_OK) {
+        status = mn__predict(e, cx, task, &out->at, NULL, &before);
+    }
+    if (status == MN_OK) {
+        status = mn__model_prune(cx, e->model, &out->at, out->keep);
+    }
+    if (status == MN_OK) {
+        status = mn__predict(e, cx, task, &out->at, out->keep, &after);
+    }
+    if (status == MN_OK) {
+        out->result.accuracy_before_prune = (double)before.hits / task->query.n;
+        out->result.accuracy = (double)after.hits / task->query.n;
+        out->result.loss = after.loss;
+        out->result.parameters = mn__model_parameters(e->model, out->keep);
+    }
+    return status;
 }
 
 /* Algorithm 3 on one task. */
 static int evaluate_task(void *data, struct mn_cx *cx, int64_t index) {
     const struct evaluation_job *job = data;
-    struct mn__task_result *r = &job->results[index];
-    uint8_t *keep = job->keep + (size_t)index * job->n_keep;
+    struct mn__solution solution = {.keep = job->keep + (size_t)index * job->n_keep};
     struct mn_task task;
-    struct mn_point params;
-    mn_real *learner;
-    double loss;
     int status = mn__episode_sample(job->e, cx, &task, NULL);
     if (status == MN_OK) {
-        status = copy_start(job, cx, &params, &learner);
-    }
-    if (status == MN_OK) {
-        status = mn__adapt(job->e, cx, &task, &params, learner);
-    }
-    if (status == MN_OK) {
-        status = predict(job, cx, &task, &params, NULL, &r->accuracy_before_prune, &loss);
-    }
-    if (status == MN_OK) {
-        status = mn__model_prune(cx, job->e->model, &params, keep);
-    }
-    if (status == MN_OK) {
-        status = predict(job, cx, &task, &params, keep, &r->accuracy, &r->loss);
+        status = mn__solve(job->e, cx, job->meta, job->state, &task, &solution);
     }
     if (status != MN_OK) {
         return mn__cx_where(cx, "%s task %" PRId64 " (seed %" PRIu64 ")",
                             cx->where.split == MN_VAL ? "validation" : "test", index,
                             cx->where.seed);
     }
-    r->parameters = mn__model_parameters(job->e->model, keep);
+    job->results[index] = solution.result;
     return MN_OK;
 }
 

@@ -29,6 +29,26 @@ struct mn__evaluation {
     struct mn__arena arena;
 };
 
+/* What one task leaves. */
+struct mn__solution {
+    uint8_t *keep;      /* [n_choices], the caller's: what pruning left */
+    mn_real *logits;    /* [query images][ways], the caller's, or NULL: of the pruned network */
+    struct mn_point at; /* adapted, in scratch */
+    struct mn__task_result result; /* without the genotype */
+};
+
+/* Algorithm 3 on one task from the meta state (w, a) and the optimiser state [n_state]: adapt a
+ * copy, predict, prune, predict. In a context with a workspace, standing at the task. */
+int mn__solve(const struct mn__experiment *experiment, struct mn_cx *cx,
+              const struct mn_point *meta, const mn_real *state, const struct mn_task *task,
+              struct mn__solution *out);
+
+/* Prediction of the query set by the network that `keep` leaves (NULL = all), in the batch norm
+ * mode of the configuration. */
+int mn__predict(const struct mn__experiment *experiment, struct mn_cx *cx,
+                const struct mn_task *task, const struct mn_point *at, const uint8_t *keep,
+                struct mn_outcome *out);
+
 /* Evaluate tasks 0..n-1 of a split from the meta state (w, a) and the optimiser state [n_state]
  * (copied for each task). Results do not depend on the number of workers. */
 int mn__evaluate(const struct mn__experiment *experiment, struct mn__workers *workers,

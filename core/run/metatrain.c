@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/metatrain.h"
 
+#include "run/architecture.h"
 #include "run/episode.h"
 #include "run/progress.h"
 #include "run/rundir.h"
@@ -148,6 +149,13 @@ static int meta_epoch(struct training *t) {
 
 /* ---- metrics ------------------------------------------------------------------------------ */
 
+static int write_architecture(struct training *t) {
+    return mn__model_n_mixtures(t->e->model) == 0
+               ? MN_OK
+               : mn__architecture_write(&t->dir.architecture, t->e, t->cx, &t->state->meta,
+                                        t->state->meta_epoch);
+}
+
 static int write_log(struct training *t) {
     double *log = t->state->log, entropy[2];
     const size_t mark = mn__arena_mark(&mn__cx_of(t->cx)->scratch);
@@ -172,7 +180,7 @@ static int write_log(struct training *t) {
     }
     t->epoch_seconds = 0;
     memset(log, 0, sizeof t->state->log);
-    return status;
+    return status != MN_OK ? status : write_architecture(t);
 }
 
 static int write_validation(struct training *t, const struct mn__evaluation *v, double seconds) {
@@ -248,6 +256,9 @@ static int validate(struct training *t) {
     }
     if (status == MN_OK && t->e->run.prune_meta && architecture_adapts(t)) {
         status = prune_meta(t);
+    }
+    if (status == MN_OK) {
+        status = write_architecture(t);
     }
     mn__evaluation_fini(&v);
     if (status == MN_OK) {

@@ -10,8 +10,9 @@
 struct mn__rundir {
     const char *path;
     struct mn__metrics metrics, timing;
-    int64_t saved;     /* meta-epoch of the checkpoint; -1 = there is none */
-    int64_t evaluated; /* the last validation it knows of */
+    struct mn__metrics architecture; /* open where something is searched */
+    int64_t saved;                   /* meta-epoch of the checkpoint; -1 = there is none */
+    int64_t evaluated;               /* the last validation it knows of */
 };
 
 /* Make the folder and its files, for a new state; for one that was loaded, cut the metrics back to
