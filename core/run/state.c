@@ -174,17 +174,20 @@ static struct mn__tensor *list_all(const struct mn__experiment *e, const struct 
 static struct mn__meta *list_meta(const struct mn__experiment *e, const struct mn__state *state,
                                   const char *config, int n_extra, const struct mn__meta *extra,
                                   struct mn__arena *arena, int *n) {
-    const size_t most = (size_t)n_extra + 4 + MN__ORIGIN_ENTRIES;
+    const size_t most = (size_t)n_extra + 5 + MN__ORIGIN_ENTRIES;
     struct mn__meta *meta = mn__arena_array(arena, most, sizeof *meta);
     const char *epoch = mn__arena_format(arena, "%" PRId64, state->meta_epoch);
     const char *seed = mn__arena_format(arena, "%" PRId64, e->run.seed);
-    if (meta == NULL || epoch == NULL || seed == NULL || config == NULL) {
+    const char *shape = mn__arena_format(arena, "%" PRId32 ",%" PRId32 ",%" PRId32,
+                                         e->data.channels, e->data.height, e->data.width);
+    if (meta == NULL || epoch == NULL || seed == NULL || shape == NULL || config == NULL) {
         return NULL;
     }
     int m = 0;
     meta[m++] = (struct mn__meta){"format", FORMAT};
     meta[m++] = (struct mn__meta){"meta_epoch", epoch};
     meta[m++] = (struct mn__meta){"seed", seed};
+    meta[m++] = (struct mn__meta){"image_shape", shape};
     meta[m++] = (struct mn__meta){"config", config};
     mn__origin_describe(e, meta + m);
     m += MN__ORIGIN_ENTRIES;
