@@ -224,15 +224,15 @@ static void dot_cell(const struct cell *cell, FILE *out) {
 }
 
 void cells_write_dot(const struct cells *cells, const char *id, FILE *out) {
-    fprintf(
-        out,
-        "digraph genotype {\n"
-        "  id=\"%s\"; rankdir=LR; bgcolor=transparent; fontname=Helvetica; fontsize=12;\n"
-        "  ranksep=0.45; nodesep=0.18; style=rounded; color=\"#999999\"; labeljust=l;\n"
-        "  node [shape=box, style=\"rounded,filled\", fillcolor=\"#dbe7f3\", "
-        "color=\"#444444\", fontname=Helvetica, fontsize=11, height=0.32, margin=\"0.1,0.04\"];\n"
-        "  edge [color=\"#444444\", fontname=Helvetica, fontsize=10, arrowsize=0.6];\n",
-        id);
+    fprintf(out,
+            "digraph genotype {\n"
+            "  id=\"%s\"; rankdir=LR; bgcolor=transparent; fontname=Helvetica; fontsize=10;\n"
+            "  ranksep=0.35; nodesep=0.14; style=rounded; color=\"#999999\"; labeljust=l;\n"
+            "  node [shape=box, style=\"rounded,filled\", fillcolor=\"#dbe7f3\", "
+            "color=\"#444444\", fontname=Helvetica, fontsize=9, height=0.26, width=0.5, "
+            "margin=\"0.08,0.03\"];\n"
+            "  edge [color=\"#444444\", fontname=Helvetica, fontsize=8.5, arrowsize=0.5];\n",
+            id);
     for (int i = cells->n - 1; i >= 0; i--) { /* dot puts the last one on top */
         dot_cell(&cells->at[i], out);
     }

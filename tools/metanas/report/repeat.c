@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "sections.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A word for the shell. */
+static void put_word(struct page *page, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./=:,+%@";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        page_text(page, word);
+        return;
+    }
+    page_text(page, "'");
+    for (; *word != '\0'; word++) {
+        const char one[2] = {*word, '\0'};
+        page_text(page, *word == '\'' ? "'\\''" : one);
+    }
+    page_text(page, "'");
+}
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+static void put_test(struct page *page, const struct source *source) {
+    const json_t *test = source->test;
+    const char *split = json_string_value(json_object_get(test, "split"));
+    const char *norm = json_string_value(json_object_get(test, "batch_norm"));
+    const char *usual = source_option(source, "evaluation", "batch_norm");
+    page_markup(page, "metanas test ");
+    put_word(page, source->dir);
+    page_markup(page, " --tasks %" PRId64,
+                (int64_t)json_integer_value(json_object_get(test, "tasks")));
+    if (split != NULL && strcmp(split, "test") != 0) {
+        page_print(page, " --split %s", split);
+    }
+    if (norm != NULL && usual != NULL && strcmp(norm, usual) != 0) {
+        page_print(page, " --set evaluation.batch_norm=%s", norm);
+    }
+    page_markup(page, "\n");
+}
+
+static void put_commands(struct page *page, const struct source *source) {
+    page_markup(page, "<p>With the configuration below in config.yaml:</p>\n<pre>"
+                      "metanas train config.yaml --out ");
+    put_word(page, source->dir);
+    page_markup(page, "\n");
+    if (source->test != NULL) {
+        put_test(page, source);
+    }
+    page_markup(page, "metanas report ");
+    put_word(page, source->dir);
+    page_markup(page, "</pre>\n");
+}
+
+/* ---- what made it ------------------------------------------------------------------------- */
+
+static double trained_seconds(const struct source *source) {
+    double seconds = 0, before = 0;
+    for (size_t i = 0; i < source->timing.n; i++) {
+        const json_t *line = source->timing.at[i];
+        const json_t *per_epoch = json_object_get(line, "seconds_per_meta_epoch");
+        const double epoch = json_number_value(json_object_get(line, "meta_epoch"));
+        seconds += json_number_value(json_object_get(line, "seconds"));
+        if (json_is_number(per_epoch)) {
+            seconds += json_number_value(per_epoch) * (epoch - before);
+            before = epoch;
+        }
+    }
+    return seconds;
+}
+
+static void put_origin(struct page *page, const struct source *source) {
+    static const char *const keys[] = {"version",     "kernels",      "blas",
+                                       "dataset",     "search_space", "op_mixer",
+                                       "input_mixer", "task_learner", "meta_learner"};
+    if (source->checkpoint == NULL) {
+        return;
+    }
+    page_markup(page, "<h3>What made it</h3>\n<table class=\"pairs\"><tbody>\n");
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const char *value = source_meta(source, keys[i]);
+        if (value != NULL) {
+            page_row(page, i == 0 ? "metanas" : keys[i], "%s", value);
+        }
+    }
+    if (source->timing.n > 0) {
+        char text[64];
+        page_row(page, "time of meta-training and validation", "%s",
+                 mn__text_duration(trained_seconds(source), text, sizeof text));
+    }
+    page_markup(page, "</tbody></table>\n");
+}
+
+static void put_config(struct page *page, const struct source *source) {
+    if (source->config == NULL) {
+        return;
+    }
+    page_markup(page, "<h3>Configuration</h3>\n<pre class=\"long\">");
+    page_text(page, source->config);
+    page_markup(page, "</pre>\n");
+}
+
+int section_repeat_run(struct page *page, const struct source *source) {
+    page_section(page, "repeat", "To repeat it");
+    put_commands(page, source);
+    put_origin(page, source);
+    put_config(page, source);
+    page_section_end(page);
+    return MN_OK;
+}
+
+int section_repeat_sweep(struct page *page, const struct source *source) {
+    page_section(page, "repeat", "To repeat it");
+    page_markup(page,
+                "<p>With the sweep below in sweep.yaml:</p>\n<pre>metanas sweep sweep.yaml --out ");
+    put_word(page, source->dir);
+    page_markup(page, "\nmetanas report ");
+    put_word(page, source->dir);
+    page_markup(page, "</pre>\n");
+    put_config(page, source);
+    page_section_end(page);
+    return MN_OK;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "sections.h"
+
+#include "../command.h"
+#include "../rundir.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+typedef int (*section)(struct page *page, const struct source *source);
+
+static const section of_run[] = {section_test,
+                                 section_training,
+                                 section_mixtures,
+                                 section_architectures,
+                                 section_steps,
+                                 section_repeat_run,
+                                 NULL};
+static const section of_sweep[] = {section_ablation, section_repeat_sweep, NULL};
+
+/* A sweep has results.csv or sweep.yaml, a run its configuration. */
+static int is_sweep(const struct source *source) {
+    return source->results != NULL ||
+           (source->root != NULL && mn__yaml_get(source->root, "run") == NULL &&
+            mn__yaml_get(source->root, "axes") != NULL);
+}
+
+static int write_page(struct mn_cx *cx, struct source *source, FILE *out) {
+    struct page page = {.cx = cx, .arena = &source->arena, .out = out};
+    const int sweep = is_sweep(source);
+    const char *name = source_option(source, "run", "name");
+    const char *title = mn__arena_format(&source->arena, "%s%s", sweep ? "Ablation " : "",
+                                         sweep || name == NULL ? source->dir : name);
+    const char *subtitle = mn__arena_format(&source->arena, "Report of metanas %s on the %s %s",
+                                            MN__VERSION, sweep ? "sweep" : "run", source->dir);
+    if (title == NULL || subtitle == NULL) {
+        return no_memory(cx);
+    }
+    page_begin(&page, title, subtitle);
+    int status = MN_OK;
+    for (const section *s = sweep ? of_sweep : of_run; status == MN_OK && *s != NULL; s++) {
+        status = (*s)(&page, source);
+    }
+    page_end(&page);
+    return status;
+}
+
+static int write_report(struct mn_cx *cx, struct source *source, const char *path) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return no_memory(cx);
+    }
+    int status = write_page(cx, source, out);
+    const int failed = ferror(out);
+    if ((fclose(out) != 0 || failed) && status == MN_OK) {
+        status = no_memory(cx);
+    }
+    if (status == MN_OK) {
+        status = mn__file_replace(cx, path, text, length);
+    }
+    free(text);
+    return status;
+}
+
+static int run_report(struct mn_cx *cx, const struct arguments *arguments) {
+    struct source source = {0};
+    const char *dir = arguments->operand, *path = arguments->out;
+    int status = rundir_check(cx, dir);
+    if (status == MN_OK) {
+        status = source_read(cx, dir, &source);
+    }
+    if (status == MN_OK && source.config == NULL && source.results == NULL) {
+        status = mn_fail(cx, MN_IO,
+                         "%s: neither a run (config.resolved.yaml) nor a sweep (sweep.yaml, "
+                         "results.csv) is in it",
+                         dir);
+    }
+    if (status == MN_OK && path == NULL) {
+        status = rundir_file(cx, &source.arena, dir, "report.html", &path);
+    }
+    if (status == MN_OK) {
+        status = write_report(cx, &source, path);
+    }
+    if (status == MN_OK) {
+        printf("written to %s\n", path);
+    }
+    source_fini(&source);
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"out", "FILE", "the page (default: report.html in the directory)",
+     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
+};
+
+const struct command command_report = {
+    .name = "report",
+    .operand = "RUN",
+    .doc = "write a run or a sweep up as one HTML page",
+    .more = "The page needs no other file and no network. It draws what is there: metrics.jsonl,\n"
+            "architecture.csv, test.json, steps.csv, of a sweep results.csv.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_report,
+};
