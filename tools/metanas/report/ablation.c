@@ -47,10 +47,14 @@ static void bounds(const struct table *table, int64_t row, const struct interval
 
 enum { LABELS = 300, WIDTH = 780, ROW = 20, HEAD = 26, VALUES = 120 };
 
-/* A row's name: what stands before its first number that is no axis, joined. */
+/* A row's name: the first cells, which are the axes. */
 static void put_label(struct page *page, const struct table *table, int64_t row, int mean) {
+    const char *separator = "";
     for (int c = 0; c < mean && c < 3; c++) {
-        page_print(page, "%s%s", c > 0 ? ", " : "", table_cell(table, row, c));
+        if (table_cell(table, row, c)[0] != '\0') {
+            page_print(page, "%s%s", separator, table_cell(table, row, c));
+            separator = ", ";
+        }
     }
 }
 

@@ -20,7 +20,7 @@ static void list_input(struct page *page, const struct cell_input *input) {
 
 /* The drawing in words. */
 static void list_cell(struct page *page, const struct cell *cell) {
-    page_markup(page, "<details><summary>The ");
+    page_markup(page, "<details class=\"words\"><summary>The ");
     page_text(page, cell->type);
     page_markup(page, " cell in words</summary><table class=\"pairs\"><tbody>\n");
     for (int j = 0; j < cell->n_nodes; j++) {

@@ -223,7 +223,7 @@ static void put_weight(struct page *page, const struct table *table, int column)
 
 void heat_table(struct page *page, const struct heat *heat, const struct table *table) {
     const struct heat_edge *first = &heat->edges[0];
-    page_markup(page, "<details><summary>Weights of the ");
+    page_markup(page, "<details class=\"numbers\"><summary>Weights of the ");
     page_print(page, "%s cell at meta-epoch %g", heat->type,
                table_number(table, table->n_rows - 1, table_column(table, "meta_epoch")));
     page_markup(page, "</summary><div class=\"scroll\"><table class=\"sort\"><thead><tr>"

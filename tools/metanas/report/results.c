@@ -85,11 +85,13 @@ static const char *first_cell(const struct table *table, const char *name) {
 }
 
 static void steps_table(struct page *page, const struct table *table, const struct curve *curve) {
-    page_markup(page, "<details><summary>The numbers</summary><table class=\"sort\"><thead><tr>"
-                      "<th class=\"n\" scope=\"col\">step</th>"
-                      "<th class=\"n\" scope=\"col\">accuracy</th>"
-                      "<th class=\"n\" scope=\"col\">low</th>"
-                      "<th class=\"n\" scope=\"col\">high</th></tr></thead><tbody>\n");
+    page_markup(
+        page,
+        "<details class=\"numbers\"><summary>The numbers</summary><table class=\"sort\"><thead><tr>"
+        "<th class=\"n\" scope=\"col\">step</th>"
+        "<th class=\"n\" scope=\"col\">accuracy</th>"
+        "<th class=\"n\" scope=\"col\">low</th>"
+        "<th class=\"n\" scope=\"col\">high</th></tr></thead><tbody>\n");
     for (int i = 0; i < curve->n; i++) {
         page_markup(page,
                     "<tr><td class=\"n\">%g</td><td class=\"n\">%.2f%%</td>"
