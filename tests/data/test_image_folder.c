@@ -84,6 +84,9 @@ static void expect_split(struct store *s, int split) {
     assert_int_equal(s->info.min_samples[split], IMAGES);
     struct drawn d = store_draw(s, split, 3, 1, n, 2, 3);
     drawn_check(&d, n);
+    for (int i = 0; i < n; i++) {
+        store_expect_name(s, split, i, strchr(classes[of_split[split][i]], '/') + 1);
+    }
     for (int way = 0; way < n; way++) {
         unsigned seen = 0;
         for (int i = 0; i < IMAGES; i++) {
@@ -271,7 +274,12 @@ static void broken_later(void **state) {
     int32_t labels[2 * IMAGES];
     int64_t chosen[2];
     struct mn_episode_spec spec = {sizeof spec, MN_TEST, 2, 0, IMAGES, 0};
-    struct mn_episode episode = {sizeof episode, 0, images, labels, images, labels, chosen};
+    struct mn_episode episode = {.size = sizeof episode,
+                                 .support = images,
+                                 .support_labels = labels,
+                                 .query = images,
+                                 .query_labels = labels,
+                                 .classes = chosen};
     assert_int_equal(s.table->sample(s.unit.self, &s.mock.cx, &spec, &episode), MN_IO);
     mock_expect(&s.mock, MN_IO, NULL, "late.zip: test/newt/0.png: broken PNG file: it ends");
     store_close(&s);
@@ -287,8 +295,12 @@ static void no_memory(void **state) {
         int32_t labels[4];
         int64_t chosen[2];
         struct mn_episode_spec spec = {sizeof spec, MN_TEST, 2, 1, 1, 0};
-        struct mn_episode episode = {sizeof episode,         0,      images, labels,
-                                     images + 8 * 8 * 3 * 2, labels, chosen};
+        struct mn_episode episode = {.size = sizeof episode,
+                                     .support = images,
+                                     .support_labels = labels,
+                                     .query = images + 8 * 8 * 3 * 2,
+                                     .query_labels = labels,
+                                     .classes = chosen};
         open_set(&s, "tree");
         unit_int(&s.unit, "size", 8);
         s.mock.scratch_left = calls;

@@ -135,6 +135,12 @@ static void expect_classes(struct store *s, int split, int n, const struct origi
     }
     struct drawn d = store_draw(s, split, 0, 0, n, 1, DRAWINGS - 1);
     drawn_check(&d, n);
+    for (int i = 0; i < n; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s/rot%03d", names[expected[i].character],
+                 90 * expected[i].turns);
+        store_expect_name(s, split, i, name);
+    }
     for (int way = 0; way < n; way++) {
         const struct origin *e = &expected[d.episode.classes[way]];
         unsigned seen = 0;
