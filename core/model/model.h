@@ -78,6 +78,15 @@ int64_t mn__model_parameters(const struct mn_model *model, const uint8_t *keep);
 size_t mn__model_genotype(const struct mn_model *model, const uint8_t *keep, char *out,
                           size_t size);
 
+/* Weights out[n_w] of a fixed network from those of a pruned one. `to` is built like `from`, but
+ * each node has the operations that `keep` leaves, an edge each, in the order of the genotype; its
+ * norms have scale and shift. `mixture` are the weights of a pass with `keep`, after skipping
+ * (mn_outcome): they become part of the last norm of their candidate. MN_UNSUPPORTED where the
+ * networks differ, and where an identity, which has no norm, has another weight than 1. */
+int mn__model_extract(struct mn_cx *cx, const struct mn_model *from, const mn_real *w,
+                      const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
+                      mn_real *out);
+
 /* Mean entropy in nats of the operation and input mixtures at progress 1: out[0] op, out[1] in. */
 int mn__model_entropy(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
                       double out[2]);

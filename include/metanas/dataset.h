@@ -41,6 +41,15 @@ struct mn_episode {
                          NULL = not wanted. A dataset without `image` leaves it alone. */
 };
 
+/* An image file of a user's own, to be made like the images of the data set. */
+struct mn_picture {
+    uint32_t size;
+    int32_t channels, height, width; /* of the images that the network takes */
+    const char *name;                /* for messages */
+    const uint8_t *bytes;            /* the whole file */
+    int64_t n_bytes;
+};
+
 struct mn_dataset {
     uint32_t size;
     uint32_t reserved;
@@ -72,6 +81,12 @@ struct mn_dataset {
      * out[channels][height][width]. [worker] MN_IO, MN_NOMEM. */
     int (*image)(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t sample,
                  mn_real *out);
+
+    /* Optional. A user's own image, decoded and prepared as those of the data set, to
+     * out[channels][height][width]; options alone decide how, since it may be called without start.
+     * [setup] MN_IO with picture->name, MN_NOMEM. */
+    int (*picture)(const void *self, struct mn_cx *cx, const struct mn_picture *picture,
+                   mn_real *out);
 };
 
 #ifdef __cplusplus

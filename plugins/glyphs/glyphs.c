@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "../common/episode.h"
+#include "../imaging/ink.h"
 
 #include <stdio.h>
 
@@ -269,7 +270,8 @@ static const struct mn_dataset table = {.size = sizeof table,
                                         .sample = sample,
                                         .n_samples = n_samples,
                                         .class_name = class_name,
-                                        .image = image};
+                                        .image = image,
+                                        .picture = ink_picture};
 
 MN_PLUGIN("glyphs", "0.1.0",
           MN_UNIT(MN_DATASET, "glyphs", "procedural pen-stroke characters, no download needed",

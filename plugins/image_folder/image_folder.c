@@ -254,9 +254,13 @@ static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *
     return MN_OK;
 }
 
+static int64_t places_of(const struct image_folder *f) {
+    return (int64_t)f->width * f->height;
+}
+
 /* [height][width][channels] bytes to [channels][height][width] reals. */
-static void copy_planes(const struct image_folder *f, const uint8_t *in, mn_real *out) {
-    const int64_t places = (int64_t)f->width * f->height;
+static void copy_planes(const struct image_folder *f, int64_t places, const uint8_t *in,
+                        mn_real *out) {
     for (int64_t c = 0; c < f->channels; c++) {
         const double mean = f->mean.n > 0 ? f->mean.at[c] : 0;
         const double std = f->std.n > 0 ? f->std.at[c] : 1;
@@ -275,13 +279,13 @@ static int pool_image(const struct episode_pool *pool, struct mn_cx *cx, int spl
     const struct image_folder *f = pool->self;
     const int64_t file = folder_of(f, split, which)->first + number;
     if (f->pixels != NULL) {
-        copy_planes(f, f->pixels + (size_t)file * image_bytes(f), out);
+        copy_planes(f, places_of(f), f->pixels + (size_t)file * image_bytes(f), out);
         return MN_OK;
     }
     struct image loaded;
     const int status = load(f, cx, pool->work, file, &loaded);
     if (status == MN_OK) {
-        copy_planes(f, loaded.pixels, out);
+        copy_planes(f, places_of(f), loaded.pixels, out);
     }
     return status;
 }
@@ -323,6 +327,21 @@ static int64_t class_name(const void *self, int32_t split, int64_t which, char *
     return snprintf(out, size, "%.*s", (int)strcspn(class, "/"), class);
 }
 
+static int picture(const void *self, struct mn_cx *cx, const struct mn_picture *in, mn_real *out) {
+    const struct image_folder *f = self;
+    const struct source_file file = source_picture(in);
+    struct image_work work = {0};
+    struct image decoded, resized;
+    int status = image_decode(cx, &work, &file, (int32_t)f->channels, &decoded);
+    if (status == MN_OK) {
+        status = image_resize(cx, &work, &decoded, in->width, in->height, &resized);
+    }
+    if (status == MN_OK) {
+        copy_planes(f, (int64_t)in->width * in->height, resized.pixels, out);
+    }
+    return status;
+}
+
 static const struct mn_dataset table = {.size = sizeof table,
                                         .check = check,
                                         .start = start,
@@ -330,7 +349,8 @@ static const struct mn_dataset table = {.size = sizeof table,
                                         .sample = sample,
                                         .n_samples = n_samples,
                                         .class_name = class_name,
-                                        .image = image};
+                                        .image = image,
+                                        .picture = picture};
 
 MN_PLUGIN("image_folder", "0.1.0",
           MN_UNIT(MN_DATASET, "image_folder", "class folders of PNG or JPEG images",

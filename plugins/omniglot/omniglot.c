@@ -2,6 +2,7 @@
 #include "omniglot.h"
 
 #include "../common/episode.h"
+#include "../imaging/ink.h"
 
 #include <stdio.h>
 
@@ -119,7 +120,8 @@ static const struct mn_dataset table = {.size = sizeof table,
                                         .sample = sample,
                                         .n_samples = n_samples,
                                         .class_name = class_name,
-                                        .image = image};
+                                        .image = image,
+                                        .picture = ink_picture};
 
 MN_PLUGIN("omniglot", "0.1.0",
           MN_UNIT(MN_DATASET, "omniglot", "1623 handwritten characters of 50 alphabets",

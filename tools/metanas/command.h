@@ -53,7 +53,7 @@ struct command {
 };
 
 extern const struct command command_train, command_test, command_resume, command_validate,
-    command_genotype, command_report, command_probe, command_list, command_help;
+    command_genotype, command_report, command_adapt, command_probe, command_list, command_help;
 
 /* All commands in the order of the help; and the flags that each of them takes. */
 const struct command *const *commands(size_t *n);

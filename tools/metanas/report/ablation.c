@@ -161,8 +161,8 @@ static void put_table(struct page *page, const struct table *table, const uint8_
     page_markup(page, "</tbody></table></div>\n");
 }
 
-int section_ablation(struct page *page, const struct source *source) {
-    const struct table *table = source->results;
+int section_ablation(struct page *page, const struct record *record) {
+    const struct table *table = record->results;
     page_section(page, "ablation", "Ablation");
     if (table == NULL) {
         page_missing(page, "results.csv is not there yet: 'metanas sweep' writes it.");

@@ -42,24 +42,24 @@ static int draw_tasks(struct page *page, const struct genotypes *genotypes) {
     return status == MN_OK ? found_frequencies(page, genotypes) : status;
 }
 
-int section_architectures(struct page *page, const struct source *source) {
+int section_architectures(struct page *page, const struct record *record) {
     struct genotypes genotypes = {0};
-    int status = source->test != NULL
-                     ? genotypes_read(page->cx, "test.json", source->test, &genotypes)
+    int status = record->test != NULL
+                     ? genotypes_read(page->cx, "test.json", record->test, &genotypes)
                      : MN_OK;
-    if (status == MN_OK && (source->architecture != NULL || genotypes.n > 0)) {
+    if (status == MN_OK && (record->architecture != NULL || genotypes.n > 0)) {
         page_section(page, "architectures", "Architectures");
         page_markup(page, "<p>Solid lines are convolutions or several operations, dashed ones "
                           "pools, dotted ones the identity. Input 0 is the older one. The output "
                           "joins the nodes.</p>\n");
-        if (source->architecture != NULL) {
-            status = draw_meta(page, source->architecture);
+        if (record->architecture != NULL) {
+            status = draw_meta(page, record->architecture);
         }
         if (status == MN_OK && genotypes.n > 0) {
             status = draw_tasks(page, &genotypes);
         } else if (status == MN_OK) {
             page_missing(page, "The architectures of tasks: 'metanas test %s' finds them.",
-                         source->dir);
+                         record->dir);
         }
         page_section_end(page);
     }

@@ -10,14 +10,14 @@
 
 /* ---- series of metrics.jsonl -------------------------------------------------------------- */
 
-static int curve_of(struct page *page, const struct source *source, const char *kind,
+static int curve_of(struct page *page, const struct record *record, const char *kind,
                     const char *key, const char *name, struct curve *out) {
     double *x, *y;
     *out = (struct curve){.name = name};
     int status =
-        lines_series(page->cx, page->arena, &source->metrics, kind, "meta_epoch", &x, &out->n);
+        lines_series(page->cx, page->arena, &record->metrics, kind, "meta_epoch", &x, &out->n);
     if (status == MN_OK) {
-        status = lines_series(page->cx, page->arena, &source->metrics, kind, key, &y, &out->n);
+        status = lines_series(page->cx, page->arena, &record->metrics, kind, key, &y, &out->n);
     }
     if (status == MN_OK) {
         out->x = x;
@@ -27,11 +27,11 @@ static int curve_of(struct page *page, const struct source *source, const char *
 }
 
 /* The band y - half to y + half, `key` being the half width. */
-static int add_band(struct page *page, const struct source *source, const char *kind,
+static int add_band(struct page *page, const struct record *record, const char *kind,
                     const char *key, struct curve *curve) {
     double *half;
     int n;
-    const int status = lines_series(page->cx, page->arena, &source->metrics, kind, key, &half, &n);
+    const int status = lines_series(page->cx, page->arena, &record->metrics, kind, key, &half, &n);
     double *low = mn__arena_array(page->arena, (size_t)curve->n, sizeof *low);
     double *high = mn__arena_array(page->arena, (size_t)curve->n, sizeof *high);
     if (status != MN_OK || low == NULL || high == NULL) {
@@ -47,26 +47,26 @@ static int add_band(struct page *page, const struct source *source, const char *
 }
 
 /* A chart over meta-training; the mark is where the architecture begins to adapt. */
-static struct chart over_training(const struct source *source, const char *title,
+static struct chart over_training(const struct record *record, const char *title,
                                   const char *y_name) {
-    const double warm_up = source_number(source, "task_learner", "warm_up");
-    const double end = source_number(source, "run", "meta_epochs");
+    const double warm_up = record_number(record, "task_learner", "warm_up");
+    const double end = record_number(record, "run", "meta_epochs");
     return (struct chart){.title = title,
                           .x_name = "meta-epoch",
                           .y_name = y_name,
-                          .mark = warm_up > 0 && source->architecture != NULL ? round(warm_up * end)
+                          .mark = warm_up > 0 && record->architecture != NULL ? round(warm_up * end)
                                                                               : (double)NAN,
                           .mark_name = "architecture adapts"};
 }
 
 /* ---- loss and accuracy -------------------------------------------------------------------- */
 
-static int draw_loss(struct page *page, const struct source *source) {
-    struct chart chart = over_training(source, "Loss over meta-training", "cross entropy (nats)");
-    int status = curve_of(page, source, "train", "loss", "last task step", &chart.curves[0]);
+static int draw_loss(struct page *page, const struct record *record) {
+    struct chart chart = over_training(record, "Loss over meta-training", "cross entropy (nats)");
+    int status = curve_of(page, record, "train", "loss", "last task step", &chart.curves[0]);
     if (status == MN_OK) {
         status =
-            curve_of(page, source, "validation", "loss", "validation, pruned", &chart.curves[1]);
+            curve_of(page, record, "validation", "loss", "validation, pruned", &chart.curves[1]);
     }
     if (status == MN_OK) {
         chart.n = 2;
@@ -78,19 +78,19 @@ static int draw_loss(struct page *page, const struct source *source) {
     return status;
 }
 
-static int draw_accuracy(struct page *page, const struct source *source) {
-    struct chart chart = over_training(source, "Accuracy over meta-training", "accuracy");
+static int draw_accuracy(struct page *page, const struct record *record) {
+    struct chart chart = over_training(record, "Accuracy over meta-training", "accuracy");
     chart.percent = 1;
-    int status = curve_of(page, source, "train", "accuracy", "last task step", &chart.curves[0]);
+    int status = curve_of(page, record, "train", "accuracy", "last task step", &chart.curves[0]);
     if (status == MN_OK) {
-        status = curve_of(page, source, "validation", "accuracy_mean", "validation, pruned",
+        status = curve_of(page, record, "validation", "accuracy_mean", "validation, pruned",
                           &chart.curves[1]);
     }
     if (status == MN_OK) {
-        status = add_band(page, source, "validation", "accuracy_ci95", &chart.curves[1]);
+        status = add_band(page, record, "validation", "accuracy_ci95", &chart.curves[1]);
     }
     if (status == MN_OK) {
-        status = curve_of(page, source, "validation", "accuracy_before_prune", "before pruning",
+        status = curve_of(page, record, "validation", "accuracy_before_prune", "before pruning",
                           &chart.curves[2]);
     }
     if (status == MN_OK) {
@@ -100,22 +100,22 @@ static int draw_accuracy(struct page *page, const struct source *source) {
         page_figure_end(page,
                         "Accuracy. The band is the 95%% interval over %s validation tasks; batch "
                         "norm %s, seed %s.",
-                        source_option(source, "evaluation", "validation_tasks"),
-                        source_option(source, "evaluation", "batch_norm"),
-                        source_option(source, "run", "seed"));
+                        record_option(record, "evaluation", "validation_tasks"),
+                        record_option(record, "evaluation", "batch_norm"),
+                        record_option(record, "run", "seed"));
     }
     return status;
 }
 
-int section_training(struct page *page, const struct source *source) {
+int section_training(struct page *page, const struct record *record) {
     int status = MN_OK;
     page_section(page, "training", "Meta-training");
-    if (source->metrics.n == 0) {
+    if (record->metrics.n == 0) {
         page_missing(page, "metrics.jsonl has no lines yet.");
     } else {
         page_markup(page, "<div class=\"pair\">\n");
-        status = draw_loss(page, source);
-        status = status == MN_OK ? draw_accuracy(page, source) : status;
+        status = draw_loss(page, record);
+        status = status == MN_OK ? draw_accuracy(page, record) : status;
         page_markup(page, "</div>\n");
     }
     page_section_end(page);
@@ -124,12 +124,12 @@ int section_training(struct page *page, const struct source *source) {
 
 /* ---- entropy and temperature -------------------------------------------------------------- */
 
-static int draw_entropy(struct page *page, const struct source *source) {
+static int draw_entropy(struct page *page, const struct record *record) {
     struct chart chart =
-        over_training(source, "Mixture entropy over meta-training", "entropy (nats)");
-    int status = curve_of(page, source, "train", "entropy_op", "operations", &chart.curves[0]);
+        over_training(record, "Mixture entropy over meta-training", "entropy (nats)");
+    int status = curve_of(page, record, "train", "entropy_op", "operations", &chart.curves[0]);
     if (status == MN_OK) {
-        status = curve_of(page, source, "train", "entropy_in", "inputs", &chart.curves[1]);
+        status = curve_of(page, record, "train", "entropy_in", "inputs", &chart.curves[1]);
     }
     if (status == MN_OK) {
         chart.n = 2;
@@ -143,11 +143,11 @@ static int draw_entropy(struct page *page, const struct source *source) {
 
 /* Temperature of the mixer of a section over `steps` task steps, of which the architecture adapts
  * in the first `adapted` (Eq. 5); n = 0 where the mixer has none. */
-static int temperature(struct page *page, const struct source *source, const char *mixer,
+static int temperature(struct page *page, const struct record *record, const char *mixer,
                        double steps, double adapted, const char *name, struct curve *out) {
-    const double high = source_number(source, mixer, "t_max");
-    const double low = source_number(source, mixer, "t_min");
-    const char *course = source_option(source, mixer, "anneal");
+    const double high = record_number(record, mixer, "t_max");
+    const double low = record_number(record, mixer, "t_min");
+    const char *course = record_option(record, mixer, "anneal");
     *out = (struct curve){.name = name};
     if (!(steps >= 1 && steps < 1e6) || !(adapted >= 1) || !isfinite(high) || !isfinite(low) ||
         course == NULL || strcmp(course, "linear") != 0) {
@@ -171,14 +171,14 @@ static int temperature(struct page *page, const struct source *source, const cha
 }
 
 /* Whether both mixers follow one course. */
-static int same_course(const struct source *source) {
-    return source_number(source, "op_mixer", "t_max") ==
-               source_number(source, "input_mixer", "t_max") &&
-           source_number(source, "op_mixer", "t_min") ==
-               source_number(source, "input_mixer", "t_min");
+static int same_course(const struct record *record) {
+    return record_number(record, "op_mixer", "t_max") ==
+               record_number(record, "input_mixer", "t_max") &&
+           record_number(record, "op_mixer", "t_min") ==
+               record_number(record, "input_mixer", "t_min");
 }
 
-static int draw_temperature(struct page *page, const struct source *source) {
+static int draw_temperature(struct page *page, const struct record *record) {
     static const struct {
         const char *mixer, *steps, *fraction, *name, *shared;
     } of[CURVES] = {
@@ -186,7 +186,7 @@ static int draw_temperature(struct page *page, const struct source *source) {
         {"op_mixer", "test_steps", "test_adapt_fraction", "operations, test", "in evaluation"},
         {"input_mixer", "steps", "adapt_fraction", "inputs, training", NULL},
         {"input_mixer", "test_steps", "test_adapt_fraction", "inputs, test", NULL}};
-    const int same = same_course(source);
+    const int same = same_course(record);
     struct chart chart = {.title = "Temperature over a task",
                           .x_name = "task step",
                           .y_name = "temperature",
@@ -194,9 +194,9 @@ static int draw_temperature(struct page *page, const struct source *source) {
                           .n = same ? 2 : CURVES};
     int status = MN_OK, points = 0;
     for (int c = 0; status == MN_OK && c < chart.n; c++) {
-        const double steps = source_number(source, "task_learner", of[c].steps);
-        const double fraction = source_number(source, "task_learner", of[c].fraction);
-        status = temperature(page, source, of[c].mixer, steps, floor(fraction * steps + 0.5),
+        const double steps = record_number(record, "task_learner", of[c].steps);
+        const double fraction = record_number(record, "task_learner", of[c].fraction);
+        status = temperature(page, record, of[c].mixer, steps, floor(fraction * steps + 0.5),
                              same ? of[c].shared : of[c].name, &chart.curves[c]);
         points += chart.curves[c].n;
     }
@@ -214,37 +214,37 @@ static int draw_temperature(struct page *page, const struct source *source) {
 
 /* ---- the section -------------------------------------------------------------------------- */
 
-static int draw_heat(struct page *page, const struct source *source) {
+static int draw_heat(struct page *page, const struct record *record) {
     struct heat *heat;
-    const int status = heat_find(page->cx, page->arena, source->architecture, &heat);
-    if (status != MN_OK || heat == NULL || source->architecture->n_rows == 0) {
+    const int status = heat_find(page->cx, page->arena, record->architecture, &heat);
+    if (status != MN_OK || heat == NULL || record->architecture->n_rows == 0) {
         return status;
     }
     page_markup(page, "<h3>Weights by edge</h3>\n");
     for (; heat != NULL; heat = heat->next) {
         page_figure(page);
         page_markup(page, "<div class=\"scroll\">");
-        heat_draw(page, heat, source->architecture);
+        heat_draw(page, heat, record->architecture);
         page_markup(page, "</div>");
         page_figure_end(page,
                         "Weights of the operations on each edge of the %s cell over meta-training, "
                         "at the final temperature; under them the weight of the edge in its node.",
                         heat->type);
-        heat_table(page, heat, source->architecture);
+        heat_table(page, heat, record->architecture);
     }
     return MN_OK;
 }
 
-int section_mixtures(struct page *page, const struct source *source) {
-    if (source->architecture == NULL) {
+int section_mixtures(struct page *page, const struct record *record) {
+    if (record->architecture == NULL) {
         return MN_OK; /* nothing is searched */
     }
     page_section(page, "mixtures", "Mixtures");
     page_markup(page, "<div class=\"pair\">\n");
-    int status = draw_entropy(page, source);
-    status = status == MN_OK ? draw_temperature(page, source) : status;
+    int status = draw_entropy(page, record);
+    status = status == MN_OK ? draw_temperature(page, record) : status;
     page_markup(page, "</div>\n");
-    status = status == MN_OK ? draw_heat(page, source) : status;
+    status = status == MN_OK ? draw_heat(page, record) : status;
     page_section_end(page);
     return status;
 }

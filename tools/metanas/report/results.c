@@ -51,14 +51,14 @@ static void test_rows(struct page *page, const json_t *test) {
     page_row(page, "meta-epochs behind it", "%" PRId64, whole(test, "meta_epoch"));
 }
 
-int section_test(struct page *page, const struct source *source) {
+int section_test(struct page *page, const struct record *record) {
     page_section(page, "result", "Result");
-    if (source->test == NULL) {
+    if (record->test == NULL) {
         page_missing(page, "Not tested yet: 'metanas test %s' writes what belongs here.",
-                     source->dir);
+                     record->dir);
     } else {
         page_markup(page, "<table class=\"pairs\"><tbody>\n");
-        test_rows(page, source->test);
+        test_rows(page, record->test);
         page_markup(page,
                     "</tbody></table>\n<p>± is the half width of the 95%% interval of the mean "
                     "over tasks (Student's t); of the prune gap, of the paired "
@@ -101,8 +101,8 @@ static void steps_table(struct page *page, const struct table *table, const stru
     page_markup(page, "</tbody></table></details>\n");
 }
 
-int section_steps(struct page *page, const struct source *source) {
-    const struct table *table = source->steps;
+int section_steps(struct page *page, const struct record *record) {
+    const struct table *table = record->steps;
     if (table == NULL) {
         return MN_OK;
     }

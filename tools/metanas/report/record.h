@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef METANAS_REPORT_SOURCE_H
-#define METANAS_REPORT_SOURCE_H
+#ifndef METANAS_REPORT_RECORD_H
+#define METANAS_REPORT_RECORD_H
 
 /* The files of a run or sweep directory that a report is made from. */
 
@@ -8,7 +8,7 @@
 
 #include "config/yaml.h"
 
-struct source {
+struct record {
     const char *dir;
     const char *config;             /* text of config.resolved.yaml or sweep.yaml; NULL = none */
     struct mn__yaml *root;          /* the same as a tree, NULL = none */
@@ -23,14 +23,14 @@ struct source {
 
 /* Read what is there. A file that is missing is no error; one that cannot be read or has another
  * form is. */
-int source_read(struct mn_cx *cx, const char *dir, struct source *out);
-void source_fini(struct source *source);
+int record_read(struct mn_cx *cx, const char *dir, struct record *out);
+void record_fini(struct record *record);
 
 /* An option of the configuration, or NULL. */
-const char *source_option(const struct source *source, const char *section, const char *key);
+const char *record_option(const struct record *record, const char *section, const char *key);
 /* The same as a number; NAN where it is none. */
-double source_number(const struct source *source, const char *section, const char *key);
+double record_number(const struct record *record, const char *section, const char *key);
 /* Metadata of the checkpoint, or NULL. */
-const char *source_meta(const struct source *source, const char *key);
+const char *record_meta(const struct record *record, const char *key);
 
 #endif

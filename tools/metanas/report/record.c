@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source.h"
+#include "record.h"
 
 #include "../rundir.h"
 
@@ -14,7 +14,7 @@
 enum { MOST_CONFIG = 1 << 20 };
 
 /* DIR/NAME in *out, or NULL in it where there is no such file. */
-static int find(struct mn_cx *cx, struct source *s, const char *name, const char **out) {
+static int find(struct mn_cx *cx, struct record *s, const char *name, const char **out) {
     const int status = rundir_file(cx, &s->arena, s->dir, name, out);
     if (status == MN_OK && access(*out, F_OK) != 0) {
         *out = NULL;
@@ -22,7 +22,7 @@ static int find(struct mn_cx *cx, struct source *s, const char *name, const char
     return status;
 }
 
-static int read_config(struct mn_cx *cx, struct source *s, const char *name) {
+static int read_config(struct mn_cx *cx, struct record *s, const char *name) {
     uint8_t *bytes;
     size_t length;
     const char *path;
@@ -50,7 +50,7 @@ static int read_config(struct mn_cx *cx, struct source *s, const char *name) {
     return MN_OK;
 }
 
-static int read_table(struct mn_cx *cx, struct source *s, const char *name, struct table **out) {
+static int read_table(struct mn_cx *cx, struct record *s, const char *name, struct table **out) {
     const char *path;
     const int status = find(cx, s, name, &path);
     if (status != MN_OK || path == NULL) {
@@ -60,19 +60,19 @@ static int read_table(struct mn_cx *cx, struct source *s, const char *name, stru
     return *out != NULL ? table_read(cx, &s->arena, path, *out) : no_memory(cx);
 }
 
-static int read_lines(struct mn_cx *cx, struct source *s, const char *name, struct lines *out) {
+static int read_lines(struct mn_cx *cx, struct record *s, const char *name, struct lines *out) {
     const char *path;
     const int status = find(cx, s, name, &path);
     return status != MN_OK || path == NULL ? status : lines_read(cx, path, out);
 }
 
-static int read_test(struct mn_cx *cx, struct source *s) {
+static int read_test(struct mn_cx *cx, struct record *s) {
     const char *path;
     const int status = find(cx, s, "test.json", &path);
     return status != MN_OK || path == NULL ? status : rundir_json(cx, path, &s->test);
 }
 
-static int read_checkpoint(struct mn_cx *cx, struct source *s) {
+static int read_checkpoint(struct mn_cx *cx, struct record *s) {
     const char *path;
     int status = find(cx, s, "checkpoint.safetensors", &path);
     if (status != MN_OK || path == NULL) {
@@ -84,8 +84,8 @@ static int read_checkpoint(struct mn_cx *cx, struct source *s) {
     return status;
 }
 
-int source_read(struct mn_cx *cx, const char *dir, struct source *s) {
-    *s = (struct source){.dir = dir};
+int record_read(struct mn_cx *cx, const char *dir, struct record *s) {
+    *s = (struct record){.dir = dir};
     int status = read_config(cx, s, "config.resolved.yaml");
     if (status == MN_OK && s->config == NULL) {
         status = read_config(cx, s, "sweep.yaml");
@@ -111,7 +111,7 @@ int source_read(struct mn_cx *cx, const char *dir, struct source *s) {
     return status == MN_OK ? read_table(cx, s, "results.csv", &s->results) : status;
 }
 
-void source_fini(struct source *s) {
+void record_fini(struct record *s) {
     if (s->checkpoint != NULL) {
         mn__tensors_fini(s->checkpoint);
     }
@@ -121,19 +121,19 @@ void source_fini(struct source *s) {
     mn__arena_fini(&s->arena);
 }
 
-const char *source_option(const struct source *s, const char *section, const char *key) {
+const char *record_option(const struct record *s, const char *section, const char *key) {
     const struct mn__yaml *map = s->root != NULL ? mn__yaml_get(s->root, section) : NULL;
     const struct mn__yaml *value =
         map != NULL && map->kind == MN__YAML_MAP ? mn__yaml_get(map, key) : NULL;
     return value != NULL && value->kind == MN__YAML_SCALAR ? value->text : NULL;
 }
 
-double source_number(const struct source *s, const char *section, const char *key) {
-    const char *text = source_option(s, section, key);
+double record_number(const struct record *s, const char *section, const char *key) {
+    const char *text = record_option(s, section, key);
     double x;
     return text != NULL && mn__text_real(text, &x) ? x : (double)NAN;
 }
 
-const char *source_meta(const struct source *s, const char *key) {
+const char *record_meta(const struct record *s, const char *key) {
     return s->checkpoint != NULL ? mn__tensors_meta(s->checkpoint, key) : NULL;
 }
