@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "command.h"
 #include "extract.h"
 #include "pictures.h"
 #include "rundir.h"
@@ -191,11 +190,6 @@ static int write_network(struct mn_cx *cx, struct own *own) {
     if (status == MN_OK) {
         printf("written to %s; probabilities of the written network differ by %.1e at most\n",
                own->arguments->out, difference);
-    }
-    if (status == MN_OK && difference > 1e-3) {
-        mn_log(cx, MN_LOG_WARN,
-               "the written network is not the same: an identity that stayed "
-               "beside other operations has lost its mixture weight");
     }
     return status;
 }

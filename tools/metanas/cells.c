@@ -192,8 +192,9 @@ static void dot_state(const struct cell *cell, int state, FILE *out) {
     fprintf(out, "\"%s %d\"", cell->type, state);
 }
 
-static void dot_cell(const struct cell *cell, FILE *out) {
-    fprintf(out, "  subgraph \"cluster_%s\" {\n    label=\"%s cell\";\n", cell->type, cell->type);
+static void dot_cell(const struct cell *cell, const char *id, FILE *out) {
+    fprintf(out, "  subgraph \"cluster_%s\" {\n    id=\"%s_%s\"; label=\"%s cell\";\n", cell->type,
+            id, cell->type, cell->type);
     for (int s = 0; s < cell->n_nodes + 2; s++) {
         fputs("    ", out);
         dot_state(cell, s, out);
@@ -234,7 +235,7 @@ void cells_write_dot(const struct cells *cells, const char *id, FILE *out) {
             "  edge [color=\"#444444\", fontname=Helvetica, fontsize=8.5, arrowsize=0.5];\n",
             id);
     for (int i = cells->n - 1; i >= 0; i--) { /* dot puts the last one on top */
-        dot_cell(&cells->at[i], out);
+        dot_cell(&cells->at[i], id, out);
     }
     fputs("}\n", out);
 }

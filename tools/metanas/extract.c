@@ -162,6 +162,8 @@ static int mixture_of(struct mn_cx *cx, const struct extract *x, mn_real **out) 
 
 /* ---- check -------------------------------------------------------------------------------- */
 
+#define LARGEST 1e-3 /* rounding of float stays far below */
+
 static double largest_difference(const struct extract *x, const mn_real *logits) {
     const int32_t ways = x->task->ways;
     double largest = 0, a[2][1024];
@@ -192,7 +194,11 @@ static int compare(struct mn_cx *cx, const struct extract *x, const struct mn__e
     }
     mn__workspace_free(workspace);
     *difference = status == MN_OK ? largest_difference(x, outcome.logits) : 0;
-    return status;
+    return *difference <= LARGEST
+               ? status
+               : mn_fail(cx, MN_INTERNAL,
+                         "the fixed network gives other probabilities than the pruned one (by %g)",
+                         *difference);
 }
 
 int extract_write(struct mn_cx *cx, const struct arguments *arguments, const struct extract *x,
@@ -217,13 +223,13 @@ int extract_write(struct mn_cx *cx, const struct arguments *arguments, const str
                                    mixture, fixed.model, w);
     }
     if (status == MN_OK) {
+        status = compare(cx, x, &fixed, w, difference);
+    }
+    if (status == MN_OK) {
         status = write_config(cx, &arena, dir, &fixed);
     }
     if (status == MN_OK) {
         status = write_weights(cx, &arena, dir, &fixed, w);
-    }
-    if (status == MN_OK) {
-        status = compare(cx, x, &fixed, w, difference);
     }
     mn__experiment_close(&fixed);
     mn__arena_fini(&arena);

@@ -17,9 +17,10 @@ struct extract {
     const struct cells *cells;
 };
 
-/* Write DIR/network.yaml, a configuration of search space genotype, and DIR/network.safetensors,
- * its weights; then compute the query set with what was written. *difference is the largest
- * difference of a probability to those of the solution. MN_UNSUPPORTED for other search spaces. */
+/* Make the fixed network and compute the query set with it; write DIR/network.yaml, a configuration
+ * of search space genotype, and DIR/network.safetensors, its weights. *difference is the largest
+ * difference of a probability to those of the solution. MN_UNSUPPORTED for other search spaces and
+ * for mixtures that a fixed network cannot express. */
 int extract_write(struct mn_cx *cx, const struct arguments *arguments,
                   const struct extract *extract, const char *dir, double *difference);
 
