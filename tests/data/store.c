@@ -97,6 +97,21 @@ void store_ready(struct store *store) {
     }
 }
 
+int store_picture(struct store *store, const void *bytes, size_t n, int channels, int height,
+                  int width, mn_real *out) {
+    const struct mn_picture picture = {.size = sizeof picture,
+                                       .channels = channels,
+                                       .height = height,
+                                       .width = width,
+                                       .name = "mine/1.png",
+                                       .bytes = bytes,
+                                       .n_bytes = (int64_t)n};
+    assert_non_null(store->table->picture);
+    const int status = store->table->picture(store->unit.self, &store->mock.cx, &picture, out);
+    assert_int_equal(status, store->mock.status);
+    return status;
+}
+
 static void *filled(size_t n, size_t size) {
     void *at = malloc(n * size + 1);
     assert_non_null(at);
