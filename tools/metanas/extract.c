@@ -201,21 +201,23 @@ static int compare(struct mn_cx *cx, const struct extract *x, const struct mn__e
                          *difference);
 }
 
-int extract_write(struct mn_cx *cx, const struct arguments *arguments, const struct extract *x,
-                  const char *dir, double *difference) {
+/* A network in which nothing is searched is written as it is. */
+static int write_adapted(struct mn_cx *cx, struct mn__arena *arena, const struct extract *x,
+                         const char *dir) {
+    const int status = write_config(cx, arena, dir, x->experiment);
+    return status != MN_OK ? status
+                           : write_weights(cx, arena, dir, x->experiment, x->solution->at.w);
+}
+
+/* Make the fixed network, see that it is the same, write it. */
+static int write_pruned(struct mn_cx *cx, const struct arguments *arguments,
+                        struct mn__arena *arena, const struct extract *x, const char *dir,
+                        double *difference) {
     struct mn__experiment fixed = {0};
-    struct mn__arena arena = {0};
-    const struct mn__unit *space = &x->experiment->search_space.unit;
     mn_real *mixture = NULL, *w = NULL;
-    if (strcmp(space->plugin->name, "darts") != 0 || strcmp(space->unit->name, "darts") != 0) {
-        return mn_fail(cx, MN_UNSUPPORTED,
-                       "a network of search space %s cannot be written as a fixed one; only one "
-                       "of darts can",
-                       space->unit->name);
-    }
-    int status = open_fixed(cx, arguments, x, &arena, &fixed);
+    int status = open_fixed(cx, arguments, x, arena, &fixed);
     if (status == MN_OK) {
-        w = mn__arena_zeroed(&arena, (size_t)mn__model_dims(fixed.model)->n_w * sizeof *w);
+        w = mn__arena_zeroed(arena, (size_t)mn__model_dims(fixed.model)->n_w * sizeof *w);
         status = w != NULL ? mixture_of(cx, x, &mixture) : no_memory(cx);
     }
     if (status == MN_OK) {
@@ -226,12 +228,31 @@ int extract_write(struct mn_cx *cx, const struct arguments *arguments, const str
         status = compare(cx, x, &fixed, w, difference);
     }
     if (status == MN_OK) {
-        status = write_config(cx, &arena, dir, &fixed);
+        status = write_config(cx, arena, dir, &fixed);
     }
     if (status == MN_OK) {
-        status = write_weights(cx, &arena, dir, &fixed, w);
+        status = write_weights(cx, arena, dir, &fixed, w);
     }
     mn__experiment_close(&fixed);
+    return status;
+}
+
+int extract_write(struct mn_cx *cx, const struct arguments *arguments, const struct extract *x,
+                  const char *dir, double *difference) {
+    struct mn__arena arena = {0};
+    const struct mn__unit *space = &x->experiment->search_space.unit;
+    const int searched = mn__model_n_mixtures(x->experiment->model) > 0;
+    int status;
+    *difference = 0;
+    if (searched &&
+        (strcmp(space->plugin->name, "darts") != 0 || strcmp(space->unit->name, "darts") != 0)) {
+        return mn_fail(cx, MN_UNSUPPORTED,
+                       "a network of search space %s cannot be written as a fixed one; only one "
+                       "of darts can",
+                       space->unit->name);
+    }
+    status = searched ? write_pruned(cx, arguments, &arena, x, dir, difference)
+                      : write_adapted(cx, &arena, x, dir);
     mn__arena_fini(&arena);
     return status;
 }

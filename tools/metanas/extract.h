@@ -10,7 +10,7 @@
 
 /* What was found for a task. */
 struct extract {
-    const struct mn__experiment *experiment; /* of search space darts */
+    const struct mn__experiment *experiment; /* of search space darts, or nothing is searched */
     const char *config;                      /* its file */
     const struct mn_task *task;
     const struct mn__solution *solution; /* with logits */
@@ -18,7 +18,8 @@ struct extract {
 };
 
 /* Make the fixed network and compute the query set with it; write DIR/network.yaml, a configuration
- * of search space genotype, and DIR/network.safetensors, its weights. *difference is the largest
+ * of search space genotype, and DIR/network.safetensors, its weights. Where nothing is searched
+ * they are the run's own configuration and the adapted weights. *difference is the largest
  * difference of a probability to those of the solution. MN_UNSUPPORTED for other search spaces and
  * for mixtures that a fixed network cannot express. */
 int extract_write(struct mn_cx *cx, const struct arguments *arguments,
