@@ -67,15 +67,24 @@ holds 'and has the cells in words' grep -q 'The normal cell in words' bare.html
 
 # ---- accuracy by step, ablation ----
 
-cat >run/steps.csv <<'C'
-step,accuracy,low,high,tasks,batch_norm,seed
-0,0.2,0.1,0.3,77,support,5
-4,0.85,0.8,0.9,77,support,5
+cat >run/test-steps.csv <<'C'
+step,accuracy_mean,accuracy_ci95,accuracy_before_prune,parameters_mean
+0,0.2,0.1,0.25,1000
+4,0.85,0.05,0.875,900
 C
-works 'with steps.csv' report run
+works 'with test-steps.csv' report run
 holds 'a section for it' grep -q '<section id="steps">' $page
-holds 'with what was tested' grep -q 'interval over 77 tasks; batch norm support, seed 5\.' $page
-holds 'in words' grep -q 'mean over tasks: 20% at task step 0, 85% at 4; lowest 20% at 0, highest 85% at 4' $page
+holds 'with what was tested' grep -q 'interval over 6 tasks; batch norm transductive, seed 1\.' $page
+holds 'in words' grep -q 'pruned: 20% at task step 0, 85% at 4; lowest 20% at 0, highest 85% at 4' $page
+
+holds 'and as numbers' grep -q '<td class="n">4</td><td class="n">85.00%</td><td class="n">87.50%</td><td class="n">80.00 to 90.00%</td>' $page
+sed 's/step,/stop,/' run/test-steps.csv >wrong
+mv wrong run/test-steps.csv
+refused 'without its columns' 3 report run <<'T'
+metanas: run/test-steps.csv: lacks the column step, or accuracy with its interval
+T
+rm run/test-steps.csv
+works 'again' report run
 
 mkdir sweep
 printf 'base: smoke.yaml\naxes: {op_mixer.use: [softmax, soft_prune]}\nseeds: [1, 2]\n' >sweep/sweep.yaml

@@ -6,43 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- intervals ---------------------------------------------------------------------------- */
-
-/* Where a table has a mean with its 95% interval: X with X_ci95, or X_low and X_high. */
-struct interval {
-    int mean, half, low, high; /* columns, -1 = none */
-};
-
-static int column_with(const struct table *table, const char *name, size_t length,
-                       const char *ending) {
-    for (int i = 0; i < table->n_columns; i++) {
-        if (strncmp(table->names[i], name, length) == 0 &&
-            strcmp(table->names[i] + length, ending) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-static int find_interval(const struct table *table, int column, struct interval *out) {
-    const char *name = table->names[column];
-    const size_t whole = strlen(name), tail = strlen("_mean");
-    const size_t length =
-        whole > tail && strcmp(name + whole - tail, "_mean") == 0 ? whole - tail : whole;
-    *out = (struct interval){column, column_with(table, name, length, "_ci95"),
-                             column_with(table, name, length, "_low"),
-                             column_with(table, name, length, "_high")};
-    return out->half >= 0 || (out->low >= 0 && out->high >= 0);
-}
-
-static void bounds(const struct table *table, int64_t row, const struct interval *at,
-                   double out[2]) {
-    const double mean = table_number(table, row, at->mean);
-    const double half = table_number(table, row, at->half);
-    out[0] = at->half >= 0 ? mean - half : table_number(table, row, at->low);
-    out[1] = at->half >= 0 ? mean + half : table_number(table, row, at->high);
-}
-
 /* ---- the drawing -------------------------------------------------------------------------- */
 
 enum { LABELS = 300, WIDTH = 780, ROW = 20, HEAD = 26, VALUES = 120 };
@@ -59,12 +22,12 @@ static void put_label(struct page *page, const struct table *table, int64_t row,
 }
 
 static void draw_row(struct page *page, const struct table *table, int64_t row,
-                     const struct interval *at, const double range[2]) {
+                     const struct table_interval *at, const double range[2]) {
     const double y = HEAD + (double)row * ROW + ROW / 2.0;
     const double mean = table_number(table, row, at->mean);
     const double scale = (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
     double ends[2];
-    bounds(table, row, at, ends);
+    table_bounds(table, row, at, ends);
     page_markup(page, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LABELS - 10, y + 4);
     put_label(page, table, row, at->mean);
     page_markup(page,
@@ -90,12 +53,12 @@ static void draw_row(struct page *page, const struct table *table, int64_t row,
 }
 
 static void draw_intervals(struct page *page, const struct table *table,
-                           const struct interval *at) {
+                           const struct table_interval *at) {
     double range[2] = {INFINITY, -INFINITY};
     for (int64_t i = 0; i < table->n_rows; i++) {
         double ends[2];
         const double mean = table_number(table, i, at->mean);
-        bounds(table, i, at, ends);
+        table_bounds(table, i, at, ends);
         range[0] = fmin(range[0], isfinite(ends[0]) ? ends[0] : mean);
         range[1] = fmax(range[1], isfinite(ends[1]) ? ends[1] : mean);
     }
@@ -174,13 +137,11 @@ int section_ablation(struct page *page, const struct record *record) {
         return no_memory(page->cx);
     }
     for (int c = 0; c < table->n_columns; c++) {
-        struct interval at;
-        const char *name = table->names[c];
         numeric[c] = (uint8_t)is_number(table, c);
-        if ((strcmp(name, "accuracy") == 0 || strcmp(name, "accuracy_mean") == 0) &&
-            find_interval(table, c, &at)) {
-            draw_intervals(page, table, &at);
-        }
+    }
+    struct table_interval at;
+    if (table_find_interval(table, "accuracy", &at)) {
+        draw_intervals(page, table, &at);
     }
     put_table(page, table, numeric);
     page_section_end(page);

@@ -121,7 +121,7 @@ static void draw_mark(struct page *page, const struct chart *chart, const struct
     page_markup(page,
                 "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
                 "<text class=\"soft\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">",
-                x, x, TOP - 4, HEIGHT - BOTTOM, left ? x - 5 : x + 5, TOP + 6,
+                x, x, TOP - 12, HEIGHT - BOTTOM, left ? x - 5 : x + 5, TOP - 5,
                 left ? "end" : "start");
     page_text(page, chart->mark_name);
     page_markup(page, "</text>\n");

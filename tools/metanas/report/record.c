@@ -106,7 +106,7 @@ int record_read(struct mn_cx *cx, const char *dir, struct record *s) {
         status = read_table(cx, s, "architecture.csv", &s->architecture);
     }
     if (status == MN_OK) {
-        status = read_table(cx, s, "steps.csv", &s->steps);
+        status = read_table(cx, s, "test-steps.csv", &s->steps);
     }
     return status == MN_OK ? read_table(cx, s, "results.csv", &s->results) : status;
 }

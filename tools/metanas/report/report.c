@@ -100,7 +100,7 @@ const struct command command_report = {
     .operand = "RUN",
     .doc = "write a run or a sweep up as one HTML page",
     .more = "The page needs no other file and no network. It draws what is there: metrics.jsonl,\n"
-            "architecture.csv, test.json, steps.csv, of a sweep results.csv.\n",
+            "architecture.csv, test.json, test-steps.csv, of a sweep results.csv.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_report,

@@ -70,64 +70,90 @@ int section_test(struct page *page, const struct record *record) {
 
 /* ---- accuracy by adaptation step ---------------------------------------------------------- */
 
-static double *column(struct page *page, const struct table *table, const char *name) {
-    const int at = table_column(table, name);
-    double *out = mn__arena_array(page->arena, (size_t)table->n_rows, sizeof *out);
-    for (int64_t i = 0; out != NULL && i < table->n_rows; i++) {
-        out[i] = table_number(table, i, at);
+/* A curve of a column over `step`, with its interval where `at` is not NULL. */
+static int curve_of(struct page *page, const struct table *table, const char *name, int column,
+                    const struct table_interval *at, struct curve *out) {
+    const size_t n = (size_t)table->n_rows;
+    const int step = table_column(table, "step");
+    double *x = mn__arena_array(page->arena, n, sizeof *x);
+    double *y = mn__arena_array(page->arena, n, sizeof *y);
+    double *low = mn__arena_array(page->arena, n, sizeof *low);
+    double *high = mn__arena_array(page->arena, n, sizeof *high);
+    if (!x || !y || !low || !high) {
+        return no_memory(page->cx);
     }
-    return out;
+    for (int64_t i = 0; i < table->n_rows; i++) {
+        double ends[2] = {(double)NAN, (double)NAN};
+        if (at != NULL) {
+            table_bounds(table, i, at, ends);
+        }
+        x[i] = table_number(table, i, step);
+        y[i] = table_number(table, i, column);
+        low[i] = ends[0];
+        high[i] = ends[1];
+    }
+    *out = (struct curve){name, (int)n, x, y, at != NULL ? low : NULL, at != NULL ? high : NULL};
+    return MN_OK;
 }
 
-static const char *first_cell(const struct table *table, const char *name) {
-    const int at = table_column(table, name);
-    return at >= 0 && table->n_rows > 0 ? table_cell(table, 0, at) : "unknown";
-}
-
-static void steps_table(struct page *page, const struct table *table, const struct curve *curve) {
-    page_markup(
-        page,
-        "<details class=\"numbers\"><summary>The numbers</summary><table class=\"sort\"><thead><tr>"
-        "<th class=\"n\" scope=\"col\">step</th>"
-        "<th class=\"n\" scope=\"col\">accuracy</th>"
-        "<th class=\"n\" scope=\"col\">low</th>"
-        "<th class=\"n\" scope=\"col\">high</th></tr></thead><tbody>\n");
-    for (int i = 0; i < curve->n; i++) {
-        page_markup(page,
-                    "<tr><td class=\"n\">%g</td><td class=\"n\">%.2f%%</td>"
-                    "<td class=\"n\">%.2f%%</td><td class=\"n\">%.2f%%</td></tr>\n",
-                    curve->x[i], 100 * curve->y[i], 100 * curve->low[i], 100 * curve->high[i]);
+static void steps_table(struct page *page, const struct chart *chart) {
+    page_markup(page, "<details class=\"numbers\"><summary>The numbers</summary>"
+                      "<table class=\"sort\"><thead><tr><th class=\"n\" scope=\"col\">step</th>");
+    for (int c = 0; c < chart->n; c++) {
+        page_markup(page, "<th class=\"n\" scope=\"col\">%s</th>", chart->curves[c].name);
+    }
+    page_markup(page, "<th class=\"n\" scope=\"col\">95%% interval</th></tr></thead><tbody>\n");
+    for (int i = 0; i < chart->curves[0].n; i++) {
+        page_markup(page, "<tr><td class=\"n\">%g</td>", chart->curves[0].x[i]);
+        for (int c = 0; c < chart->n; c++) {
+            page_markup(page, "<td class=\"n\">%.2f%%</td>", 100 * chart->curves[c].y[i]);
+        }
+        page_markup(page, "<td class=\"n\">%.2f to %.2f%%</td></tr>\n",
+                    100 * chart->curves[0].low[i], 100 * chart->curves[0].high[i]);
     }
     page_markup(page, "</tbody></table></details>\n");
 }
 
-int section_steps(struct page *page, const struct record *record) {
-    const struct table *table = record->steps;
-    if (table == NULL) {
-        return MN_OK;
-    }
+static int draw_steps(struct page *page, const struct record *record,
+                      const struct table_interval *at) {
+    const int before = table_column(record->steps, "accuracy_before_prune");
     struct chart chart = {.title = "Accuracy by adaptation step",
                           .x_name = "task step",
                           .y_name = "accuracy on the query set",
                           .percent = 1,
                           .mark = (double)NAN,
-                          .n = 1};
-    struct curve *curve = &chart.curves[0];
-    *curve = (struct curve){"mean over tasks",           (int)table->n_rows,
-                            column(page, table, "step"), column(page, table, "accuracy"),
-                            column(page, table, "low"),  column(page, table, "high")};
-    if (!curve->x || !curve->y || !curve->low || !curve->high) {
-        return no_memory(page->cx);
+                          .n = before >= 0 ? 2 : 1};
+    int status = curve_of(page, record->steps, "pruned", at->mean, at, &chart.curves[0]);
+    if (status == MN_OK && before >= 0) {
+        status = curve_of(page, record->steps, "before pruning", before, NULL, &chart.curves[1]);
     }
-    page_section(page, "steps", "Accuracy by adaptation step");
+    if (status != MN_OK) {
+        return status;
+    }
     page_figure(page);
     chart_write(page, &chart);
     page_figure_end(page,
-                    "Accuracy after so many steps of adaptation, with the 95%% interval over "
-                    "%s tasks; batch norm %s, seed %s.",
-                    first_cell(table, "tasks"), first_cell(table, "batch_norm"),
-                    first_cell(table, "seed"));
-    steps_table(page, table, curve);
-    page_section_end(page);
+                    "Accuracy after so many steps of adaptation, pruned there; the band is the "
+                    "95%% interval over %" PRId64 " tasks; batch norm %s, seed %" PRId64 ".",
+                    whole(record->test, "tasks"), text(record->test, "batch_norm"),
+                    whole(record->test, "seed"));
+    steps_table(page, &chart);
     return MN_OK;
+}
+
+int section_steps(struct page *page, const struct record *record) {
+    struct table_interval at;
+    if (record->steps == NULL || record->test == NULL) {
+        return MN_OK;
+    }
+    if (!table_find_interval(record->steps, "accuracy", &at) ||
+        table_column(record->steps, "step") < 0) {
+        return mn_fail(page->cx, MN_IO,
+                       "%s/test-steps.csv: lacks the column step, or accuracy with its interval",
+                       record->dir);
+    }
+    page_section(page, "steps", "Accuracy by adaptation step");
+    const int status = draw_steps(page, record, &at);
+    page_section_end(page);
+    return status;
 }

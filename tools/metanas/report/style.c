@@ -78,7 +78,7 @@ const char *const page_style[] = {
     ".cells .concat path { stroke: var(--soft); }",
     ".cells .concat polygon { stroke: var(--soft); fill: var(--soft); }",
     "@media print { body { max-width: none; padding: 0; font-size: 10pt; }",
-    "  figure, table, pre { break-inside: avoid; } h2, h3 { break-after: avoid; }",
+    "  figure, table, pre { break-inside: avoid; } h2, h3, section > p { break-after: avoid; }",
     "  pre { white-space: pre-wrap; } pre.long { break-inside: auto; }",
     "  th button::after { content: none; } .scroll { overflow: visible; }",
     "  details.numbers::details-content { content-visibility: visible; display: block; }",

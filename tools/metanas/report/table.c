@@ -129,6 +129,32 @@ double table_number(const struct table *table, int64_t row, int column) {
     return column >= 0 && mn__text_real(table_cell(table, row, column), &x) ? x : NAN;
 }
 
+static int column_with(const struct table *table, const char *name, const char *ending) {
+    const size_t n = strlen(name);
+    for (int i = 0; i < table->n_columns; i++) {
+        if (strncmp(table->names[i], name, n) == 0 && strcmp(table->names[i] + n, ending) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int table_find_interval(const struct table *table, const char *name, struct table_interval *out) {
+    const int plain = table_column(table, name);
+    *out = (struct table_interval){
+        plain >= 0 ? plain : column_with(table, name, "_mean"), column_with(table, name, "_ci95"),
+        column_with(table, name, "_low"), column_with(table, name, "_high")};
+    return out->mean >= 0 && (out->half >= 0 || (out->low >= 0 && out->high >= 0));
+}
+
+void table_bounds(const struct table *table, int64_t row, const struct table_interval *at,
+                  double ends[2]) {
+    const double mean = table_number(table, row, at->mean);
+    const double half = table_number(table, row, at->half);
+    ends[0] = at->half >= 0 ? mean - half : table_number(table, row, at->low);
+    ends[1] = at->half >= 0 ? mean + half : table_number(table, row, at->high);
+}
+
 /* ---- JSON lines --------------------------------------------------------------------------- */
 
 static int add_line(struct lines *lines, json_t *object) {

@@ -24,6 +24,18 @@ const char *table_cell(const struct table *table, int64_t row, int column);
 /* The cell as a number; NAN where it is none or the column is -1. */
 double table_number(const struct table *table, int64_t row, int column);
 
+/* Where a table has a mean with its interval: X or X_mean with X_ci95 (half width), or with X_low
+ * and X_high. Columns, -1 = none. */
+struct table_interval {
+    int mean, half, low, high;
+};
+
+/* The interval of X = `name`; 0 = there is none. */
+int table_find_interval(const struct table *table, const char *name, struct table_interval *out);
+/* Its ends in a row; NAN where they are not given. */
+void table_bounds(const struct table *table, int64_t row, const struct table_interval *at,
+                  double ends[2]);
+
 /* The objects of a file of JSON lines. For lines_fini, also after a failure. */
 struct lines {
     size_t n, room;
