@@ -65,6 +65,12 @@ holds 'it has the parameters that were told' [ "$told" -eq "$(awk '
     END { print sum }' names)" ]
 works 'the configuration is one' validate exact/network.yaml --shape 1,$size,$size
 
+works 'train with scale and shift in the cells' train smoke.yaml --out affine \
+    --set run.meta_epochs=4 --set task_learner.lr_w=0.1 \
+    --set 'search_space={use: darts, cells: 3, nodes: 2, channels: 4, affine: true, ops: [conv_3x3, dil_conv_5x5, avg_pool_3x3]}'
+works 'scale and shift move along' adapt affine --support mine --query ask --out moved
+holds 'the written network agrees' grep -Eq 'differ by [0-9.]+e-(0[4-9]|[1-9][0-9]) at most|differ by 0\.0e\+00 at most' out
+
 # An identity that is decided has weight 1 and can be written.
 works 'train plain DARTS' train smoke.yaml --out plain --set run.meta_epochs=2 \
     --set op_mixer.use=softmax --set input_mixer.use=sum --set 'search_space.ops=[skip_connect]'

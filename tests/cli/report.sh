@@ -58,6 +58,13 @@ if command -v dot >/dev/null; then
 else
     echo 'skipped: drawn cells, Graphviz is not installed'
 fi
+sed 's/"genotype": "normal: /"genotype": "nor<mal: /' run/test.json >other
+cp run/test.json saved
+mv other run/test.json
+works 'architectures of another form' report run --out other.html
+holds 'are shown as lines' grep -q '<pre>nor&lt;mal: ' other.html
+holds 'and not counted' grep -q 'Operations are not counted' other.html
+mv saved run/test.json
 mkdir none
 check
 PATH=$work/none "$METANAS" report run --out bare.html >out 2>err

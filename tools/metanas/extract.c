@@ -164,17 +164,22 @@ static int mixture_of(struct mn_cx *cx, const struct extract *x, mn_real **out) 
 
 #define LARGEST 1e-3 /* rounding of float stays far below */
 
-static double largest_difference(const struct extract *x, const mn_real *logits) {
+static int largest_difference(struct mn_cx *cx, const struct extract *x, const mn_real *logits,
+                              double *largest) {
     const int32_t ways = x->task->ways;
-    double largest = 0, a[2][1024];
-    for (int32_t i = 0; ways <= 1024 && i < x->task->query.n; i++) {
-        extract_probabilities(ways, x->solution->logits + (int64_t)i * ways, a[0]);
-        extract_probabilities(ways, logits + (int64_t)i * ways, a[1]);
+    double *a = mn_scratch(cx, 2 * (size_t)ways * sizeof *a);
+    *largest = 0;
+    if (a == NULL) {
+        return MN_NOMEM;
+    }
+    for (int32_t i = 0; i < x->task->query.n; i++) {
+        extract_probabilities(ways, x->solution->logits + (int64_t)i * ways, a);
+        extract_probabilities(ways, logits + (int64_t)i * ways, a + ways);
         for (int32_t k = 0; k < ways; k++) {
-            largest = fmax(largest, fabs(a[0][k] - a[1][k]));
+            *largest = fmax(*largest, fabs(a[k] - a[ways + k]));
         }
     }
-    return largest;
+    return MN_OK;
 }
 
 static int compare(struct mn_cx *cx, const struct extract *x, const struct mn__experiment *fixed,
@@ -193,12 +198,15 @@ static int compare(struct mn_cx *cx, const struct extract *x, const struct mn__e
         c->workspace = before;
     }
     mn__workspace_free(workspace);
-    *difference = status == MN_OK ? largest_difference(x, outcome.logits) : 0;
-    return *difference <= LARGEST
-               ? status
-               : mn_fail(cx, MN_INTERNAL,
-                         "the fixed network gives other probabilities than the pruned one (by %g)",
-                         *difference);
+    if (status == MN_OK) {
+        status = largest_difference(cx, x, outcome.logits, difference);
+    }
+    if (status == MN_OK && !(*difference <= LARGEST)) {
+        return mn_fail(cx, MN_INTERNAL,
+                       "the fixed network gives other probabilities than the pruned one (by %g)",
+                       *difference);
+    }
+    return status;
 }
 
 /* A network in which nothing is searched is written as it is. */

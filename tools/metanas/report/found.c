@@ -58,9 +58,23 @@ static int draw(struct page *page, const struct cell *cell) {
     return status;
 }
 
+/* A search space from elsewhere may have names of another form: its line is shown as it is. */
+static int put_line(struct page *page, const char *genotype, const char *caption) {
+    mn__cx_clear(page->cx);
+    page_figure(page);
+    page_markup(page, "<pre>");
+    page_text(page, genotype);
+    page_markup(page, "</pre>\n");
+    page_figure_end(page, "%s", caption);
+    return MN_OK;
+}
+
 int found_draw(struct page *page, const char *genotype, const char *caption) {
     struct cells cells;
     int status = cells_parse(page->cx, page->arena, "genotype", genotype, &cells);
+    if (status == MN_IO) {
+        return put_line(page, genotype, caption);
+    }
     if (status != MN_OK) {
         return status;
     }
@@ -181,6 +195,11 @@ int found_frequencies(struct page *page, const struct genotypes *genotypes) {
         struct cells cells;
         const int status =
             cells_parse(page->cx, page->arena, "test.json", genotypes->at[i].text, &cells);
+        if (status == MN_IO) {
+            mn__cx_clear(page->cx);
+            page_missing(page, "Operations are not counted: these lines are not made of cells.");
+            return MN_OK;
+        }
         if (status != MN_OK) {
             return status;
         }

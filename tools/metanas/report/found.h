@@ -8,7 +8,8 @@
 
 #include "../genotypes.h"
 
-/* One architecture: a drawing and a list for each cell. `caption` says whose. */
+/* One architecture: a drawing and a list for each cell, or the line itself where it has another
+ * form than cells_parse reads. `caption` says whose. */
 int found_draw(struct page *page, const char *genotype, const char *caption);
 
 /* How often each operation stayed in the cells of a type: the content of the paper's Figure 4 over
