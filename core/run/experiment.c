@@ -58,6 +58,10 @@ static const struct mn_opt evaluation_opts[] = {
               "statistics for query images: of the whole query batch, or of the support set"),
 };
 
+const char *mn__batch_norm_name(const struct mn__experiment *e) {
+    return norm_choices[e->evaluation.batch_norm];
+}
+
 static const struct {
     const char *name;
     struct mn__options options;

@@ -77,6 +77,9 @@ int mn__experiment_open(struct mn__experiment *experiment, struct mn_cx *cx,
                         const struct mn__open *open);
 void mn__experiment_close(struct mn__experiment *experiment);
 
+/* evaluation.batch_norm as text. */
+const char *mn__batch_norm_name(const struct mn__experiment *experiment);
+
 /* Unit i of MN__KINDS, in the order dataset to meta_learner. */
 struct mn__instance *mn__experiment_unit(const struct mn__experiment *experiment, int i);
 

@@ -51,6 +51,24 @@ int mn__rundir_save(struct mn__rundir *d, const struct mn__experiment *e, struct
     return status;
 }
 
+int mn__rundir_save_best(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
+                         const struct mn__state *state, const struct mn__evaluation *v) {
+    char path[PATH_MAX], accuracy[40], interval[40], tasks[32];
+    const int status = in_dir(d, cx, "best.safetensors", path);
+    mn__text_from_real(v->accuracy_mean, accuracy, sizeof accuracy);
+    mn__text_from_real(v->accuracy_ci95, interval, sizeof interval);
+    snprintf(tasks, sizeof tasks, "%" PRId64, v->tasks);
+    const struct mn__meta extra[] = {
+        {"validation_accuracy", accuracy},
+        {"validation_ci95", interval},
+        {"validation_tasks", tasks},
+        {"validation_batch_norm", mn__batch_norm_name(e)},
+    };
+    return status != MN_OK
+               ? status
+               : mn__state_save(e, cx, path, state, sizeof extra / sizeof extra[0], extra);
+}
+
 /* ---- opening ------------------------------------------------------------------------------ */
 
 static int write_config(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx) {

@@ -25,5 +25,9 @@ void mn__rundir_close(struct mn__rundir *dir);
 /* Write the checkpoint, unless the one that is there holds this state. */
 int mn__rundir_save(struct mn__rundir *dir, const struct mn__experiment *experiment,
                     struct mn_cx *cx, const struct mn__state *state);
+/* Write best.safetensors: the state that `validation` was made with, and its accuracy. */
+int mn__rundir_save_best(struct mn__rundir *dir, const struct mn__experiment *experiment,
+                         struct mn_cx *cx, const struct mn__state *state,
+                         const struct mn__evaluation *validation);
 
 #endif

@@ -20,6 +20,7 @@ struct arguments {
     const char *operand; /* CONFIG, RUN or topic; NULL = not given */
     struct texts sets, plugin_dirs, query;
     const char *out, *state, *init, *shape, *svg, *support;
+    const char *steps, *episodes, *batch_norm;
     int32_t split; /* enum mn_split */
     int64_t tasks; /* 0 = as configured */
     int64_t meta_epoch;
@@ -53,7 +54,8 @@ struct command {
 };
 
 extern const struct command command_train, command_test, command_resume, command_validate,
-    command_genotype, command_report, command_adapt, command_probe, command_list, command_help;
+    command_genotype, command_report, command_adapt, command_episodes, command_sweep, command_probe,
+    command_list, command_help;
 
 /* All commands in the order of the help; and the flags that each of them takes. */
 const struct command *const *commands(size_t *n);
