@@ -41,6 +41,11 @@ works 'of a task' genotype run --task 0
 grep -v '^#' out >cells
 same 'is that of the test of this task' expected cells
 works 'of another task' genotype run --task 1
+works 'of the best state' genotype run --task 0 --state best
+cp run/best.safetensors elsewhere.safetensors
+cp out best
+works 'a state by its file' genotype run --task 0 --state elsewhere.safetensors
+same 'the same' best out
 works 'of the meta-architecture' genotype run --meta
 grep -v '^#' out >cells
 tail -n 1 run/architecture.csv | sed 's/.*,//' | as_yaml >expected

@@ -90,8 +90,12 @@ mv wrong run/test-steps.csv
 refused 'without its columns' 3 report run <<'T'
 metanas: run/test-steps.csv: lacks the column step, or accuracy with its interval
 T
-rm run/test-steps.csv
-works 'again' report run
+works 'a test with steps' test run --tasks 4 --steps 0,2,4 --state best --batch-norm support
+works 'its report' report run
+holds 'its command' grep -q '^metanas test run --tasks 4 --state best --steps 0,2,4 --batch-norm support$' $page
+holds 'its steps' [ "$(sed -n '/id="steps"/,/<\/section>/p' $page | grep -c '^<tr><td class="n">[024]<')" = 3 ]
+last=$(tail -n 1 run/test-steps.csv | cut -d, -f2)
+holds 'the last one' grep -q "<td class=\"n\">4</td><td class=\"n\">$(percent "$last")</td>" $page
 
 mkdir sweep
 printf 'base: smoke.yaml\naxes: {op_mixer.use: [softmax, soft_prune]}\nseeds: [1, 2]\n' >sweep/sweep.yaml

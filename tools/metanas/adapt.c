@@ -274,6 +274,8 @@ static const struct flag flags[] = {
      offsetof(struct arguments, support), FLAG_TEXT, 0},
     {"query", "DIR|FILE", "pictures to tell apart (required; may repeat)",
      offsetof(struct arguments, query), FLAG_TEXTS, 0},
+    {"state", "STATE", "last (default), best (of the validations) or a file",
+     offsetof(struct arguments, state), FLAG_TEXT, 0},
     {"out", "DIR", "write predictions, genotype and the pruned network there",
      offsetof(struct arguments, out), FLAG_TEXT, 'o'},
     {"set", "KEY=VALUE", "override an option: --set evaluation.batch_norm=support (may repeat)",

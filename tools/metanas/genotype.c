@@ -182,6 +182,8 @@ static const struct flag flags[] = {
      offsetof(struct arguments, task), FLAG_COUNT, 0},
     {"meta", NULL, "those of the meta-architecture", offsetof(struct arguments, meta), FLAG_SWITCH,
      0},
+    {"state", "STATE", "last (default), best (of the validations) or a file",
+     offsetof(struct arguments, state), FLAG_TEXT, 0},
     {"svg", "FILE", "draw them into FILE as well (needs the program dot of Graphviz)",
      offsetof(struct arguments, svg), FLAG_TEXT, 0},
     {"dot", NULL, "print a Graphviz graph instead of YAML", offsetof(struct arguments, dot),

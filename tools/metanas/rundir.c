@@ -92,6 +92,25 @@ int rundir_json(struct mn_cx *cx, const char *path, json_t **out) {
                                   error.column, error.text);
 }
 
+int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
+                 const char **out) {
+    if (name == NULL || strcmp(name, "last") == 0) {
+        return rundir_file(cx, arena, dir, "checkpoint.safetensors", out);
+    }
+    if (strcmp(name, "best") != 0) {
+        *out = name;
+        return MN_OK;
+    }
+    const int status = rundir_file(cx, arena, dir, "best.safetensors", out);
+    if (status == MN_OK && access(*out, F_OK) != 0) {
+        return mn_fail(cx, MN_IO,
+                       "%s: there is none: the run has not been validated yet; --state last takes "
+                       "its last checkpoint",
+                       *out);
+    }
+    return status;
+}
+
 /* The shape of the images from the checkpoint; 0 channels in one of before it was noted there. */
 static int image_shape(struct mn_cx *cx, const char *checkpoint, int shape[3]) {
     struct mn__tensors file;
@@ -115,7 +134,7 @@ int rundir_open(struct mn_cx *cx, const struct arguments *arguments, const char 
     int shape[3];
     int status = rundir_file(cx, &arena, dir, "config.resolved.yaml", &config);
     if (status == MN_OK) {
-        status = rundir_file(cx, &arena, dir, "checkpoint.safetensors", &checkpoint);
+        status = rundir_state(cx, &arena, dir, arguments->state, &checkpoint);
     }
     if (status == MN_OK && (open.flags & MN__OPEN_NO_DATA) != 0) {
         status = image_shape(cx, checkpoint, shape);

@@ -22,8 +22,13 @@ int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, cons
 /* A JSON file of it, `path` as from rundir_file. For json_decref. A missing file is an error that
  * names the command that makes it. */
 int rundir_json(struct mn_cx *cx, const char *path, json_t **out);
-/* Its configuration and checkpoint, made ready. With MN__OPEN_NO_DATA in more->flags the data is
- * left alone where the checkpoint tells the shape of its images; `more` may be NULL. */
+/* The file behind --state: "last" (as NULL) or "best" of the run, or a file of its own. MN_IO where
+ * the best one is not there. */
+int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
+                 const char **out);
+/* Its configuration and the state of arguments->state, made ready. With MN__OPEN_NO_DATA in
+ * more->flags the data is left alone where the checkpoint tells the shape of its images; `more` may
+ * be NULL. */
 int rundir_open(struct mn_cx *cx, const struct arguments *arguments, const char *dir,
                 const struct mn__open *more, struct mn__experiment *experiment,
                 struct mn__state *state);

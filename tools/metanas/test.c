@@ -5,7 +5,6 @@
 #include "base/text.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* "0,1,5,10": ascending counts. */
 static int parse_steps(struct mn_cx *cx, struct mn__arena *arena, const char *text,
@@ -34,26 +33,6 @@ static int parse_steps(struct mn_cx *cx, struct mn__arena *arena, const char *te
     out->steps = steps;
     out->n_steps = (int)room;
     return MN_OK;
-}
-
-/* The file behind --state. */
-static int find_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
-                      struct test_plan *plan) {
-    if (strcmp(plan->state_name, "last") == 0) {
-        return rundir_file(cx, arena, dir, "checkpoint.safetensors", &plan->state);
-    }
-    if (strcmp(plan->state_name, "best") != 0) {
-        plan->state = plan->state_name;
-        return MN_OK;
-    }
-    const int status = rundir_file(cx, arena, dir, "best.safetensors", &plan->state);
-    if (status == MN_OK && access(plan->state, F_OK) != 0) {
-        return mn_fail(cx, MN_IO,
-                       "%s: there is none: the run has not been validated yet; --state last takes "
-                       "its last checkpoint",
-                       plan->state);
-    }
-    return status;
 }
 
 /* --batch-norm is short for an assignment; every flag left room for one. */
@@ -110,7 +89,7 @@ static int read_command(struct mn_cx *cx, struct mn__arena *arena, struct argume
         status = parse_steps(cx, arena, arguments->steps, &plan->what);
     }
     if (status == MN_OK) {
-        status = find_state(cx, arena, arguments->operand, plan);
+        status = rundir_state(cx, arena, arguments->operand, plan->state_name, &plan->state);
     }
     if (status == MN_OK && arguments->episodes != NULL) {
         status = mn__episodes_read(cx, arguments->episodes, episodes);

@@ -24,20 +24,43 @@ static void put_word(struct page *page, const char *word) {
 
 /* ---- commands ----------------------------------------------------------------------------- */
 
+static void put_flag(struct page *page, const char *flag, const char *value) {
+    page_print(page, " --%s ", flag);
+    put_word(page, value);
+}
+
+/* --steps 0,5,10 */
+static void put_steps(struct page *page, const json_t *steps) {
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        page_print(page, "%s%" PRId64, i > 0 ? "," : " --steps ",
+                   (int64_t)json_integer_value(json_object_get(json_array_get(steps, i), "step")));
+    }
+}
+
+/* The flags that differ from their defaults. */
 static void put_test(struct page *page, const struct record *record) {
     const json_t *test = record->test;
     const char *split = json_string_value(json_object_get(test, "split"));
     const char *norm = json_string_value(json_object_get(test, "batch_norm"));
+    const char *state = json_string_value(json_object_get(test, "state"));
+    const char *episodes = json_string_value(json_object_get(test, "episodes_file"));
     const char *usual = record_option(record, "evaluation", "batch_norm");
     page_markup(page, "metanas test ");
     put_word(page, record->dir);
     page_markup(page, " --tasks %" PRId64,
                 (int64_t)json_integer_value(json_object_get(test, "tasks")));
     if (split != NULL && strcmp(split, "test") != 0) {
-        page_print(page, " --split %s", split);
+        put_flag(page, "split", split);
     }
+    if (episodes != NULL) {
+        put_flag(page, "episodes", episodes);
+    }
+    if (state != NULL && strcmp(state, "last") != 0) {
+        put_flag(page, "state", state);
+    }
+    put_steps(page, json_object_get(test, "steps"));
     if (norm != NULL && usual != NULL && strcmp(norm, usual) != 0) {
-        page_print(page, " --set evaluation.batch_norm=%s", norm);
+        put_flag(page, "batch-norm", norm);
     }
     page_markup(page, "\n");
 }

@@ -36,8 +36,8 @@ static void parameters_row(struct page *page, const json_t *test) {
 static void test_rows(struct page *page, const json_t *test) {
     page_row(page, "accuracy", "%.2f%% ± %.2f%%", 100 * number(test, "accuracy_mean"),
              100 * number(test, "accuracy_ci95"));
-    page_row(page, "before the hard pruning", "%.2f%%",
-             100 * number(test, "accuracy_before_prune"));
+    page_row(page, "before the hard pruning", "%.2f%% ± %.2f%%",
+             100 * number(test, "accuracy_before_prune"), 100 * number(test, "before_prune_ci95"));
     page_row(page, "prune gap", "%.2f%% ± %.2f%%", 100 * number(test, "prune_gap"),
              100 * number(test, "prune_gap_ci95"));
     parameters_row(page, test);
@@ -48,7 +48,8 @@ static void test_rows(struct page *page, const json_t *test) {
              whole(test, "queries"), text(test, "split"));
     page_row(page, "batch norm on query images", "%s", text(test, "batch_norm"));
     page_row(page, "seed", "%" PRId64, whole(test, "seed"));
-    page_row(page, "meta-epochs behind it", "%" PRId64, whole(test, "meta_epoch"));
+    page_row(page, "state", "%s, after %" PRId64 " meta-epochs", text(test, "state"),
+             whole(test, "meta_epoch"));
 }
 
 int section_test(struct page *page, const struct record *record) {
