@@ -72,6 +72,11 @@ holds 'a report without Graphviz' [ $? -eq 0 ]
 holds 'says that it does not draw' grep -q 'Not drawn: the program dot of Graphviz is not installed' bare.html
 holds 'and has the cells in words' grep -q 'The normal cell in words' bare.html
 
+works 'train a fixed network' train smoke.yaml --out fixed --set run.meta_epochs=1 \
+    --set "search_space={use: genotype, file: $SOURCE/configs/genotypes/metanas-omniglot.yaml, channels: 4}"
+works 'its report' report fixed
+holds 'has its cells' grep -q '<tr><th scope="row">node 2</th><td>dil_conv_3x3 from input 0<br>conv_1x5_5x1 from node 0</td>' fixed/report.html
+
 # ---- accuracy by step, ablation ----
 
 cat >run/test-steps.csv <<'C'

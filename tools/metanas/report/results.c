@@ -33,13 +33,21 @@ static void parameters_row(struct page *page, const json_t *test) {
              mn__text_count(whole(test, "parameters_max"), high, sizeof high));
 }
 
+/* A share with its interval, where that is given. */
+static void share_row(struct page *page, const char *name, const json_t *test, const char *key,
+                      const char *half_key) {
+    const double half = number(test, half_key);
+    if (isfinite(half)) {
+        page_row(page, name, "%.2f%% ± %.2f%%", 100 * number(test, key), 100 * half);
+    } else {
+        page_row(page, name, "%.2f%%", 100 * number(test, key));
+    }
+}
+
 static void test_rows(struct page *page, const json_t *test) {
-    page_row(page, "accuracy", "%.2f%% ± %.2f%%", 100 * number(test, "accuracy_mean"),
-             100 * number(test, "accuracy_ci95"));
-    page_row(page, "before the hard pruning", "%.2f%% ± %.2f%%",
-             100 * number(test, "accuracy_before_prune"), 100 * number(test, "before_prune_ci95"));
-    page_row(page, "prune gap", "%.2f%% ± %.2f%%", 100 * number(test, "prune_gap"),
-             100 * number(test, "prune_gap_ci95"));
+    share_row(page, "accuracy", test, "accuracy_mean", "accuracy_ci95");
+    share_row(page, "before the hard pruning", test, "accuracy_before_prune", "before_prune_ci95");
+    share_row(page, "prune gap", test, "prune_gap", "prune_gap_ci95");
     parameters_row(page, test);
     page_row(page, "tasks",
              "%" PRId64 ", %" PRId64 "-way %" PRId64 "-shot, %" PRId64
