@@ -62,13 +62,18 @@ enum mn__open_flag {
 };
 
 struct mn__open {
-    const char *config;             /* file */
+    const char *config;                       /* file */
+    const struct mn__assignment *assignments; /* made before those of `sets` */
+    int n_assignments;
     const char *const *sets;        /* --set assignments, NULL-terminated */
     const int *set_arguments;       /* their positions on the command line */
     const char *const *plugin_dirs; /* NULL-terminated or NULL */
     uint32_t flags;
-    const int *shape;  /* [channels, height, width] for MN__OPEN_NO_DATA, or NULL */
+    const int *shape; /* [channels, height, width] for MN__OPEN_NO_DATA, or NULL */
+    const struct mn_dataset_info *data; /* in place of `shape`: what this data set was found to hold
+                                           before; the tasks are checked against it */
     int64_t max_batch; /* largest batch besides the learner's own; 0 = from the task section */
+    int *n_faults;     /* receives the number of faults of the configuration; NULL = not wanted */
     FILE *faults;      /* where faults of the configuration are printed; NULL = standard error */
 };
 

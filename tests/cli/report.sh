@@ -128,6 +128,22 @@ refused 'no run' 3 report none <<'T'
 metanas: none: neither a run (config.resolved.yaml) nor a sweep (sweep.yaml, results.csv) is in it
 T
 
+cat >real.yaml <<'Y'
+base: smoke.yaml
+seeds: [1, 2]
+axes:
+  pruning:
+    darts: {op_mixer: {use: softmax}, input_mixer: {use: sum, k: 2}}
+    soft: {input_mixer.k: 2}
+Y
+works 'a sweep' sweep real.yaml --out real --set run.meta_epochs=2 --set evaluation.tasks=3
+works 'its report' report real
+holds 'three figures' [ "$(grep -c '<figcaption>' real/report.html)" = 3 ]
+mean=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "accuracy") c = i } NR == 3 { print $c }' real/results.csv)
+half=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "accuracy_ci95") c = i } NR == 3 { print $c }' real/results.csv)
+holds 'mean and interval in one cell' grep -q ">$(percent "$mean") ± $(percent "$half")</td>" real/report.html
+holds 'what was tested' grep -q 'Test: 3 tasks a seed, 5-way 1-shot' real/report.html
+
 # ---- in a browser ----
 
 browser=
@@ -162,8 +178,8 @@ holds 'a request would be' grep -q 'CONSOLE.*example.org' log
 cat >click.html <<'H'
 <script>
 const heads = document.querySelectorAll('table.sort thead button');
-const order = () => [...document.querySelectorAll('table.sort tbody tr')].map(r => r.cells[3].textContent);
-heads[3].click(); const up = order(); heads[3].click();
+const order = () => [...document.querySelectorAll('table.sort tbody tr')].map(r => r.cells[2].textContent);
+heads[2].click(); const up = order(); heads[2].click();
 document.title = up.join(' ') + '/' + order().join(' ');
 </script></body>
 H

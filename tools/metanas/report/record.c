@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_CONFIG = 1 << 20 };
+enum { MOST_TEXT = 1 << 20 };
 
 /* DIR/NAME in *out, or NULL in it where there is no such file. */
 static int find(struct mn_cx *cx, struct record *s, const char *name, const char **out) {
@@ -22,27 +22,31 @@ static int find(struct mn_cx *cx, struct record *s, const char *name, const char
     return status;
 }
 
-static int read_config(struct mn_cx *cx, struct record *s, const char *name) {
+static int read_text(struct mn_cx *cx, struct record *s, const char *name, const char **path,
+                     const char **out) {
     uint8_t *bytes;
     size_t length;
+    int status = find(cx, s, name, path);
+    if (status != MN_OK || *path == NULL) {
+        return status;
+    }
+    status = mn__file_read(cx, *path, MOST_TEXT, &bytes, &length);
+    if (status == MN_OK) {
+        *out = mn__arena_text(&s->arena, (const char *)bytes);
+        free(bytes);
+        status = *out != NULL ? MN_OK : no_memory(cx);
+    }
+    return status;
+}
+
+static int read_config(struct mn_cx *cx, struct record *s, const char *name) {
     const char *path;
-    int status = find(cx, s, name, &path);
+    const int status = read_text(cx, s, name, &path, &s->config);
     if (status != MN_OK || path == NULL) {
         return status;
     }
-    status = mn__file_read(cx, path, MOST_CONFIG, &bytes, &length);
-    if (status != MN_OK) {
-        return status;
-    }
     struct mn__faults faults = {.arena = &s->arena};
-    s->config = mn__arena_text(&s->arena, (const char *)bytes);
-    s->root = s->config != NULL
-                  ? mn__yaml_parse(&s->arena, path, s->config, strlen(s->config), &faults)
-                  : NULL;
-    free(bytes);
-    if (s->config == NULL) {
-        return no_memory(cx);
-    }
+    s->root = mn__yaml_parse(&s->arena, path, s->config, strlen(s->config), &faults);
     if (faults.count > 0) {
         mn__faults_print(&faults, stderr);
         return mn_fail(cx, MN_CONFIG, "%s: not a configuration", path);
@@ -107,6 +111,10 @@ int record_read(struct mn_cx *cx, const char *dir, struct record *s) {
     }
     if (status == MN_OK) {
         status = read_table(cx, s, "test-steps.csv", &s->steps);
+    }
+    if (status == MN_OK) {
+        const char *path;
+        status = read_text(cx, s, "results.txt", &path, &s->summary);
     }
     return status == MN_OK ? read_table(cx, s, "results.csv", &s->results) : status;
 }

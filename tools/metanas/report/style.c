@@ -40,7 +40,7 @@ const char *const page_style[] = {
     "tbody th { font-weight: 400; white-space: nowrap; } td.n, th.n { text-align: right; "
     "padding-left: .7rem; }",
     "table.pairs th { color: var(--soft); padding-right: 1.4rem; white-space: nowrap; }",
-    ".scroll { overflow-x: auto; }",
+    ".scroll { overflow-x: auto; } .sort td { white-space: nowrap; }",
     "th button { font: inherit; color: inherit; background: none; border: 0; padding: 0;",
     "  cursor: pointer; text-align: inherit; white-space: nowrap; }",
     "th button::after { content: ' \\2195'; color: var(--soft); }",
@@ -81,6 +81,7 @@ const char *const page_style[] = {
     "  figure, table, pre { break-inside: avoid; } h2, h3, section > p { break-after: avoid; }",
     "  pre { white-space: pre-wrap; } pre.long { break-inside: auto; }",
     "  th button::after { content: none; } .scroll { overflow: visible; }",
+    "  .scroll table { font-size: 8pt; } .sort th, .sort button { white-space: normal; }",
     "  details.numbers::details-content { content-visibility: visible; display: block; }",
     "  details.numbers { break-inside: avoid; } details.words { display: none; }",
     "  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }",
