@@ -71,6 +71,9 @@ static struct mn__assignment *read_set(struct reader *r, const struct mn__yaml *
 static void check_label(struct reader *r, const struct mn__sweep_axis *axis, int n,
                         struct mn__mark mark) {
     const char *label = axis->values[n].label;
+    if (label == NULL) {
+        return; /* a fault was added */
+    }
     const size_t length = strlen(label);
     if (length == 0 || length > MOST_LABEL || label[0] == '.' ||
         strspn(label, name_characters) != length) {
@@ -80,7 +83,7 @@ static void check_label(struct reader *r, const struct mn__sweep_axis *axis, int
                       label, MOST_LABEL);
     }
     for (int i = 0; i < n; i++) {
-        if (strcmp(axis->values[i].label, label) == 0) {
+        if (axis->values[i].label != NULL && strcmp(axis->values[i].label, label) == 0) {
             mn__fault_add(r->faults, mark,
                           "axis '%s' has two values '%s'; give them labels: a map of label: value",
                           axis->name, label);
@@ -88,7 +91,8 @@ static void check_label(struct reader *r, const struct mn__sweep_axis *axis, int
     }
 }
 
-/* The label of a value without one: KEY=VALUE with the last part of the key, or the plugin. */
+/* The label of a value without one: KEY=VALUE with the last part of the key, or the plugin. NULL =
+ * a fault was added. */
 static const char *derive_label(struct reader *r, const char *key, const struct mn__yaml *value) {
     const struct mn__yaml *use = mn__yaml_get(value, "use");
     const char *dot = strrchr(key, '.');
@@ -103,12 +107,15 @@ static const char *derive_label(struct reader *r, const char *key, const struct 
                       "a value of this kind needs a label: write the values of '%s' as a map of "
                       "label: value",
                       key);
-        return "?";
+        return NULL;
+    }
+    if (label == NULL) {
+        mn__fault_add(r->faults, value->mark, "no memory to read the sweep");
     }
     for (char *at = label; at != NULL && *at != '\0'; at++) {
         *at = strchr(name_characters, *at) != NULL ? *at : '-';
     }
-    return label != NULL ? label : "?";
+    return label;
 }
 
 static int is_key(const char *name) {

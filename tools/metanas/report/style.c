@@ -81,7 +81,8 @@ const char *const page_style[] = {
     "  figure, table, pre { break-inside: avoid; } h2, h3, section > p { break-after: avoid; }",
     "  pre { white-space: pre-wrap; } pre.long { break-inside: auto; }",
     "  th button::after { content: none; } .scroll { overflow: visible; }",
-    "  .scroll table { font-size: 8pt; } .sort th, .sort button { white-space: normal; }",
+    "  .scroll table { font-size: 7.5pt; } .sort th, .sort td, .sort button { white-space: normal; "
+    "}",
     "  details.numbers::details-content { content-visibility: visible; display: block; }",
     "  details.numbers { break-inside: avoid; } details.words { display: none; }",
     "  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }",
