@@ -62,6 +62,9 @@ struct mn__yaml *mn__yaml_parse(struct mn__arena *arena, const char *file, const
 struct mn__yaml *mn__yaml_parse_value(struct mn__arena *arena, const char *file, const char *text,
                                       struct mn__faults *faults);
 
+/* A deep copy, marks and all. NULL = no memory. */
+struct mn__yaml *mn__yaml_copy(struct mn__arena *arena, const struct mn__yaml *node);
+
 /* The value of `key` in a map, or NULL. */
 struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key);
 

@@ -106,6 +106,10 @@ const struct mn__mixture *mn__model_mixture(const struct mn_model *model, int i)
     return &model->mixtures[i];
 }
 
+int mn__model_holds(const struct mn_model *m, int i, int64_t choice, int item) {
+    return m->holds[i][choice * m->mixtures[i].n_items + item];
+}
+
 void mn__model_init(const struct mn_model *model, uint64_t seed, double alpha_std,
                     struct mn_point *out) {
     for (int i = 0; i < model->dims.n_w_segments; i++) {

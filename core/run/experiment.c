@@ -58,6 +58,10 @@ static const struct mn_opt evaluation_opts[] = {
               "statistics for query images: of the whole query batch, or of the support set"),
 };
 
+const char *mn__batch_norm_name(const struct mn__experiment *e) {
+    return norm_choices[e->evaluation.batch_norm];
+}
+
 static const struct {
     const char *name;
     struct mn__options options;
@@ -162,6 +166,9 @@ static int read_config(struct mn__experiment *e, const struct mn__open *open,
     if (e->root == NULL) {
         return 0;
     }
+    for (int i = 0; i < open->n_assignments; i++) {
+        mn__override_assign(&e->arena, e->root, &open->assignments[i], faults);
+    }
     for (int i = 0; open->sets != NULL && open->sets[i] != NULL; i++) {
         mn__override_apply(&e->arena, e->root, open->sets[i],
                            open->set_arguments != NULL ? open->set_arguments[i] : i + 1, faults);
@@ -176,6 +183,9 @@ static int read_config(struct mn__experiment *e, const struct mn__open *open,
 static int conclude(struct mn__experiment *e, struct mn_cx *cx, const struct mn__open *open,
                     const struct mn__faults *faults, int status) {
     mn__faults_print(faults, open->faults != NULL ? open->faults : stderr);
+    if (open->n_faults != NULL) {
+        *open->n_faults = faults->count;
+    }
     if (status != MN_OK) {
         return status;
     }
@@ -243,6 +253,14 @@ static int check_split(struct mn__experiment *e, struct mn_cx *cx, int split) {
     return MN_OK;
 }
 
+static int check_splits(struct mn__experiment *e, struct mn_cx *cx) {
+    int status = MN_OK;
+    for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
+        status = check_split(e, cx, split);
+    }
+    return status;
+}
+
 static int open_data(struct mn__experiment *e, struct mn_cx *cx) {
     const struct mn_dataset *table = &e->dataset.table.dataset;
     cx->where.seed = (uint64_t)e->run.seed;
@@ -255,10 +273,7 @@ static int open_data(struct mn__experiment *e, struct mn_cx *cx) {
     e->data.size = sizeof e->data;
     call = mn__call_begin(cx, &e->dataset);
     status = mn__call_end(&call, table->describe(e->dataset.self, cx, &e->data));
-    for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
-        status = check_split(e, cx, split);
-    }
-    return status;
+    return status != MN_OK ? status : check_splits(e, cx);
 }
 
 static void shape_data(struct mn__experiment *e, const int *shape) {
@@ -327,6 +342,9 @@ int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct
     if (status == MN_OK) {
         if ((open->flags & MN__OPEN_NO_DATA) == 0) {
             status = open_data(e, cx);
+        } else if (open->data != NULL) {
+            e->data = *open->data;
+            status = check_splits(e, cx);
         } else if (open->shape != NULL) {
             shape_data(e, open->shape);
         } else {

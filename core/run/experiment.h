@@ -63,13 +63,18 @@ enum mn__open_flag {
 };
 
 struct mn__open {
-    const char *config;             /* file */
+    const char *config;                       /* file */
+    const struct mn__assignment *assignments; /* made before those of `sets` */
+    int n_assignments;
     const char *const *sets;        /* --set assignments, NULL-terminated */
     const int *set_arguments;       /* their positions on the command line */
     const char *const *plugin_dirs; /* NULL-terminated or NULL */
     uint32_t flags;
-    const int *shape;  /* [channels, height, width] for MN__OPEN_NO_DATA, or NULL */
+    const int *shape; /* [channels, height, width] for MN__OPEN_NO_DATA, or NULL */
+    const struct mn_dataset_info *data; /* in place of `shape`: what this data set was found to hold
+                                           before; the tasks are checked against it */
     int64_t max_batch; /* largest batch besides the learner's own; 0 = from the task section */
+    int *n_faults;     /* receives the number of faults of the configuration; NULL = not wanted */
     FILE *faults;      /* where faults of the configuration are printed; NULL = standard error */
 };
 
@@ -77,6 +82,9 @@ struct mn__open {
 int mn__experiment_open(struct mn__experiment *experiment, struct mn_cx *cx,
                         const struct mn__open *open);
 void mn__experiment_close(struct mn__experiment *experiment);
+
+/* evaluation.batch_norm as text. */
+const char *mn__batch_norm_name(const struct mn__experiment *experiment);
 
 /* Unit i of MN__KINDS, in the order dataset to meta_learner. */
 struct mn__instance *mn__experiment_unit(const struct mn__experiment *experiment, int i);

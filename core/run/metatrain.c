@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/metatrain.h"
 
+#include "run/architecture.h"
 #include "run/episode.h"
 #include "run/progress.h"
 #include "run/rundir.h"
@@ -148,6 +149,13 @@ static int meta_epoch(struct training *t) {
 
 /* ---- metrics ------------------------------------------------------------------------------ */
 
+static int write_architecture(struct training *t) {
+    return mn__model_n_mixtures(t->e->model) == 0
+               ? MN_OK
+               : mn__architecture_write(&t->dir.architecture, t->e, t->cx, &t->state->meta,
+                                        t->state->meta_epoch);
+}
+
 static int write_log(struct training *t) {
     double *log = t->state->log, entropy[2];
     const size_t mark = mn__arena_mark(&mn__cx_of(t->cx)->scratch);
@@ -172,7 +180,7 @@ static int write_log(struct training *t) {
     }
     t->epoch_seconds = 0;
     memset(log, 0, sizeof t->state->log);
-    return status;
+    return status != MN_OK ? status : write_architecture(t);
 }
 
 static int write_validation(struct training *t, const struct mn__evaluation *v, double seconds) {
@@ -186,8 +194,7 @@ static int write_validation(struct training *t, const struct mn__evaluation *v, 
     mn__metrics_real(m, "accuracy_before_prune", v->before_mean);
     mn__metrics_real(m, "prune_gap", v->prune_gap);
     mn__metrics_real(m, "parameters_mean", v->parameters_mean);
-    mn__metrics_text(m, "batch_norm",
-                     t->e->evaluation.batch_norm == 1 ? "support" : "transductive");
+    mn__metrics_text(m, "batch_norm", mn__batch_norm_name(t->e));
     mn__metrics_int(m, "seed", t->e->run.seed);
     const int status = mn__metrics_end(m, t->cx);
     mn__metrics_begin(&t->dir.timing, "validation");
@@ -233,6 +240,16 @@ static int prune_meta(struct training *t) {
     return status;
 }
 
+/* The state as it was validated, before anything is cut from it. */
+static int keep_best(struct training *t, const struct mn__evaluation *v) {
+    if (v->accuracy_mean <= t->state->best) {
+        return MN_OK;
+    }
+    t->state->best = v->accuracy_mean;
+    t->state->best_epoch = t->state->meta_epoch;
+    return mn__rundir_save_best(&t->dir, t->e, t->cx, t->state, v);
+}
+
 static int validate(struct training *t) {
     struct mn__evaluation v;
     double prune_gap = 0;
@@ -246,8 +263,14 @@ static int validate(struct training *t) {
         t->progress.interval = v.accuracy_ci95;
         prune_gap = v.prune_gap;
     }
+    if (status == MN_OK) {
+        status = keep_best(t, &v);
+    }
     if (status == MN_OK && t->e->run.prune_meta && architecture_adapts(t)) {
         status = prune_meta(t);
+    }
+    if (status == MN_OK) {
+        status = write_architecture(t);
     }
     mn__evaluation_fini(&v);
     if (status == MN_OK) {
@@ -257,8 +280,7 @@ static int validate(struct training *t) {
                           " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
                           t->state->meta_epoch, 100 * t->progress.validation,
                           100 * t->progress.interval, t->e->evaluation.validation_tasks,
-                          t->e->evaluation.batch_norm == 1 ? "support" : "transductive",
-                          t->e->run.seed, 100 * prune_gap);
+                          mn__batch_norm_name(t->e), t->e->run.seed, 100 * prune_gap);
     }
     return status;
 }

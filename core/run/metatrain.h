@@ -21,6 +21,8 @@ struct mn__state {
     int loaded;         /* from a checkpoint */
     int64_t meta_epoch; /* done so far */
     int64_t evaluated;  /* meta-epoch of the last validation */
+    double best;        /* highest validation accuracy so far, -1 = none */
+    int64_t best_epoch; /* its meta-epoch; of equals the first */
     double
         log[4]; /* since the last metrics line: meta-epochs, sums of loss, accuracy, skip share */
     struct mn__arena arena;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/metatrain.h"
 
+#include "base/text.h"
 #include "run/origin.h"
 
 #include <inttypes.h>
@@ -59,6 +60,7 @@ static int start_meta_learner(const struct mn__experiment *e, struct mn_cx *cx,
 int mn__state_new(const struct mn__experiment *e, struct mn_cx *cx, struct mn__state *out) {
     const struct mn_dims *d = mn__model_dims(e->model);
     memset(out, 0, sizeof *out);
+    out->best = -1;
     out->meta.w = mn__arena_zeroed(&out->arena, (size_t)d->n_w * sizeof(mn_real));
     out->meta.a = mn__arena_zeroed(&out->arena, (size_t)d->n_a * sizeof(mn_real));
     out->learner = mn__arena_zeroed(&out->arena, (size_t)e->n_state * sizeof(mn_real));
@@ -174,18 +176,30 @@ static struct mn__tensor *list_all(const struct mn__experiment *e, const struct 
 static struct mn__meta *list_meta(const struct mn__experiment *e, const struct mn__state *state,
                                   const char *config, int n_extra, const struct mn__meta *extra,
                                   struct mn__arena *arena, int *n) {
-    const size_t most = (size_t)n_extra + 4 + MN__ORIGIN_ENTRIES;
+    const size_t most = (size_t)n_extra + 7 + MN__ORIGIN_ENTRIES;
     struct mn__meta *meta = mn__arena_array(arena, most, sizeof *meta);
     const char *epoch = mn__arena_format(arena, "%" PRId64, state->meta_epoch);
     const char *seed = mn__arena_format(arena, "%" PRId64, e->run.seed);
-    if (meta == NULL || epoch == NULL || seed == NULL || config == NULL) {
+    const char *shape = mn__arena_format(arena, "%" PRId32 ",%" PRId32 ",%" PRId32,
+                                         e->data.channels, e->data.height, e->data.width);
+    char best[40];
+    mn__text_from_real(state->best, best, sizeof best);
+    const char *best_accuracy = mn__arena_text(arena, best);
+    const char *best_epoch = mn__arena_format(arena, "%" PRId64, state->best_epoch);
+    if (meta == NULL || epoch == NULL || seed == NULL || shape == NULL || config == NULL ||
+        best_accuracy == NULL || best_epoch == NULL) {
         return NULL;
     }
     int m = 0;
     meta[m++] = (struct mn__meta){"format", FORMAT};
     meta[m++] = (struct mn__meta){"meta_epoch", epoch};
     meta[m++] = (struct mn__meta){"seed", seed};
+    meta[m++] = (struct mn__meta){"image_shape", shape};
     meta[m++] = (struct mn__meta){"config", config};
+    if (state->best >= 0) {
+        meta[m++] = (struct mn__meta){"best_accuracy", best_accuracy};
+        meta[m++] = (struct mn__meta){"best_meta_epoch", best_epoch};
+    }
     mn__origin_describe(e, meta + m);
     m += MN__ORIGIN_ENTRIES;
     for (int i = 0; i < n_extra; i++) {
@@ -297,6 +311,21 @@ static int load_log(struct loading *l, struct mn__state *state) {
     return MN_OK;
 }
 
+/* Checkpoints without a validation, and those of before this was noted, have no best one. */
+static int load_best(struct loading *l, struct mn__state *state) {
+    const char *accuracy = mn__tensors_meta(l->file, "best_accuracy");
+    const char *epoch = mn__tensors_meta(l->file, "best_meta_epoch");
+    if (accuracy == NULL && epoch == NULL) {
+        return MN_OK;
+    }
+    if (accuracy == NULL || epoch == NULL || !mn__text_real(accuracy, &state->best) ||
+        !mn__text_int(epoch, &state->best_epoch) || !(state->best >= 0 && state->best <= 1)) {
+        return mn_fail(l->cx, MN_IO, "%s: damaged: best_accuracy '%s' at best_meta_epoch '%s'",
+                       l->path, accuracy != NULL ? accuracy : "", epoch != NULL ? epoch : "");
+    }
+    return MN_OK;
+}
+
 static int load_all(const struct mn__experiment *e, struct loading *l, struct mn__state *out) {
     const char *format = mn__tensors_meta(l->file, "format");
     if (format == NULL || strcmp(format, FORMAT) != 0) {
@@ -309,6 +338,9 @@ static int load_all(const struct mn__experiment *e, struct loading *l, struct mn
     int status = visit_state(e, out, load_tensor, l);
     if (status == MN_OK) {
         status = load_log(l, out);
+    }
+    if (status == MN_OK) {
+        status = load_best(l, out);
     }
     out->loaded = 1;
     return status != MN_OK ? status : check_extra(l, e, out);

@@ -114,6 +114,7 @@ metanas: smoke.yaml: 3 faults; nothing was run
 T
 
 for config in "$SOURCE"/configs/*.yaml; do
+    grep -q '^base:' "$config" && continue # a sweep: sweep.sh
     check
     "$METANAS" validate "$config" --untimed >out 2>err
     code=$?
