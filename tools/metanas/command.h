@@ -26,7 +26,7 @@ struct arguments {
     int64_t meta_epoch;
     int64_t task; /* -1 = not given */
     double progress;
-    int json, tensors, learn, meta, training, quiet, verbose, help;
+    int json, tensors, untimed, learn, meta, training, quiet, verbose, help;
     int dot, most_frequent, list;
 };
 
