@@ -133,6 +133,18 @@ for signal in KILL TERM; do
     done
 done
 
+# ---- a budget in place of channels: what the configuration becomes hangs on the data ----
+
+cat >budget.yaml <<'Y'
+base: smoke.yaml
+set: {run.meta_epochs: 1}
+seeds: [1]
+axes: {search_space: [{use: darts, cells: 2, parameters: 2000}]}
+Y
+works 'a budget' sweep budget.yaml
+works 'again' sweep budget.yaml --list
+holds 'is the same run' grep -q 'done$' out
+
 # ---- what is refused ----
 
 refused 'another configuration' 2 sweep sweep.yaml --set task_learner.lr_w=0.1 <<'T'
