@@ -119,6 +119,11 @@ static int step_done(struct mn_cx *cx, int64_t step, double loss, double accurac
     return MN_OK;
 }
 
+static int step_rates(struct mn_cx *cx, int64_t step, struct mn_point *out) {
+    *out = toy_of(cx)->rates;
+    return MN_OK;
+}
+
 void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
     memset(toy, 0, sizeof *toy);
     toy->mock = mock;
@@ -140,6 +145,7 @@ void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
     mock->host.task_steps = task_steps;
     mock->host.task_batch = task_batch;
     mock->host.step_done = step_done;
+    mock->host.step_rates = step_rates;
 }
 
 void toy_forget_calls(struct toy *toy) {
