@@ -21,8 +21,8 @@ static int ask_rates(const struct mn__inner *inner, struct mn_cx *cx,
     struct mn__call call = mn__call_begin(cx, part->unit);
     const int status =
         mn__call_end(&call, table->rates(part->unit->self, cx, inner->e->model, step, &rates));
-    out->w = part->dims.n_w > 0 ? rates.w : out->w;
-    out->a = part->dims.n_a > 0 ? rates.a : out->a;
+    out->w = part->dims.n_w > 0 && rates.w != NULL ? inner->rates.w : out->w;
+    out->a = part->dims.n_a > 0 && rates.a != NULL ? inner->rates.a : out->a;
     return status;
 }
 

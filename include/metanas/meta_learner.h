@@ -38,8 +38,8 @@ struct mn_meta_learner {
      * (mn_own_delta); NULL = 0. [setup] */
     int64_t (*n_own)(const void *self, const struct mn_dims *dims);
     /* Optional. Factors of the updates of task step `step`, also in evaluation: out.w[n_w],
-     * out.a[n_a], filled with 1 before the call. NULL = 1 for all. Needs a task learner with
-     * `adjoint`. [worker] */
+     * out.a[n_a], filled with 1 before the call; set out->w or out->a to NULL for 1 everywhere.
+     * NULL = the same. Needs a task learner with `adjoint`. [worker] */
     int (*rates)(const void *self, struct mn_cx *cx, const struct mn_model *model, int64_t step,
                  struct mn_point *out);
 };

@@ -123,8 +123,8 @@ static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *mode
 
 /* ---- one step in reverse ------------------------------------------------------------------ */
 
-/* With u = gradient + decay w, b' = momentum b + u and w' = w - factor lr b': d_w becomes the
- * derivative with regard to w without what goes through the gradient; that is run->d_w. */
+/* Of u = gradient + decay w, b' = momentum b + u and w' = w - factor lr b': run->d_w becomes the
+ * derivative with regard to u. */
 static void step_adjoint(struct run *run, const struct mn_step *step, struct mn_adjoint *io) {
     const struct sgd *s = run->self;
     const mn_real *factors = run->rates.factors.w;
@@ -132,8 +132,8 @@ static void step_adjoint(struct run *run, const struct mn_step *step, struct mn_
     const double lr = lr_of(run);
     for (int64_t i = 0; i < run->dims.n_w; i++) {
         const double d_after = (double)io->d.w[i];
-        const double b = (double)run->d_w[i] + (old != NULL ? s->momentum * (double)old[i] : 0);
-        if (io->d_rates.w != NULL) {
+        if (io->d_rates.w != NULL) { /* the gradient was computed for this alone */
+            const double b = (double)run->d_w[i] + (old != NULL ? s->momentum * (double)old[i] : 0);
             io->d_rates.w[i] = (mn_real)(-d_after * lr * b);
         }
         const double factor = factors != NULL ? (double)factors[i] : 1;
@@ -186,7 +186,7 @@ static int adjoint(const void *self, struct mn_cx *cx, const struct mn_model *mo
     if (status == MN_OK) {
         status = batch_of(&run, task, step->step, &batch);
     }
-    if (status == MN_OK && (!first_order || io->d_rates.w != NULL)) {
+    if (status == MN_OK && io->d_rates.w != NULL) {
         status = gradient(&run, &step->before, &batch, step->step, &out);
     }
     if (status != MN_OK) {

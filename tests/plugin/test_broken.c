@@ -59,7 +59,7 @@ static void a_required_option_needs_no_default(void **state) {
     assert_ok(&cx.pub, mn__plugin_load(&cx.pub, module("required"), &plugin));
 }
 
-/* ABI 0.1, as in abi.h: a change there is meant to be seen here. */
+/* ABI 0.2, as in abi.h: a change there is meant to be seen here. */
 static void each_broken_plugin_has_its_message(void **state) {
     static const struct {
         const char *name;
