@@ -65,8 +65,12 @@ static int model_pass(struct mn_cx *cx, const struct mn_model *model, const stru
     assert_null(pass->stats);
     assert_true(batch->n >= 1 && pass->progress >= 0 && pass->progress <= 1);
     assert_true(toy->n_passes < TOY_CALLS);
-    toy->passes[toy->n_passes] =
-        (struct toy_pass){pass->flags, pass->progress, (double)batch->images[0], pass->step};
+    struct toy_pass *record = &toy->passes[toy->n_passes];
+    *record = (struct toy_pass){.flags = pass->flags,
+                                .progress = pass->progress,
+                                .image = (double)batch->images[0],
+                                .step = pass->step};
+    widen(TOY_W, at->w, record->w);
     if (toy->n_passes++ == toy->fail_pass) {
         return mn_fail(cx, MN_NUMERIC, "the loss is nan");
     }

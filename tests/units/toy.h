@@ -21,6 +21,7 @@ struct toy {
         uint32_t flags;
         double progress, image;
         int64_t step;
+        double w[TOY_W]; /* where */
     } passes[TOY_CALLS];
     struct toy_batch {
         int64_t step;
