@@ -24,7 +24,7 @@ struct arguments {
     int64_t tasks; /* 0 = as configured */
     int64_t meta_epoch;
     double progress;
-    int json, tensors, learn, meta, training, quiet, verbose, help;
+    int json, tensors, untimed, learn, meta, training, quiet, verbose, help;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
