@@ -23,17 +23,12 @@ static struct mn__mark option_mark(const struct mn__instance *unit, const char *
 
 static int service_bad_option(struct mn_cx *cx, const char *key, const char *format, va_list args) {
     const struct mn__instance *unit = mn__cx_of(cx)->unit;
-    char text[1024], place[512] = "";
+    char text[1024], place[512];
     vsnprintf(text, sizeof text, format, args);
     if (unit == NULL) {
         return mn_fail(cx, MN_CONFIG, "%s: %s", key, text);
     }
-    const struct mn__mark mark = option_mark(unit, key);
-    if (mark.line > 0) {
-        snprintf(place, sizeof place, "%s:%d:%d: ", mark.file, mark.line, mark.column);
-    } else if (mark.file != NULL) {
-        snprintf(place, sizeof place, "%s: ", mark.file);
-    }
+    mn__mark_text(option_mark(unit, key), place, sizeof place);
     return mn_fail(cx, MN_CONFIG, "%s%s: %s: %s", place, unit->label, key, text);
 }
 

@@ -31,33 +31,19 @@ static int end(void **state) {
 }
 
 static const char *in(const char *dir, const char *name) {
-    char both[300];
-    snprintf(both, sizeof both, "%s/%s", dir, name);
-    return folder_path(&trial.folder, both);
+    return trial_in(&trial, dir, name);
 }
 
 static int train(const char *dir, struct mn__state *state) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s", folder_path(&trial.folder, dir));
-    return mn__metatrain(&trial.e, trial.cx, state, path);
+    return trial_train(&trial, dir, state);
 }
 
 static int train_new(const char *dir) {
-    struct mn__state state;
-    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &state));
-    const int status = train(dir, &state);
-    mn__state_fini(&state);
-    return status;
+    return trial_train_new(&trial, dir);
 }
 
 static int resume(const char *dir) {
-    struct mn__state state;
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s", in(dir, "checkpoint.safetensors"));
-    assert_ok(trial.cx, mn__state_load(&trial.e, trial.cx, path, &state));
-    const int status = train(dir, &state);
-    mn__state_fini(&state);
-    return status;
+    return trial_resume(&trial, dir);
 }
 
 /* ---- the outer loop ----------------------------------------------------------------------- */
@@ -336,33 +322,8 @@ static void on_signal(int number) {
     mn__cancel(number);
 }
 
-static void check_same_tensors(const char *a, const char *b, const char *name) {
-    struct mn__tensors x, y;
-    assert_ok(trial.cx, mn__tensors_read(trial.cx, in(a, name), &x));
-    assert_ok(trial.cx, mn__tensors_read(trial.cx, in(b, name), &y));
-    assert_int_equal(x.n, y.n);
-    for (int i = 0; i < x.n; i++) {
-        const struct mn__tensor *t = mn__tensors_find(&y, x.tensors[i].name);
-        const size_t each = x.tensors[i].dtype == MN__F64 ? 8 : 4;
-        assert_non_null(t);
-        assert_int_equal(t->dtype, x.tensors[i].dtype);
-        assert_memory_equal(t->data, x.tensors[i].data,
-                            (size_t)mn__tensor_count(&x.tensors[i]) * each);
-    }
-    mn__tensors_fini(&x);
-    mn__tensors_fini(&y);
-}
-
 static void check_same(const char *a, const char *b) {
-    size_t n, m;
-    uint8_t *first = file_get(in(a, "metrics.jsonl"), &n);
-    uint8_t *second = file_get(in(b, "metrics.jsonl"), &m);
-    assert_int_equal(n, m);
-    assert_memory_equal(first, second, n);
-    free(first);
-    free(second);
-    check_same_tensors(a, b, "checkpoint.safetensors");
-    check_same_tensors(a, b, "best.safetensors");
+    trial_check_same(&trial, a, b);
 }
 
 /* A signal in meta-epoch 2: three meta-epochs a line, so that the line spans the break. */
