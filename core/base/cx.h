@@ -39,7 +39,7 @@ struct mn__cx {
     struct mn__inner *inner; /* the task that learners work on, or NULL (run/inner.h) */
     mn_real *own;            /* for mn_own_delta, or NULL */
     void *claiming;          /* struct mn__state while a meta learner starts, or NULL */
-    int quiet;      /* highest log level printed */
+    int quiet;               /* highest log level printed */
     mn__step_fn on_step;
     void *on_step_data;
 };

@@ -109,9 +109,10 @@ static int as_fault(struct mn_cx *cx, int status, struct mn__faults *faults) {
 }
 
 int mn__instance_init(struct mn__instance *instance, struct mn_cx *cx,
-                      struct mn__registry *registry, int kind, struct mn__yaml *section,
-                      const char *default_use, struct mn__mark mark, struct mn__faults *faults) {
-    const char *kind_name = mn__kind_name(kind);
+                      struct mn__registry *registry, int kind, const char *name,
+                      struct mn__yaml *section, const char *default_use, struct mn__mark mark,
+                      struct mn__faults *faults) {
+    const char *kind_name = name != NULL ? name : mn__kind_name(kind);
     struct mn__mark use_mark;
     memset(instance, 0, sizeof *instance);
     const char *use = use_of(section, default_use, section != NULL ? section->mark : mark,

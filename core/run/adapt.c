@@ -107,9 +107,9 @@ static int part_delta(const struct mn__experiment *e, struct mn_cx *cx,
     cx->where.adapts = all & part->owns;
     c->own = own_of(part, out);
     struct mn__call call = mn__call_begin(cx, part->unit);
-    int status = mn__call_end(
-        &call, part->unit->table.meta_learner.delta(part->unit->self, cx, e->model, task, meta,
-                                                    adapted, &whole.to));
+    int status =
+        mn__call_end(&call, part->unit->table.meta_learner.delta(part->unit->self, cx, e->model,
+                                                                 task, meta, adapted, &whole.to));
     c->own = NULL;
     cx->where.adapts = all;
     if (status == MN_OK) {
@@ -173,13 +173,11 @@ int mn__task_direction(const struct mn__experiment *e, struct mn_cx *cx, const s
 enum which { OF_W, OF_A, OF_OWN };
 
 static const mn_real *reals_of(const struct mn__direction *direction, enum which which) {
-    return which == OF_W   ? direction->to.w
-           : which == OF_A ? direction->to.a
-                           : direction->own;
+    return which == OF_W ? direction->to.w : which == OF_A ? direction->to.a : direction->own;
 }
 
-static void mean(int64_t n, int64_t count, const struct mn__direction *directions,
-                 enum which which, mn_real *out) {
+static void mean(int64_t n, int64_t count, const struct mn__direction *directions, enum which which,
+                 mn_real *out) {
     for (int64_t j = 0; j < count; j++) {
         double sum = 0;
         for (int64_t i = 0; i < n; i++) {
@@ -204,8 +202,7 @@ static int part_update(const struct mn__experiment *e, struct mn_cx *cx,
     c->own = own_of(part, step);
     struct mn__call call = mn__call_begin(cx, part->unit);
     const int status = mn__call_end(
-        &call,
-        part->unit->table.meta_learner.update(part->unit->self, cx, &whole.to, &step->to));
+        &call, part->unit->table.meta_learner.update(part->unit->self, cx, &whole.to, &step->to));
     c->own = NULL;
     if (status != MN_OK) {
         return status;

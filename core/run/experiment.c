@@ -124,7 +124,7 @@ static struct mn__yaml *unit_section(const struct mn__experiment *e, int i) {
     if (i < META_WEIGHTS || e->n_meta == 1) {
         return section;
     }
-    return mn__yaml_get(section, i == META_WEIGHTS ? "weights" : "architecture");
+    return mn__yaml_get(section, mn__meta_part_key(i - META_WEIGHTS));
 }
 
 static void check_sections(struct mn__experiment *e, struct mn__faults *faults) {
@@ -160,10 +160,7 @@ static void bind_sections(struct mn__experiment *e, struct mn__faults *faults) {
 static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__faults *faults) {
     const struct mn__yaml *meta = mn__yaml_get(e->root, mn__kind_name(MN_META_LEARNER));
     int status = MN_OK, first = MN_OK;
-    e->n_meta = mn__meta_is_apart(meta) ? 2 : 1;
-    if (e->n_meta > 1) {
-        mn__meta_check_apart(meta, faults);
-    }
+    mn__meta_parts_begin(e, meta, faults);
     for (int i = 0; i < mn__experiment_units(e); i++) {
         struct mn__yaml *section = unit_section(e, i);
         if (section != NULL && section->kind == MN__YAML_SCALAR) {
@@ -173,7 +170,7 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
             continue;
         }
         status = mn__instance_init(mn__experiment_unit(e, i), cx, e->registry, units[i].kind,
-                                   section, units[i].default_use,
+                                   mn__experiment_unit_section(e, i), section, units[i].default_use,
                                    (struct mn__mark){e->config_file, 0, 0}, faults);
         first = first != MN_OK ? first : status;
     }
@@ -424,7 +421,7 @@ static void write_unit(const struct mn__experiment *e, int i, FILE *out) {
         fprintf(out, "%s:\n", mn__kind_name(units[i].kind));
     }
     if (i >= META_WEIGHTS && e->n_meta > 1) {
-        fprintf(out, "  %s:\n", i == META_WEIGHTS ? "weights" : "architecture");
+        fprintf(out, "  %s:\n", mn__meta_part_key(i - META_WEIGHTS));
         indent = 4;
     }
     if (strcmp(u->plugin->name, u->unit->name) == 0) {

@@ -43,11 +43,11 @@ struct mn__evaluation_options {
 /* A meta learner and the parts of the meta point that it updates. */
 struct mn__meta_part {
     const struct mn__instance *unit;
-    uint32_t owns;                  /* enum mn_adapts */
-    const char *section;            /* "meta_learner", "meta_learner.weights" */
-    const char *prefix;             /* of the names of its state: "meta", "meta.weights" */
-    struct mn_dims dims;            /* of the model; what it does not own is 0 */
-    int64_t own0, n_own;            /* its reals in mn__direction.own */
+    uint32_t owns;       /* enum mn_adapts */
+    const char *section; /* "meta_learner", "meta_learner.weights" */
+    const char *prefix;  /* of the names of its state: "meta", "meta.weights" */
+    struct mn_dims dims; /* of the model; what it does not own is 0 */
+    int64_t own0, n_own; /* its reals in mn__direction.own */
 };
 
 struct mn__experiment {
@@ -105,8 +105,8 @@ void mn__experiment_close(struct mn__experiment *experiment);
 /* evaluation.batch_norm as text. */
 const char *mn__batch_norm_name(const struct mn__experiment *experiment);
 
-/* Unit i of MN__UNITS, in the order dataset to meta_learner, then meta_architecture; the last one is
- * zeroed where one meta learner updates both. */
+/* Unit i of MN__UNITS, in the order dataset to meta_learner, then meta_architecture; the last one
+ * is zeroed where one meta learner updates both. */
 struct mn__instance *mn__experiment_unit(const struct mn__experiment *experiment, int i);
 /* How many there are. */
 int mn__experiment_units(const struct mn__experiment *experiment);

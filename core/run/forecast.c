@@ -23,8 +23,8 @@ static int64_t task_images(const struct mn__experiment *e) {
     return n;
 }
 
-/* What the meta learners add to a worker: learned factors, the trace of a task, and the gradients and
- * displaced points with which it is gone back through. */
+/* What the meta learners add to a worker: learned factors, the trace of a task, and the gradients
+ * and displaced points with which it is gone back through. */
 static int64_t inner_bytes(const struct mn__experiment *e, int64_t point, int64_t state) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const struct mn_where where = {

@@ -170,9 +170,8 @@ static int begin_trace(struct mn__inner *inner, struct mn_cx *cx) {
     const struct mn__batches *given = mn__cx_of(cx)->prescribed;
     const struct mn__instance *learner = &inner->e->task_learner;
     const int64_t each = reals_of_step(inner);
-    inner->steps = given != NULL
-                       ? given->steps
-                       : learner->table.task_learner.steps(learner->self, &cx->where);
+    inner->steps =
+        given != NULL ? given->steps : learner->table.task_learner.steps(learner->self, &cx->where);
     if (inner->steps < 0 || each > INT64_MAX / 16 / (inner->steps + 1)) {
         return mn_fail(cx, MN_NOMEM, "no memory to record %" PRId64 " steps", inner->steps);
     }
@@ -188,8 +187,8 @@ static int begin_trace(struct mn__inner *inner, struct mn_cx *cx) {
 int mn__inner_begin(struct mn__inner *inner, const struct mn__experiment *e, struct mn_cx *cx,
                     const struct mn_task *task, const struct mn_point *params,
                     const mn_real *learner, int with_trace) {
-    *inner = (struct mn__inner){
-        .e = e, .task = task, .params = params, .learner = learner, .next = -1};
+    *inner =
+        (struct mn__inner){.e = e, .task = task, .params = params, .learner = learner, .next = -1};
     if (e->rates) {
         const struct mn_dims *d = dims_of(inner);
         inner->rates.w = mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real));

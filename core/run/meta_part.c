@@ -14,13 +14,13 @@ static const struct {
 
 /* ---- configuration ------------------------------------------------------------------------ */
 
-int mn__meta_is_apart(const struct mn__yaml *section) {
+static int is_apart(const struct mn__yaml *section) {
     return section != NULL && section->kind == MN__YAML_MAP &&
            (mn__yaml_get(section, parts[0].key) != NULL ||
             mn__yaml_get(section, parts[1].key) != NULL);
 }
 
-void mn__meta_check_apart(const struct mn__yaml *section, struct mn__faults *faults) {
+static void check_keys(const struct mn__yaml *section, struct mn__faults *faults) {
     for (const struct mn__yaml *node = section->first; node != NULL; node = node->next) {
         if (strcmp(node->key, parts[0].key) != 0 && strcmp(node->key, parts[1].key) != 0) {
             mn__fault_add(faults, node->key_mark,
@@ -37,6 +37,30 @@ void mn__meta_check_apart(const struct mn__yaml *section, struct mn__faults *fau
                           parts[1 - i].key, parts[i].key, parts[i].key);
         }
     }
+}
+
+void mn__meta_parts_begin(struct mn__experiment *e, const struct mn__yaml *section,
+                          struct mn__faults *faults) {
+    const struct mn__instance *const units[] = {&e->meta_learner, &e->meta_architecture};
+    e->n_meta = is_apart(section) ? 2 : 1;
+    e->meta[0] = (struct mn__meta_part){.unit = units[0],
+                                        .owns = MN_ADAPTS_W | MN_ADAPTS_A,
+                                        .section = "meta_learner",
+                                        .prefix = "meta"};
+    if (e->n_meta == 1) {
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        e->meta[i] = (struct mn__meta_part){.unit = units[i],
+                                            .owns = parts[i].owns,
+                                            .section = parts[i].section,
+                                            .prefix = parts[i].prefix};
+    }
+    check_keys(section, faults);
+}
+
+const char *mn__meta_part_key(int i) {
+    return parts[i].key;
 }
 
 /* ---- who works with whom ------------------------------------------------------------------ */
@@ -66,19 +90,9 @@ static int check_adjoint(const struct mn__experiment *e, struct mn_cx *cx,
 }
 
 int mn__meta_parts_join(struct mn__experiment *e, struct mn_cx *cx) {
-    const struct mn__instance *const units[] = {&e->meta_learner, &e->meta_architecture};
     int status = MN_OK;
     for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
-        struct mn__meta_part *part = &e->meta[i];
-        *part = (struct mn__meta_part){.unit = units[i],
-                                       .owns = MN_ADAPTS_W | MN_ADAPTS_A,
-                                       .section = "meta_learner",
-                                       .prefix = "meta"};
-        if (e->n_meta > 1) {
-            part->owns = parts[i].owns;
-            part->section = parts[i].section;
-            part->prefix = parts[i].prefix;
-        }
+        const struct mn__meta_part *part = &e->meta[i];
         const int rates = part->unit->table.meta_learner.rates != NULL;
         e->traces |= traces(part);
         e->rates |= rates;

@@ -6,14 +6,16 @@
 
 #include "run/experiment.h"
 
-/* Whether section meta_learner gives one for each. */
-int mn__meta_is_apart(const struct mn__yaml *section);
+/* Decide from section meta_learner (NULL = none) how many there are, and begin experiment->meta. A
+ * key beside `weights` and `architecture`, or one of them alone, is a fault. */
+void mn__meta_parts_begin(struct mn__experiment *experiment, const struct mn__yaml *section,
+                          struct mn__faults *faults);
 
-/* Add a fault for every key of a section that is_apart which does not belong there. */
-void mn__meta_check_apart(const struct mn__yaml *section, struct mn__faults *faults);
+/* "weights" for part 0, "architecture" for part 1. */
+const char *mn__meta_part_key(int part);
 
-/* Fill experiment->meta once the units are bound, and refuse a task learner that a meta learner
- * cannot work with. MN_CONFIG, MN_UNSUPPORTED. */
+/* Once the units are bound: refuse a task learner that a meta learner cannot work with. MN_CONFIG,
+ * MN_UNSUPPORTED. */
 int mn__meta_parts_join(struct mn__experiment *experiment, struct mn_cx *cx);
 
 /* Fill in what depends on the model. MN_INTERNAL where a plugin's answer is impossible. */

@@ -102,10 +102,10 @@ enum mn_adjoint_flag {
 /* Gradients of a number (a query loss) on their way back through one step. */
 struct mn_adjoint {
     uint32_t size;
-    uint32_t flags;          /* enum mn_adjoint_flag */
-    double epsilon;          /* length of the displacement in finite differences of gradients, > 0 */
-    struct mn_point d;       /* in: with regard to the point after the step; out: before it */
-    mn_real *d_state;        /* [n_state] the same for the optimiser state; the host's */
+    uint32_t flags;    /* enum mn_adjoint_flag */
+    double epsilon;    /* length of the displacement in finite differences of gradients, > 0 */
+    struct mn_point d; /* in: with regard to the point after the step; out: before it */
+    mn_real *d_state;  /* [n_state] the same for the optimiser state; the host's */
     struct mn_point d_rates; /* out: with regard to the factors of mn_step_rates, written whole;
                                 each NULL = not wanted */
 };

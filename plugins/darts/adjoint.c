@@ -66,8 +66,8 @@ static void half_adjoint(const struct update *u, mn_real *d_x, mn_real *d_state,
         }
         const double d_after = (double)d_x[i] * (u->factors != NULL ? (double)u->factors[i] : 1);
         const double d_m1 = (d_m != NULL ? (double)d_m[i] : 0) - u->rate * d_after / e.q;
-        const double d_v1 = (double)d_v[i] + u->rate * d_after * e.m / (e.q * e.q) * u->scale /
-                                                 (2 * e.root);
+        const double d_v1 =
+            (double)d_v[i] + u->rate * d_after * e.m / (e.q * e.q) * u->scale / (2 * e.root);
         const double d_d = (1 - o->beta1) * d_m1 + 2 * (1 - o->beta2) * e.d * d_v1;
         if (d_m != NULL) {
             d_m[i] = (mn_real)(o->beta1 * d_m1);
@@ -168,8 +168,7 @@ static int alternating_adjoint(struct back *b) {
 int learner_adjoint(const void *self, struct mn_cx *cx, const struct mn_model *model,
                     const struct mn_task *task, const struct mn_step *step,
                     struct mn_adjoint *adjoint) {
-    struct back b = {
-        .run = {.self = self, .cx = cx, .model = model}, .step = step, .io = adjoint};
+    struct back b = {.run = {.self = self, .cx = cx, .model = model}, .step = step, .io = adjoint};
     const int status = back_begin(&b, task);
     if (status != MN_OK) {
         return status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Meta-SGD (Li et al. 2017): MAML with a learned step size for every weight and logit, here a factor
- * on the task learner's own rate. */
+/* Meta-SGD (Li et al. 2017): MAML with a learned step size for every weight and logit, here a
+ * factor on the task learner's own rate. */
 #include "../common/second_order.h"
 
 struct meta_sgd {

@@ -173,8 +173,7 @@ static int through_gradient(struct run *run, const struct mn_step *step, const s
 }
 
 static int adjoint(const void *self, struct mn_cx *cx, const struct mn_model *model,
-                   const struct mn_task *task, const struct mn_step *step,
-                   struct mn_adjoint *io) {
+                   const struct mn_task *task, const struct mn_step *step, struct mn_adjoint *io) {
     struct run run = {.self = self, .cx = cx, .model = model};
     struct mn_set batch;
     struct mn_outcome out;

@@ -163,7 +163,7 @@ axes:
 Y
 refused 'faulty arms, each fault once, nothing run' 2 sweep bad.yaml <<'T'
 bad.yaml:5:37: op_mixer softmax: unknown key 't_min'; known here: use, temperature
-bad.yaml:9:31: task_learner darts: order: unknown value 'alternatng': expected one of: joint, alternating; did you mean 'alternating'?
+bad.yaml:9:31: task_learner darts: order: unknown value 'alternatng': expected one of: joint, alternating, unrolled; did you mean 'alternating'?
 bad.yaml:6:34: search_space darts: channels: 5 is odd; a factorized reduce needs two halves
 bad.yaml:7:23: task: ways: 41 classes a task, but dataset glyphs has only 20 validation classes
 metanas: bad.yaml: 7 of 8 arms cannot be run; nothing was run

@@ -95,12 +95,10 @@ void loop_open(struct loop *loop, const char *task_learner, const char *meta_lea
     loop->mock.host.trace_back = trace_back;
     loop->mock.host.own_delta = own_delta;
     loop->mock.host.model_segment = model_segment;
-    loop->w_segments[0] = (struct mn_segment){
-        .size = sizeof loop->w_segments[0], .name = "body.weight", .count = 3};
-    loop->w_segments[1] = (struct mn_segment){.size = sizeof loop->w_segments[1],
-                                              .name = "head.weight",
-                                              .offset = 3,
-                                              .count = TOY_W - 3};
+    loop->w_segments[0] =
+        (struct mn_segment){.size = sizeof loop->w_segments[0], .name = "body.weight", .count = 3};
+    loop->w_segments[1] = (struct mn_segment){
+        .size = sizeof loop->w_segments[1], .name = "head.weight", .offset = 3, .count = TOY_W - 3};
     loop->a_segments[0] =
         (struct mn_segment){.size = sizeof loop->a_segments[0], .name = "alpha", .count = TOY_A};
     loop->toy.dims.n_w_segments = 2;
@@ -116,8 +114,8 @@ void loop_open(struct loop *loop, const char *task_learner, const char *meta_lea
 }
 
 void loop_start(struct loop *loop) {
-    assert_int_equal(
-        loop->meta_learner->start(loop->outer.self, &loop->mock.cx, &loop->toy.dims), MN_OK);
+    assert_int_equal(loop->meta_learner->start(loop->outer.self, &loop->mock.cx, &loop->toy.dims),
+                     MN_OK);
     const int64_t n = loop->meta_learner->n_own != NULL
                           ? loop->meta_learner->n_own(loop->outer.self, &loop->toy.dims)
                           : 0;
@@ -165,6 +163,6 @@ int loop_direction(struct loop *loop, const double *w, const double *a) {
     mn_vec_fill(LOOP_OWN, (mn_real)NAN, loop->own);
     loop_adapt(loop, w, a);
     toy_forget_calls(&loop->toy);
-    return loop->meta_learner->delta(loop->outer.self, &loop->mock.cx, NULL, &loop->toy.task,
-                                     &meta, &loop->now, &out);
+    return loop->meta_learner->delta(loop->outer.self, &loop->mock.cx, NULL, &loop->toy.task, &meta,
+                                     &loop->now, &out);
 }

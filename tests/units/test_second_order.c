@@ -4,7 +4,8 @@
 #include "check.h"
 #include "loop.h"
 
-/* In single precision differences of the loss hold few digits; what is exact is tested in double. */
+/* In single precision differences of the loss hold few digits; what is exact is tested in double.
+ */
 #ifdef MN_REAL_DOUBLE
 #define DISPLACEMENT 1e-5
 #define CLOSE 1e-8
@@ -166,7 +167,8 @@ static void maml_without_steps(void **state) {
     loop_close(&loop);
 }
 
-/* ---- multi-step loss -------------------------------------------------------------------------- */
+/* ---- multi-step loss --------------------------------------------------------------------------
+ */
 
 static double all_losses(const struct loop *loop, const void *data) {
     const double *weights = data;
@@ -198,7 +200,8 @@ static void multi_step_losses(void **state) {
     }
 }
 
-/* ---- first order ------------------------------------------------------------------------------ */
+/* ---- first order ------------------------------------------------------------------------------
+ */
 
 static void first_order_is_the_query_gradient(void **state) {
     struct loop loop;
@@ -246,7 +249,8 @@ static void first_order_factors(void **state) {
     }
 }
 
-/* ---- learned factors -------------------------------------------------------------------------- */
+/* ---- learned factors --------------------------------------------------------------------------
+ */
 
 /* Factors other than 1, and one that points uphill. */
 static void scatter(mn_real *rates, int64_t n) {
@@ -333,7 +337,8 @@ static void rates_of_tensors_and_steps(void **state) {
     check_step_rates("layer", 3);
 }
 
-/* ---- anil ------------------------------------------------------------------------------------- */
+/* ---- anil -------------------------------------------------------------------------------------
+ */
 
 static void anil_adapts_the_head(void **state) {
     static const char *const learners[] = {"sgd", "darts"};
@@ -379,7 +384,8 @@ static void anil_needs_a_layer(void **state) {
     loop_close(&loop);
 }
 
-/* ---- the update ------------------------------------------------------------------------------- */
+/* ---- the update -------------------------------------------------------------------------------
+ */
 
 /* rates -= lr_rates * mean, by the schedule. */
 static void factors_descend(void **state) {
@@ -395,8 +401,8 @@ static void factors_descend(void **state) {
     mn_vec_fill(TOY_W, 1, mean_w);
     mn_vec_fill(TOY_A, 1, mean_a);
     const struct mn_point mean = {mean_w, mean_a};
-    assert_int_equal(
-        loop.meta_learner->update(loop.outer.self, &loop.mock.cx, &loop.now, &mean), MN_OK);
+    assert_int_equal(loop.meta_learner->update(loop.outer.self, &loop.mock.cx, &loop.now, &mean),
+                     MN_OK);
     for (int i = 0; i < TOY_W; i++) { /* meta-epoch 60 of 100: 0.4 of the rates */
         assert_close(mock_state(&loop.mock, "rates_w", TOY_W)[i], 1 - 0.2 * (i - 2), ROUNDING);
         assert_close(loop.w[i], -0.1 * 0.4, ROUNDING);
@@ -447,7 +453,8 @@ static void factors_descend_by_adam(void **state) {
     }
 }
 
-/* ---- failures --------------------------------------------------------------------------------- */
+/* ---- failures ---------------------------------------------------------------------------------
+ */
 
 static void failures_are_passed_on(void **state) {
     static const char *const learners[] = {"maml", "anil", "meta_sgd"};
@@ -480,8 +487,8 @@ static void no_memory_is_passed_on(void **state) {
         loop_adapt(&loop, start_w, start_a);
         loop.mock.scratch_left = calls;
         struct mn_point out = {loop.direction_w, loop.direction_a};
-        const int status = loop.meta_learner->delta(
-            loop.outer.self, &loop.mock.cx, NULL, &loop.toy.task, &loop.now, &loop.now, &out);
+        const int status = loop.meta_learner->delta(loop.outer.self, &loop.mock.cx, NULL,
+                                                    &loop.toy.task, &loop.now, &loop.now, &out);
         assert_true(status == MN_OK || status == MN_NOMEM);
         failed += status == MN_NOMEM;
         loop_close(&loop);
