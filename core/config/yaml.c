@@ -44,6 +44,16 @@ void mn__fault_warn(struct mn__faults *faults, struct mn__mark mark, const char 
     va_end(args);
 }
 
+void mn__mark_text(struct mn__mark mark, char *out, size_t size) {
+    if (mark.file == NULL) {
+        out[0] = '\0';
+    } else if (mark.line > 0) {
+        snprintf(out, size, "%s:%d:%d: ", mark.file, mark.line, mark.column);
+    } else {
+        snprintf(out, size, "%s: ", mark.file);
+    }
+}
+
 void mn__faults_print(const struct mn__faults *faults, FILE *out) {
     for (const struct mn__fault *f = faults->first; f != NULL; f = f->next) {
         if (f->mark.line > 0) {

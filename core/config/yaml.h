@@ -28,6 +28,9 @@ struct mn__yaml {
     struct mn__yaml *next;
 };
 
+/* "file:line:column: ", "file: " without a line, "" without a file: for the front of a message. */
+void mn__mark_text(struct mn__mark mark, char *out, size_t size);
+
 /* All faults of a configuration, in the order found. */
 struct mn__fault {
     struct mn__mark mark;

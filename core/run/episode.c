@@ -2,6 +2,7 @@
 #include "run/episode.h"
 
 #include "base/hash.h"
+#include "run/inner.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -84,6 +85,12 @@ static int step_done(struct mn_cx *cx, int64_t step, double loss, double accurac
     struct mn__cx *c = mn__cx_of(cx);
     if (!isfinite(loss)) {
         return mn_fail(cx, MN_NUMERIC, "the loss is %g", fabs(loss));
+    }
+    if (c->inner != NULL) {
+        const int status = mn__inner_record(c->inner, cx, step);
+        if (status != MN_OK) {
+            return status;
+        }
     }
     if (c->on_step != NULL) {
         const int status = c->on_step(c->on_step_data, cx, step, loss, accuracy, skip_share, now);

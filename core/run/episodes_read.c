@@ -195,6 +195,9 @@ static int read_class(struct reader *r, struct mn__episodes *out, int64_t way) {
     if (status == MN_OK) {
         status = keyword(r, "name");
     }
+    if (status == MN_OK && r->at[0] == '\0') {
+        status = wrong(r, r->at, "the name of the class is missing");
+    }
     if (status == MN_OK) {
         out->names[way] = mn__arena_text(&out->arena, r->at);
         status = out->names[way] != NULL ? MN_OK : mn_fail(r->cx, MN_NOMEM, "no memory");
@@ -249,6 +252,9 @@ static int read_all(struct reader *r, size_t length, struct mn__episodes *out) {
     }
     for (int64_t i = 0; status == MN_OK && i < out->tasks; i++) {
         status = read_task(r, out, i);
+    }
+    if (status == MN_OK && r->next == NULL) {
+        return wrong(r, r->line, "the line does not end with a line feed: the file is truncated");
     }
     if (status == MN_OK) {
         next_line(r);

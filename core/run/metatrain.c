@@ -16,7 +16,6 @@ static const mn_real CUT = -1e4F;
 
 /* What one task of a meta-batch leaves. */
 struct slot {
-    struct mn_point delta;
     mn_real *learner;
     double loss, accuracy, skip_share; /* of its last step */
 };
@@ -28,7 +27,7 @@ struct training {
     struct mn__workers *workers;
     struct mn__arena arena;
     struct slot *slots;
-    struct mn_point *deltas; /* [tasks], the slots' */
+    struct mn__direction *directions; /* [tasks] */
     struct mn__rundir dir;
     struct mn__progress progress;
     double epoch_seconds; /* since the last timing line */
@@ -73,10 +72,8 @@ static int train_task(void *data, struct mn_cx *cx, int64_t index) {
         status = mn__episode_sample(t->e, cx, &task, NULL);
     }
     if (status == MN_OK) {
-        status = mn__adapt(t->e, cx, &task, &params, slot->learner);
-    }
-    if (status == MN_OK) {
-        status = mn__meta_delta(t->e, cx, &task, &t->state->meta, &params, &slot->delta);
+        status = mn__task_direction(t->e, cx, &task, &t->state->meta, &params, slot->learner,
+                                    &t->directions[index]);
     }
     return status != MN_OK
                ? mn__cx_where(cx, "meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")",
@@ -135,7 +132,7 @@ static int meta_epoch(struct training *t) {
     mn__cx_of(t->cx)->on_step = NULL;
     if (status == MN_OK) {
         t->cx->where = where;
-        status = mn__meta_update(t->e, t->cx, &t->state->meta, tasks, t->deltas);
+        status = mn__meta_update(t->e, t->cx, &t->state->meta, tasks, t->directions);
         if (status != MN_OK) {
             return mn__cx_where(t->cx, "meta-epoch %" PRId64, where.meta_epoch);
         }
@@ -288,22 +285,16 @@ static int validate(struct training *t) {
 /* ---- the loop ----------------------------------------------------------------------------- */
 
 static int allocate(struct training *t) {
-    const struct mn_dims *d = mn__model_dims(t->e->model);
     const int64_t tasks = t->e->run.tasks_per_batch;
     t->slots = mn__arena_zeroed(&t->arena, (size_t)tasks * sizeof *t->slots);
-    t->deltas = mn__arena_array(&t->arena, (size_t)tasks, sizeof *t->deltas);
-    for (int64_t i = 0; t->slots != NULL && t->deltas != NULL && i < tasks; i++) {
+    t->directions = mn__arena_array(&t->arena, (size_t)tasks, sizeof *t->directions);
+    int room = t->slots != NULL && t->directions != NULL;
+    for (int64_t i = 0; room && i < tasks; i++) {
         struct slot *s = &t->slots[i];
-        s->delta.w = mn__arena_array(&t->arena, (size_t)d->n_w, sizeof(mn_real));
-        s->delta.a = mn__arena_array(&t->arena, (size_t)d->n_a, sizeof(mn_real));
         s->learner = mn__arena_array(&t->arena, (size_t)t->e->n_state, sizeof(mn_real));
-        if (!s->delta.w || !s->delta.a || !s->learner) {
-            t->slots = NULL;
-            break;
-        }
-        t->deltas[i] = s->delta;
+        room = s->learner != NULL && mn__direction_new(t->e, &t->arena, &t->directions[i]);
     }
-    if (t->slots == NULL || t->deltas == NULL) {
+    if (!room) {
         return mn_fail(t->cx, MN_NOMEM, "no memory for %" PRId64 " tasks", tasks);
     }
     return mn__workers_new(t->cx, mn__experiment_workers(t->e), t->e->model, &t->workers);

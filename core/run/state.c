@@ -10,7 +10,7 @@
 
 #define FORMAT "metanas checkpoint 1"
 
-enum { REAL_TYPE = sizeof(mn_real) == 4 ? MN__F32 : MN__F64, MOST_NAMED = 16, LOG = 6 };
+enum { REAL_TYPE = sizeof(mn_real) == 4 ? MN__F32 : MN__F64, LOG = 6 };
 
 /* ---- named state of the meta learner ------------------------------------------------------ */
 
@@ -21,14 +21,14 @@ static mn_real *claim(struct mn_cx *cx, const char *name, int64_t n) {
                 name);
         return NULL;
     }
-    if (s->n_named == MOST_NAMED || n < 1) {
+    if (s->n_named == MN__MOST_NAMED || n < 1) {
         mn_fail(cx, MN_INTERNAL,
                 "mn_state(\"%s\", %" PRId64 "): at most %d states of 1 real or more", name, n,
-                MOST_NAMED);
+                MN__MOST_NAMED);
         return NULL;
     }
     mn_real *at = n > INT64_MAX / 8 ? NULL : mn__arena_zeroed(&s->arena, (size_t)n * sizeof *at);
-    const char *copy = mn__arena_format(&s->arena, "meta.%s", name);
+    const char *copy = mn__arena_format(&s->arena, "%s.%s", s->prefix, name);
     if (at == NULL || copy == NULL) {
         mn_fail(cx, MN_NOMEM, "no memory for state %s", name);
         return NULL;
@@ -43,16 +43,16 @@ void mn__state_install(struct mn_host *host) {
     host->state = claim;
 }
 
-static int start_meta_learner(const struct mn__experiment *e, struct mn_cx *cx,
+static int start_meta_learner(const struct mn__meta_part *part, struct mn_cx *cx,
                               struct mn__state *state) {
-    const struct mn_meta_learner *table = &e->meta_learner.table.meta_learner;
+    const struct mn_meta_learner *table = &part->unit->table.meta_learner;
     if (table->start == NULL) {
         return MN_OK;
     }
+    state->prefix = part->prefix;
     mn__cx_of(cx)->claiming = state;
-    struct mn__call call = mn__call_begin(cx, &e->meta_learner);
-    const int status =
-        mn__call_end(&call, table->start(e->meta_learner.self, cx, mn__model_dims(e->model)));
+    struct mn__call call = mn__call_begin(cx, part->unit);
+    const int status = mn__call_end(&call, table->start(part->unit->self, cx, &part->dims));
     mn__cx_of(cx)->claiming = NULL;
     return status;
 }
@@ -69,7 +69,10 @@ int mn__state_new(const struct mn__experiment *e, struct mn_cx *cx, struct mn__s
         return mn_fail(cx, MN_NOMEM, "no memory for the weights");
     }
     mn__model_init(e->model, (uint64_t)e->run.seed, e->run.alpha_std, &out->meta);
-    const int status = start_meta_learner(e, cx, out);
+    int status = MN_OK;
+    for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
+        status = start_meta_learner(&e->meta[i], cx, out);
+    }
     if (status != MN_OK) {
         mn__state_fini(out);
     }
@@ -200,8 +203,7 @@ static struct mn__meta *list_meta(const struct mn__experiment *e, const struct m
         meta[m++] = (struct mn__meta){"best_accuracy", best_accuracy};
         meta[m++] = (struct mn__meta){"best_meta_epoch", best_epoch};
     }
-    mn__origin_describe(e, meta + m);
-    m += MN__ORIGIN_ENTRIES;
+    m += mn__origin_describe(e, meta + m);
     for (int i = 0; i < n_extra; i++) {
         meta[m++] = extra[i];
     }

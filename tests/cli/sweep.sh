@@ -133,6 +133,18 @@ for signal in KILL TERM; do
     done
 done
 
+# ---- a budget in place of channels: what the configuration becomes hangs on the data ----
+
+cat >budget.yaml <<'Y'
+base: smoke.yaml
+set: {run.meta_epochs: 1}
+seeds: [1]
+axes: {search_space: [{use: darts, cells: 2, parameters: 2000}]}
+Y
+works 'a budget' sweep budget.yaml
+works 'again' sweep budget.yaml --list
+holds 'is the same run' grep -q 'done$' out
+
 # ---- what is refused ----
 
 refused 'another configuration' 2 sweep sweep.yaml --set task_learner.lr_w=0.1 <<'T'
@@ -151,7 +163,7 @@ axes:
 Y
 refused 'faulty arms, each fault once, nothing run' 2 sweep bad.yaml <<'T'
 bad.yaml:5:37: op_mixer softmax: unknown key 't_min'; known here: use, temperature
-bad.yaml:9:31: task_learner darts: order: unknown value 'alternatng': expected one of: joint, alternating; did you mean 'alternating'?
+bad.yaml:9:31: task_learner darts: order: unknown value 'alternatng': expected one of: joint, alternating, unrolled; did you mean 'alternating'?
 bad.yaml:6:34: search_space darts: channels: 5 is odd; a factorized reduce needs two halves
 bad.yaml:7:23: task: ways: 41 classes a task, but dataset glyphs has only 20 validation classes
 metanas: bad.yaml: 7 of 8 arms cannot be run; nothing was run

@@ -23,12 +23,15 @@ struct sweep_job {
     const char *out; /* folder */
     int64_t n_runs;
     struct sweep_run *runs; /* [n_runs], seeds of an arm next to each other */
+    struct mn_dataset_info
+        *data; /* [sweep.n_arms], what the arm's data set holds: sweep_validate */
     struct mn__arena arena;
 };
 
 /* sweep_arms.c: open every arm, without reading the data of equal data sets twice. Faults are
- * printed to standard error, each once; the message counts the arms that have some. */
-int sweep_validate(struct mn_cx *cx, const struct sweep_job *job);
+ * printed to standard error, each once; the message counts the arms that have some. Fills
+ * job->data. */
+int sweep_validate(struct mn_cx *cx, struct sweep_job *job);
 
 /* How far a run is. */
 enum sweep_progress {

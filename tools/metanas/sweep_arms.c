@@ -21,7 +21,7 @@ int sweep_open(struct mn_cx *cx, const struct sweep_job *job, int64_t arm, int s
 
 struct check {
     struct mn_cx *cx;
-    const struct sweep_job *job;
+    struct sweep_job *job;
     struct mn_dataset_info data; /* of the data set below */
     char *dataset;               /* resolved section of the one that was opened; NULL = none was */
     char *said;                  /* all lines printed so far */
@@ -113,7 +113,7 @@ static int check_arm(struct check *c, int64_t arm) {
         status = dataset != NULL ? open_arm(c, arm, &how, &experiment) : no_memory(c->cx);
     }
     if (status == MN_OK && c->faulty == before) {
-        c->data = experiment.data;
+        c->job->data[arm] = c->data = experiment.data;
         free(c->dataset);
         c->dataset = dataset;
         dataset = NULL;
@@ -123,9 +123,10 @@ static int check_arm(struct check *c, int64_t arm) {
     return status;
 }
 
-int sweep_validate(struct mn_cx *cx, const struct sweep_job *job) {
+int sweep_validate(struct mn_cx *cx, struct sweep_job *job) {
     struct check c = {.cx = cx, .job = job};
-    int status = MN_OK;
+    job->data = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *job->data);
+    int status = job->data != NULL ? MN_OK : no_memory(cx);
     for (int64_t arm = 0; status == MN_OK && arm < job->sweep.n_arms; arm++) {
         status = check_arm(&c, arm);
         if (status != MN_OK) {

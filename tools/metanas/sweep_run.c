@@ -154,7 +154,8 @@ int sweep_look(struct mn_cx *cx, const struct sweep_job *job, const struct sweep
     struct mn__experiment experiment = {0};
     struct mn__arena arena = {0};
     FILE *nowhere = fopen("/dev/null", "w"); /* warnings were printed when arms were checked */
-    const struct mn__open more = {.flags = MN__OPEN_NO_DATA, .faults = nowhere};
+    const struct mn__open more = {
+        .flags = MN__OPEN_NO_DATA, .data = &job->data[run->arm], .faults = nowhere};
     int status = sweep_open(cx, job, run->arm, run->seed, &more, &experiment);
     if (status == MN_OK) {
         status = look(cx, &arena, &experiment, run->dir, out);
