@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "run/episode.h"
+#include "run/inner.h"
 #include "trial.h"
 
 #include <signal.h>
@@ -423,6 +424,54 @@ static void test_resolved(void **state) {
     free(first);
 }
 
+/* ---- the services, used wrongly ----------------------------------------------------------- */
+
+static void test_outside_of_a_task(void **state) {
+    struct mn_point point;
+    struct mn_adjoint adjoint = {.epsilon = 0.01};
+    trial_must_open(&trial, trial_glyphs, "meta_learner={use: maml}");
+    assert_failed(trial.cx, mn_step_rates(trial.cx, 0, &point), MN_INTERNAL, "outside of a task");
+    assert_int_equal(mn_trace_steps(trial.cx), -1);
+    assert_failed(trial.cx, mn_trace_point(trial.cx, 0, &point), MN_INTERNAL,
+                  "mn_trace_* may only");
+    assert_failed(trial.cx, mn_trace_back(trial.cx, 0, &adjoint), MN_INTERNAL,
+                  "mn_trace_* may only");
+    assert_null(mn_own_delta(trial.cx));
+    mn__cx_clear(trial.cx);
+}
+
+/* Steps that a task learner reports twice, late or not at all; ways back in another order. */
+static void test_out_of_turn(void **state) {
+    struct mn__inner inner;
+    struct mn__state s;
+    struct mn_point point;
+    const struct mn_task task = {.size = sizeof task};
+    trial_must_open(&trial, trial_glyphs, "meta_learner={use: maml}"); /* three steps */
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
+    assert_ok(trial.cx, mn__inner_begin(&inner, &trial.e, trial.cx, &task, &s.meta, s.learner, 1));
+    assert_int_equal(mn_trace_steps(trial.cx), 3);
+    assert_ok(trial.cx, mn_step_done(trial.cx, 0, 1, 1, 0, &s.meta));
+    assert_failed(trial.cx, mn_step_done(trial.cx, 0, 1, 1, 0, &s.meta), MN_INTERNAL,
+                  "step 0 was reported done after 1 of 3 steps");
+    assert_failed(trial.cx, mn_step_done(trial.cx, 2, 1, 1, 0, &s.meta), MN_INTERNAL, "step 2");
+    assert_ok(trial.cx, mn_step_done(trial.cx, 1, 1, 1, 0, &s.meta));
+    assert_failed(trial.cx, mn__inner_check(&inner, trial.cx), MN_INTERNAL,
+                  "2 of the 3 steps it has were reported");
+    assert_ok(trial.cx, mn_step_done(trial.cx, 2, 1, 1, 0, &s.meta));
+    assert_failed(trial.cx, mn_step_done(trial.cx, 3, 1, 1, 0, &s.meta), MN_INTERNAL, "step 3");
+    assert_ok(trial.cx, mn__inner_check(&inner, trial.cx));
+    for (int64_t step = 0; step <= 3; step++) {
+        assert_ok(trial.cx, mn_trace_point(trial.cx, step, &point));
+        assert_true(point.w[0] == s.meta.w[0] && point.w != s.meta.w);
+    }
+    assert_failed(trial.cx, mn_trace_point(trial.cx, 4, &point), MN_INTERNAL, "step 4 of 3");
+    struct mn_adjoint adjoint = {.epsilon = 0.01, .d = point};
+    assert_failed(trial.cx, mn_trace_back(trial.cx, 1, &adjoint), MN_INTERNAL, "step 1, but step");
+    assert_failed(trial.cx, mn_trace_back(trial.cx, 3, &adjoint), MN_INTERNAL, "step 3, but step");
+    mn__inner_end(trial.cx);
+    mn__state_fini(&s);
+}
+
 static void on_signal(int number) {
     mn__cancel(number);
 }
@@ -441,6 +490,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_faults, begin, end),
         cmocka_unit_test_setup_teardown(test_task_learners_without_adjoint, begin, end),
         cmocka_unit_test_setup_teardown(test_resolved, begin, end),
+        cmocka_unit_test_setup_teardown(test_outside_of_a_task, begin, end),
+        cmocka_unit_test_setup_teardown(test_out_of_turn, begin, end),
     };
     assert_true(argc > 1);
     trial_plugins(argv[1]);
