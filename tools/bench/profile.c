@@ -159,7 +159,7 @@ COUNTED(AFFINE, affine,
 COUNTED(MIX, mix,
         (int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
          const mn_real *mask, ptrdiff_t image, int accumulate),
-        (n, n_terms, terms, y, ys, len, mask, image, accumulate), 2 * n_terms *elements(n, len),
+        (n, n_terms, terms, y, ys, len, mask, image, accumulate), 2 * n_terms * elements(n, len),
         (n_terms + (accumulate ? 2 : 1)) * elements(n, len))
 
 COUNTED(PRODUCTS, products,
