@@ -139,8 +139,21 @@ void mn__model_init(const struct mn_model *model, uint64_t seed, double alpha_st
 /* ---- workspace ---------------------------------------------------------------------------- */
 
 size_t mn__model_workspace_bytes(const struct mn_model *m) {
-    return m->n_reals * sizeof(mn_real) + m->n_bytes;
+    return m->n_reals * sizeof(mn_real);
 }
+
+/* A build that looks for wrong uses of memory also checks how the workspace is shared out. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { SANITIZED = 1 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+#else
+enum { SANITIZED = 0 };
+#endif
 
 /* Which channels of each act's gradients are written. */
 static int written_arrays(struct mn__workspace *ws) {
@@ -216,7 +229,7 @@ int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn_
         return mn_fail(cx, MN_NOMEM, "no memory for a worker");
     }
     ws->model = model;
-    /* Fresh pages read as zero: padding is zero from the start, and stays so. */
+    /* Fresh pages read as zero: so the padding of temporaries is zero, and stays so. */
     const size_t bytes = mn__model_workspace_bytes(model) + 4096;
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED || !small_arrays(ws)) {
@@ -233,7 +246,7 @@ int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn_
     madvise(at, bytes, MADV_HUGEPAGE);
     ws->mapped = bytes;
     ws->reals = at;
-    ws->bytes = (uint8_t *)(ws->reals + model->n_reals);
+    ws->poison = SANITIZED;
     *out = ws;
     return MN_OK;
 }

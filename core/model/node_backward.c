@@ -10,14 +10,10 @@
 
 /* ---- sums over the batch ------------------------------------------------------------------ */
 
-/* Whether the node's gradient times the path's output is asked for. */
-static int wants_sums(const struct mn__layer *layer, const struct mn__job *job) {
-    return mn__job_has_norm(job) || layer->mixture >= 0;
-}
-
 static const mn_real *centre_of(const struct mn__run *run, const struct mn__job *job) {
-    return mn__job_has_norm(job) ? run->ws->norm + job->path->stage[job->path->n_stages - 1].stats
-                                 : NULL;
+    return mn__path_has_norm(job->path)
+               ? run->ws->norm + job->path->stage[job->path->n_stages - 1].stats
+               : NULL;
 }
 
 /* Add a block's sums to those of the paths of one group. */
@@ -32,7 +28,7 @@ static void sums_group(struct mn__run *run, const struct mn__layer *layer,
     int n_terms = 0;
     for (int j = 0; j < chunk->n; j++) {
         const struct mn__job *job = &chunk->jobs[j];
-        if (job->path->out_first != group || !wants_sums(layer, job)) {
+        if (job->path->out_first != group || !mn__sums_wanted(layer, job->path)) {
             continue;
         }
         const struct mn__view y = mn__job_output(run, job, size, b);
@@ -47,7 +43,7 @@ static void sums_group(struct mn__run *run, const struct mn__layer *layer,
     for (int j = 0; j < chunk->n; j++) {
         const struct mn__job *job = &chunk->jobs[j];
         const double factor = mn__drop_factor(run, job->path, b->n0);
-        const int here = job->path->out_first == group && wants_sums(layer, job);
+        const int here = job->path->out_first == group && mn__sums_wanted(layer, job->path);
         for (int c = 0; here && c < channels; c++) {
             job->sum_g[c] += factor * sum_g[c];
             job->sum_gx[c] += factor * job->one[c];
@@ -124,7 +120,7 @@ static double settle_norm(struct mn__run *run, const struct mn__job *job,
 /* <g, path(source)>, the gradient of the path's weight; prepares its batch norm. */
 static double settle(struct mn__run *run, const struct mn__job *job) {
     const struct mn__path *path = job->path;
-    if (mn__job_has_norm(job)) {
+    if (mn__path_has_norm(job->path)) {
         return settle_norm(run, job, &path->stage[path->n_stages - 1], job->weight);
     }
     double product = 0;
@@ -268,6 +264,20 @@ static void first_block(struct mn__run *run, const struct mn__layer *layer,
     mn__maps_backward(run, &path->stage[0], size, b, &flow);
 }
 
+static void outputs_again(struct mn__run *run, const struct mn__size *size,
+                          const struct mn__chunk *chunk) {
+    struct mn__block b;
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        for (int j = 0; j < chunk->n; j++) {
+            const struct mn__job *job = &chunk->jobs[j];
+            if (job->path->again) {
+                mn__maps_forward(run, &job->path->stage[0], size, &b,
+                                 mn__source_view(&job->source, &b));
+            }
+        }
+    }
+}
+
 static void pack_back(struct mn__run *run, const struct mn__path *path) {
     for (int s = 0; s < path->n_stages; s++) {
         mn__maps_pack_back(run, &path->stage[s]);
@@ -280,6 +290,7 @@ static void chunk_backward(struct mn__run *run, const struct mn__layer *layer,
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
     struct mn__job *jobs = chunk->jobs;
     struct mn__block b;
+    outputs_again(run, size, chunk);
     all_sums(run, layer, chunk, dy);
     for (int j = 0; j < chunk->n; j++) {
         settle_mixture(run, layer, &jobs[j], settle(run, &jobs[j]));
@@ -301,8 +312,7 @@ static void chunk_backward(struct mn__run *run, const struct mn__layer *layer,
 void mn__node_backward(struct mn__run *run, const struct mn__layer *layer) {
     const struct mn__state *s = &run->model->states[layer->state];
     const struct mn__size *size = &run->model->sizes[s->grid];
-    const mn_real *dy =
-        run->ws->reals + run->model->acts[s->act].dx + s->first * size->grid.channel;
+    const mn_real *dy = mn__slot(run, run->model->acts[s->act].dx) + s->first * size->grid.channel;
     const int n = mn__jobs_of(run, layer);
     struct mn__chunk chunk = {.n = 0};
     while (mn__chunk_next(run, size, n, &chunk)) {

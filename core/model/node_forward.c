@@ -47,6 +47,10 @@ static void add_moments(struct mn__run *run, const struct mn__path *path,
 static void stage_begin(struct mn__run *run, const struct mn__path *path, int index) {
     const struct mn__stage *stage = &path->stage[index];
     mn__maps_pack(run, stage);
+    if (stage->u != MN__NOWHERE) {
+        mn__edges_clear(run, &run->model->sizes[path->grid].grid,
+                        stage->linear[0].n_out * stage->n_phase, mn__slot(run, stage->u));
+    }
     if (stage->has_norm) {
         memset(run->ws->sums + stage->stats, 0, 2 * (size_t)path->channels * sizeof *run->ws->sums);
     }
@@ -102,7 +106,7 @@ static void stages(struct mn__run *run, const struct mn__size *size, const struc
 
 static void set_term(struct mn__run *run, const struct mn__job *job) {
     const struct mn__path *path = job->path;
-    if (mn__job_has_norm(job)) {
+    if (mn__path_has_norm(job->path)) {
         mn__norm_affine(run, path, &path->stage[path->n_stages - 1], job->weight, job->scale,
                         job->shift);
         return;
@@ -195,7 +199,8 @@ static void clear_rest(struct mn__run *run, const struct mn__layer *layer,
 void mn__node_forward(struct mn__run *run, const struct mn__layer *layer) {
     const struct mn__state *s = &run->model->states[layer->state];
     const struct mn__size *size = &run->model->sizes[s->grid];
-    mn_real *x = run->ws->reals + run->model->acts[s->act].x + s->first * size->grid.channel;
+    mn_real *x = mn__slot(run, run->model->acts[s->act].x) + s->first * size->grid.channel;
+    mn__edges_clear(run, &size->grid, s->channels, x);
     const int n = mn__jobs_of(run, layer);
     struct mn__chunk chunk = {.n = 0};
     while (mn__chunk_next(run, size, n, &chunk)) {

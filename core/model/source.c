@@ -9,13 +9,9 @@ static ptrdiff_t all_images(const struct mn__run *run, const struct mn__grid *g)
     return (run->n - 1) * g->image + g->span;
 }
 
-static mn_real *at(const struct mn__run *run, size_t offset) {
-    return offset == MN__NOWHERE ? NULL : run->ws->reals + offset;
-}
-
 /* The range of an act's tensor that a state covers. */
-static mn_real *part(const struct mn__run *run, const struct mn__state *s, size_t tensor) {
-    mn_real *base = at(run, tensor);
+static mn_real *part(const struct mn__run *run, const struct mn__state *s, int slot) {
+    mn_real *base = mn__slot(run, slot);
     return base == NULL ? NULL : base + s->first * run->model->sizes[s->grid].grid.channel;
 }
 
@@ -26,6 +22,7 @@ static void prepare_relu(struct mn__run *run, int state) {
     if ((run->ws->ready[state] & READY_R) != 0) {
         return;
     }
+    mn__edges_clear(run, g, s->channels, part(run, s, act->r));
     run->k->relu(s->channels, part(run, s, act->x), g->channel, part(run, s, act->r), g->channel,
                  all_images(run, g));
     run->ws->ready[state] |= READY_R;
@@ -38,10 +35,17 @@ static void prepare_phases(struct mn__run *run, int state, int relu) {
     if ((run->ws->ready[state] & bit) != 0) {
         return;
     }
+    const struct mn__grid *g = &run->model->sizes[s->grid].grid;
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
-    run->k->split(&run->model->sizes[s->grid].grid, half, s->channels, run->n,
-                  part(run, s, relu ? act->r : act->x), at(run, relu ? s->rp : s->xp),
-                  (ptrdiff_t)mn__grid_reals(half, s->channels));
+    const ptrdiff_t phase = (ptrdiff_t)mn__grid_reals(half, s->channels);
+    const mn_real *x = part(run, s, relu ? act->r : act->x);
+    mn_real *to = mn__slot(run, relu ? s->rp : s->xp);
+    for (int c = 0; c < s->channels; c++) {
+        for (int q = 0; q < 4; q++) {
+            mn__tensor_clear(run, half, 1, to + q * phase + c * half->channel);
+        }
+        run->k->split(g, half, 1, run->n, x + c * g->channel, to + c * half->channel, phase);
+    }
     run->ws->ready[state] |= bit;
 }
 
@@ -61,8 +65,8 @@ struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path
     if (path->strided) {
         prepare_phases(run, path->source, path->relu);
         const struct mn__grid *half = &run->model->sizes[s->half].grid;
-        const struct mn__source source = {.x = at(run, path->relu ? s->rp : s->xp),
-                                          .dx = at(run, path->relu ? s->drp : s->dxp),
+        const struct mn__source source = {.x = mn__slot(run, path->relu ? s->rp : s->xp),
+                                          .dx = mn__slot(run, path->relu ? s->drp : s->dxp),
                                           .channel = half->channel,
                                           .image = half->image,
                                           .phase = (ptrdiff_t)mn__grid_reals(half, s->channels)};
@@ -78,10 +82,13 @@ struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path
 
 /* ---- gradients: written by whoever comes first, added to by the others --------------------- */
 
-static void clear(const struct mn__run *run, const struct mn__grid *g, int channels, mn_real *x) {
-    for (int c = 0; c < channels; c++) {
-        memset(x + c * g->channel, 0, (size_t)(run->n * g->image) * sizeof *x);
+void mn__gradients_begin(struct mn__run *run) {
+    const struct mn_model *m = run->model;
+    for (int i = 1; i < m->n_acts; i++) {
+        memset(run->ws->written[i], 0, 2 * (size_t)m->acts[i].channels);
     }
+    memset(run->ws->phased, 0, (size_t)m->n_states);
+    memset(run->ws->ready, 0, (size_t)m->n_states);
 }
 
 /* Which channels of an act's dx (relu 0) or dr (1) hold something. */
@@ -97,15 +104,23 @@ static int count_written(const uint8_t *flags, int n) {
     return count;
 }
 
+/* A range of channels that is about to be written whole. */
+static void begin_writing(struct mn__run *run, int act, int relu, int first, int n) {
+    const struct mn__act *a = &run->model->acts[act];
+    const struct mn__grid *g = &run->model->sizes[a->grid].grid;
+    mn__edges_clear(run, g, n, mn__slot(run, relu ? a->dr : a->dx) + first * g->channel);
+    memset(written(run, act, relu) + first, 1, (size_t)n);
+}
+
 /* Clear what is not written yet of a range of channels, which then is. */
 static void complete(struct mn__run *run, int act, int relu, int first, int n) {
     const struct mn__act *a = &run->model->acts[act];
     const struct mn__grid *g = &run->model->sizes[a->grid].grid;
     uint8_t *flags = written(run, act, relu) + first;
-    mn_real *x = at(run, relu ? a->dr : a->dx) + first * g->channel;
+    mn_real *x = mn__slot(run, relu ? a->dr : a->dx) + first * g->channel;
     for (int c = 0; c < n; c++) {
         if (!flags[c]) {
-            clear(run, g, 1, x + c * g->channel);
+            mn__tensor_clear(run, g, 1, x + c * g->channel);
             flags[c] = 1;
         }
     }
@@ -116,9 +131,10 @@ static void complete_phases(struct mn__run *run, int state, int relu) {
     const struct mn__state *s = &run->model->states[state];
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
     const uint8_t bit = relu ? READY_RP : READY_XP;
+    mn_real *to = mn__slot(run, relu ? s->drp : s->dxp);
     for (int q = 0; q < 4 && (run->ws->phased[state] & bit) == 0; q++) {
-        clear(run, half, s->channels,
-              at(run, relu ? s->drp : s->dxp) + (size_t)q * mn__grid_reals(half, s->channels));
+        mn__tensor_clear(run, half, s->channels,
+                         to + (size_t)q * mn__grid_reals(half, s->channels));
     }
     run->ws->phased[state] |= bit;
 }
@@ -138,7 +154,7 @@ int mn__gradient_begin(struct mn__run *run, const struct mn__path *path) {
     /* A max pool adds to the pixels that won. */
     const int adds = path->n_stages > 0 && path->stage[0].linear[0].kind == MN__LINEAR_MAX_POOL;
     if (!adds && count_written(flags, n) == 0) {
-        memset(flags, 1, (size_t)n);
+        begin_writing(run, s->act, path->relu, first, n);
         return 0;
     }
     complete(run, s->act, path->relu, first, n);
@@ -159,7 +175,8 @@ static void fold_phases(struct mn__run *run, int state, int relu) {
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
     complete(run, s->act, relu, s->first, s->channels);
     run->k->merge(&run->model->sizes[s->grid].grid, half, s->channels, run->n,
-                  at(run, relu ? s->drp : s->dxp), (ptrdiff_t)mn__grid_reals(half, s->channels),
+                  mn__slot(run, relu ? s->drp : s->dxp),
+                  (ptrdiff_t)mn__grid_reals(half, s->channels),
                   part(run, s, relu ? act->dr : act->dx));
 }
 
@@ -175,10 +192,11 @@ static void fold_relu(struct mn__run *run, const struct mn__state *s) {
     const int accumulate = count_written(flags, s->channels) > 0;
     if (accumulate) {
         complete(run, s->act, 0, s->first, s->channels);
+    } else {
+        begin_writing(run, s->act, 0, s->first, s->channels);
     }
     run->k->relu_dx(s->channels, part(run, s, act->x), g->channel, part(run, s, act->dr),
                     g->channel, part(run, s, act->dx), g->channel, all_images(run, g), accumulate);
-    memset(flags, 1, (size_t)s->channels);
 }
 
 void mn__source_fold(struct mn__run *run, int state, int whole) {

@@ -23,9 +23,9 @@ int mn__even_block_at(const struct mn__run *run, const struct mn__size *size, in
     return i < run->n;
 }
 
-struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size,
-                                size_t offset, const struct mn__block *block) {
-    return (struct mn__view){run->ws->reals + offset + block->n0 * size->grid.image,
+struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size, int slot,
+                                const struct mn__block *block) {
+    return (struct mn__view){mn__slot(run, slot) + block->n0 * size->grid.image,
                              size->grid.channel};
 }
 
@@ -112,8 +112,12 @@ int mn__group_channels(const struct mn__run *run, const struct mn__layer *layer)
     return run->model->states[layer->state].channels / layer->groups;
 }
 
-int mn__job_has_norm(const struct mn__job *job) {
-    return job->path->n_stages > 0 && job->path->stage[0].has_norm;
+int mn__path_has_norm(const struct mn__path *path) {
+    return path->n_stages > 0 && path->stage[0].has_norm;
+}
+
+int mn__sums_wanted(const struct mn__layer *layer, const struct mn__path *path) {
+    return mn__path_has_norm(path) || layer->mixture >= 0;
 }
 
 struct mn__view mn__job_output(const struct mn__run *run, const struct mn__job *job,

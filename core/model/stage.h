@@ -24,8 +24,8 @@ struct mn__view {
     mn_real *at;
     ptrdiff_t stride;
 };
-struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size,
-                                size_t offset, const struct mn__block *block);
+struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size, int slot,
+                                const struct mn__block *block);
 /* Temporaries hold one block. */
 enum mn__temp { MN__TEMP_DY, MN__TEMP_U, MN__TEMP_DU, MN__TEMP_Z, MN__TEMP_DZ };
 struct mn__view mn__temp_view(const struct mn__run *run, const struct mn__size *size,
@@ -64,7 +64,9 @@ int mn__group_channels(const struct mn__run *run, const struct mn__layer *layer)
 /* What a path gives to its node: the last stage's output before batch norm, or the source. */
 struct mn__view mn__job_output(const struct mn__run *run, const struct mn__job *job,
                                const struct mn__size *size, const struct mn__block *block);
-int mn__job_has_norm(const struct mn__job *job);
+int mn__path_has_norm(const struct mn__path *path);
+/* Whether the way back asks for the product of the node's gradient and the path's output. */
+int mn__sums_wanted(const struct mn__layer *layer, const struct mn__path *path);
 
 /* Batch norm of a stage as y * scale[c] + shift[c], times weight. */
 void mn__norm_affine(const struct mn__run *run, const struct mn__path *path,
@@ -79,6 +81,8 @@ int mn__path_drops(const struct mn__run *run, const struct mn__path *path);
 
 /* maps.c: the linear maps of a stage on one block. */
 void mn__maps_pack(struct mn__run *run, const struct mn__stage *stage);
+/* Taps of a max pool, see mn__kernels. */
+uint8_t *mn__maps_which(const struct mn__run *run, const struct mn__stage *stage);
 /* Source x to the stored y, and to u where it is stored. */
 void mn__maps_forward(struct mn__run *run, const struct mn__stage *stage,
                       const struct mn__size *size, const struct mn__block *block,
