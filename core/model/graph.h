@@ -12,7 +12,7 @@
 #include "model/slots.h"
 
 #define MN__NORM_EPS 1e-5
-#define MN__NOWHERE (-1) /* no slot */
+#define MN__NOWHERE (-1) /* no slot, no layer */
 
 enum mn__linear_kind {
     MN__LINEAR_CONV,
@@ -120,6 +120,7 @@ struct mn__layer {
 struct mn__act {
     int channels, grid;
     int x, r, dx, dr;
+    int again; /* the layer that makes x again on the way back; NOWHERE: x is kept */
 };
 
 /* A range of channels of an act. Stride-2 consumers read four phases of it on a half-size grid. */
@@ -179,6 +180,7 @@ struct mn_model {
     size_t n_packed; /* reals of the packed weights of a layer's paths */
     int64_t most_weights;
     int most_channels, most_jobs; /* of a path, of a layer */
+    int again;                    /* what is cheap to make again is not kept for the way back */
     int n_slots, n_steps;
     struct mn__slot *slots;
     size_t n_fixed; /* reals of a workspace that are held all the time; slots come after them */
@@ -189,8 +191,8 @@ struct mn__workspace {
     const struct mn_model *model;
     mn_real *reals; /* [n_reals] */
     size_t mapped;
-    int poison;             /* check the plan: see mn__slots_poison */
-    uint8_t *ready;         /* [n_states] bits of prepared sources */
+    int poison;             /* passes to come that check the plan: see mn__slots_poison */
+    uint8_t *ready;         /* [n_states] bits of prepared sources, see source.c */
     uint8_t **written;      /* [n_acts] [2][channels]: gradients dx and dr hold something */
     uint8_t *phased;        /* [n_states] the same bits as `ready`, for the gradients of phases */
     mn_real *packed;        /* [n_packed] weights of the layer in work, as the kernels want them */
@@ -257,7 +259,9 @@ struct mn__run {
     const struct mn_pass *pass;
     int n; /* images */
     int dropping;
+    int back; /* on the way back */
     enum mn__plan plan;
+    int poison;
 };
 /* tensor.c: the tensor in a slot; NULL for MN__NOWHERE. */
 mn_real *mn__slot(const struct mn__run *run, int slot);
@@ -275,6 +279,8 @@ void mn__slots_poison(const struct mn__run *run, int first, int last);
  * output, add to the sources' gradients, to d_w and to the items' gradients. */
 void mn__node_forward(struct mn__run *run, const struct mn__layer *layer);
 void mn__node_backward(struct mn__run *run, const struct mn__layer *layer);
+/* The output of a convolution once more, from what it was before batch norm. */
+void mn__node_again(struct mn__run *run, const struct mn__layer *layer);
 /* source.c: begin the way back: no source is prepared, no gradient written. */
 void mn__gradients_begin(struct mn__run *run);
 /* Pointers into a state, its ReLU or phases, prepared on first use. */

@@ -35,23 +35,33 @@ static void use_back(struct mn_model *m, int slot, enum mn__hold_of which, int s
 
 /* ---- sources ------------------------------------------------------------------------------ */
 
-/* A layer prepares the sources of all its edges before the first one: ReLU and phases are made
- * there, on the way back once more. */
+/* How what a source is read through is held on the way back. */
+static enum mn__hold_of made(const struct mn_model *m) {
+    return m->again ? MN__HOLD_AGAIN : MN__HOLD_KEPT;
+}
+
+static enum mn__hold_of kept(const struct mn__act *act) {
+    return act->again == MN__NOWHERE ? MN__HOLD_KEPT : MN__HOLD_AGAIN;
+}
+
+/* A layer prepares the sources of all its edges before the first one. */
 static void use_source(struct mn_model *m, const struct mn__layer *layer, int e,
                        const struct mn__path *path) {
     const struct mn__state *s = &m->states[path->source];
     const struct mn__act *act = &m->acts[s->act];
-    const int phases = !path->strided ? MN__NOWHERE : path->relu ? s->rp : s->xp;
-    const int relu = path->relu ? act->r : MN__NOWHERE;
-    const int read = path->strided ? phases : path->relu ? relu : act->x;
-    use(m, act->x, layer->forward);
-    use(m, relu, layer->forward);
-    use(m, phases, layer->forward);
-    use(m, read, layer->forward + e);
-    use_back(m, act->x, MN__HOLD_KEPT, layer->back);
-    use_back(m, relu, MN__HOLD_AGAIN, layer->back);
-    use_back(m, phases, MN__HOLD_AGAIN, layer->back);
-    use_back(m, read, read == act->x ? MN__HOLD_KEPT : MN__HOLD_AGAIN, layer->back + e);
+    const int phases = path->relu ? s->rp : s->xp, whole = path->relu ? act->r : act->x;
+    const int read = path->strided ? phases : whole;
+    const int steps[][2] = {{layer->forward, layer->back}, {layer->forward + e, layer->back + e}};
+    use(m, act->x, steps[0][0]);
+    use_back(m, act->x, kept(act), steps[0][1]);
+    if (path->strided && path->relu) {
+        use(m, s->xp, steps[0][0]); /* from which the other phases are made */
+        use_back(m, s->xp, made(m), steps[0][1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        use(m, read, steps[i][0]);
+        use_back(m, read, read == act->x ? kept(act) : made(m), steps[i][1]);
+    }
 }
 
 static void use_source_gradient(struct mn_model *m, const struct mn__layer *layer, int e,
@@ -93,7 +103,7 @@ static void use_output(struct mn_model *m, const struct mn__layer *layer) {
     use(m, act->x, layer->forward);
     use(m, act->x, layer->forward + layer->n_edges - 1);
     if (act->dr != MN__NOWHERE) {
-        use_back(m, act->x, MN__HOLD_KEPT, layer->fold);
+        use_back(m, act->x, kept(act), layer->fold);
         use_back(m, act->dr, MN__HOLD_KEPT, layer->fold);
     }
     use_back(m, act->dx, MN__HOLD_KEPT, layer->fold);

@@ -142,17 +142,14 @@ size_t mn__model_workspace_bytes(const struct mn_model *m) {
     return m->n_reals * sizeof(mn_real);
 }
 
-/* A build that looks for wrong uses of memory also checks how the workspace is shared out. */
-#if defined(__SANITIZE_ADDRESS__)
-enum { SANITIZED = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
+/* A build that looks for wrong uses of memory also checks how a workspace is shared out. */
+#ifndef __has_feature
+#define __has_feature(x) 0
 #endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { CHECKED_PASSES = 8 };
 #else
-enum { SANITIZED = 0 };
+enum { CHECKED_PASSES = 0 };
 #endif
 
 /* Which channels of each act's gradients are written. */
@@ -246,7 +243,7 @@ int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn_
     madvise(at, bytes, MADV_HUGEPAGE);
     ws->mapped = bytes;
     ws->reals = at;
-    ws->poison = SANITIZED;
+    ws->poison = CHECKED_PASSES;
     *out = ws;
     return MN_OK;
 }

@@ -196,6 +196,25 @@ static void clear_rest(struct mn__run *run, const struct mn__layer *layer,
     }
 }
 
+/* Its jobs are not touched: another layer may be gathering its own. */
+void mn__node_again(struct mn__run *run, const struct mn__layer *layer) {
+    const struct mn__state *s = &run->model->states[layer->state];
+    const struct mn__size *size = &run->model->sizes[s->grid];
+    const struct mn__path *path = &layer->edges[0].paths[0];
+    mn_real *x = mn__slot(run, run->model->acts[s->act].x);
+    mn_real *scale = run->ws->hidden + path->stage[0].stats, *shift = scale + path->channels;
+    struct mn__block b;
+    mn__norm_affine(run, path, &path->stage[0], 1, scale, shift);
+    mn__edges_clear(run, &size->grid, path->channels, x);
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        const struct mn__view from = mn__tensor_view(run, size, path->stage[0].y, &b);
+        const struct mn__view to = mn__group_view(size, layer, x, 0, &b);
+        const struct mn__term term = {from.at, from.stride, scale, shift};
+        run->k->mix(path->channels, 1, &term, to.at, to.stride, b.len, size->grid.mask,
+                    size->grid.image, 0);
+    }
+}
+
 void mn__node_forward(struct mn__run *run, const struct mn__layer *layer) {
     const struct mn__state *s = &run->model->states[layer->state];
     const struct mn__size *size = &run->model->sizes[s->grid];

@@ -143,6 +143,8 @@ int mn__model_pass(struct mn_cx *cx, const struct mn_model *model, const struct 
         return status;
     }
     set_drops(&run, cx);
+    run.poison = run.ws->poison > 0;
+    run.ws->poison -= run.poison;
     forward(&run, batch);
     mn__head_forward(&run, batch->labels, &out->loss, &out->hits);
     hand_out(&run, out);

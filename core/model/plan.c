@@ -100,7 +100,8 @@ static int plan_stage(struct mn_model *m, const struct mn__path *path, struct mn
 
 static int plan_path(struct mn_model *m, const struct mn__layer *layer, struct mn__path *path,
                      size_t *n_packed) {
-    path->again = path->n_stages == 1 && is_pool(&path->stage[0]) && mn__sums_wanted(layer, path);
+    path->again =
+        m->again && path->n_stages == 1 && is_pool(&path->stage[0]) && mn__sums_wanted(layer, path);
     for (int s = 0; s < path->n_stages; s++) {
         if (plan_stage(m, path, &path->stage[s]) != MN_OK) {
             return MN_NOMEM;
@@ -120,6 +121,14 @@ static void most_layer(struct mn_model *m, const struct mn__layer *layer) {
     most(&m->most_jobs, n);
 }
 
+/* Whether a layer's output is one stored tensor after its batch norm, and has an act of its own. */
+static int normed_convolution(const struct mn_model *m, const struct mn__layer *layer) {
+    const struct mn__path *path = layer->n_edges == 1 ? &layer->edges[0].paths[0] : NULL;
+    return path != NULL && layer->edges[0].n_paths == 1 && path->op == NULL &&
+           path->n_stages == 1 && path->stage[0].has_norm &&
+           m->acts[m->states[layer->state].act].channels == path->channels;
+}
+
 static int plan_layer(struct mn_model *m, struct mn__layer *layer) {
     size_t n_packed = 0;
     for (int e = 0; e < layer->n_edges; e++) {
@@ -130,23 +139,30 @@ static int plan_layer(struct mn_model *m, struct mn__layer *layer) {
         }
     }
     m->n_packed = n_packed > m->n_packed ? n_packed : m->n_packed;
+    if (m->again && normed_convolution(m, layer)) {
+        m->acts[m->states[layer->state].act].again = (int)(layer - m->layers);
+    }
     return MN_OK;
 }
 
-static int needs_relu(const struct mn_model *m, int act) {
-    int need = 0;
-    for (int s = 0; s < m->n_states; s++) {
-        need |= m->states[s].act == act && m->states[s].need_r;
+/* Whether an act has readers of its ReLU, whole or in phases. */
+static void needs_relu(const struct mn_model *m, int act, int *whole, int *any) {
+    *whole = *any = 0;
+    for (int i = 0; i < m->n_states; i++) {
+        const struct mn__state *s = &m->states[i];
+        *whole |= s->act == act && s->need_r;
+        *any |= s->act == act && (s->need_r || s->need_rp);
     }
-    return need;
 }
 
 static int plan_act(struct mn_model *m, int i) {
     struct mn__act *act = &m->acts[i];
     const struct mn__grid *g = &m->sizes[act->grid].grid;
-    const int relu = needs_relu(m, i), gradients = i > 0;
+    const int gradients = i > 0;
+    int whole, any;
+    needs_relu(m, i, &whole, &any);
     int *const slots[] = {&act->x, &act->r, &act->dx, &act->dr};
-    const int wanted[] = {1, relu, gradients, relu && gradients};
+    const int wanted[] = {1, whole, gradients, any && gradients};
     int status = MN_OK;
     for (int k = 0; k < 4; k++) {
         *slots[k] = MN__NOWHERE;
@@ -197,6 +213,11 @@ static void plan_head(struct mn_model *m) {
 
 int mn__graph_plan(struct mn_model *m, struct mn_cx *cx) {
     int status = MN_OK;
+    /* Fixed networks are small: there the time counts. */
+    m->again = m->n_mixtures > 0;
+    for (int i = 0; i < m->n_acts; i++) {
+        m->acts[i].again = MN__NOWHERE;
+    }
     most(&m->most_channels, m->dims.channels);
     for (int i = 0; i < m->n_layers; i++) {
         most_layer(m, &m->layers[i]);

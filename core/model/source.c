@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { READY_R = 1, READY_XP = 2, READY_RP = 4 };
+enum { READY_R = 1, READY_XP = 2, READY_RP = 4, READY_X = 8 };
 
 static ptrdiff_t all_images(const struct mn__run *run, const struct mn__grid *g) {
     return (run->n - 1) * g->image + g->span;
@@ -13,6 +13,18 @@ static ptrdiff_t all_images(const struct mn__run *run, const struct mn__grid *g)
 static mn_real *part(const struct mn__run *run, const struct mn__state *s, int slot) {
     mn_real *base = mn__slot(run, slot);
     return base == NULL ? NULL : base + s->first * run->model->sizes[s->grid].grid.channel;
+}
+
+/* An act that is not kept for the way back. */
+static void prepare_whole(struct mn__run *run, const struct mn__act *act) {
+    if (!run->back || act->again == MN__NOWHERE) {
+        return;
+    }
+    const struct mn__layer *layer = &run->model->layers[act->again];
+    if ((run->ws->ready[layer->state] & READY_X) == 0) {
+        mn__node_again(run, layer);
+        run->ws->ready[layer->state] |= READY_X;
+    }
 }
 
 static void prepare_relu(struct mn__run *run, int state) {
@@ -28,23 +40,54 @@ static void prepare_relu(struct mn__run *run, int state) {
     run->ws->ready[state] |= READY_R;
 }
 
+/* The four phases of one channel, a channel at a time: so they are cleared, written and cut off at
+ * zero while they are in the cache. */
+static void split_channel(struct mn__run *run, const struct mn__state *s, const mn_real *x,
+                          mn_real *to, int relu) {
+    const struct mn__grid *g = &run->model->sizes[s->grid].grid;
+    const struct mn__grid *half = &run->model->sizes[s->half].grid;
+    const ptrdiff_t phase = (ptrdiff_t)mn__grid_reals(half, s->channels);
+    for (int q = 0; q < 4; q++) {
+        mn__tensor_clear(run, half, 1, to + q * phase);
+    }
+    run->k->split(g, half, 1, run->n, x, to, phase);
+    if (relu) {
+        run->k->relu(4, to, phase, to, phase, all_images(run, half));
+    }
+}
+
+static void split(struct mn__run *run, const struct mn__state *s, mn_real *to, int relu) {
+    const ptrdiff_t from = run->model->sizes[s->grid].grid.channel;
+    const ptrdiff_t step = run->model->sizes[s->half].grid.channel;
+    const mn_real *x = part(run, s, run->model->acts[s->act].x);
+    for (int c = 0; c < s->channels; c++) {
+        split_channel(run, s, x + c * from, to + c * step, relu);
+    }
+}
+
+static void relu_of_phases(struct mn__run *run, const struct mn__state *s) {
+    const struct mn__grid *half = &run->model->sizes[s->half].grid;
+    const ptrdiff_t phase = (ptrdiff_t)mn__grid_reals(half, s->channels);
+    const mn_real *x = mn__slot(run, s->xp);
+    mn_real *to = mn__slot(run, s->rp);
+    for (int q = 0; q < 4; q++) {
+        mn__edges_clear(run, half, s->channels, to + q * phase);
+        run->k->relu(s->channels, x + q * phase, half->channel, to + q * phase, half->channel,
+                     all_images(run, half));
+    }
+}
+
 static void prepare_phases(struct mn__run *run, int state, int relu) {
     const struct mn__state *s = &run->model->states[state];
-    const struct mn__act *act = &run->model->acts[s->act];
     const uint8_t bit = relu ? READY_RP : READY_XP;
     if ((run->ws->ready[state] & bit) != 0) {
         return;
     }
-    const struct mn__grid *g = &run->model->sizes[s->grid].grid;
-    const struct mn__grid *half = &run->model->sizes[s->half].grid;
-    const ptrdiff_t phase = (ptrdiff_t)mn__grid_reals(half, s->channels);
-    const mn_real *x = part(run, s, relu ? act->r : act->x);
-    mn_real *to = mn__slot(run, relu ? s->rp : s->xp);
-    for (int c = 0; c < s->channels; c++) {
-        for (int q = 0; q < 4; q++) {
-            mn__tensor_clear(run, half, 1, to + q * phase + c * half->channel);
-        }
-        run->k->split(g, half, 1, run->n, x + c * g->channel, to + c * half->channel, phase);
+    if (!relu || s->xp == MN__NOWHERE) {
+        split(run, s, mn__slot(run, relu ? s->rp : s->xp), relu);
+    } else {
+        prepare_phases(run, state, 0);
+        relu_of_phases(run, s);
     }
     run->ws->ready[state] |= bit;
 }
@@ -59,9 +102,7 @@ static struct mn__source from_channel(struct mn__source source, int first) {
 struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path) {
     const struct mn__state *s = &run->model->states[path->source];
     const struct mn__act *act = &run->model->acts[s->act];
-    if (path->relu) {
-        prepare_relu(run, path->source);
-    }
+    prepare_whole(run, act);
     if (path->strided) {
         prepare_phases(run, path->source, path->relu);
         const struct mn__grid *half = &run->model->sizes[s->half].grid;
@@ -71,6 +112,9 @@ struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path
                                           .image = half->image,
                                           .phase = (ptrdiff_t)mn__grid_reals(half, s->channels)};
         return from_channel(source, path->first);
+    }
+    if (path->relu) {
+        prepare_relu(run, path->source);
     }
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
     const struct mn__source source = {.x = part(run, s, path->relu ? act->r : act->x),
@@ -88,7 +132,10 @@ void mn__gradients_begin(struct mn__run *run) {
         memset(run->ws->written[i], 0, 2 * (size_t)m->acts[i].channels);
     }
     memset(run->ws->phased, 0, (size_t)m->n_states);
-    memset(run->ws->ready, 0, (size_t)m->n_states);
+    if (m->again) {
+        memset(run->ws->ready, 0, (size_t)m->n_states);
+    }
+    run->back = 1;
 }
 
 /* Which channels of an act's dx (relu 0) or dr (1) hold something. */

@@ -66,7 +66,7 @@ static int in_use(const struct mn__run *run, const struct mn__slot *slot, int st
 
 void mn__slots_poison(const struct mn__run *run, int first, int last) {
     const struct mn_model *m = run->model;
-    if (!run->ws->poison) {
+    if (!run->poison) {
         return;
     }
     if (first < 0) {
