@@ -1,49 +1,68 @@
 /* SPDX-License-Identifier: MIT */
 #include "num/isa.h"
 
+enum { CHAINS = 4 }; /* sums that do not wait for each other */
+
 static double total(const mn_real *y, ptrdiff_t len) {
-    mn__vec acc[2] = {{0}, {0}};
+    mn__vec acc = {0};
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        acc += mn__load(y + p);
+    }
+    return mn__sum(acc);
+}
+
+struct about {
+    mn__vec sum[CHAINS], squares[CHAINS];
+};
+
+/* Add y - centre and its square over the mask's pixels of one image. */
+static inline void add_about(struct about *all, const mn_real *y, ptrdiff_t len,
+                             const mn_real *mask, mn__vec centre) {
+    struct about now = *all;
     ptrdiff_t p = 0;
-    for (; p + 2 * MN__V <= len; p += 2 * MN__V) {
-        acc[0] += mn__load(y + p);
-        acc[1] += mn__load(y + p + MN__V);
+    for (; p + CHAINS * MN__V <= len; p += CHAINS * MN__V) {
+        MN__UNROLL
+        for (int v = 0; v < CHAINS; v++) {
+            const mn__vec d =
+                (mn__load(y + p + v * MN__V) - centre) * mn__load(mask + p + v * MN__V);
+            now.sum[v] += d;
+            now.squares[v] += d * d;
+        }
     }
     for (; p < len; p += MN__V) {
-        acc[0] += mn__load(y + p);
+        const mn__vec d = (mn__load(y + p) - centre) * mn__load(mask + p);
+        now.sum[0] += d;
+        now.squares[0] += d * d;
     }
-    return mn__sum(acc[0]) + mn__sum(acc[1]);
+    *all = now;
 }
 
-/* Sum and sum of squares of y - centre over the mask's pixels. */
-static void about(const mn_real *y, ptrdiff_t len, const mn_real *mask, mn_real centre, double *sum,
-                  double *squares) {
-    mn__vec all = {0}, square = {0};
-    const mn__vec mean = mn__splat(centre);
-    for (ptrdiff_t p = 0; p < len; p += MN__V) {
-        const mn__vec d = (mn__load(y + p) - mean) * mn__load(mask + p);
-        all += d;
-        square += d * d;
-    }
-    *sum = mn__sum(all);
-    *squares = mn__sum(square);
+static double chains_sum(const mn__vec *v) {
+    return mn__sum((v[0] + v[1]) + (v[2] + v[3]));
 }
 
-/* Each image about a mean of its own, which a rounded sum gives well enough: the rest is in the
- * second sum. Then merged about the range's (Chan, Golub and LeVeque). */
+/* One pass over groups of about a thousand pixels, each about the mean of its own first few: with k
+ * of n pixels the squares are at most 1 + n / k times those about the group's mean, so that little
+ * cancels. Then merged about the range's mean (Chan, Golub and LeVeque). */
 void MN__NAME(moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                        ptrdiff_t image, double *sum, double *m2) {
-    const double pixels = total(mask, image);
+    const double pixels = total(mask, image), few = total(mask, MN__V);
+    const ptrdiff_t group = image < MN__SUM_BLOCK ? MN__SUM_BLOCK / image * image : image;
     for (int c = 0; c < n; c++) {
         double count = 0, all = 0, all_m2 = 0;
-        for (ptrdiff_t p = 0; p < len; p += image) {
-            const mn_real *at = y + c * ys + p;
-            const ptrdiff_t part = len - p < image ? len - p : image;
-            const mn_real mean = (mn_real)(total(at, part) / pixels);
-            double rest, squares;
-            about(at, part, mask, mean, &rest, &squares);
-            const double one = pixels * (double)mean + rest;
-            const double one_m2 = squares - rest * rest / pixels;
-            mn__moments_merge(1, pixels, &one, &one_m2, &count, &all, &all_m2);
+        for (ptrdiff_t p0 = 0; p0 < len; p0 += group) {
+            const ptrdiff_t end = len - p0 < group ? len : p0 + group;
+            const mn_real centre = (mn_real)(total(y + c * ys + p0, MN__V) / few);
+            struct about about = {{{0}}, {{0}}};
+            double here = 0;
+            for (ptrdiff_t p = p0; p < end; p += image, here += pixels) {
+                add_about(&about, y + c * ys + p, end - p < image ? end - p : image, mask,
+                          mn__splat(centre));
+            }
+            const double rest = chains_sum(about.sum);
+            const double one = here * (double)centre + rest;
+            const double one_m2 = chains_sum(about.squares) - rest * rest / here;
+            mn__moments_merge(1, here, &one, &one_m2, &count, &all, &all_m2);
         }
         sum[c] += all;
         m2[c] += all_m2;
@@ -132,34 +151,64 @@ void MN__NAME(mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y,
 
 enum { PRODUCTS = 4 };
 
-/* Up to PRODUCTS terms of one channel, over pixels few enough for reals. */
-static void products(int n, const struct mn__product *terms, int c, const mn_real *g, ptrdiff_t at,
-                     ptrdiff_t len) {
-    mn__vec acc[PRODUCTS] = {{0}}, centre[PRODUCTS] = {{0}};
-    const mn_real *x[PRODUCTS];
-    for (int k = 0; k < PRODUCTS; k++) { /* the last one again, for the loop's constant length */
-        const struct mn__product *term = &terms[k < n ? k : n - 1];
-        x[k] = term->x + c * term->xs + at;
-        centre[k] = term->centre == NULL ? (mn__vec){0} : mn__splat(term->centre[c]);
-    }
-    for (ptrdiff_t p = 0; p < len; p += MN__V) {
-        const mn__vec gp = mn__load(g + p);
+struct products {
+    const mn_real *g, *x[PRODUCTS];
+    mn__vec centre[PRODUCTS], sum[PRODUCTS][CHAINS], sum_g[CHAINS];
+};
+
+/* `n` terms on `wide` vectors at p; both are constants where this is called. */
+static inline __attribute__((always_inline)) void add_products(int n, int wide, ptrdiff_t p,
+                                                               struct products *s) {
+    MN__UNROLL
+    for (int v = 0; v < wide; v++) {
+        const mn__vec g = mn__load(s->g + p + v * MN__V);
+        s->sum_g[v] += g;
         MN__UNROLL
-        for (int k = 0; k < PRODUCTS; k++) {
-            acc[k] += gp * (mn__load(x[k] + p) - centre[k]);
+        for (int k = 0; k < n; k++) {
+            s->sum[k][v] += g * (mn__load(s->x[k] + p + v * MN__V) - s->centre[k]);
         }
-    }
-    for (int k = 0; k < n; k++) {
-        terms[k].sum[c] += mn__sum(acc[k]);
     }
 }
 
-static double block_sum(const mn_real *g, ptrdiff_t len) {
-    mn__vec all = {0};
-    for (ptrdiff_t p = 0; p < len; p += MN__V) {
-        all += mn__load(g + p);
+/* One channel, over pixels few enough for reals. Returns the sum of g. */
+static inline __attribute__((always_inline)) double
+products(int n, int wide, const struct mn__product *terms, int c, const mn_real *g, ptrdiff_t at,
+         ptrdiff_t len) {
+    struct products s = {.g = g, .sum = {{{0}}}, .sum_g = {{0}}};
+    ptrdiff_t p = 0;
+    MN__UNROLL
+    for (int k = 0; k < n; k++) {
+        s.x[k] = terms[k].x + c * terms[k].xs + at;
+        s.centre[k] = terms[k].centre == NULL ? (mn__vec){0} : mn__splat(terms[k].centre[c]);
     }
-    return mn__sum(all);
+    for (; p + wide * MN__V <= len; p += wide * MN__V) {
+        add_products(n, wide, p, &s);
+    }
+    for (; p < len; p += MN__V) {
+        add_products(n, 1, p, &s);
+    }
+    MN__UNROLL
+    for (int k = 0; k < n; k++) {
+        terms[k].sum[c] += chains_sum(s.sum[k]);
+    }
+    return chains_sum(s.sum_g);
+}
+
+/* As many vectors at once as registers hold the sums of. */
+static double products_of(int n, const struct mn__product *terms, int c, const mn_real *g,
+                          ptrdiff_t at, ptrdiff_t len) {
+    switch (n) {
+    case 0:
+        return products(0, CHAINS, terms, c, g, at, len);
+    case 1:
+        return products(1, CHAINS, terms, c, g, at, len);
+    case 2:
+        return products(2, CHAINS, terms, c, g, at, len);
+    case 3:
+        return products(3, 2, terms, c, g, at, len);
+    default:
+        return products(4, 2, terms, c, g, at, len);
+    }
 }
 
 void MN__NAME(products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
@@ -168,10 +217,11 @@ void MN__NAME(products)(int n, int n_terms, const struct mn__product *terms, con
         for (ptrdiff_t p = 0; p < len; p += MN__SUM_BLOCK) {
             const ptrdiff_t part = len - p < MN__SUM_BLOCK ? len - p : MN__SUM_BLOCK;
             const mn_real *at = g + c * gs + p;
-            sum_g[c] += block_sum(at, part);
-            for (int t = 0; t < n_terms; t += PRODUCTS) {
-                products(n_terms - t < PRODUCTS ? n_terms - t : PRODUCTS, terms + t, c, at, p,
-                         part);
+            int t = n_terms < PRODUCTS ? n_terms : PRODUCTS;
+            sum_g[c] += products_of(t, terms, c, at, p, part);
+            for (int left; (left = n_terms - t) > 0; t += left) {
+                left = left < PRODUCTS ? left : PRODUCTS;
+                (void)products_of(left, terms + t, c, at, p, part);
             }
         }
     }
