@@ -171,9 +171,10 @@ static inline __attribute__((always_inline)) void add_products(int n, int wide, 
 }
 
 /* One channel, over pixels few enough for reals. Returns the sum of g. */
-static inline __attribute__((always_inline)) double
-products(int n, int wide, const struct mn__product *terms, int c, const mn_real *g, ptrdiff_t at,
-         ptrdiff_t len) {
+static inline __attribute__((always_inline)) double products(int n, int wide,
+                                                             const struct mn__product *terms, int c,
+                                                             const mn_real *g, ptrdiff_t at,
+                                                             ptrdiff_t len) {
     struct products s = {.g = g, .sum = {{{0}}}, .sum_g = {{0}}};
     ptrdiff_t p = 0;
     MN__UNROLL

@@ -36,11 +36,10 @@ struct channels {
 /* A vector of pixels, `at` in the image and p in the range, of `wide` channels, a constant where
  * this is called. `best` starts as no number, which any valid tap beats; `bad` becomes no number
  * where a tap is not finite, so that this shows in the output. */
-static inline __attribute__((always_inline)) void max_tile(int wide, const struct windows *w,
-                                                           const struct channels *j, ptrdiff_t at,
-                                                           ptrdiff_t p) {
+static inline __attribute__((always_inline)) void
+max_tile(int wide, const struct windows *w, const struct channels *j, ptrdiff_t at, ptrdiff_t p) {
     mn__vec best[WIDE], bad[WIDE];
-    mn__lanes won[WIDE];
+    mn__lanes won[WIDE], number = {0};
     const mn__vec zero = {0};
     MN__UNROLL
     for (int c = 0; c < wide; c++) {
@@ -50,17 +49,18 @@ static inline __attribute__((always_inline)) void max_tile(int wide, const struc
     }
     for (int t = 0; t < w->n_tap; t++) {
         const mn_real *from = j->x + p + w->tap[t];
-        const mn__lanes on = mn__load(w->valid[t] + at) != zero;
+        const mn__some on = mn__not_zero(mn__load(w->valid[t] + at));
         MN__UNROLL
         for (int c = 0; c < wide; c++) {
             const mn__vec in = mn__load(from + c * j->xs);
-            const mn__lanes better = on & ~(in <= best[c]);
+            const mn__some better = mn__not_at_most(on, in, best[c]);
             bad[c] += in * zero;
             best[c] = mn__select(better, in, best[c]);
-            won[c] = (better & (mn__lane)t) | (~better & won[c]);
+            won[c] = mn__select_lanes(better, number, won[c]);
         }
+        number += 1;
     }
-    const mn__lanes on = mn__load(w->mask + at) != zero;
+    const mn__some on = mn__not_zero(mn__load(w->mask + at));
     MN__UNROLL
     for (int c = 0; c < wide; c++) {
         mn__store(j->y + c * j->ys + p, mn__select(on, best[c] + bad[c], zero));
@@ -89,11 +89,12 @@ void MN__NAME(max_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *c
 
 /* One tap's winners take their gradient. */
 static void add_won(int t, const mn__lane *which, const mn_real *g, mn_real *dx, ptrdiff_t len) {
+    const mn__lanes number = (mn__lane)t - (mn__lanes){0};
     for (ptrdiff_t p = 0; p < len; p += MN__V) {
         mn__lanes won;
         memcpy(&won, which + p, sizeof won);
-        won = won == (mn__lane)t;
-        mn__store(dx + p, mn__load(dx + p) + mn__select(won, mn__load(g + p), (mn__vec){0}));
+        const mn__vec add = mn__select(mn__same(won, number), mn__load(g + p), (mn__vec){0});
+        mn__store(dx + p, mn__load(dx + p) + add);
     }
 }
 
