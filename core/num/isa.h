@@ -167,6 +167,15 @@ static inline double mn__sum(mn__vec v) {
 /* Pixels whose sum is kept in reals before it goes on in double. */
 enum { MN__SUM_BLOCK = 1024 };
 
+/* Where the zero rows at an image's end begin, rounded up to a vector. */
+static inline ptrdiff_t mn__used_of(const mn_real *mask, ptrdiff_t image) {
+    ptrdiff_t used = image;
+    while (used > 0 && mask[used - 1] == 0) {
+        used--;
+    }
+    return (used + MN__V - 1) / MN__V * MN__V;
+}
+
 /* conv.c */
 size_t MN__NAME(packed)(int n_out, int n_in, int n_tap);
 void MN__NAME(pack)(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
@@ -185,6 +194,25 @@ void MN__NAME(depthwise)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *
 void MN__NAME(depthwise_dw)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *g, ptrdiff_t gs,
                             const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw,
                             ptrdiff_t sc, ptrdiff_t st);
+#if MN__VECTOR_BYTES == 64
+/* window.c: a window of n rows of n taps that are `step` apart, n = 3 or 5. */
+enum { MN__WINDOW_ROW = 5 };
+struct mn__window {
+    int n, step;
+    int back;                      /* the caller's taps are in falling order */
+    ptrdiff_t row[MN__WINDOW_ROW]; /* the first tap of each row, in rising order */
+};
+/* 0 = the taps are none. */
+int MN__NAME(window_of)(int n_tap, const ptrdiff_t *tap, struct mn__window *w);
+/* The caller's number of tap t in rising order. */
+int MN__NAME(window_index)(const struct mn__window *w, int t);
+/* One channel of depthwise over an image, and the sums of depthwise_dw; weights and sums in rising
+ * order of taps. */
+void MN__NAME(window_rows)(const struct mn__window *w, const mn_real *weights, const mn_real *x,
+                           mn_real *y, ptrdiff_t len, const mn_real *mask, int accumulate);
+void MN__NAME(window_dw)(const struct mn__window *w, const mn_real *g, const mn_real *x,
+                         ptrdiff_t len, mn_real *sums);
+#endif
 /* pool.c */
 void MN__NAME(max_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *const *valid,
                         const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, uint8_t *which,
