@@ -69,16 +69,20 @@ void MN__NAME(moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, con
     }
 }
 
+/* x comes from the last-level cache here and in `combine`, and the processor's own prefetching
+ * stops at a page, which is about a channel: fetch the next channel meanwhile. */
 void MN__NAME(affine)(int n, const mn_real *scale, const mn_real *shift, const mn_real *x,
                       ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                       ptrdiff_t image, int relu) {
     for (int c = 0; c < n; c++) {
         const mn__vec a = mn__splat(scale[c]), b = mn__splat(shift[c]);
+        const ptrdiff_t ahead = c + 1 < n ? xs : 0;
         for (ptrdiff_t p0 = 0; p0 < len; p0 += image) {
             const ptrdiff_t part = len - p0 < image ? len - p0 : image;
             const mn_real *in = x + c * xs + p0;
             mn_real *out = y + c * ys + p0;
             for (ptrdiff_t p = 0; p < part; p += MN__V) {
+                __builtin_prefetch(in + p + ahead);
                 const mn__vec v = a * mn__load(in + p) + b * mn__load(mask + p);
                 mn__store(out + p, relu ? mn__positive(v) : v);
             }
@@ -233,11 +237,13 @@ void MN__NAME(combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, 
                        ptrdiff_t len, const mn_real *mask, ptrdiff_t image) {
     for (int i = 0; i < n; i++) {
         const mn__vec av = mn__splat(a[i]), bv = mn__splat(b[i]), cv = mn__splat(c[i]);
+        const ptrdiff_t ahead = i + 1 < n ? xs : 0;
         for (ptrdiff_t p0 = 0; p0 < len; p0 += image) {
             const ptrdiff_t part = len - p0 < image ? len - p0 : image;
             const mn_real *gi = g + i * gs + p0, *xi = x + i * xs + p0;
             mn_real *out = y + i * ys + p0;
             for (ptrdiff_t p = 0; p < part; p += MN__V) {
+                __builtin_prefetch(xi + p + ahead);
                 mn__store(out + p,
                           av * mn__load(gi + p) + bv * mn__load(xi + p) + cv * mn__load(mask + p));
             }
