@@ -258,6 +258,8 @@ struct mn__source {
     ptrdiff_t channel, image, phase;
 };
 struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path);
+/* Whether a path can only add to its source's gradient: better after one that can write it. */
+int mn__gradient_adds(const struct mn__path *path);
 /* Before a path goes backwards: must it add to its source's gradient (1), or write it (0)? */
 int mn__gradient_begin(struct mn__run *run, const struct mn__path *path);
 /* The same for the head, which always adds. */

@@ -274,28 +274,45 @@ static void pack_back(struct mn__run *run, const struct mn__path *path) {
     }
 }
 
-/* The paths that were computed for their weight's gradient only end with the sums. */
-static void chunk_backward(struct mn__run *run, const struct mn__layer *layer,
-                           const struct mn__chunk *chunk, const mn_real *dy) {
+/* Those that can write the source's gradient go first, so that it needs no clearing. */
+static int comes_next(const struct mn__job *job, int adds) {
+    return job->weight != 0 && mn__gradient_adds(job->path) == adds;
+}
+
+static void first_stages(struct mn__run *run, const struct mn__layer *layer,
+                         const struct mn__chunk *chunk, const mn_real *dy) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
-    struct mn__job *jobs = chunk->jobs;
     struct mn__block b;
-    all_sums(run, layer, chunk, dy);
-    for (int j = 0; j < chunk->n; j++) {
-        settle_mixture(run, layer, &jobs[j], settle(run, &jobs[j]));
-        if (jobs[j].weight != 0) {
-            pack_back(run, jobs[j].path);
-            jobs[j].accumulate = mn__gradient_begin(run, jobs[j].path);
-        }
-    }
-    second_stages(run, layer, chunk, dy);
-    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+    for (int adds = 0; adds < 2; adds++) {
         for (int j = 0; j < chunk->n; j++) {
-            if (jobs[j].weight != 0) {
-                first_block(run, layer, &jobs[j], &b, dy);
+            if (comes_next(&chunk->jobs[j], adds)) {
+                chunk->jobs[j].accumulate = mn__gradient_begin(run, chunk->jobs[j].path);
             }
         }
     }
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        for (int adds = 0; adds < 2; adds++) {
+            for (int j = 0; j < chunk->n; j++) {
+                if (comes_next(&chunk->jobs[j], adds)) {
+                    first_block(run, layer, &chunk->jobs[j], &b, dy);
+                }
+            }
+        }
+    }
+}
+
+/* The paths that were computed for their weight's gradient only end with the sums. */
+static void chunk_backward(struct mn__run *run, const struct mn__layer *layer,
+                           const struct mn__chunk *chunk, const mn_real *dy) {
+    all_sums(run, layer, chunk, dy);
+    for (int j = 0; j < chunk->n; j++) {
+        settle_mixture(run, layer, &chunk->jobs[j], settle(run, &chunk->jobs[j]));
+        if (chunk->jobs[j].weight != 0) {
+            pack_back(run, chunk->jobs[j].path);
+        }
+    }
+    second_stages(run, layer, chunk, dy);
+    first_stages(run, layer, chunk, dy);
 }
 
 void mn__node_backward(struct mn__run *run, const struct mn__layer *layer) {

@@ -123,6 +123,11 @@ static void complete_phases(struct mn__run *run, int state, int relu) {
     run->ws->phased[state] |= bit;
 }
 
+/* A max pool adds to the pixels that won. */
+int mn__gradient_adds(const struct mn__path *path) {
+    return path->n_stages > 0 && path->stage[0].linear[0].kind == MN__LINEAR_MAX_POOL;
+}
+
 int mn__gradient_begin(struct mn__run *run, const struct mn__path *path) {
     const struct mn__state *s = &run->model->states[path->source];
     if (s->act == 0) {
@@ -135,9 +140,7 @@ int mn__gradient_begin(struct mn__run *run, const struct mn__path *path) {
     const int n = path->n_stages == 0 ? path->channels : path->stage[0].linear[0].n_in;
     const int first = s->first + path->first;
     uint8_t *flags = written(run, s->act, path->relu) + first;
-    /* A max pool adds to the pixels that won. */
-    const int adds = path->n_stages > 0 && path->stage[0].linear[0].kind == MN__LINEAR_MAX_POOL;
-    if (!adds && count_written(flags, n) == 0) {
+    if (!mn__gradient_adds(path) && count_written(flags, n) == 0) {
         memset(flags, 1, (size_t)n);
         return 0;
     }
