@@ -59,6 +59,10 @@ static void channel(const struct map *m, const mn_real *w, const mn_real *x, mn_
                     ptrdiff_t len) {
 #if MN__VECTOR_BYTES == 64
     mn_real weights[MN__WINDOW_ROW * MN__WINDOW_ROW];
+    if (m->is_window && m->window.n == 3 && m->st == 0) {
+        MN__NAME(window_box)(&m->window, w[0], x, y, len, m->mask, m->accumulate);
+        return;
+    }
     for (int t = 0; m->is_window && t < m->n_tap; t++) {
         weights[t] = w[MN__NAME(window_index)(&m->window, t) * m->st];
     }

@@ -210,6 +210,9 @@ int MN__NAME(window_index)(const struct mn__window *w, int t);
  * order of taps. */
 void MN__NAME(window_rows)(const struct mn__window *w, const mn_real *weights, const mn_real *x,
                            mn_real *y, ptrdiff_t len, const mn_real *mask, int accumulate);
+/* The same with one weight for all taps and any plane to multiply with; n = 3. */
+void MN__NAME(window_box)(const struct mn__window *w, mn_real weight, const mn_real *x, mn_real *y,
+                          ptrdiff_t len, const mn_real *plane, int accumulate);
 void MN__NAME(window_dw)(const struct mn__window *w, const mn_real *g, const mn_real *x,
                          ptrdiff_t len, mn_real *sums);
 #endif

@@ -115,21 +115,47 @@ void MN__NAME(max_pool_dx)(int n, int n_tap, const ptrdiff_t *tap, const uint8_t
     }
 }
 
+struct average {
+    int n_tap;
+    const ptrdiff_t *tap;
+    const mn_real *weight;
+#if MN__VECTOR_BYTES == 64
+    int is_window;
+    struct mn__window window;
+#endif
+};
+
+static void average(const struct average *a, const mn_real *x, mn_real *y, ptrdiff_t len) {
+#if MN__VECTOR_BYTES == 64
+    if (a->is_window && a->window.n == 3) {
+        MN__NAME(window_box)(&a->window, 1, x, y, len, a->weight, 0);
+        return;
+    }
+#endif
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        mn__vec sum = {0};
+        for (int t = 0; t < a->n_tap; t++) {
+            sum += mn__load(x + p + a->tap[t]);
+        }
+        mn__store(y + p, sum * mn__load(a->weight + p));
+    }
+}
+
 void MN__NAME(avg_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *weight,
                         const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
                         ptrdiff_t image) {
+    const ptrdiff_t used = mn__used_of(weight, image);
+    struct average a = {.n_tap = n_tap, .tap = tap, .weight = weight};
+#if MN__VECTOR_BYTES == 64
+    a.is_window = MN__NAME(window_of)(n_tap, tap, &a.window);
+#endif
     for (int c = 0; c < n; c++) {
-        for (ptrdiff_t p0 = 0; p0 < len; p0 += image) {
-            const ptrdiff_t part = len - p0 < image ? len - p0 : image;
-            const mn_real *in = x + c * xs + p0;
-            mn_real *out = y + c * ys + p0;
-            for (ptrdiff_t p = 0; p < part; p += MN__V) {
-                mn__vec sum = {0};
-                for (int t = 0; t < n_tap; t++) {
-                    sum += mn__load(in + p + tap[t]);
-                }
-                mn__store(out + p, sum * mn__load(weight + p));
-            }
+        for (ptrdiff_t p = 0; p < len; p += image) {
+            const ptrdiff_t part = len - p < image ? len - p : image;
+            const ptrdiff_t own = part < used ? part : used;
+            mn_real *to = y + c * ys + p;
+            average(&a, x + c * xs + p, to, own);
+            memset(to + own, 0, (size_t)(part - own) * sizeof *to);
         }
     }
 }

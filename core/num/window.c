@@ -126,6 +126,40 @@ void MN__NAME(window_rows)(const struct mn__window *window, const mn_real *w, co
     }
 }
 
+/* ---- equal weights ------------------------------------------------------------------------ */
+
+static inline mn__vec column(const struct mn__window *window, const mn_real *x) {
+    return mn__load(x + window->row[0]) + mn__load(x + window->row[1]) +
+           mn__load(x + window->row[2]);
+}
+
+static inline __attribute__((always_inline)) void box_3(int step, const struct mn__window *window,
+                                                        mn__vec weight, const mn_real *x,
+                                                        mn_real *y, ptrdiff_t len,
+                                                        const mn_real *plane, int accumulate) {
+    mn__vec low = column(window, x);
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        const mn__vec high = column(window, x + p + MN__V);
+        mn__vec out = (low + shifted(low, high, step) + shifted(low, high, 2 * step)) * weight;
+        if (plane != NULL) {
+            out *= mn__load(plane + p);
+        }
+        mn__store(y + p, accumulate ? mn__load(y + p) + out : out);
+        low = high;
+    }
+}
+
+void MN__NAME(window_box)(const struct mn__window *w, mn_real weight, const mn_real *x, mn_real *y,
+                          ptrdiff_t len, const mn_real *plane, int accumulate) {
+    if (w->step == 1) {
+        box_3(1, w, mn__splat(weight), x, y, len, plane, accumulate);
+    } else {
+        box_3(2, w, mn__splat(weight), x, y, len, plane, accumulate);
+    }
+}
+
+/* ---- weight gradients --------------------------------------------------------------------- */
+
 /* Weight gradients of `rows` rows, which share each load of the gradient; constants as above, so
  * that the sums become registers. */
 enum { SUM_ROWS = 3 };
