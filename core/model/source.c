@@ -160,10 +160,17 @@ static void fold_phases(struct mn__run *run, int state, int relu) {
         return;
     }
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
-    complete(run, s->act, relu, s->first, s->channels);
-    run->k->merge(&run->model->sizes[s->grid].grid, half, s->channels, run->n,
-                  at(run, relu ? s->drp : s->dxp), (ptrdiff_t)mn__grid_reals(half, s->channels),
-                  part(run, s, relu ? act->dr : act->dx));
+    const struct mn__grid *whole = &run->model->sizes[s->grid].grid;
+    uint8_t *flags = written(run, s->act, relu) + s->first;
+    const int covers = 2 * half->h >= whole->h && 2 * half->w >= whole->w;
+    const int accumulate = !covers || count_written(flags, s->channels) > 0;
+    if (accumulate) {
+        complete(run, s->act, relu, s->first, s->channels);
+    }
+    run->k->merge(whole, half, s->channels, run->n, at(run, relu ? s->drp : s->dxp),
+                  (ptrdiff_t)mn__grid_reals(half, s->channels),
+                  part(run, s, relu ? act->dr : act->dx), accumulate);
+    memset(flags, 1, (size_t)s->channels);
 }
 
 static void fold_relu(struct mn__run *run, const struct mn__state *s) {

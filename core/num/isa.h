@@ -236,7 +236,7 @@ void MN__NAME(axpy)(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y
 void MN__NAME(split)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
                      const mn_real *x, mn_real *phases, ptrdiff_t phase);
 void MN__NAME(merge)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
-                     const mn_real *phases, ptrdiff_t phase, mn_real *x);
+                     const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate);
 /* norm.c */
 void MN__NAME(moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                        ptrdiff_t image, double *sum, double *m2);

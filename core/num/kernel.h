@@ -107,9 +107,10 @@ struct mn__kernels {
      * pointers given. */
     void (*split)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
                   const mn_real *x, mn_real *phases, ptrdiff_t phase);
-    /* x(2y+py, 2x+px) += phases(q)(y, x): the transpose of split. */
+    /* x(2y+py, 2x+px) = (accumulate ? x : 0) + phases(q)(y, x): the transpose of split. Writes no
+     * pixels that the phases do not reach. */
     void (*merge)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
-                  const mn_real *phases, ptrdiff_t phase, mn_real *x);
+                  const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate);
 };
 
 /* Merge a range's (count, sum, m2) into a total, in double (Chan et al.): numerically safe. */

@@ -68,22 +68,23 @@ void MN__NAME(split)(const struct mn__grid *in, const struct mn__grid *out, int 
     }
 }
 
-static void add_first(mn_real *x, mn__vec v, int n) {
+static void put_first(mn_real *x, mn__vec v, int n, int accumulate) {
     if (n > 0) {
-        mn__store_first(x, mn__load(x) + v, least(n, MN__V));
+        mn__store_first(x, accumulate ? mn__load(x) + v : v, least(n, MN__V));
     }
 }
 
-static void merge_row(const mn_real *even, const mn_real *odd, int n, mn_real *x) {
+static void merge_row(const mn_real *even, const mn_real *odd, int n, mn_real *x, int accumulate) {
     for (int v = 0; 2 * v < n; v += MN__V) {
         const mn__vec e = mn__load(even + v), o = mn__load(odd + v);
-        add_first(x + 2 * v, __builtin_shufflevector(e, o, LOW), n - 2 * v);
-        add_first(x + 2 * v + MN__V, __builtin_shufflevector(e, o, HIGH), n - 2 * v - MN__V);
+        put_first(x + 2 * v, __builtin_shufflevector(e, o, LOW), n - 2 * v, accumulate);
+        put_first(x + 2 * v + MN__V, __builtin_shufflevector(e, o, HIGH), n - 2 * v - MN__V,
+                  accumulate);
     }
 }
 
 void MN__NAME(merge)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
-                     const mn_real *phases, ptrdiff_t phase, mn_real *x) {
+                     const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate) {
     const int columns = least(in->w, 2 * out->w);
     for (int c = 0; c < channels; c++) {
         for (int i = 0; i < n; i++) {
@@ -91,7 +92,7 @@ void MN__NAME(merge)(const struct mn__grid *in, const struct mn__grid *out, int 
             const mn_real *from = phases + c * out->channel + i * out->image;
             for (int y = 0; y < least(in->h, 2 * out->h); y++) {
                 const mn_real *even = from + y % 2 * 2 * phase + y / 2 * out->row;
-                merge_row(even, even + phase, columns, to + y * in->row);
+                merge_row(even, even + phase, columns, to + y * in->row, accumulate);
             }
         }
     }

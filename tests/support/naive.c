@@ -254,16 +254,16 @@ static void split(const struct mn__grid *in, const struct mn__grid *out, int cha
 }
 
 static void merge(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
-                  const mn_real *phases, ptrdiff_t phase, mn_real *x) {
+                  const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate) {
     for (int q = 0; q < 4; q++) {
         for (int c = 0; c < channels; c++) {
             for (int i = 0; i < n * out->h * out->w; i++) {
                 const int v = i % out->w, y = i / out->w % out->h, image = i / out->w / out->h;
                 const ptrdiff_t to = full_pixel(in, q, y, v);
                 if (to >= 0) {
-                    x[c * in->channel + image * in->image + to] +=
-                        phases[q * phase + c * out->channel + image * out->image + y * out->row +
-                               v];
+                    mn_real *at = x + c * in->channel + image * in->image + to;
+                    *at = (accumulate ? *at : 0) + phases[q * phase + c * out->channel +
+                                                          image * out->image + y * out->row + v];
                 }
             }
         }

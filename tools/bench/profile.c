@@ -188,9 +188,9 @@ COUNTED(SPLIT, split,
 
 COUNTED(MERGE, merge,
         (const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
-         const mn_real *phases, ptrdiff_t phase, mn_real *x),
-        (in, out, channels, n, phases, phase, x), pixels(in, channels, n),
-        3 * pixels(in, channels, n))
+         const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate),
+        (in, out, channels, n, phases, phase, x, accumulate),
+        accumulate ? pixels(in, channels, n) : 0, (accumulate ? 3 : 2) * pixels(in, channels, n))
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
