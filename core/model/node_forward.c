@@ -133,7 +133,7 @@ static int given(const struct mn__run *run, const struct mn__chunk *chunk, int i
     return 0;
 }
 
-/* One group of the node's channels on a block; under drop path the block is one image. */
+/* One group of the node's channels on a block of mn__even_block_at. */
 static void mix_group(struct mn__run *run, const struct mn__layer *layer,
                       const struct mn__chunk *chunk, int group, const struct mn__block *b,
                       mn_real *x) {

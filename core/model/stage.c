@@ -17,7 +17,9 @@ int mn__block_at(const struct mn__run *run, const struct mn__size *size, int i,
 int mn__even_block_at(const struct mn__run *run, const struct mn__size *size, int i,
                       struct mn__block *out) {
     if (!run->dropping) {
-        return mn__block_at(run, size, i, out);
+        *out = (struct mn__block){
+            .n0 = 0, .n = run->n, .len = (run->n - 1) * size->grid.image + size->grid.span};
+        return i == 0;
     }
     *out = (struct mn__block){.n0 = i, .n = 1, .len = size->grid.span};
     return i < run->n;

@@ -15,7 +15,8 @@ struct mn__block {
 /* Block i of the pass's images; 0 = there is none. */
 int mn__block_at(const struct mn__run *run, const struct mn__size *size, int i,
                  struct mn__block *out);
-/* The same where drop path may weigh images apart: then a block is one image. */
+/* All images at once, which reads and writes whole channels and so lets the processor fetch ahead;
+ * where drop path may weigh images apart, one image. */
 int mn__even_block_at(const struct mn__run *run, const struct mn__size *size, int i,
                       struct mn__block *out);
 
