@@ -193,8 +193,8 @@ struct mn__workspace {
     double *sums;           /* [n_stats] sum and sum of squares about the mean */
     double *block_sums;     /* [2 * most_channels] */
     struct mn__job *jobs;   /* [most_jobs] */
-    mn_real *job_coef;      /* [most_jobs][4][most_channels] */
-    double *job_sums;       /* [most_jobs][3][most_channels] */
+    mn_real *job_coef;      /* [most_jobs][2][most_channels] */
+    double *job_sums;       /* [most_jobs][2][most_channels] */
     struct mn__term *terms; /* [most_jobs] */
     struct mn__product *products; /* [most_jobs] */
     mn_real

@@ -113,15 +113,6 @@ static void set_term(struct mn__run *run, const struct mn__job *job) {
     }
 }
 
-/* Its term for the one image of a block. */
-static void drop_term(struct mn__run *run, const struct mn__job *job, int image) {
-    const double factor = mn__drop_factor(run, job->path, image);
-    for (int c = 0; c < job->path->channels; c++) {
-        job->scaled[c] = (mn_real)(factor * (double)job->scale[c]);
-        job->shifted[c] = (mn_real)(factor * (double)job->shift[c]);
-    }
-}
-
 /* Does a path before the chunk, or one of its own if `inside`, give to a group of channels? */
 static int given(const struct mn__run *run, const struct mn__chunk *chunk, int inside, int group) {
     const struct mn__job *end = chunk->jobs + (inside ? chunk->n : 0);
@@ -133,12 +124,12 @@ static int given(const struct mn__run *run, const struct mn__chunk *chunk, int i
     return 0;
 }
 
-/* One group of the node's channels on a block of mn__even_block_at. */
+/* One group of the node's channels. */
 static void mix_group(struct mn__run *run, const struct mn__layer *layer,
-                      const struct mn__chunk *chunk, int group, const struct mn__block *b,
-                      mn_real *x) {
+                      const struct mn__chunk *chunk, int group, mn_real *x) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
-    const struct mn__view to = mn__group_view(size, layer, x, group, b);
+    const struct mn__block all = mn__block_all(run, size);
+    const struct mn__view to = mn__group_view(size, layer, x, group, &all);
     struct mn__term *terms = run->ws->terms;
     int n_terms = 0;
     for (int j = 0; j < chunk->n; j++) {
@@ -146,30 +137,23 @@ static void mix_group(struct mn__run *run, const struct mn__layer *layer,
         if (job->path->out_first != group || job->weight == 0) {
             continue;
         }
-        const struct mn__view from = mn__job_output(run, job, size, b);
-        const int drops = run->dropping;
-        if (drops) {
-            drop_term(run, job, b->n0);
-        }
-        terms[n_terms++] = (struct mn__term){from.at, from.stride, drops ? job->scaled : job->scale,
-                                             drops ? job->shifted : job->shift};
+        const struct mn__view from = mn__job_output(run, job, size, &all);
+        terms[n_terms++] = (struct mn__term){from.at, from.stride, job->scale, job->shift,
+                                             mn__drop_factors(run, job->path)};
     }
     if (n_terms > 0) {
-        run->k->mix(mn__group_channels(run, layer), n_terms, terms, to.at, to.stride, b->len,
+        run->k->mix(mn__group_channels(run, layer), n_terms, terms, to.at, to.stride, all.len,
                     size->grid.mask, size->grid.image, given(run, chunk, 0, group));
     }
 }
 
-static void mix(struct mn__run *run, const struct mn__layer *layer, const struct mn__size *size,
-                const struct mn__chunk *chunk, mn_real *x) {
-    struct mn__block b;
+static void mix(struct mn__run *run, const struct mn__layer *layer, const struct mn__chunk *chunk,
+                mn_real *x) {
     for (int j = 0; j < chunk->n; j++) {
         set_term(run, &chunk->jobs[j]);
     }
-    for (int i = 0; mn__even_block_at(run, size, i, &b); i++) {
-        for (int group = 0; group < layer->groups; group++) {
-            mix_group(run, layer, chunk, group, &b, x);
-        }
+    for (int group = 0; group < layer->groups; group++) {
+        mix_group(run, layer, chunk, group, x);
     }
 }
 
@@ -201,7 +185,7 @@ void mn__node_forward(struct mn__run *run, const struct mn__layer *layer) {
     while (mn__chunk_next(run, size, n, &chunk)) {
         stages(run, size, &chunk, 0);
         stages(run, size, &chunk, 1);
-        mix(run, layer, size, &chunk, x);
+        mix(run, layer, &chunk, x);
     }
     clear_rest(run, layer, size, n, x);
 }

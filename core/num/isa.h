@@ -246,7 +246,7 @@ void MN__NAME(affine)(int n, const mn_real *scale, const mn_real *shift, const m
 void MN__NAME(mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
                    ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
 void MN__NAME(products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
-                        ptrdiff_t gs, ptrdiff_t len, double *sum_g);
+                        ptrdiff_t gs, ptrdiff_t len, ptrdiff_t image);
 void MN__NAME(combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,
                        const mn_real *x, ptrdiff_t xs, const mn_real *c, mn_real *y, ptrdiff_t ys,
                        ptrdiff_t len, const mn_real *mask, ptrdiff_t image);

@@ -144,8 +144,10 @@ void MN__NAME(mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y,
                 mn_real scale[GROUP], shift = 0;
                 for (int k = 0; k < group; k++) {
                     x[k] = terms[t + k].x + c * terms[t + k].xs + p;
-                    scale[k] = terms[t + k].scale[c];
-                    shift += terms[t + k].shift[c];
+                    const mn_real factor =
+                        terms[t + k].factor == NULL ? 1 : terms[t + k].factor[p / image];
+                    scale[k] = factor * terms[t + k].scale[c];
+                    shift += factor * terms[t + k].shift[c];
                 }
                 mix_image(group, x, scale, shift, y + c * ys + p, part, mask, accumulate || t > 0);
             }
@@ -174,12 +176,14 @@ static inline __attribute__((always_inline)) void add_products(int n, int wide, 
     }
 }
 
-/* One channel, over pixels few enough for reals. Returns the sum of g. */
-static inline __attribute__((always_inline)) double products(int n, int wide,
-                                                             const struct mn__product *terms, int c,
-                                                             const mn_real *g, ptrdiff_t at,
-                                                             ptrdiff_t len) {
-    struct products s = {.g = g, .sum = {{{0}}}, .sum_g = {{0}}};
+/* One channel, over pixels of image `image` (of any, if there are no factors), few enough for
+ * reals.
+ */
+static inline __attribute__((always_inline)) void products(int n, int wide,
+                                                           const struct mn__product *terms, int c,
+                                                           const mn_real *g, ptrdiff_t at,
+                                                           ptrdiff_t len, ptrdiff_t image) {
+    struct products s = {.g = g + at, .sum = {{{0}}}, .sum_g = {{0}}};
     ptrdiff_t p = 0;
     MN__UNROLL
     for (int k = 0; k < n; k++) {
@@ -192,41 +196,55 @@ static inline __attribute__((always_inline)) double products(int n, int wide,
     for (; p < len; p += MN__V) {
         add_products(n, 1, p, &s);
     }
+    const double sum_g = chains_sum(s.sum_g);
     MN__UNROLL
     for (int k = 0; k < n; k++) {
-        terms[k].sum[c] += chains_sum(s.sum[k]);
+        const double factor = terms[k].factor == NULL ? 1 : (double)terms[k].factor[image];
+        terms[k].sum_g[c] += factor * sum_g;
+        terms[k].sum[c] += factor * chains_sum(s.sum[k]);
     }
-    return chains_sum(s.sum_g);
 }
 
 /* As many vectors at once as registers hold the sums of. */
-static double products_of(int n, const struct mn__product *terms, int c, const mn_real *g,
-                          ptrdiff_t at, ptrdiff_t len) {
+static void products_of(int n, const struct mn__product *terms, int c, const mn_real *g,
+                        ptrdiff_t at, ptrdiff_t len, ptrdiff_t image) {
     switch (n) {
-    case 0:
-        return products(0, CHAINS, terms, c, g, at, len);
     case 1:
-        return products(1, CHAINS, terms, c, g, at, len);
+        products(1, CHAINS, terms, c, g, at, len, image);
+        break;
     case 2:
-        return products(2, CHAINS, terms, c, g, at, len);
+        products(2, CHAINS, terms, c, g, at, len, image);
+        break;
     case 3:
-        return products(3, 2, terms, c, g, at, len);
+        products(3, 2, terms, c, g, at, len, image);
+        break;
     default:
-        return products(4, 2, terms, c, g, at, len);
+        products(4, 2, terms, c, g, at, len, image);
+        break;
     }
 }
 
+static int any_factor(int n, const struct mn__product *terms) {
+    int any = 0;
+    for (int k = 0; k < n; k++) {
+        any |= terms[k].factor != NULL;
+    }
+    return any;
+}
+
+static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) {
+    return a < b ? a : b;
+}
+
 void MN__NAME(products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
-                        ptrdiff_t gs, ptrdiff_t len, double *sum_g) {
+                        ptrdiff_t gs, ptrdiff_t len, ptrdiff_t image) {
+    const ptrdiff_t step = any_factor(n_terms, terms) ? image : len;
     for (int c = 0; c < n; c++) {
-        for (ptrdiff_t p = 0; p < len; p += MN__SUM_BLOCK) {
-            const ptrdiff_t part = len - p < MN__SUM_BLOCK ? len - p : MN__SUM_BLOCK;
-            const mn_real *at = g + c * gs + p;
-            int t = n_terms < PRODUCTS ? n_terms : PRODUCTS;
-            sum_g[c] += products_of(t, terms, c, at, p, part);
-            for (int left; (left = n_terms - t) > 0; t += left) {
-                left = left < PRODUCTS ? left : PRODUCTS;
-                (void)products_of(left, terms + t, c, at, p, part);
+        for (ptrdiff_t p = 0, part; p < len; p += part) {
+            part = least(least(len, (p / step + 1) * step) - p, MN__SUM_BLOCK);
+            for (int t = 0; t < n_terms; t += PRODUCTS) {
+                products_of((int)least(n_terms - t, PRODUCTS), terms + t, c, g + c * gs, p, part,
+                            p / image);
             }
         }
     }

@@ -164,8 +164,8 @@ COUNTED(MIX, mix,
 
 COUNTED(PRODUCTS, products,
         (int n, int n_terms, const struct mn__product *terms, const mn_real *g, ptrdiff_t gs,
-         ptrdiff_t len, double *sum_g),
-        (n, n_terms, terms, g, gs, len, sum_g), (3 * n_terms + 1) * elements(n, len),
+         ptrdiff_t len, ptrdiff_t image),
+        (n, n_terms, terms, g, gs, len, image), (3 * n_terms + 1) * elements(n, len),
         (n_terms + 1) * elements(n, len))
 
 COUNTED(COMBINE, combine,
