@@ -203,8 +203,8 @@ struct mn__workspace {
     double *sums;           /* [n_stats] sum and sum of squares about the mean */
     double *block_sums;     /* [2 * most_channels] */
     struct mn__job *jobs;   /* [most_jobs] */
-    mn_real *job_coef;      /* [most_jobs][4][most_channels] */
-    double *job_sums;       /* [most_jobs][3][most_channels] */
+    mn_real *job_coef;      /* [most_jobs][2][most_channels] */
+    double *job_sums;       /* [most_jobs][2][most_channels] */
     struct mn__term *terms; /* [most_jobs] */
     struct mn__product *products; /* [most_jobs] */
     mn_real
@@ -289,6 +289,8 @@ struct mn__source {
     ptrdiff_t channel, image, phase;
 };
 struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path);
+/* Whether a path can only add to its source's gradient: better after one that can write it. */
+int mn__gradient_adds(const struct mn__path *path);
 /* Before a path goes backwards: must it add to its source's gradient (1), or write it (0)? */
 int mn__gradient_begin(struct mn__run *run, const struct mn__path *path);
 /* The same for the head, which always adds. */

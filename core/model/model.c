@@ -180,8 +180,8 @@ static int node_arrays(struct mn__workspace *ws) {
     ws->sums = mn__arena_array(a, stats, sizeof(double));
     ws->block_sums = mn__arena_array(a, 2 * channels, sizeof(double));
     ws->jobs = mn__arena_array(a, jobs, sizeof *ws->jobs);
-    ws->job_coef = mn__arena_array(a, 4 * jobs * channels, sizeof(mn_real));
-    ws->job_sums = mn__arena_array(a, 3 * jobs * channels, sizeof(double));
+    ws->job_coef = mn__arena_array(a, 2 * jobs * channels, sizeof(mn_real));
+    ws->job_sums = mn__arena_array(a, 2 * jobs * channels, sizeof(double));
     ws->terms = mn__arena_array(a, jobs, sizeof *ws->terms);
     ws->products = mn__arena_array(a, jobs, sizeof *ws->products);
     return ws->packed && ws->gather && ws->coef && ws->norm && ws->hidden && ws->back && ws->sums &&

@@ -117,15 +117,6 @@ static void set_term(struct mn__run *run, const struct mn__job *job) {
     }
 }
 
-/* Its term for the one image of a block. */
-static void drop_term(struct mn__run *run, const struct mn__job *job, int image) {
-    const double factor = mn__drop_factor(run, job->path, image);
-    for (int c = 0; c < job->path->channels; c++) {
-        job->scaled[c] = (mn_real)(factor * (double)job->scale[c]);
-        job->shifted[c] = (mn_real)(factor * (double)job->shift[c]);
-    }
-}
-
 /* Does a path before the chunk, or one of its own if `inside`, give to a group of channels? */
 static int given(const struct mn__run *run, const struct mn__chunk *chunk, int inside, int group) {
     const struct mn__job *end = chunk->jobs + (inside ? chunk->n : 0);
@@ -137,12 +128,12 @@ static int given(const struct mn__run *run, const struct mn__chunk *chunk, int i
     return 0;
 }
 
-/* One group of the node's channels on a block; under drop path the block is one image. */
+/* One group of the node's channels. */
 static void mix_group(struct mn__run *run, const struct mn__layer *layer,
-                      const struct mn__chunk *chunk, int group, const struct mn__block *b,
-                      mn_real *x) {
+                      const struct mn__chunk *chunk, int group, mn_real *x) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
-    const struct mn__view to = mn__group_view(size, layer, x, group, b);
+    const struct mn__block all = mn__block_all(run, size);
+    const struct mn__view to = mn__group_view(size, layer, x, group, &all);
     struct mn__term *terms = run->ws->terms;
     int n_terms = 0;
     for (int j = 0; j < chunk->n; j++) {
@@ -150,30 +141,23 @@ static void mix_group(struct mn__run *run, const struct mn__layer *layer,
         if (job->path->out_first != group || job->weight == 0) {
             continue;
         }
-        const struct mn__view from = mn__job_output(run, job, size, b);
-        const int drops = run->dropping;
-        if (drops) {
-            drop_term(run, job, b->n0);
-        }
-        terms[n_terms++] = (struct mn__term){from.at, from.stride, drops ? job->scaled : job->scale,
-                                             drops ? job->shifted : job->shift};
+        const struct mn__view from = mn__job_output(run, job, size, &all);
+        terms[n_terms++] = (struct mn__term){from.at, from.stride, job->scale, job->shift,
+                                             mn__drop_factors(run, job->path)};
     }
     if (n_terms > 0) {
-        run->k->mix(mn__group_channels(run, layer), n_terms, terms, to.at, to.stride, b->len,
+        run->k->mix(mn__group_channels(run, layer), n_terms, terms, to.at, to.stride, all.len,
                     size->grid.mask, size->grid.image, given(run, chunk, 0, group));
     }
 }
 
-static void mix(struct mn__run *run, const struct mn__layer *layer, const struct mn__size *size,
-                const struct mn__chunk *chunk, mn_real *x) {
-    struct mn__block b;
+static void mix(struct mn__run *run, const struct mn__layer *layer, const struct mn__chunk *chunk,
+                mn_real *x) {
     for (int j = 0; j < chunk->n; j++) {
         set_term(run, &chunk->jobs[j]);
     }
-    for (int i = 0; mn__even_block_at(run, size, i, &b); i++) {
-        for (int group = 0; group < layer->groups; group++) {
-            mix_group(run, layer, chunk, group, &b, x);
-        }
+    for (int group = 0; group < layer->groups; group++) {
+        mix_group(run, layer, chunk, group, x);
     }
 }
 
@@ -203,16 +187,13 @@ void mn__node_again(struct mn__run *run, const struct mn__layer *layer) {
     const struct mn__path *path = &layer->edges[0].paths[0];
     mn_real *x = mn__slot(run, run->model->acts[s->act].x);
     mn_real *scale = run->ws->hidden + path->stage[0].stats, *shift = scale + path->channels;
-    struct mn__block b;
+    const struct mn__block all = mn__block_all(run, size);
+    const struct mn__view y = mn__tensor_view(run, size, path->stage[0].y, &all);
+    const struct mn__term term = {y.at, y.stride, scale, shift, NULL};
     mn__norm_affine(run, path, &path->stage[0], 1, scale, shift);
     mn__edges_clear(run, &size->grid, path->channels, x);
-    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        const struct mn__view from = mn__tensor_view(run, size, path->stage[0].y, &b);
-        const struct mn__view to = mn__group_view(size, layer, x, 0, &b);
-        const struct mn__term term = {from.at, from.stride, scale, shift};
-        run->k->mix(path->channels, 1, &term, to.at, to.stride, b.len, size->grid.mask,
-                    size->grid.image, 0);
-    }
+    run->k->mix(path->channels, 1, &term, x, size->grid.channel, all.len, size->grid.mask,
+                size->grid.image, 0);
 }
 
 void mn__node_forward(struct mn__run *run, const struct mn__layer *layer) {
@@ -225,7 +206,7 @@ void mn__node_forward(struct mn__run *run, const struct mn__layer *layer) {
     while (mn__chunk_next(run, size, n, &chunk)) {
         stages(run, size, &chunk, 0);
         stages(run, size, &chunk, 1);
-        mix(run, layer, size, &chunk, x);
+        mix(run, layer, &chunk, x);
     }
     clear_rest(run, layer, size, n, x);
 }

@@ -186,6 +186,11 @@ static void complete_phases(struct mn__run *run, int state, int relu) {
     run->ws->phased[state] |= bit;
 }
 
+/* A max pool adds to the pixels that won. */
+int mn__gradient_adds(const struct mn__path *path) {
+    return path->n_stages > 0 && path->stage[0].linear[0].kind == MN__LINEAR_MAX_POOL;
+}
+
 int mn__gradient_begin(struct mn__run *run, const struct mn__path *path) {
     const struct mn__state *s = &run->model->states[path->source];
     if (s->act == 0) {
@@ -198,9 +203,7 @@ int mn__gradient_begin(struct mn__run *run, const struct mn__path *path) {
     const int n = path->n_stages == 0 ? path->channels : path->stage[0].linear[0].n_in;
     const int first = s->first + path->first;
     uint8_t *flags = written(run, s->act, path->relu) + first;
-    /* A max pool adds to the pixels that won. */
-    const int adds = path->n_stages > 0 && path->stage[0].linear[0].kind == MN__LINEAR_MAX_POOL;
-    if (!adds && count_written(flags, n) == 0) {
+    if (!mn__gradient_adds(path) && count_written(flags, n) == 0) {
         begin_writing(run, s->act, path->relu, first, n);
         return 0;
     }
@@ -220,11 +223,22 @@ static void fold_phases(struct mn__run *run, int state, int relu) {
         return;
     }
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
-    complete(run, s->act, relu, s->first, s->channels);
-    run->k->merge(&run->model->sizes[s->grid].grid, half, s->channels, run->n,
-                  mn__slot(run, relu ? s->drp : s->dxp),
-                  (ptrdiff_t)mn__grid_reals(half, s->channels),
-                  part(run, s, relu ? act->dr : act->dx));
+    const struct mn__grid *whole = &run->model->sizes[s->grid].grid;
+    const ptrdiff_t phase = (ptrdiff_t)mn__grid_reals(half, s->channels);
+    const mn_real *from = mn__slot(run, relu ? s->drp : s->dxp);
+    mn_real *to = part(run, s, relu ? act->dr : act->dx);
+    uint8_t *flags = written(run, s->act, relu) + s->first;
+    if (count_written(flags, s->channels) > 0) {
+        complete(run, s->act, relu, s->first, s->channels);
+        run->k->merge(whole, half, s->channels, run->n, from, phase, to, 1);
+        return;
+    }
+    for (int c = 0; c < s->channels; c++) { /* cleared and written while it is in the cache */
+        mn_real *channel = to + c * whole->channel;
+        mn__tensor_clear(run, whole, 1, channel);
+        run->k->merge(whole, half, 1, run->n, from + c * half->channel, phase, channel, 0);
+    }
+    memset(flags, 1, (size_t)s->channels);
 }
 
 static void fold_relu(struct mn__run *run, const struct mn__state *s) {

@@ -15,9 +15,8 @@ struct mn__block {
 /* Block i of the pass's images; 0 = there is none. */
 int mn__block_at(const struct mn__run *run, const struct mn__size *size, int i,
                  struct mn__block *out);
-/* The same where drop path may weigh images apart: then a block is one image. */
-int mn__even_block_at(const struct mn__run *run, const struct mn__size *size, int i,
-                      struct mn__block *out);
+/* All images at once: whole channels are read and written, so that the processor fetches ahead. */
+struct mn__block mn__block_all(const struct mn__run *run, const struct mn__size *size);
 
 /* A block of a tensor: pointer and channel stride. */
 struct mn__view {
@@ -38,10 +37,9 @@ struct mn__job {
     int edge, item; /* of the layer, of the edge */
     double weight;  /* 0: computed because its gradient is asked for */
     struct mn__source source;
-    int accumulate;               /* backward: add to the source's gradient */
-    mn_real *scale, *shift;       /* [channels] its term in the node */
-    mn_real *scaled, *shifted;    /* [channels] the same for one image under drop path */
-    double *sum_g, *sum_gx, *one; /* [channels] over all images of g, g (y - mean); over a block */
+    int accumulate;         /* backward: add to the source's gradient */
+    mn_real *scale, *shift; /* [channels] its term in the node */
+    double *sum_g, *sum_gx; /* [channels] over all images of g, g (y - mean) */
 };
 /* The computed paths of a layer, in order, into the workspace's jobs; returns their number. */
 int mn__jobs_of(struct mn__run *run, const struct mn__layer *layer);
@@ -75,7 +73,9 @@ void mn__norm_affine(const struct mn__run *run, const struct mn__path *path,
 void mn__stage_hidden(struct mn__run *run, const struct mn__path *path,
                       const struct mn__block *block);
 
-/* Factor of image n on this path under drop path. */
+/* Factors of the images on this path under drop path, NULL = 1. */
+const mn_real *mn__drop_factors(const struct mn__run *run, const struct mn__path *path);
+/* That of image n. */
 double mn__drop_factor(const struct mn__run *run, const struct mn__path *path, int n);
 int mn__path_drops(const struct mn__run *run, const struct mn__path *path);
 
