@@ -46,8 +46,9 @@ static void draw_weights(struct noise *noise, struct problem *p) {
     p->st = 1;
 }
 
-static struct problem problem_draw(struct noise *noise, int n_out, int n_in) {
-    struct problem p = {.s = shape_draw(noise),
+static struct problem problem_of(struct noise *noise, const struct shape *shape, int n_out,
+                                 int n_in) {
+    struct problem p = {.s = *shape,
                         .n_out = n_out,
                         .n_in = n_in,
                         .accumulate = noise_int(noise, 0, 1),
@@ -60,6 +61,11 @@ static struct problem problem_draw(struct noise *noise, int n_out, int n_in) {
         tensor_fill(&p.y, s->n0, s->len, (mn_real)NAN);
     }
     return p;
+}
+
+static struct problem problem_draw(struct noise *noise, int n_out, int n_in) {
+    const struct shape s = shape_draw(noise);
+    return problem_of(noise, &s, n_out, n_in);
 }
 
 static void problem_free(struct problem *p) {
@@ -163,6 +169,50 @@ static void test_long_range(void **state) {
     problem_solve(&p);
     each_table(check_long, &p);
     problem_free(&p);
+}
+
+/* ---- tails -------------------------------------------------------------------------------- */
+
+static void solve_and_check(struct noise *noise, const struct shape *s, int n_out, int n_in) {
+    struct problem p = problem_of(noise, s, n_out, n_in);
+    problem_solve(&p);
+    each_table(check_long, &p);
+    problem_free(&p);
+}
+
+/* Every pair of block heights: of outputs up to two blocks of the largest kernel and more, of
+ * inputs up to two blocks of the weight gradients'. */
+static void test_channel_tails(void **state) {
+    (void)state;
+    struct noise noise = {6};
+    const struct shape s = shape_rows(2, 13, 3);
+    for (int n_out = 1; n_out <= 30; n_out++) {
+        for (int n_in = 1; n_in <= 11; n_in++) {
+            solve_and_check(&noise, &s, n_out, n_in);
+        }
+    }
+}
+
+static void test_pixel_tails(void **state) {
+    (void)state;
+    struct noise noise = {7};
+    for (int w = 1; w <= MOST_TAIL; w++) {
+        const struct shape s = shape_rows(2, w, 3);
+        solve_and_check(&noise, &s, 1 + w % 16, 3);
+    }
+    for (int i = 0; i < n_long_rows; i++) {
+        const struct shape s = shape_rows(2, long_rows[i], 3);
+        solve_and_check(&noise, &s, 7, 2);
+    }
+}
+
+static void test_tap_tails(void **state) {
+    (void)state;
+    struct noise noise = {8};
+    for (int n_tap = 1; n_tap <= MOST_TAPS; n_tap++) {
+        const struct shape s = shape_rows(2, 21, n_tap);
+        solve_and_check(&noise, &s, 9, 4);
+    }
 }
 
 /* ---- against the definition --------------------------------------------------------------- */
@@ -274,9 +324,10 @@ static void test_adjoint(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),       cmocka_unit_test(test_conv_dw),
-        cmocka_unit_test(test_long_range), cmocka_unit_test(test_definition),
-        cmocka_unit_test(test_adjoint),
+        cmocka_unit_test(test_conv),        cmocka_unit_test(test_conv_dw),
+        cmocka_unit_test(test_long_range),  cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_adjoint),     cmocka_unit_test(test_channel_tails),
+        cmocka_unit_test(test_pixel_tails), cmocka_unit_test(test_tap_tails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
