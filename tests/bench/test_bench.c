@@ -126,6 +126,12 @@ static void check_case(const json_t *line, const char *name, int workers) {
     assert_true(
         fabs(positive(line, "gflops") * positive(line, "ms") * 1e-3 / positive(line, "gflop") - 1) <
         1e-3);
+    assert_true(
+        fabs(positive(line, "arithmetic_ms") / positive(line, "ms") / number(line, "fma_share") -
+             1) < 1e-3);
+    assert_true(
+        fabs(positive(line, "traffic_ms") / positive(line, "ms") / number(line, "memory_share") -
+             1) < 1e-3);
     assert_true(positive(line, "batch") <= positive(line, "batch_asked"));
     positive(line, "plan_mbytes");
     text(line, "bound");
