@@ -214,7 +214,7 @@ static void test_refused(void **state) {
                   "metanas-bench: --repeats is 'none'; expected 1 to 100000\n");
     check_refused("--kernels mmx", 6,
                   "metanas-bench: --kernels is 'mmx'; this processor and build have no such "
-                  "kernels: use auto, openblas, avx512, avx2 or sse2\n");
+                  "kernels: use auto, openblas, avx512, avx2, sse2 or bf16\n");
     check_refused("step-c28", 2,
                   "metanas-bench: takes no argument, but got 'step-c28'; see --help\n");
     check_refused("--only nothing --seconds 0 --repeats 1", 2,
