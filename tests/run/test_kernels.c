@@ -73,13 +73,15 @@ static int solve(void *data, struct mn_cx *cx, int64_t index) {
 }
 
 /* A test task: its steps, pruning, the predictions. */
-static struct outcome run_task(const char *kernels) {
+static struct outcome run_task(const char *kernels, const char *precision) {
     struct outcome out = {.n_steps = 0};
     struct mn__workers *workers;
     char set[64];
+    char with[64];
     const struct mn_where where = {.size = sizeof where, .split = MN_TEST, .seed = 3};
     snprintf(set, sizeof set, "run.kernels=%s", kernels);
-    trial_must_open(&trial, trial_glyphs, set, "search_space.channels=6",
+    snprintf(with, sizeof with, "run.precision=%s", precision);
+    trial_must_open(&trial, trial_glyphs, set, with, "search_space.channels=6",
                     "search_space.ops=[max_pool_3x3, avg_pool_3x3, skip_connect, conv_1x5_5x1, "
                     "conv_3x3, sep_conv_3x3, dil_conv_3x3]",
                     "task_learner.adapt_fraction=1");
@@ -107,14 +109,14 @@ static void check_near(const char *what, int64_t n, const mn_real *got, const mn
 }
 
 static void test_whole_task(void **state) {
-    struct outcome want = run_task("auto");
+    struct outcome want = run_task("auto", "float");
     assert_int_equal(want.n_steps, STEPS);
     for (int i = 0; i < TABLES; i++) {
         if (mn__kernels_find(names[i]) == NULL) {
             print_message("not checked: this processor or build has no %s kernels\n", names[i]);
             continue;
         }
-        struct outcome got = run_task(names[i]);
+        struct outcome got = run_task(names[i], "float");
         assert_string_equal(trial.e.kernels->name, names[i]);
         assert_int_equal(got.n_steps, STEPS);
         for (int s = 0; s < STEPS; s++) {
@@ -127,6 +129,36 @@ static void test_whole_task(void **state) {
         outcome_free(&got);
     }
     outcome_free(&want);
+}
+
+/* Operands have eight bits: the first loss is off by no more than some of their last ones. */
+static void test_reduced_precision(void **state) {
+    if (mn__kernels_find("bf16") == NULL) {
+        print_message("not checked: this processor or build has no bf16 kernels\n");
+        skip();
+    }
+    struct outcome want = run_task("auto", "float"), got = run_task("auto", "bf16");
+    assert_string_equal(trial.e.kernels->name, "bf16");
+    assert_int_equal(got.n_steps, STEPS);
+    assert_true(got.loss[0] != want.loss[0]);
+    assert_close(got.loss[0], want.loss[0], 0.02 * want.loss[0]);
+    for (int i = 0; i < STEPS; i++) {
+        assert_close(got.loss[i], want.loss[i], 0.2);
+    }
+    outcome_free(&got);
+    outcome_free(&want);
+}
+
+static void test_reduced_precision_refused(void **state) {
+    const char *const sets[] = {"run.precision=bf16", NULL};
+    const char *const with_sse2[] = {"run.precision=bf16", "run.kernels=sse2", NULL};
+    lacking = "bf16";
+    assert_failed(trial.cx, trial_open(&trial, trial_glyphs, sets), MN_UNSUPPORTED,
+                  "run: precision: this processor or build has no products of bfloat16 numbers",
+                  "use float");
+    lacking = NULL;
+    assert_failed(trial.cx, trial_open(&trial, trial_glyphs, with_sse2), MN_CONFIG,
+                  "run: precision: bf16 goes with kernels auto or avx512, not sse2");
 }
 
 static void test_unsupported(void **state) {
@@ -159,6 +191,8 @@ int main(int argc, char **argv) {
     trial_plugins(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whole_task, begin, end),
+        cmocka_unit_test_setup_teardown(test_reduced_precision, begin, end),
+        cmocka_unit_test_setup_teardown(test_reduced_precision_refused, begin, end),
         cmocka_unit_test_setup_teardown(test_unsupported, begin, end),
         cmocka_unit_test_setup_teardown(test_unknown, begin, end),
     };
