@@ -20,6 +20,7 @@ struct mn__run_options {
     int64_t log_every;        /* 0 = never */
     int64_t checkpoint_every; /* 0 = only at the end */
     int32_t kernels;          /* choice */
+    int32_t precision;        /* choice: 0 float, 1 bf16 */
     double alpha_std;
     bool prune_meta; /* cut meta-alphas at every evaluation (method: under meta_threshold at the
                         final temperature) */
