@@ -112,10 +112,6 @@ static void (*const blocks[])(const struct job *j, ptrdiff_t p0, ptrdiff_t len) 
 #endif
 };
 
-static ptrdiff_t vectors(ptrdiff_t reals) {
-    return (reals + MN__V - 1) / MN__V * MN__V;
-}
-
 static void clear(int n, mn_real *y, ptrdiff_t ys, ptrdiff_t len) {
     for (int o = 0; o < n; o++) {
         memset(y + o * ys, 0, (size_t)len * sizeof *y);
@@ -125,7 +121,7 @@ static void clear(int n, mn_real *y, ptrdiff_t ys, ptrdiff_t len) {
 void MN__NAME(direct)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
                       const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
                       const mn_real *mask, ptrdiff_t image, int accumulate) {
-    const ptrdiff_t used = mask == NULL ? image : vectors(mn__used(mask, image));
+    const ptrdiff_t used = mask == NULL ? image : mn__used_of(mask, image);
     for (ptrdiff_t p = 0; p < len; p += image) {
         const ptrdiff_t part = len - p < image ? len - p : image, own = part < used ? part : used;
         struct job j = {n_in, n_tap, accumulate, tap, packed, x, xs, y, ys, mask};

@@ -18,19 +18,20 @@
 
 #include "num/grid.h"
 
-/* A path's share in a node: scale[c] * x + shift[c] on the mask's pixels. */
+/* A path's share in a node: factor * (scale[c] * x + shift[c]) on the mask's pixels. Factors are
+ * those of the range's images, in order; NULL = 1. */
 struct mn__term {
     const mn_real *x;
     ptrdiff_t xs;
-    const mn_real *scale, *shift;
+    const mn_real *scale, *shift, *factor;
 };
 
-/* sum[c] += sum_p g * (x - centre[c]); no centre = 0. */
+/* sum_g[c] += sum_p factor * g, sum[c] += sum_p factor * g * (x - centre[c]); no centre = 0. */
 struct mn__product {
     const mn_real *x;
     ptrdiff_t xs;
-    const mn_real *centre;
-    double *sum;
+    const mn_real *centre, *factor;
+    double *sum_g, *sum;
 };
 
 struct mn__kernels {
@@ -96,10 +97,10 @@ struct mn__kernels {
     /* y = (accumulate ? y : 0) + the sum of one or more terms: paths into a node. */
     void (*mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
                 ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
-    /* The products of g with every term (none is possible), and sum_g[c] += sum_p g: what batch
-     * norm and the mixture need to go backwards. g's padding is zero. */
+    /* The sums of g and of its products with one or more terms: what batch norm and the mixture
+     * need to go backwards. g's padding is zero. */
     void (*products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
-                     ptrdiff_t gs, ptrdiff_t len, double *sum_g);
+                     ptrdiff_t gs, ptrdiff_t len, ptrdiff_t image);
     /* y = a[c] * g + b[c] * x + c[c] * mask (batch norm backward); y may be g. */
     void (*combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,
                     const mn_real *x, ptrdiff_t xs, const mn_real *c, mn_real *y, ptrdiff_t ys,
@@ -111,9 +112,10 @@ struct mn__kernels {
      * pointers given. */
     void (*split)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
                   const mn_real *x, mn_real *phases, ptrdiff_t phase);
-    /* x(2y+py, 2x+px) += phases(q)(y, x): the transpose of split. */
+    /* x(2y+py, 2x+px) = (accumulate ? x : 0) + phases(q)(y, x): the transpose of split. Writes no
+     * pixels that the phases do not reach. */
     void (*merge)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
-                  const mn_real *phases, ptrdiff_t phase, mn_real *x);
+                  const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate);
 };
 
 /* Merge a range's (count, sum, m2) into a total, in double (Chan et al.): numerically safe. */

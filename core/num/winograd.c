@@ -92,19 +92,19 @@ struct layout {
 
 /* A vector of tiles. */
 struct slot {
-    ptrdiff_t at;  /* of the first tile's first output, from the range's start */
-    ptrdiff_t p;   /* the same from its image's start */
-    int outs;      /* along: vectors of outputs that exist; across: rows of them */
-    int whole;     /* every lane's outputs are its own */
-    mn__lanes own; /* which are, otherwise */
+    ptrdiff_t at; /* of the first tile's first output, from the range's start */
+    ptrdiff_t p;  /* the same from its image's start */
+    int outs;     /* along: vectors of outputs that exist; across: rows of them */
+    int whole;    /* every lane's outputs are its own */
+    mn__some own; /* which are, otherwise */
 };
 
-static mn__lanes lanes(ptrdiff_t from, ptrdiff_t to) {
-    mn__lanes which;
+static mn__some lanes(ptrdiff_t from, ptrdiff_t to) {
+    mn__vec which;
     for (int i = 0; i < MN__V; i++) {
-        which[i] = i >= from && i < to ? -1 : 0;
+        which[i] = i >= from && i < to ? 1 : 0;
     }
-    return which;
+    return mn__not_zero(which);
 }
 
 static struct slot slot_along(const struct layout *l, int index) {
