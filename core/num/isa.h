@@ -31,6 +31,12 @@
 #define MN__UNROLL _Pragma("GCC unroll 32")
 #endif
 
+#ifdef MN_REAL_DOUBLE
+#define MN__REAL_BYTES 8
+#else
+#define MN__REAL_BYTES 4
+#endif
+
 enum { MN__V = MN__VECTOR_BYTES / (int)sizeof(mn_real) };
 typedef mn_real mn__vec __attribute__((vector_size(MN__VECTOR_BYTES)));
 /* The same, at any real's address. */
@@ -164,16 +170,66 @@ static inline double mn__sum(mn__vec v) {
     return sum;
 }
 
+/* Elements 0, 2, 4, ... and 1, 3, 5, ... of b after a. */
+#if MN__VECTOR_BYTES / MN__REAL_BYTES == 16
+#define MN__PICK(a, b, first)                                                                      \
+    __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6, first + 8, first + 10,   \
+                            first + 12, first + 14, first + 16, first + 18, first + 20,            \
+                            first + 22, first + 24, first + 26, first + 28, first + 30)
+#define MN__ZIP(a, b, f)                                                                           \
+    __builtin_shufflevector(a, b, f, f + 16, f + 1, f + 17, f + 2, f + 18, f + 3, f + 19, f + 4,   \
+                            f + 20, f + 5, f + 21, f + 6, f + 22, f + 7, f + 23)
+#elif MN__VECTOR_BYTES / MN__REAL_BYTES == 8
+#define MN__PICK(a, b, first)                                                                      \
+    __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6, first + 8, first + 10,   \
+                            first + 12, first + 14)
+#define MN__ZIP(a, b, f)                                                                           \
+    __builtin_shufflevector(a, b, f, f + 8, f + 1, f + 9, f + 2, f + 10, f + 3, f + 11)
+#elif MN__VECTOR_BYTES / MN__REAL_BYTES == 4
+#define MN__PICK(a, b, first) __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6)
+#define MN__ZIP(a, b, f) __builtin_shufflevector(a, b, f, f + 4, f + 1, f + 5)
+#else
+#define MN__PICK(a, b, first) __builtin_shufflevector(a, b, first, first + 2)
+#define MN__ZIP(a, b, f) __builtin_shufflevector(a, b, f, f + 2)
+#endif
+
+static inline mn__vec mn__evens(mn__vec a, mn__vec b) {
+    return MN__PICK(a, b, 0);
+}
+
+static inline mn__vec mn__odds(mn__vec a, mn__vec b) {
+    return MN__PICK(a, b, 1);
+}
+
+/* The lower and the upper halves of a and b, element by element in turn. */
+static inline mn__vec mn__zip_low(mn__vec a, mn__vec b) {
+    return MN__ZIP(a, b, 0);
+}
+
+static inline mn__vec mn__zip_high(mn__vec a, mn__vec b) {
+    return MN__ZIP(a, b, MN__V / 2);
+}
+
+/* The size of the next part of what is left, as even as parts of at most `most` can be. */
+static inline int mn__part(int left, int most) {
+    const int parts = (left + most - 1) / most;
+    return (left + parts - 1) / parts;
+}
+
+/* Where the zeros at an image's end begin. */
+static inline ptrdiff_t mn__used(const mn_real *mask, ptrdiff_t image) {
+    while (image > 0 && mask[image - 1] == 0) {
+        image--;
+    }
+    return image;
+}
+
 /* Pixels whose sum is kept in reals before it goes on in double. */
 enum { MN__SUM_BLOCK = 1024 };
 
 /* Where the zero rows at an image's end begin, rounded up to a vector. */
 static inline ptrdiff_t mn__used_of(const mn_real *mask, ptrdiff_t image) {
-    ptrdiff_t used = image;
-    while (used > 0 && mask[used - 1] == 0) {
-        used--;
-    }
-    return (used + MN__V - 1) / MN__V * MN__V;
+    return (mn__used(mask, image) + MN__V - 1) / MN__V * MN__V;
 }
 
 /* conv.c */

@@ -10,7 +10,8 @@
  * `ys`, `gs` their channel strides. `len` is the length of the range, a multiple of MN__LANES:
  * whole images, of which the last may end with its span. `mask` is [image] and repeats for each
  * image of the range: element p of the range has mask[p % image]; NULL = do not mask. Tensors may
- * be read as far around the range as the taps reach plus MN__LANES reals (grids have that slack).
+ * be read as far around the range as the taps reach plus four times MN__LANES reals (grids have
+ * that slack).
  * Sums over pixels are accumulated in double over blocks of at most about a thousand; the weight
  * gradients over the range that the caller gives. Kernels never allocate and are thread-safe. Tap
  * offsets are in reals relative to the output pixel, and may be negative. */
@@ -41,7 +42,10 @@ struct mn__kernels {
     /* Repack weights for conv: w(o, i, t) = w[o * so + i * si + t * st]. Also used transposed. */
     void (*pack)(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
                  ptrdiff_t st, mn_real *packed);
-    /* y[o][p] = (accumulate ? y[o][p] : 0) + mask[p] * sum_{i,t} w(o,i,t) * x[i][p + tap[t]]. */
+    /* y[o][p] = (accumulate ? y[o][p] : 0) + mask[p] * sum_{i,t} w(o,i,t) * x[i][p + tap[t]].
+     * Five taps by equally rising offsets may be computed in fewer products (winograd.c): then
+     * rounding errors are relative to neighbouring pixels of the image, too. Pixels do not depend
+     * on the other images of the range. */
     void (*conv)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
                  const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
                  const mn_real *mask, ptrdiff_t image, int accumulate);
