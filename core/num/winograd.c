@@ -100,11 +100,11 @@ struct slot {
 };
 
 static mn__some lanes(ptrdiff_t from, ptrdiff_t to) {
-    mn__lanes which, all = (mn__lanes){0} - 1;
+    mn__vec which;
     for (int i = 0; i < MN__V; i++) {
-        which[i] = i >= from && i < to ? -1 : 0;
+        which[i] = i >= from && i < to ? 1 : 0;
     }
-    return mn__same(which, all);
+    return mn__not_zero(which);
 }
 
 static struct slot slot_along(const struct layout *l, int index) {
@@ -252,6 +252,14 @@ struct target {
     int accumulate;
 };
 
+static inline __attribute__((always_inline)) void
+put(int whole, const struct slot *s, const struct target *t, mn_real *to, mn__vec v) {
+    if (t->accumulate) {
+        v += mn__load(to);
+    }
+    mn__store(to, whole ? v : mn__select(s->own, v, mn__load(to)));
+}
+
 /* `outs` vectors of each of n channels, `step` apart. Constant where this is called: `along`,
  * `whole` and, as a rule, `outs`. */
 static inline __attribute__((always_inline)) void drain(int along, int whole, int outs,
@@ -267,14 +275,9 @@ static inline __attribute__((always_inline)) void drain(int along, int whole, in
         }
         MN__UNROLL
         for (int j = 0; j < OUTS; j++) {
-            if (j >= outs) {
-                break;
+            if (j < outs) {
+                put(whole, s, t, to + j * step, y[j] * mn__load(mask + j * step));
             }
-            mn__vec v = y[j] * mn__load(mask + j * step);
-            if (t->accumulate) {
-                v += mn__load(to + j * step);
-            }
-            mn__store(to + j * step, whole ? v : mn__select(s->own, v, mn__load(to + j * step)));
         }
     }
 }
