@@ -19,6 +19,7 @@ struct mn__workspace;
 struct mn__batches;
 struct mn__instance;
 struct mn__inner;
+struct mn__ranks;
 
 /* Called after every task step; see mn_step_done. */
 typedef int (*mn__step_fn)(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
@@ -40,6 +41,7 @@ struct mn__cx {
     mn_real *own;            /* for mn_own_delta, or NULL */
     void *claiming;          /* struct mn__state while a meta learner starts, or NULL */
     int quiet;               /* highest log level printed */
+    struct mn__ranks *ranks; /* the processes of the job that this one leads, or NULL */
     mn__step_fn on_step;
     void *on_step_data;
 };

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/executor.h"
 
+#include "run/ranks.h"
 #include "run/workers.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- jobs --------------------------------------------------------------------------------- */
 
@@ -80,6 +82,17 @@ int mn__executor_threads(struct mn_cx *cx, const struct mn_model *model, int thr
 /* ---- any ---------------------------------------------------------------------------------- */
 
 int mn__executor_new(struct mn_cx *cx, const struct mn__experiment *e, struct mn__executor **out) {
+    const char *name = e->run.executor;
+    const int threads = strcmp(name, "threads") == 0;
+    if (mn__cx_of(cx)->ranks != NULL && !threads) {
+        return mn__ranks_executor(cx, e, out);
+    }
+    if (!threads && strcmp(name, "auto") != 0) {
+        return mn_fail(cx, MN_CONFIG,
+                       "run.executor: %s: this run was not connected through it: that is decided "
+                       "at start, from the configuration that was named and --set",
+                       name);
+    }
     return mn__executor_threads(cx, e->model, mn__experiment_workers(e), out);
 }
 

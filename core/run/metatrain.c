@@ -24,7 +24,8 @@ struct training {
     struct mn__direction *directions; /* [tasks], in the slots of the job */
     struct mn__rundir dir;
     struct mn__progress progress;
-    double epoch_seconds; /* since the last timing line */
+    double epoch_seconds;       /* since the last timing line */
+    struct mn__traffic traffic; /* until the last timing line */
 };
 
 /* ---- one meta-batch ----------------------------------------------------------------------- */
@@ -91,6 +92,21 @@ static int meta_epoch(struct training *t) {
 
 /* ---- metrics ------------------------------------------------------------------------------ */
 
+/* What went between ranks since the last line, into this one. */
+static void put_traffic(struct training *t) {
+    const struct mn__traffic now = mn__executor_traffic(t->executor), *last = &t->traffic;
+    struct mn__metrics *m = &t->dir.timing;
+    if (now.ranks > 0) {
+        mn__metrics_int(m, "ranks", now.ranks);
+        mn__metrics_int(m, "threads", now.threads);
+        mn__metrics_int(m, "bytes_sent", now.bytes_out - last->bytes_out);
+        mn__metrics_int(m, "bytes_received", now.bytes_in - last->bytes_in);
+        mn__metrics_real(m, "communication_seconds", now.communication - last->communication);
+        mn__metrics_real(m, "task_seconds", now.busy - last->busy);
+    }
+    t->traffic = now;
+}
+
 static int write_architecture(struct training *t) {
     return mn__model_n_mixtures(t->e->model) == 0
                ? MN_OK
@@ -117,6 +133,7 @@ static int write_log(struct training *t) {
     mn__metrics_begin(&t->dir.timing, "train");
     mn__metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
     mn__metrics_real(&t->dir.timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
+    put_traffic(t);
     if (status == MN_OK) {
         status = mn__metrics_end(&t->dir.timing, t->cx);
     }
@@ -142,6 +159,7 @@ static int write_validation(struct training *t, const struct mn__evaluation *v, 
     mn__metrics_begin(&t->dir.timing, "validation");
     mn__metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
     mn__metrics_real(&t->dir.timing, "seconds", seconds);
+    put_traffic(t);
     return status != MN_OK ? status : mn__metrics_end(&t->dir.timing, t->cx);
 }
 
