@@ -43,7 +43,8 @@ static const struct mn__yaml *read_value(const struct mn__open *open, struct mn_
         return NULL;
     }
     for (int i = 0; open->sets != NULL && open->sets[i] != NULL; i++) {
-        mn__override_apply(arena, root, open->sets[i], i + 1, &faults);
+        mn__override_apply(arena, root, open->sets[i],
+                           open->set_arguments != NULL ? open->set_arguments[i] : i + 1, &faults);
     }
     const struct mn__yaml *value = mn__yaml_get(mn__yaml_get(root, "run"), "executor");
     return value != NULL && value->kind == MN__YAML_SCALAR && value->text[0] != '\0' ? value : NULL;

@@ -257,7 +257,7 @@ static int load(struct mn__ranks *ranks, struct mn_cx *cx, const char *use, stru
     }
     if (status == MN_OK && faults.count > 0) {
         status = mn_fail(cx, MN_CONFIG,
-                         "%s\n  metanas needs to be built with MPI for it (meson option mpi); "
+                         "%s\n  the executor mpi is built where meson finds MPI (option mpi); "
                          "--set run.executor=threads lets every process work alone",
                          faults.first->text);
     }

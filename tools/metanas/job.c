@@ -12,7 +12,8 @@ int job_speaks(const struct job *job) {
 
 static int connect(struct mn_cx *cx, const struct arguments *arguments, const char *config,
                    struct mn__arena *arena, struct job *job) {
-    const struct mn__open open = {.config = config, .sets = arguments->sets.at};
+    const struct mn__open open = {
+        .config = config, .sets = arguments->sets.at, .set_arguments = arguments->sets.argument};
     const char *const *dirs = arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL;
     const char *use;
     struct mn__mark mark;

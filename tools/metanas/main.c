@@ -124,6 +124,9 @@ int main(int argc, char **argv) {
     if (status != MN_OK && !job.serves) {
         fprintf(stderr, "metanas: %s\n", mn__cx_message(&cx.pub));
     }
+    if (status != MN_OK && job.serves) {
+        sleep(1); /* launchers end a job with the first process that fails: let rank 0 speak first */
+    }
     const int code = status == MN_OK && job.serves ? job.code : mn__exit_code(status);
     job_leave(&job, code);
     mn__cx_fini(&cx);
