@@ -20,11 +20,6 @@ struct lead {
 
 /* ---- opening the experiment everywhere ---------------------------------------------------- */
 
-static int cancel_here(const struct mn__head *head) {
-    mn__cancel((int)head->index);
-    return MN_OK;
-}
-
 /* The first line in which two texts differ, cut out of both. */
 static void first_difference(char *a, char *b, char **a_line, char **b_line) {
     do {
@@ -56,24 +51,29 @@ static int compare_origin(struct lead *l, struct mn_cx *cx, int rank, const char
 /* What a rank says to MN__OPEN. */
 static int take_ready(struct lead *l, struct mn_cx *cx, int from, const struct mn__head *head,
                       const char *origin) {
-    char *text = NULL;
-    int status = mn__rank_text(l->ranks, cx, from, head->bytes, &text);
+    struct mn__rank *x = &l->ranks->at[from];
+    char *body = NULL;
+    int status = mn__rank_text(l->ranks, cx, from, head->bytes, &body);
     if (status == MN_OK && head->status != MN_OK) {
-        status = mn_fail(cx, head->status, "rank %d (%s): %s", from, l->ranks->at[from].host, text);
+        status = mn_fail(cx, head->status, "rank %d (%s): %s", from, x->host, body);
+    } else if (status == MN_OK && head->bytes < (int64_t)sizeof x->share) {
+        status = mn_fail(cx, MN_INTERNAL, "rank %d (%s) sends half an answer", from, x->host);
     }
     if (status == MN_OK) {
-        l->ranks->at[from].threads = (int)head->index;
-        status = compare_origin(l, cx, from, origin, text);
+        x->threads = (int)head->index;
+        memcpy(&x->share, body, sizeof x->share);
+        status = compare_origin(l, cx, from, origin, body + sizeof x->share);
     }
-    free(text);
+    free(body);
     return status;
 }
 
-/* All ranks answer, so that none is left in the middle of it; the first failure counts. */
-static int wait_until_open(struct lead *l, struct mn_cx *cx, const char *origin) {
+/* `n` ranks answer, all of them, so that none is left in the middle of it; the first failure
+ * counts. */
+static int wait_until_open(struct lead *l, struct mn_cx *cx, const char *origin, int n) {
     char message[MN__MESSAGE] = "";
     int first = MN_OK, idle = 0;
-    for (int open = 1; open < l->ranks->n;) {
+    for (int open = 0; open < n && !l->ranks->lost;) {
         struct mn__head head;
         int from;
         int status = mn__rank_poll(l->ranks, cx, &from, &head);
@@ -83,7 +83,7 @@ static int wait_until_open(struct lead *l, struct mn_cx *cx, const char *origin)
         }
         idle = 0;
         if (status == MN_OK && head.word == MN__CANCEL) {
-            status = cancel_here(&head);
+            mn__cancel((int)head.index);
         } else if (status == MN_OK) {
             open++;
             status = take_ready(l, cx, from, &head, origin);
@@ -93,19 +93,48 @@ static int wait_until_open(struct lead *l, struct mn_cx *cx, const char *origin)
             snprintf(message, sizeof message, "%s", mn__cx_message(cx));
         }
         mn__cx_clear(cx);
-        if (l->ranks->lost) {
-            break;
-        }
     }
     return first != MN_OK ? mn_fail(cx, first, "%s", message) : MN_OK;
 }
 
-static int send_configuration(struct lead *l, struct mn_cx *cx, const char *text) {
+/* Of each node the first rank reads the data; the others can then have it from there. */
+static int opens_first(const struct mn__ranks *ranks, int rank) {
+    return ranks->at[rank].first == rank || ranks->at[rank].first == 0;
+}
+
+static int send_open(struct mn__ranks *ranks, struct mn_cx *cx, int to, const char *text) {
+    struct mn__share none = {0};
+    const struct mn__rank *x = &ranks->at[to];
+    const struct mn__share *share = x->first != to ? &ranks->at[x->first].share : &none;
+    const size_t length = strlen(text);
+    char *body = malloc(sizeof *share + length);
+    if (body == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory for a message");
+    }
+    memcpy(body, share, sizeof *share);
+    memcpy(body + sizeof *share, text, length);
+    const struct mn__head head = {.word = MN__OPEN,
+                                  .index = x->processors,
+                                  .status = x->first == to && !x->alone,
+                                  .bytes = (int64_t)(sizeof *share + length)};
+    const int status = mn__rank_send(ranks, cx, to, &head, body);
+    free(body);
+    return status;
+}
+
+static int open_others(struct lead *l, struct mn_cx *cx, const char *text, const char *origin) {
     int status = MN_OK;
-    for (int i = 1; status == MN_OK && i < l->ranks->n; i++) {
-        const struct mn__head head = {
-            .word = MN__OPEN, .index = l->ranks->at[i].processors, .bytes = (int64_t)strlen(text)};
-        status = mn__rank_send(l->ranks, cx, i, &head, text);
+    for (int first = 1; status == MN_OK && first >= 0; first--) {
+        int n = 0;
+        for (int i = 1; status == MN_OK && i < l->ranks->n; i++) {
+            if (opens_first(l->ranks, i) == first) {
+                status = send_open(l->ranks, cx, i, text);
+                n++;
+            }
+        }
+        if (status == MN_OK) {
+            status = wait_until_open(l, cx, origin, n);
+        }
     }
     return status;
 }
@@ -119,10 +148,8 @@ static int open_everywhere(struct lead *l, struct mn_cx *cx, const struct mn__ex
     if (status == MN_OK && (l->ranks->opened == NULL || strcmp(l->ranks->opened, text) != 0)) {
         free(l->ranks->opened);
         l->ranks->opened = NULL;
-        status = send_configuration(l, cx, text);
-        if (status == MN_OK) {
-            status = wait_until_open(l, cx, origin);
-        }
+        l->ranks->at[0].share = e->dataset.share;
+        status = open_others(l, cx, text, origin);
         if (status == MN_OK) {
             l->ranks->opened = text;
             text = NULL;
@@ -254,7 +281,7 @@ static int take_messages(struct round *r, int *some) {
             status = take_result(r, from, &head);
             *some = 1;
         } else if (head.word == MN__CANCEL) {
-            status = cancel_here(&head);
+            mn__cancel((int)head.index);
         }
         if (status != MN_OK) {
             return status;

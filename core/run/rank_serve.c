@@ -82,13 +82,17 @@ static int open_parts(struct service *s, int processors) {
     return status;
 }
 
-static int open_text(struct service *s, const char *text, int processors) {
+static int open_text(struct service *s, const char *text, int processors,
+                     const struct mn__share *share, int offer) {
     FILE *nowhere = fopen("/dev/null", "w"); /* rank 0 has printed the warnings */
     const struct mn__open open = {.config = "configuration from rank 0",
                                   .text = text,
                                   .plugin_dirs = s->plugin_dirs,
                                   .faults = nowhere};
+    mn__cx_of(s->cx)->shared = share->n > 0 ? share : NULL;
+    mn__cx_of(s->cx)->sharing = offer;
     int status = mn__experiment_open(&s->e, s->cx, &open);
+    mn__cx_of(s->cx)->shared = NULL;
     if (status == MN_OK) {
         status = open_parts(s, processors);
         if (status != MN_OK) {
@@ -101,6 +105,22 @@ static int open_text(struct service *s, const char *text, int processors) {
     return status;
 }
 
+static int send_ready(struct service *s, const char *origin) {
+    const size_t length = strlen(origin);
+    char *body = malloc(sizeof s->e.dataset.share + length);
+    if (body == NULL) {
+        return send_text(s, MN__READY, MN_NOMEM, 0, "no memory for a message");
+    }
+    memcpy(body, &s->e.dataset.share, sizeof s->e.dataset.share);
+    memcpy(body + sizeof s->e.dataset.share, origin, length);
+    const struct mn__head head = {.word = MN__READY,
+                                  .index = s->threads,
+                                  .bytes = (int64_t)(sizeof s->e.dataset.share + length)};
+    const int status = mn__rank_send(s->ranks, s->cx, 0, &head, body);
+    free(body);
+    return status;
+}
+
 static int answer_open(struct service *s, int status) {
     char message[MN__MESSAGE];
     char *origin = NULL;
@@ -109,19 +129,25 @@ static int answer_open(struct service *s, int status) {
     }
     snprintf(message, sizeof message, "%s", mn__cx_message(s->cx));
     mn__cx_clear(s->cx);
-    status = send_text(s, MN__READY, status, s->threads, status == MN_OK ? origin : message);
+    status = status == MN_OK ? send_ready(s, origin) : send_text(s, MN__READY, status, 0, message);
     free(origin);
     return status;
 }
 
 static int serve_open(struct service *s, const struct mn__head *head) {
-    char *text = NULL;
+    struct mn__share share;
+    char *body = NULL;
     close_experiment(s);
-    int status = mn__rank_text(s->ranks, s->cx, 0, head->bytes, &text);
-    if (status == MN_OK) {
-        status = answer_open(s, open_text(s, text, (int)head->index));
+    int status = mn__rank_text(s->ranks, s->cx, 0, head->bytes, &body);
+    if (status == MN_OK && head->bytes < (int64_t)sizeof share) {
+        status = mn_fail(s->cx, MN_INTERNAL, "rank 0 sends half a configuration");
     }
-    free(text);
+    if (status == MN_OK) {
+        memcpy(&share, body, sizeof share);
+        status = answer_open(
+            s, open_text(s, body + sizeof share, (int)head->index, &share, head->status));
+    }
+    free(body);
     return status;
 }
 

@@ -158,13 +158,18 @@ static int introduce(struct mn_cx *cx, struct mn__hello *out) {
 }
 
 /* Ranks of a node that may use the same processors share them. */
-static void share_processors(struct mn__ranks *ranks, const struct mn__hello *hellos) {
+static void look_at_nodes(struct mn__ranks *ranks, const struct mn__hello *hellos) {
     for (int i = 0; i < ranks->n; i++) {
-        int sharing = 0;
+        int sharing = 0, there = 0;
+        ranks->at[i].first = -1;
         for (int k = 0; k < ranks->n; k++) {
-            sharing += strcmp(hellos[i].host, hellos[k].host) == 0 &&
-                       memcmp(hellos[i].allowed, hellos[k].allowed, sizeof hellos[i].allowed) == 0;
+            const int same = strcmp(hellos[i].host, hellos[k].host) == 0;
+            ranks->at[i].first = same && ranks->at[i].first < 0 ? k : ranks->at[i].first;
+            there += same;
+            sharing +=
+                same && memcmp(hellos[i].allowed, hellos[k].allowed, sizeof hellos[i].allowed) == 0;
         }
+        ranks->at[i].alone = there == 1;
         const int share = hellos[i].processors / sharing;
         ranks->at[i].processors = share > 0 ? share : 1;
         memcpy(ranks->at[i].host, hellos[i].host, sizeof ranks->at[i].host);
@@ -222,7 +227,8 @@ static int greet(struct mn__ranks *ranks, struct mn_cx *cx) {
                      ? gather(ranks, cx, hellos)
                      : mn_fail(cx, MN_NOMEM, "no memory for %d ranks", ranks->n);
     if (status == MN_OK) {
-        share_processors(ranks, hellos);
+        look_at_nodes(ranks, hellos);
+        mn__cx_of(cx)->sharing = !ranks->at[0].alone;
     }
     free(hellos);
     return status;

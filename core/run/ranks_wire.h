@@ -10,8 +10,11 @@
 
 enum mn__word {
     MN__HELLO = 1, /* to rank 0, first of all; body: struct mn__hello */
-    MN__OPEN,      /* from rank 0; body: a configuration; index: processors to use */
-    MN__READY,     /* to rank 0: it is open; body: what made it (mn__origin_text) or why not */
+    MN__OPEN,   /* from rank 0; index: processors to use; status: 1 = others of the node will want
+                   the data; body: struct mn__share with the data of the node, as far as there is
+                   some, and a configuration */
+    MN__READY,  /* to rank 0: it is open; body: struct mn__share with its data and what made it
+                   (mn__origin_text), or why it is not open */
     MN__ROUND,  /* from rank 0; body: struct mn__round_order and the packed job; then the parts of
                    the state are broadcast */
     MN__TASK,   /* from rank 0: work on task index */
@@ -49,10 +52,13 @@ enum { MN__SILENCE = 30, MN__PULSE = 5, MN__GRACE = 5 };
 /* What rank 0 knows of a rank. */
 struct mn__rank {
     char host[64];
-    int processors; /* its share of those of its node */
-    int threads;    /* that work on the tasks of the experiment that is open */
-    int given;      /* tasks under way there */
-    double heard;   /* when it was last heard of */
+    int first;              /* rank of its node */
+    int alone;              /* there */
+    struct mn__share share; /* data that it has open */
+    int processors;         /* its share of those of its node */
+    int threads;            /* that work on the tasks of the experiment that is open */
+    int given;              /* tasks under way there */
+    double heard;           /* when it was last heard of */
 };
 
 struct mn__ranks {

@@ -29,7 +29,7 @@ says 'a broken mpi.so' 3 "^metanas: cannot load plugin 'mpi' for executor"
 METANAS_PLUGIN_PATH=$saved
 
 try "$METANAS" train smoke.yaml --out x --set run.executor=mpo
-says 'not built' 2 "^metanas: cannot load plugin 'mpo' for executor \(argument 6 
+says 'not built' 2 "^metanas: cannot load plugin 'mpo' for executor \(argument 6 "
 holds 'offers what there is' grep -q "did you mean 'mpi'?" err
 holds 'says how to get it' grep -q 'where meson finds MPI (option mpi)' err
 try ranks 3 "$METANAS" train smoke.yaml --out x --set run.executor=mpo
