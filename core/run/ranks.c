@@ -123,6 +123,9 @@ int mn__rank_state(struct mn__ranks *ranks, struct mn_cx *cx, const struct mn__e
     const int n = mn__state_parts(e, state, parts);
     const double begin = mn__seconds();
     int status = MN_OK;
+    if (ranks->n == 1) {
+        return MN_OK;
+    }
     struct mn__call call = mn__call_begin(cx, &ranks->executor);
     for (int i = 0; status == MN_OK && i < n; i++) {
         status = table_of(ranks)->broadcast(ranks->executor.self, cx, parts[i].bytes, parts[i].at);

@@ -16,7 +16,7 @@ wait $job
 code=$?
 holds 'the job ends' [ $code -ne 0 ]
 holds 'within a minute' [ $(($(date +%s) - begin)) -le 60 ]
-holds 'it says which rank' grep -q 'rank 1 (.*) has shown no sign of life for 30 seconds' err
+holds 'it says why' grep -Eq 'rank 1 \(.*\) has shown no sign of life|another rank did not answer for 30 seconds' err
 holds 'and how to go on' grep -q 'metanas resume run goes on from it' err
 works_on 2 'a resume' resume run --set run.meta_epochs=100
 finish
