@@ -99,7 +99,7 @@ static int wait_for(const struct mpi *m, struct mn_cx *cx, MPI_Request *request,
             return mn_fail(cx, MN_IO, "cannot %s: another rank did not answer for %d seconds",
                            doing, m->patience);
         }
-        if (passed < 2e-4) {
+        if (passed < 2e-3) {
             sched_yield();
         } else {
             nanosleep(&(struct timespec){0, 50000}, NULL);
