@@ -27,7 +27,7 @@ struct arguments {
     int64_t task; /* -1 = not given */
     double progress;
     int json, tensors, untimed, learn, meta, training, quiet, verbose, help;
-    int dot, most_frequent, list;
+    int dot, most_frequent, list, accept_changes;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
