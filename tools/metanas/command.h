@@ -55,7 +55,7 @@ struct command {
 
 extern const struct command command_train, command_test, command_resume, command_validate,
     command_genotype, command_report, command_adapt, command_episodes, command_sweep, command_probe,
-    command_list, command_help, command_replay;
+    command_list, command_help, command_replay, command_doctor;
 
 /* All commands in the order of the help; and the flags that each of them takes. */
 const struct command *const *commands(size_t *n);
