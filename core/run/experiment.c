@@ -258,6 +258,8 @@ static int configure(struct mn__experiment *e, struct mn_cx *cx, const struct mn
         if (status == MN_OK) {
             status = init_units(e, cx, &faults);
         }
+    } else if (faults.count == 0) {
+        status = mn_fail(cx, MN_NOMEM, "%s: no memory to read it", open->config);
     }
     return conclude(e, cx, open, &faults, status);
 }

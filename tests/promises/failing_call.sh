@@ -8,8 +8,11 @@ most=$(count 40 1000000)
 
 # shellcheck disable=SC2086
 works 'a run with room' train tiny.yaml --out whole $sets
-works 'a shorter one' train tiny.yaml --out half --set run.meta_epochs=2 --set run.checkpoint_every=1 \
-    --set run.eval_every=2 --set run.workers=1
+check
+# shellcheck disable=SC2086
+FAIL_CALL=rename FAIL_NTH=2 FAIL_PATH=half/checkpoint LD_PRELOAD=$CALLS_SHIM \
+    "$METANAS" train tiny.yaml --out half $sets >out 2>err
+holds 'half a run: its third checkpoint could not be renamed' grep -q '^metanas: half/checkpoint.safetensors: cannot rename' err
 works 'tested' test whole --tasks 2
 
 # The files of run/ before each command, and the command.
@@ -24,7 +27,7 @@ prepare() {
 command_of() {
     case $1 in
     train) echo "train tiny.yaml --out run $sets" ;;
-    resume) echo 'resume run --set run.meta_epochs=4' ;;
+    resume) echo 'resume run' ;;
     test) echo 'test run --tasks 2' ;;
     validate) echo 'validate tiny.yaml --untimed' ;;
     genotype) echo 'genotype run' ;;
@@ -48,7 +51,7 @@ fails() {
     rm -f mark
     check
     # shellcheck disable=SC2046
-    FAIL_CALL=$2 FAIL_NTH=$3 FAIL_PATH=/run/ FAIL_MARK=$work/mark LD_PRELOAD=$CALLS_SHIM \
+    FAIL_CALL=$2 FAIL_NTH=$3 FAIL_PATH=run/ FAIL_MARK=$work/mark LD_PRELOAD=$CALLS_SHIM \
         timeout 60 "$METANAS" $(command_of "$1") >out 2>err
     code=$?
     [ -e mark ] || return 1

@@ -2,7 +2,7 @@
 # Promise: memory does not grow over 10,000 meta-epochs.
 . "$SOURCE/tests/promises/lib.sh"
 tiny
-epochs=$(count 300 10000)
+epochs=$(count 1500 10000)
 
 resident() {
     awk '/^VmRSS:/ {print $2}' "/proc/$1/status" 2>/dev/null
@@ -23,8 +23,8 @@ wait $pid
 code=$?
 [ $code -eq 0 ] || fail "exit code $code: $(cat err)"
 # The last meta-epoch is left out: the report at the end takes memory of its own.
-awk -v n="$epochs" '$1 >= n / 10 && $1 < n {
-        half = $1 < n * 0.55; k[half]++
+awk -v n="$epochs" '$1 >= n / 4 && $1 < n {
+        half = $1 < n * 0.6; k[half]++
         if (!lo[half] || $2 < lo[half]) lo[half] = $2
         if ($2 > hi[half]) hi[half] = $2
     }
