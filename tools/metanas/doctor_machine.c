@@ -93,19 +93,27 @@ static void look_at_memory(struct doctor *d) {
     look_at_group(d, "cgroup cpu", cpu);
 }
 
-static void look_at_limit(struct doctor *d, const char *name, int resource, uint64_t least) {
-    struct rlimit limit;
+/* `failed` is what getrlimit gave back; `bytes` = 0 for a number of things. */
+static void note_limit(struct doctor *d, const char *name, int failed, const struct rlimit *limit,
+                       int bytes, uint64_t least) {
     char text[32];
-    if (getrlimit(resource, &limit) != 0) {
+    if (failed != 0) {
         doctor_note(d, FINDING_WARNING, "limits", name, "%s", strerror(errno));
-    } else if (limit.rlim_cur == RLIM_INFINITY) {
+    } else if (limit->rlim_cur == RLIM_INFINITY) {
         doctor_note(d, FINDING_OK, "limits", name, "none");
     } else {
-        const int bytes = resource != RLIMIT_NOFILE;
-        doctor_note(d, limit.rlim_cur < least ? FINDING_WARNING : FINDING_OK, "limits", name, "%s",
-                    bytes ? mn__text_bytes(limit.rlim_cur, text, sizeof text)
-                          : mn__text_count((int64_t)limit.rlim_cur, text, sizeof text));
+        doctor_note(d, limit->rlim_cur < least ? FINDING_WARNING : FINDING_OK, "limits", name, "%s",
+                    bytes ? mn__text_bytes(limit->rlim_cur, text, sizeof text)
+                          : mn__text_count((int64_t)limit->rlim_cur, text, sizeof text));
     }
+}
+
+static void look_at_limits(struct doctor *d) {
+    struct rlimit l;
+    note_limit(d, "open files", getrlimit(RLIMIT_NOFILE, &l), &l, 0, 64);
+    note_limit(d, "stack", getrlimit(RLIMIT_STACK, &l), &l, 1, (uint64_t)1 << 20);
+    note_limit(d, "address space", getrlimit(RLIMIT_AS, &l), &l, 1, (uint64_t)1 << 30);
+    note_limit(d, "file size", getrlimit(RLIMIT_FSIZE, &l), &l, 1, (uint64_t)1 << 28);
 }
 
 static void look_at_disk(struct doctor *d) {
@@ -127,9 +135,6 @@ void doctor_machine(struct doctor *d) {
     look_at_processor(d);
     look_at_blas(d);
     look_at_memory(d);
-    look_at_limit(d, "open files", RLIMIT_NOFILE, 64);
-    look_at_limit(d, "stack", RLIMIT_STACK, (uint64_t)1 << 20);
-    look_at_limit(d, "address space", RLIMIT_AS, (uint64_t)1 << 30);
-    look_at_limit(d, "file size", RLIMIT_FSIZE, (uint64_t)1 << 28);
+    look_at_limits(d);
     look_at_disk(d);
 }
