@@ -57,7 +57,7 @@ static int judge(const struct mn__experiment *e, struct mn_cx *cx, const struct 
         out->accuracy_before_prune = (double)before.hits / task->query.n;
         out->accuracy = (double)after.hits / task->query.n;
         out->loss = after.loss;
-        out->parameters = mn__model_parameters(e->model, keep);
+        status = mn__model_parameters(cx, e->model, keep, &out->parameters);
     }
     return status;
 }

@@ -20,6 +20,7 @@ static int64_t most(int64_t a, int64_t b) {
 
 static const char *const kernel_choices[] = {"auto", "openblas", "avx512", "avx2", "sse2", NULL};
 static const char *const on_nan_choices[] = {"stop", "skip_task", "rollback", NULL};
+static const char *const precision_choices[] = {"float", "bf16", NULL};
 static const char *const norm_choices[] = {"transductive", "support", NULL};
 
 #define RUN struct mn__run_options
@@ -46,6 +47,9 @@ static const struct mn_opt run_opts[] = {
            "how often on_nan: rollback goes back at most"),
     MN_BOOL(RUN, log_steps, 0, "loss and accuracy of every task step to steps.csv"),
     MN_CHOICE(RUN, kernels, 0, kernel_choices, "which kernels compute"),
+    MN_CHOICE(RUN, precision, 0, precision_choices,
+              "operands of convolutions: float, or rounded to bfloat16, with sums in float; that "
+              "needs AVX512_BF16"),
     MN_REAL(RUN, alpha_std, 1e-3, 0, 1e3, "standard deviation of the initial logits"),
     MN_BOOL(RUN, prune_meta, 1,
             "at every validation cut candidates of the meta-architecture under meta_threshold"),
@@ -354,16 +358,44 @@ static int build_network(struct mn__experiment *e, struct mn_cx *cx) {
                                            &dims, e->kernels, &e->model);
 }
 
-static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_least) {
+/* Products in bfloat16 have a table of their own, which is otherwise that of avx512. */
+static int find_reduced(struct mn__experiment *e, struct mn_cx *cx) {
     const char *name = kernel_choices[e->run.kernels];
-    e->kernels = mn__kernels_find(name);
-    if (e->kernels == NULL) {
-        char place[512];
-        place_of(e, "run", "kernels", place, sizeof place);
-        return mn_fail(cx, MN_UNSUPPORTED, "%srun: kernels: this processor has no %s; use auto",
-                       place, name);
+    char place[512];
+    place_of(e, "run", "precision", place, sizeof place);
+    if (strcmp(name, "auto") != 0 && strcmp(name, "avx512") != 0) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%srun: precision: bf16 goes with kernels auto or avx512, not %s", place,
+                       name);
     }
-    int status = mn__gemm_init(cx);
+    e->kernels = mn__kernels_find("bf16");
+    return e->kernels != NULL
+               ? MN_OK
+               : mn_fail(cx, MN_UNSUPPORTED,
+                         "%srun: precision: this processor or build has no products of bfloat16 "
+                         "numbers (AVX512_BF16); use float",
+                         place);
+}
+
+static int find_kernels(struct mn__experiment *e, struct mn_cx *cx) {
+    const char *name = kernel_choices[e->run.kernels];
+    char place[512];
+    if (e->run.precision == 1) {
+        return find_reduced(e, cx);
+    }
+    e->kernels = mn__kernels_find(name);
+    place_of(e, "run", "kernels", place, sizeof place);
+    return e->kernels != NULL
+               ? MN_OK
+               : mn_fail(cx, MN_UNSUPPORTED, "%srun: kernels: this processor has no %s; use auto",
+                         place, name);
+}
+
+static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_least) {
+    int status = find_kernels(e, cx);
+    if (status == MN_OK) {
+        status = mn__gemm_init(cx);
+    }
     e->max_batch = plan_batch(e, at_least);
     if (status == MN_OK && e->max_batch > 1 << 20) {
         status = mn_fail(cx, MN_CONFIG, "task: a batch of %" PRId64 " images is too large",

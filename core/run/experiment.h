@@ -31,6 +31,7 @@ struct mn__run_options {
     int64_t rollbacks;        /* most of a run */
     bool log_steps;           /* every task's steps to steps.csv */
     int32_t kernels;          /* choice */
+    int32_t precision;        /* choice: 0 float, 1 bf16 */
     double alpha_std;
     bool prune_meta; /* cut meta-alphas at every evaluation (method: under meta_threshold at the
                         final temperature) */

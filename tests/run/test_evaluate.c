@@ -150,8 +150,8 @@ static void check_task(const struct mn__task_result *got, const struct mn__state
     assert_close(got->accuracy_before_prune, predict(&r, NULL, &before_loss), 1e-12);
     assert_close(got->accuracy, predict(&r, r.keep, &loss), 1e-12);
     assert_close(got->loss, loss, 1e-4);
-    assert_int_equal(got->parameters, mn__model_parameters(trial.e.model, r.keep));
-    assert_true(got->parameters < mn__model_parameters(trial.e.model, NULL));
+    assert_int_equal(got->parameters, trial_parameters(&trial, r.keep));
+    assert_true(got->parameters < trial_parameters(&trial, NULL));
     mn__model_genotype(trial.e.model, r.keep, genotype, sizeof genotype);
     assert_string_equal(got->genotype, genotype);
     replay_end(&r);
@@ -205,7 +205,7 @@ static void check_look(const struct mn__task_result *got, const struct mn__state
     assert_close(got->accuracy_before_prune, transductive(&r, NULL, &before_loss), 1e-12);
     assert_close(got->accuracy, transductive(&r, r.keep, &loss), 1e-12);
     assert_close(got->loss, loss, 1e-4);
-    assert_int_equal(got->parameters, mn__model_parameters(trial.e.model, r.keep));
+    assert_int_equal(got->parameters, trial_parameters(&trial, r.keep));
     free(capture.at.w);
     free(capture.at.a);
     replay_end(&r);

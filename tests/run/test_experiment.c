@@ -54,7 +54,7 @@ static void test_conv4_budget(void **state) {
                  cases[i].budget);
         assert_ok(trial.cx, open_text(text));
         assert_int_equal(trial.e.fit.channels, c);
-        assert_int_equal(mn__model_parameters(trial.e.model, NULL), 27 * c * c + 41 * c + 20);
+        assert_int_equal(trial_parameters(&trial, NULL), 27 * c * c + 41 * c + 20);
         assert_true(trial.e.fit.parameters == (double)(27 * c * c + 41 * c + 20));
     }
 }
