@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 static const struct command *const all[] = {
-    &command_train,    &command_test,     &command_resume, &command_sweep,
-    &command_validate, &command_genotype, &command_report, &command_adapt,
-    &command_episodes, &command_probe,    &command_list,   &command_help,
+    &command_train,    &command_test,     &command_resume, &command_replay, &command_sweep,
+    &command_validate, &command_genotype, &command_report, &command_adapt,  &command_episodes,
+    &command_probe,    &command_doctor,   &command_list,   &command_help,
 };
 
 const struct command *const *commands(size_t *n) {
@@ -125,7 +125,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "metanas: %s\n", mn__cx_message(&cx.pub));
     }
     if (status != MN_OK && job.serves) {
-        sleep(1); /* launchers end a job with the first process that fails: let rank 0 speak first */
+        sleep(
+            1); /* launchers end a job with the first process that fails: let rank 0 speak first */
     }
     const int code = status == MN_OK && job.serves ? job.code : mn__exit_code(status);
     job_leave(&job, code);
