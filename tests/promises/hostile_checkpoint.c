@@ -72,7 +72,9 @@ static void must_refuse(const uint8_t *bytes, size_t n, const char *how) {
 
 static void test_truncated(void **state) {
     char how[64];
-    for (size_t n = 0; n < length; n++) {
+    const int cuts = hostile_count((int)length / 10, (int)length);
+    for (int i = 0; i < cuts; i++) {
+        const size_t n = length * (size_t)i / (size_t)cuts;
         uint8_t *cut = malloc(n + 1);
         assert_non_null(cut);
         memcpy(cut, whole, n);
