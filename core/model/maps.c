@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/stage.h"
 
+#include <string.h>
+
 void mn__maps_pack(struct mn__run *run, const struct mn__stage *stage) {
     for (int i = 0; i < stage->n_linear; i++) {
         const struct mn__linear *l = &stage->linear[i];
@@ -29,6 +31,10 @@ static void reduce(struct mn__run *run, const struct mn__linear *l, const struct
     }
 }
 
+uint8_t *mn__maps_which(const struct mn__run *run, const struct mn__stage *stage) {
+    return (uint8_t *)mn__slot(run, stage->which);
+}
+
 /* One linear map on a block, for row phase p of its output. */
 static void apply(struct mn__run *run, const struct mn__stage *stage, int index, int p,
                   const struct mn__size *size, const struct mn__block *block, struct mn__view x,
@@ -50,7 +56,7 @@ static void apply(struct mn__run *run, const struct mn__stage *stage, int index,
     case MN__LINEAR_MAX_POOL: {
         const ptrdiff_t ws = size->grid.n * image;
         k->max_pool(l->n_in, l->n_tap, l->tap[p], (const mn_real *const *)l->valid, x.at, x.stride,
-                    to, y.stride, run->ws->bytes + stage->which + block->n0 * image, ws, len, mask,
+                    to, y.stride, mn__maps_which(run, stage) + block->n0 * image, ws, len, mask,
                     image);
         break;
     }
@@ -75,10 +81,20 @@ struct mn__view mn__maps_between(struct mn__run *run, const struct mn__stage *st
     return u;
 }
 
+/* The rows after a block's last image, which no map writes: whole channels are read later. */
+static void clear_after(const struct mn__size *size, const struct mn__block *block, int channels,
+                        struct mn__view y) {
+    const ptrdiff_t rest = block->n * size->grid.image - block->len;
+    for (int c = 0; c < channels; c++) {
+        memset(y.at + c * y.stride + block->len, 0, (size_t)rest * sizeof *y.at);
+    }
+}
+
 void mn__maps_forward(struct mn__run *run, const struct mn__stage *stage,
                       const struct mn__size *size, const struct mn__block *block,
                       struct mn__view x) {
     const struct mn__view y = mn__tensor_view(run, size, stage->y, block);
+    clear_after(size, block, stage->linear[stage->n_linear - 1].n_out, y);
     if (stage->n_linear == 1) {
         apply(run, stage, 0, 0, size, block, x, y);
         return;

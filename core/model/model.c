@@ -139,8 +139,18 @@ void mn__model_init(const struct mn_model *model, uint64_t seed, double alpha_st
 /* ---- workspace ---------------------------------------------------------------------------- */
 
 size_t mn__model_workspace_bytes(const struct mn_model *m) {
-    return m->n_reals * sizeof(mn_real) + m->n_bytes;
+    return m->n_reals * sizeof(mn_real);
 }
+
+/* A build that looks for wrong uses of memory also checks how a workspace is shared out. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { CHECKED_PASSES = 8 };
+#else
+enum { CHECKED_PASSES = 0 };
+#endif
 
 /* Which channels of each act's gradients are written. */
 static int written_arrays(struct mn__workspace *ws) {
@@ -170,8 +180,8 @@ static int node_arrays(struct mn__workspace *ws) {
     ws->sums = mn__arena_array(a, stats, sizeof(double));
     ws->block_sums = mn__arena_array(a, 2 * channels, sizeof(double));
     ws->jobs = mn__arena_array(a, jobs, sizeof *ws->jobs);
-    ws->job_coef = mn__arena_array(a, 4 * jobs * channels, sizeof(mn_real));
-    ws->job_sums = mn__arena_array(a, 3 * jobs * channels, sizeof(double));
+    ws->job_coef = mn__arena_array(a, 2 * jobs * channels, sizeof(mn_real));
+    ws->job_sums = mn__arena_array(a, 2 * jobs * channels, sizeof(double));
     ws->terms = mn__arena_array(a, jobs, sizeof *ws->terms);
     ws->products = mn__arena_array(a, jobs, sizeof *ws->products);
     return ws->packed && ws->gather && ws->coef && ws->norm && ws->hidden && ws->back && ws->sums &&
@@ -216,7 +226,7 @@ int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn_
         return mn_fail(cx, MN_NOMEM, "no memory for a worker");
     }
     ws->model = model;
-    /* Fresh pages read as zero: padding is zero from the start, and stays so. */
+    /* Fresh pages read as zero: so the padding of temporaries is zero, and stays so. */
     const size_t bytes = mn__model_workspace_bytes(model) + 4096;
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED || !small_arrays(ws)) {
@@ -233,7 +243,7 @@ int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn_
     madvise(at, bytes, MADV_HUGEPAGE);
     ws->mapped = bytes;
     ws->reals = at;
-    ws->bytes = (uint8_t *)(ws->reals + model->n_reals);
+    ws->poison = CHECKED_PASSES;
     *out = ws;
     return MN_OK;
 }

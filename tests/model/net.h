@@ -4,7 +4,7 @@
 
 /* A network from a few lines of configuration, with a random point, random images and one pass. */
 
-#include "run/metatrain.h"
+#include "run/experiment.h"
 
 struct net {
     struct mn__cx context;

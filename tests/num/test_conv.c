@@ -165,6 +165,142 @@ static void test_long_range(void **state) {
     problem_free(&p);
 }
 
+/* ---- five taps in a row or a column ------------------------------------------------------- */
+
+/* Kernels may compute these in fewer products (core/num/winograd.c). */
+static struct problem five_taps(struct noise *noise, int n_out, int n_in, int h, int w) {
+    struct problem p = {.n_out = n_out, .n_in = n_in, .masked = 1};
+    const int down = noise_int(noise, 0, 1);
+    const struct window window = {down ? 5 : 1, down ? 1 : 5, 1};
+    p.s = (struct shape){.n = 3, .h = h, .w = w, .pad = noise_int(noise, 2, 4), .n_tap = 5};
+    draw_weights(noise, &p);
+    p.x = tensor_noise(noise, n_in, 3, h, w, p.s.pad);
+    p.y = tensor_noise(noise, n_out, 3, h, w, p.s.pad);
+    p.accumulate = noise_int(noise, 0, 1);
+    window_taps(&window, &p.x.grid, p.s.tap);
+    p.s.n0 = noise_int(noise, 0, 1);
+    p.s.len = p.x.grid.image + p.x.grid.span;
+    return p;
+}
+
+/* Every width from 1 to 40, and every number of channels on either side. */
+static void test_five_taps(void **state) {
+    (void)state;
+    struct noise noise = {6};
+    for (int i = 0; i < 120; i++) {
+        const int size = 1 + i % 40, most = i < 40 ? 12 : 4, other = noise_int(&noise, 1, most),
+                  channels = noise_int(&noise, 12, 40);
+        const int n_out = i < 40 ? channels : size;
+        struct problem p = i < 80 ? five_taps(&noise, n_out, noise_int(&noise, 1, 40), other,
+                                              i < 40 ? size : noise_int(&noise, 14, 30))
+                                  : five_taps(&noise, channels, size, noise_int(&noise, 1, 9),
+                                              noise_int(&noise, 1, 16));
+        problem_solve(&p);
+        each_table(check_conv, &p);
+        problem_free(&p);
+    }
+}
+
+/* Pixels that would spoil another image even if they came in as rounding errors only. */
+static void make_huge(struct tensor *x, int n) {
+    for (int c = 0; c < x->channels; c++) {
+        for (ptrdiff_t i = 0; i < x->grid.image; i++) {
+            mn_real *at = x->at + c * x->grid.channel + n * x->grid.image + i;
+            *at = x->mask[i] != 0 ? (mn_real)1e9 : *at;
+        }
+    }
+}
+
+/* The range image by image, each among huge ones. */
+static void run_apart(const struct mn__kernels *k, const struct problem *p, struct tensor *y) {
+    for (int n = p->s.n0; n < p->s.n0 + 2; n++) {
+        struct tensor x = tensor_copy(&p->x);
+        struct problem one = *p;
+        for (int other = 0; other < p->s.n; other++) {
+            if (other != n) {
+                make_huge(&x, other);
+            }
+        }
+        one.s.n0 = n;
+        one.s.len = n == p->s.n0 ? x.grid.image : x.grid.span;
+        run_conv(k, &one, &x, p->w, y);
+        tensor_free(&x);
+    }
+}
+
+static void check_apart(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    struct tensor together = tensor_copy(&p->y), apart = tensor_copy(&p->y);
+    if (strcmp(k->name, "openblas") != 0) { /* whose order is its own */
+        run_conv(k, p, &p->x, p->w, &together);
+        run_apart(k, p, &apart);
+        expect_near(k->name, apart.reals, together.all, apart.all, apart.all, 0);
+    }
+    tensor_free(&together);
+    tensor_free(&apart);
+}
+
+/* An image's outputs are the same, not nearly the same, whatever is computed with it, and whatever
+ * lies around. */
+static void test_images_apart(void **state) {
+    (void)state;
+    struct noise noise = {7};
+    for (int i = 0; i < 60; i++) {
+        struct problem p =
+            five_taps(&noise, noise_int(&noise, 1, 40), noise_int(&noise, 1, 40),
+                      noise_int(&noise, 1, 15), i % 2 ? 14 : noise_int(&noise, 1, 40));
+        each_table(check_apart, &p);
+        problem_free(&p);
+    }
+}
+
+static double error_of(const struct tensor *y, const struct tensor *want, const struct shape *s) {
+    double sum = 0;
+    for (int c = 0; c < y->channels; c++) {
+        for (ptrdiff_t i = 0; i < s->len; i++) {
+            const ptrdiff_t at = c * y->grid.channel + s->n0 * y->grid.image + i;
+            const double e = (double)y->at[at] - (double)want->at[at];
+            sum += y->mask[i % y->grid.image] != 0 ? e * e : 0;
+        }
+    }
+    return sqrt(sum);
+}
+
+/* Without a mask, products are computed one by one. */
+static void check_error(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    struct problem plain = *p;
+    struct tensor y = tensor_copy(&p->y), one_by_one = tensor_copy(&p->y);
+    plain.masked = 0;
+    run_conv(k, p, &p->x, p->w, &y);
+    run_conv(k, &plain, &p->x, p->w, &one_by_one);
+    const double error = error_of(&y, &p->want, &p->s),
+                 bound = 4 * error_of(&one_by_one, &p->want, &p->s);
+    if (!(error <= bound)) {
+        fail_msg("%s: error %g, over four times that of single products: %g", k->name, error,
+                 bound);
+    }
+    tensor_free(&y);
+    tensor_free(&one_by_one);
+}
+
+/* Fewer products must not cost much precision: inputs as after a ReLU. */
+static void test_error(void **state) {
+    (void)state;
+    struct noise noise = {8};
+    for (int i = 0; i < 8; i++) {
+        struct problem p =
+            five_taps(&noise, 28, noise_int(&noise, 12, 40), 14, noise_int(&noise, 12, 30));
+        for (size_t r = 0; r < p.x.reals; r++) {
+            p.x.all[r] = p.x.all[r] > 0 ? p.x.all[r] : 0;
+        }
+        p.accumulate = 0;
+        problem_solve(&p);
+        each_table(check_error, &p);
+        problem_free(&p);
+    }
+}
+
 /* ---- against the definition --------------------------------------------------------------- */
 
 enum { N = 2, CO = 3, CI = 4, H = 5, W = 6 };
@@ -276,7 +412,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv),       cmocka_unit_test(test_conv_dw),
         cmocka_unit_test(test_long_range), cmocka_unit_test(test_definition),
-        cmocka_unit_test(test_adjoint),
+        cmocka_unit_test(test_five_taps),  cmocka_unit_test(test_images_apart),
+        cmocka_unit_test(test_error),      cmocka_unit_test(test_adjoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

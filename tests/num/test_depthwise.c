@@ -17,12 +17,23 @@ struct problem {
     mn_real *w;
 };
 
+static void reverse(int n, ptrdiff_t *tap) {
+    for (int t = 0; t < n / 2; t++) {
+        const ptrdiff_t other = tap[n - 1 - t];
+        tap[n - 1 - t] = tap[t];
+        tap[t] = other;
+    }
+}
+
 static struct problem problem_draw(struct noise *noise) {
     struct problem p = {.s = shape_draw(noise),
                         .channels = noise_int(noise, 1, 33),
                         .accumulate = noise_int(noise, 0, 1),
                         .masked = noise_int(noise, 0, 3) > 0};
-    const struct shape *s = &p.s;
+    struct shape *s = &p.s;
+    if (noise_int(noise, 0, 1)) { /* as on the way back */
+        reverse(s->n_tap, s->tap);
+    }
     p.n_w = (size_t)(p.channels * s->n_tap);
     p.w = noise_array(noise, p.n_w);
     p.x = tensor_noise(noise, p.channels, s->n, s->h, s->w, s->pad);

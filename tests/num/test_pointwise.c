@@ -143,11 +143,14 @@ static void check_merge(const struct mn__kernels *k, void *data) {
     struct tensor phases = tensor_noise(&noise, 4 * c, p->phases.grid.n, p->phases.grid.h,
                                         p->phases.grid.w, p->phases.grid.pad);
     struct tensor got = tensor_copy(&p->x), want = tensor_copy(&p->x);
-    k->merge(&got.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel, got.at);
-    naive_kernels.merge(&want.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel,
-                        want.at);
-    for (size_t i = 0; i < got.reals; i++) {
-        assert_true(got.all[i] == want.all[i]);
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+        k->merge(&got.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel, got.at,
+                 accumulate);
+        naive_kernels.merge(&want.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel,
+                            want.at, accumulate);
+        for (size_t i = 0; i < got.reals; i++) {
+            assert_true(got.all[i] == want.all[i]);
+        }
     }
     tensor_free(&phases);
     tensor_free(&got);
