@@ -2,6 +2,7 @@
 #include "run/inner.h"
 #include "run/metatrain.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -39,10 +40,14 @@ static int check_finite(struct mn_cx *cx, const struct mn__meta_part *part,
 static int check_adapted(const struct mn__experiment *e, struct mn_cx *cx,
                          const struct mn_point *params, const mn_real *learner) {
     const struct mn_dims *d = mn__model_dims(e->model);
-    if (!all_finite(d->n_w, params->w) || !all_finite(d->n_a, params->a)) {
-        return not_finite(cx, &e->task_learner, "the adapted point");
+    char what[64];
+    const int point = all_finite(d->n_w, params->w) && all_finite(d->n_a, params->a);
+    if (point && all_finite(e->n_state, learner)) {
+        return MN_OK;
     }
-    return all_finite(e->n_state, learner) ? MN_OK : not_finite(cx, &e->task_learner, "its state");
+    snprintf(what, sizeof what, "after step %" PRId64 " %s", cx->where.step,
+             point ? "its state" : "the adapted point");
+    return not_finite(cx, &e->task_learner, what);
 }
 
 int mn__adapt_start(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_point *meta,

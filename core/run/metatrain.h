@@ -22,10 +22,13 @@ struct mn__state {
     } named[MN__MOST_NAMED];
     const char *prefix; /* of the names that are being claimed */
     int loaded;         /* from a checkpoint */
+    const char *source; /* the file it was loaded from, or NULL */
+    int accept_changes; /* go on although configuration or plugins differ from the checkpoint's */
     int64_t meta_epoch; /* done so far */
     int64_t evaluated;  /* meta-epoch of the last validation */
     double best;        /* highest validation accuracy so far, -1 = none */
     int64_t best_epoch; /* its meta-epoch; of equals the first */
+    int64_t rollbacks;  /* so far (run.on_nan) */
     double
         log[4]; /* since the last metrics line: meta-epochs, sums of loss, accuracy, skip share */
     struct mn__arena arena;
