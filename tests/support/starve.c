@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,6 +45,14 @@ int starve_places(void) {
 
 int starve_calls(int place) {
     return places[place].calls;
+}
+
+unsigned long starve_address(int place) {
+    Dl_info about;
+    return dladdr(places[place].caller, &about) == 0
+               ? 0
+               : (unsigned long)((const char *)places[place].caller -
+                                 (const char *)about.dli_fbase);
 }
 
 static void note(const void *caller) {

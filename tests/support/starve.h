@@ -16,5 +16,7 @@ int starve_stop(void);
 /* Places noted so far, and the calls of one in the last recording. */
 int starve_places(void);
 int starve_calls(int place);
+/* Its address in the program's file, for addr2line. */
+unsigned long starve_address(int place);
 
 #endif
