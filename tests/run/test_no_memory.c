@@ -3,6 +3,7 @@
  * with a message, leaves nothing behind, and the same work succeeds afterwards. */
 #include "run/episodes.h"
 #include "run/evaluate.h"
+#include "run/executor.h"
 #include "run/forecast.h"
 #include "run/replay.h"
 #include "run/sweep.h"
@@ -81,15 +82,14 @@ static int replay(void) {
 
 static int evaluate_with(const struct mn__state *state, const struct mn__episodes *list) {
     static const int64_t steps[] = {0, 2};
-    struct mn__workers *workers;
+    struct mn__executor *executor;
     struct mn__evaluation evaluation;
     const struct mn__evaluation_plan plan = {
         .split = MN_TEST, .tasks = 2, .episodes = list, .steps = steps, .n_steps = 2};
-    int status = mn__workers_new(trial.cx, 2, trial.e.model, &workers);
+    int status = mn__executor_threads(trial.cx, trial.e.model, 2, &executor);
     if (status == MN_OK) {
-        status = mn__evaluate_plan(&trial.e, workers, trial.cx, &state->meta, state->learner, &plan,
-                                   &evaluation);
-        mn__workers_free(workers);
+        status = mn__evaluate_plan(&trial.e, executor, trial.cx, state, &plan, &evaluation);
+        mn__executor_free(executor);
     }
     if (status == MN_OK) {
         mn__evaluation_fini(&evaluation);
