@@ -192,6 +192,8 @@ struct mn__workspace {
     mn_real *reals; /* [n_reals] */
     size_t mapped;
     int poison;             /* passes to come that check the plan: see mn__slots_poison */
+    int plan;               /* of the last pass, -1 = none, checked or failed */
+    int32_t *clean;         /* [n_slots] images whose padding is zero since then */
     uint8_t *ready;         /* [n_states] bits of prepared sources, see source.c */
     uint8_t **written;      /* [n_acts] [2][channels]: gradients dx and dr hold something */
     uint8_t *phased;        /* [n_states] the same bits as `ready`, for the gradients of phases */
@@ -269,6 +271,8 @@ mn_real *mn__slot(const struct mn__run *run, int slot);
  * rows after each image and the guards. */
 void mn__edges_clear(const struct mn__run *run, const struct mn__grid *grid, int channels,
                      mn_real *x);
+/* The same for a whole tensor in a slot, where it is not zero still since the pass before. */
+void mn__slot_begin(const struct mn__run *run, int slot, const struct mn__grid *grid, int channels);
 /* Make all of it zero. */
 void mn__tensor_clear(const struct mn__run *run, const struct mn__grid *grid, int channels,
                       mn_real *x);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/stage.h"
 
-#include <string.h>
-
 void mn__maps_pack(struct mn__run *run, const struct mn__stage *stage) {
     for (int i = 0; i < stage->n_linear; i++) {
         const struct mn__linear *l = &stage->linear[i];
@@ -81,20 +79,10 @@ struct mn__view mn__maps_between(struct mn__run *run, const struct mn__stage *st
     return u;
 }
 
-/* The rows after a block's last image, which no map writes: whole channels are read later. */
-static void clear_after(const struct mn__size *size, const struct mn__block *block, int channels,
-                        struct mn__view y) {
-    const ptrdiff_t rest = block->n * size->grid.image - block->len;
-    for (int c = 0; c < channels; c++) {
-        memset(y.at + c * y.stride + block->len, 0, (size_t)rest * sizeof *y.at);
-    }
-}
-
 void mn__maps_forward(struct mn__run *run, const struct mn__stage *stage,
                       const struct mn__size *size, const struct mn__block *block,
                       struct mn__view x) {
     const struct mn__view y = mn__tensor_view(run, size, stage->y, block);
-    clear_after(size, block, stage->linear[stage->n_linear - 1].n_out, y);
     if (stage->n_linear == 1) {
         apply(run, stage, 0, 0, size, block, x, y);
         return;

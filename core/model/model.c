@@ -213,11 +213,13 @@ static int small_arrays(struct mn__workspace *ws) {
     struct mn__arena *a = &ws->arena;
     ws->ready = mn__arena_array(a, (size_t)m->n_states, 1);
     ws->phased = mn__arena_array(a, (size_t)m->n_states, 1);
+    ws->clean = mn__arena_array(a, (size_t)m->n_slots, sizeof *ws->clean);
+    ws->plan = -1;
     ws->drop = m->drop_path > 0 ? mn__arena_array(a, (size_t)m->n_paths * (size_t)m->dims.max_batch,
                                                   sizeof(mn_real))
                                 : NULL;
-    return ws->ready && ws->phased && (ws->drop || m->drop_path <= 0) && written_arrays(ws) &&
-           node_arrays(ws) && mixture_arrays(ws);
+    return ws->ready && ws->phased && ws->clean && (ws->drop || m->drop_path <= 0) &&
+           written_arrays(ws) && node_arrays(ws) && mixture_arrays(ws);
 }
 
 int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn__workspace **out) {

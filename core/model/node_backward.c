@@ -260,6 +260,12 @@ static void outputs_again(struct mn__run *run, const struct mn__layer *layer,
                           const struct mn__chunk *chunk) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
     struct mn__block b;
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__path *path = chunk->jobs[j].path;
+        if (path->again) {
+            mn__slot_begin(run, path->stage[0].y, &size->grid, path->channels);
+        }
+    }
     for (int i = 0; mn__block_at(run, size, i, &b); i++) {
         for (int j = 0; j < chunk->n; j++) {
             const struct mn__job *job = &chunk->jobs[j];

@@ -46,11 +46,10 @@ static void add_moments(struct mn__run *run, const struct mn__path *path,
 
 static void stage_begin(struct mn__run *run, const struct mn__path *path, int index) {
     const struct mn__stage *stage = &path->stage[index];
+    const struct mn__grid *grid = &run->model->sizes[path->grid].grid;
     mn__maps_pack(run, stage);
-    if (stage->u != MN__NOWHERE) {
-        mn__edges_clear(run, &run->model->sizes[path->grid].grid,
-                        stage->linear[0].n_out * stage->n_phase, mn__slot(run, stage->u));
-    }
+    mn__slot_begin(run, stage->u, grid, stage->linear[0].n_out * stage->n_phase);
+    mn__slot_begin(run, stage->y, grid, path->channels);
     if (stage->has_norm) {
         memset(run->ws->sums + stage->stats, 0, 2 * (size_t)path->channels * sizeof *run->ws->sums);
     }

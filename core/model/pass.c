@@ -9,6 +9,10 @@ static void forward(struct mn__run *run, const struct mn_set *batch) {
     const struct mn__grid *grid = &m->sizes[m->states[0].grid].grid;
     mn_real *x = mn__slot(run, m->acts[0].x);
     memset(run->ws->ready, 0, (size_t)m->n_states);
+    if (run->poison || run->ws->plan != (int)run->plan) {
+        memset(run->ws->clean, 0, (size_t)m->n_slots * sizeof *run->ws->clean);
+    }
+    run->ws->plan = run->poison ? -1 : (int)run->plan;
     mn__slots_poison(run, -1, -1);
     mn__edges_clear(run, grid, m->dims.channels, x);
     mn__grid_load(grid, m->dims.channels, 0, run->n, batch->images, x);
@@ -149,6 +153,7 @@ int mn__model_pass(struct mn_cx *cx, const struct mn_model *model, const struct 
     mn__head_forward(&run, batch->labels, &out->loss, &out->hits);
     hand_out(&run, out);
     if (!isfinite(out->loss)) {
+        run.ws->plan = -1;
         return mn_fail(cx, MN_NUMERIC, "the loss is %g", fabs(out->loss)); /* no "-nan" */
     }
     return gradients(&run, cx, out);

@@ -69,6 +69,17 @@ static void place(struct mn__slot **placed, int n, struct mn__slot *slot, enum m
     placed[to] = slot;
 }
 
+/* Sorted by place. */
+static void find_alone(struct mn__slot **placed, int n, enum mn__plan plan) {
+    size_t end = 0;
+    for (int i = 0; i < n; i++) {
+        const size_t own = placed[i]->at[plan] + placed[i]->reals;
+        placed[i]->alone[plan] =
+            end <= placed[i]->at[plan] && (i + 1 == n || placed[i + 1]->at[plan] >= own);
+        end = own > end ? own : end;
+    }
+}
+
 size_t mn__slots_place(struct mn__slot *slots, int n, enum mn__plan plan, size_t first,
                        struct mn__slot **order) {
     size_t end = first;
@@ -88,5 +99,6 @@ size_t mn__slots_place(struct mn__slot *slots, int n, enum mn__plan plan, size_t
         const size_t last = slot->at[plan] + slot->reals;
         end = last > end ? last : end;
     }
+    find_alone(order, n_placed, plan);
     return end;
 }

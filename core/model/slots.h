@@ -24,6 +24,7 @@ struct mn__slot {
     size_t base; /* of the tensor in it */
     struct mn__hold hold[MN__N_PLANS][MN__N_HOLDS];
     size_t at[MN__N_PLANS]; /* in the workspace */
+    int alone[MN__N_PLANS]; /* no other slot ever lies in its memory */
 };
 
 void mn__slot_init(struct mn__slot *slot, size_t reals, size_t base);

@@ -26,6 +26,17 @@ void mn__edges_clear(const struct mn__run *run, const struct mn__grid *g, int ch
     }
 }
 
+void mn__slot_begin(const struct mn__run *run, int slot, const struct mn__grid *g, int channels) {
+    struct mn__workspace *ws = run->ws;
+    if (slot == MN__NOWHERE || ws->clean[slot] >= run->n) {
+        return;
+    }
+    mn__edges_clear(run, g, channels, mn__slot(run, slot));
+    if (run->model->slots[slot].alone[run->plan] && !run->poison) {
+        ws->clean[slot] = run->n;
+    }
+}
+
 void mn__tensor_clear(const struct mn__run *run, const struct mn__grid *g, int channels,
                       mn_real *x) {
     const ptrdiff_t guard = g->guard, reals = guard + run->n * g->image + guard + MN__LANES;

@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const mn__resume_may_change[] = {
-    "run.meta_epochs",      "run.workers",  "run.checkpoint_every",
-    "run.keep_checkpoints", "run.on_nan",   "run.max_loss",
-    "run.rollbacks",        "dataset.path", NULL};
+const char *const mn__resume_may_change[] = {"run.meta_epochs",      "run.executor",
+                                             "run.workers",          "run.checkpoint_every",
+                                             "run.keep_checkpoints", "run.on_nan",
+                                             "run.max_loss",         "run.rollbacks",
+                                             "dataset.path",         NULL};
 
 int mn__resolved_text(const struct mn__experiment *e, struct mn_cx *cx, char **out,
                       size_t *length) {

@@ -4,38 +4,26 @@
 
 /* One meta-epoch: the tasks of a meta-batch (Algorithm 2, lines 5-12) and the update from them. */
 
-#include "run/metatrain.h"
-
-struct mn__task_step {
-    double loss, accuracy;
-};
-
-/* What a task of a meta-batch leaves. */
-struct mn__task_slot {
-    mn_real *learner; /* [n_state] after it */
-    struct mn__task_step *steps;
-    int64_t n_steps, room;
-    double skip_share; /* of the last step */
-    int failed;        /* its numbers were not finite; `message` says which */
-    char *message;     /* [MN__MESSAGE] */
-};
+#include "run/train_job.h"
 
 struct mn__meta_batch {
     const struct mn__experiment *e;
-    struct mn__workers *workers;
-    const struct mn__state *state; /* of the meta-epoch that runs */
-    struct mn__task_slot *slots;   /* [tasks_per_batch] */
-    struct mn__direction *directions, *used;
+    struct mn__executor *executor;
+    struct mn__job job;         /* the tasks of the meta-epoch that runs */
+    struct mn__direction *used; /* [n_used] of the tasks that count */
+    const mn_real **learners;   /* [n_used] their optimiser states */
     int64_t n_used;
     int64_t culprit; /* the task whose numbers ended the last meta-epoch; -1 = none did */
-    int skip;        /* leave tasks that fail with MN_NUMERIC out */
     struct mn__arena arena;
 };
 
-/* Memory and threads for meta-batches. `fini` takes a zeroed one, too. */
+/* Memory and an executor for meta-batches. `fini` takes a zeroed one, too. */
 int mn__meta_batch_new(const struct mn__experiment *experiment, struct mn_cx *cx,
                        struct mn__meta_batch *out);
 void mn__meta_batch_fini(struct mn__meta_batch *batch);
+
+/* What task i of the last meta-epoch has left. */
+struct mn__task_slot mn__meta_batch_slot(const struct mn__meta_batch *batch, int64_t i);
 
 /* Where the tasks of state->meta_epoch stand. Their seed is run.seed + rollbacks * 2^53: after a
  * rollback all are drawn anew. */
@@ -48,7 +36,7 @@ struct mn_where mn__meta_batch_where(const struct mn__experiment *experiment,
  * all are, or where the update is not finite. */
 int mn__meta_batch_run(struct mn__meta_batch *batch, struct mn_cx *cx, struct mn__state *state);
 
-/* Task `task` of state->meta_epoch alone, its steps to slots[task]; with moments carried from task
+/* Task `task` of state->meta_epoch alone, its steps to slot `task`; with moments carried from task
  * to task those before it, too. The state is unchanged. */
 int mn__meta_batch_task(struct mn__meta_batch *batch, struct mn_cx *cx,
                         const struct mn__state *state, int64_t task);

@@ -20,13 +20,14 @@ struct training {
     struct mn__meta_batch batch;
     struct mn__rundir dir;
     struct mn__progress progress;
-    double epoch_seconds; /* since the last timing line */
+    double epoch_seconds;       /* since the last timing line */
+    struct mn__traffic traffic; /* until the last timing line */
 };
 
 /* ---- steps of tasks ----------------------------------------------------------------------- */
 
 static int write_steps(struct training *t, int64_t meta_epoch, int64_t task) {
-    const struct mn__task_slot *slot = &t->batch.slots[task];
+    const struct mn__task_slot slot = mn__meta_batch_slot(&t->batch, task);
     struct mn__metrics *file = mn__rundir_steps(&t->dir, t->cx);
     if (file == NULL) {
         return MN_IO;
@@ -35,10 +36,10 @@ static int write_steps(struct training *t, int64_t meta_epoch, int64_t task) {
     if (file->length == 0) {
         mn__metrics_put(file, "meta_epoch,task,step,loss,accuracy\n");
     }
-    for (int64_t i = 0; i < slot->n_steps; i++) {
+    for (int64_t i = 0; i < slot.n_steps; i++) {
         char loss[40], accuracy[40];
-        mn__text_from_real(slot->steps[i].loss, loss, sizeof loss);
-        mn__text_from_real(slot->steps[i].accuracy, accuracy, sizeof accuracy);
+        mn__text_from_real(slot.steps[i].loss, loss, sizeof loss);
+        mn__text_from_real(slot.steps[i].accuracy, accuracy, sizeof accuracy);
         mn__metrics_put(file, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%s,%s\n", meta_epoch, task, i,
                         loss, accuracy);
     }
@@ -46,13 +47,13 @@ static int write_steps(struct training *t, int64_t meta_epoch, int64_t task) {
 }
 
 static int write_skipped(struct training *t, const struct mn_where *where, int64_t task) {
-    const struct mn__task_slot *slot = &t->batch.slots[task];
+    const struct mn__task_outcome *outcome = mn__meta_batch_slot(&t->batch, task).outcome;
     struct mn__metrics *m = &t->dir.metrics;
-    mn_log(t->cx, MN_LOG_WARN, "%s; the task is skipped", slot->message);
+    mn_log(t->cx, MN_LOG_WARN, "%s; the task is skipped", outcome->message);
     mn__metrics_begin(m, "skipped");
     mn__metrics_int(m, "meta_epoch", where->meta_epoch);
     mn__metrics_int(m, "task", task);
-    mn__metrics_int(m, "step", slot->n_steps);
+    mn__metrics_int(m, "step", outcome->n_steps);
     mn__metrics_int(m, "seed", (int64_t)where->seed);
     return mn__metrics_end(m, t->cx);
 }
@@ -61,7 +62,7 @@ static int write_skipped(struct training *t, const struct mn_where *where, int64
 static int write_tasks(struct training *t, const struct mn_where *where) {
     int status = MN_OK;
     for (int64_t i = 0; status == MN_OK && i < t->e->run.tasks_per_batch; i++) {
-        const int failed = t->batch.slots[i].failed;
+        const int failed = mn__meta_batch_slot(&t->batch, i).outcome->failed != 0;
         if (failed || t->e->run.log_steps) {
             status = write_steps(t, where->meta_epoch, i);
         }
@@ -86,6 +87,21 @@ static int meta_epoch(struct training *t) {
 }
 
 /* ---- metrics ------------------------------------------------------------------------------ */
+
+/* What went between ranks since the last line, into this one. */
+static void put_traffic(struct training *t) {
+    const struct mn__traffic now = mn__executor_traffic(t->batch.executor), *last = &t->traffic;
+    struct mn__metrics *m = &t->dir.timing;
+    if (now.ranks > 0) {
+        mn__metrics_int(m, "ranks", now.ranks);
+        mn__metrics_int(m, "threads", now.threads);
+        mn__metrics_int(m, "bytes_sent", now.bytes_out - last->bytes_out);
+        mn__metrics_int(m, "bytes_received", now.bytes_in - last->bytes_in);
+        mn__metrics_real(m, "communication_seconds", now.communication - last->communication);
+        mn__metrics_real(m, "task_seconds", now.busy - last->busy);
+    }
+    t->traffic = now;
+}
 
 static int write_architecture(struct training *t) {
     return mn__model_n_mixtures(t->e->model) == 0
@@ -113,6 +129,7 @@ static int write_log(struct training *t) {
     mn__metrics_begin(&t->dir.timing, "train");
     mn__metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
     mn__metrics_real(&t->dir.timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
+    put_traffic(t);
     if (status == MN_OK) {
         status = mn__metrics_end(&t->dir.timing, t->cx);
     }
@@ -138,6 +155,7 @@ static int write_validation(struct training *t, const struct mn__evaluation *v, 
     mn__metrics_begin(&t->dir.timing, "validation");
     mn__metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
     mn__metrics_real(&t->dir.timing, "seconds", seconds);
+    put_traffic(t);
     return status != MN_OK ? status : mn__metrics_end(&t->dir.timing, t->cx);
 }
 
@@ -157,8 +175,8 @@ static int validate(struct training *t) {
     struct mn__evaluation v;
     double prune_gap = 0;
     const double begin = mn__seconds();
-    int status = mn__evaluate(t->e, t->batch.workers, t->cx, &t->state->meta, t->state->learner,
-                              MN_VAL, t->e->evaluation.validation_tasks, &v);
+    int status = mn__evaluate(t->e, t->batch.executor, t->cx, t->state, MN_VAL,
+                              t->e->evaluation.validation_tasks, &v);
     if (status == MN_OK) {
         status = write_validation(t, &v, mn__seconds() - begin);
         t->progress.have_validation = 1;

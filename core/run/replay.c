@@ -124,7 +124,8 @@ int mn__replay(const struct mn__experiment *e, struct mn_cx *cx, const char *dir
     if (status == MN_OK) {
         status = run(&batch, cx, &state, meta_epoch, task);
         out->seed = mn__meta_batch_where(e, &state).seed;
-        if (state.meta_epoch == meta_epoch && take_steps(cx, &batch.slots[task], out) != MN_OK) {
+        const struct mn__task_slot slot = mn__meta_batch_slot(&batch, task);
+        if (state.meta_epoch == meta_epoch && take_steps(cx, &slot, out) != MN_OK) {
             status = MN_NOMEM;
         }
     }

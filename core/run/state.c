@@ -85,6 +85,20 @@ void mn__state_fini(struct mn__state *state) {
     memset(state, 0, sizeof *state);
 }
 
+int mn__state_parts(const struct mn__experiment *e, const struct mn__state *state,
+                    struct mn__state_part *out) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    const int64_t real = sizeof(mn_real);
+    int n = 0;
+    out[n++] = (struct mn__state_part){state->meta.w, d->n_w * real};
+    out[n++] = (struct mn__state_part){state->meta.a, d->n_a * real};
+    out[n++] = (struct mn__state_part){state->learner, e->n_state * real};
+    for (int i = 0; i < state->n_named; i++) {
+        out[n++] = (struct mn__state_part){state->named[i].at, state->named[i].n * real};
+    }
+    return n;
+}
+
 /* ---- tensors of a state ------------------------------------------------------------------- */
 
 /* Called for every tensor of a state; `reals` is where it lies. */

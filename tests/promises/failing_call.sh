@@ -51,10 +51,13 @@ fails() {
     rm -f mark
     check
     # shellcheck disable=SC2046
-    FAIL_CALL=$2 FAIL_NTH=$3 FAIL_PATH=run/ FAIL_MARK=$work/mark LD_PRELOAD=$CALLS_SHIM \
-        timeout 60 "$METANAS" $(command_of "$1") >out 2>err
+    FAIL_CALL=$2 FAIL_NTH=$3 FAIL_PATH=run/ FAIL_MARK=$work/mark \
+        timeout 60 env LD_PRELOAD="$CALLS_SHIM" "$METANAS" $(command_of "$1") >out 2>err
     code=$?
-    [ -e mark ] || return 1
+    if [ ! -e mark ]; then
+        [ $code -eq 0 ] || fail "$what: not reached, yet exit code $code: $(cat err)"
+        return 1
+    fi
     case $code in
     0) ;;
     [1-6]) [ -s err ] || fail "$what: ends with $code and says nothing" ;;

@@ -27,6 +27,7 @@ __attribute__((constructor)) static void begin(void) {
     const char *text = getenv("FAIL_NTH"), *kind = getenv("FAIL_CALL");
     alloc_counts = kind != NULL && strcmp(kind, "alloc") == 0;
     nth = text != NULL ? atol(text) : -1;
+    unsetenv("LD_PRELOAD"); /* programs that this one starts are left alone */
 }
 
 static void mark(void) {
@@ -109,11 +110,18 @@ EXPORT int rename(const char *from, const char *to) {
     return real(from, to);
 }
 
-/* The names of the C library that lie below the ones replaced here. */
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *old, size_t size);
-extern void *__libc_memalign(size_t alignment, size_t size);
+/* What lies below the names replaced here: the sanitizer's, where there is one, or the C library's.
+ */
+#define BELOW(type, name, ...)                                                                     \
+    extern type __interceptor_##name(__VA_ARGS__) __attribute__((weak));                           \
+    extern type __libc_##name(__VA_ARGS__)
+BELOW(void *, malloc, size_t size);
+BELOW(void *, calloc, size_t n, size_t size);
+BELOW(void *, realloc, void *old, size_t size);
+BELOW(void *, memalign, size_t alignment, size_t size);
+
+#define CALL(name, ...)                                                                            \
+    (__interceptor_##name != NULL ? __interceptor_##name(__VA_ARGS__) : __libc_##name(__VA_ARGS__))
 
 static int no_memory(void) {
     if (alloc_counts && strike()) {
@@ -124,23 +132,23 @@ static int no_memory(void) {
 }
 
 EXPORT void *malloc(size_t size) {
-    return no_memory() ? NULL : __libc_malloc(size);
+    return no_memory() ? NULL : CALL(malloc, size);
 }
 
 EXPORT void *calloc(size_t n, size_t size) {
-    return no_memory() ? NULL : __libc_calloc(n, size);
+    return no_memory() ? NULL : CALL(calloc, n, size);
 }
 
 EXPORT void *realloc(void *old, size_t size) {
-    return no_memory() ? NULL : __libc_realloc(old, size);
+    return no_memory() ? NULL : CALL(realloc, old, size);
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size) {
-    return no_memory() ? NULL : __libc_memalign(alignment, size);
+    return no_memory() ? NULL : CALL(memalign, alignment, size);
 }
 
 EXPORT int posix_memalign(void **out, size_t alignment, size_t size) {
-    void *at = no_memory() ? NULL : __libc_memalign(alignment, size);
+    void *at = no_memory() ? NULL : CALL(memalign, alignment, size);
     if (at == NULL) {
         return ENOMEM;
     }

@@ -124,6 +124,7 @@ static int run_replay(struct mn_cx *cx, const struct arguments *arguments) {
         status = open_experiment(cx, arguments, config, NULL, &experiment);
     }
     if (status == MN_OK) {
+        experiment.run.executor = "threads"; /* one task at a time: other processes have no part */
         status = mn__replay(&experiment, cx, arguments->operand, arguments->meta_epoch,
                             arguments->task, &replay);
         status = replay.steps != NULL ? show(cx, arguments, &replay, status) : status;

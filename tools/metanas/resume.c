@@ -91,4 +91,5 @@ const struct command command_resume = {
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_resume,
+    .config = rundir_config,
 };

@@ -18,7 +18,7 @@ enum { MOST_CONFIG = 1 << 20 };
 /* The configuration a run was made with; its length must not differ either. */
 static int check_config(struct mn_cx *cx, const struct mn__experiment *experiment,
                         const char *path) {
-    uint8_t *then;
+    uint8_t *then = NULL;
     size_t length;
     struct mn__difference d;
     int status = mn__file_read(cx, path, MOST_CONFIG, &then, &length);
