@@ -24,7 +24,9 @@ static char tried[MOST_PLACES]; /* turns of each place that failed already */
 static const char *config; /* of the work */
 
 static int open_it(void) {
-    return trial_open(&trial, config, NULL);
+    static const char *const sets[] = {"run.seed=3", "run.name=", "input_mixer={use: sum}",
+                                       "op_mixer.use=softmax", NULL};
+    return trial_open(&trial, config, sets);
 }
 
 static int save_and_load(void) {
@@ -229,9 +231,11 @@ static void test_no_memory(void **state) {
         "search_space: {use: darts, cells: 2, nodes: 2, parameters: 3000, drop_path: 0.1}\n"
         "meta_learner: {weights: {use: fomaml}, architecture: {use: reptile}}\n",
         "task: {ways: 2}\ndataset: {use: toy}\n"
-        "search_space: {use: genotype, cells: 2, channels: 4, normal: ['sep_conv_3x3 0'],\n"
-        "               reduction: ['dil_conv_3x3 0, conv_1x5_5x1 1']}\n",
+        "search_space: {use: genotype, cells: 2, channels: 4, file: cells.yaml}\n",
     };
+    static const char cells[] = "normal: ['sep_conv_3x3 0']\n"
+                                "reduction: ['dil_conv_3x3 0, conv_1x5_5x1 1']\n";
+    file_put(folder_path(&trial.folder, "cells.yaml"), cells, sizeof cells - 1);
     for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) {
         starve_all(spaces[i], open_it);
     }
@@ -242,7 +246,8 @@ static void test_no_memory(void **state) {
         "evaluation: {validation_tasks: 2}\n"
         "dataset: {use: glyphs, size: 8, train_classes: 5, val_classes: 4, test_classes: 4,\n"
         "          samples: 4}\n"
-        "search_space: {use: darts, cells: 2, nodes: 1, channels: 2, ops: [skip_connect, none]}\n"
+        "search_space: {use: darts, cells: 2, nodes: 1, channels: 2, reduction_cells: [1],\n"
+        "               ops: [skip_connect, none]}\n"
         "task_learner: {use: darts, steps: 2, batch: 2, test_steps: 2, test_batch: 2}\n";
     starve_all(small, open_it);
     starve_all(small, save_and_load);
