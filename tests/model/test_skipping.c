@@ -175,7 +175,7 @@ static void test_no_update(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_kernel_runs),
-        cmocka_unit_test(test_memory_is_not_touched),
+        cmocka_unit_test(test_memory_is_saved),
         cmocka_unit_test(test_no_update),
     };
     return cmocka_run_group_tests_name("skipping", tests, NULL, NULL);
