@@ -189,7 +189,6 @@ static void check_run(const struct mn__experiment *e, struct mn__faults *faults)
 
 static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__faults *faults) {
     const struct mn__yaml *meta = mn__yaml_get(e->root, mn__kind_name(MN_META_LEARNER));
-    int status = MN_OK, first = MN_OK;
     mn__meta_parts_begin(e, meta, faults);
     for (int i = 0; i < mn__experiment_units(e); i++) {
         struct mn__yaml *section = unit_section(e, i);
@@ -199,15 +198,15 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
                           section->key, section->key);
             continue;
         }
-        status = mn__instance_init(mn__experiment_unit(e, i), cx, e->registry, units[i].kind,
-                                   mn__experiment_unit_section(e, i), section, units[i].default_use,
-                                   (struct mn__mark){e->config_file, 0, 0}, faults);
-        first = first != MN_OK ? first : status;
+        const int status =
+            mn__instance_init(mn__experiment_unit(e, i), cx, e->registry, units[i].kind,
+                              mn__experiment_unit_section(e, i), section, units[i].default_use,
+                              (struct mn__mark){e->config_file, 0, 0}, faults);
+        if (status != MN_OK) {
+            return status; /* no fault of the configuration; a later unit would clear its message */
+        }
     }
-    if (first != MN_OK || faults->count > 0) {
-        return first;
-    }
-    return mn__meta_parts_join(e, cx);
+    return faults->count > 0 ? MN_OK : mn__meta_parts_join(e, cx);
 }
 
 /* ---- configuration ------------------------------------------------------------------------ */
