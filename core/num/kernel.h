@@ -35,7 +35,7 @@ struct mn__product {
 };
 
 struct mn__kernels {
-    const char *name; /* "avx512", "avx2", "sse2", "openblas", "naive" */
+    const char *name; /* "avx512", "avx2", "sse2", "openblas", "bf16", "naive" */
 
     /* Reals that `pack` writes for n_out outputs and n_in * n_tap products each. */
     size_t (*packed)(int n_out, int n_in, int n_tap);
@@ -123,7 +123,8 @@ void mn__moments_merge(int n, double count, const double *sum, const double *m2,
                        double *total_count, double *total_sum, double *total_m2);
 
 /* The best table of this CPU, or the named one: "auto", "openblas", "avx512", "avx2", "sse2"; NULL
- * if this CPU or build lacks it. */
+ * if this CPU or build lacks it. "bf16" is that of AVX-512 with bfloat16 operands in conv and
+ * conv_dw, rounded to nearest, and sums in float; never what "auto" finds. */
 const struct mn__kernels *mn__kernels_find(const char *name);
 
 /* General matrix product on row-major arrays through OpenBLAS, one thread:

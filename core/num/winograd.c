@@ -92,19 +92,19 @@ struct layout {
 
 /* A vector of tiles. */
 struct slot {
-    ptrdiff_t at;  /* of the first tile's first output, from the range's start */
-    ptrdiff_t p;   /* the same from its image's start */
-    int outs;      /* along: vectors of outputs that exist; across: rows of them */
-    int whole;     /* every lane's outputs are its own */
-    mn__lanes own; /* which are, otherwise */
+    ptrdiff_t at; /* of the first tile's first output, from the range's start */
+    ptrdiff_t p;  /* the same from its image's start */
+    int outs;     /* along: vectors of outputs that exist; across: rows of them */
+    int whole;    /* every lane's outputs are its own */
+    mn__some own; /* which are, otherwise */
 };
 
-static mn__lanes lanes(ptrdiff_t from, ptrdiff_t to) {
-    mn__lanes which;
+static mn__some lanes(ptrdiff_t from, ptrdiff_t to) {
+    mn__vec which;
     for (int i = 0; i < MN__V; i++) {
-        which[i] = i >= from && i < to ? -1 : 0;
+        which[i] = i >= from && i < to ? 1 : 0;
     }
-    return which;
+    return mn__not_zero(which);
 }
 
 static struct slot slot_along(const struct layout *l, int index) {
@@ -252,6 +252,14 @@ struct target {
     int accumulate;
 };
 
+static inline __attribute__((always_inline)) void
+put(int whole, const struct slot *s, const struct target *t, mn_real *to, mn__vec v) {
+    if (t->accumulate) {
+        v += mn__load(to);
+    }
+    mn__store(to, whole ? v : mn__select(s->own, v, mn__load(to)));
+}
+
 /* `outs` vectors of each of n channels, `step` apart. Constant where this is called: `along`,
  * `whole` and, as a rule, `outs`. */
 static inline __attribute__((always_inline)) void drain(int along, int whole, int outs,
@@ -267,14 +275,9 @@ static inline __attribute__((always_inline)) void drain(int along, int whole, in
         }
         MN__UNROLL
         for (int j = 0; j < OUTS; j++) {
-            if (j >= outs) {
-                break;
+            if (j < outs) {
+                put(whole, s, t, to + j * step, y[j] * mn__load(mask + j * step));
             }
-            mn__vec v = y[j] * mn__load(mask + j * step);
-            if (t->accumulate) {
-                v += mn__load(to + j * step);
-            }
-            mn__store(to + j * step, whole ? v : mn__select(s->own, v, mn__load(to + j * step)));
         }
     }
 }

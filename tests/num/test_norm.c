@@ -20,11 +20,12 @@ struct problem {
     mn_real factor[MOST_IMAGES];
 };
 
-static struct problem problem_draw(struct noise *noise) {
-    struct problem p = {.s = shape_draw(noise),
-                        .channels = noise_int(noise, 1, MOST_CHANNELS),
+static struct problem problem_of(struct noise *noise, const struct shape *shape, int channels,
+                                 int terms) {
+    struct problem p = {.s = *shape,
+                        .channels = channels,
                         .relu = noise_int(noise, 0, 1),
-                        .terms = noise_int(noise, 1, MOST_TERMS),
+                        .terms = terms,
                         .accumulate = noise_int(noise, 0, 1)};
     p.x = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.y = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
@@ -34,6 +35,12 @@ static struct problem problem_draw(struct noise *noise) {
         p.factor[i] = noise_real(noise);
     }
     return p;
+}
+
+static struct problem problem_draw(struct noise *noise) {
+    const struct shape s = shape_draw(noise);
+    const int channels = noise_int(noise, 1, MOST_CHANNELS);
+    return problem_of(noise, &s, channels, noise_int(noise, 1, MOST_TERMS));
 }
 
 static void problem_free(struct problem *p) {
@@ -269,6 +276,38 @@ static void test_moments(void **state) {
     each_problem(check_moments, 4);
 }
 
+/* ---- tails -------------------------------------------------------------------------------- */
+
+static void check_all(const struct mn__kernels *k, void *data) {
+    check_affine(k, data);
+    check_combine(k, data);
+    check_products(k, data);
+    check_mix(k, data);
+    check_moments(k, data);
+}
+
+static void check_rows(struct noise *noise, int w, int terms) {
+    const struct shape s = shape_rows(2, w, 1);
+    struct problem p = problem_of(noise, &s, 2, terms);
+    each_table(check_all, &p);
+    problem_free(&p);
+}
+
+/* Every number of pixels and of terms that the loops leave over. */
+static void test_tails(void **state) {
+    (void)state;
+    struct noise noise = {8};
+    for (int w = 1; w <= MOST_TAIL; w++) {
+        check_rows(&noise, w, 3);
+    }
+    for (int i = 0; i < n_long_rows; i++) {
+        check_rows(&noise, long_rows[i], 6);
+    }
+    for (int terms = 1; terms <= MOST_TERMS; terms++) {
+        check_rows(&noise, 29, terms);
+    }
+}
+
 /* Mean 1e6, deviation 0.6: E[x^2] - mean^2 in float would leave nothing of the variance, and a mean
  * of float sums would be off by a part of the deviation that later layers see. */
 static void check_far_moments(const struct mn__kernels *k, void *data) {
@@ -335,6 +374,7 @@ int main(void) {
         cmocka_unit_test(test_products),    cmocka_unit_test(test_long_product),
         cmocka_unit_test(test_mix),         cmocka_unit_test(test_moments),
         cmocka_unit_test(test_far_moments), cmocka_unit_test(test_merge_of_ranges),
+        cmocka_unit_test(test_tails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
