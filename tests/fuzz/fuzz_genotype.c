@@ -36,7 +36,8 @@ static void outline(struct mn_cx *cx, const struct mn__instance *space) {
     if (status == MN_OK) {
         fuzz_accepted++;
         fuzz_must(mn__model_dims(model)->n_a == 0); /* nothing is searched */
-        fuzz_must(mn__model_parameters(model, NULL) > 0);
+        int64_t n_w = 0;
+        fuzz_must(mn__model_parameters(cx, model, NULL, &n_w) == MN_OK && n_w > 0);
         char text[256];
         const size_t length = mn__model_genotype(model, NULL, text, sizeof text);
         fuzz_must(strlen(text) == (length < sizeof text ? length : sizeof text - 1));
