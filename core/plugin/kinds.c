@@ -15,6 +15,10 @@ static const struct mn__needed mixer[] = {NEEDS(mn_mixer, n_choices), NEEDS(mn_m
 static const struct mn__needed task_learner[] = {NEEDS(mn_task_learner, adapt)};
 static const struct mn__needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
                                                  NEEDS(mn_meta_learner, update)};
+static const struct mn__needed executor[] = {
+    NEEDS(mn_executor, start),     NEEDS(mn_executor, stop), NEEDS(mn_executor, abort),
+    NEEDS(mn_executor, broadcast), NEEDS(mn_executor, send), NEEDS(mn_executor, probe),
+    NEEDS(mn_executor, receive)};
 
 #define KIND(name, type, table)                                                                    \
     { name, sizeof(struct type), sizeof(struct type), table, sizeof table / sizeof table[0] }
@@ -28,6 +32,7 @@ static const struct mn__kind kinds[MN__KINDS + 1] = {
     KIND("input_mixer", mn_mixer, mixer),
     KIND("task_learner", mn_task_learner, task_learner),
     KIND("meta_learner", mn_meta_learner, meta_learner),
+    KIND("executor", mn_executor, executor),
 };
 
 const struct mn__kind *mn__kind(int kind) {

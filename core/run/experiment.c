@@ -4,13 +4,13 @@
 #include "base/text.h"
 #include "run/episode.h"
 #include "run/inner.h"
+#include "run/launch.h"
 #include "run/meta_part.h"
 #include "run/origin.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 static int64_t most(int64_t a, int64_t b) {
     return a > b ? a : b;
@@ -19,6 +19,7 @@ static int64_t most(int64_t a, int64_t b) {
 /* ---- fixed sections ----------------------------------------------------------------------- */
 
 static const char *const kernel_choices[] = {"auto", "openblas", "avx512", "avx2", "sse2", NULL};
+static const char *const on_nan_choices[] = {"stop", "skip_task", "rollback", NULL};
 static const char *const precision_choices[] = {"float", "bf16", NULL};
 static const char *const norm_choices[] = {"transductive", "support", NULL};
 
@@ -26,15 +27,28 @@ static const char *const norm_choices[] = {"transductive", "support", NULL};
 static const struct mn_opt run_opts[] = {
     MN_TEXT(RUN, name, "run", "name of the run; its folder is runs/NAME-N unless --out is given"),
     MN_INT(RUN, seed, 1, 0, 9007199254740992.0, "fixes everything random"),
-    MN_INT(
-        RUN, workers, 0, 0, 1024,
-        "tasks worked on at once, one thread each; 0 = one a processor; no result depends on it"),
+    MN_TEXT(RUN, executor, "auto",
+            "who works on tasks: threads of this process, or also those of others, connected by a "
+            "plugin: mpi; auto = mpi where mpirun or srun started several processes"),
+    MN_INT(RUN, workers, 0, 0, 1024,
+           "tasks worked on at once in a process, one thread each; 0 = one a processor; no result "
+           "depends on it"),
     MN_INT(RUN, meta_epochs, 1000, 0, 1e9, "outer updates"),
     MN_INT(RUN, tasks_per_batch, 10, 1, 100000, "tasks of an outer update (meta-batch)"),
     MN_INT(RUN, eval_every, 100, 0, 1e9, "meta-epochs between validations; 0 = only at the end"),
     MN_INT(RUN, log_every, 10, 0, 1e9, "meta-epochs of a line in metrics.jsonl; 0 = none"),
     MN_INT(RUN, checkpoint_every, 100, 0, 1e9,
            "meta-epochs between checkpoints; 0 = only at the end"),
+    MN_INT(RUN, keep_checkpoints, 3, 1, 1000,
+           "checkpoints that stay: the newest and the last before"),
+    MN_CHOICE(RUN, on_nan, MN__ON_NAN_STOP, on_nan_choices,
+              "what to do when a task of meta-training is not finite"),
+    MN_REAL(
+        RUN, max_loss, 1e4, 0, 1e30,
+        "a loss of meta-training above it counts as not finite; 0 = any that is finite will do"),
+    MN_INT(RUN, rollbacks, 3, 0, MN__MOST_ROLLBACKS,
+           "how often on_nan: rollback goes back at most"),
+    MN_BOOL(RUN, log_steps, 0, "loss and accuracy of every task step to steps.csv"),
     MN_CHOICE(RUN, kernels, 0, kernel_choices, "which kernels compute"),
     MN_CHOICE(RUN, precision, 0, precision_choices,
               "operands of convolutions: float, or rounded to bfloat16, with sums in float; that "
@@ -137,11 +151,12 @@ static void check_sections(struct mn__experiment *e, struct mn__faults *faults) 
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         names[n++] = sections[i].name;
     }
-    for (int i = 0; i < MN__KINDS; i++) {
+    for (int i = 0; i < MN__SECTIONS; i++) {
         names[n++] = mn__kind_name(units[i].kind);
     }
     for (const struct mn__yaml *node = e->root->first; node != NULL; node = node->next) {
-        if (mn__experiment_section(node->key) != NULL || mn__kind_from(node->key) != 0) {
+        const int kind = mn__kind_from(node->key);
+        if (mn__experiment_section(node->key) != NULL || (kind != 0 && kind <= MN__SECTIONS)) {
             continue;
         }
         const char *near = mn__text_nearest(node->key, names, n);
@@ -161,9 +176,19 @@ static void bind_sections(struct mn__experiment *e, struct mn__faults *faults) {
     }
 }
 
+/* A run that was interrupted goes back as far as one that was not only if a checkpoint of its
+ * schedule is there beside the newest. */
+static void check_run(const struct mn__experiment *e, struct mn__faults *faults) {
+    const struct mn__yaml *run = mn__yaml_get(e->root, "run");
+    const struct mn__yaml *node = mn__yaml_get(run, "keep_checkpoints");
+    if (e->run.on_nan == MN__ON_NAN_ROLLBACK && e->run.keep_checkpoints < 2) {
+        mn__fault_add(faults, node != NULL ? node->mark : (struct mn__mark){e->config_file, 0, 0},
+                      "run: keep_checkpoints: on_nan: rollback needs 2 or more");
+    }
+}
+
 static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__faults *faults) {
     const struct mn__yaml *meta = mn__yaml_get(e->root, mn__kind_name(MN_META_LEARNER));
-    int status = MN_OK, first = MN_OK;
     mn__meta_parts_begin(e, meta, faults);
     for (int i = 0; i < mn__experiment_units(e); i++) {
         struct mn__yaml *section = unit_section(e, i);
@@ -173,15 +198,15 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
                           section->key, section->key);
             continue;
         }
-        status = mn__instance_init(mn__experiment_unit(e, i), cx, e->registry, units[i].kind,
-                                   mn__experiment_unit_section(e, i), section, units[i].default_use,
-                                   (struct mn__mark){e->config_file, 0, 0}, faults);
-        first = first != MN_OK ? first : status;
+        const int status =
+            mn__instance_init(mn__experiment_unit(e, i), cx, e->registry, units[i].kind,
+                              mn__experiment_unit_section(e, i), section, units[i].default_use,
+                              (struct mn__mark){e->config_file, 0, 0}, faults);
+        if (status != MN_OK) {
+            return status; /* no fault of the configuration; a later unit would clear its message */
+        }
     }
-    if (first != MN_OK || faults->count > 0) {
-        return first;
-    }
-    return mn__meta_parts_join(e, cx);
+    return faults->count > 0 ? MN_OK : mn__meta_parts_join(e, cx);
 }
 
 /* ---- configuration ------------------------------------------------------------------------ */
@@ -192,7 +217,11 @@ static const char default_space[] = "search_space={use: darts, channels: 28}";
 static int read_config(struct mn__experiment *e, const struct mn__open *open,
                        struct mn__faults *faults) {
     e->config_file = mn__arena_text(&e->arena, open->config);
-    e->root = e->config_file != NULL ? mn__yaml_read(&e->arena, open->config, faults) : NULL;
+    if (e->config_file != NULL) {
+        e->root = open->text == NULL ? mn__yaml_read(&e->arena, open->config, faults)
+                                     : mn__yaml_parse(&e->arena, open->config, open->text,
+                                                      strlen(open->text), faults);
+    }
     if (e->root == NULL) {
         return 0;
     }
@@ -235,10 +264,13 @@ static int configure(struct mn__experiment *e, struct mn_cx *cx, const struct mn
     if (read_config(e, open, &faults)) {
         check_sections(e, &faults);
         bind_sections(e, &faults);
+        check_run(e, &faults);
         status = mn__registry_new(cx, open->plugin_dirs, &e->registry);
         if (status == MN_OK) {
             status = init_units(e, cx, &faults);
         }
+    } else if (faults.count == 0) {
+        status = mn_fail(cx, MN_NOMEM, "%s: no memory to read it", open->config);
     }
     return conclude(e, cx, open, &faults, status);
 }
@@ -426,12 +458,15 @@ void mn__experiment_close(struct mn__experiment *e) {
     memset(e, 0, sizeof *e);
 }
 
-int mn__experiment_workers(const struct mn__experiment *e) {
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    const int64_t asked = e->run.workers > 0 ? e->run.workers : processors > 0 ? processors : 1;
+int mn__experiment_threads(const struct mn__experiment *e, int processors) {
+    const int64_t asked = e->run.workers > 0 ? e->run.workers : processors;
     const int64_t tasks =
         most(e->run.tasks_per_batch, most(e->evaluation.validation_tasks, e->evaluation.tasks));
     return (int)(asked < tasks ? asked : tasks);
+}
+
+int mn__experiment_workers(const struct mn__experiment *e) {
+    return mn__experiment_threads(e, mn__launch_processors());
 }
 
 void mn__core_install(void) {

@@ -7,18 +7,30 @@
 #include "config/override.h"
 #include "model/model.h"
 
-enum { MN__UNITS = MN__KINDS + 1 };
+enum { MN__UNITS = MN__SECTIONS + 1 };
+
+/* What becomes of a task of meta-training whose numbers are not finite, or whose loss is above
+ * run.max_loss. */
+enum mn__on_nan { MN__ON_NAN_STOP, MN__ON_NAN_SKIP_TASK, MN__ON_NAN_ROLLBACK };
+
+enum { MN__MOST_ROLLBACKS = 1000 };
 
 /* Section run. */
 struct mn__run_options {
     const char *name;
     int64_t seed;
+    const char *executor;
     int64_t workers;
     int64_t meta_epochs;
     int64_t tasks_per_batch;
     int64_t eval_every;       /* 0 = only at the end */
     int64_t log_every;        /* 0 = never */
     int64_t checkpoint_every; /* 0 = only at the end */
+    int64_t keep_checkpoints; /* the newest and those before it */
+    int32_t on_nan;           /* enum mn__on_nan */
+    double max_loss;          /* of a task step of meta-training; 0 = any that is finite */
+    int64_t rollbacks;        /* most of a run */
+    bool log_steps;           /* every task's steps to steps.csv */
     int32_t kernels;          /* choice */
     int32_t precision;        /* choice: 0 float, 1 bf16 */
     double alpha_std;
@@ -84,6 +96,7 @@ enum mn__open_flag {
 
 struct mn__open {
     const char *config;                       /* file */
+    const char *text;                         /* in place of what is in the file, or NULL */
     const struct mn__assignment *assignments; /* made before those of `sets` */
     int n_assignments;
     const char *const *sets;        /* --set assignments, NULL-terminated */
@@ -114,8 +127,10 @@ int mn__experiment_units(const struct mn__experiment *experiment);
 /* Where unit i is configured: "op_mixer", "meta_learner.architecture". */
 const char *mn__experiment_unit_section(const struct mn__experiment *experiment, int i);
 
-/* Threads that run.workers asks for: 0 = one a processor; never more than there are tasks. */
+/* Threads that run.workers asks for: 0 = one a processor, of those that this process may use or of
+ * `processors`; never more than there are tasks. */
 int mn__experiment_workers(const struct mn__experiment *experiment);
+int mn__experiment_threads(const struct mn__experiment *experiment, int processors);
 
 /* Put every service of the core (model, builder, episodes, instances, state) into the host table.
  * Once, at start, before any thread. */
@@ -125,7 +140,6 @@ void mn__state_install(struct mn_host *host);
 /* The resolved configuration: every option of every section, plugin files and versions as comments;
  * running it again repeats the run. */
 int mn__experiment_write_config(const struct mn__experiment *experiment, FILE *out);
-
 /* Options of the fixed sections, for help and docs: "run", "task", "evaluation"; NULL = no such. */
 const struct mn__options *mn__experiment_section(const char *name);
 

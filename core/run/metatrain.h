@@ -22,10 +22,13 @@ struct mn__state {
     } named[MN__MOST_NAMED];
     const char *prefix; /* of the names that are being claimed */
     int loaded;         /* from a checkpoint */
+    const char *source; /* the file it was loaded from, or NULL */
+    int accept_changes; /* go on although configuration or plugins differ from the checkpoint's */
     int64_t meta_epoch; /* done so far */
     int64_t evaluated;  /* meta-epoch of the last validation */
     double best;        /* highest validation accuracy so far, -1 = none */
     int64_t best_epoch; /* its meta-epoch; of equals the first */
+    int64_t rollbacks;  /* so far (run.on_nan) */
     double
         log[4]; /* since the last metrics line: meta-epochs, sums of loss, accuracy, skip share */
     struct mn__arena arena;
@@ -39,6 +42,15 @@ int mn__state_load(const struct mn__experiment *experiment, struct mn_cx *cx, co
 int mn__state_save(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,
                    const struct mn__state *state, int n_extra, const struct mn__meta *extra);
 void mn__state_fini(struct mn__state *state);
+
+/* The memory that tasks start from: w, a, the optimiser state, the named states. Returns how many
+ * of out[MN__MOST_NAMED + 3]. */
+struct mn__state_part {
+    void *at;
+    int64_t bytes;
+};
+int mn__state_parts(const struct mn__experiment *experiment, const struct mn__state *state,
+                    struct mn__state_part *out);
 
 /* Copies of the meta point and of the optimiser state (zero where it is reset) for a task, in cx's
  * scratch. MN_NOMEM. */
@@ -65,6 +77,9 @@ int mn__direction_new(const struct mn__experiment *experiment, struct mn__arena 
 int mn__task_direction(const struct mn__experiment *experiment, struct mn_cx *cx,
                        const struct mn_task *task, const struct mn_point *meta,
                        struct mn_point *params, mn_real *learner, struct mn__direction *out);
+
+/* The mean of n arrays of `count` reals, summed in order in double. */
+void mn__mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out);
 
 /* The meta learners' update from the mean of n directions, summed in order. */
 int mn__meta_update(const struct mn__experiment *experiment, struct mn_cx *cx,

@@ -2,6 +2,7 @@
 #include "run/metatrain.h"
 
 #include "base/text.h"
+#include "run/difference.h"
 #include "run/origin.h"
 
 #include <inttypes.h>
@@ -84,6 +85,20 @@ void mn__state_fini(struct mn__state *state) {
     memset(state, 0, sizeof *state);
 }
 
+int mn__state_parts(const struct mn__experiment *e, const struct mn__state *state,
+                    struct mn__state_part *out) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    const int64_t real = sizeof(mn_real);
+    int n = 0;
+    out[n++] = (struct mn__state_part){state->meta.w, d->n_w * real};
+    out[n++] = (struct mn__state_part){state->meta.a, d->n_a * real};
+    out[n++] = (struct mn__state_part){state->learner, e->n_state * real};
+    for (int i = 0; i < state->n_named; i++) {
+        out[n++] = (struct mn__state_part){state->named[i].at, state->named[i].n * real};
+    }
+    return n;
+}
+
 /* ---- tensors of a state ------------------------------------------------------------------- */
 
 /* Called for every tensor of a state; `reals` is where it lies. */
@@ -143,21 +158,6 @@ static int list_tensor(void *data, const char *name, int n_dims, const int64_t *
     return MN_OK;
 }
 
-static char *config_text(const struct mn__experiment *e) {
-    char *text = NULL;
-    size_t length;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return NULL;
-    }
-    const int status = mn__experiment_write_config(e, out);
-    if (fclose(out) != 0 || status != MN_OK) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
 /* Every tensor of the state, then run.log from `log`. NULL = no memory. */
 static struct mn__tensor *list_all(const struct mn__experiment *e, const struct mn__state *state,
                                    const double *log, struct mn__arena *arena, int *n) {
@@ -179,7 +179,7 @@ static struct mn__tensor *list_all(const struct mn__experiment *e, const struct 
 static struct mn__meta *list_meta(const struct mn__experiment *e, const struct mn__state *state,
                                   const char *config, int n_extra, const struct mn__meta *extra,
                                   struct mn__arena *arena, int *n) {
-    const size_t most = (size_t)n_extra + 7 + MN__ORIGIN_ENTRIES;
+    const size_t most = (size_t)n_extra + 8 + MN__ORIGIN_ENTRIES;
     struct mn__meta *meta = mn__arena_array(arena, most, sizeof *meta);
     const char *epoch = mn__arena_format(arena, "%" PRId64, state->meta_epoch);
     const char *seed = mn__arena_format(arena, "%" PRId64, e->run.seed);
@@ -189,8 +189,9 @@ static struct mn__meta *list_meta(const struct mn__experiment *e, const struct m
     mn__text_from_real(state->best, best, sizeof best);
     const char *best_accuracy = mn__arena_text(arena, best);
     const char *best_epoch = mn__arena_format(arena, "%" PRId64, state->best_epoch);
-    if (meta == NULL || epoch == NULL || seed == NULL || shape == NULL || config == NULL ||
-        best_accuracy == NULL || best_epoch == NULL) {
+    const char *rollbacks = mn__arena_format(arena, "%" PRId64, state->rollbacks);
+    if (meta == NULL || epoch == NULL || seed == NULL || shape == NULL || best_accuracy == NULL ||
+        best_epoch == NULL || rollbacks == NULL) {
         return NULL;
     }
     int m = 0;
@@ -202,6 +203,9 @@ static struct mn__meta *list_meta(const struct mn__experiment *e, const struct m
     if (state->best >= 0) {
         meta[m++] = (struct mn__meta){"best_accuracy", best_accuracy};
         meta[m++] = (struct mn__meta){"best_meta_epoch", best_epoch};
+    }
+    if (state->rollbacks > 0) {
+        meta[m++] = (struct mn__meta){"rollbacks", rollbacks};
     }
     m += mn__origin_describe(e, meta + m);
     for (int i = 0; i < n_extra; i++) {
@@ -221,7 +225,12 @@ int mn__state_save(const struct mn__experiment *e, struct mn_cx *cx, const char 
                              state->log[3],
                              (double)state->meta_epoch,
                              (double)state->evaluated};
-    char *config = config_text(e);
+    size_t length;
+    char *config;
+    const int resolved = mn__resolved_text(e, cx, &config, &length);
+    if (resolved != MN_OK) {
+        return resolved;
+    }
     struct mn__tensor *tensors = list_all(e, state, log, &arena, &n);
     struct mn__meta *meta = list_meta(e, state, config, n_extra, extra, &arena, &m);
     const int status = tensors == NULL || meta == NULL
@@ -328,6 +337,17 @@ static int load_best(struct loading *l, struct mn__state *state) {
     return MN_OK;
 }
 
+static int load_rollbacks(struct loading *l, struct mn__state *state) {
+    const char *text = mn__tensors_meta(l->file, "rollbacks");
+    if (text == NULL) {
+        return MN_OK;
+    }
+    return mn__text_int(text, &state->rollbacks) && state->rollbacks >= 0 &&
+                   state->rollbacks <= MN__MOST_ROLLBACKS
+               ? MN_OK
+               : mn_fail(l->cx, MN_IO, "%s: damaged: '%s' rollbacks", l->path, text);
+}
+
 static int load_all(const struct mn__experiment *e, struct loading *l, struct mn__state *out) {
     const char *format = mn__tensors_meta(l->file, "format");
     if (format == NULL || strcmp(format, FORMAT) != 0) {
@@ -343,6 +363,13 @@ static int load_all(const struct mn__experiment *e, struct loading *l, struct mn
     }
     if (status == MN_OK) {
         status = load_best(l, out);
+    }
+    if (status == MN_OK) {
+        status = load_rollbacks(l, out);
+    }
+    out->source = mn__arena_text(&out->arena, l->path);
+    if (status == MN_OK && out->source == NULL) {
+        status = mn_fail(l->cx, MN_NOMEM, "%s: no memory for its name", l->path);
     }
     out->loaded = 1;
     return status != MN_OK ? status : check_extra(l, e, out);

@@ -12,6 +12,7 @@
 
 #include "cx.h"
 #include "dataset.h"
+#include "executor.h"
 #include "meta_learner.h"
 #include "mixer.h"
 #include "option.h"
@@ -29,7 +30,8 @@ enum mn_kind {
     MN_OP_MIXER = 3,
     MN_INPUT_MIXER = 4,
     MN_TASK_LEARNER = 5,
-    MN_META_LEARNER = 6
+    MN_META_LEARNER = 6,
+    MN_EXECUTOR = 7 /* has no section: run.executor names it */
 };
 
 /* One thing a plugin offers. The instance is zeroed host memory of instance_size bytes whose option

@@ -228,11 +228,12 @@ static int load_all(struct image_folder *f, struct mn_cx *cx) {
     if ((size_t)f->source.n > SIZE_MAX / bytes) {
         return mn_fail(cx, MN_NOMEM, "%s: no memory for the pixels", f->path);
     }
-    f->pixels = mn_keep(cx, (size_t)f->source.n * bytes);
+    int filled;
+    f->pixels = mn_keep_shared(cx, (size_t)f->source.n * bytes, &filled);
     if (f->pixels == NULL) {
         return MN_NOMEM;
     }
-    for (int64_t i = 0; i < f->source.n; i++) {
+    for (int64_t i = 0; !filled && i < f->source.n; i++) {
         struct image image;
         const int status = load(f, cx, &work, i, &image);
         if (status != MN_OK) {

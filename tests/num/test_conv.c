@@ -539,19 +539,13 @@ static void test_adjoint(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_conv_dw),
-        cmocka_unit_test(test_long_range),
-        cmocka_unit_test(test_definition),
-        cmocka_unit_test(test_five_taps),
-        cmocka_unit_test(test_images_apart),
+        cmocka_unit_test(test_conv),        cmocka_unit_test(test_conv_dw),
+        cmocka_unit_test(test_long_range),  cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_adjoint),     cmocka_unit_test(test_reduced_by_hand),
+        cmocka_unit_test(test_phases),      cmocka_unit_test(test_channel_tails),
+        cmocka_unit_test(test_pixel_tails), cmocka_unit_test(test_tap_tails),
+        cmocka_unit_test(test_five_taps),   cmocka_unit_test(test_images_apart),
         cmocka_unit_test(test_error),
-        cmocka_unit_test(test_adjoint),
-        cmocka_unit_test(test_reduced_by_hand),
-        cmocka_unit_test(test_phases),
-        cmocka_unit_test(test_channel_tails),
-        cmocka_unit_test(test_pixel_tails),
-        cmocka_unit_test(test_tap_tails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ struct arguments {
     int64_t task; /* -1 = not given */
     double progress;
     int json, tensors, untimed, learn, meta, training, quiet, verbose, help;
-    int dot, most_frequent, list;
+    int dot, most_frequent, list, accept_changes;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
@@ -51,11 +51,15 @@ struct command {
     size_t n_flags;
     int operand_optional;
     int (*run)(struct mn_cx *cx, const struct arguments *arguments);
+    /* The configuration whose run.executor decides who works on the tasks, in `arena`. NULL where
+     * the command has no tasks for other processes. */
+    int (*config)(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+                  const char **out);
 };
 
 extern const struct command command_train, command_test, command_resume, command_validate,
     command_genotype, command_report, command_adapt, command_episodes, command_sweep, command_probe,
-    command_list, command_help;
+    command_list, command_help, command_replay, command_doctor;
 
 /* All commands in the order of the help; and the flags that each of them takes. */
 const struct command *const *commands(size_t *n);
