@@ -28,11 +28,11 @@ static void *take(struct mn_cx *cx, size_t bytes, int fill) {
 
 static void *service_scratch(struct mn_cx *cx, size_t bytes) {
     struct mock *mock = mock_of(cx);
-    if (mock->scratch_left == 0) {
+    if (mock->memory_left == 0) {
         mn_fail(cx, MN_NOMEM, "no scratch");
         return NULL;
     }
-    mock->scratch_left--;
+    mock->memory_left--;
     return take(cx, bytes, 0xFF);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_UNITS_RECORD_H
-#define TESTS_UNITS_RECORD_H
+#ifndef KIT_RECORD_H
+#define KIT_RECORD_H
 
 /* A builder that writes one line for every call:
  *   drop_path RATE RAMP
@@ -15,8 +15,11 @@
 #include "mock.h"
 
 struct mn_builder {
-    char text[65536];
+    struct mock *mock;
+    char text[65536]; /* the beginning, if there is more */
     size_t length;
+    uint64_t digest; /* of all lines */
+    int heads;
     int32_t states;  /* next one */
     int calls;       /* so far */
     int fail_at;     /* number of the call that fails with MN_CONFIG; -1 = none */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_UNITS_TOY_H
-#define TESTS_UNITS_TOY_H
+#ifndef KIT_TOY_H
+#define KIT_TOY_H
 
 /* A model whose loss and gradients are short formulas, and a task over it. Learners that run on it
  * leave a record of every call. An image is one number b; with p the progress of a pass,
@@ -8,7 +8,7 @@
 
 #include "mock.h"
 
-enum { TOY_W = 5, TOY_A = 3, TOY_CALLS = 256, TOY_SUPPORT = 7 };
+enum { TOY_W = 5, TOY_A = 3, TOY_CALLS = 1024, TOY_SUPPORT = 7 };
 
 struct toy {
     struct mock *mock;
@@ -17,6 +17,7 @@ struct toy {
     int64_t prescribed; /* steps that the host prescribes; -1 = none */
     int fail_pass;      /* number of the pass that fails with MN_NUMERIC; -1 = none */
     int fail_done;      /* number of the step_done that returns MN_CANCELLED; -1 = none */
+    int64_t one_image;  /* mini-batch whose image all others have too; -1 = each has its own */
     struct toy_pass {
         uint32_t flags;
         double progress, image;
@@ -30,11 +31,9 @@ struct toy {
         int64_t step;
         double loss, accuracy, skip_share;
         double w[TOY_W], a[TOY_A];
+        int passes, batches; /* so far */
     } dones[TOY_CALLS];
     int n_passes, n_batches, n_dones;
-    mn_real images[TOY_SUPPORT];
-    int32_t labels[TOY_SUPPORT];
-    mn_real query;
 };
 
 /* Put the model into the table of the mock; n_a = TOY_A, or 0 for a model without architecture. */

@@ -1,34 +1,65 @@
 /* SPDX-License-Identifier: MIT */
 #include "record.h"
 
-#include "check.h"
-
 #include <stdio.h>
+#include <string.h>
 
 MN_PRINTF(2, 3) static void put(struct mn_builder *b, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    const int n = vsnprintf(b->text + b->length, sizeof b->text - b->length, format, args);
+    char part[512];
+    const int length = vsnprintf(part, sizeof part, format, args);
     va_end(args);
-    assert_true(n >= 0 && (size_t)n < sizeof b->text - b->length);
-    b->length += (size_t)n;
+    const size_t n = length < (int)sizeof part ? (size_t)length : sizeof part - 1;
+    for (size_t i = 0; i < n; i++) {
+        b->digest = (b->digest ^ (uint8_t)part[i]) * 0x100000001B3u; /* FNV-1a */
+    }
+    if (b->length + n < sizeof b->text) {
+        memcpy(b->text + b->length, part, n + 1);
+        b->length += n;
+    }
+}
+
+static void check_size(const char *what, uint32_t size, size_t expected) {
+    if (size != expected) {
+        mock_fault("size_field", "a struct %s has size %u instead of %zu", what, size, expected);
+    }
+}
+
+static const char *check_name(const char *name) {
+    if (name == NULL || name[0] == '\0') {
+        mock_fault("layer_name", "a layer without a name");
+    }
+    return name;
 }
 
 static void put_flags(struct mn_builder *b, uint32_t flags) {
     const uint32_t known =
         MN_BUILD_RELU_BEFORE | MN_BUILD_RELU_AFTER | MN_BUILD_BIAS | MN_BUILD_AFFINE;
-    assert_int_equal(flags & ~known, 0);
+    if ((flags & ~known) != 0) {
+        mock_fault("layer_flags", "unknown builder flags 0x%x", flags & ~known);
+    }
     put(b, "%s%s%s%s%s", (flags & MN_BUILD_RELU_BEFORE) != 0 ? "r" : "",
         (flags & MN_BUILD_RELU_AFTER) != 0 ? "R" : "", (flags & MN_BUILD_BIAS) != 0 ? "b" : "",
         (flags & MN_BUILD_AFFINE) != 0 ? "a" : "", flags == 0 ? "-" : "");
 }
 
 static int failing(struct mn_builder *b) {
+    if (b->heads > 0) {
+        mock_fault("head", "a builder call after the head");
+    }
     return b->calls++ == b->fail_at;
 }
 
+static int refuse(struct mn_builder *b) {
+    return mn_fail(&b->mock->cx, MN_CONFIG, "this layer is refused");
+}
+
 static void check_state(const struct mn_builder *b, int32_t state) {
-    assert_true(state >= 0 && state < b->states);
+    if (state < 0 || state >= b->states) {
+        mock_fault("unknown_state", "state %d is used, but there are only 0 to %d so far", state,
+                   b->states - 1);
+    }
 }
 
 static void put_state(struct mn_builder *b, int32_t *state) {
@@ -38,17 +69,18 @@ static void put_state(struct mn_builder *b, int32_t *state) {
 
 static int drop_path(struct mn_builder *b, double rate, int ramp) {
     if (failing(b)) {
-        return MN_CONFIG;
+        return refuse(b);
     }
     put(b, "drop_path %g %d\n", rate, ramp);
     return MN_OK;
 }
 
 static int conv(struct mn_builder *b, const struct mn_conv_spec *spec, int32_t *state) {
-    assert_int_equal(spec->size, sizeof *spec);
+    check_size("mn_conv_spec", spec->size, sizeof *spec);
+    check_name(spec->name);
     check_state(b, spec->from);
     if (failing(b)) {
-        return MN_CONFIG;
+        return refuse(b);
     }
     put(b, "conv %s %d: channels %d, kernel %d, stride %d, ", spec->name, spec->from,
         spec->channels, spec->kernel, spec->stride);
@@ -65,9 +97,9 @@ static int reduce(struct mn_builder *b, const char *name, int32_t from, int32_t 
                   uint32_t flags, int32_t *state) {
     check_state(b, from);
     if (failing(b)) {
-        return MN_CONFIG;
+        return refuse(b);
     }
-    put(b, "reduce %s %d: channels %d, ", name, from, channels);
+    put(b, "reduce %s %d: channels %d, ", check_name(name), from, channels);
     put_flags(b, flags);
     put_state(b, state);
     return MN_OK;
@@ -77,9 +109,9 @@ static int max_pool(struct mn_builder *b, const char *name, int32_t from, int32_
                     int32_t stride, int32_t *state) {
     check_state(b, from);
     if (failing(b)) {
-        return MN_CONFIG;
+        return refuse(b);
     }
-    put(b, "max_pool %s %d: %d, %d", name, from, window, stride);
+    put(b, "max_pool %s %d: %d, %d", check_name(name), from, window, stride);
     b->h /= 2;
     b->w /= 2;
     put_state(b, state);
@@ -87,21 +119,28 @@ static int max_pool(struct mn_builder *b, const char *name, int32_t from, int32_
 }
 
 static int node(struct mn_builder *b, const struct mn_node_spec *spec, int32_t *state) {
-    assert_int_equal(spec->size, sizeof *spec);
-    assert_int_equal(spec->edge_stride, sizeof *spec->edges);
+    check_size("mn_node_spec", spec->size, sizeof *spec);
+    check_name(spec->name);
+    check_size("mn_node_spec (edge_stride)", spec->edge_stride, sizeof *spec->edges);
+    if (spec->n_edges < 1 || spec->edges == NULL) {
+        mock_fault("unknown_state", "node %s has no edges", spec->name);
+    }
     if (failing(b)) {
-        return MN_CONFIG;
+        return refuse(b);
     }
     put(b, "node %s [%s]: channels %d, ", spec->name, spec->group != NULL ? spec->group : "",
         spec->channels);
     put_flags(b, spec->flags);
     for (int32_t e = 0; e < spec->n_edges; e++) {
         const struct mn_edge_spec *edge = &spec->edges[e];
-        assert_int_equal(edge->size, sizeof *edge);
+        check_size("mn_edge_spec", edge->size, sizeof *edge);
         check_state(b, edge->from);
         put(b, "%s%d/%d ", e > 0 ? " | " : ": ", edge->from, edge->stride);
+        if (edge->n_ops < 1 || edge->ops == NULL) {
+            mock_fault("layer_name", "edge %d of node %s has no candidates", e, spec->name);
+        }
         for (int32_t o = 0; o < edge->n_ops; o++) {
-            put(b, "%s%s", o > 0 ? "," : "", edge->ops[o]);
+            put(b, "%s%s", o > 0 ? "," : "", check_name(edge->ops[o]));
         }
     }
     put_state(b, state);
@@ -111,9 +150,9 @@ static int node(struct mn_builder *b, const struct mn_node_spec *spec, int32_t *
 static int concat(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
                   int32_t *state) {
     if (failing(b)) {
-        return MN_CONFIG;
+        return refuse(b);
     }
-    put(b, "concat %s:", name);
+    put(b, "concat %s:", check_name(name));
     for (int32_t i = 0; i < n; i++) {
         check_state(b, states[i]);
         put(b, " %d", states[i]);
@@ -123,11 +162,13 @@ static int concat(struct mn_builder *b, const char *name, int32_t n, const int32
 }
 
 static int head(struct mn_builder *b, const struct mn_head_spec *spec) {
-    assert_int_equal(spec->size, sizeof *spec);
+    check_size("mn_head_spec", spec->size, sizeof *spec);
+    check_name(spec->name);
     check_state(b, spec->from);
     if (failing(b)) {
-        return MN_CONFIG;
+        return refuse(b);
     }
+    b->heads++;
     const int flat = spec->kind == MN_HEAD_FLATTEN;
     put(b, "head %s %d: %s\n", spec->name, spec->from, flat ? "flatten" : "average");
     b->n_w += b->ways * ((int64_t)b->c * (flat ? b->h * b->w : 1) + 1);
@@ -136,6 +177,8 @@ static int head(struct mn_builder *b, const struct mn_head_spec *spec) {
 
 void record_install(struct mock *mock, struct mn_builder *builder, const struct mn_dims *dims) {
     memset(builder, 0, sizeof *builder);
+    builder->mock = mock;
+    builder->digest = 0xCBF29CE484222325u;
     builder->fail_at = -1;
     builder->states = 1;
     builder->h = dims->height;
