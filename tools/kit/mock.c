@@ -156,6 +156,18 @@ void mock_release(struct mock *mock) {
     }
 }
 
+struct mock_block *mock_mark(const struct mock *mock) {
+    return mock->blocks;
+}
+
+void mock_rewind(struct mock *mock, struct mock_block *mark) {
+    while (mock->blocks != mark && mock->blocks != NULL) {
+        struct mock_block *block = mock->blocks;
+        mock->blocks = block->next;
+        block_free(block);
+    }
+}
+
 /* ---- services ----------------------------------------------------------------------------- */
 
 static int service_fail(struct mn_cx *cx, int status, const char *format, va_list args) {
@@ -189,6 +201,7 @@ static int service_cancelled(struct mn_cx *cx) {
 static int no_memory(struct mn_cx *cx, const char *what, size_t bytes) {
     struct mock *mock = mock_of(cx);
     if (mock->memory_left == 0) {
+        mock->n_refused++;
         mn_fail(cx, MN_NOMEM, "no memory for %zu bytes of %s", bytes, what);
         return 1;
     }
@@ -215,8 +228,10 @@ static void check_claim(const struct mock *mock, const char *name, int64_t n) {
         mock_fault("state_claim", "mn_state(\"%s\") was called outside start", name);
     }
     if (name[0] == '\0' || strlen(name) >= sizeof mock->states[0].name || n <= 0) {
-        mock_fault("state_claim", "mn_state(\"%.80s\", %lld): a name of 1 to 63 letters and a "
-                                  "positive length are needed", name, (long long)n);
+        mock_fault("state_claim",
+                   "mn_state(\"%.80s\", %lld): a name of 1 to 63 letters and a "
+                   "positive length are needed",
+                   name, (long long)n);
     }
     for (int i = 0; i < mock->n_states; i++) {
         if (strcmp(mock->states[i].name, name) == 0) {
@@ -264,11 +279,7 @@ void mock_init(struct mock *mock) {
 }
 
 void mock_fini(struct mock *mock) {
-    while (mock->blocks != NULL) {
-        struct mock_block *block = mock->blocks;
-        mock->blocks = block->next;
-        block_free(block);
-    }
+    mock_rewind(mock, NULL);
     mock->n_blocks = 0;
 }
 

@@ -20,6 +20,7 @@ struct mock {
     int cancelled;
     int claiming;        /* mn_state may be called; mock_init allows it */
     int64_t memory_left; /* calls of scratch, keep and state that still succeed */
+    int n_refused;       /* calls that failed for want of memory_left */
     int n_blocks;        /* taken so far */
     int n_logged;        /* log lines so far */
     struct mock_block *blocks;
@@ -57,6 +58,9 @@ void mock_check_guards(const struct mock *mock);
 void mock_check_seals(const struct mock *mock);
 /* End of a callback: scratch is given back. */
 void mock_release(struct mock *mock);
+/* Give back all buffers taken after a mark. */
+struct mock_block *mock_mark(const struct mock *mock);
+void mock_rewind(struct mock *mock, struct mock_block *mark);
 
 /* Forget the recorded failure. */
 void mock_clear(struct mock *mock);

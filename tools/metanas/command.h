@@ -18,13 +18,14 @@ struct texts {
 /* Everything a command line can say. Which flags a command takes is in its table. */
 struct arguments {
     const char *operand; /* CONFIG, RUN or topic; NULL = not given */
-    struct texts sets, plugin_dirs;
+    struct texts sets, plugin_dirs, only;
     const char *out, *state, *init, *shape;
     int32_t split; /* enum mn_split */
     int64_t tasks; /* 0 = as configured */
     int64_t meta_epoch;
+    int64_t seed, rounds, timeout, report; /* check; report -1 = not given */
     double progress;
-    int json, tensors, learn, meta, training, quiet, verbose, help;
+    int json, tensors, learn, meta, training, list, in_process, quiet, verbose, help;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
@@ -51,7 +52,7 @@ struct command {
 };
 
 extern const struct command command_train, command_test, command_resume, command_validate,
-    command_probe, command_list, command_help;
+    command_probe, command_list, command_check, command_help;
 
 /* All commands in the order of the help; and the flags that each of them takes. */
 const struct command *const *commands(size_t *n);

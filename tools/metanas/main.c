@@ -10,7 +10,7 @@
 
 static const struct command *const all[] = {
     &command_train, &command_test, &command_resume, &command_validate,
-    &command_probe, &command_list, &command_help,
+    &command_probe, &command_list, &command_check,  &command_help,
 };
 
 const struct command *const *commands(size_t *n) {

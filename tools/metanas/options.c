@@ -178,10 +178,19 @@ static int operand_store(struct mn_cx *cx, const struct command *command, const 
 
 int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
                     int argc, char **argv, struct arguments *out) {
-    *out = (struct arguments){.progress = 1, .split = -1, .meta_epoch = -1};
+    *out = (struct arguments){.progress = 1,
+                              .split = -1,
+                              .meta_epoch = -1,
+                              .seed = 1,
+                              .rounds = 100,
+                              .timeout = 20,
+                              .report = -1};
     int status = texts_room(cx, arena, argc, &out->sets);
     if (status == MN_OK) {
         status = texts_room(cx, arena, argc, &out->plugin_dirs);
+    }
+    if (status == MN_OK) {
+        status = texts_room(cx, arena, argc, &out->only);
     }
     int words_only = 0;
     for (int i = 2; status == MN_OK && i < argc; i++) {
