@@ -12,7 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { OUTPUT = 4096, ARGUMENTS = 16 };
@@ -101,12 +100,6 @@ static int start(struct child *child, const struct kit_plan *plan, const char *n
 
 /* ---- waiting ------------------------------------------------------------------------------ */
 
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Returns 0 once nobody writes any more. */
 static int drain(struct child *child) {
     char more[1024];
@@ -122,11 +115,11 @@ static int drain(struct child *child) {
 
 /* The end of the process, or of its time. What it started itself may go on writing. */
 static int wait_for(struct child *child, double timeout) {
-    const double until = seconds() + timeout;
+    const double until = kit_seconds() + timeout;
     int open = 1;
     while (waitpid(child->pid, &child->status, WNOHANG) == 0) {
         struct pollfd events = {.fd = open ? child->out : -1, .events = POLLIN};
-        child->timed_out = seconds() > until;
+        child->timed_out = kit_seconds() > until;
         if (child->timed_out || mn__cancel_signal() != 0) {
             kill(child->pid, SIGKILL);
             waitpid(child->pid, &child->status, 0);

@@ -26,6 +26,7 @@ void kit_call(struct kit_life *life, const char *function, int worker) {
     kit_doing(function);
     life->function = function;
     life->in_worker = worker;
+    life->refused = life->mock.n_refused;
     mock_clear(&life->mock);
     if (worker && (life->watch & KIT_WATCH_SELF) != 0) {
         life->self_hash = hash_self(life);
@@ -58,6 +59,10 @@ int kit_end(struct kit_life *life, int status) {
     }
     if (status != MN_OK && status != MN_CANCELLED && life->mock.message[0] == '\0') {
         kit_fail("no_message", "%s returned %s, but there is no message", life->function,
+                 kit_status_name(status));
+    }
+    if (life->mock.n_refused > life->refused && status != MN_NOMEM) {
+        kit_fail("ignores_no_memory", "%s returned %s instead of MN_NOMEM", life->function,
                  kit_status_name(status));
     }
     kit_end_plain(life);
@@ -182,7 +187,6 @@ void kit_life_share(struct kit_life *life, const struct kit_life *of) {
     const struct kit_kind *kind = kit_kind(of->kit->unit->kind);
     memset(life, 0, sizeof *life);
     life->kit = of->kit;
-    life->watch = KIT_WATCH_BOUNDS | KIT_WATCH_INPUTS;
     life->table = of->table;
     life->self = of->self;
     mock_init(&life->mock);
@@ -201,8 +205,22 @@ void kit_life_close(struct kit_life *life) {
     mn__arena_fini(&life->arena);
 }
 
+void kit_need(const struct kit_life *life, int status) {
+    const struct kit *kit = life->kit;
+    for (uint32_t i = 0; status == MN_CONFIG && i < kit->options.n; i++) {
+        const struct mn_opt *o = mn__option(&kit->options, i);
+        if (strcmp(o->key, life->mock.key) == 0 && o->def_text != NULL && o->def_text[0] == '\0' &&
+            kit->n_sets == 0) {
+            kit_skip("the unit needs an option: give it with --set %s.%s=VALUE (%s)",
+                     mn__kind_name(kit->unit->kind), o->key, life->mock.message);
+        }
+    }
+}
+
 void kit_life_begin(struct kit_life *life, const struct kit *kit, unsigned watch) {
-    kit_ok(life, kit_life_open(life, kit, NULL, 0, watch, -1));
+    const int status = kit_life_open(life, kit, NULL, 0, watch, -1);
+    kit_need(life, status);
+    kit_ok(life, status);
 }
 
 int kit_exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {

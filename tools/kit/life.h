@@ -26,6 +26,7 @@ struct kit_life {
     unsigned watch;
     uint64_t self_hash; /* before a [worker] call */
     int in_worker;
+    int refused;          /* calls for memory before this call */
     const char *function; /* that is being called */
     struct kit_globals globals;
     struct mn__arena arena; /* texts of options */
@@ -51,6 +52,9 @@ int kit_life_open_with(struct kit_life *life, const struct kit *kit, unsigned wa
 /* A second host for the same instance, for another thread. */
 void kit_life_share(struct kit_life *life, const struct kit_life *of);
 void kit_life_close(struct kit_life *life);
+
+/* Skips the case where `check` refused an option that is empty by default and not given. */
+void kit_need(const struct kit_life *life, int status);
 
 /* With defaults, everything working; faults otherwise. */
 void kit_life_begin(struct kit_life *life, const struct kit *kit, unsigned watch);

@@ -40,10 +40,9 @@ struct mock_block {
 
 enum { HEAD = (sizeof(struct mock_block) + 63) / 64 * 64 };
 
-/* A pattern that reads as not-a-number in both precisions, so that what is read past an end
- * shows. */
+/* Numbers near 1 in both precisions, so that adding to them shows as well as overwriting them. */
 static uint8_t guard_byte(size_t i) {
-    static const uint8_t pattern[] = {0xA5, 0x5A, 0xF5, 0xFF};
+    static const uint8_t pattern[] = {0xA5, 0x5A, 0xA5, 0x3F, 0xA5, 0x5A, 0xF5, 0x3F};
     return pattern[i % sizeof pattern];
 }
 

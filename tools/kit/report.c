@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct kit_report *current;
@@ -44,6 +45,13 @@ void kit_skip(const char *format, ...) {
     _exit(1); /* finish does not return */
 }
 
+void kit_note(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(current->text, sizeof current->text, format, args);
+    va_end(args);
+}
+
 void kit_report_run(struct kit_report *report, int alone, void (*run)(void *data), void *data) {
     memset(report, 0, sizeof *report);
     current = report;
@@ -77,4 +85,10 @@ void kit_at(const char *format, ...) {
 
 struct kit_report *kit_report_current(void) {
     return current;
+}
+
+double kit_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }

@@ -28,9 +28,15 @@ void kit_report_run(struct kit_report *report, int alone, void (*run)(void *data
 void kit_doing(const char *function);
 MN_PRINTF(1, 2) void kit_at(const char *format, ...);
 
+/* Tell something of a case that passes. */
+MN_PRINTF(1, 2) void kit_note(const char *format, ...);
+
 /* End the case. `fault` is a name of faults.c. */
 #define kit_fail mock_fault
 MN_PRINTF(1, 2) _Noreturn void kit_skip(const char *format, ...);
+
+/* Seconds of a clock that only goes forward. */
+double kit_seconds(void);
 
 /* The report that is being written. */
 struct kit_report *kit_report_current(void);

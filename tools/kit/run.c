@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MOST_CASES = 2048 };
@@ -137,15 +136,9 @@ int kit_run_one(struct mn_cx *cx, const struct kit_plan *plan, const char *name,
     _exit(0);
 }
 
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static int run_entry(struct mn_cx *cx, const struct kit_plan *plan, const struct entry *e,
                      struct kit_result *out) {
-    const double begin = seconds();
+    const double begin = kit_seconds();
     int status = MN_OK;
     name_of(e, out->name, sizeof out->name);
     out->doc = e->what->doc;
@@ -155,7 +148,7 @@ static int run_entry(struct mn_cx *cx, const struct kit_plan *plan, const struct
     } else {
         status = kit_child(cx, plan, out->name, &out->report);
     }
-    out->seconds = seconds() - begin;
+    out->seconds = kit_seconds() - begin;
     return status;
 }
 

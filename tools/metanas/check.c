@@ -60,6 +60,8 @@ static void tell_tap(void *data, const struct kit_result *r, int number, int n) 
     printf("\n");
     if (failed) {
         print_failure(t->plan, r);
+    } else if (r->report.verdict == KIT_PASSED && r->report.text[0] != '\0') {
+        printf("# %s: %s\n", r->name, r->report.text);
     }
     fflush(stdout);
     t->counts[r->report.verdict]++;
@@ -84,8 +86,9 @@ static void tell_json(void *data, const struct kit_result *r, int number, int n)
         json_object_set_new(entry, "rule", json_string(fault->what));
         json_object_set_new(entry, "do", json_string(fault->todo));
         json_object_set_new(entry, "repeat", json_string(repeat));
-    } else if (r->report.verdict == KIT_SKIPPED) {
-        json_object_set_new(entry, "reason", json_string(r->report.text));
+    } else if (r->report.text[0] != '\0') {
+        json_object_set_new(entry, r->report.verdict == KIT_SKIPPED ? "reason" : "note",
+                            json_string(r->report.text));
     }
     json_array_append_new(t->cases, entry);
     t->counts[r->report.verdict]++;
