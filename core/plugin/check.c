@@ -29,9 +29,8 @@ static int check_abi(struct mn_cx *cx, const char *file, const struct mn_plugin 
         return mn_fail(cx, MN_CONFIG, "%s: wrong magic number 0x%08x: not a METANAS plugin", file,
                        p->magic);
     }
-    const int fits = MN_ABI_MAJOR == 0
-                         ? p->abi_major == MN_ABI_MAJOR && p->abi_minor == MN_ABI_MINOR
-                         : p->abi_major == MN_ABI_MAJOR && p->abi_minor <= MN_ABI_MINOR;
+    const int fits = p->abi_major == MN_ABI_MAJOR && p->abi_minor >= MN_ABI_OLDEST &&
+                     p->abi_minor <= MN_ABI_MINOR;
     if (!fits) {
         return mn_fail(cx, MN_CONFIG,
                        "%s: built for plugin ABI %d.%d, this host offers %d.%d: upgrade metanas or "

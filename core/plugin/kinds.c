@@ -16,18 +16,20 @@ static const struct mn__needed task_learner[] = {NEEDS(mn_task_learner, adapt)};
 static const struct mn__needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
                                                  NEEDS(mn_meta_learner, update)};
 
-#define KIND(name, type, table)                                                                    \
-    { name, sizeof(struct type), sizeof(struct type), table, sizeof table / sizeof table[0] }
+#define KIND(name, type, least, table)                                                             \
+    { name, sizeof(struct type), least, table, sizeof table / sizeof table[0] }
+/* The size that ended before a field which is newer. */
+#define BEFORE(type, field) offsetof(struct type, field)
 
-/* By enum mn_kind. The first size is this host's, the second what ABI 1.0 began with. */
+/* By enum mn_kind. The first size is this host's, the second that of MN_ABI_OLDEST. */
 static const struct mn__kind kinds[MN__KINDS + 1] = {
     {0},
-    KIND("dataset", mn_dataset, dataset),
-    KIND("search_space", mn_search_space, search_space),
-    KIND("op_mixer", mn_mixer, mixer),
-    KIND("input_mixer", mn_mixer, mixer),
-    KIND("task_learner", mn_task_learner, task_learner),
-    KIND("meta_learner", mn_meta_learner, meta_learner),
+    KIND("dataset", mn_dataset, sizeof(struct mn_dataset), dataset),
+    KIND("search_space", mn_search_space, BEFORE(mn_search_space, budget), search_space),
+    KIND("op_mixer", mn_mixer, BEFORE(mn_mixer, measure), mixer),
+    KIND("input_mixer", mn_mixer, BEFORE(mn_mixer, measure), mixer),
+    KIND("task_learner", mn_task_learner, sizeof(struct mn_task_learner), task_learner),
+    KIND("meta_learner", mn_meta_learner, sizeof(struct mn_meta_learner), meta_learner),
 };
 
 const struct mn__kind *mn__kind(int kind) {

@@ -45,7 +45,7 @@ int mn__registry_scan(struct mn__registry *registry, struct mn_cx *cx, mn__regis
 enum { MN__KINDS = 6 };
 const char *mn__kind_name(int kind);
 int mn__kind_from(const char *name);
-/* Bytes of a kind's vtable in this host, and in ABI 1.0 the least a plugin must have. */
+/* Bytes of a kind's vtable in this host. */
 size_t mn__kind_vtable_size(int kind);
 
 #endif

@@ -53,6 +53,7 @@ struct mixture {
 static struct mixture mixture_new(struct kit_life *life, int64_t n_items) {
     struct mixture m = {.n = n_choices(life, n_items), .when.size = sizeof m.when};
     m.learned = n_logits(life, n_items) > 0;
+    m.when.gradient = (uint32_t)m.learned;
     if (m.learned && life->table.mixer.backward == NULL) {
         kit_fail("choices", "n_logits is not 0, but there is no backward");
     }
@@ -98,6 +99,24 @@ static int backward(struct kit_life *life, struct mixture *m, mn_real *d_logits)
         kit_written("d_logits", m->n, d_logits);
     }
     return status;
+}
+
+/* Which choices are to be computed for their gradient. */
+static void measure(struct kit_life *life, const struct mixture *m, uint64_t *digest) {
+    if (life->table.mixer.measure == NULL) {
+        return;
+    }
+    uint8_t *measured = mock_buffer(&life->mock, (size_t)m->n, 0);
+    kit_call(life, "measure", KIT_WORKER);
+    life->table.mixer.measure(life->self, m->n, m->weights, m->saved_room > 0 ? m->saved : NULL,
+                              measured);
+    kit_end_plain(life);
+    for (int64_t i = 0; i < m->n; i++) {
+        if (measured[i] > 1) {
+            kit_fail("keep_value", "measured[%lld] is %d", (long long)i, measured[i]);
+        }
+    }
+    kit_digest(digest, measured, (size_t)m->n);
 }
 
 /* Input mixers are told the strength of choices of one item. */
@@ -156,11 +175,12 @@ static int exercise_items(struct kit_life *life, int64_t n_items, struct mn_rng 
     int status = forward(life, &m);
     kit_digest(digest, m.weights, (size_t)m.n * sizeof *m.weights);
     if (status == MN_OK && m.learned) {
+        measure(life, &m, digest);
         status = backward(life, &m, d_logits);
         kit_digest(digest, d_logits, (size_t)m.n * sizeof *d_logits);
     }
     m.when.progress = 1;
-    m.when.training = 0;
+    m.when.training = m.when.gradient = 0;
     status = status == MN_OK ? forward(life, &m) : status;
     if (status == MN_OK) {
         status = select_choices(life, n_items, m.n, m.weights, strength, keep);

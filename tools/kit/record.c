@@ -20,10 +20,16 @@ MN_PRINTF(2, 3) static void put(struct mn_builder *b, const char *format, ...) {
     }
 }
 
-static void check_size(const char *what, uint32_t size, size_t expected) {
-    if (size != expected) {
-        mock_fault("size_field", "a struct %s has size %u instead of %zu", what, size, expected);
+/* A spec as a plugin of an older ABI may give it: what it lacks reads 0. `least` is its first
+ * size. */
+static void read_spec(const char *what, void *to, size_t here, const void *from, size_t least) {
+    uint32_t size;
+    memcpy(&size, from, sizeof size);
+    if (size < least || size > here) {
+        mock_fault("size_field", "a struct %s has size %u instead of %zu", what, size, here);
     }
+    memset(to, 0, here);
+    memcpy(to, from, size);
 }
 
 static const char *check_name(const char *name) {
@@ -75,8 +81,10 @@ static int drop_path(struct mn_builder *b, double rate, int ramp) {
     return MN_OK;
 }
 
-static int conv(struct mn_builder *b, const struct mn_conv_spec *spec, int32_t *state) {
-    check_size("mn_conv_spec", spec->size, sizeof *spec);
+static int conv(struct mn_builder *b, const struct mn_conv_spec *given, int32_t *state) {
+    struct mn_conv_spec read;
+    const struct mn_conv_spec *spec = &read;
+    read_spec("mn_conv_spec", &read, sizeof read, given, sizeof read);
     check_name(spec->name);
     check_state(b, spec->from);
     if (failing(b)) {
@@ -118,30 +126,39 @@ static int max_pool(struct mn_builder *b, const char *name, int32_t from, int32_
     return MN_OK;
 }
 
-static int node(struct mn_builder *b, const struct mn_node_spec *spec, int32_t *state) {
-    check_size("mn_node_spec", spec->size, sizeof *spec);
-    check_name(spec->name);
-    check_size("mn_node_spec (edge_stride)", spec->edge_stride, sizeof *spec->edges);
-    if (spec->n_edges < 1 || spec->edges == NULL) {
-        mock_fault("unknown_state", "node %s has no edges", spec->name);
+static void put_edge(struct mn_builder *b, const void *given) {
+    struct mn_edge_spec edge;
+    read_spec("mn_edge_spec", &edge, sizeof edge, given, sizeof edge);
+    check_state(b, edge.from);
+    put(b, "%d/%d ", edge.from, edge.stride);
+    if (edge.n_ops < 1 || edge.ops == NULL) {
+        mock_fault("layer_name", "an edge without candidates");
+    }
+    for (int32_t o = 0; o < edge.n_ops; o++) {
+        put(b, "%s%s", o > 0 ? "," : "", check_name(edge.ops[o]));
+    }
+}
+
+static int node(struct mn_builder *b, const struct mn_node_spec *given, int32_t *state) {
+    struct mn_node_spec spec;
+    read_spec("mn_node_spec", &spec, sizeof spec, given, offsetof(struct mn_node_spec, partial));
+    check_name(spec.name);
+    if (spec.n_edges < 1 || spec.edges == NULL || spec.edge_stride < sizeof *spec.edges) {
+        mock_fault("unknown_state", "node %s has %d edges of %u bytes", spec.name,
+                   (int)spec.n_edges, spec.edge_stride);
     }
     if (failing(b)) {
         return refuse(b);
     }
-    put(b, "node %s [%s]: channels %d, ", spec->name, spec->group != NULL ? spec->group : "",
-        spec->channels);
-    put_flags(b, spec->flags);
-    for (int32_t e = 0; e < spec->n_edges; e++) {
-        const struct mn_edge_spec *edge = &spec->edges[e];
-        check_size("mn_edge_spec", edge->size, sizeof *edge);
-        check_state(b, edge->from);
-        put(b, "%s%d/%d ", e > 0 ? " | " : ": ", edge->from, edge->stride);
-        if (edge->n_ops < 1 || edge->ops == NULL) {
-            mock_fault("layer_name", "edge %d of node %s has no candidates", e, spec->name);
-        }
-        for (int32_t o = 0; o < edge->n_ops; o++) {
-            put(b, "%s%s", o > 0 ? "," : "", check_name(edge->ops[o]));
-        }
+    put(b, "node %s [%s]: channels %d, ", spec.name, spec.group != NULL ? spec.group : "",
+        spec.channels);
+    put_flags(b, spec.flags);
+    if (spec.partial > 1) {
+        put(b, ", partial %d", spec.partial);
+    }
+    for (int32_t e = 0; e < spec.n_edges; e++) {
+        put(b, "%s", e > 0 ? " | " : ": ");
+        put_edge(b, (const char *)spec.edges + (size_t)e * spec.edge_stride);
     }
     put_state(b, state);
     return MN_OK;
@@ -161,8 +178,10 @@ static int concat(struct mn_builder *b, const char *name, int32_t n, const int32
     return MN_OK;
 }
 
-static int head(struct mn_builder *b, const struct mn_head_spec *spec) {
-    check_size("mn_head_spec", spec->size, sizeof *spec);
+static int head(struct mn_builder *b, const struct mn_head_spec *given) {
+    struct mn_head_spec read;
+    const struct mn_head_spec *spec = &read;
+    read_spec("mn_head_spec", &read, sizeof read, given, sizeof read);
     check_name(spec->name);
     check_state(b, spec->from);
     if (failing(b)) {

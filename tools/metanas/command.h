@@ -25,7 +25,7 @@ struct arguments {
     int64_t meta_epoch;
     int64_t seed, rounds, timeout, report; /* check; report -1 = not given */
     double progress;
-    int json, tensors, learn, meta, training, list, in_process, quiet, verbose, help;
+    int json, tensors, untimed, learn, meta, training, list, in_process, quiet, verbose, help;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
