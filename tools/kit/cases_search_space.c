@@ -132,23 +132,27 @@ static void run_model(struct mn__cx *cx, const struct mn_model *model, const str
 }
 
 static void build_model(struct kit_life *life, const struct mn_dims *shape) {
-    const struct mn__instance space = {.unit = {.plugin = life->kit->plugin,
-                                                .unit = life->kit->unit,
-                                                .file = life->kit->file,
-                                                .options = life->kit->options},
-                                       .self = life->self,
-                                       .label = life->kit->unit->name,
-                                       .table.search_space = life->table.search_space};
+    struct mn__instance space = {.unit = {.plugin = life->kit->plugin,
+                                          .unit = life->kit->unit,
+                                          .file = life->kit->file,
+                                          .options = life->kit->options},
+                                 .self = life->self,
+                                 .label = life->kit->unit->name,
+                                 .table.search_space = life->table.search_space};
     const struct mn__instance op = plain_mixer(MN_OP_MIXER), input = plain_mixer(MN_INPUT_MIXER);
+    struct mn_dims dims = *shape;
     struct mn_model *model = NULL;
+    struct mn__fit fit;
     struct mn__cx cx;
+    dims.max_batch = 2;
     mn__cx_init(&cx);
     cx.quiet = MN_LOG_ERROR;
     kit_at("images %d x %d x %d", (int)shape->channels, (int)shape->height, (int)shape->width);
     kit_doing("build");
     if (mn__gemm_init(&cx.pub) != MN_OK ||
-        mn__model_new(&cx.pub, &space, &op, &input, shape->ways, shape->channels, shape->height,
-                      shape->width, 2, mn__kernels_find("auto"), &model) != MN_OK) {
+        mn__model_fit(&cx.pub, &space, &op, &input, &dims, &fit) != MN_OK ||
+        mn__model_new(&cx.pub, &space, &op, &input, &dims, mn__kernels_find("auto"), &model) !=
+            MN_OK) {
         kit_fail("model_refused", "%s", mn__cx_message(&cx.pub));
     }
     run_model(&cx, model, mn__model_dims(model), life);
