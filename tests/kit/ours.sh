@@ -13,7 +13,8 @@ trap 'rm -rf "$work"' EXIT
 # Options without which a plugin has nothing to do, or too much for a test.
 options() {
     case $1 in
-    genotype*) echo "--set search_space.file=$source/configs/genotypes/autometa.yaml" ;;
+    conv4* | darts* | pc_darts*) echo "--set search_space.channels=8" ;;
+    genotype*) echo "--set search_space.channels=8 --set search_space.file=$source/configs/genotypes/autometa.yaml" ;;
     glyphs*) echo "--set dataset.train_classes=12 --set dataset.val_classes=7 --set dataset.test_classes=6" ;;
     image_folder*) echo "--set dataset.path=$work/folder --set dataset.size=16" ;;
     omniglot*) echo "--set dataset.path=$work/omniglot --set dataset.validation=2" ;;

@@ -409,10 +409,12 @@ static void gradient_round(const struct kit *kit, int round, int *compared, int 
 
 static void gradient(const struct kit *kit) {
     int compared = 0, all = 0;
-    if ((kit->unit->flags & MN_UNIT_SURROGATE) != 0) {
-        kit_skip("the unit declares that backward is not the derivative of forward");
-    }
+    /* Rounds 4 to 7 and 12 to 15 are training passes. */
+    const int surrogate = (kit->unit->flags & MN_UNIT_SURROGATE) != 0;
     for (int round = 0; round < 16; round++) {
+        if (surrogate && round / 4 % 2 == 1) {
+            continue;
+        }
         gradient_round(kit, round, &compared, &all);
     }
     if (2 * compared < all) {

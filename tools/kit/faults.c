@@ -88,7 +88,8 @@ static const struct kit_fault faults[] = {
      "Set .size = sizeof of the struct."},
     /* ---- options -------------------------------------------------------------------------- */
     {"refused_defaults", "A unit must accept its own default options.",
-     "Change the defaults or the rules in check."},
+     "Change the defaults or the rules in check. Make an option without a sensible default "
+     "MN_OPT_REQUIRED, or let its minimum or an empty text stand for none."},
     {"refused_option",
      "A value inside the declared range was refused without naming an option, so the host cannot "
      "point at the line.",
@@ -103,7 +104,8 @@ static const struct kit_fault faults[] = {
      "Normalise at the end. If this is meant, set MN_UNIT_FREE_SUM in the flags of the unit."},
     {"gradient", "backward must add the derivative of what forward computes.",
      "Derive it again; mind the temperature, the noise kept in `saved`, and that every weight "
-     "depends on every logit. For straight-through estimators set MN_UNIT_SURROGATE."},
+     "depends on every logit. Where training passes give an estimate by intent, set "
+     "MN_UNIT_SURROGATE."},
     {"gradient_not_added", "Mixtures share logits, so backward adds to d_logits.",
      "Use += instead of =."},
     {"threshold", "The threshold is a weight: at least 0 and below 1.", "Correct its range."},

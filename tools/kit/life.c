@@ -205,12 +205,30 @@ void kit_life_close(struct kit_life *life) {
     mn__arena_fini(&life->arena);
 }
 
+static int is_given(const struct kit *kit, const char *key) {
+    char start[128];
+    const int n = snprintf(start, sizeof start, "%s.%s=", mn__kind_name(kit->unit->kind), key);
+    for (int i = 0; i < kit->n_sets; i++) {
+        if (strncmp(kit->sets[i], start, (size_t)n) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A default that stands for "not given": an empty text or list, or the least number. */
+static int stands_for_none(const struct mn_opt *o) {
+    if (o->type == MN_OPT_INT || o->type == MN_OPT_REAL) {
+        return o->def <= o->min;
+    }
+    return o->def_text != NULL && o->def_text[0] == '\0';
+}
+
 void kit_need(const struct kit_life *life, int status) {
     const struct kit *kit = life->kit;
     for (uint32_t i = 0; status == MN_CONFIG && i < kit->options.n; i++) {
         const struct mn_opt *o = mn__option(&kit->options, i);
-        if (strcmp(o->key, life->mock.key) == 0 && o->def_text != NULL && o->def_text[0] == '\0' &&
-            kit->n_sets == 0) {
+        if (strcmp(o->key, life->mock.key) == 0 && stands_for_none(o) && !is_given(kit, o->key)) {
             kit_skip("the unit needs an option: give it with --set %s.%s=VALUE (%s)",
                      mn__kind_name(kit->unit->kind), o->key, life->mock.message);
         }

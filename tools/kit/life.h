@@ -53,7 +53,8 @@ int kit_life_open_with(struct kit_life *life, const struct kit *kit, unsigned wa
 void kit_life_share(struct kit_life *life, const struct kit_life *of);
 void kit_life_close(struct kit_life *life);
 
-/* Skips the case where `check` refused an option that is empty by default and not given. */
+/* Skips the case where `check` refused an option whose default stands for none, and that the
+ * command line does not give. */
 void kit_need(const struct kit_life *life, int status);
 
 /* With defaults, everything working; faults otherwise. */
