@@ -154,8 +154,7 @@ static void direction(const struct kit *kit) {
     kit_life_close(&life);
 }
 
-/* Meta-training on tasks that all end at one point must come nearer to it, or lower the query loss.
- */
+/* The loss that tasks are about. */
 static double query_loss(const struct mn_point *at) {
     double w[TOY_W], a[TOY_A];
     for (int i = 0; i < TOY_W; i++) {
@@ -167,8 +166,7 @@ static double query_loss(const struct mn_point *at) {
     return toy_loss(w, a, TOY_QUERY, 1, NULL, NULL);
 }
 
-/* Adapted points that lie between the meta point and the minimum of the query loss, as a task
- * learner leaves them: one small step of plain descent. */
+/* Where a task learner would end: one small step of plain descent. */
 static void step_down(const struct mn_point *meta, struct mn_point *adapted) {
     double w[TOY_W], a[TOY_A], dw[TOY_W], da[TOY_A];
     for (int i = 0; i < TOY_W; i++) {
@@ -196,7 +194,6 @@ static void learns(const struct kit *kit) {
         mn_vec_copy(TOY_W, meta.w, copy.w);
         mn_vec_copy(TOY_A, meta.a, copy.a);
         step_down(&meta, &adapted);
-        life.mock.cx.where.meta_epoch = 90;
         kit_ok(&life, delta(&life, copy, adapted, &out));
         kit_ok(&life, update(&life, &meta, out));
     }

@@ -30,8 +30,8 @@ struct kit_result {
 /* Called for every case: number from 1, of n. */
 typedef void (*kit_told)(void *data, const struct kit_result *result, int number, int n);
 
-/* Run the chosen cases. A plugin that does not load has one case. n = 0 to run() names a pattern
- * that fits nothing: MN_CONFIG. Results stay valid during the call. */
+/* Run the chosen cases. A plugin that does not load has one. MN_CONFIG where no case is chosen.
+ * Results are valid during the call of `told`. */
 int kit_run(struct mn_cx *cx, const struct kit_plan *plan, kit_told told, void *data);
 /* Tell the names instead of running: reports are empty. */
 int kit_list(struct mn_cx *cx, const struct kit_plan *plan, kit_told told, void *data);
