@@ -24,12 +24,12 @@ static const struct mn__needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
 /* By enum mn_kind. The first size is this host's, the second that of MN_ABI_OLDEST. */
 static const struct mn__kind kinds[MN__KINDS + 1] = {
     {0},
-    KIND("dataset", mn_dataset, sizeof(struct mn_dataset), dataset),
+    KIND("dataset", mn_dataset, BEFORE(mn_dataset, n_samples), dataset),
     KIND("search_space", mn_search_space, BEFORE(mn_search_space, budget), search_space),
     KIND("op_mixer", mn_mixer, BEFORE(mn_mixer, measure), mixer),
     KIND("input_mixer", mn_mixer, BEFORE(mn_mixer, measure), mixer),
-    KIND("task_learner", mn_task_learner, sizeof(struct mn_task_learner), task_learner),
-    KIND("meta_learner", mn_meta_learner, sizeof(struct mn_meta_learner), meta_learner),
+    KIND("task_learner", mn_task_learner, BEFORE(mn_task_learner, check_adjoint), task_learner),
+    KIND("meta_learner", mn_meta_learner, BEFORE(mn_meta_learner, traces), meta_learner),
 };
 
 const struct mn__kind *mn__kind(int kind) {

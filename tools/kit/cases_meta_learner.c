@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* meta_learner, on the model of toy.h. */
+/* meta_learner, on the model of toy.h and tasks of trace.h. */
 
 #include "life.h"
-#include "toy.h"
+#include "trace.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,13 +10,17 @@
 enum { UPDATES = 6 };
 
 static void prepare(struct kit_life *life) {
-    life->data = mock_buffer(&life->mock, sizeof(struct toy), 0);
-    toy_install(life->data, &life->mock, TOY_A);
+    life->data = mock_buffer(&life->mock, sizeof(struct trace), 0);
+    trace_install(life->data, &life->mock, TOY_A);
     life->mock.claiming = 0;
 }
 
-static struct toy *toy_of_life(struct kit_life *life) {
+static struct trace *trace_of_life(struct kit_life *life) {
     return life->data;
+}
+
+static struct toy *toy_of_life(struct kit_life *life) {
+    return &trace_of_life(life)->toy;
 }
 
 static int start(struct kit_life *life) {
@@ -37,6 +41,30 @@ static int64_t n_a(struct kit_life *life) {
     return toy_of_life(life)->dims.n_a;
 }
 
+static int traces(struct kit_life *life) {
+    int asked = 0;
+    if (life->table.meta_learner.traces != NULL) {
+        kit_call(life, "traces", KIT_WORKER);
+        asked = life->table.meta_learner.traces(life->self);
+        kit_end_plain(life);
+    }
+    return asked;
+}
+
+static int64_t n_own(struct kit_life *life) {
+    int64_t n = 0;
+    if (life->table.meta_learner.n_own != NULL) {
+        kit_call(life, "n_own", KIT_WORKER);
+        n = life->table.meta_learner.n_own(life->self, &toy_of_life(life)->dims);
+        kit_end_plain(life);
+    }
+    if (n < 0 || n > 1000000) {
+        kit_fail("plan", "n_own is %lld for a model of %d weights and %lld logits", (long long)n,
+                 TOY_W, (long long)n_a(life));
+    }
+    return n;
+}
+
 static struct mn_point point_new(struct kit_life *life) {
     return (struct mn_point){kit_input(life, TOY_W),
                              n_a(life) > 0 ? kit_input(life, n_a(life)) : NULL};
@@ -50,10 +78,37 @@ static struct mn_point random_point(struct kit_life *life, uint64_t seed, double
     return at;
 }
 
+/* What `delta` gives and `update` takes. */
+struct direction {
+    struct mn_point at;
+    mn_real *own; /* NULL where n_own is 0 */
+    int64_t n_own;
+};
+
+static struct direction direction_new(struct kit_life *life) {
+    const int64_t n = n_own(life);
+    return (struct direction){point_new(life), n > 0 ? kit_input(life, n) : NULL, n};
+}
+
+static struct direction random_direction(struct kit_life *life, uint64_t seed, double scale) {
+    struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 7, 0, 0, 0);
+    struct direction d = direction_new(life);
+    d.at = random_point(life, seed, scale);
+    kit_normal(&rng, d.n_own, scale, d.own);
+    return d;
+}
+
 static void seal_point(struct kit_life *life, const struct mn_point *at) {
     kit_seal(life, at->w);
     if (at->a != NULL) {
         kit_seal(life, at->a);
+    }
+}
+
+static void unseal_point(struct kit_life *life, const struct mn_point *at) {
+    mock_unseal(&life->mock, at->w);
+    if (at->a != NULL) {
+        mock_unseal(&life->mock, at->a);
     }
 }
 
@@ -65,28 +120,84 @@ static void check_written(struct kit_life *life, const char *what, const struct 
     kit_written(name, n_a(life), at->a);
 }
 
-static int delta(struct kit_life *life, struct mn_point meta, struct mn_point adapted,
-                 struct mn_point *out) {
-    out->w = kit_output(life, TOY_W);
-    out->a = n_a(life) > 0 ? kit_output(life, n_a(life)) : NULL;
+/* The factors of a step's updates, 1 where the learner has none. */
+static int ask_rates(struct kit_life *life, int64_t step) {
+    struct trace_at *factors = &trace_of_life(life)->factors[step];
+    struct mn_point out = {kit_input(life, TOY_W), n_a(life) > 0 ? kit_input(life, TOY_A) : NULL};
+    const struct mn_point all = out;
+    int status = MN_OK;
+    mn_vec_fill(TOY_W, 1, factors->w);
+    mn_vec_fill(TOY_A, 1, factors->a);
+    mn_vec_fill(TOY_W, 1, out.w);
+    mn_vec_fill(n_a(life), 1, out.a);
+    if (life->table.meta_learner.rates != NULL) {
+        kit_call(life, "rates", KIT_WORKER);
+        status = kit_end(
+            life, life->table.meta_learner.rates(life->self, &life->mock.cx, NULL, step, &out));
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    check_written(life, "the factors of", &all);
+    mn_vec_copy(out.w != NULL ? TOY_W : 0, all.w, factors->w);
+    mn_vec_copy(out.a != NULL ? n_a(life) : 0, all.a, factors->a);
+    return MN_OK;
+}
+
+/* Run the task from `meta`; returns where it ended. */
+static int run_task(struct kit_life *life, const struct mn_point *meta, struct mn_point *adapted) {
+    struct trace *trace = trace_of_life(life);
+    int status = MN_OK;
+    for (int64_t step = 0; status == MN_OK && step < TRACE_STEPS; step++) {
+        status = ask_rates(life, step);
+    }
+    trace_run(trace, meta);
+    *adapted = point_new(life);
+    mn_vec_copy(TOY_W, trace->points[TRACE_STEPS].w, adapted->w);
+    mn_vec_copy(n_a(life), trace->points[TRACE_STEPS].a, adapted->a);
+    return status;
+}
+
+/* The direction of a task that starts from `meta`. */
+static int delta(struct kit_life *life, struct mn_point meta, struct direction *out) {
+    struct trace *trace = trace_of_life(life);
+    struct mn_point adapted;
+    int status = run_task(life, &meta, &adapted);
+    if (status != MN_OK) {
+        return status;
+    }
+    const int64_t n = n_own(life);
+    *out = (struct direction){
+        {kit_output(life, TOY_W), n_a(life) > 0 ? kit_output(life, n_a(life)) : NULL},
+        n > 0 ? kit_output(life, n) : NULL,
+        n};
     seal_point(life, &meta);
     seal_point(life, &adapted);
-    toy_forget_calls(toy_of_life(life));
+    toy_forget_calls(&trace->toy);
+    trace->open = traces(life);
+    trace->own = out->own;
     kit_call(life, "delta", KIT_WORKER);
-    const int status = kit_end(life, life->table.meta_learner.delta(life->self, &life->mock.cx,
-                                                                    NULL, &toy_of_life(life)->task,
-                                                                    &meta, &adapted, out));
+    status =
+        kit_end(life, life->table.meta_learner.delta(life->self, &life->mock.cx, NULL,
+                                                     &trace->toy.task, &meta, &adapted, &out->at));
+    trace->open = 0;
+    trace->own = NULL;
+    unseal_point(life, &meta);
     if (status == MN_OK) {
-        check_written(life, "the direction of", out);
+        check_written(life, "the direction of", &out->at);
+        kit_written("the direction of its own", n, out->own);
     }
     return status;
 }
 
-static int update(struct kit_life *life, struct mn_point *meta, struct mn_point mean) {
-    seal_point(life, &mean);
+static int update(struct kit_life *life, struct mn_point *meta, struct direction mean) {
+    struct trace *trace = trace_of_life(life);
+    seal_point(life, &mean.at);
+    trace->own = mean.own;
     kit_call(life, "update", KIT_SETUP);
     const int status =
-        kit_end(life, life->table.meta_learner.update(life->self, &life->mock.cx, meta, &mean));
+        kit_end(life, life->table.meta_learner.update(life->self, &life->mock.cx, meta, &mean.at));
+    trace->own = NULL;
     if (status == MN_OK) {
         check_written(life, "the meta point's", meta);
     }
@@ -99,17 +210,15 @@ static void digest_point(struct kit_life *life, uint64_t *digest, const struct m
 }
 
 static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
-    struct mn_point meta = random_point(life, seed, 1), out;
-    int status = delta(life, meta, random_point(life, seed + 1, 1), &out);
+    struct mn_point meta = random_point(life, seed, 1);
+    struct direction out;
+    int status = delta(life, meta, &out);
     if (status == MN_OK) {
-        digest_point(life, digest, &out);
-    }
-    mock_unseal(&life->mock, meta.w);
-    if (meta.a != NULL) {
-        mock_unseal(&life->mock, meta.a);
+        digest_point(life, digest, &out.at);
+        kit_digest(digest, out.own, (size_t)out.n_own * sizeof(mn_real));
     }
     for (int i = 0; status == MN_OK && !workers && i < 2; i++) {
-        status = update(life, &meta, random_point(life, seed + 2, 0.1));
+        status = update(life, &meta, random_direction(life, seed + 2, 0.1));
         digest_point(life, digest, &meta);
     }
     return status;
@@ -122,7 +231,7 @@ static void fixed_point(const struct kit *kit) {
     kit_life_begin(&life, kit, 0);
     struct mn_point meta = random_point(&life, 1, 1), before = random_point(&life, 1, 1);
     for (int i = 0; i < 3; i++) {
-        kit_ok(&life, update(&life, &meta, point_new(&life)));
+        kit_ok(&life, update(&life, &meta, direction_new(&life)));
     }
     if (memcmp(meta.w, before.w, TOY_W * sizeof(mn_real)) != 0 ||
         memcmp(meta.a, before.a, TOY_A * sizeof(mn_real)) != 0) {
@@ -136,14 +245,14 @@ static void direction(const struct kit *kit) {
     struct kit_life life;
     kit_life_begin(&life, kit, 0);
     struct mn_point meta = random_point(&life, 1, 1), before = random_point(&life, 1, 1);
-    struct mn_point mean = random_point(&life, 2, 0.1);
+    struct direction mean = random_direction(&life, 2, 0.1);
     kit_ok(&life, update(&life, &meta, mean));
     double along = 0;
     for (int i = 0; i < TOY_W; i++) {
-        along += ((double)meta.w[i] - (double)before.w[i]) * (double)mean.w[i];
+        along += ((double)meta.w[i] - (double)before.w[i]) * (double)mean.at.w[i];
     }
     for (int j = 0; j < TOY_A; j++) {
-        along += ((double)meta.a[j] - (double)before.a[j]) * (double)mean.a[j];
+        along += ((double)meta.a[j] - (double)before.a[j]) * (double)mean.at.a[j];
     }
     if (!(along < 0)) {
         kit_fail("wrong_direction",
@@ -166,35 +275,14 @@ static double query_loss(const struct mn_point *at) {
     return toy_loss(w, a, TOY_QUERY, 1, NULL, NULL);
 }
 
-/* Where a task learner would end: one small step of plain descent. */
-static void step_down(const struct mn_point *meta, struct mn_point *adapted) {
-    double w[TOY_W], a[TOY_A], dw[TOY_W], da[TOY_A];
-    for (int i = 0; i < TOY_W; i++) {
-        w[i] = (double)meta->w[i];
-    }
-    for (int j = 0; j < TOY_A; j++) {
-        a[j] = (double)meta->a[j];
-    }
-    toy_loss(w, a, TOY_QUERY, 1, dw, da);
-    for (int i = 0; i < TOY_W; i++) {
-        adapted->w[i] = (mn_real)(w[i] - 0.05 * dw[i]);
-    }
-    for (int j = 0; j < TOY_A; j++) {
-        adapted->a[j] = (mn_real)(a[j] - 0.05 * da[j]);
-    }
-}
-
 static void learns(const struct kit *kit) {
     struct kit_life life;
     kit_life_begin(&life, kit, 0);
     struct mn_point meta = random_point(&life, 1, 1);
     const double before = query_loss(&meta);
     for (int i = 0; i < 20; i++) {
-        struct mn_point copy = point_new(&life), adapted = point_new(&life), out;
-        mn_vec_copy(TOY_W, meta.w, copy.w);
-        mn_vec_copy(TOY_A, meta.a, copy.a);
-        step_down(&meta, &adapted);
-        kit_ok(&life, delta(&life, copy, adapted, &out));
+        struct direction out;
+        kit_ok(&life, delta(&life, meta, &out));
         kit_ok(&life, update(&life, &meta, out));
     }
     if (!(query_loss(&meta) < before)) {
@@ -207,7 +295,7 @@ static void learns(const struct kit *kit) {
 static void updates(struct kit_life *life, int from, int to, struct mn_point *meta) {
     for (int i = from; i < to; i++) {
         life->mock.cx.where.meta_epoch = 90 + i;
-        kit_ok(life, update(life, meta, random_point(life, 100 + (uint64_t)i, 0.1)));
+        kit_ok(life, update(life, meta, random_direction(life, 100 + (uint64_t)i, 0.1)));
     }
 }
 
@@ -249,10 +337,10 @@ static void resume(const struct kit *kit) {
 
 static void numeric(const struct kit *kit) {
     struct kit_life life;
-    struct mn_point out;
+    struct direction out;
     kit_life_begin(&life, kit, 0);
     toy_of_life(&life)->fail_pass = 0;
-    const int status = delta(&life, random_point(&life, 1, 1), random_point(&life, 2, 1), &out);
+    const int status = delta(&life, random_point(&life, 1, 1), &out);
     if (toy_of_life(&life)->n_passes == 0) {
         kit_ok(&life, status);
     } else if (status != MN_NUMERIC) {
@@ -270,7 +358,7 @@ static void prepare_weights_only(struct kit_life *life) {
 
 static void no_architecture(const struct kit *kit) {
     struct kit_life life;
-    struct mn_point out;
+    struct direction out;
     const int opened = kit_life_open_with(&life, kit, KIT_WATCH_BOUNDS, prepare_weights_only);
     if (opened == MN_UNSUPPORTED) {
         kit_life_close(&life);
@@ -278,7 +366,7 @@ static void no_architecture(const struct kit *kit) {
     }
     kit_ok(&life, opened);
     struct mn_point meta = random_point(&life, 1, 1);
-    int status = delta(&life, random_point(&life, 1, 1), random_point(&life, 2, 1), &out);
+    int status = delta(&life, meta, &out);
     if (status == MN_OK) {
         status = update(&life, &meta, out);
     }

@@ -63,20 +63,25 @@ static void narrow(int n, const double *x, mn_real *out) {
     }
 }
 
-/* One segment each of w and a. */
+/* The weights are those of a body and of a head, the last layer; the logits are one segment. */
 static int model_segment(struct mn_cx *cx, const struct mn_model *model, int architecture,
                          int32_t index, struct mn_segment *out) {
     const struct toy *toy = toy_of(cx);
-    const int64_t n = architecture ? toy->dims.n_a : TOY_W;
+    const int n = architecture ? toy->dims.n_a_segments : toy->dims.n_w_segments;
     check_size("mn_segment", out->size, sizeof *out);
-    if (index != 0 || n == 0) {
+    if (index < 0 || index >= n) {
         return mn_fail(cx, MN_INTERNAL, "the model has no segment %d", (int)index);
     }
-    *out = (struct mn_segment){.size = sizeof *out,
-                               .n_dims = 1,
-                               .name = architecture ? "alpha" : "weight",
-                               .count = n,
-                               .dims = {n}};
+    *out = (struct mn_segment){.size = sizeof *out, .n_dims = 1};
+    if (architecture) {
+        out->name = "alpha";
+        out->count = toy->dims.n_a;
+    } else {
+        out->name = index == 0 ? "body.weight" : "head.weight";
+        out->offset = index == 0 ? 0 : TOY_BODY;
+        out->count = index == 0 ? TOY_BODY : TOY_W - TOY_BODY;
+    }
+    out->dims[0] = out->count;
     return MN_OK;
 }
 
@@ -111,8 +116,12 @@ static int model_pass(struct mn_cx *cx, const struct mn_model *model, const stru
     double w[TOY_W], a[TOY_A], dw[TOY_W], da[TOY_A];
     const int with_a = toy->dims.n_a > 0;
     check_pass(toy, batch, pass, out);
-    toy->passes[toy->n_passes] =
-        (struct toy_pass){pass->flags, pass->progress, (double)batch->images[0], pass->step};
+    struct toy_pass *record = &toy->passes[toy->n_passes];
+    *record = (struct toy_pass){.flags = pass->flags,
+                                .progress = pass->progress,
+                                .image = (double)batch->images[0],
+                                .step = pass->step};
+    widen(TOY_W, at->w, record->w);
     if (toy->n_passes++ == toy->fail_pass) {
         return mn_fail(cx, MN_NUMERIC, "the loss is nan");
     }
@@ -193,6 +202,11 @@ static int step_done(struct mn_cx *cx, int64_t step, double loss, double accurac
     return mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped by the user") : MN_OK;
 }
 
+static int step_rates(struct mn_cx *cx, int64_t step, struct mn_point *out) {
+    *out = toy_of(cx)->rates;
+    return MN_OK;
+}
+
 static struct mn_set set_new(struct mock *mock, int32_t n, double image) {
     mn_real *images = mock_buffer(mock, (size_t)n * sizeof *images, 0);
     int32_t *labels = mock_buffer(mock, (size_t)n * sizeof *labels, 0);
@@ -213,7 +227,7 @@ void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
                                  .max_batch = 64,
                                  .n_w = TOY_W,
                                  .n_a = n_a,
-                                 .n_w_segments = 1,
+                                 .n_w_segments = 2,
                                  .n_a_segments = n_a > 0};
     toy->prescribed = toy->one_image = toy->fail_pass = toy->fail_done = -1;
     toy->task = (struct mn_task){.size = sizeof toy->task,
@@ -228,6 +242,7 @@ void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
     mock->host.task_steps = task_steps;
     mock->host.task_batch = task_batch;
     mock->host.step_done = step_done;
+    mock->host.step_rates = step_rates;
 }
 
 void toy_forget_calls(struct toy *toy) {

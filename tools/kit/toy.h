@@ -8,7 +8,7 @@
 
 #include "mock.h"
 
-enum { TOY_W = 5, TOY_A = 3, TOY_CALLS = 1024, TOY_SUPPORT = 7 };
+enum { TOY_W = 5, TOY_BODY = 3, TOY_A = 3, TOY_CALLS = 1024, TOY_SUPPORT = 7 };
 
 struct toy {
     struct mock *mock;
@@ -22,6 +22,7 @@ struct toy {
         uint32_t flags;
         double progress, image;
         int64_t step;
+        double w[TOY_W]; /* where */
     } passes[TOY_CALLS];
     struct toy_batch {
         int64_t step;
@@ -34,6 +35,7 @@ struct toy {
         int passes, batches; /* so far */
     } dones[TOY_CALLS];
     int n_passes, n_batches, n_dones;
+    struct mn_point rates; /* what mn_step_rates gives */
 };
 
 /* Put the model into the table of the mock; n_a = TOY_A, or 0 for a model without architecture. */

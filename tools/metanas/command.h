@@ -18,14 +18,17 @@ struct texts {
 /* Everything a command line can say. Which flags a command takes is in its table. */
 struct arguments {
     const char *operand; /* CONFIG, RUN or topic; NULL = not given */
-    struct texts sets, plugin_dirs, only;
-    const char *out, *state, *init, *shape;
+    struct texts sets, plugin_dirs, query, only;
+    const char *out, *state, *init, *shape, *svg, *support;
+    const char *steps, *episodes, *batch_norm;
     int32_t split; /* enum mn_split */
     int64_t tasks; /* 0 = as configured */
     int64_t meta_epoch;
+    int64_t task;                          /* -1 = not given */
     int64_t seed, rounds, timeout, report; /* check; report -1 = not given */
     double progress;
-    int json, tensors, untimed, learn, meta, training, list, in_process, quiet, verbose, help;
+    int json, tensors, untimed, learn, meta, training, in_process, quiet, verbose, help;
+    int dot, most_frequent, list;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
@@ -52,7 +55,8 @@ struct command {
 };
 
 extern const struct command command_train, command_test, command_resume, command_validate,
-    command_probe, command_list, command_check, command_help;
+    command_genotype, command_report, command_adapt, command_episodes, command_sweep, command_probe,
+    command_list, command_check, command_help;
 
 /* All commands in the order of the help; and the flags that each of them takes. */
 const struct command *const *commands(size_t *n);

@@ -181,6 +181,7 @@ int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct comm
     *out = (struct arguments){.progress = 1,
                               .split = -1,
                               .meta_epoch = -1,
+                              .task = -1,
                               .seed = 1,
                               .rounds = 100,
                               .timeout = 20,
@@ -188,6 +189,9 @@ int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct comm
     int status = texts_room(cx, arena, argc, &out->sets);
     if (status == MN_OK) {
         status = texts_room(cx, arena, argc, &out->plugin_dirs);
+    }
+    if (status == MN_OK) {
+        status = texts_room(cx, arena, argc, &out->query);
     }
     if (status == MN_OK) {
         status = texts_room(cx, arena, argc, &out->only);
