@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugin/registry.h"
 
+#include "base/place.h"
 #include "base/text.h"
 #include "plugin/load.h"
 
@@ -71,22 +72,13 @@ static int add_environment(struct mn__registry *r, struct mn_cx *cx) {
     return status;
 }
 
-/* A program run from its build folder uses the plugins built beside it. */
 static int add_own(struct mn__registry *r, struct mn_cx *cx) {
-    char path[PATH_MAX], probe[PATH_MAX + 16];
-    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n > 0) {
-        path[n] = '\0';
-        for (int up = 0; up < 3 && strrchr(path, '/') != NULL; up++) {
-            *strrchr(path, '/') = '\0';
-            snprintf(probe, sizeof probe, "%s/meson-info", path);
-            if (up > 0 && access(probe, F_OK) == 0) {
-                snprintf(probe, sizeof probe, "%s/plugins", path);
-                return add_folder(r, cx, probe, strlen(probe), "build folder");
-            }
-        }
+    char path[PATH_MAX];
+    const char *from = mn__place_find(MN__PLACE_PLUGINS, path, sizeof path);
+    if (from == NULL) {
+        return mn_fail(cx, MN_CONFIG, "the path of the plugin folder is too long");
     }
-    return add_folder(r, cx, MN__PLUGIN_DIR, strlen(MN__PLUGIN_DIR), "install folder");
+    return add_folder(r, cx, path, strlen(path), from);
 }
 
 int mn__registry_new(struct mn_cx *cx, const char *const *directories, struct mn__registry **out) {
@@ -338,6 +330,21 @@ static int find_static(struct mn__registry *r, const struct search *s, const str
     return 0;
 }
 
+/* The first folder with a file NAME.so, and its path; -1 = none. */
+static int first_with(const struct mn__registry *r, const char *name, char *out, size_t size) {
+    for (int i = 0; i < r->n; i++) {
+        const int n = snprintf(out, size, "%s/%s%s", r->folders[i].path, name, SUFFIX);
+        if (n < (int)size && access(out, F_OK) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int mn__registry_file(const struct mn__registry *r, const char *name, char *out, size_t size) {
+    return first_with(r, name, out, size) >= 0;
+}
+
 int mn__registry_find(struct mn__registry *r, struct mn_cx *cx, int kind, const char *use,
                       const char *place, struct mn__unit *out) {
     struct search s = {.kind = kind, .use = use, .place = place};
@@ -349,18 +356,15 @@ int mn__registry_find(struct mn__registry *r, struct mn_cx *cx, int kind, const 
     if (find_static(r, &s, &found)) {
         return give(r, cx, &s, found->file, found->plugin, out);
     }
-    for (int i = 0; i < r->n; i++) {
-        char path[PATH_MAX];
-        const int n = snprintf(path, sizeof path, "%s/%s%s", r->folders[i].path, s.file, SUFFIX);
-        if (n >= (int)sizeof path || access(path, F_OK) != 0) {
-            continue;
-        }
-        const struct mn_plugin *plugin;
-        status = open_file(r, cx, r->folders[i].path, path, &plugin);
-        return status != MN_OK ? refuse(r, cx, &s, status, mn__cx_message(cx))
-                               : give(r, cx, &s, kept_path(r, path), plugin, out);
+    char path[PATH_MAX];
+    const int i = first_with(r, s.file, path, sizeof path);
+    if (i < 0) {
+        return not_found(r, cx, &s);
     }
-    return not_found(r, cx, &s);
+    const struct mn_plugin *plugin;
+    status = open_file(r, cx, r->folders[i].path, path, &plugin);
+    return status != MN_OK ? refuse(r, cx, &s, status, mn__cx_message(cx))
+                           : give(r, cx, &s, kept_path(r, path), plugin, out);
 }
 
 /* ---- scanning ----------------------------------------------------------------------------- */

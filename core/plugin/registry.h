@@ -33,6 +33,10 @@ int mn__registry_add(struct mn__registry *registry, struct mn_cx *cx,
 int mn__registry_find(struct mn__registry *registry, struct mn_cx *cx, int kind, const char *use,
                       const char *place, struct mn__unit *out);
 
+/* The file that `use: NAME` would open: 1 with its path in `out`, or 0. Nothing is opened. */
+int mn__registry_file(const struct mn__registry *registry, const char *name, char *out,
+                      size_t size);
+
 /* Every plugin file found in the search path, for `metanas list`: calls back in order of directory
  * and name; plugin is NULL and reason given for a rejected file; shadowed = 1 when an earlier
  * directory has the same name. */

@@ -55,7 +55,7 @@ works 'version' --version
 holds 'version names the ABI' grep -q '^plugin ABI  0\.1$' out
 works 'help' help
 cp out overview
-for command in train test resume validate probe list help; do
+for command in train test resume validate probe list new-plugin help; do
     holds "help lists $command" grep -q "^  $command " overview
     "$METANAS" $command --help >own
     holds "$command --help" grep -q "^usage: metanas $command" own

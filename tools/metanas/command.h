@@ -17,7 +17,8 @@ struct texts {
 
 /* Everything a command line can say. Which flags a command takes is in its table. */
 struct arguments {
-    const char *operand; /* CONFIG, RUN or topic; NULL = not given */
+    const char *operand;   /* CONFIG, RUN or topic; NULL = not given */
+    struct texts operands; /* that one, and more where the command takes several */
     struct texts sets, plugin_dirs;
     const char *out, *state, *init, *shape;
     int32_t split; /* enum mn_split */
@@ -41,17 +42,22 @@ struct flag {
 /* A command. `run` returns a status with a message recorded in cx. */
 struct command {
     const char *name;
-    const char *operand; /* NULL = takes none */
-    const char *doc;     /* one line */
-    const char *more;    /* paragraphs for `metanas NAME --help`, or NULL */
+    const char *operand;              /* NULL = takes none */
+    const char *const *more_operands; /* names of those after it, NULL-terminated; or NULL */
+    const char *doc;                  /* one line */
+    const char *more;                 /* paragraphs for `metanas NAME --help`, or NULL */
     const struct flag *flags;
     size_t n_flags;
-    int operand_optional;
+    int operand_optional; /* the last operand may be left out */
     int (*run)(struct mn_cx *cx, const struct arguments *arguments);
 };
 
 extern const struct command command_train, command_test, command_resume, command_validate,
-    command_probe, command_list, command_help;
+    command_probe, command_list, command_new_plugin, command_help;
+
+/* The name of operand i, NULL past the last; and whether it may be left out. */
+const char *operand_name(const struct command *command, int i);
+int operand_is_optional(const struct command *command, int i);
 
 /* All commands in the order of the help; and the flags that each of them takes. */
 const struct command *const *commands(size_t *n);
@@ -75,6 +81,8 @@ int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const c
                     const struct mn__open *more, struct mn__experiment *out);
 /* The value of --shape, "C,H,W". */
 int parse_shape(struct mn_cx *cx, const char *command, const char *text, int shape[3]);
+/* The folders of --plugin-dir, NULL-terminated; NULL = none were given. */
+const char *const *plugin_folders(const struct arguments *arguments);
 int no_memory(struct mn_cx *cx);
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
+#include "base/place.h"
 #include "base/text.h"
 #include "num/kernel.h"
 #include "plugin/describe.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,15 +26,24 @@ static const char exit_codes[] =
     "  75  stopped by a signal after saving; 'metanas resume' goes on\n"
     "  130 stopped at once by a second interrupt\n";
 
+/* "new-plugin KIND NAME [DIR]" */
+static const char *usage_of(const struct command *command, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "%s", command->name);
+    for (int i = 0; operand_name(command, i) != NULL && used < size; i++) {
+        const int optional = operand_is_optional(command, i);
+        used += (size_t)snprintf(out + used, size - used, " %s%s%s", optional ? "[" : "",
+                                 operand_name(command, i), optional ? "]" : "");
+    }
+    return out;
+}
+
 void help_overview(FILE *out) {
     size_t n;
     const struct command *const *all = commands(&n);
     fputs("usage: metanas COMMAND [ARGUMENTS]\n\ncommands:\n", out);
     for (size_t i = 0; i < n; i++) {
         char usage[64];
-        snprintf(usage, sizeof usage, "%s %s", all[i]->name,
-                 all[i]->operand != NULL ? all[i]->operand : "");
-        fprintf(out, "  %-*s %s\n", COLUMN, usage, all[i]->doc);
+        fprintf(out, "  %-*s %s\n", COLUMN, usage_of(all[i], usage, sizeof usage), all[i]->doc);
     }
     fputs("\n'metanas COMMAND --help' explains a command, 'metanas help KIND/UNIT' a plugin's "
           "options,\n'metanas help run', 'task' and 'evaluation' those of the fixed sections; "
@@ -54,10 +65,9 @@ static void print_flags(const struct flag *flags, size_t n, FILE *out) {
 void help_command(const struct command *command, FILE *out) {
     size_t n;
     const struct flag *shared = common_flags(&n);
-    const int optional = command->operand_optional;
-    fprintf(out, "usage: metanas %s%s%s%s [FLAGS]\n\n%s\n", command->name,
-            command->operand != NULL ? optional ? " [" : " " : "",
-            command->operand != NULL ? command->operand : "", optional ? "]" : "", command->doc);
+    char usage[64];
+    fprintf(out, "usage: metanas %s [FLAGS]\n\n%s\n", usage_of(command, usage, sizeof usage),
+            command->doc);
     if (command->more != NULL) {
         fprintf(out, "\n%s", command->more);
     }
@@ -73,7 +83,9 @@ void help_version(struct mn_cx *cx, FILE *out) {
     fprintf(out, "plugin ABI  %d.%d\n", MN_ABI_MAJOR, MN_ABI_MINOR);
     fprintf(out, "kernels     %s\n", kernels != NULL ? kernels->name : "none");
     fprintf(out, "BLAS        %s\n", mn__gemm_version());
-    fprintf(out, "plugins     %s\n", MN__PLUGIN_DIR);
+    char path[PATH_MAX];
+    const char *from = mn__place_find(MN__PLACE_PLUGINS, path, sizeof path);
+    fprintf(out, "plugins     %s\n", from != NULL ? path : MN__PLUGIN_DIR);
 }
 
 /* ---- help TOPIC ---------------------------------------------------------------------------- */
@@ -145,8 +157,7 @@ static int unknown_topic(struct mn_cx *cx, const char *topic) {
 static int help_plugin(struct mn_cx *cx, const struct arguments *arguments, int kind,
                        const char *use) {
     struct mn__registry *registry = NULL;
-    int status = mn__registry_new(
-        cx, arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL, &registry);
+    int status = mn__registry_new(cx, plugin_folders(arguments), &registry);
     if (status == MN_OK) {
         status = use != NULL ? help_unit(cx, registry, kind, use) : help_kind(cx, registry, kind);
     }

@@ -40,8 +40,7 @@ static void print_plugin(void *data, const char *file, const struct mn_plugin *p
 static int run_list(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__registry *registry = NULL;
     struct listing listing = {.verbose = arguments->verbose};
-    int status = mn__registry_new(
-        cx, arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL, &registry);
+    int status = mn__registry_new(cx, plugin_folders(arguments), &registry);
     if (status == MN_OK) {
         status = mn__registry_scan(registry, cx, print_plugin, &listing);
     }

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 static const struct command *const all[] = {
-    &command_train, &command_test, &command_resume, &command_validate,
-    &command_probe, &command_list, &command_help,
+    &command_train, &command_test, &command_resume,     &command_validate,
+    &command_probe, &command_list, &command_new_plugin, &command_help,
 };
 
 const struct command *const *commands(size_t *n) {
