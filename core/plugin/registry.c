@@ -369,40 +369,66 @@ int mn__registry_find(struct mn__registry *r, struct mn_cx *cx, int kind, const 
 
 /* ---- scanning ----------------------------------------------------------------------------- */
 
-static int is_shadowed(const struct mn__registry *r, int folder, const char *name) {
-    char path[PATH_MAX];
-    for (int i = 0; i < folder; i++) {
-        if (snprintf(path, sizeof path, "%s/%s", r->folders[i].path, name) < (int)sizeof path &&
-            access(path, F_OK) == 0) {
-            return 1;
-        }
+const char *mn__registry_folder(const struct mn__registry *r, int i, const char **from) {
+    if (i >= r->n) {
+        return NULL;
     }
-    return 0;
+    *from = r->folders[i].from;
+    return r->folders[i].path;
+}
+
+static int came_before(const struct mn__registry *r, int folder) {
+    int i = 0;
+    while (strcmp(r->folders[i].path, r->folders[folder].path) != 0) {
+        i++;
+    }
+    return i < folder;
+}
+
+static void scan_file(struct mn__registry *r, struct mn_cx *cx, int folder, const char *file,
+                      mn__registry_seen seen, void *data) {
+    char name[PATH_MAX], path[PATH_MAX], first[PATH_MAX];
+    const struct mn_plugin *plugin = NULL;
+    const char *at = r->folders[folder].path;
+    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(SUFFIX)), file);
+    if (snprintf(path, sizeof path, "%s/%s", at, file) >= (int)sizeof path) {
+        return; /* `use` could not open it either */
+    }
+    if (first_with(r, name, first, sizeof first) < folder && strcmp(first, path) != 0) {
+        seen(data, path, NULL, NULL, first);
+        return;
+    }
+    const int status = open_file(r, cx, at, path, &plugin);
+    seen(data, path, status == MN_OK ? plugin : NULL, status == MN_OK ? NULL : mn__cx_message(cx),
+         NULL);
+    mn__cx_clear(cx);
+}
+
+static void scan_folder(struct mn__registry *r, struct mn_cx *cx, int folder,
+                        mn__registry_seen seen, void *data) {
+    struct dirent **entries;
+    const char *path = r->folders[folder].path;
+    const int n = scandir(path, &entries, is_plugin_file, alphasort);
+    if (n < 0) {
+        if (errno != ENOENT) {
+            mn_fail(cx, MN_IO, "%s: %s", path, strerror(errno));
+            seen(data, path, NULL, mn__cx_message(cx), NULL);
+            mn__cx_clear(cx);
+        }
+        return;
+    }
+    for (int e = 0; e < n; e++) {
+        scan_file(r, cx, folder, entries[e]->d_name, seen, data);
+        free(entries[e]);
+    }
+    free(entries);
 }
 
 int mn__registry_scan(struct mn__registry *r, struct mn_cx *cx, mn__registry_seen seen,
                       void *data) {
     for (int i = 0; i < r->n; i++) {
-        struct dirent **entries;
-        const int n = scandir(r->folders[i].path, &entries, is_plugin_file, alphasort);
-        if (n < 0 && errno != ENOENT) {
-            mn_fail(cx, MN_IO, "%s: %s", r->folders[i].path, strerror(errno));
-            seen(data, r->folders[i].path, NULL, mn__cx_message(cx), 0);
-            mn__cx_clear(cx);
-        }
-        for (int e = 0; e < n; e++) {
-            char path[PATH_MAX];
-            const struct mn_plugin *plugin = NULL;
-            snprintf(path, sizeof path, "%s/%s", r->folders[i].path, entries[e]->d_name);
-            const int status = open_file(r, cx, r->folders[i].path, path, &plugin);
-            seen(data, path, status == MN_OK ? plugin : NULL,
-                 status == MN_OK ? NULL : mn__cx_message(cx),
-                 is_shadowed(r, i, entries[e]->d_name));
-            mn__cx_clear(cx);
-            free(entries[e]);
-        }
-        if (n >= 0) {
-            free(entries);
+        if (!came_before(r, i)) {
+            scan_folder(r, cx, i, seen, data);
         }
     }
     return MN_OK;

@@ -105,9 +105,9 @@ struct wanted {
 };
 
 static void print_unit_line(void *data, const char *file, const struct mn_plugin *plugin,
-                            const char *reason, int shadowed) {
+                            const char *reason, const char *first) {
     struct wanted *wanted = data;
-    for (uint32_t i = 0; plugin != NULL && !shadowed && i < plugin->n_units; i++) {
+    for (uint32_t i = 0; plugin != NULL && i < plugin->n_units; i++) {
         const struct mn_unit *unit =
             (const void *)((const char *)plugin->units + (size_t)i * plugin->unit_stride);
         if (unit->kind == wanted->kind) {
