@@ -26,6 +26,7 @@ struct arguments {
     int64_t meta_epoch;
     double progress;
     int json, tensors, learn, meta, training, quiet, verbose, help;
+    int markdown, man;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
@@ -75,6 +76,15 @@ int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct comm
 void help_overview(FILE *out);
 void help_command(const struct command *command, FILE *out);
 void help_version(struct mn_cx *cx, FILE *out);
+/* "new-plugin KIND NAME [DIR]" and "-q, --quiet" into out. */
+const char *help_usage(const struct command *command, char *out, size_t size);
+const char *help_flag(const struct flag *flag, char *out, size_t size);
+
+struct exit_code {
+    int code;
+    const char *doc;
+};
+const struct exit_code *help_exit_codes(size_t *n);
 
 /* common.c: open a configuration as the command line says. `more` may preset flags and shape. */
 int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const char *config,
