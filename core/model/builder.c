@@ -164,13 +164,16 @@ static int edges_new(struct mn_builder *b, struct mn__layer *layer, int n) {
     return MN_OK;
 }
 
-static int paths_new(struct mn_builder *b, struct mn__edge *edge, int n) {
+/* n candidates and `passed` paths after them. */
+static int paths_new(struct mn_builder *b, struct mn__edge *edge, int n_ops, int passed) {
+    const int n = n_ops + passed;
     edge->paths = mn__arena_array(&b->model->arena, (size_t)n, sizeof *edge->paths);
     if (edge->paths == NULL) {
         return mn__builder_no_memory(b);
     }
     memset(edge->paths, 0, (size_t)n * sizeof *edge->paths);
     edge->n_paths = n;
+    edge->n_ops = n_ops;
     edge->mixture = -1;
     return MN_OK;
 }
@@ -222,13 +225,14 @@ static int single(struct mn_builder *b, const char *name, struct mn__path proto,
         status = edges_new(b, layer, 1);
     }
     if (status == MN_OK) {
-        status = paths_new(b, &layer->edges[0], 1);
+        status = paths_new(b, &layer->edges[0], 1, 0);
     }
     if (status != MN_OK) {
         return status;
     }
     struct mn__path *path = &layer->edges[0].paths[0];
     *path = proto;
+    path->out_step = 1;
     path->index = b->model->n_paths++;
     status = bind_source(b, path, stride);
     if (status != MN_OK) {
@@ -329,6 +333,9 @@ static int build_reduce(struct mn_builder *b, const char *name, int32_t from, in
     return guard(b, single(b, name, path, 2, flags & MN_BUILD_AFFINE, state));
 }
 
+static const struct mn__linear pool_2x2 = {
+    .kind = MN__LINEAR_MAX_POOL, .kh = 2, .kw = 2, .dilation = 1, .sh = 2, .sw = 2};
+
 static int build_max_pool(struct mn_builder *b, const char *name, int32_t from, int32_t window,
                           int32_t stride, int32_t *state) {
     int status = check_layer(b, name, 1);
@@ -353,10 +360,7 @@ static int build_max_pool(struct mn_builder *b, const char *name, int32_t from, 
     }
     struct mn__path path = {
         .name = "max_pool", .source = from, .channels = s.channels, .n_stages = 1};
-    path.stage[0] = (struct mn__stage){
-        .n_linear = 1,
-        .linear = {
-            {.kind = MN__LINEAR_MAX_POOL, .kh = 2, .kw = 2, .dilation = 1, .sh = 2, .sw = 2}}};
+    path.stage[0] = (struct mn__stage){.n_linear = 1, .linear = {pool_2x2}};
     status = single(b, name, path, 2, 0, state);
     if (status == MN_OK && (g.h % 2 != 0 || g.w % 2 != 0)) {
         /* The window needs whole pairs: the phases have a row or column more than the output. */
@@ -379,13 +383,8 @@ static int build_max_pool(struct mn_builder *b, const char *name, int32_t from, 
     return guard(b, status);
 }
 
-static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struct mn__layer *layer,
-                    int e) {
-    struct mn_edge_spec edge;
-    const char *at = (const char *)spec->edges + (size_t)e * spec->edge_stride;
-    copy_spec(&edge, sizeof edge, at, ((const struct mn_edge_spec *)(const void *)at)->size);
-    char prefix[160];
-    snprintf(prefix, sizeof prefix, "%s.edges.%d", spec->name, e);
+static int check_edge(struct mn_builder *b, const struct mn_node_spec *spec, const char *prefix,
+                      struct mn_edge_spec edge) {
     int status = check_state(b, prefix, edge.from);
     if (status == MN_OK && (edge.n_ops < 1 || edge.n_ops > 64)) {
         status = mn_fail(b->cx, MN_CONFIG, "%s: %d candidates; 1 to 64 are possible", prefix,
@@ -399,14 +398,62 @@ static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struc
         status = mn_fail(b->cx, MN_CONFIG, "%s: the input has %d channels, the node %d", prefix,
                          b->model->states[edge.from].channels, spec->channels);
     }
-    if (status == MN_OK) {
-        status = paths_new(b, &layer->edges[e], edge.n_ops);
-    }
-    for (int o = 0; status == MN_OK && o < edge.n_ops; o++) {
-        status = op_path(b, &layer->edges[e].paths[o], prefix, edge.ops[o], edge.from, edge.stride,
-                         spec->channels, spec->flags);
+    return status;
+}
+
+/* The channels that pass the candidates by: group g of `partial`, as they are or pooled. */
+static int passed_path(struct mn_builder *b, struct mn__path *path, struct mn_edge_spec edge,
+                       int channels, int g) {
+    *path = (struct mn__path){.name = "passed",
+                              .passed = 1,
+                              .source = edge.from,
+                              .channels = channels,
+                              .first = g * channels,
+                              .out_first = g,
+                              .identity = edge.stride == 1,
+                              .n_stages = edge.stride == 1 ? 0 : 1,
+                              .index = b->model->n_paths++};
+    const int status = bind_source(b, path, edge.stride);
+    if (status == MN_OK && edge.stride == 2) {
+        path->stage[0] =
+            (struct mn__stage){.n_linear = 1, .linear = {pool_2x2}, .gamma = -1, .bias = -1};
+        bind_channels(b->model, path, channels);
     }
     return status;
+}
+
+static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struct mn__layer *layer,
+                    int e) {
+    struct mn_edge_spec edge;
+    const char *at = (const char *)spec->edges + (size_t)e * spec->edge_stride;
+    copy_spec(&edge, sizeof edge, at, ((const struct mn_edge_spec *)(const void *)at)->size);
+    char prefix[160];
+    snprintf(prefix, sizeof prefix, "%s.edges.%d", spec->name, e);
+    const int groups = spec->partial, channels = spec->channels / groups;
+    int status = check_edge(b, spec, prefix, edge);
+    if (status == MN_OK) {
+        status = paths_new(b, &layer->edges[e], edge.n_ops, groups - 1);
+    }
+    struct mn__path *paths = layer->edges[e].paths;
+    for (int o = 0; status == MN_OK && o < edge.n_ops; o++) {
+        status = op_path(b, &paths[o], prefix, edge.ops[o], edge.from, edge.stride, channels,
+                         spec->flags);
+    }
+    for (int g = 1; status == MN_OK && g < groups; g++) {
+        status = passed_path(b, &paths[edge.n_ops + g - 1], edge, channels, g);
+    }
+    for (int p = 0; status == MN_OK && p < layer->edges[e].n_paths; p++) {
+        paths[p].out_step = groups;
+    }
+    return status;
+}
+
+static int check_partial(struct mn_builder *b, const struct mn_node_spec *spec) {
+    if (spec->partial < 1 || spec->channels % spec->partial != 0) {
+        return mn_fail(b->cx, MN_CONFIG, "node %s: 1/%d of %d channels is not a whole number",
+                       spec->name, spec->partial, spec->channels);
+    }
+    return MN_OK;
 }
 
 static int check_grids(struct mn_builder *b, const struct mn__layer *layer) {
@@ -429,11 +476,16 @@ static int build_node(struct mn_builder *b, const struct mn_node_spec *given, in
         status = mn_fail(b->cx, MN_CONFIG, "node %s has %d edges; 1 to 64 are possible", spec.name,
                          spec.n_edges);
     }
+    spec.partial = spec.partial == 0 ? 1 : spec.partial;
+    if (status == MN_OK) {
+        status = check_partial(b, &spec);
+    }
     struct mn__layer *layer = NULL;
     if (status == MN_OK) {
         status = mn__layer_add(b, spec.name, &layer);
     }
     if (status == MN_OK) {
+        layer->partial = spec.partial > 1;
         status = edges_new(b, layer, spec.n_edges);
     }
     for (int e = 0; status == MN_OK && e < spec.n_edges; e++) {

@@ -66,11 +66,14 @@ struct mn__path {
     const struct mn__op *op; /* NULL: convolution, reduce or max pool of its own layer */
     const char *name;
     int identity, none;
+    int passed;  /* channels that pass the candidates by (mn_node_spec.partial) */
     int source;  /* state */
     int relu;    /* reads ReLU of the source */
     int strided; /* reads the phases of the source */
     int grid;    /* of the output */
     int channels;
+    int first;               /* channel of the source where it begins to read */
+    int out_first, out_step; /* its channel c is channel out_first + c out_step of the node */
     int n_stages;
     struct mn__stage stage[2];
     int index;   /* in the model: keys drop path */
@@ -80,6 +83,7 @@ struct mn__path {
 
 struct mn__edge {
     int n_paths;
+    int n_ops; /* candidates; paths after them pass channels by, with weight 1 */
     struct mn__path *paths;
     int mixture; /* op mixture, -1 = weights 1 */
 };
@@ -92,6 +96,7 @@ struct mn__layer {
     int state; /* output */
     int n_edges;
     struct mn__edge *edges;
+    int partial; /* paths write different channels */
     int mixture; /* input mixture, -1 = weights 1 */
     int n_parts; /* concat */
     int *parts;
@@ -184,6 +189,8 @@ struct mn__workspace {
     int32_t *n_kept;    /* [n_mixtures] */
     double *item;       /* [n_items] item weights */
     double *d_item;     /* [n_items] */
+    uint8_t *measured;  /* [n_choices] computed at weight 0, kept choices compacted */
+    uint8_t *computed;  /* [n_items] weight not 0, or measured */
     mn_real *norm;      /* [n_stats] mean and variance used by this pass */
     mn_real *drop;      /* [n_paths][max_batch] factors, when drop path is on */
     struct mn__arena arena;
@@ -207,6 +214,8 @@ int mn__mix_forward(struct mn__workspace *ws, struct mn_cx *cx, const mn_real *a
                     const struct mn_pass *pass, double *skip_share);
 int mn__mix_backward(struct mn__workspace *ws, struct mn_cx *cx, const struct mn_pass *pass,
                      mn_real *d_a);
+/* Whether a candidate is computed: path p of edge e of a layer. */
+int mn__mix_computed(const struct mn__workspace *ws, const struct mn__layer *layer, int e, int p);
 
 /* One pass, while it runs. */
 struct mn__run {
@@ -219,13 +228,14 @@ struct mn__run {
     int n; /* images */
     int dropping;
 };
-/* path_forward.c: add weight * path(source) to y (a block-able tensor of the path's grid). */
+/* path_forward.c: add weight * path(source) to y (a block-able tensor of the path's grid). At
+ * weight 0 the path is computed, as its backward needs it, and y is left alone. */
 void mn__path_forward(struct mn__run *run, const struct mn__path *path, double weight, mn_real *y,
                       int accumulate);
-/* path_backward.c: given g = dL/dy, add to the source's gradient and to d_w; returns
- * <g, path(source)>, the gradient of the path's weight. */
+/* path_backward.c: given dy = dL/dy, add to the source's gradient and to d_w (nothing at weight 0);
+ * returns <dy, path(source)>, the gradient of the path's weight. */
 double mn__path_backward(struct mn__run *run, const struct mn__path *path, double weight,
-                         const mn_real *g);
+                         const mn_real *dy);
 /* source.c: pointers into a state, its ReLU or phases, prepared on first use. */
 struct mn__source {
     mn_real *x, *dx; /* dx NULL for the images */

@@ -97,7 +97,7 @@ static int op_mixtures_add(struct mn_builder *b, const struct mn_node_spec *spec
                            const struct mn__layer *layer) {
     struct mn_model *m = b->model;
     const struct mn__instance *mixer = m->op_mixer;
-    const int n_ops = layer->edges[0].n_paths;
+    const int n_ops = layer->edges[0].n_ops;
     const int64_t choices = mixer->table.mixer.n_choices(mixer->self, n_ops);
     const int64_t logits = mixer->table.mixer.n_logits(mixer->self, n_ops);
     int status = check_choices(b, mixer, n_ops, choices, logits);
@@ -167,7 +167,7 @@ static int check_same(struct mn_builder *b, const struct mn_node_spec *spec,
     }
     for (int e = 0; e < spec->n_edges; e++) {
         const struct mn__mixture *x = &m->mixtures[mixture_named(m, spec->group, 0, e)];
-        int same = x->n_items == layer->edges[e].n_paths;
+        int same = x->n_items == layer->edges[e].n_ops;
         for (int o = 0; same && o < x->n_items; o++) {
             same = strcmp(x->ops[o], layer->edges[e].paths[o].name) == 0;
         }
@@ -183,11 +183,11 @@ static int check_same(struct mn_builder *b, const struct mn_node_spec *spec,
 int mn__group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct mn__layer *layer) {
     struct mn_model *m = b->model;
     for (int e = 1; e < layer->n_edges; e++) {
-        if (layer->edges[e].n_paths != layer->edges[0].n_paths) {
+        if (layer->edges[e].n_ops != layer->edges[0].n_ops) {
             return mn_fail(b->cx, MN_UNSUPPORTED,
                            "node %s: edge %d has %d candidates, edge 0 has %d; the edges of a "
                            "searched node must offer equally many",
-                           spec->name, e, layer->edges[e].n_paths, layer->edges[0].n_paths);
+                           spec->name, e, layer->edges[e].n_ops, layer->edges[0].n_ops);
         }
     }
     int input = mixture_named(m, spec->group, 1, -1);

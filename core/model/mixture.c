@@ -37,7 +37,8 @@ static struct mn_rng mixture_rng(const struct mn_cx *cx, int64_t step, int i) {
 static struct mn_when when_of(const struct mn_pass *pass) {
     return (struct mn_when){.size = sizeof(struct mn_when),
                             .training = (pass->flags & MN_PASS_TRAINING) != 0,
-                            .progress = pass->progress};
+                            .progress = pass->progress,
+                            .gradient = (pass->flags & MN_PASS_GRAD_A) != 0};
 }
 
 static int check_weights(struct mn_cx *cx, const struct mn__instance *mixer,
@@ -88,18 +89,43 @@ static void skip(struct mn__workspace *ws, int i, double threshold) {
     mixed[kept[top]] = weights[top];
 }
 
+/* Ask which choices of weight 0 the gradient needs. */
+static void measure(struct mn__workspace *ws, int i, const struct mn_pass *pass) {
+    const struct mn__instance *mixer = mixer_of(ws->model, i);
+    const struct mn__mixture *x = &ws->model->mixtures[i];
+    const struct mn_mixer *table = &mixer->table.mixer;
+    uint8_t *measured = ws->measured + x->choice0;
+    memset(measured, 0, (size_t)x->n_choices);
+    if (table->measure != NULL && x->logit0 >= 0 && (pass->flags & MN_PASS_GRAD_A) != 0) {
+        table->measure(mixer->self, ws->n_kept[i], ws->weights + x->choice0,
+                       ws->saved + ws->model->saved0[i], measured);
+    }
+}
+
 static void items_from_choices(struct mn__workspace *ws, int i) {
     const struct mn_model *m = ws->model;
     const struct mn__mixture *x = &m->mixtures[i];
     double *item = ws->item + m->item0[i];
+    uint8_t *computed = ws->computed + m->item0[i];
     for (int k = 0; k < x->n_items; k++) {
         item[k] = 0;
-        for (int64_t c = 0; c < x->n_choices; c++) {
-            if (m->holds[i][c * x->n_items + k]) {
+        computed[k] = 0;
+        for (int j = 0; j < ws->n_kept[i]; j++) {
+            const int32_t c = ws->kept[x->choice0 + j];
+            if (m->holds[i][(int64_t)c * x->n_items + k]) {
                 item[k] += (double)ws->mixed[x->choice0 + c];
+                computed[k] |= ws->measured[x->choice0 + j] != 0;
             }
         }
+        computed[k] |= item[k] != 0;
     }
+}
+
+int mn__mix_computed(const struct mn__workspace *ws, const struct mn__layer *layer, int e, int p) {
+    const int64_t *item0 = ws->model->item0;
+    const struct mn__edge *edge = &layer->edges[e];
+    return (layer->mixture < 0 || ws->computed[item0[layer->mixture] + e]) &&
+           (edge->mixture < 0 || p >= edge->n_ops || ws->computed[item0[edge->mixture] + p]);
 }
 
 static int input_mixture_of(const struct mn_model *m, int op_mixture) {
@@ -111,7 +137,7 @@ static int input_mixture_of(const struct mn_model *m, int op_mixture) {
     return -1;
 }
 
-/* Share of candidate operations whose weight in the network is zero. */
+/* Share of candidate operations that are not computed. */
 static double skipped_share(const struct mn__workspace *ws) {
     const struct mn_model *m = ws->model;
     int64_t all = 0, skipped = 0;
@@ -120,9 +146,9 @@ static double skipped_share(const struct mn__workspace *ws) {
         if (x->is_input) {
             continue;
         }
-        const double edge = ws->item[m->item0[input_mixture_of(m, i)] + x->edge];
+        const int edge = ws->computed[m->item0[input_mixture_of(m, i)] + x->edge];
         for (int k = 0; k < x->n_items; k++) {
-            skipped += edge == 0 || ws->item[m->item0[i] + k] == 0;
+            skipped += !edge || !ws->computed[m->item0[i] + k];
         }
         all += x->n_items;
     }
@@ -140,13 +166,14 @@ int mn__mix_forward(struct mn__workspace *ws, struct mn_cx *cx, const mn_real *a
         }
         const struct mn_mixer *table = &mixer->table.mixer;
         skip(ws, i, table->threshold != NULL ? table->threshold(mixer->self, cx) : 0);
+        measure(ws, i, pass);
         items_from_choices(ws, i);
     }
     *skip_share = skipped_share(ws);
     return MN_OK;
 }
 
-/* dL/dweight of each kept choice that was not skipped: the sum over the items it holds. */
+/* dL/dweight of each kept choice that was computed: the sum over the items it holds. */
 static void d_choices(struct mn__workspace *ws, int i) {
     const struct mn_model *m = ws->model;
     const struct mn__mixture *x = &m->mixtures[i];
@@ -157,7 +184,7 @@ static void d_choices(struct mn__workspace *ws, int i) {
         for (int k = 0; k < x->n_items; k++) {
             sum += m->holds[i][(int64_t)c * x->n_items + k] ? ws->d_item[m->item0[i] + k] : 0;
         }
-        d[j] = ws->mixed[x->choice0 + c] != 0 ? (mn_real)sum : 0;
+        d[j] = ws->mixed[x->choice0 + c] != 0 || ws->measured[x->choice0 + j] ? (mn_real)sum : 0;
     }
 }
 

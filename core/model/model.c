@@ -38,28 +38,42 @@ void mn__model_install(struct mn_host *host) {
 
 /* ---- the model ---------------------------------------------------------------------------- */
 
-int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
-                  const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
-                  int ways, int channels, int height, int width, int max_batch,
-                  const struct mn__kernels *kernels, struct mn_model **out) {
+int mn__model_outline(struct mn_cx *cx, const struct mn__instance *search_space,
+                      const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
+                      const struct mn_dims *dims, struct mn_model **out) {
     struct mn_model *m = calloc(1, sizeof *m);
     if (m == NULL) {
         return mn_fail(cx, MN_NOMEM, "no memory to build the network");
     }
-    m->kernels = kernels;
     m->op_mixer = op_mixer;
     m->input_mixer = input_mixer;
     m->pad = 1;
     m->dims = (struct mn_dims){.size = sizeof m->dims,
-                               .ways = ways,
-                               .channels = channels,
-                               .height = height,
-                               .width = width,
-                               .max_batch = max_batch};
-    int status = mn__graph_build(m, cx, search_space);
-    if (status == MN_OK) {
-        status = mn__graph_plan(m, cx);
+                               .ways = dims->ways,
+                               .channels = dims->channels,
+                               .height = dims->height,
+                               .width = dims->width,
+                               .max_batch = dims->max_batch};
+    const int status = mn__graph_build(m, cx, search_space);
+    if (status != MN_OK) {
+        mn__model_free(m);
+        return status;
     }
+    *out = m;
+    return MN_OK;
+}
+
+int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
+                  const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
+                  const struct mn_dims *dims, const struct mn__kernels *kernels,
+                  struct mn_model **out) {
+    struct mn_model *m = NULL;
+    int status = mn__model_outline(cx, search_space, op_mixer, input_mixer, dims, &m);
+    if (status != MN_OK) {
+        return status;
+    }
+    m->kernels = kernels;
+    status = mn__graph_plan(m, cx);
     if (status != MN_OK) {
         mn__model_free(m);
         return status;
@@ -138,14 +152,16 @@ static int small_arrays(struct mn__workspace *ws) {
     ws->n_kept = mn__arena_array(a, (size_t)m->n_mixtures, sizeof(int32_t));
     ws->item = mn__arena_array(a, (size_t)m->n_items, sizeof(double));
     ws->d_item = mn__arena_array(a, (size_t)m->n_items, sizeof(double));
+    ws->measured = mn__arena_array(a, choices, 1);
+    ws->computed = mn__arena_array(a, (size_t)m->n_items, 1);
     ws->norm = mn__arena_array(a, (size_t)m->dims.n_stats, sizeof(mn_real));
     ws->drop = m->drop_path > 0 ? mn__arena_array(a, (size_t)m->n_paths * (size_t)m->dims.max_batch,
                                                   sizeof(mn_real))
                                 : NULL;
     return ws->ready && ws->pack && ws->pack2 && ws->gather && ws->coef && ws->sums &&
            ws->weights && ws->mixed && ws->d_weights && ws->logits && ws->d_logits && ws->saved &&
-           ws->kept && ws->n_kept && ws->item && ws->d_item && ws->norm &&
-           (ws->drop || m->drop_path <= 0);
+           ws->kept && ws->n_kept && ws->item && ws->d_item && ws->measured && ws->computed &&
+           ws->norm && (ws->drop || m->drop_path <= 0);
 }
 
 int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn__workspace **out) {

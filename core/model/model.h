@@ -12,12 +12,31 @@ struct mn_model;
 struct mn__workspace;
 
 /* Build: call the search space's `build`, lay out w, a, choices and statistics, plan the workspace.
- * The instances must outlive the model. Messages name the option or layer that does not fit. */
+ * `dims` gives ways, image shape and the largest batch; the rest of it is filled in by the search
+ * space. The instances must outlive the model. Messages name the option or layer that does not fit.
+ */
 int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
                   const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
-                  int ways, int channels, int height, int width, int max_batch,
-                  const struct mn__kernels *kernels, struct mn_model **out);
+                  const struct mn_dims *dims, const struct mn__kernels *kernels,
+                  struct mn_model **out);
 void mn__model_free(struct mn_model *model);
+/* The same without a plan of memory: enough to count weights and to prune. */
+int mn__model_outline(struct mn_cx *cx, const struct mn__instance *search_space,
+                      const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
+                      const struct mn_dims *dims, struct mn_model **out);
+
+/* The channel count that a budget of weights leads to. */
+struct mn__fit {
+    int64_t budget; /* 0 = the options name the channel count */
+    int64_t channels;
+    double parameters; /* mn__model_mean_parameters with this channel count */
+};
+
+/* Where the search space was given a budget: give it the channel count whose network is nearest to
+ * it in size, the smaller of equals. Before mn__model_new. MN_CONFIG when no count comes near. */
+int mn__model_fit(struct mn_cx *cx, struct mn__instance *search_space,
+                  const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
+                  const struct mn_dims *dims, struct mn__fit *out);
 
 /* Put the model's and builder's services into the host table. Once, at start. */
 void mn__model_install(struct mn_host *host);
@@ -68,6 +87,11 @@ int mn__model_prune(struct mn_cx *cx, const struct mn_model *model, const struct
 /* Weights of the network that `keep` leaves (NULL = all): candidates and edges that are cut, and
  * what only they used, do not count. */
 int64_t mn__model_parameters(const struct mn_model *model, const uint8_t *keep);
+
+/* Mean weights of a pruned network before anything is known about it: every mixture is decided, as
+ * many items stay as its mixer then keeps, and all of them are equally likely. Exact where nothing
+ * is searched. */
+int mn__model_mean_parameters(struct mn_cx *cx, const struct mn_model *model, double *out);
 
 /* The kept architecture as one line of text, the same for equal architectures:
  * "normal: 0:conv_3x3@0+skip_connect@1 1:... | reduction: ..." ; node:op@input, several operations

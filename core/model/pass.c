@@ -8,8 +8,12 @@ static double item_weight(const struct mn__run *run, int mixture, int item) {
     return mixture < 0 ? 1 : run->ws->item[run->model->item0[mixture] + item];
 }
 
+static double op_weight(const struct mn__run *run, const struct mn__edge *edge, int p) {
+    return p < edge->n_ops ? item_weight(run, edge->mixture, p) : 1;
+}
+
 static double path_weight(const struct mn__run *run, const struct mn__layer *layer, int e, int p) {
-    return item_weight(run, layer->mixture, e) * item_weight(run, layer->edges[e].mixture, p);
+    return item_weight(run, layer->mixture, e) * op_weight(run, &layer->edges[e], p);
 }
 
 static mn_real *tensor(const struct mn__run *run, const struct mn__state *s, size_t offset) {
@@ -26,14 +30,17 @@ static void clear(const struct mn__run *run, const struct mn__grid *g, int chann
 static void node_forward(struct mn__run *run, const struct mn__layer *layer) {
     const struct mn__state *s = &run->model->states[layer->state];
     mn_real *x = tensor(run, s, run->model->acts[s->act].x);
-    int written = 0;
+    int written = layer->partial;
+    if (layer->partial) {
+        clear(run, &run->model->sizes[s->grid].grid, s->channels, x);
+    }
     for (int e = 0; e < layer->n_edges; e++) {
         for (int p = 0; p < layer->edges[e].n_paths; p++) {
             const struct mn__path *path = &layer->edges[e].paths[p];
             const double weight = path_weight(run, layer, e, p);
-            if (weight != 0 && !path->none) {
+            if (mn__mix_computed(run->ws, layer, e, p) && !path->none) {
                 mn__path_forward(run, path, weight, x, written);
-                written = 1;
+                written |= weight != 0;
             }
         }
     }
@@ -48,16 +55,18 @@ static void node_backward(struct mn__run *run, const struct mn__layer *layer) {
     for (int e = 0; e < layer->n_edges; e++) {
         const struct mn__edge *edge = &layer->edges[e];
         for (int p = 0; p < edge->n_paths; p++) {
-            const double weight = path_weight(run, layer, e, p);
-            if (weight == 0) {
+            if (!mn__mix_computed(run->ws, layer, e, p)) {
                 continue;
             }
+            const double weight = path_weight(run, layer, e, p);
             const double d = mn__path_backward(run, &edge->paths[p], weight, g);
             if (layer->mixture >= 0) {
-                const double in = item_weight(run, layer->mixture, e);
-                const double op = item_weight(run, edge->mixture, p);
-                run->ws->d_item[run->model->item0[layer->mixture] + e] += op * d;
-                run->ws->d_item[run->model->item0[edge->mixture] + p] += in * d;
+                run->ws->d_item[run->model->item0[layer->mixture] + e] +=
+                    op_weight(run, edge, p) * d;
+            }
+            if (layer->mixture >= 0 && p < edge->n_ops) {
+                run->ws->d_item[run->model->item0[edge->mixture] + p] +=
+                    item_weight(run, layer->mixture, e) * d;
             }
         }
     }

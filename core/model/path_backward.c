@@ -211,16 +211,16 @@ static struct norm_back norm_room(const struct mn__run *run) {
 }
 
 static void add_sums(struct mn__run *run, const struct mn__path *path,
-                     const struct mn__stage *stage, const mn_real *g, ptrdiff_t at, ptrdiff_t len,
+                     const struct mn__stage *stage, struct mn__view g, ptrdiff_t at, ptrdiff_t len,
                      double *sum_g, double *sum_gx) {
     const struct mn__grid *grid = &run->model->sizes[path->grid].grid;
-    run->k->norm_sums(path->channels, g + at, grid->channel, run->ws->reals + stage->y + at,
+    run->k->norm_sums(path->channels, g.at + at, g.stride, run->ws->reals + stage->y + at,
                       grid->channel, run->ws->norm + stage->stats, len, sum_g, sum_gx);
 }
 
 /* The same where drop path weighs images apart. */
 static void dropped_sums(struct mn__run *run, const struct mn__path *path,
-                         const struct mn__stage *stage, const mn_real *g, struct norm_back *back) {
+                         const struct mn__stage *stage, struct mn__view g, struct norm_back *back) {
     const struct mn__grid *grid = &run->model->sizes[path->grid].grid;
     const int n = path->channels, most = run->model->most_channels;
     double *one_g = run->ws->sums + 2 * most, *one_gx = run->ws->sums + 3 * most;
@@ -238,7 +238,7 @@ static void dropped_sums(struct mn__run *run, const struct mn__path *path,
 
 /* Sums of g and g (y - mean) over the batch; g is a whole tensor. */
 static void norm_sums(struct mn__run *run, const struct mn__path *path,
-                      const struct mn__stage *stage, const mn_real *g, int dropping,
+                      const struct mn__stage *stage, struct mn__view g, int dropping,
                       struct norm_back *back) {
     const struct mn__size *size = &run->model->sizes[path->grid];
     const size_t bytes = (size_t)path->channels * sizeof *back->sum_g;
@@ -325,7 +325,7 @@ static struct flow source_flow(const struct mn__run *run, const struct mn__path 
 /* The second stage down to the gradient of the first one's normalised output, whole batch, into the
  * size's full tensor: the first batch norm needs all of it before any of it can go on. */
 static double second_stage_backward(struct mn__run *run, const struct mn__path *path, double weight,
-                                    const mn_real *g) {
+                                    struct mn__view g) {
     const struct mn__stage *stage = &path->stage[1];
     const struct mn__size *size = &run->model->sizes[path->grid];
     const int dropping = mn__path_drops(run, path), most = run->model->most_channels;
@@ -334,9 +334,12 @@ static double second_stage_backward(struct mn__run *run, const struct mn__path *
     struct mn__block b;
     norm_sums(run, path, stage, g, dropping, &back);
     const double product = norm_settle(run, path, stage, weight, &back);
+    if (weight == 0) {
+        return product;
+    }
     mn__norm_affine(run, path, &path->stage[0], 1, scale, shift);
     for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        const struct mn__view gb = {(mn_real *)g + b.n0 * size->grid.image, size->grid.channel};
+        const struct mn__view gb = {g.at + b.n0 * size->grid.image, g.stride};
         const struct mn__view dy = norm_apply(run, path, stage, &b, gb, dropping, &back);
         const struct mn__view z = mn__temp_view(run, size, 2), dz = mn__temp_view(run, size, 3);
         const struct mn__view to = mn__tensor_view(run, size, size->full, &b);
@@ -350,7 +353,7 @@ static double second_stage_backward(struct mn__run *run, const struct mn__path *
 }
 
 static double first_stage_backward(struct mn__run *run, const struct mn__path *path, double weight,
-                                   const mn_real *g, int dropping,
+                                   struct mn__view g, int dropping,
                                    const struct mn__source *source) {
     const struct mn__stage *stage = &path->stage[0];
     const struct mn__size *size = &run->model->sizes[path->grid];
@@ -358,8 +361,8 @@ static double first_stage_backward(struct mn__run *run, const struct mn__path *p
     struct mn__block b;
     norm_sums(run, path, stage, g, dropping, &back);
     const double product = norm_settle(run, path, stage, weight, &back);
-    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        const struct mn__view gb = {(mn_real *)g + b.n0 * size->grid.image, size->grid.channel};
+    for (int i = 0; weight != 0 && mn__block_at(run, size, i, &b); i++) {
+        const struct mn__view gb = {g.at + b.n0 * size->grid.image, g.stride};
         const struct mn__view dy = norm_apply(run, path, stage, &b, gb, dropping, &back);
         const struct flow flow = source_flow(run, path, source, size, &b);
         maps_backward(run, stage, size, &b, dy, &flow);
@@ -370,15 +373,15 @@ static double first_stage_backward(struct mn__run *run, const struct mn__path *p
 /* ---- paths without batch norm ------------------------------------------------------------- */
 
 static double identity_backward(struct mn__run *run, const struct mn__path *path, double weight,
-                                const mn_real *g, const struct mn__source *source) {
+                                struct mn__view g, const struct mn__source *source) {
     const struct mn__grid *grid = &run->model->sizes[path->grid].grid;
     double product = 0;
     for (int i = 0; i < run->n; i++) {
         const ptrdiff_t at = i * grid->image;
-        product += run->k->dot(path->channels, g + at, grid->channel, source->x + at,
-                               source->channel, grid->span);
-        if (source->dx != NULL) {
-            run->k->axpy(path->channels, (mn_real)weight, g + at, grid->channel, source->dx + at,
+        product += run->k->dot(path->channels, g.at + at, g.stride, source->x + at, source->channel,
+                               grid->span);
+        if (source->dx != NULL && weight != 0) {
+            run->k->axpy(path->channels, (mn_real)weight, g.at + at, g.stride, source->dx + at,
                          source->channel, grid->span, 1);
         }
     }
@@ -386,35 +389,64 @@ static double identity_backward(struct mn__run *run, const struct mn__path *path
 }
 
 /* A max pool of its own, weight 1: nothing asks for the product. */
-static double plain_backward(struct mn__run *run, const struct mn__path *path, const mn_real *g,
+static double plain_backward(struct mn__run *run, const struct mn__path *path, struct mn__view g,
                              const struct mn__source *source) {
     const struct mn__size *size = &run->model->sizes[path->grid];
     struct mn__block b;
     for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        const struct mn__view gb = {(mn_real *)g + b.n0 * size->grid.image, size->grid.channel};
+        const struct mn__view gb = {g.at + b.n0 * size->grid.image, g.stride};
         const struct flow flow = source_flow(run, path, source, size, &b);
         maps_backward(run, &path->stage[0], size, &b, gb, &flow);
     }
     return 0;
 }
 
+/* Channels that pass the candidates of a stride-2 edge by: a max pool with the edge's weight. */
+static double passed_backward(struct mn__run *run, const struct mn__path *path, double weight,
+                              struct mn__view g, const struct mn__source *source) {
+    const struct mn__size *size = &run->model->sizes[path->grid];
+    double product = 0;
+    struct mn__block b;
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        const struct mn__view gb = {g.at + b.n0 * size->grid.image, g.stride};
+        const struct mn__view y = mn__tensor_view(run, size, path->stage[0].y, &b);
+        const struct mn__view dy = mn__temp_view(run, size, 0);
+        const struct flow flow = source_flow(run, path, source, size, &b);
+        product += run->k->dot(path->channels, gb.at, gb.stride, y.at, y.stride, b.len);
+        run->k->axpy(path->channels, (mn_real)weight, gb.at, gb.stride, dy.at, dy.stride, b.len, 0);
+        maps_backward(run, &path->stage[0], size, &b, dy, &flow);
+    }
+    return product;
+}
+
+static double normed_backward(struct mn__run *run, const struct mn__path *path, double weight,
+                              struct mn__view g, const struct mn__source *source) {
+    if (path->n_stages == 1) {
+        return first_stage_backward(run, path, weight, g, mn__path_drops(run, path), source);
+    }
+    const double product = second_stage_backward(run, path, weight, g);
+    if (weight != 0) {
+        const struct mn__size *size = &run->model->sizes[path->grid];
+        const struct mn__view full = {run->ws->reals + size->full, size->grid.channel};
+        first_stage_backward(run, path, 1, full, 0, source);
+    }
+    return product;
+}
+
 double mn__path_backward(struct mn__run *run, const struct mn__path *path, double weight,
-                         const mn_real *g) {
+                         const mn_real *dy) {
     const struct mn__source source = mn__source_of(run, path);
+    const struct mn__block all = {.n = run->n};
+    const struct mn__view g = mn__node_view(&run->model->sizes[path->grid], path, dy, &all);
     if (path->none) {
         return 0;
     }
     if (path->identity) {
         return identity_backward(run, path, weight, g, &source);
     }
-    if (!path->stage[0].has_norm) {
-        return plain_backward(run, path, g, &source);
+    if (path->stage[0].has_norm) {
+        return normed_backward(run, path, weight, g, &source);
     }
-    if (path->n_stages == 1) {
-        return first_stage_backward(run, path, weight, g, mn__path_drops(run, path), &source);
-    }
-    const double product = second_stage_backward(run, path, weight, g);
-    const mn_real *full = run->ws->reals + run->model->sizes[path->grid].full;
-    first_stage_backward(run, path, 1, full, 0, &source);
-    return product;
+    return path->passed ? passed_backward(run, path, weight, g, &source)
+                        : plain_backward(run, path, g, &source);
 }

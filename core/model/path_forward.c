@@ -176,13 +176,16 @@ void mn__path_forward(struct mn__run *run, const struct mn__path *path, double w
         }
         stage_forward(run, path, s, &source, scale, shift);
     }
+    if (weight == 0) {
+        return;
+    }
     const struct mn__stage *last = path->n_stages > 0 ? &path->stage[path->n_stages - 1] : NULL;
     if (last != NULL && last->has_norm) {
         mn__norm_affine(run, path, last, weight, scale, shift);
     }
     struct mn__block b;
     for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        const struct mn__view to = {y + b.n0 * size->grid.image, size->grid.channel};
+        const struct mn__view to = mn__node_view(size, path, y, &b);
         if (last == NULL) {
             add_scaled(run, path, weight, mn__source_view(&source, &b), to, &b, accumulate);
         } else if (!last->has_norm) {

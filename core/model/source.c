@@ -43,6 +43,13 @@ static void prepare_phases(struct mn__run *run, int state, int relu) {
     run->ws->ready[state] |= bit;
 }
 
+/* From channel `first` on. */
+static struct mn__source from_channel(struct mn__source source, int first) {
+    source.x += first * source.channel;
+    source.dx = source.dx == NULL ? NULL : source.dx + first * source.channel;
+    return source;
+}
+
 struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path) {
     const struct mn__state *s = &run->model->states[path->source];
     const struct mn__act *act = &run->model->acts[s->act];
@@ -52,17 +59,19 @@ struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path
     if (path->strided) {
         prepare_phases(run, path->source, path->relu);
         const struct mn__grid *half = &run->model->sizes[s->half].grid;
-        return (struct mn__source){.x = at(run, path->relu ? s->rp : s->xp),
-                                   .dx = at(run, path->relu ? s->drp : s->dxp),
-                                   .channel = half->channel,
-                                   .image = half->image,
-                                   .phase = (ptrdiff_t)mn__grid_reals(half, s->channels)};
+        const struct mn__source source = {.x = at(run, path->relu ? s->rp : s->xp),
+                                          .dx = at(run, path->relu ? s->drp : s->dxp),
+                                          .channel = half->channel,
+                                          .image = half->image,
+                                          .phase = (ptrdiff_t)mn__grid_reals(half, s->channels)};
+        return from_channel(source, path->first);
     }
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
-    return (struct mn__source){.x = part(run, s, path->relu ? act->r : act->x),
-                               .dx = part(run, s, path->relu ? act->dr : act->dx),
-                               .channel = g->channel,
-                               .image = g->image};
+    const struct mn__source source = {.x = part(run, s, path->relu ? act->r : act->x),
+                                      .dx = part(run, s, path->relu ? act->dr : act->dx),
+                                      .channel = g->channel,
+                                      .image = g->image};
+    return from_channel(source, path->first);
 }
 
 void mn__source_fold(struct mn__run *run, int state, int fold_relu) {

@@ -20,6 +20,14 @@ struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size
                              size->grid.channel};
 }
 
+struct mn__view mn__node_view(const struct mn__size *size, const struct mn__path *path,
+                              const mn_real *base, const struct mn__block *block) {
+    const ptrdiff_t channel = size->grid.channel;
+    return (struct mn__view){(mn_real *)base + path->out_first * channel +
+                                 block->n0 * size->grid.image,
+                             path->out_step * channel};
+}
+
 struct mn__view mn__temp_view(const struct mn__run *run, const struct mn__size *size, int i) {
     return (struct mn__view){run->ws->reals + size->temp[i], size->block.channel};
 }

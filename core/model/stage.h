@@ -23,6 +23,9 @@ struct mn__view {
 };
 struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size,
                                 size_t offset, const struct mn__block *block);
+/* The same of a tensor that paths of a node share, as one path sees it. */
+struct mn__view mn__node_view(const struct mn__size *size, const struct mn__path *path,
+                              const mn_real *base, const struct mn__block *block);
 struct mn__view mn__temp_view(const struct mn__run *run, const struct mn__size *size, int i);
 struct mn__view mn__source_view(const struct mn__source *source, const struct mn__block *block);
 

@@ -100,7 +100,7 @@ void mn__episode_install(struct mn_host *host) {
 
 /* ---- sampling ----------------------------------------------------------------------------- */
 
-static void spec_of(const struct mn__experiment *e, int split, struct mn_episode_spec *spec) {
+void mn__episode_spec(const struct mn__experiment *e, int split, struct mn_episode_spec *spec) {
     const struct mn__task_options *t = &e->task;
     const int train = split == MN_TRAIN;
     *spec = (struct mn_episode_spec){
@@ -114,7 +114,7 @@ static void spec_of(const struct mn__experiment *e, int split, struct mn_episode
 int mn__episode_sample(const struct mn__experiment *e, struct mn_cx *cx, struct mn_task *out,
                        int64_t *classes) {
     struct mn_episode_spec spec;
-    spec_of(e, cx->where.split, &spec);
+    mn__episode_spec(e, cx->where.split, &spec);
     const size_t support = (size_t)spec.ways * (size_t)spec.support;
     const size_t query = (size_t)spec.ways * (size_t)spec.query, reals = image_reals(e);
     struct mn_episode episode = {

@@ -9,6 +9,10 @@
 /* Put task_steps, task_batch and step_done into the host table. Once, at start. */
 void mn__episode_install(struct mn_host *host);
 
+/* Classes and images a class of a task of this split. */
+void mn__episode_spec(const struct mn__experiment *experiment, int split,
+                      struct mn_episode_spec *spec);
+
 /* A task and its memory, in cx's scratch: lives until the scratch is released. Sampled from
  * cx->where's split, meta-epoch and task. classes[ways] may be NULL. */
 int mn__episode_sample(const struct mn__experiment *experiment, struct mn_cx *cx,

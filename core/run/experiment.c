@@ -152,6 +152,9 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
 
 /* ---- configuration ------------------------------------------------------------------------ */
 
+/* A search space has no size of its own; this is the paper's network. */
+static const char default_space[] = "search_space={use: darts, channels: 28}";
+
 static int read_config(struct mn__experiment *e, const struct mn__open *open,
                        struct mn__faults *faults) {
     e->config_file = mn__arena_text(&e->arena, open->config);
@@ -162,6 +165,9 @@ static int read_config(struct mn__experiment *e, const struct mn__open *open,
     for (int i = 0; open->sets != NULL && open->sets[i] != NULL; i++) {
         mn__override_apply(&e->arena, e->root, open->sets[i],
                            open->set_arguments != NULL ? open->set_arguments[i] : i + 1, faults);
+    }
+    if (mn__yaml_get(e->root, mn__kind_name(MN_SEARCH_SPACE)) == NULL) {
+        mn__override_apply(&e->arena, e->root, default_space, 0, faults);
     }
     return 1;
 }
@@ -273,6 +279,20 @@ static int64_t plan_batch(const struct mn__experiment *e, int64_t at_least) {
     return e->evaluation.batch_norm == 1 ? most(n, t->ways * t->shots) : n;
 }
 
+static int build_network(struct mn__experiment *e, struct mn_cx *cx) {
+    const struct mn_dims dims = {.size = sizeof dims,
+                                 .ways = (int32_t)e->task.ways,
+                                 .channels = e->data.channels,
+                                 .height = e->data.height,
+                                 .width = e->data.width,
+                                 .max_batch = (int32_t)e->max_batch};
+    const int status =
+        mn__model_fit(cx, &e->search_space, &e->op_mixer, &e->input_mixer, &dims, &e->fit);
+    return status != MN_OK ? status
+                           : mn__model_new(cx, &e->search_space, &e->op_mixer, &e->input_mixer,
+                                           &dims, e->kernels, &e->model);
+}
+
 static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_least) {
     const char *name = kernel_choices[e->run.kernels];
     e->kernels = mn__kernels_find(name);
@@ -289,9 +309,7 @@ static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_le
                          e->max_batch);
     }
     if (status == MN_OK) {
-        status = mn__model_new(cx, &e->search_space, &e->op_mixer, &e->input_mixer,
-                               (int)e->task.ways, e->data.channels, e->data.height, e->data.width,
-                               (int)e->max_batch, e->kernels, &e->model);
+        status = build_network(e, cx);
     }
     if (status != MN_OK) {
         return status;

@@ -50,6 +50,7 @@ struct mn__experiment {
     struct mn_dataset_info data;
     const struct mn__kernels *kernels;
     struct mn_model *model;
+    struct mn__fit fit;             /* how search_space.parameters chose the channel count */
     int64_t n_state;                /* task learner state */
     int moments;                    /* enum mn_moments */
     int64_t max_batch;              /* images of the largest pass */

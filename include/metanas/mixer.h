@@ -7,7 +7,8 @@
  * mixer maps one logit for every choice to one mixture weight for every choice; the host drops the
  * choices at or under the threshold and gives each item the sum of the weights of the choices that
  * hold it (Eq. 7; for operations choice i is {item i}, Eq. 1 and 5). A mixer sees only the choices
- * that a keep mask left, so pruned logits behave as minus infinity. */
+ * that a keep mask left, so pruned logits behave as minus infinity. What has weight 0 in the end is
+ * not computed, unless `measure` asks for it. */
 
 #include "cx.h"
 
@@ -20,6 +21,8 @@ struct mn_when {
     uint32_t size;
     uint32_t training; /* 1 in adaptation steps: noise is on */
     double progress;   /* 0..1 through the task's architecture steps; the annealing follows it */
+    uint32_t gradient; /* 1 where the pass gives the gradient of the logits: backward follows */
+    uint32_t reserved;
 };
 
 struct mn_mixer {
@@ -52,8 +55,8 @@ struct mn_mixer {
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved);
 
-    /* Adds dL/dlogits to d_logits[n], given dL/dweights in d_weights[n]. NULL only where n_logits
-     * is always 0. [worker] */
+    /* Adds dL/dlogits to d_logits[n], given dL/dweights in d_weights[n]: 0 for the choices that
+     * were not computed. NULL only where n_logits is always 0. [worker] */
     int (*backward)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits);
@@ -63,6 +66,13 @@ struct mn_mixer {
      * operation weight on the edge, for choices of one item; else NULL. [worker] */
     int (*select)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
                   const mn_real *strength, uint8_t *keep);
+
+    /* Which choices a pass with the gradient of the logits computes although their weight is 0:
+     * measured[n], zeroes on entry, gets 1 for them. They do not change the output of the network,
+     * but backward learns their dL/dweight. Called after forward, with what it wrote. Optional,
+     * NULL = none. [worker] Source: Cai et al. (ProxylessNAS, ICLR 2019), section 3.2. */
+    void (*measure)(const void *self, int64_t n, const mn_real *weights, const mn_real *saved,
+                    uint8_t *measured);
 };
 
 #ifdef __cplusplus

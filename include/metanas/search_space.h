@@ -49,6 +49,12 @@ struct mn_node_spec {
     uint32_t edge_stride; /* sizeof(struct mn_edge_spec) */
     int32_t channels;
     uint32_t flags; /* MN_BUILD_AFFINE */
+    /* K >= 2, a divisor of channels: partial channels. On every edge the candidates read and give
+     * channels / K channels; the others pass by with the edge's weight (at stride 2 by a 2x2 max
+     * pool). Of the two parts one after the other, channel g * channels / K + i becomes channel
+     * i * K + g. 0 or 1: the candidates have all channels. Source: Xu et al. (PC-DARTS, ICLR 2020),
+     * section 3.2. */
+    int32_t partial;
 };
 
 enum mn_head_kind { MN_HEAD_AVERAGE = 0, MN_HEAD_FLATTEN = 1 };
@@ -61,6 +67,15 @@ struct mn_head_spec {
     int32_t kind; /* enum mn_head_kind */
 };
 
+/* A number of weights that decides the channel count. */
+struct mn_budget {
+    uint32_t size;
+    uint32_t reserved;
+    int64_t weights;           /* wanted; 0 = the options name the channel count */
+    int64_t least, most, step; /* channel counts to choose from: least, least + step, .. to most */
+    const char *key;           /* option that gives the budget, for messages */
+};
+
 struct mn_search_space {
     uint32_t size;
     uint32_t reserved;
@@ -70,6 +85,13 @@ struct mn_search_space {
     /* Describe the network by builder calls; the image shape is in `dims`. [setup] */
     int (*build)(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
                  struct mn_builder *builder);
+
+    /* Optional, with resize: how many weights the network should have that pruning leaves. The host
+     * then builds with several channel counts and takes the one that comes nearest. [setup] */
+    int (*budget)(const void *self, struct mn_cx *cx, struct mn_budget *out);
+    /* Optional, with budget: take this channel count as if the options had given it in place of the
+     * budget, which is 0 from then on. [setup] */
+    void (*resize)(void *self, int64_t channels);
 };
 
 /* Drop each candidate's output (not the identity) for an image with probability rate in training

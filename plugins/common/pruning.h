@@ -2,19 +2,27 @@
 #ifndef PLUGINS_COMMON_PRUNING_H
 #define PLUGINS_COMMON_PRUNING_H
 
-/* Pruning by mixture weight: a choice at or under the threshold is skipped in a pass and cut at the
- * end of a task. Meta-training and evaluation have a threshold each. */
+/* Pruning by mixture weight. With thresholds, a choice at or under the threshold is skipped in a
+ * pass and cut at the end of a task; meta-training and evaluation have a threshold each. */
 
 #include <metanas/plugin.h>
 
-#define PRUNING_OPTIONS(s)                                                                         \
-    MN_REAL_OPEN(s, threshold, 0.01, 0, 1, MN_OPT_OPEN_MAX,                                        \
+/* The first field of an instance with thresholds. */
+struct pruning {
+    double threshold, test_threshold;
+};
+
+#define PRUNING_OPTIONS                                                                            \
+    MN_REAL_OPEN(struct pruning, threshold, 0.01, 0, 1, MN_OPT_OPEN_MAX,                           \
                  "weight at or under which a choice is skipped and cut in meta-training; 0 = "     \
                  "only weights of 0 are cut"),                                                     \
-        MN_REAL_OPEN(s, test_threshold, 0.05, 0, 1, MN_OPT_OPEN_MAX, "the same in evaluation")
+        MN_REAL_OPEN(struct pruning, test_threshold, 0.05, 0, 1, MN_OPT_OPEN_MAX,                  \
+                     "the same in evaluation")
 
-static inline double pruning_threshold(const struct mn_cx *cx, double train, double test) {
-    return cx->where.split == MN_TRAIN ? train : test;
+/* As threshold. */
+static inline double pruning_threshold(const void *self, const struct mn_cx *cx) {
+    const struct pruning *s = self;
+    return cx->where.split == MN_TRAIN ? s->threshold : s->test_threshold;
 }
 
 /* The largest weight, the first of equals. */
@@ -26,15 +34,25 @@ static inline int64_t pruning_largest(int64_t n, const mn_real *weights) {
     return top;
 }
 
-/* All above the threshold stay, and the largest in any case. */
-static inline void pruning_keep_above(int64_t n, const mn_real *weights, double threshold,
-                                      uint8_t *keep) {
+/* As select: all above the threshold stay, and the largest in any case. */
+static inline int pruning_select_above(const void *self, struct mn_cx *cx, int64_t n,
+                                       const mn_real *weights, const mn_real *strength,
+                                       uint8_t *keep) {
+    const double threshold = pruning_threshold(self, cx);
     for (int64_t i = 0; i < n; i++) {
         keep[i] = (double)weights[i] > threshold;
     }
-    if (n > 0) {
-        keep[pruning_largest(n, weights)] = 1;
-    }
+    keep[pruning_largest(n, weights)] = 1;
+    return MN_OK;
+}
+
+/* As select: only the largest stays. */
+static inline int pruning_select_largest(const void *self, struct mn_cx *cx, int64_t n,
+                                         const mn_real *weights, const mn_real *strength,
+                                         uint8_t *keep) {
+    memset(keep, 0, (size_t)n);
+    keep[pruning_largest(n, weights)] = 1;
+    return MN_OK;
 }
 
 #endif

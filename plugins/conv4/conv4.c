@@ -1,14 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* The network of the REPTILE paper: blocks of 3x3 convolution, batch norm, ReLU and 2x2 max pool,
  * then a linear layer. Nothing is searched. */
-#include <metanas/plugin.h>
+#include "../common/budget.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 struct conv4 {
-    int64_t channels, blocks;
+    struct budget size; /* first: BUDGET_OPTIONS */
+    int64_t blocks;
 };
+
+static int check(const void *self, struct mn_cx *cx) {
+    const struct conv4 *s = self;
+    return budget_check(cx, &s->size);
+}
+
+static int budget(const void *self, struct mn_cx *cx, struct mn_budget *out) {
+    const struct conv4 *s = self;
+    *out = (struct mn_budget){.size = sizeof *out,
+                              .least = 1,
+                              .most = BUDGET_MOST_CHANNELS,
+                              .step = 1,
+                              .key = BUDGET_KEY};
+    return budget_weights(cx, &s->size, &out->weights);
+}
 
 static int block(const struct conv4 *s, struct mn_cx *cx, struct mn_builder *builder, int64_t b,
                  int32_t *state) {
@@ -17,7 +33,7 @@ static int block(const struct conv4 *s, struct mn_cx *cx, struct mn_builder *bui
     const struct mn_conv_spec spec = {.size = sizeof spec,
                                       .from = *state,
                                       .name = name,
-                                      .channels = (int32_t)s->channels,
+                                      .channels = (int32_t)s->size.channels,
                                       .kernel = 3,
                                       .stride = 1,
                                       .flags =
@@ -47,11 +63,14 @@ static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
 
 static const struct mn_search_space space = {
     .size = sizeof space,
+    .check = check,
     .build = build,
+    .budget = budget,
+    .resize = budget_resize,
 };
 
 static const struct mn_opt options[] = {
-    MN_INT(struct conv4, channels, 32, 1, 4096, "channels of every block"),
+    BUDGET_OPTIONS("channels of every block; 0 = as parameters asks"),
     MN_INT(struct conv4, blocks, 4, 1, 16, "blocks; each halves the image"),
 };
 

@@ -19,16 +19,34 @@ int network_is_reduction(const struct network_options *options, int64_t i) {
     return 0;
 }
 
+/* Channels a layer may have. */
+static const int64_t most_channels = 65536;
+
+int network_budget(const void *self, struct mn_cx *cx, struct mn_budget *out) {
+    const struct network_options *options = self;
+    const int64_t most = most_channels / options->stem_multiplier;
+    *out = (struct mn_budget){.size = sizeof *out,
+                              .least = 2,
+                              .most = most < BUDGET_MOST_CHANNELS ? most : BUDGET_MOST_CHANNELS,
+                              .step = 2,
+                              .key = BUDGET_KEY};
+    return budget_weights(cx, &options->size, &out->weights);
+}
+
 int network_check(struct mn_cx *cx, const struct network_options *options) {
-    if (options->channels % 2 != 0) {
-        return mn_bad_option(cx, "channels",
-                             "%" PRId64 " is odd; a factorized reduce needs two halves",
-                             options->channels);
+    const int64_t channels = options->size.channels;
+    const int status = budget_check(cx, &options->size);
+    if (status != MN_OK) {
+        return status;
     }
-    if (options->channels * options->stem_multiplier > 65536) {
+    if (channels % 2 != 0) {
+        return mn_bad_option(cx, "channels",
+                             "%" PRId64 " is odd; a factorized reduce needs two halves", channels);
+    }
+    if (channels * options->stem_multiplier > most_channels) {
         return mn_bad_option(cx, "stem_multiplier",
-                             "a stem of %" PRId64 " channels; at most 65536 are possible",
-                             options->channels * options->stem_multiplier);
+                             "a stem of %" PRId64 " channels; at most %" PRId64 " are possible",
+                             channels * options->stem_multiplier, most_channels);
     }
     const struct mn_ints *listed = &options->reduction_cells;
     for (int64_t i = 0; i < listed->n; i++) {
@@ -67,7 +85,7 @@ static int stem(struct mn_cx *cx, struct mn_builder *builder, const struct netwo
     const struct mn_conv_spec spec = {.size = sizeof spec,
                                       .from = 0,
                                       .name = "stem",
-                                      .channels = (int32_t)(o->channels * o->stem_multiplier),
+                                      .channels = (int32_t)(o->size.channels * o->stem_multiplier),
                                       .kernel = 3,
                                       .stride = 1,
                                       .flags = MN_BUILD_AFFINE};
@@ -78,7 +96,7 @@ static int stem(struct mn_cx *cx, struct mn_builder *builder, const struct netwo
  * the input is the one that it had, too. */
 static int preprocess(const struct site *site, int32_t input, int32_t from, int halve) {
     const struct network *network = site->network;
-    const int32_t channels = (int32_t)network->options.channels;
+    const int32_t channels = (int32_t)network->options.size.channels;
     char name[NAME];
     snprintf(name, sizeof name, "cells.%" PRId64 ".preproc%" PRId32, site->index, input);
     if (halve) {
@@ -118,8 +136,9 @@ static int build_node(const struct site *site, const struct network_node *node, 
                                       .group = network->searched ? group : NULL,
                                       .edges = edges,
                                       .edge_stride = sizeof *edges,
-                                      .channels = (int32_t)network->options.channels,
-                                      .flags = affine(network)};
+                                      .channels = (int32_t)network->options.size.channels,
+                                      .flags = affine(network),
+                                      .partial = network->partial};
     return mn_build_node(site->cx, site->builder, &spec, &site->states[2 + j]);
 }
 

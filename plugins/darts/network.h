@@ -4,7 +4,7 @@
 
 /* The cell network that the search spaces darts and genotype share: stem, a row of cells, head. */
 
-#include <metanas/plugin.h>
+#include "../common/budget.h"
 
 /* One input of a node: 0 and 1 are the cell's inputs (0 the older), 2, 3, .. the nodes before. */
 struct network_edge {
@@ -25,7 +25,8 @@ struct network_cell {
 
 /* What both search spaces have as options. */
 struct network_options {
-    int64_t channels, cells, stem_multiplier;
+    struct budget size; /* first: BUDGET_OPTIONS */
+    int64_t cells, stem_multiplier;
     struct mn_ints reduction_cells;
     double drop_path;
     bool drop_path_ramp, affine;
@@ -34,12 +35,13 @@ struct network_options {
 struct network {
     struct network_options options;
     struct network_cell normal, reduction;
-    int searched; /* nodes of one place in all cells of a type share their logits */
+    int searched;    /* nodes of one place in all cells of a type share their logits */
+    int32_t partial; /* of every node, as in struct mn_node_spec */
 };
 
 /* Their table, for an instance whose first field is a struct network_options. */
 #define NETWORK_OPTIONS(affine_)                                                                   \
-    MN_INT(struct network_options, channels, 28, 2, 4096, "channels C of every cell, even"),       \
+    BUDGET_OPTIONS("channels C of every cell, even; 0 = as parameters asks"),                      \
         MN_INT(struct network_options, cells, 4, 1, 64, "cells in a row"),                         \
         MN_INT(struct network_options, stem_multiplier, 3, 1, 64,                                  \
                "channels of the stem as a multiple of C"),                                         \
@@ -54,6 +56,9 @@ struct network {
 
 /* Rules across these options; names the option that breaks one. */
 int network_check(struct mn_cx *cx, const struct network_options *options);
+
+/* As budget and resize of a search space, for an instance as above. */
+int network_budget(const void *self, struct mn_cx *cx, struct mn_budget *out);
 
 /* Whether cell i is a reduction cell. */
 int network_is_reduction(const struct network_options *options, int64_t i);

@@ -49,6 +49,8 @@ static const struct mn_search_space space = {
     .size = sizeof space,
     .check = check,
     .build = build,
+    .budget = network_budget,
+    .resize = budget_resize,
 };
 
 static const struct mn_opt options[] = {

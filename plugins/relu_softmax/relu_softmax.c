@@ -2,17 +2,8 @@
 /* A blend that goes with the progress p of the task from softmax to a normaliser with exact zeros:
  * (1 - p) softmax(a) + p relu(a) / sum relu(a). Where no logit is positive the second term is not
  * defined, and softmax(a) takes its place. */
-#include "../common/op_mixture.h"
 #include "../common/pruning.h"
-
-struct relu_softmax {
-    double threshold, test_threshold;
-};
-
-static double threshold(const void *self, const struct mn_cx *cx) {
-    const struct relu_softmax *s = self;
-    return pruning_threshold(cx, s->threshold, s->test_threshold);
-}
+#include "../common/single_items.h"
 
 /* The softmax is what backward needs besides the logits. */
 static int64_t n_saved(const void *self, int64_t n) {
@@ -62,30 +53,24 @@ static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real
     return MN_OK;
 }
 
-static int select_above(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
-                        const mn_real *strength, uint8_t *keep) {
-    pruning_keep_above(n, weights, threshold(self, cx), keep);
-    return MN_OK;
-}
-
 static const struct mn_mixer mixer = {
     .size = sizeof mixer,
-    .n_choices = op_n_choices,
-    .n_logits = op_n_choices,
-    .holds = op_holds,
+    .n_choices = single_n_choices,
+    .n_logits = single_n_choices,
+    .holds = single_holds,
     .n_saved = n_saved,
-    .threshold = threshold,
+    .threshold = pruning_threshold,
     .forward = forward,
     .backward = backward,
-    .select = select_above,
+    .select = pruning_select_above,
 };
 
 static const struct mn_opt options[] = {
-    PRUNING_OPTIONS(struct relu_softmax),
+    PRUNING_OPTIONS,
 };
 
 MN_PLUGIN(
     "relu_softmax", "0.1.0",
     MN_UNIT(MN_OP_MIXER, "relu_softmax",
             "blend over a task from softmax to relu(a) / sum relu(a), where any a is positive",
-            struct relu_softmax, options, &mixer))
+            struct pruning, options, &mixer))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Plain DARTS: the softmax of the logits (Eq. 1). Nothing is skipped; the largest stays. */
-#include "../common/op_mixture.h"
 #include "../common/pruning.h"
+#include "../common/single_items.h"
 
 struct softmax {
     double temperature;
@@ -23,21 +23,14 @@ static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real
     return MN_OK;
 }
 
-static int select_largest(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
-                          const mn_real *strength, uint8_t *keep) {
-    memset(keep, 0, (size_t)n);
-    keep[pruning_largest(n, weights)] = 1;
-    return MN_OK;
-}
-
 static const struct mn_mixer mixer = {
     .size = sizeof mixer,
-    .n_choices = op_n_choices,
-    .n_logits = op_n_choices,
-    .holds = op_holds,
+    .n_choices = single_n_choices,
+    .n_logits = single_n_choices,
+    .holds = single_holds,
     .forward = forward,
     .backward = backward,
-    .select = select_largest,
+    .select = pruning_select_largest,
 };
 
 static const struct mn_opt options[] = {

@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Plain DARTS: a node sums all its inputs with weight 1; at the end of a task the k inputs with the
  * strongest operation stay. */
-#include <metanas/plugin.h>
+#include "../common/single_items.h"
+#include "../common/strongest.h"
 
 struct sum {
     int64_t k;
 };
 
-static int64_t n_choices(const void *self, int64_t n_items) {
-    return n_items;
-}
-
 static int64_t n_logits(const void *self, int64_t n_items) {
     return 0;
-}
-
-static int holds(const void *self, int64_t n_items, int64_t choice, int64_t item) {
-    return choice == item;
 }
 
 static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
@@ -26,32 +19,17 @@ static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real 
     return MN_OK;
 }
 
-/* Inputs that go before input i: the stronger ones, and of equals the earlier. */
-static int64_t rank(int64_t n, const mn_real *strength, int64_t i) {
-    int64_t before = 0;
-    for (int64_t j = 0; j < n; j++) {
-        before += strength[j] > strength[i] || (j < i && strength[j] >= strength[i]);
-    }
-    return before;
-}
-
 static int select_strongest(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
                             const mn_real *strength, uint8_t *keep) {
     const struct sum *s = self;
-    if (strength == NULL) {
-        return mn_fail(cx, MN_INTERNAL, "select needs the strength of every input");
-    }
-    for (int64_t i = 0; i < n; i++) {
-        keep[i] = rank(n, strength, i) < s->k;
-    }
-    return MN_OK;
+    return strongest_select(cx, n, strength, s->k, keep);
 }
 
 static const struct mn_mixer mixer = {
     .size = sizeof mixer,
-    .n_choices = n_choices,
+    .n_choices = single_n_choices,
     .n_logits = n_logits,
-    .holds = holds,
+    .holds = single_holds,
     .forward = forward,
     .select = select_strongest,
 };

@@ -30,6 +30,26 @@ range.yaml:1:35: input_mixer soft_prune: k: 0 is out of range: expected int, 1 t
 metanas: range.yaml: 1 fault; nothing was run
 T
 
+cat >size.yaml <<'Y'
+search_space:
+  use: darts
+  channels: 28
+  parameters: 30k
+Y
+refused 'two sizes' 2 validate size.yaml <<'T'
+size.yaml:4:15: search_space darts: parameters: channels is given, too (28); leave one of the two out
+metanas: size.yaml: 1 fault; nothing was run
+T
+sed -i '/channels/d; /parameters/d' size.yaml
+refused 'no size' 2 validate size.yaml <<'T'
+size.yaml:2:8: search_space darts: channels: neither channels nor parameters is given; write the channel count, or the number of weights that the pruned network should have, such as parameters: 30k
+metanas: size.yaml: 1 fault; nothing was run
+T
+works 'a size by parameters' validate size.yaml --set search_space.parameters=30k --shape 1,28,28
+holds 'shows the budget' grep -Eq '^#   asked for by parameters +30,000$' out
+holds 'shows the channels' grep -Eq '^#     with [0-9]+ channels it comes nearest$' out
+holds 'shows the mean' grep -Eq '^#   pruned, on average +[23][0-9],[0-9]{3}$' out
+
 cat >many.yaml <<'Y'
 run:
   seed: -1
@@ -95,13 +115,13 @@ T
 
 for config in "$SOURCE"/configs/*.yaml; do
     check
-    "$METANAS" validate "$config" >out 2>err
+    "$METANAS" validate "$config" --untimed >out 2>err
     code=$?
     # without the data dataset.path is the one thing wrong, and the message points at it
     case $code in
     0)
         mv out resolved.yaml
-        works "$config, resolved" validate resolved.yaml
+        works "$config, resolved" validate resolved.yaml --untimed
         ;;
     2)
         holds "$config without data" sh -c "! grep -q 'fault' err"
@@ -113,11 +133,17 @@ for config in "$SOURCE"/configs/*.yaml; do
         ;;
     esac
 done
-works 'validate without data' validate smoke.yaml --tensors --shape 1,14,14
-cp out without.yaml
-works 'validate' validate smoke.yaml --tensors
-same 'and with data' out without.yaml
+# The output but for what is resident now.
+steady() {
+    sed '/^#   program/d; /^#   peak/d' out
+}
+works 'validate without data' validate smoke.yaml --tensors --untimed --shape 1,14,14
+steady >without
+works 'validate' validate smoke.yaml --tensors --untimed
 cp out resolved.yaml
-works 'what validate prints is a configuration' validate resolved.yaml --tensors
-same 'of the same meaning' out resolved.yaml
+steady >with
+same 'and with data' without with
+works 'what validate prints is a configuration' validate resolved.yaml --tensors --untimed
+steady >again
+same 'of the same meaning' with again
 finish

@@ -64,6 +64,21 @@ swap fomaml --set meta_learner.use=fomaml
 swap plain_darts --set op_mixer.use=softmax --set input_mixer.use=sum
 swap gumbel --set op_mixer.use=gumbel
 swap relu_softmax --set op_mixer.use=relu_softmax
+# least_skipped NAME SHARE: of the candidates, in every line of the training
+least_skipped() {
+    check
+    sed -n 's/.*"skip_share":\([0-9.]*\).*/\1/p' "$1/metrics.jsonl" | awk -v least="$2" '
+        $1 < least { bad = 1 } END { exit bad || NR == 0 }' || fail "$1 skips less than $2"
+}
+swap gdas --set op_mixer.use=gdas
+least_skipped gdas 0.857 # one of seven candidates is computed
+swap proxyless --set op_mixer.use=proxyless --set run.log_every=1
+least_skipped proxyless 0.714 # two of seven
+swap proxyless_alternating --set op_mixer.use=proxyless --set task_learner.order=alternating
+least_skipped proxyless_alternating 0.857 # the last pass of a step learns weights
+swap pc_darts --set search_space.use=pc_darts --set input_mixer.use=pc_darts
+swap budget --set 'search_space={use: darts, cells: 2, parameters: 5k}'
+holds 'the run keeps the channels that were found' grep -q '^  channels: [1-9]' budget/config.resolved.yaml
 swap sgd --set task_learner.use=sgd
 swap conv4 --set search_space.use=conv4 --set dataset.size=28
 holds 'a fixed network has no genotypes' grep -q '"genotypes": \[\]' conv4/test.json

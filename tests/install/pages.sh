@@ -2,7 +2,7 @@
 # The reference pages are what the program says today; every command has a manual page without faults.
 . "$SOURCE/tests/install/lib.sh"
 
-"$SOURCE/tools/reference" "$METANAS" reference
+"$SOURCE/tools/manual/reference" "$METANAS" reference
 check
 diff -r -u "$SOURCE/docs/reference" reference >difference ||
     fail "docs/reference is out of date: ninja -C build reference

@@ -313,6 +313,63 @@ static void add(struct map *sum, struct map y, double scale) {
     free(y.at);
 }
 
+static struct map slice(const struct map *x, int first, int channels) {
+    struct map y = map_new(x->n, channels, x->h, x->w);
+    for (int n = 0; n < y.n; n++) {
+        memcpy(pixel(&y, n, 0, 0, 0), pixel(x, n, first, 0, 0),
+               (size_t)(channels * x->h * x->w) * sizeof *y.at);
+    }
+    return y;
+}
+
+/* 2x2 max pool of stride 2; windows at the border hold what is there. */
+static struct map halve(const struct map *x) {
+    struct map y = map_new(x->n, x->c, (x->h + 1) / 2, (x->w + 1) / 2);
+    for (int i = 0; i < count(&y); i++) {
+        y.at[i] = -1e300;
+    }
+    for (int i = 0; i < count(x); i++) {
+        const int u = i % x->w, v = i / x->w % x->h, plane = i / (x->w * x->h);
+        double *to = &y.at[(plane * y.h + v / 2) * y.w + u / 2];
+        *to = x->at[i] > *to ? x->at[i] : *to;
+    }
+    return y;
+}
+
+/* PC-DARTS: mixed and passed channels, one part after the other, shuffled. */
+static struct map shuffle(const struct map *mixed, const struct map *passed) {
+    struct map y = map_new(mixed->n, mixed->c + passed->c, mixed->h, mixed->w);
+    const int groups = y.c / mixed->c;
+    for (int n = 0; n < y.n; n++) {
+        for (int c = 0; c < y.c; c++) {
+            const struct map *from = c < mixed->c ? mixed : passed;
+            const int to = c % mixed->c * groups + c / mixed->c;
+            memcpy(pixel(&y, n, to, 0, 0), pixel(from, n, c < mixed->c ? c : c - mixed->c, 0, 0),
+                   (size_t)(y.h * y.w) * sizeof *y.at);
+        }
+    }
+    return y;
+}
+
+/* The mixture over the candidates of an edge. */
+static struct map edge(const struct net *net, const struct reference_space *space,
+                       const struct map *x, const double *weights, int stride, const char *prefix) {
+    const int groups = space->partial > 1 ? space->partial : 1, channels = x->c / groups;
+    struct map sum = {0}, in = slice(x, 0, channels), rest = slice(x, channels, x->c - channels);
+    for (int o = 0; o < space->n_ops; o++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s.%s", prefix, space->ops[o]);
+        add(&sum, candidate(net, &in, space->ops[o], stride, name), weights[o]);
+    }
+    struct map passed = stride == 2 ? halve(&rest) : map_copy(&rest);
+    struct map y = shuffle(&sum, &passed);
+    free(in.at);
+    free(rest.at);
+    free(sum.at);
+    free(passed.at);
+    return y;
+}
+
 static struct map node(const struct net *net, const struct reference_space *space, int cell, int j,
                        const struct map *states) {
     const char *type = space->reduction[cell] ? "reduction" : "normal";
@@ -321,15 +378,16 @@ static struct map node(const struct net *net, const struct reference_space *spac
     struct map sum = {0};
     input_weights(space, 2 + j, weight(net, "alpha.%s.%d.in", type, j), in);
     for (int e = 0; e < 2 + j; e++) {
-        mixture(space->n_ops, ops + e * space->n_ops, space->tau_op, space->threshold, op);
-        for (int o = 0; o < space->n_ops; o++) {
-            char name[128];
-            snprintf(name, sizeof name, "cells.%d.nodes.%d.edges.%d.%s", cell, j, e, space->ops[o]);
-            add(&sum,
-                candidate(net, &states[e], space->ops[o], space->reduction[cell] && e < 2 ? 2 : 1,
-                          name),
-                in[e] * op[o]);
+        char prefix[96];
+        if (space->op_weights != NULL) {
+            memcpy(op, space->op_weights[space->reduction[cell]][j][e],
+                   (size_t)space->n_ops * sizeof *op);
+        } else {
+            mixture(space->n_ops, ops + e * space->n_ops, space->tau_op, space->threshold, op);
         }
+        snprintf(prefix, sizeof prefix, "cells.%d.nodes.%d.edges.%d", cell, j, e);
+        add(&sum, edge(net, space, &states[e], op, space->reduction[cell] && e < 2 ? 2 : 1, prefix),
+            in[e]);
     }
     return sum;
 }
@@ -446,4 +504,16 @@ void reference_conv4(const struct net *net, int channels, int blocks, double *lo
     }
     classify(net, x.c * x.h * x.w, x.at, logits, loss);
     free(x.at);
+}
+
+void reference_check(const struct net *net, const double *logits, double loss, const char *what) {
+    for (int i = 0; i < net->n * net->dims.ways; i++) {
+        const double tolerance = REFERENCE_TOLERANCE * (1 + fabs(logits[i]));
+        if (!(fabs((double)net->logits[i] - logits[i]) <= tolerance)) {
+            print_error("%s: logit %d is %.12g, the reference gives %.12g\n", what, i,
+                        (double)net->logits[i], logits[i]);
+            fail();
+        }
+    }
+    assert_true(fabs(net->out.loss - loss) <= REFERENCE_TOLERANCE * (1 + fabs(loss)));
 }

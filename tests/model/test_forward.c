@@ -9,49 +9,34 @@
 
 #include <cmocka.h>
 
-#ifdef MN_REAL_DOUBLE
-static const double TOLERANCE = 1e-10;
-#else
-static const double TOLERANCE = 2e-3; /* batch norm over few pixels magnifies rounding */
-#endif
-
-static void compare(struct net *net, const double *logits, double loss, const char *what) {
-    for (int i = 0; i < net->n * net->dims.ways; i++) {
-        if (!(fabs((double)net->logits[i] - logits[i]) <= TOLERANCE * (1 + fabs(logits[i])))) {
-            print_error("%s: logit %d is %.12g, the reference gives %.12g\n", what, i,
-                        (double)net->logits[i], logits[i]);
-            fail();
-        }
-    }
-    assert_true(fabs(net->out.loss - loss) <= TOLERANCE * (1 + fabs(loss)));
-}
-
 static const char *const all_ops[] = {
     "max_pool_3x3", "avg_pool_3x3", "skip_connect",  "conv_1x5_5x1", "conv_3x3",
     "sep_conv_3x3", "dil_conv_3x3", "none",          "sep_conv_5x5", "sep_conv_7x7",
     "dil_conv_5x5", "conv_7x1_1x7", "dense_conv_3x3"};
 enum { OPS = sizeof all_ops / sizeof all_ops[0] };
 
-static void check_one_shot(int n_ops, const char *const *ops, int k, double threshold, int height,
-                           int width) {
-    char config[2048], names[1024] = "", what[256];
+static void check_partial(int partial, int n_ops, const char *const *ops, int k, double threshold,
+                          int height, int width) {
+    char config[2048], names[1024] = "", what[256], space_name[64];
+    snprintf(space_name, sizeof space_name, partial > 1 ? "use: pc_darts, k: %d" : "use: darts",
+             partial);
     for (int i = 0; i < n_ops; i++) {
         strcat(strcat(names, i > 0 ? ", " : ""), ops[i]);
     }
     snprintf(config, sizeof config,
              "task: {ways: 4}\n"
-             "search_space: {use: darts, cells: 3, nodes: 2, channels: 4, reduction_cells: [1],\n"
+             "search_space: {%s, cells: 3, nodes: 2, channels: %d, reduction_cells: [1],\n"
              "  ops: [%s]}\n"
              "op_mixer: {use: soft_prune, t_max: 1.2, t_min: 0.2, threshold: %g}\n"
              "input_mixer: {use: soft_prune, k: %d, t_max: 1.2, t_min: 0.2, threshold: %g}\n",
-             names, threshold, k, threshold);
-    snprintf(what, sizeof what, "%d candidates, k %d, threshold %g, %dx%d", n_ops, k, threshold,
-             height, width);
+             space_name, 4 * partial, names, threshold, k, threshold);
+    snprintf(what, sizeof what, "%d candidates, 1/%d of the channels, k %d, threshold %g, %dx%d",
+             n_ops, partial, k, threshold, height, width);
     struct net net;
     net_open(&net, config, 3, 2, height, width);
     net.pass.progress = 0.3;
     net_pass(&net);
-    const struct reference_space space = {.channels = 4,
+    const struct reference_space space = {.channels = 4 * partial,
                                           .cells = 3,
                                           .nodes = 2,
                                           .n_ops = n_ops,
@@ -60,12 +45,18 @@ static void check_one_shot(int n_ops, const char *const *ops, int k, double thre
                                           .tau_op = 1.2 - 0.3 * (1.2 - 0.2),
                                           .tau_in = 1.2 - 0.3 * (1.2 - 0.2),
                                           .threshold = threshold,
-                                          .k = k};
+                                          .k = k,
+                                          .partial = partial};
     double *logits = calloc((size_t)(net.n * net.dims.ways), sizeof *logits), loss;
     reference_one_shot(&net, &space, logits, &loss);
-    compare(&net, logits, loss, what);
+    reference_check(&net, logits, loss, what);
     free(logits);
     net_close(&net);
+}
+
+static void check_one_shot(int n_ops, const char *const *ops, int k, double threshold, int height,
+                           int width) {
+    check_partial(1, n_ops, ops, k, threshold, height, width);
 }
 
 static void test_all_candidates(void **state) {
@@ -97,6 +88,14 @@ static void test_threshold(void **state) {
     check_one_shot(7, all_ops, 2, 0.99, 8, 8);
 }
 
+static void test_partial_channels(void **state) {
+    (void)state;
+    check_partial(2, OPS, all_ops, 2, 0.01, 8, 8);
+    check_partial(2, 7, all_ops, 1, 0, 9, 7); /* odd sizes: pooled by what is there */
+    check_partial(3, 7, all_ops, 2, 0, 7, 6);
+    check_partial(4, 7, all_ops, 2, 0.15, 8, 8);
+}
+
 static void test_conv4(void **state) {
     (void)state;
     static const int sizes[][2] = {{28, 28}, {21, 18}};
@@ -107,7 +106,7 @@ static void test_conv4(void **state) {
         double *logits = calloc((size_t)(net.n * net.dims.ways), sizeof *logits), loss;
         net_pass(&net);
         reference_conv4(&net, 5, 4, logits, &loss);
-        compare(&net, logits, loss, "conv4");
+        reference_check(&net, logits, loss, "conv4");
         free(logits);
         net_close(&net);
     }
@@ -146,15 +145,15 @@ static void test_kernels(void **state) {
             losses[own] = net_pass(&net);
             net_close(&net);
         }
-        assert_true(fabs(losses[0] - losses[1]) <= TOLERANCE * fabs(losses[0]));
+        assert_true(fabs(losses[0] - losses[1]) <= REFERENCE_TOLERANCE * fabs(losses[0]));
     }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_candidate), cmocka_unit_test(test_all_candidates),
-        cmocka_unit_test(test_combinations),   cmocka_unit_test(test_threshold),
-        cmocka_unit_test(test_conv4),          cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_kernels)};
+        cmocka_unit_test(test_each_candidate),   cmocka_unit_test(test_all_candidates),
+        cmocka_unit_test(test_combinations),     cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_partial_channels), cmocka_unit_test(test_conv4),
+        cmocka_unit_test(test_parameters),       cmocka_unit_test(test_kernels)};
     return cmocka_run_group_tests_name("forward", tests, NULL, NULL);
 }

@@ -77,6 +77,21 @@ static void test_mixers(void **state) {
     check_mixers("relu_softmax", "soft_prune");
 }
 
+/* Mixers that draw, in a pass that does not: test_drawn.c has the others. */
+static void test_means(void **state) {
+    static const char *const ops[] = {"gdas", "proxyless"};
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        struct net net;
+        char config[1024];
+        snprintf(config, sizeof config, cell, ops[i], "soft_prune");
+        net_open(&net, config, 3, 1, 8, 8);
+        net_check_gradients(&net, ops[i]);
+        assert_true(net.out.skip_share <= 0);
+        net_close(&net);
+    }
+}
+
 /* A threshold that skips some candidates and combinations: the gradient is that of what is
  * computed. */
 static void test_skipping(void **state) {
@@ -96,6 +111,28 @@ static void test_skipping(void **state) {
     assert_true(net.out.skip_share > 0 && net.out.skip_share < 1);
     net_check_gradients(&net, "skipping");
     net_close(&net);
+}
+
+/* Partial channels and edge normalisation, at even and odd sizes, whole and pruned. */
+static void test_pc_darts(void **state) {
+    static const char *const mixers[] = {"soft_prune", "softmax", "relu_softmax"};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct net net;
+        char config[1024];
+        snprintf(config, sizeof config,
+                 "task: {ways: 3}\n"
+                 "search_space: {use: pc_darts, k: %d, cells: 2, nodes: 2, channels: 12,\n"
+                 "  ops: [max_pool_3x3, skip_connect, conv_1x5_5x1, sep_conv_3x3, none]}\n"
+                 "op_mixer: {use: %s}\ninput_mixer: {use: pc_darts}\n",
+                 i == 0 ? 3 : 2, mixers[i]);
+        net_open(&net, config, 3, 1, sizes[i][0], sizes[i][1]);
+        net_check_gradients(&net, "pc_darts");
+        assert_int_equal(mn_model_prune(net.cx, net.model, &net.at, net.keep), MN_OK);
+        net.pass.keep = net.keep;
+        net_check_gradients(&net, "pc_darts, pruned");
+        net_close(&net);
+    }
 }
 
 static void test_pruned(void **state) {
@@ -170,10 +207,15 @@ static void test_whole_network(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_candidates),       cmocka_unit_test(test_mixers),
-        cmocka_unit_test(test_skipping),         cmocka_unit_test(test_pruned),
-        cmocka_unit_test(test_given_statistics), cmocka_unit_test(test_affine_and_fixed),
-        cmocka_unit_test(test_drop_path),        cmocka_unit_test(test_whole_network)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_candidates),
+                                       cmocka_unit_test(test_mixers),
+                                       cmocka_unit_test(test_means),
+                                       cmocka_unit_test(test_skipping),
+                                       cmocka_unit_test(test_pc_darts),
+                                       cmocka_unit_test(test_pruned),
+                                       cmocka_unit_test(test_given_statistics),
+                                       cmocka_unit_test(test_affine_and_fixed),
+                                       cmocka_unit_test(test_drop_path),
+                                       cmocka_unit_test(test_whole_network)};
     return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static void check_said(const char *text) {
     assert_non_null(strstr(trial.faults, text));
 }
 
-/* ---- defaults and faults ------------------------------------------------------------------ */
+/* ---- defaults ----------------------------------------------------------------------------- */
 
 static void test_defaults(void **state) {
     static const char *const labels[] = {"dataset glyphs",      "search_space darts",
@@ -45,7 +45,111 @@ static void test_defaults(void **state) {
     assert_true(trial.e.run.alpha_std == 1e-3);
     assert_true(trial.e.run.prune_meta);
     assert_true(trial.e.model != NULL && trial.e.n_state > 0);
+    const struct mn_segment *stem = mn__model_segment(trial.e.model, 0, 0);
+    assert_string_equal(stem->name, "stem.conv.weight");
+    assert_int_equal(stem->dims[0], 3 * 28);
 }
+
+/* ---- the size of the network -------------------------------------------------------------- */
+
+/* 20-way tasks of 28x28 pixels: 27 C^2 + 41 C + 20 weights. */
+static void test_conv4_budget(void **state) {
+    static const struct {
+        const char *budget;
+        int64_t channels;
+    } cases[] = {{"28980", 32}, {"29877", 32}, {"29879", 33}, {"113236", 64}, {"100k", 60}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[256];
+        const int64_t c = cases[i].channels;
+        snprintf(text, sizeof text,
+                 "task: {ways: 20}\ndataset: {use: toy, size: 28, classes: 20}\n"
+                 "search_space: {use: conv4, parameters: %s}\n",
+                 cases[i].budget);
+        assert_ok(trial.cx, open_text(text));
+        assert_int_equal(trial.e.fit.channels, c);
+        assert_int_equal(mn__model_parameters(trial.e.model, NULL), 27 * c * c + 41 * c + 20);
+        assert_true(trial.e.fit.parameters == (double)(27 * c * c + 41 * c + 20));
+    }
+}
+
+/* One cell of two nodes, two candidates, k inputs a node. C channels, no scale and shift in cells:
+ * stem 9 * 3C + 6C, two preprocessings of 3C * C, head 5 (2C + 1); a dense convolution has 9 C^2
+ * weights, an identity none, and each is on an edge with probability 1/2. Node 0 has k of 2 inputs,
+ * node 1 k of 3. */
+static double searched_size(double c, double inputs) {
+    return 33 * c + 6 * c * c + 5 * (2 * c + 1) + inputs * 4.5 * c * c;
+}
+
+static void check_searched(const char *mixer, double inputs) {
+    for (int c = 6; c <= 12; c += 2) {
+        const double here = searched_size(c, inputs), next = searched_size(c + 2, inputs);
+        for (int up = 0; up < 2; up++) {
+            char text[512];
+            snprintf(text, sizeof text,
+                     "dataset: {use: toy}\n"
+                     "search_space: {use: darts, cells: 1, nodes: 2, parameters: %.0f,\n"
+                     "               ops: [skip_connect, dense_conv_3x3]}\n"
+                     "input_mixer: {use: %s}\n",
+                     (here + next) / 2 + (up ? 2 : -2), mixer);
+            assert_ok(trial.cx, open_text(text));
+            assert_int_equal(trial.e.fit.channels, up ? c + 2 : c);
+            assert_true(fabs(trial.e.fit.parameters - (up ? next : here)) < 1e-6);
+        }
+    }
+}
+
+static void test_searched_budget(void **state) {
+    check_searched("soft_prune, k: 1", 2);
+    check_searched("soft_prune, k: 2", 4);
+    check_searched("soft_prune, k: 3", 5); /* node 0 has only two */
+    check_searched("sum, k: 1", 2);
+    check_searched("sum, k: 2", 4);
+}
+
+static void test_budgets_out_of_reach(void **state) {
+    assert_failed(trial.cx,
+                  open_text("search_space: {use: conv4, parameters: 20}\n"
+                            "dataset: {use: toy, size: 28}\n"),
+                  MN_CONFIG,
+                  "config.yaml:1:40: search_space conv4: parameters: 20 weights cannot be had: a "
+                  "network of 1 channels, the least");
+    assert_failed(trial.cx,
+                  open_text("search_space: {parameters: 90000M}\n"
+                            "dataset: {use: toy}\n"),
+                  MN_CONFIG,
+                  "config.yaml:1:28: search_space darts: parameters: 90000000000 weights cannot be "
+                  "had: a network of 4096 channels, the most");
+}
+
+static void test_just_one_size(void **state) {
+    assert_failed(trial.cx, open_text("search_space: {use: darts}\n"), MN_CONFIG, "1 fault");
+    check_said("config.yaml:1:21: search_space darts: channels: neither channels nor parameters");
+    assert_failed(trial.cx, open_text("search_space:\n  channels: 28\n  parameters: 30k\n"),
+                  MN_CONFIG, "1 fault");
+    check_said("config.yaml:3:15: search_space darts: parameters: channels is given, too (28)");
+    assert_failed(trial.cx, open_text("run: {seed: 2}\nsearch_space: {}\n"), MN_CONFIG, "1 fault");
+    check_said("config.yaml:2:15: search_space darts: channels: neither channels nor parameters");
+}
+
+/* The resolved configuration names the channels, so that it gives the same network. */
+static void test_a_budget_is_resolved(void **state) {
+    char *text = NULL;
+    size_t length;
+    assert_ok(trial.cx, open_text("search_space: {parameters: 30k, cells: 2}\n"
+                                  "dataset: {use: toy}\n"));
+    const int64_t channels = trial.e.fit.channels, weights = mn__model_dims(trial.e.model)->n_w;
+    assert_true(channels > 2);
+    FILE *out = open_memstream(&text, &length);
+    assert_non_null(out);
+    assert_ok(trial.cx, mn__experiment_write_config(&trial.e, out));
+    assert_int_equal(fclose(out), 0);
+    assert_ok(trial.cx, open_text(text));
+    assert_int_equal(trial.e.fit.budget, 0);
+    assert_int_equal(mn__model_dims(trial.e.model)->n_w, weights);
+    free(text);
+}
+
+/* ---- faults ------------------------------------------------------------------------------- */
 
 static void test_all_faults(void **state) {
     assert_failed(trial.cx,
@@ -196,6 +300,11 @@ static void test_sections(void **state) {
 int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_defaults, begin, end),
+        cmocka_unit_test_setup_teardown(test_conv4_budget, begin, end),
+        cmocka_unit_test_setup_teardown(test_searched_budget, begin, end),
+        cmocka_unit_test_setup_teardown(test_budgets_out_of_reach, begin, end),
+        cmocka_unit_test_setup_teardown(test_just_one_size, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_budget_is_resolved, begin, end),
         cmocka_unit_test_setup_teardown(test_all_faults, begin, end),
         cmocka_unit_test_setup_teardown(test_missing_file, begin, end),
         cmocka_unit_test_setup_teardown(test_unknown_plugin, begin, end),

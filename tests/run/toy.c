@@ -4,6 +4,7 @@
 #include <metanas/plugin.h>
 
 #include <signal.h>
+#include <time.h>
 
 /* ---- dataset: image s of class c is all c + s / 100 ------------------------------------------ */
 
@@ -69,7 +70,7 @@ enum { NONE, STATUS, NAN_LOSS, NAN_WEIGHT, NAN_STATE, SIGNAL, NO_MESSAGE };
 
 struct toy {
     int32_t moments, fault;
-    int64_t adapts, at_epoch, at_task;
+    int64_t adapts, at_epoch, at_task, nap;
     bool validating;
 };
 
@@ -89,6 +90,13 @@ static uint32_t adapts(const void *self, const struct mn_where *where) {
 
 static int64_t steps(const void *self, const struct mn_where *where) {
     return STEPS;
+}
+
+static void nap(int64_t milliseconds) {
+    const struct timespec t = {0, 1000000 * milliseconds};
+    if (milliseconds > 0) {
+        nanosleep(&t, NULL);
+    }
 }
 
 /* What happens in the second step of the chosen task. */
@@ -136,6 +144,7 @@ static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *mode
     for (int64_t step = 0; status == MN_OK && step < STEPS; step++) {
         double loss = (double)(e + t / 8) + (double)step;
         status = mn_task_batch(cx, task, step, 2, &batch);
+        nap(s->nap);
         for (int64_t k = 0; k < dims.n_w; k++) {
             params->w[k] += (mn_real)(k % 7 + 1) * (t + 1) / 64;
         }
@@ -169,6 +178,7 @@ static const struct mn_opt learner_options[] = {
     MN_INT(struct toy, at_epoch, 0, 0, 1000, "in which meta-epoch"),
     MN_INT(struct toy, at_task, 0, 0, 1000, "in which task"),
     MN_BOOL(struct toy, validating, 0, "in which split"),
+    MN_INT(struct toy, nap, 0, 0, 999, "milliseconds that a step sleeps"),
 };
 
 /* ---- meta learner: the direction is meta - adapted, and a named sum of all directions -------- */

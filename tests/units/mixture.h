@@ -26,6 +26,13 @@ void mixture_close(struct mixture *mixture);
 void mixture_forward(struct mixture *mixture, int64_t n, const mn_real *logits, double progress,
                      uint32_t stream);
 
+/* backward after that forward: d_logits[n] for given d_weights[n]. */
+void mixture_backward(struct mixture *mixture, int64_t n, const mn_real *logits,
+                      const mn_real *d_weights, mn_real *d_logits);
+
+/* The stream that mixture_forward hands out. */
+struct mn_rng mixture_rng(uint32_t stream);
+
 /* The gradient of sum_i c_i weight_i against central differences, at progress 0, 0.3 and 1. */
 void mixture_gradient(struct mixture *mixture, int64_t n, const mn_real *logits);
 

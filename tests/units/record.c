@@ -95,6 +95,9 @@ static int node(struct mn_builder *b, const struct mn_node_spec *spec, int32_t *
     put(b, "node %s [%s]: channels %d, ", spec->name, spec->group != NULL ? spec->group : "",
         spec->channels);
     put_flags(b, spec->flags);
+    if (spec->partial > 1) {
+        put(b, ", partial %d", spec->partial);
+    }
     for (int32_t e = 0; e < spec->n_edges; e++) {
         const struct mn_edge_spec *edge = &spec->edges[e];
         assert_int_equal(edge->size, sizeof *edge);

@@ -151,6 +151,53 @@ static void sum_needs_strengths(void **state) {
     mixture_close(&x);
 }
 
+/* ---- edge normalisation of PC-DARTS ------------------------------------------------------- */
+
+static void edges_are_normalised(void **state) {
+    const mn_real logits[] = {(mn_real)0.3, (mn_real)-0.7, (mn_real)1.1, (mn_real)0.2};
+    double expected[4];
+    struct mixture x;
+    mixture_open(&x, "pc_darts", MN_INPUT_MIXER);
+    assert_null(x.table->threshold);
+    for (int n = 1; n < 6; n++) {
+        assert_int_equal(x.table->n_choices(x.unit.self, n), n);
+        assert_int_equal(x.table->n_logits(x.unit.self, n), n);
+        assert_int_equal(x.table->holds(x.unit.self, n, n - 1, n - 1), 1);
+        assert_int_equal(x.table->holds(x.unit.self, n, 0, n), 0);
+    }
+    naive_softmax(4, logits, 1, expected);
+    for (int p = 0; p < 2; p++) {
+        mixture_forward(&x, 4, logits, p, 0);
+        for (int i = 0; i < 4; i++) {
+            assert_close(x.weights[i], expected[i], 8 * ROUNDING);
+        }
+    }
+    mixture_gradient(&x, 4, logits);
+    mixture_close(&x);
+}
+
+/* Products: 0.05, 0.12, 0.15, 0.03. */
+static void the_strongest_product_stays(void **state) {
+    const mn_real weights[] = {(mn_real)0.1, (mn_real)0.4, (mn_real)0.3, (mn_real)0.2};
+    const mn_real strength[] = {(mn_real)0.5, (mn_real)0.3, (mn_real)0.5, (mn_real)0.15};
+    uint8_t keep[4];
+    struct mixture x;
+    mixture_open(&x, "pc_darts", MN_INPUT_MIXER);
+    assert_int_equal(mixture_select(&x, 4, weights, strength), 0x6u);
+    unit_int(&x.unit, "k", 1);
+    assert_int_equal(mixture_select(&x, 4, weights, strength), 0x4u);
+    unit_int(&x.unit, "k", 3);
+    assert_int_equal(mixture_select(&x, 4, weights, strength), 0x7u);
+    assert_int_equal(mixture_select(&x, 2, weights, strength), 0x3u);
+    assert_int_equal(x.table->select(x.unit.self, &x.mock.cx, 4, weights, NULL, keep), MN_INTERNAL);
+    mock_expect(&x.mock, MN_INTERNAL, NULL, "strength");
+    x.mock.scratch_left = 0;
+    assert_int_equal(x.table->select(x.unit.self, &x.mock.cx, 4, weights, strength, keep),
+                     MN_NOMEM);
+    mock_expect(&x.mock, MN_NOMEM, NULL, "scratch");
+    mixture_close(&x);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(combinations_are_lexicographic),
@@ -159,6 +206,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(sum_has_no_logits),
         cmocka_unit_test(sum_keeps_the_strongest),
         cmocka_unit_test(sum_needs_strengths),
+        cmocka_unit_test(edges_are_normalised),
+        cmocka_unit_test(the_strongest_product_stays),
     };
     unit_arguments(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,13 +42,19 @@ static void softmax_is_equation_1(void **state) {
     mixture_close(&x);
 }
 
-static void softmax_keeps_the_largest(void **state) {
+static void check_largest(const char *plugin) {
     const mn_real weights[] = {(mn_real)0.2, (mn_real)0.3, (mn_real)0.2, (mn_real)0.3};
     struct mixture x;
-    mixture_open(&x, "softmax", MN_OP_MIXER);
+    mixture_open(&x, plugin, MN_OP_MIXER);
     assert_int_equal(mixture_select(&x, 4, weights, NULL), 1u << 1);
     assert_int_equal(mixture_select(&x, 1, weights, NULL), 1u);
     mixture_close(&x);
+}
+
+static void the_largest_stays(void **state) {
+    check_largest("softmax");
+    check_largest("gdas");
+    check_largest("proxyless");
 }
 
 /* ---- annealing ---------------------------------------------------------------------------- */
@@ -75,6 +81,7 @@ static void check_temperatures(const char *plugin, int kind) {
     struct mixture x;
     mixture_open(&x, plugin, kind);
     assert_int_equal(x.table->check(x.unit.self, &x.mock.cx), MN_OK);
+    unit_real(&x.unit, "t_max", 1.0);
     unit_real(&x.unit, "t_min", 1.0);
     assert_int_equal(x.table->check(x.unit.self, &x.mock.cx), MN_OK);
     unit_real(&x.unit, "t_min", 1.25);
@@ -92,11 +99,13 @@ static void a_rising_temperature_is_refused(void **state) {
     check_temperatures("soft_prune", MN_OP_MIXER);
     check_temperatures("soft_prune", MN_INPUT_MIXER);
     check_temperatures("gumbel", MN_OP_MIXER);
+    check_temperatures("gdas", MN_OP_MIXER);
 }
 
 /* Large logits at the lowest temperature must not overflow. */
 static void extreme_logits_stay_finite(void **state) {
-    static const char *const plugins[] = {"softmax", "soft_prune", "gumbel", "relu_softmax"};
+    static const char *const plugins[] = {"softmax",      "soft_prune", "gumbel",
+                                          "relu_softmax", "gdas",       "proxyless"};
     const mn_real extreme[] = {(mn_real)1000, (mn_real)-1e30, (mn_real)999};
     for (size_t i = 0; i < sizeof plugins / sizeof *plugins; i++) {
         struct mixture x;
@@ -155,26 +164,224 @@ static void one_stream_gives_one_noise(void **state) {
     mixture_close(&x);
 }
 
-/* The largest of a_i + g_i is i with probability softmax(a)_i: only Gumbel noise does that. */
-static void the_noise_is_gumbel(void **state) {
+static int top_of(const mn_real *weights) {
+    int top = 0;
+    for (int i = 1; i < N; i++) {
+        top = weights[i] > weights[top] ? i : top;
+    }
+    return top;
+}
+
+/* The largest of a_i + g_i is i with probability softmax(a)_i: only Gumbel noise does that. A
+ * weight step of proxyless draws with these probabilities, too. */
+static void check_frequencies(const char *plugin) {
     const int draws = 20000;
     int count[N] = {0};
     double expected[N];
     struct mixture x;
-    mixture_open(&x, "gumbel", MN_OP_MIXER);
+    mixture_open(&x, plugin, MN_OP_MIXER);
     x.when.training = 1;
     for (int d = 0; d < draws; d++) {
-        int top = 0;
         mixture_forward(&x, N, logits, 0, (uint32_t)d);
-        for (int i = 1; i < N; i++) {
-            top = x.weights[i] > x.weights[top] ? i : top;
-        }
-        count[top]++;
+        count[top_of(x.weights)]++;
     }
     naive_softmax(N, logits, 1, expected);
     for (int i = 0; i < N; i++) {
         assert_true(fabs((double)count[i] / draws - expected[i]) < 0.015);
     }
+    mixture_close(&x);
+}
+
+static void candidates_are_drawn_by_their_probability(void **state) {
+    check_frequencies("gumbel");
+    check_frequencies("gdas");
+    check_frequencies("proxyless");
+}
+
+/* ---- mixers that draw --------------------------------------------------------------------- */
+
+static int one_hot(const mn_real *weights) {
+    const int top = top_of(weights);
+    for (int i = 0; i < N; i++) {
+        assert_close(weights[i], i == top, 0);
+    }
+    return top;
+}
+
+/* Without noise: softmax(a), at any progress, with its gradient. */
+static void check_mean(const char *plugin) {
+    struct mixture x;
+    mixture_open(&x, plugin, MN_OP_MIXER);
+    check_choices(&x);
+    assert_null(x.table->threshold);
+    for (x.when.gradient = 0; x.when.gradient < 2; x.when.gradient++) {
+        check_weights(&x, 1, 0);
+        check_weights(&x, 1, 1);
+    }
+    x.when.gradient = 1;
+    mixture_gradient(&x, N, logits);
+    mixture_close(&x);
+}
+
+static void without_noise_the_mean_is_computed(void **state) {
+    check_mean("gdas");
+    check_mean("proxyless");
+}
+
+static void check_broken_logits(const char *plugin) {
+    const mn_real broken[] = {0, (mn_real)NAN, 1};
+    struct mixture x;
+    struct mn_rng rng = mixture_rng(0);
+    mixture_open(&x, plugin, MN_OP_MIXER);
+    x.when.training = 1;
+    assert_int_equal(
+        x.table->forward(x.unit.self, &x.mock.cx, 3, broken, &x.when, &rng, x.weights, x.saved),
+        MN_NUMERIC);
+    mock_expect(&x.mock, MN_NUMERIC, NULL, "probability of a candidate is nan");
+    mixture_close(&x);
+}
+
+static void logits_that_are_no_numbers_are_found(void **state) {
+    check_broken_logits("gdas");
+    check_broken_logits("proxyless");
+}
+
+/* z = softmax((a + g) / tau) with noise from the same stream. The largest has weight 1, and
+ * dL/da_j = sum_i d_i z_i (delta_ij - z_j) / tau. */
+static void check_straight_through(struct mixture *x, double progress, double tau,
+                                   uint32_t stream) {
+    struct mn_rng rng = mixture_rng(stream);
+    mn_real noisy[N], d_weights[N], d_logits[N];
+    double z[N];
+    for (int i = 0; i < N; i++) {
+        noisy[i] = (mn_real)((double)logits[i] - log(-log(mn_rng_uniform(&rng))));
+        d_weights[i] = (mn_real)cos(1.7 * i + 0.3);
+    }
+    naive_softmax(N, noisy, tau, z);
+    mixture_forward(x, N, logits, progress, stream);
+    assert_int_equal(one_hot(x->weights), top_of(noisy));
+    mixture_backward(x, N, logits, d_weights, d_logits);
+    for (int j = 0; j < N; j++) {
+        double expected = 0;
+        for (int i = 0; i < N; i++) {
+            expected += (double)d_weights[i] * z[i] * ((i == j) - z[j]) / tau;
+        }
+        assert_close(d_logits[j], expected, 40 * ROUNDING);
+    }
+}
+
+static void gdas_goes_straight_through(void **state) {
+    struct mixture x;
+    mixture_open(&x, "gdas", MN_OP_MIXER);
+    x.when.training = x.when.gradient = 1;
+    for (uint32_t stream = 0; stream < 20; stream++) {
+        check_straight_through(&x, 0, 10, stream);
+        check_straight_through(&x, 0.75, 2.575, stream);
+    }
+    unit_real(&x.unit, "t_max", 2);
+    unit_real(&x.unit, "t_min", 0.5);
+    check_straight_through(&x, 0.5, 1.25, 3);
+    check_straight_through(&x, 1, 0.5, 4);
+    mixture_close(&x);
+}
+
+/* Which candidate is measured; -1 = none. */
+static int measured(struct mixture *x) {
+    uint8_t marks[N] = {0};
+    int other = -1;
+    x->table->measure(x->unit.self, N, x->weights, x->saved, marks);
+    for (int i = 0; i < N; i++) {
+        assert_true(marks[i] == 0 || (marks[i] == 1 && other < 0));
+        other = marks[i] ? i : other;
+    }
+    return other;
+}
+
+/* Two without replacement, i first with p_i and j second with p_j / (1 - p_i) or the other way
+ * round; then the gate opens for i with p_i / (p_i + p_j). */
+static void proxyless_draws_two(void **state) {
+    const int draws = 20000;
+    int count[N][N] = {{0}};
+    double p[N];
+    struct mixture x;
+    mixture_open(&x, "proxyless", MN_OP_MIXER);
+    x.when.training = x.when.gradient = 1;
+    for (int d = 0; d < draws; d++) {
+        mixture_forward(&x, N, logits, 0.5, (uint32_t)d);
+        const int open = one_hot(x.weights), other = measured(&x);
+        assert_true(other >= 0 && other != open);
+        count[open][other]++;
+    }
+    naive_softmax(N, logits, 1, p);
+    for (int i = 0; i < N; i++) {
+        for (int j = 0; j < N; j++) {
+            const double pair = p[i] * p[j] * (1 / (1 - p[i]) + 1 / (1 - p[j]));
+            const double expected = i == j ? 0 : pair * p[i] / (p[i] + p[j]);
+            assert_true(fabs((double)count[i][j] / draws - expected) < 0.01);
+        }
+    }
+    mixture_close(&x);
+}
+
+/* The gradient of sum_m g_m q_m over the two drawn, q their softmax, by differences. */
+static double two_gates(double a_open, double a_other, double g_open, double g_other) {
+    const double e = exp(a_open), f = exp(a_other);
+    return (g_open * e + g_other * f) / (e + f);
+}
+
+static void check_gates(struct mixture *x, uint32_t stream) {
+    const double h = 1e-4;
+    mn_real d_weights[N] = {0}, d_logits[N];
+    mixture_forward(x, N, logits, 0.5, stream);
+    const int open = one_hot(x->weights), other = measured(x);
+    const double g = 0.7 + 0.1 * stream, k = -0.4, a = (double)logits[open],
+                 b = (double)logits[other];
+    d_weights[open] = (mn_real)g;
+    d_weights[other] = (mn_real)k;
+    mixture_backward(x, N, logits, d_weights, d_logits);
+    for (int i = 0; i < N; i++) {
+        const double expected =
+            i == open    ? (two_gates(a + h, b, g, k) - two_gates(a - h, b, g, k)) / (2 * h)
+            : i == other ? (two_gates(a, b + h, g, k) - two_gates(a, b - h, g, k)) / (2 * h)
+                         : 0;
+        assert_close(d_logits[i], expected, 1e-8 + 4 * ROUNDING);
+    }
+}
+
+static void proxyless_learns_the_two(void **state) {
+    struct mixture x;
+    mixture_open(&x, "proxyless", MN_OP_MIXER);
+    x.when.training = x.when.gradient = 1;
+    for (uint32_t stream = 0; stream < 20; stream++) {
+        check_gates(&x, stream);
+    }
+    mixture_close(&x);
+}
+
+/* Only weights are learned, one candidate is there, or the others were cut: nothing is measured. */
+static void proxyless_may_have_no_second(void **state) {
+    const mn_real cut[N] = {-10000, 0, -10000, -10000, -10000};
+    mn_real d_weights[N] = {1, 1, 1, 1, 1}, d_logits[N];
+    struct mixture x;
+    mixture_open(&x, "proxyless", MN_OP_MIXER);
+    x.when.training = 1;
+    mixture_forward(&x, N, logits, 0, 1);
+    assert_int_equal(measured(&x), -1);
+    x.when.gradient = 1;
+    mixture_forward(&x, 1, logits, 0, 1);
+    assert_int_equal(measured(&x), -1);
+    for (uint32_t stream = 0; stream < 50; stream++) {
+        mixture_forward(&x, N, cut, 0, stream);
+        assert_int_equal(one_hot(x.weights), 1);
+        assert_int_equal(measured(&x), -1);
+        mixture_backward(&x, N, cut, d_weights, d_logits);
+        for (int i = 0; i < N; i++) {
+            assert_close(d_logits[i], 0, 0);
+        }
+    }
+    x.when.training = 0;
+    mixture_forward(&x, N, logits, 0, 1);
+    assert_int_equal(measured(&x), -1);
     mixture_close(&x);
 }
 
@@ -221,13 +428,19 @@ static void relu_softmax_falls_back(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(softmax_is_equation_1),
-        cmocka_unit_test(softmax_keeps_the_largest),
+        cmocka_unit_test(the_largest_stays),
         cmocka_unit_test(the_temperature_falls_with_the_steps),
         cmocka_unit_test(a_rising_temperature_is_refused),
         cmocka_unit_test(extreme_logits_stay_finite),
         cmocka_unit_test(thresholds_cut_by_split),
         cmocka_unit_test(one_stream_gives_one_noise),
-        cmocka_unit_test(the_noise_is_gumbel),
+        cmocka_unit_test(candidates_are_drawn_by_their_probability),
+        cmocka_unit_test(without_noise_the_mean_is_computed),
+        cmocka_unit_test(logits_that_are_no_numbers_are_found),
+        cmocka_unit_test(gdas_goes_straight_through),
+        cmocka_unit_test(proxyless_draws_two),
+        cmocka_unit_test(proxyless_learns_the_two),
+        cmocka_unit_test(proxyless_may_have_no_second),
         cmocka_unit_test(relu_softmax_blends),
         cmocka_unit_test(relu_softmax_falls_back),
     };

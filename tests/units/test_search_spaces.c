@@ -25,6 +25,7 @@ static void bench_open(struct bench *b, const char *space) {
     b->unit = unit_open(space, MN_SEARCH_SPACE);
     b->table = b->unit.about->vtable;
     assert_int_equal(b->table->size, sizeof *b->table);
+    unit_int(&b->unit, "channels", strcmp(space, "conv4") == 0 ? 32 : 28);
 }
 
 static void bench_close(struct bench *b) {
@@ -222,6 +223,47 @@ static void darts_refuses_what_cannot_be(void **state) {
     expect_bad(&b, "ops", "conv_3x3");
     unit_texts(&b.unit, "ops", NULL, 0);
     expect_bad(&b, "ops", "0 candidates");
+    bench_close(&b);
+}
+
+/* ---- pc_darts ----------------------------------------------------------------------------- */
+
+/* The network of darts, with partial nodes. */
+static void pc_darts_has_partial_nodes(void **state) {
+    char expected[16384], *at = expected;
+    struct bench b;
+    bench_open(&b, "pc_darts");
+    fill_in(paper_network, PAPER_OPS, expected, sizeof expected);
+    build_anew(&b);
+    for (const char *got = b.builder->text; *got != '\0'; got++, at++) {
+        const size_t partial = strncmp(got, ", partial 2", 11) == 0 ? 11 : 0;
+        got += partial;
+        assert_int_equal(*got, *at);
+    }
+    assert_int_equal(*at, '\0');
+    assert_int_equal(count(&b, ", partial 2: "), count(&b, "\nnode "));
+    unit_int(&b.unit, "k", 4);
+    unit_int(&b.unit, "channels", 24);
+    build_anew(&b);
+    assert_int_equal(count(&b, "channels 24, -, partial 4: "), 12);
+    unit_int(&b.unit, "k", 1);
+    build_anew(&b);
+    expect_not_in(&b, "partial");
+    bench_close(&b);
+}
+
+static void pc_darts_needs_channels_that_divide(void **state) {
+    struct bench b;
+    struct mn_budget got;
+    bench_open(&b, "pc_darts");
+    unit_int(&b.unit, "k", 4);
+    expect_bad(&b, "channels", "28 is not a multiple of 2 k = 8");
+    unit_int(&b.unit, "channels", 12);
+    expect_bad(&b, "channels", "12 is not");
+    unit_int(&b.unit, "channels", 16);
+    assert_int_equal(check(&b), MN_OK);
+    assert_int_equal(b.table->budget(b.unit.self, &b.mock.cx, &got), MN_OK);
+    assert_true(got.least == 8 && got.step == 8 && got.most == 4096);
     bench_close(&b);
 }
 
@@ -432,6 +474,108 @@ static void conv4_is_the_reptile_network(void **state) {
     bench_close(&b);
 }
 
+/* ---- size --------------------------------------------------------------------------------- */
+
+static const char *const sized[] = {"darts", "pc_darts", "genotype", "conv4"};
+
+static void expect_budget(struct bench *b, int64_t weights) {
+    struct mn_budget got;
+    memset(&got, 9, sizeof got);
+    assert_int_equal(b->table->budget(b->unit.self, &b->mock.cx, &got), MN_OK);
+    assert_int_equal(got.size, sizeof got);
+    assert_int_equal(got.weights, weights);
+    assert_string_equal(got.key, "parameters");
+    assert_true(got.least >= 1 && got.step >= 1 && got.most >= got.least);
+    assert_int_equal((got.most - got.least) % got.step, 0);
+}
+
+static void a_budget_takes_the_place_of_channels(void **state) {
+    static const struct {
+        const char *text;
+        int64_t weights;
+    } cases[] = {{"1", 1},         {"30000", 30000}, {"30k", 30000},
+                 {"100k", 100000}, {"1M", 1000000},  {"1000000000000", 1000000000000},
+                 {"007k", 7000}};
+    for (size_t s = 0; s < sizeof sized / sizeof *sized; s++) {
+        struct bench b;
+        bench_open(&b, sized[s]);
+        expect_budget(&b, 0);
+        unit_int(&b.unit, "channels", 0);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            unit_text(&b.unit, "parameters", cases[i].text);
+            expect_budget(&b, cases[i].weights);
+        }
+        bench_close(&b);
+    }
+}
+
+/* As if channels had been given from the start. */
+static void resize_decides(void **state) {
+    struct bench b;
+    bench_open(&b, "conv4");
+    unit_int(&b.unit, "channels", 12);
+    build_anew(&b);
+    char *expected = strdup(b.builder->text);
+    assert_non_null(expected);
+    unit_int(&b.unit, "channels", 0);
+    unit_text(&b.unit, "parameters", "5k");
+    b.table->resize(b.unit.self, 12);
+    expect_budget(&b, 0);
+    build_anew(&b);
+    expect_text(b.builder->text, expected);
+    free(expected);
+    bench_close(&b);
+}
+
+static void expect_no_budget(const char *space, const char *text) {
+    struct bench b;
+    struct mn_budget out;
+    bench_open(&b, space);
+    unit_int(&b.unit, "channels", 0);
+    unit_text(&b.unit, "parameters", text);
+    expect_bad(&b, "parameters", "is not a number of weights");
+    assert_int_equal(b.table->budget(b.unit.self, &b.mock.cx, &out), MN_CONFIG);
+    mock_expect(&b.mock, MN_CONFIG, "parameters", text);
+    bench_close(&b);
+}
+
+static void just_one_size_is_given(void **state) {
+    static const char *const wrong[] = {
+        "k",          "0",    "0k",  "-3",  "+3", "3.5k",          "3K",
+        "3kk",        "30 k", " 30", "1e5", "M",  "1000000000001", "99999999999999999999",
+        "9999999999M"};
+    for (size_t s = 0; s < sizeof sized / sizeof *sized; s++) {
+        struct bench b;
+        bench_open(&b, sized[s]);
+        unit_text(&b.unit, "parameters", "30k");
+        expect_bad(&b, "parameters", "channels is given, too");
+        unit_int(&b.unit, "channels", 0);
+        unit_text(&b.unit, "parameters", "");
+        expect_bad(&b, "channels", "neither channels nor parameters is given");
+        bench_close(&b);
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+            expect_no_budget(sized[s], wrong[i]);
+        }
+    }
+}
+
+/* The stem has at most 65536 channels, and cells come in halves. */
+static void a_wide_stem_limits_the_channels(void **state) {
+    struct bench b;
+    struct mn_budget got;
+    bench_open(&b, "darts");
+    assert_int_equal(b.table->budget(b.unit.self, &b.mock.cx, &got), MN_OK);
+    assert_true(got.least == 2 && got.step == 2 && got.most == 4096);
+    unit_int(&b.unit, "stem_multiplier", 63);
+    assert_int_equal(b.table->budget(b.unit.self, &b.mock.cx, &got), MN_OK);
+    assert_true(got.most == 1040);
+    unit_int(&b.unit, "channels", 1040);
+    assert_int_equal(check(&b), MN_OK);
+    unit_int(&b.unit, "channels", 1042);
+    expect_bad(&b, "stem_multiplier", "65646");
+    bench_close(&b);
+}
+
 /* ---- all ---------------------------------------------------------------------------------- */
 
 static void prepare(struct bench *b, const char *space) {
@@ -445,8 +589,8 @@ static void prepare(struct bench *b, const char *space) {
 
 /* The n-th builder call, or the n-th allocation, fails: build stops there with its status. */
 static void failures_end_the_build(void **state) {
-    static const char *const spaces[] = {"darts", "genotype", "conv4"};
-    for (int s = 0; s < 3; s++) {
+    static const char *const spaces[] = {"darts", "pc_darts", "genotype", "conv4"};
+    for (size_t s = 0; s < sizeof spaces / sizeof *spaces; s++) {
         struct bench b;
         prepare(&b, spaces[s]);
         build_anew(&b);
@@ -478,12 +622,18 @@ int main(int argc, char **argv) {
         cmocka_unit_test(reduction_cells_can_be_chosen),
         cmocka_unit_test(odd_cells_reduce_by_default),
         cmocka_unit_test(darts_refuses_what_cannot_be),
+        cmocka_unit_test(pc_darts_has_partial_nodes),
+        cmocka_unit_test(pc_darts_needs_channels_that_divide),
         cmocka_unit_test(a_genotype_is_built),
         cmocka_unit_test(malformed_genotypes_are_named),
         cmocka_unit_test(too_many_pairs),
         cmocka_unit_test(a_missing_cell_is_named),
         cmocka_unit_test(the_shipped_genotypes),
         cmocka_unit_test(conv4_is_the_reptile_network),
+        cmocka_unit_test(a_budget_takes_the_place_of_channels),
+        cmocka_unit_test(resize_decides),
+        cmocka_unit_test(just_one_size_is_given),
+        cmocka_unit_test(a_wide_stem_limits_the_channels),
         cmocka_unit_test(failures_end_the_build),
     };
     unit_arguments(argc, argv);

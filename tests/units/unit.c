@@ -200,3 +200,7 @@ void unit_reals(struct unit *unit, const char *key, const double *at, int64_t n)
 void unit_path(struct unit *unit, const char *key, const char *value) {
     *(const char **)field(unit, option(unit, key, MN_OPT_PATH), sizeof value) = value;
 }
+
+void unit_text(struct unit *unit, const char *key, const char *value) {
+    *(const char **)field(unit, option(unit, key, MN_OPT_TEXT), sizeof value) = value;
+}

@@ -29,6 +29,7 @@ void unit_choice(struct unit *unit, const char *key, const char *value);
 void unit_ints(struct unit *unit, const char *key, const int64_t *at, int64_t n);
 void unit_reals(struct unit *unit, const char *key, const double *at, int64_t n);
 void unit_path(struct unit *unit, const char *key, const char *value);
+void unit_text(struct unit *unit, const char *key, const char *value);
 void unit_texts(struct unit *unit, const char *key, const char *const *at, int64_t n);
 
 #endif

@@ -25,7 +25,7 @@ struct arguments {
     int64_t tasks; /* 0 = as configured */
     int64_t meta_epoch;
     double progress;
-    int json, tensors, learn, meta, training, quiet, verbose, help;
+    int json, tensors, untimed, learn, meta, training, quiet, verbose, help;
     int markdown, man;
 };
 

@@ -2,6 +2,8 @@
 #include "command.h"
 
 #include "base/text.h"
+#include "run/forecast.h"
+#include "run/memory.h"
 #include "sizes.h"
 
 #include <inttypes.h>
@@ -43,22 +45,43 @@ static void print_parts(const struct mn_model *model) {
     }
 }
 
-static int print_sizes(struct mn_cx *cx, const struct mn_model *model) {
-    const struct mn_dims *dims = mn__model_dims(model);
+static int print_pruned(struct mn_cx *cx, const struct mn_model *model) {
     int64_t smallest, largest;
+    double mean;
+    int status = sizes_of_pruned(cx, model, &smallest, &largest);
+    if (status == MN_OK) {
+        status = mn__model_mean_parameters(cx, model, &mean);
+    }
+    if (status == MN_OK) {
+        print_count("pruned, the smallest", smallest);
+        print_count("pruned, on average", (int64_t)(mean + 0.5));
+        print_count("pruned, the largest", largest);
+    }
+    return status;
+}
+
+static void print_fit(const struct mn__fit *fit) {
+    if (fit->budget > 0) {
+        print_count("asked for by parameters", fit->budget);
+        printf("#     with %" PRId64 " channels it comes nearest\n", fit->channels);
+    }
+}
+
+static int print_sizes(struct mn_cx *cx, const struct mn__experiment *experiment) {
+    const struct mn_model *model = experiment->model;
+    const struct mn_dims *dims = mn__model_dims(model);
     printf("# images %d x %d x %d, %d ways\n", dims->channels, dims->height, dims->width,
            dims->ways);
     printf("# weights\n");
     print_parts(model);
     print_count(dims->n_choices > 0 ? "one-shot network" : "network", dims->n_w);
     if (dims->n_choices > 0) {
-        const int status = sizes_of_pruned(cx, model, &smallest, &largest);
+        const int status = print_pruned(cx, model);
         if (status != MN_OK) {
             return status;
         }
-        print_count("pruned, the smallest", smallest);
-        print_count("pruned, the largest", largest);
     }
+    print_fit(&experiment->fit);
     print_count("architecture logits", dims->n_a);
     return MN_OK;
 }
@@ -91,19 +114,91 @@ static void print_work(const struct mn__experiment *x) {
     }
 }
 
-static void print_memory(const struct mn__experiment *x) {
-    const struct mn_dims *dims = mn__model_dims(x->model);
-    const int workers = mn__experiment_workers(x);
-    const uint64_t workspace = mn__model_workspace_bytes(x->model);
-    const uint64_t state = (uint64_t)(dims->n_w + dims->n_a + x->n_state) * sizeof(mn_real);
-    /* a copy and a meta-gradient for each task of the meta-batch, the meta state and its update */
-    const uint64_t states = state * (2 * (uint64_t)x->run.tasks_per_batch + 3);
-    char each[32], copies[32], all[32];
-    printf("# memory planned (without the data set)\n");
-    printf("#   %d workers x workspace of %s + weights of the tasks %s = %s\n", workers,
-           mn__text_bytes(workspace, each, sizeof each),
-           mn__text_bytes(states, copies, sizeof copies),
-           mn__text_bytes(workspace * (uint64_t)workers + states, all, sizeof all));
+static void print_size(const char *what, int64_t bytes) {
+    char size[32];
+    printf("#   %-28s %14s\n", what, mn__text_bytes((uint64_t)bytes, size, sizeof size));
+}
+
+/* 1 = the machine has that much left, or does not tell. */
+static int print_memory(struct mn_cx *cx, const struct mn__experiment *x) {
+    struct mn__memory_forecast memory;
+    char workers[64];
+    mn__forecast_memory(x, &memory);
+    snprintf(workers, sizeof workers, "activations of %d worker%s", memory.workers,
+             memory.workers > 1 ? "s" : "");
+    printf("# memory of meta-training\n");
+    print_size(x->dataset.started ? "program and data set" : "program, without data",
+               memory.resident);
+    print_size(workers, memory.workspaces);
+    print_size("weights and images of tasks", memory.tasks);
+    print_size("peak", memory.peak);
+    const int64_t available = mn__memory_available();
+    if (available < 0 || memory.peak - memory.resident <= available) {
+        return 1;
+    }
+    char size[32];
+    mn_log(cx, MN_LOG_WARN,
+           "this machine has %s left, less than meta-training takes; use fewer workers "
+           "(run.workers), smaller batches or fewer channels",
+           mn__text_bytes((uint64_t)available, size, sizeof size));
+    return 0;
+}
+
+/* ---- time --------------------------------------------------------------------------------- */
+
+/* Time that validate spends on task steps. */
+static const double rehearsal_seconds = 2;
+
+static void print_seconds(const char *what, double seconds) {
+    if (seconds < 1) {
+        printf("#   %-28s %11.3g ms\n", what, 1e3 * seconds);
+    } else {
+        printf("#   %-28s %12.3g s\n", what, seconds);
+    }
+}
+
+static void print_run(double seconds) {
+    char duration[40];
+    printf("#   %-28s %14s\n", "the whole run",
+           mn__text_duration(seconds, duration, sizeof duration));
+}
+
+static void print_times(const struct mn__experiment *x, const struct mn__time_forecast *time) {
+    const int searched = mn__model_dims(x->model)->n_a > 0;
+    printf("# time on this machine, from %" PRId64 " task steps%s\n", time->steps,
+           x->dataset.started ? "" : " on made-up images");
+    print_seconds("a task step", time->step[1]);
+    if (time->warm_up > 0) {
+        char until[64];
+        snprintf(until, sizeof until, "a meta-epoch up to %" PRId64, time->warm_up);
+        print_seconds(until, time->meta_epoch[0]);
+        print_seconds("a meta-epoch after it", time->meta_epoch[1]);
+    } else {
+        print_seconds("a meta-epoch", time->meta_epoch[1]);
+    }
+    print_seconds("a validation", time->validation);
+    print_run(time->run);
+    if (searched) {
+        printf("#   less as the architecture gets sparse: what falls under the threshold is "
+               "skipped\n");
+    }
+}
+
+/* What makes the rehearsal fail would make training fail, but does not make the configuration
+ * wrong.
+ */
+static int print_time(struct mn_cx *cx, const struct mn__experiment *x) {
+    struct mn__time_forecast time;
+    const int status = mn__forecast_time(x, cx, rehearsal_seconds, &time);
+    if (status == MN_NUMERIC || status == MN_NOMEM) {
+        mn_log(cx, MN_LOG_WARN, "the first task steps fail: %s", mn__cx_message(cx));
+        mn__cx_clear(cx);
+        return MN_OK;
+    }
+    if (status == MN_OK && time.steps > 0) {
+        print_times(x, &time);
+    }
+    return status;
 }
 
 static void print_tensors(const struct mn_model *model) {
@@ -122,15 +217,19 @@ static void print_tensors(const struct mn_model *model) {
     }
 }
 
-static int print_all(struct mn_cx *cx, const struct mn__experiment *experiment, int tensors) {
+static int print_all(struct mn_cx *cx, const struct mn__experiment *experiment,
+                     const struct arguments *arguments) {
     int status = mn__experiment_write_config(experiment, stdout);
     if (status == MN_OK && experiment->model != NULL) {
-        status = print_sizes(cx, experiment->model);
+        status = print_sizes(cx, experiment);
     }
     if (status == MN_OK && experiment->model != NULL) {
         print_work(experiment);
-        print_memory(experiment);
-        if (tensors) {
+        const int fits = print_memory(cx, experiment);
+        if (fits && !arguments->untimed) {
+            status = print_time(cx, experiment);
+        }
+        if (arguments->tensors) {
             print_tensors(experiment->model);
         }
     }
@@ -146,7 +245,7 @@ static int print_without_data(struct mn_cx *cx, const struct arguments *argument
     snprintf(message, sizeof message, "%s", mn__cx_message(cx));
     mn__cx_clear(cx);
     if (open_experiment(cx, arguments, arguments->operand, &more, &experiment) == MN_OK) {
-        print_all(cx, &experiment, arguments->tensors);
+        print_all(cx, &experiment, arguments);
         fflush(stdout);
     }
     mn__experiment_close(&experiment);
@@ -169,7 +268,7 @@ static int run_validate(struct mn_cx *cx, const struct arguments *arguments) {
         status = open_experiment(cx, arguments, arguments->operand, &more, &experiment);
     }
     if (status == MN_OK) {
-        status = print_all(cx, &experiment, arguments->tensors);
+        status = print_all(cx, &experiment, arguments);
     }
     mn__experiment_close(&experiment);
     return status == MN_IO && !without_data ? print_without_data(cx, arguments) : status;
@@ -180,6 +279,8 @@ static const struct flag flags[] = {
      FLAG_TEXTS, 0},
     {"tensors", NULL, "list the name and shape of every weight and logit",
      offsetof(struct arguments, tensors), FLAG_SWITCH, 0},
+    {"untimed", NULL, "do not try task steps to tell the time they take",
+     offsetof(struct arguments, untimed), FLAG_SWITCH, 0},
     {"shape", "C,H,W", "take this image shape and leave the data alone",
      offsetof(struct arguments, shape), FLAG_TEXT, 0},
 };
@@ -187,7 +288,7 @@ static const struct flag flags[] = {
 const struct command command_validate = {
     .name = "validate",
     .operand = "CONFIG",
-    .doc = "check a configuration; print it resolved, with sizes, memory and work",
+    .doc = "check a configuration; print it resolved, with sizes, work, memory and time",
     .more = "What is printed is itself a configuration: everything else stands in comments.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* How large a network is, and the channel count that gives a wanted size. */
+#include "model/graph.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+/* ---- counting weights --------------------------------------------------------------------- */
+
+/* What is counted: the paths that a keep mask leaves or, with shares, every path by the probability
+ * that it stays when all decisions of a mixture are equally likely. */
+struct census {
+    const struct mn_model *model;
+    const uint8_t *keep; /* NULL = all */
+    const double *stays; /* [n_mixtures] probability that an item stays, or NULL */
+    uint8_t *used;       /* [n_states] */
+};
+
+static double item_share(const struct census *c, int mixture, int item) {
+    if (c->stays == NULL) {
+        return mn__item_kept(c->model, mixture, c->keep, item);
+    }
+    return mixture < 0 ? 1 : c->stays[mixture];
+}
+
+static double path_share(const struct census *c, const struct mn__layer *layer, int e, int p) {
+    const struct mn__edge *edge = &layer->edges[e];
+    if (edge->paths[p].none) {
+        return 0;
+    }
+    return item_share(c, layer->mixture, e) *
+           (p < edge->n_ops ? item_share(c, edge->mixture, p) : 1);
+}
+
+/* Weights of a layer that is used; marks the states it needs. */
+static double layer_weights(const struct census *c, const struct mn__layer *layer) {
+    double n = 0;
+    for (int i = 0; i < layer->n_parts; i++) {
+        c->used[layer->parts[i]] = 1;
+    }
+    for (int e = 0; e < layer->n_edges; e++) {
+        for (int p = 0; p < layer->edges[e].n_paths; p++) {
+            const double share = path_share(c, layer, e, p);
+            n += share * (double)layer->edges[e].paths[p].n_w;
+            c->used[layer->edges[e].paths[p].source] |= share > 0;
+        }
+    }
+    return n;
+}
+
+/* A negative number where there is no memory. */
+static double count(struct census *c) {
+    const struct mn_model *m = c->model;
+    double n = (double)((m->head.n_features + 1) * m->dims.ways);
+    struct mn__arena arena = {0};
+    c->used = mn__arena_zeroed(&arena, (size_t)m->n_states);
+    if (c->used == NULL) {
+        return -1;
+    }
+    c->used[m->head.from] = 1;
+    for (int i = m->n_layers - 1; i >= 0; i--) {
+        if (c->used[m->layers[i].state]) {
+            n += layer_weights(c, &m->layers[i]);
+        }
+    }
+    mn__arena_fini(&arena);
+    return n;
+}
+
+int64_t mn__model_parameters(const struct mn_model *m, const uint8_t *keep) {
+    struct census c = {.model = m, .keep = keep};
+    return (int64_t)count(&c); /* a sum of whole numbers far under 2^53 */
+}
+
+/* Decide every mixture for its first choice, prune, and see what share of its items stays. */
+static int ask_mixers(struct mn_cx *cx, const struct mn_model *m, double *stays) {
+    static const mn_real decided = (mn_real)1e9;
+    struct mn_point at = {.a = mn_scratch(cx, (size_t)(m->dims.n_a + 1) * sizeof(mn_real))};
+    uint8_t *keep = mn_scratch(cx, (size_t)m->dims.n_choices + 1);
+    if (at.a == NULL || keep == NULL) {
+        return MN_NOMEM;
+    }
+    mn_vec_fill(m->dims.n_a, 0, at.a);
+    for (int i = 0; i < m->n_mixtures; i++) {
+        if (m->mixtures[i].logit0 >= 0) {
+            at.a[m->mixtures[i].logit0] = decided;
+        }
+    }
+    const int status = mn__model_prune(cx, m, &at, keep);
+    for (int i = 0; status == MN_OK && i < m->n_mixtures; i++) {
+        const int n = m->mixtures[i].n_items;
+        int kept = 0;
+        for (int k = 0; k < n; k++) {
+            kept += mn__item_kept(m, i, keep, k);
+        }
+        stays[i] = (double)kept / n;
+    }
+    return status;
+}
+
+int mn__model_mean_parameters(struct mn_cx *cx, const struct mn_model *m, double *out) {
+    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
+    double *stays = mn_scratch(cx, (size_t)(m->n_mixtures + 1) * sizeof *stays);
+    int status = stays == NULL ? MN_NOMEM : ask_mixers(cx, m, stays);
+    if (status == MN_OK) {
+        struct census c = {.model = m, .stays = stays};
+        *out = count(&c);
+        status = *out < 0 ? mn_fail(cx, MN_NOMEM, "no memory to count weights") : MN_OK;
+    }
+    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    return status;
+}
+
+double mn__model_work(const struct mn_model *m) {
+    double work = (double)m->head.n_features * m->dims.ways;
+    for (int i = 0; i < m->n_layers; i++) {
+        for (int e = 0; e < m->layers[i].n_edges; e++) {
+            for (int p = 0; p < m->layers[i].edges[e].n_paths; p++) {
+                work += m->layers[i].edges[e].paths[p].work;
+            }
+        }
+    }
+    return work;
+}
+
+/* ---- a size that is wanted ---------------------------------------------------------------- */
+
+struct fitting {
+    struct mn_cx *cx;
+    struct mn__instance *space;
+    const struct mn__instance *op_mixer, *input_mixer;
+    const struct mn_dims *dims;
+    struct mn_budget budget;
+};
+
+/* Mean size with channel count number i. */
+static int size_at(const struct fitting *f, int64_t i, double *out) {
+    struct mn_model *model;
+    f->space->table.search_space.resize(f->space->self, f->budget.least + i * f->budget.step);
+    int status = mn__model_outline(f->cx, f->space, f->op_mixer, f->input_mixer, f->dims, &model);
+    if (status == MN_OK) {
+        status = mn__model_mean_parameters(f->cx, model, out);
+        mn__model_free(model);
+    }
+    return status;
+}
+
+static int out_of_reach(const struct fitting *f, int64_t channels, double size) {
+    struct mn__call call = mn__call_begin(f->cx, f->space);
+    return mn__call_end(&call,
+                        mn_bad_option(f->cx, f->budget.key,
+                                      "%" PRId64 " weights cannot be had: a network of %" PRId64
+                                      " channels, the %s that is possible, has %.0f",
+                                      f->budget.weights, channels,
+                                      size > (double)f->budget.weights ? "least" : "most", size));
+}
+
+/* The size grows with the channel count: halve the range until two neighbours are left, the lower
+ * not over the budget, the upper not under it. */
+static int search(const struct fitting *f, struct mn__fit *out) {
+    const double wanted = (double)f->budget.weights;
+    int64_t low = 0, high = (f->budget.most - f->budget.least) / f->budget.step;
+    double low_size = 0, high_size = 0;
+    int status = size_at(f, low, &low_size);
+    if (status == MN_OK) {
+        status = size_at(f, high, &high_size);
+    }
+    if (status == MN_OK && (low_size > wanted || high_size < wanted)) {
+        return low_size > wanted
+                   ? out_of_reach(f, f->budget.least, low_size)
+                   : out_of_reach(f, f->budget.least + high * f->budget.step, high_size);
+    }
+    while (status == MN_OK && high - low > 1) {
+        const int64_t middle = low + (high - low) / 2;
+        double size = 0;
+        status = size_at(f, middle, &size);
+        *(size > wanted ? &high : &low) = middle;
+        *(size > wanted ? &high_size : &low_size) = size;
+    }
+    const int take_high = high_size - wanted < wanted - low_size;
+    out->channels = f->budget.least + (take_high ? high : low) * f->budget.step;
+    out->parameters = take_high ? high_size : low_size;
+    return status;
+}
+
+int mn__model_fit(struct mn_cx *cx, struct mn__instance *space, const struct mn__instance *op_mixer,
+                  const struct mn__instance *input_mixer, const struct mn_dims *dims,
+                  struct mn__fit *out) {
+    const struct mn_search_space *table = &space->table.search_space;
+    struct fitting f = {.cx = cx,
+                        .space = space,
+                        .op_mixer = op_mixer,
+                        .input_mixer = input_mixer,
+                        .dims = dims,
+                        .budget = {.size = sizeof f.budget}};
+    *out = (struct mn__fit){0};
+    if (table->budget == NULL || table->resize == NULL) {
+        return MN_OK;
+    }
+    struct mn__call call = mn__call_begin(cx, space);
+    int status = mn__call_end(&call, table->budget(space->self, cx, &f.budget));
+    if (status != MN_OK || f.budget.weights == 0) {
+        return status;
+    }
+    const struct mn_budget *b = &f.budget;
+    if (b->weights < 0 || b->least < 1 || b->most < b->least || b->step < 1 || b->key == NULL) {
+        return mn_fail(cx, MN_INTERNAL, "%s: its budget has no channel counts to choose from",
+                       space->label);
+    }
+    out->budget = b->weights;
+    status = search(&f, out);
+    if (status == MN_OK) {
+        table->resize(space->self, out->channels);
+    }
+    return status;
+}
