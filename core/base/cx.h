@@ -18,6 +18,7 @@ enum { MN__MESSAGE = 2048 };
 struct mn__workspace;
 struct mn__batches;
 struct mn__instance;
+struct mn__inner;
 
 /* Called after every task step; see mn_step_done. */
 typedef int (*mn__step_fn)(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
@@ -35,8 +36,10 @@ struct mn__cx {
     int32_t *batch_labels;
     int32_t batch_room;                    /* images that they hold; 0 = there are none */
     const struct mn__instance *batch_unit; /* whose call drew it */
-    void *claiming; /* struct mn__state while a meta learner starts, or NULL */
-    int quiet;      /* highest log level printed */
+    struct mn__inner *inner; /* the task that learners work on, or NULL (run/inner.h) */
+    mn_real *own;            /* for mn_own_delta, or NULL */
+    void *claiming;          /* struct mn__state while a meta learner starts, or NULL */
+    int quiet;               /* highest log level printed */
     mn__step_fn on_step;
     void *on_step_data;
 };

@@ -109,6 +109,19 @@ static struct mn__yaml *walk(struct mn__arena *arena, struct mn__yaml *root, con
     return map;
 }
 
+/* Put a value where a dotted key leads to. */
+static void put(struct mn__arena *arena, struct mn__yaml *root, const char *key,
+                struct mn__mark mark, struct mn__yaml *value, struct mn__faults *faults) {
+    struct mn__yaml *map = walk(arena, root, &key, mark, faults);
+    if (map == NULL) {
+        return;
+    }
+    if (strcmp(key, "use") == 0 && map != root) {
+        soften(map, value);
+    }
+    mn__yaml_put(arena, map, key, value);
+}
+
 void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const char *assignment,
                         int argument, struct mn__faults *faults) {
     const char *name = mn__arena_format(arena, "argument %d (--set %s)", argument, assignment);
@@ -128,16 +141,25 @@ void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const ch
         return;
     }
     struct mn__yaml *value = read_value(arena, name, equals + 1, faults);
+    if (value != NULL) {
+        set_marks(value, mark);
+        put(arena, root, key, mark, value, faults);
+    }
+}
+
+void mn__override_assign(struct mn__arena *arena, struct mn__yaml *root,
+                         const struct mn__assignment *assignment, struct mn__faults *faults) {
+    if (!well_formed(assignment->key)) {
+        mn__fault_add(faults, assignment->mark,
+                      "expected section.key, such as run.seed, or a whole section; got '%.80s'",
+                      assignment->key);
+        return;
+    }
+    struct mn__yaml *value = mn__yaml_copy(arena, assignment->value);
     if (value == NULL) {
+        no_memory(faults, assignment->mark);
         return;
     }
-    set_marks(value, mark);
-    struct mn__yaml *map = walk(arena, root, &key, mark, faults);
-    if (map == NULL) {
-        return;
-    }
-    if (strcmp(key, "use") == 0 && map != root) {
-        soften(map, value);
-    }
-    mn__yaml_put(arena, map, key, value);
+    value->key_mark = assignment->mark;
+    put(arena, root, assignment->key, assignment->mark, value, faults);
 }

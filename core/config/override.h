@@ -14,4 +14,16 @@
 void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const char *assignment,
                         int argument, struct mn__faults *faults);
 
+/* The same from a tree: a value for a dotted key or a whole section. */
+struct mn__assignment {
+    const char *key;
+    struct mn__mark mark; /* of the key */
+    const struct mn__yaml *value;
+};
+
+/* Apply one assignment to the tree, which gets a copy of the value; marks stay those of the
+ * assignment. */
+void mn__override_assign(struct mn__arena *arena, struct mn__yaml *root,
+                         const struct mn__assignment *assignment, struct mn__faults *faults);
+
 #endif

@@ -44,6 +44,16 @@ void mn__fault_warn(struct mn__faults *faults, struct mn__mark mark, const char 
     va_end(args);
 }
 
+void mn__mark_text(struct mn__mark mark, char *out, size_t size) {
+    if (mark.file == NULL) {
+        out[0] = '\0';
+    } else if (mark.line > 0) {
+        snprintf(out, size, "%s:%d:%d: ", mark.file, mark.line, mark.column);
+    } else {
+        snprintf(out, size, "%s: ", mark.file);
+    }
+}
+
 void mn__faults_print(const struct mn__faults *faults, FILE *out) {
     for (const struct mn__fault *f = faults->first; f != NULL; f = f->next) {
         if (f->mark.line > 0) {
@@ -375,6 +385,29 @@ struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
 }
 
 /* ---- maps --------------------------------------------------------------------------------- */
+
+struct mn__yaml *mn__yaml_copy(struct mn__arena *arena, const struct mn__yaml *node) {
+    struct mn__yaml *copy = mn__arena_take(arena, sizeof *copy);
+    if (copy == NULL) {
+        return NULL;
+    }
+    *copy = *node;
+    copy->first = copy->next = NULL;
+    copy->text = node->text != NULL ? mn__arena_text(arena, node->text) : NULL;
+    copy->key = node->key != NULL ? mn__arena_text(arena, node->key) : NULL;
+    if ((node->text != NULL && copy->text == NULL) || (node->key != NULL && copy->key == NULL)) {
+        return NULL;
+    }
+    struct mn__yaml **link = &copy->first;
+    for (const struct mn__yaml *child = node->first; child != NULL; child = child->next) {
+        *link = mn__yaml_copy(arena, child);
+        if (*link == NULL) {
+            return NULL;
+        }
+        link = &(*link)->next;
+    }
+    return copy;
+}
 
 struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key) {
     if (map == NULL || map->kind != MN__YAML_MAP) {

@@ -28,6 +28,9 @@ struct mn__yaml {
     struct mn__yaml *next;
 };
 
+/* "file:line:column: ", "file: " without a line, "" without a file: for the front of a message. */
+void mn__mark_text(struct mn__mark mark, char *out, size_t size);
+
 /* All faults of a configuration, in the order found. */
 struct mn__fault {
     struct mn__mark mark;
@@ -61,6 +64,9 @@ struct mn__yaml *mn__yaml_parse(struct mn__arena *arena, const char *file, const
  */
 struct mn__yaml *mn__yaml_parse_value(struct mn__arena *arena, const char *file, const char *text,
                                       struct mn__faults *faults);
+
+/* A deep copy, marks and all. NULL = no memory. */
+struct mn__yaml *mn__yaml_copy(struct mn__arena *arena, const struct mn__yaml *node);
 
 /* The value of `key` in a map, or NULL. */
 struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key);

@@ -231,8 +231,8 @@ static int single(struct mn_builder *b, const char *name, struct mn__path proto,
         return status;
     }
     struct mn__path *path = &layer->edges[0].paths[0];
+    layer->groups = 1;
     *path = proto;
-    path->out_step = 1;
     path->index = b->model->n_paths++;
     status = bind_source(b, path, stride);
     if (status != MN_OK) {
@@ -442,9 +442,6 @@ static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struc
     for (int g = 1; status == MN_OK && g < groups; g++) {
         status = passed_path(b, &paths[edge.n_ops + g - 1], edge, channels, g);
     }
-    for (int p = 0; status == MN_OK && p < layer->edges[e].n_paths; p++) {
-        paths[p].out_step = groups;
-    }
     return status;
 }
 
@@ -485,7 +482,7 @@ static int build_node(struct mn_builder *b, const struct mn_node_spec *given, in
         status = mn__layer_add(b, spec.name, &layer);
     }
     if (status == MN_OK) {
-        layer->partial = spec.partial > 1;
+        layer->groups = spec.partial;
         status = edges_new(b, layer, spec.n_edges);
     }
     for (int e = 0; status == MN_OK && e < spec.n_edges; e++) {

@@ -21,6 +21,14 @@ enum mn__linear_kind {
     MN__LINEAR_REDUCE /* two 1x1 convolutions on two phases, concatenated */
 };
 
+/* The taps that reach one phase of the source, for the way back. */
+struct mn__taps {
+    int n;
+    int *index;     /* which taps of the map */
+    ptrdiff_t *tap; /* from the source's pixel to the output's */
+    size_t pack;    /* in the workspace's packed weights */
+};
+
 /* A linear map, and how it is reached in memory: tap t of row phase p reads source + tap[p][t]. */
 struct mn__linear {
     enum mn__linear_kind kind;
@@ -30,10 +38,12 @@ struct mn__linear {
     int n_in, n_out; /* channels */
     int n_tap;
     ptrdiff_t *tap[2];
-    int *phase[2];           /* which phase of the source each tap lies in */
-    mn_real *const *valid;   /* pools: [n_tap] planes */
-    const mn_real *share;    /* average pool: plane of mask / number of taps on the image */
-    int64_t weight, weight2; /* offsets in w; weight2 for REDUCE */
+    int *phase[2];              /* which phase of the source each tap lies in */
+    mn_real *const *valid;      /* pools: [n_tap] planes */
+    const mn_real *share;       /* average pool: plane of mask / number of taps on the image */
+    int64_t weight, weight2;    /* offsets in w; weight2 for REDUCE */
+    size_t pack;                /* in the workspace's packed weights */
+    struct mn__taps back[2][4]; /* by row phase of the output and phase of the source */
 };
 
 struct mn__stage {
@@ -44,8 +54,8 @@ struct mn__stage {
     int64_t bias;       /* offset in w of the convolution's bias, -1 = none */
     int64_t gamma;      /* offset in w of scale [n] and shift [n], -1 = no affine part */
     int64_t stats;      /* offset of mean [n] and variance [n] in a statistics buffer */
-    size_t u, y, which; /* workspace: after the first map (NOWHERE if it is the last), after the
-                           last, taps of a max pool */
+    size_t u, y, which; /* workspace: after the first map (NOWHERE if it is the last or cheap to
+                           compute again), after the last, taps of a max pool */
 };
 
 /* What a candidate operation is. */
@@ -72,8 +82,8 @@ struct mn__path {
     int strided; /* reads the phases of the source */
     int grid;    /* of the output */
     int channels;
-    int first;               /* channel of the source where it begins to read */
-    int out_first, out_step; /* its channel c is channel out_first + c out_step of the node */
+    int first;     /* channel of the source where it begins to read */
+    int out_first; /* its channel c is channel out_first + c * groups of the node */
     int n_stages;
     struct mn__stage stage[2];
     int index;   /* in the model: keys drop path */
@@ -96,7 +106,7 @@ struct mn__layer {
     int state; /* output */
     int n_edges;
     struct mn__edge *edges;
-    int partial; /* paths write different channels */
+    int groups;  /* of channels that paths write: mn_node_spec.partial */
     int mixture; /* input mixture, -1 = weights 1 */
     int n_parts; /* concat */
     int *parts;
@@ -124,8 +134,7 @@ struct mn__size {
     struct mn__grid block; /* n = images of a block; temporaries */
     int n_block;
     int temp_channels; /* most channels of a temporary */
-    size_t temp[4];    /* workspace: block temporaries */
-    size_t full;       /* workspace: one tensor of temp_channels */
+    size_t temp[5];    /* workspace: block temporaries, see enum mn__temp */
 };
 
 struct mn__head {
@@ -162,11 +171,11 @@ struct mn_model {
     int64_t n_saved, n_items, most_choices;
     double drop_path;
     int drop_ramp;
-    int64_t most_pack; /* reals of the largest packed weights */
+    size_t n_packed; /* reals of the packed weights of a layer's paths */
     int64_t most_weights;
-    int most_channels;
-    size_t n_reals; /* of a workspace */
-    size_t n_bytes; /* of its max-pool taps */
+    int most_channels, most_jobs; /* of a path, of a layer */
+    size_t n_reals;               /* of a workspace */
+    size_t n_bytes;               /* of its max-pool taps */
 };
 
 struct mn__workspace {
@@ -174,10 +183,21 @@ struct mn__workspace {
     mn_real *reals; /* [n_reals] */
     uint8_t *bytes; /* [n_bytes] */
     size_t mapped;
-    uint8_t *ready;                 /* [n_states] bits of prepared sources */
-    mn_real *pack, *pack2, *gather; /* packed weights */
-    mn_real *coef;                  /* [8][most_channels] */
-    double *sums;                   /* [8][most_channels] */
+    uint8_t *ready;         /* [n_states] bits of prepared sources */
+    uint8_t **written;      /* [n_acts] [2][channels]: gradients dx and dr hold something */
+    uint8_t *phased;        /* [n_states] the same bits as `ready`, for the gradients of phases */
+    mn_real *packed;        /* [n_packed] weights of the layer in work, as the kernels want them */
+    mn_real *gather;        /* [most_weights] */
+    mn_real *coef;          /* [most_channels] */
+    mn_real *hidden;        /* [n_stats] scale and shift of batch norms inside a path */
+    mn_real *back;          /* [3 n_stats / 2] batch norm backwards */
+    double *sums;           /* [n_stats] sum and sum of squares about the mean */
+    double *block_sums;     /* [2 * most_channels] */
+    struct mn__job *jobs;   /* [most_jobs] */
+    mn_real *job_coef;      /* [most_jobs][4][most_channels] */
+    double *job_sums;       /* [most_jobs][3][most_channels] */
+    struct mn__term *terms; /* [most_jobs] */
+    struct mn__product *products; /* [most_jobs] */
     mn_real
         *weights;   /* [n_choices] mixture weights as the mixer gave them, kept choices compacted */
     mn_real *mixed; /* [n_choices] after skipping, at their choice */
@@ -203,8 +223,9 @@ int mn__graph_plan(struct mn_model *model, struct mn_cx *cx);
 void mn__builder_install(struct mn_host *host);
 /* Grid of a size, made on first use. -1 = no memory. */
 int mn__graph_grid(struct mn_model *model, int height, int width);
-/* taps.c */
-int mn__taps_plan(struct mn_model *model, struct mn__path *path);
+/* taps.c: where a path's maps read and how they go back; `n_packed` counts the reals of the packed
+ * weights of its layer. */
+int mn__taps_plan(struct mn_model *model, struct mn__path *path, size_t *n_packed);
 
 /* prune.c: does `keep` (NULL = all) leave a choice of the mixture (-1 = none) that holds item? */
 int mn__item_kept(const struct mn_model *model, int mixture, const uint8_t *keep, int item);
@@ -228,21 +249,22 @@ struct mn__run {
     int n; /* images */
     int dropping;
 };
-/* path_forward.c: add weight * path(source) to y (a block-able tensor of the path's grid). At
- * weight 0 the path is computed, as its backward needs it, and y is left alone. */
-void mn__path_forward(struct mn__run *run, const struct mn__path *path, double weight, mn_real *y,
-                      int accumulate);
-/* path_backward.c: given dy = dL/dy, add to the source's gradient and to d_w (nothing at weight 0);
- * returns <dy, path(source)>, the gradient of the path's weight. */
-double mn__path_backward(struct mn__run *run, const struct mn__path *path, double weight,
-                         const mn_real *dy);
+/* node_forward.c, node_backward.c: a layer's output from its sources; given the gradient of the
+ * output, add to the sources' gradients, to d_w and to the items' gradients. */
+void mn__node_forward(struct mn__run *run, const struct mn__layer *layer);
+void mn__node_backward(struct mn__run *run, const struct mn__layer *layer);
 /* source.c: pointers into a state, its ReLU or phases, prepared on first use. */
 struct mn__source {
     mn_real *x, *dx; /* dx NULL for the images */
     ptrdiff_t channel, image, phase;
 };
 struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path);
-/* Fold the gradients of a state's phases and ReLU into dx. */
-void mn__source_fold(struct mn__run *run, int state, int fold_relu);
+/* Before a path goes backwards: must it add to its source's gradient (1), or write it (0)? */
+int mn__gradient_begin(struct mn__run *run, const struct mn__path *path);
+/* The same for the head, which always adds. */
+void mn__gradient_clear(struct mn__run *run, int state, int relu);
+/* Fold the gradients of a state's phases into dx and dr; if `whole`, dr into dx, which then holds
+ * all of the state's gradient. */
+void mn__source_fold(struct mn__run *run, int state, int whole);
 
 #endif

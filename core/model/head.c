@@ -141,6 +141,7 @@ void mn__head_backward(struct mn__run *run) {
     if (tensors_of(run).dx == NULL) {
         return;
     }
+    mn__gradient_clear(run, h->from, run->model->states[h->from].relu);
     mn__gemm(0, 0, run->n, f, ways, 1, d, ways, run->w + h->weight, f, 0,
              run->ws->reals + h->d_features, f);
     if (h->kind == MN_HEAD_FLATTEN) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/pass.h"
+#include "model/stage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,10 @@ const struct mn__mixture *mn__model_mixture(const struct mn_model *model, int i)
     return &model->mixtures[i];
 }
 
+int mn__model_holds(const struct mn_model *m, int i, int64_t choice, int item) {
+    return m->holds[i][choice * m->mixtures[i].n_items + item];
+}
+
 void mn__model_init(const struct mn_model *model, uint64_t seed, double alpha_std,
                     struct mn_point *out) {
     for (int i = 0; i < model->dims.n_w_segments; i++) {
@@ -132,16 +137,46 @@ size_t mn__model_workspace_bytes(const struct mn_model *m) {
     return m->n_reals * sizeof(mn_real) + m->n_bytes;
 }
 
-static int small_arrays(struct mn__workspace *ws) {
+/* Which channels of each act's gradients are written. */
+static int written_arrays(struct mn__workspace *ws) {
+    const struct mn_model *m = ws->model;
+    ws->written = mn__arena_array(&ws->arena, (size_t)m->n_acts, sizeof *ws->written);
+    for (int i = 0; ws->written != NULL && i < m->n_acts; i++) {
+        ws->written[i] = mn__arena_array(&ws->arena, 2 * (size_t)m->acts[i].channels + 1, 1);
+        if (ws->written[i] == NULL) {
+            return 0;
+        }
+    }
+    return ws->written != NULL;
+}
+
+/* What the paths of a node need while it runs. */
+static int node_arrays(struct mn__workspace *ws) {
     const struct mn_model *m = ws->model;
     struct mn__arena *a = &ws->arena;
-    const size_t channels = (size_t)m->most_channels, choices = (size_t)m->dims.n_choices;
-    ws->ready = mn__arena_array(a, (size_t)m->n_states, 1);
-    ws->pack = mn__arena_array(a, (size_t)m->most_pack + 64, sizeof(mn_real));
-    ws->pack2 = mn__arena_array(a, (size_t)m->most_pack + 64, sizeof(mn_real));
+    const size_t channels = (size_t)m->most_channels, jobs = (size_t)m->most_jobs;
+    const size_t stats = (size_t)m->dims.n_stats;
+    ws->packed = mn__arena_array(a, m->n_packed + 64, sizeof(mn_real));
     ws->gather = mn__arena_array(a, (size_t)m->most_weights, sizeof(mn_real));
-    ws->coef = mn__arena_array(a, 8 * channels, sizeof(mn_real));
-    ws->sums = mn__arena_array(a, 8 * channels, sizeof(double));
+    ws->coef = mn__arena_array(a, channels, sizeof(mn_real));
+    ws->norm = mn__arena_array(a, stats, sizeof(mn_real));
+    ws->hidden = mn__arena_array(a, stats, sizeof(mn_real));
+    ws->back = mn__arena_array(a, stats / 2 * 3, sizeof(mn_real));
+    ws->sums = mn__arena_array(a, stats, sizeof(double));
+    ws->block_sums = mn__arena_array(a, 2 * channels, sizeof(double));
+    ws->jobs = mn__arena_array(a, jobs, sizeof *ws->jobs);
+    ws->job_coef = mn__arena_array(a, 4 * jobs * channels, sizeof(mn_real));
+    ws->job_sums = mn__arena_array(a, 3 * jobs * channels, sizeof(double));
+    ws->terms = mn__arena_array(a, jobs, sizeof *ws->terms);
+    ws->products = mn__arena_array(a, jobs, sizeof *ws->products);
+    return ws->packed && ws->gather && ws->coef && ws->norm && ws->hidden && ws->back && ws->sums &&
+           ws->block_sums && ws->jobs && ws->job_coef && ws->job_sums && ws->terms && ws->products;
+}
+
+static int mixture_arrays(struct mn__workspace *ws) {
+    const struct mn_model *m = ws->model;
+    struct mn__arena *a = &ws->arena;
+    const size_t choices = (size_t)m->dims.n_choices;
     ws->weights = mn__arena_array(a, choices, sizeof(mn_real));
     ws->mixed = mn__arena_array(a, choices, sizeof(mn_real));
     ws->d_weights = mn__arena_array(a, choices, sizeof(mn_real));
@@ -154,14 +189,20 @@ static int small_arrays(struct mn__workspace *ws) {
     ws->d_item = mn__arena_array(a, (size_t)m->n_items, sizeof(double));
     ws->measured = mn__arena_array(a, choices, 1);
     ws->computed = mn__arena_array(a, (size_t)m->n_items, 1);
-    ws->norm = mn__arena_array(a, (size_t)m->dims.n_stats, sizeof(mn_real));
+    return ws->weights && ws->mixed && ws->d_weights && ws->logits && ws->d_logits && ws->saved &&
+           ws->kept && ws->n_kept && ws->item && ws->d_item && ws->measured && ws->computed;
+}
+
+static int small_arrays(struct mn__workspace *ws) {
+    const struct mn_model *m = ws->model;
+    struct mn__arena *a = &ws->arena;
+    ws->ready = mn__arena_array(a, (size_t)m->n_states, 1);
+    ws->phased = mn__arena_array(a, (size_t)m->n_states, 1);
     ws->drop = m->drop_path > 0 ? mn__arena_array(a, (size_t)m->n_paths * (size_t)m->dims.max_batch,
                                                   sizeof(mn_real))
                                 : NULL;
-    return ws->ready && ws->pack && ws->pack2 && ws->gather && ws->coef && ws->sums &&
-           ws->weights && ws->mixed && ws->d_weights && ws->logits && ws->d_logits && ws->saved &&
-           ws->kept && ws->n_kept && ws->item && ws->d_item && ws->measured && ws->computed &&
-           ws->norm && (ws->drop || m->drop_path <= 0);
+    return ws->ready && ws->phased && (ws->drop || m->drop_path <= 0) && written_arrays(ws) &&
+           node_arrays(ws) && mixture_arrays(ws);
 }
 
 int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn__workspace **out) {

@@ -74,6 +74,8 @@ struct mn__mixture {
 };
 int mn__model_n_mixtures(const struct mn_model *model);
 const struct mn__mixture *mn__model_mixture(const struct mn_model *model, int i);
+/* Whether a choice of mixture i holds an item. */
+int mn__model_holds(const struct mn_model *model, int i, int64_t choice, int item);
 
 /* Mixture weights of every choice at progress 1, without noise and without skipping:
  * weights[n_choices]. */
@@ -99,6 +101,15 @@ int mn__model_mean_parameters(struct mn_cx *cx, const struct mn_model *model, do
  * final zero, as snprintf does. */
 size_t mn__model_genotype(const struct mn_model *model, const uint8_t *keep, char *out,
                           size_t size);
+
+/* Weights out[n_w] of a fixed network from those of a pruned one. `to` is built like `from`, but
+ * each node has the operations that `keep` leaves, an edge each, in the order of the genotype; its
+ * norms have scale and shift. `mixture` are the weights of a pass with `keep`, after skipping
+ * (mn_outcome): they become part of the last norm of their candidate. MN_UNSUPPORTED where the
+ * networks differ, and where an identity, which has no norm, has another weight than 1. */
+int mn__model_extract(struct mn_cx *cx, const struct mn_model *from, const mn_real *w,
+                      const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
+                      mn_real *out);
 
 /* Mean entropy in nats of the operation and input mixtures at progress 1: out[0] op, out[1] in. */
 int mn__model_entropy(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,

@@ -4,74 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static double item_weight(const struct mn__run *run, int mixture, int item) {
-    return mixture < 0 ? 1 : run->ws->item[run->model->item0[mixture] + item];
-}
-
-static double op_weight(const struct mn__run *run, const struct mn__edge *edge, int p) {
-    return p < edge->n_ops ? item_weight(run, edge->mixture, p) : 1;
-}
-
-static double path_weight(const struct mn__run *run, const struct mn__layer *layer, int e, int p) {
-    return item_weight(run, layer->mixture, e) * op_weight(run, &layer->edges[e], p);
-}
-
-static mn_real *tensor(const struct mn__run *run, const struct mn__state *s, size_t offset) {
-    return run->ws->reals + offset + s->first * run->model->sizes[s->grid].grid.channel;
-}
-
-static void clear(const struct mn__run *run, const struct mn__grid *g, int channels,
-                  mn_real *base) {
-    for (int c = 0; c < channels; c++) {
-        memset(base + c * g->channel, 0, (size_t)(run->n * g->image) * sizeof *base);
-    }
-}
-
-static void node_forward(struct mn__run *run, const struct mn__layer *layer) {
-    const struct mn__state *s = &run->model->states[layer->state];
-    mn_real *x = tensor(run, s, run->model->acts[s->act].x);
-    int written = layer->partial;
-    if (layer->partial) {
-        clear(run, &run->model->sizes[s->grid].grid, s->channels, x);
-    }
-    for (int e = 0; e < layer->n_edges; e++) {
-        for (int p = 0; p < layer->edges[e].n_paths; p++) {
-            const struct mn__path *path = &layer->edges[e].paths[p];
-            const double weight = path_weight(run, layer, e, p);
-            if (mn__mix_computed(run->ws, layer, e, p) && !path->none) {
-                mn__path_forward(run, path, weight, x, written);
-                written |= weight != 0;
-            }
-        }
-    }
-    if (!written) {
-        clear(run, &run->model->sizes[s->grid].grid, s->channels, x);
-    }
-}
-
-static void node_backward(struct mn__run *run, const struct mn__layer *layer) {
-    const struct mn__state *s = &run->model->states[layer->state];
-    const mn_real *g = tensor(run, s, run->model->acts[s->act].dx);
-    for (int e = 0; e < layer->n_edges; e++) {
-        const struct mn__edge *edge = &layer->edges[e];
-        for (int p = 0; p < edge->n_paths; p++) {
-            if (!mn__mix_computed(run->ws, layer, e, p)) {
-                continue;
-            }
-            const double weight = path_weight(run, layer, e, p);
-            const double d = mn__path_backward(run, &edge->paths[p], weight, g);
-            if (layer->mixture >= 0) {
-                run->ws->d_item[run->model->item0[layer->mixture] + e] +=
-                    op_weight(run, edge, p) * d;
-            }
-            if (layer->mixture >= 0 && p < edge->n_ops) {
-                run->ws->d_item[run->model->item0[edge->mixture] + p] +=
-                    item_weight(run, layer->mixture, e) * d;
-            }
-        }
-    }
-}
-
 static void forward(struct mn__run *run, const struct mn_set *batch) {
     const struct mn_model *m = run->model;
     memset(run->ws->ready, 0, (size_t)m->n_states);
@@ -79,36 +11,17 @@ static void forward(struct mn__run *run, const struct mn_set *batch) {
                   run->ws->reals + m->acts[0].x);
     for (int i = 0; i < m->n_layers; i++) {
         if (m->layers[i].kind == MN__LAYER_NODE) {
-            node_forward(run, &m->layers[i]);
+            mn__node_forward(run, &m->layers[i]);
         }
     }
 }
 
-static void clear_gradients(struct mn__run *run) {
+static void begin_gradients(struct mn__run *run) {
     const struct mn_model *m = run->model;
     for (int i = 1; i < m->n_acts; i++) {
-        const struct mn__act *act = &m->acts[i];
-        const struct mn__grid *g = &m->sizes[act->grid].grid;
-        if (act->dx != MN__NOWHERE) {
-            clear(run, g, act->channels, run->ws->reals + act->dx);
-        }
-        if (act->dr != MN__NOWHERE) {
-            clear(run, g, act->channels, run->ws->reals + act->dr);
-        }
+        memset(run->ws->written[i], 0, 2 * (size_t)m->acts[i].channels);
     }
-    for (int i = 0; i < m->n_states; i++) {
-        const struct mn__state *s = &m->states[i];
-        for (int q = 0; q < 4 && s->half >= 0; q++) {
-            const struct mn__grid *g = &m->sizes[s->half].grid;
-            const size_t at = (size_t)q * mn__grid_reals(g, s->channels);
-            if (s->dxp != MN__NOWHERE) {
-                clear(run, g, s->channels, run->ws->reals + s->dxp + at);
-            }
-            if (s->drp != MN__NOWHERE) {
-                clear(run, g, s->channels, run->ws->reals + s->drp + at);
-            }
-        }
-    }
+    memset(run->ws->phased, 0, (size_t)m->n_states);
     memset(run->ws->d_item, 0, (size_t)m->n_items * sizeof *run->ws->d_item);
     if (run->d_w != NULL) {
         memset(run->d_w, 0, (size_t)m->dims.n_w * sizeof *run->d_w);
@@ -117,13 +30,13 @@ static void clear_gradients(struct mn__run *run) {
 
 static void backward(struct mn__run *run) {
     const struct mn_model *m = run->model;
-    clear_gradients(run);
+    begin_gradients(run);
     mn__head_backward(run);
     for (int i = m->n_layers - 1; i >= 0; i--) {
         const struct mn__layer *layer = &m->layers[i];
         mn__source_fold(run, layer->state, layer->kind == MN__LAYER_NODE);
         if (layer->kind == MN__LAYER_NODE) {
-            node_backward(run, layer);
+            mn__node_backward(run, layer);
         }
     }
 }

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* An image block's reals: small enough for its tensors to stay in the second-level cache. */
-enum { BLOCK_REALS = 1024 };
+/* A block of images: as many as let one temporary stay in a part of the second-level cache. */
+enum { BLOCK_BYTES = 96 * 1024 };
 
 static size_t take(struct mn_model *m, size_t reals) {
     const size_t at = m->n_reals;
@@ -25,7 +25,8 @@ static int plan_size(struct mn_model *m, struct mn__size *size) {
     }
     mn__grid_mask(g, mask);
     g->mask = mask;
-    const ptrdiff_t fit = BLOCK_REALS / g->image;
+    const ptrdiff_t row = g->image * (ptrdiff_t)sizeof(mn_real);
+    const ptrdiff_t fit = BLOCK_BYTES / (row * (size->temp_channels > 0 ? size->temp_channels : 1));
     size->n_block = (int)(fit < 1 ? 1 : fit > g->n ? g->n : fit);
     mn__grid_init(&size->block, size->n_block, g->h, g->w, m->pad);
     size->block.mask = mask;
@@ -36,29 +37,37 @@ static void most(int *at, int value) {
     *at = value > *at ? value : *at;
 }
 
-static void plan_linear(struct mn_model *m, const struct mn__linear *l) {
+static void most_linear(struct mn_model *m, const struct mn__linear *l) {
     const int64_t weights = (int64_t)l->n_out * l->n_in * l->kh * l->kw;
-    const int64_t packs[2] = {(int64_t)m->kernels->packed(l->n_out, l->n_in, l->kh * l->kw),
-                              (int64_t)m->kernels->packed(l->n_in, l->n_out, l->kh * l->kw)};
     m->most_weights = weights > m->most_weights ? weights : m->most_weights;
-    for (int i = 0; i < 2; i++) {
-        m->most_pack = packs[i] > m->most_pack ? packs[i] : m->most_pack;
-    }
     most(&m->most_channels, l->n_in);
     most(&m->most_channels, l->n_out);
 }
 
-static int plan_path(struct mn_model *m, struct mn__path *path) {
+static void most_path(struct mn_model *m, const struct mn__path *path) {
+    struct mn__size *size = &m->sizes[path->grid];
+    most(&m->most_channels, path->channels);
+    for (int s = 0; s < path->n_stages; s++) {
+        const struct mn__stage *stage = &path->stage[s];
+        for (int i = 0; i < stage->n_linear; i++) {
+            most_linear(m, &stage->linear[i]);
+            most(&size->temp_channels, stage->linear[i].n_out * (i == 0 ? stage->n_phase : 1));
+        }
+        most(&size->temp_channels, path->channels);
+    }
+}
+
+/* The output of a depthwise map costs less to compute again than to keep. */
+static int keeps_first(const struct mn__stage *stage) {
+    return stage->n_linear == 2 && stage->linear[0].kind != MN__LINEAR_DEPTHWISE;
+}
+
+static int plan_path(struct mn_model *m, struct mn__path *path, size_t *n_packed) {
     struct mn__size *size = &m->sizes[path->grid];
     for (int s = 0; s < path->n_stages; s++) {
         struct mn__stage *stage = &path->stage[s];
         stage->u = stage->which = MN__NOWHERE;
-        for (int i = 0; i < stage->n_linear; i++) {
-            plan_linear(m, &stage->linear[i]);
-            most(&size->temp_channels, stage->linear[i].n_out * (i == 0 ? stage->n_phase : 1));
-        }
-        most(&size->temp_channels, path->channels);
-        if (stage->n_linear == 2) {
+        if (keeps_first(stage)) {
             stage->u = take_tensor(m, &size->grid, stage->linear[0].n_out * stage->n_phase);
         }
         stage->y = take_tensor(m, &size->grid, path->channels);
@@ -67,20 +76,30 @@ static int plan_path(struct mn_model *m, struct mn__path *path) {
             m->n_bytes += (size_t)path->channels * (size_t)size->grid.n * (size_t)size->grid.image;
         }
     }
-    return mn__taps_plan(m, path);
+    return mn__taps_plan(m, path, n_packed);
 }
 
-static int plan_paths(struct mn_model *m) {
-    for (int i = 0; i < m->n_layers; i++) {
-        for (int e = 0; e < m->layers[i].n_edges; e++) {
-            struct mn__edge *edge = &m->layers[i].edges[e];
-            for (int p = 0; p < edge->n_paths; p++) {
-                if (plan_path(m, &edge->paths[p]) != MN_OK) {
-                    return MN_NOMEM;
-                }
+static void most_layer(struct mn_model *m, const struct mn__layer *layer) {
+    int n = 0;
+    for (int e = 0; e < layer->n_edges; e++) {
+        n += layer->edges[e].n_paths;
+        for (int p = 0; p < layer->edges[e].n_paths; p++) {
+            most_path(m, &layer->edges[e].paths[p]);
+        }
+    }
+    most(&m->most_jobs, n);
+}
+
+static int plan_layer(struct mn_model *m, struct mn__layer *layer) {
+    size_t n_packed = 0;
+    for (int e = 0; e < layer->n_edges; e++) {
+        for (int p = 0; p < layer->edges[e].n_paths; p++) {
+            if (plan_path(m, &layer->edges[e].paths[p], &n_packed) != MN_OK) {
+                return MN_NOMEM;
             }
         }
     }
+    m->n_packed = n_packed > m->n_packed ? n_packed : m->n_packed;
     return MN_OK;
 }
 
@@ -130,10 +149,9 @@ static void plan_temporaries(struct mn_model *m) {
         if (size->temp_channels == 0) {
             continue;
         }
-        for (int t = 0; t < 4; t++) {
+        for (size_t t = 0; t < sizeof size->temp / sizeof size->temp[0]; t++) {
             size->temp[t] = take_tensor(m, &size->block, size->temp_channels);
         }
-        size->full = take_tensor(m, &size->grid, size->temp_channels);
     }
 }
 
@@ -149,11 +167,14 @@ static void plan_head(struct mn_model *m) {
 int mn__graph_plan(struct mn_model *m, struct mn_cx *cx) {
     int status = MN_OK;
     most(&m->most_channels, m->dims.channels);
+    for (int i = 0; i < m->n_layers; i++) {
+        most_layer(m, &m->layers[i]);
+    }
     for (int i = 0; status == MN_OK && i < m->n_sizes; i++) {
         status = plan_size(m, &m->sizes[i]);
     }
-    if (status == MN_OK) {
-        status = plan_paths(m);
+    for (int i = 0; status == MN_OK && i < m->n_layers; i++) {
+        status = plan_layer(m, &m->layers[i]);
     }
     if (status != MN_OK) {
         return mn_fail(cx, MN_NOMEM, "no memory to plan the network");

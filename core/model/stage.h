@@ -2,7 +2,7 @@
 #ifndef MN__MODEL_STAGE_H
 #define MN__MODEL_STAGE_H
 
-/* What the forward and the backward pass through a stage share. */
+/* What the forward and the backward pass through the stages of a node's paths share. */
 
 #include "model/graph.h"
 
@@ -15,6 +15,8 @@ struct mn__block {
 /* Block i of the pass's images; 0 = there is none. */
 int mn__block_at(const struct mn__run *run, const struct mn__size *size, int i,
                  struct mn__block *out);
+/* Image i of a block, as a block of its own. */
+struct mn__block mn__block_image(const struct mn__size *size, const struct mn__block *block, int i);
 
 /* A block of a tensor: pointer and channel stride. */
 struct mn__view {
@@ -23,22 +25,81 @@ struct mn__view {
 };
 struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size,
                                 size_t offset, const struct mn__block *block);
-/* The same of a tensor that paths of a node share, as one path sees it. */
-struct mn__view mn__node_view(const struct mn__size *size, const struct mn__path *path,
-                              const mn_real *base, const struct mn__block *block);
-struct mn__view mn__temp_view(const struct mn__run *run, const struct mn__size *size, int i);
+/* Temporaries hold one block. */
+enum mn__temp { MN__TEMP_DY, MN__TEMP_U, MN__TEMP_DU, MN__TEMP_Z, MN__TEMP_DZ };
+struct mn__view mn__temp_view(const struct mn__run *run, const struct mn__size *size,
+                              enum mn__temp temp);
 struct mn__view mn__source_view(const struct mn__source *source, const struct mn__block *block);
+
+/* One computed path of a node, while the node runs. */
+struct mn__job {
+    const struct mn__path *path;
+    int edge, item; /* of the layer, of the edge */
+    double weight;  /* 0: computed because its gradient is asked for */
+    struct mn__source source;
+    int accumulate;               /* backward: add to the source's gradient */
+    mn_real *scale, *shift;       /* [channels] its term in the node */
+    mn_real *scaled, *shifted;    /* [channels] the same for one image under drop path */
+    double *sum_g, *sum_gx, *one; /* [channels] over all images of g, g (y - mean); over a block */
+};
+/* The computed paths of a layer, in order, into the workspace's jobs; returns their number. */
+int mn__jobs_of(struct mn__run *run, const struct mn__layer *layer);
+
+/* A part of a node's paths that is worked on at once: those of one edge, which share a source, as
+ * many as let their outputs stay in the last-level cache. */
+struct mn__chunk {
+    struct mn__job *jobs;
+    int n;
+};
+/* The chunk after `at` (n = 0 at first) of n_jobs; 0 = there is none. */
+int mn__chunk_next(const struct mn__run *run, const struct mn__size *size, int n_jobs,
+                   struct mn__chunk *at);
+
+/* The paths of a layer lie in groups of channels of the node: `group` of `layer->groups`. */
+struct mn__view mn__group_view(const struct mn__size *size, const struct mn__layer *layer,
+                               const mn_real *node, int group, const struct mn__block *block);
+int mn__group_channels(const struct mn__run *run, const struct mn__layer *layer);
+
+/* What a path gives to its node: the last stage's output before batch norm, or the source. */
+struct mn__view mn__job_output(const struct mn__run *run, const struct mn__job *job,
+                               const struct mn__size *size, const struct mn__block *block);
+int mn__job_has_norm(const struct mn__job *job);
 
 /* Batch norm of a stage as y * scale[c] + shift[c], times weight. */
 void mn__norm_affine(const struct mn__run *run, const struct mn__path *path,
                      const struct mn__stage *stage, double weight, mn_real *scale, mn_real *shift);
-
-/* z = ReLU(batch norm(y)) of the first stage, into temporary 2. */
+/* z = ReLU(batch norm(y)) of the first stage, into temporary Z. */
 void mn__stage_hidden(struct mn__run *run, const struct mn__path *path,
-                      const struct mn__block *block, const mn_real *scale, const mn_real *shift);
+                      const struct mn__block *block);
 
 /* Factor of image n on this path under drop path. */
 double mn__drop_factor(const struct mn__run *run, const struct mn__path *path, int n);
 int mn__path_drops(const struct mn__run *run, const struct mn__path *path);
+
+/* maps.c: the linear maps of a stage on one block. */
+void mn__maps_pack(struct mn__run *run, const struct mn__stage *stage);
+/* Source x to the stored y, and to u where it is stored. */
+void mn__maps_forward(struct mn__run *run, const struct mn__stage *stage,
+                      const struct mn__size *size, const struct mn__block *block,
+                      struct mn__view x);
+/* The first map's output again, where it was not stored. */
+struct mn__view mn__maps_between(struct mn__run *run, const struct mn__stage *stage,
+                                 const struct mn__size *size, const struct mn__block *block,
+                                 struct mn__view x);
+
+/* maps_backward.c: what reaches a linear map backwards, and where it goes. */
+struct mn__flow {
+    struct mn__view g;      /* gradient of the output; its padding is zero */
+    struct mn__view x;      /* the input */
+    struct mn__view dx;     /* gradient of the input, at NULL: not wanted */
+    ptrdiff_t phase;        /* between the phases of dx */
+    int accumulate;         /* add to dx */
+    const mn_real *dx_mask; /* NULL: the padding of dx may be written */
+};
+void mn__maps_pack_back(struct mn__run *run, const struct mn__stage *stage);
+/* Add to d_w, and to or into dx. */
+void mn__maps_backward(struct mn__run *run, const struct mn__stage *stage,
+                       const struct mn__size *size, const struct mn__block *block,
+                       const struct mn__flow *flow);
 
 #endif

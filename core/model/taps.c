@@ -104,7 +104,66 @@ static int plan_pool(struct mn_model *m, struct mn__linear *l, const struct form
     return MN_OK;
 }
 
-int mn__taps_plan(struct mn_model *m, struct mn__path *path) {
+/* ---- the way back ------------------------------------------------------------------------- */
+
+/* The taps of row phase p of the output that lie in phase q of the source, whose phases are
+ * `phase` reals apart. */
+static int plan_back(struct mn_model *m, struct mn__linear *l, int p, int q, const struct form *f,
+                     size_t *n_packed) {
+    struct mn__taps *taps = &l->back[p][q];
+    for (int t = 0; t < l->n_tap; t++) {
+        taps->n += l->phase[p][t] == q;
+    }
+    if (taps->n == 0) {
+        return MN_OK;
+    }
+    taps->index = mn__arena_array(&m->arena, (size_t)taps->n, sizeof *taps->index);
+    taps->tap = mn__arena_array(&m->arena, (size_t)taps->n, sizeof *taps->tap);
+    if (taps->index == NULL || taps->tap == NULL) {
+        return MN_NOMEM;
+    }
+    for (int t = 0, j = 0; t < l->n_tap; t++) {
+        if (l->phase[p][t] == q) {
+            taps->index[j] = t;
+            taps->tap[j++] = q * f->phase - l->tap[p][t];
+        }
+    }
+    taps->pack = *n_packed;
+    if (l->kind == MN__LINEAR_DEPTHWISE) {
+        *n_packed += (size_t)l->n_in * (size_t)taps->n;
+    } else if (l->kind == MN__LINEAR_CONV) {
+        *n_packed += m->kernels->packed(l->n_in, l->n_out, taps->n);
+    }
+    return MN_OK;
+}
+
+/* Where the packed weights of a map lie, both ways. */
+static int plan_packed(struct mn_model *m, struct mn__linear *l, const struct form *f, int n_phase,
+                       size_t *n_packed) {
+    l->pack = *n_packed;
+    if (l->kind == MN__LINEAR_REDUCE) {
+        const int half = l->n_out / 2;
+        *n_packed += 2 * m->kernels->packed(half, l->n_in, 1);
+        for (int i = 0; i < 2; i++) {
+            l->back[i][0].pack = *n_packed;
+            *n_packed += m->kernels->packed(l->n_in, half, 1);
+        }
+        return MN_OK;
+    }
+    if (l->kind == MN__LINEAR_CONV) {
+        *n_packed += m->kernels->packed(l->n_out, l->n_in, l->n_tap);
+    }
+    for (int p = 0; p < n_phase; p++) {
+        for (int q = 0; q < 4; q++) {
+            if (plan_back(m, l, p, q, f, n_packed) != MN_OK) {
+                return MN_NOMEM;
+            }
+        }
+    }
+    return MN_OK;
+}
+
+int mn__taps_plan(struct mn_model *m, struct mn__path *path, size_t *n_packed) {
     const struct mn__state *source = &m->states[path->source];
     const struct mn__grid *in = &m->sizes[source->grid].grid;
     const struct mn__grid *out = &m->sizes[path->grid].grid;
@@ -126,6 +185,9 @@ int mn__taps_plan(struct mn_model *m, struct mn__path *path) {
             if (status == MN_OK &&
                 (l->kind == MN__LINEAR_MAX_POOL || l->kind == MN__LINEAR_AVG_POOL)) {
                 status = plan_pool(m, l, &f, out);
+            }
+            if (status == MN_OK) {
+                status = plan_packed(m, l, &f, i == 0 ? stage->n_phase : 1, n_packed);
             }
             if (status != MN_OK) {
                 return status;

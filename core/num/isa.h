@@ -130,8 +130,6 @@ void MN__NAME(relu_dx)(int n, const mn_real *y, ptrdiff_t ys, const mn_real *g, 
                        mn_real *dx, ptrdiff_t dxs, ptrdiff_t len, int accumulate);
 void MN__NAME(axpy)(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
                     ptrdiff_t len, int accumulate);
-double MN__NAME(dot)(int n, const mn_real *x, ptrdiff_t xs, const mn_real *y, ptrdiff_t ys,
-                     ptrdiff_t len);
 void MN__NAME(split)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
                      const mn_real *x, mn_real *phases, ptrdiff_t phase);
 void MN__NAME(merge)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
@@ -141,9 +139,11 @@ void MN__NAME(moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, con
                        ptrdiff_t image, double *sum, double *m2);
 void MN__NAME(affine)(int n, const mn_real *scale, const mn_real *shift, const mn_real *x,
                       ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
-                      ptrdiff_t image, int accumulate, int relu);
-void MN__NAME(norm_sums)(int n, const mn_real *g, ptrdiff_t gs, const mn_real *x, ptrdiff_t xs,
-                         const mn_real *centre, ptrdiff_t len, double *sum_g, double *sum_gx);
+                      ptrdiff_t image, int relu);
+void MN__NAME(mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
+                   ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
+void MN__NAME(products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
+                        ptrdiff_t gs, ptrdiff_t len, double *sum_g);
 void MN__NAME(combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,
                        const mn_real *x, ptrdiff_t xs, const mn_real *c, mn_real *y, ptrdiff_t ys,
                        ptrdiff_t len, const mn_real *mask, ptrdiff_t image);

@@ -17,6 +17,21 @@
 
 #include "num/grid.h"
 
+/* A path's share in a node: scale[c] * x + shift[c] on the mask's pixels. */
+struct mn__term {
+    const mn_real *x;
+    ptrdiff_t xs;
+    const mn_real *scale, *shift;
+};
+
+/* sum[c] += sum_p g * (x - centre[c]); no centre = 0. */
+struct mn__product {
+    const mn_real *x;
+    ptrdiff_t xs;
+    const mn_real *centre;
+    double *sum;
+};
+
 struct mn__kernels {
     const char *name; /* "avx512", "avx2", "sse2", "openblas", "naive" */
 
@@ -65,21 +80,22 @@ struct mn__kernels {
     /* y = s * x (accumulate = 0) or y += s * x */
     void (*axpy)(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
                  ptrdiff_t len, int accumulate);
-    /* sum_{c,p} x * y, in double */
-    double (*dot)(int n, const mn_real *x, ptrdiff_t xs, const mn_real *y, ptrdiff_t ys,
-                  ptrdiff_t len);
 
     /* Over the mask's pixels of the range: sum[c] += sum_p y, and m2[c] the sum of squares about
      * the range's own mean: the caller merges ranges (mn__moments_merge). */
     void (*moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                     ptrdiff_t image, double *sum, double *m2);
-    /* y = (accumulate ? y : 0) + scale[c] * x + shift[c] * mask, then ReLU if relu. */
+    /* y = scale[c] * x + shift[c] * mask, then ReLU if relu. */
     void (*affine)(int n, const mn_real *scale, const mn_real *shift, const mn_real *x,
                    ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
-                   ptrdiff_t image, int accumulate, int relu);
-    /* sum_g[c] += sum_p g; sum_gx[c] += sum_p g * (x - centre[c]). g's padding is zero. */
-    void (*norm_sums)(int n, const mn_real *g, ptrdiff_t gs, const mn_real *x, ptrdiff_t xs,
-                      const mn_real *centre, ptrdiff_t len, double *sum_g, double *sum_gx);
+                   ptrdiff_t image, int relu);
+    /* y = (accumulate ? y : 0) + the sum of one or more terms: paths into a node. */
+    void (*mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
+                ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
+    /* The products of g with every term (none is possible), and sum_g[c] += sum_p g: what batch
+     * norm and the mixture need to go backwards. g's padding is zero. */
+    void (*products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
+                     ptrdiff_t gs, ptrdiff_t len, double *sum_g);
     /* y = a[c] * g + b[c] * x + c[c] * mask (batch norm backward); y may be g. */
     void (*combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,
                     const mn_real *x, ptrdiff_t xs, const mn_real *c, mn_real *y, ptrdiff_t ys,

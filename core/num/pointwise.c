@@ -46,26 +46,6 @@ void MN__NAME(axpy)(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y
     }
 }
 
-static double block_dot(const mn_real *x, const mn_real *y, ptrdiff_t len) {
-    mn__vec acc = {0};
-    for (ptrdiff_t p = 0; p < len; p += MN__V) {
-        acc += mn__load(x + p) * mn__load(y + p);
-    }
-    return mn__sum(acc);
-}
-
-double MN__NAME(dot)(int n, const mn_real *x, ptrdiff_t xs, const mn_real *y, ptrdiff_t ys,
-                     ptrdiff_t len) {
-    double sum = 0;
-    for (int c = 0; c < n; c++) {
-        for (ptrdiff_t p = 0; p < len; p += MN__SUM_BLOCK) {
-            sum += block_dot(x + c * xs + p, y + c * ys + p,
-                             len - p < MN__SUM_BLOCK ? len - p : MN__SUM_BLOCK);
-        }
-    }
-    return sum;
-}
-
 /* Pixels of phase (py, px) that lie on the input. */
 static int phase_size(int in, int parity, int out) {
     const int size = (in - parity + 1) / 2;

@@ -11,8 +11,8 @@
     .depthwise = MN__NAME(depthwise), .depthwise_dw = MN__NAME(depthwise_dw),                      \
     .max_pool = MN__NAME(max_pool), .max_pool_dx = MN__NAME(max_pool_dx),                          \
     .avg_pool = MN__NAME(avg_pool), .relu = MN__NAME(relu), .relu_dx = MN__NAME(relu_dx),          \
-    .axpy = MN__NAME(axpy), .dot = MN__NAME(dot), .moments = MN__NAME(moments),                    \
-    .affine = MN__NAME(affine), .norm_sums = MN__NAME(norm_sums), .combine = MN__NAME(combine),    \
+    .axpy = MN__NAME(axpy), .moments = MN__NAME(moments), .mix = MN__NAME(mix),                    \
+    .affine = MN__NAME(affine), .products = MN__NAME(products), .combine = MN__NAME(combine),      \
     .split = MN__NAME(split), .merge = MN__NAME(merge)
 
 #endif

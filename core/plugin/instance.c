@@ -23,17 +23,12 @@ static struct mn__mark option_mark(const struct mn__instance *unit, const char *
 
 static int service_bad_option(struct mn_cx *cx, const char *key, const char *format, va_list args) {
     const struct mn__instance *unit = mn__cx_of(cx)->unit;
-    char text[1024], place[512] = "";
+    char text[1024], place[512];
     vsnprintf(text, sizeof text, format, args);
     if (unit == NULL) {
         return mn_fail(cx, MN_CONFIG, "%s: %s", key, text);
     }
-    const struct mn__mark mark = option_mark(unit, key);
-    if (mark.line > 0) {
-        snprintf(place, sizeof place, "%s:%d:%d: ", mark.file, mark.line, mark.column);
-    } else if (mark.file != NULL) {
-        snprintf(place, sizeof place, "%s: ", mark.file);
-    }
+    mn__mark_text(option_mark(unit, key), place, sizeof place);
     return mn_fail(cx, MN_CONFIG, "%s%s: %s: %s", place, unit->label, key, text);
 }
 
@@ -114,9 +109,10 @@ static int as_fault(struct mn_cx *cx, int status, struct mn__faults *faults) {
 }
 
 int mn__instance_init(struct mn__instance *instance, struct mn_cx *cx,
-                      struct mn__registry *registry, int kind, struct mn__yaml *section,
-                      const char *default_use, struct mn__mark mark, struct mn__faults *faults) {
-    const char *kind_name = mn__kind_name(kind);
+                      struct mn__registry *registry, int kind, const char *name,
+                      struct mn__yaml *section, const char *default_use, struct mn__mark mark,
+                      struct mn__faults *faults) {
+    const char *kind_name = name != NULL ? name : mn__kind_name(kind);
     struct mn__mark use_mark;
     memset(instance, 0, sizeof *instance);
     const char *use = use_of(section, default_use, section != NULL ? section->mark : mark,

@@ -23,13 +23,15 @@ struct mn__instance {
     } table;
 };
 
-/* Make the instance of a section: find the unit named by its `use` (default_use when the section or
- * the key is missing; NULL = required), allocate, bind options, run `check`. Faults of the
- * configuration go to `faults`; other failures are returned. The instance must not move afterwards.
- * `fini` calls `stop` where owed; it takes a zeroed instance. */
+/* Make the instance of a section, which messages call `name` (NULL = by its kind): find the unit
+ * named by its `use` (default_use when the section or the key is missing; NULL = required),
+ * allocate, bind options, run `check`. Faults of the configuration go to `faults`; other failures
+ * are returned. The instance must not move afterwards. `fini` calls `stop` where owed; it takes a
+ * zeroed instance. */
 int mn__instance_init(struct mn__instance *instance, struct mn_cx *cx,
-                      struct mn__registry *registry, int kind, struct mn__yaml *section,
-                      const char *default_use, struct mn__mark mark, struct mn__faults *faults);
+                      struct mn__registry *registry, int kind, const char *name,
+                      struct mn__yaml *section, const char *default_use, struct mn__mark mark,
+                      struct mn__faults *faults);
 void mn__instance_fini(struct mn__instance *instance);
 
 /* Put `keep` and `bad_option` into the host table. Once, at start. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "run/inner.h"
 #include "run/metatrain.h"
 
 #include <math.h>
@@ -22,29 +23,31 @@ static int all_finite(int64_t n, const mn_real *x) {
     return 1;
 }
 
-static int check_finite(const struct mn__experiment *e, struct mn_cx *cx,
-                        const struct mn__instance *unit, const struct mn_point *at,
-                        const char *what) {
-    const struct mn_dims *d = mn__model_dims(e->model);
-    if (all_finite(d->n_w, at->w) && all_finite(d->n_a, at->a)) {
-        return MN_OK;
-    }
+static int not_finite(struct mn_cx *cx, const struct mn__instance *unit, const char *what) {
     return mn_fail(cx, MN_NUMERIC, "%s: %s holds a number that is not finite", unit->label, what);
+}
+
+/* Of the parts that the meta learner owns. */
+static int check_finite(struct mn_cx *cx, const struct mn__meta_part *part,
+                        const struct mn_point *at, const char *what) {
+    return all_finite(part->dims.n_w, at->w) && all_finite(part->dims.n_a, at->a)
+               ? MN_OK
+               : not_finite(cx, part->unit, what);
 }
 
 /* A finite loss does not say that the last update was finite, nor the optimiser state. */
 static int check_adapted(const struct mn__experiment *e, struct mn_cx *cx,
                          const struct mn_point *params, const mn_real *learner) {
-    const int status = check_finite(e, cx, &e->task_learner, params, "the adapted point");
-    if (status == MN_OK && !all_finite(e->n_state, learner)) {
-        return mn_fail(cx, MN_NUMERIC, "%s: its state holds a number that is not finite",
-                       e->task_learner.label);
+    const struct mn_dims *d = mn__model_dims(e->model);
+    if (!all_finite(d->n_w, params->w) || !all_finite(d->n_a, params->a)) {
+        return not_finite(cx, &e->task_learner, "the adapted point");
     }
-    return status;
+    return all_finite(e->n_state, learner) ? MN_OK : not_finite(cx, &e->task_learner, "its state");
 }
 
-int mn__adapt(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
-              struct mn_point *params, mn_real *learner) {
+/* The task learner on the task that cx is at. */
+static int adapt(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
+                 struct mn_point *params, mn_real *learner) {
     cx->where.adapts = adapts(e, cx);
     cx->where.step = 0;
     struct mn__call call = mn__call_begin(cx, &e->task_learner);
@@ -57,62 +60,177 @@ int mn__adapt(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_
     return status != MN_OK ? status : check_adapted(e, cx, params, learner);
 }
 
-int mn__meta_delta(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
-                   const struct mn_point *meta, const struct mn_point *adapted,
-                   struct mn_point *out) {
-    const struct mn_dims *d = mn__model_dims(e->model);
-    struct mn__call call = mn__call_begin(cx, &e->meta_learner);
-    const int status =
-        mn__call_end(&call, e->meta_learner.table.meta_learner.delta(
-                                e->meta_learner.self, cx, e->model, task, meta, adapted, out));
-    if (status != MN_OK) {
-        return status;
+int mn__adapt(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
+              struct mn_point *params, mn_real *learner) {
+    struct mn__inner inner;
+    int status = mn__inner_begin(&inner, e, cx, task, params, learner, 0);
+    if (status == MN_OK) {
+        status = adapt(e, cx, task, params, learner);
     }
-    if ((cx->where.adapts & MN_ADAPTS_W) == 0) {
-        mn_vec_fill(d->n_w, 0, out->w);
-    }
-    if ((cx->where.adapts & MN_ADAPTS_A) == 0) {
-        mn_vec_fill(d->n_a, 0, out->a);
-    }
-    return check_finite(e, cx, &e->meta_learner, out, "its direction");
+    mn__inner_end(cx);
+    return status;
 }
 
-static void mean(int64_t n, int64_t count, const struct mn_point *points, int architecture,
+/* ---- directions --------------------------------------------------------------------------- */
+
+int mn__direction_new(const struct mn__experiment *e, struct mn__arena *arena,
+                      struct mn__direction *out) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    out->to.w = mn__arena_array(arena, (size_t)d->n_w, sizeof(mn_real));
+    out->to.a = mn__arena_array(arena, (size_t)d->n_a, sizeof(mn_real));
+    out->own = mn__arena_array(arena, (size_t)e->n_own, sizeof(mn_real));
+    return out->to.w != NULL && out->to.a != NULL && out->own != NULL;
+}
+
+static mn_real *own_of(const struct mn__meta_part *part, const struct mn__direction *direction) {
+    return part->n_own > 0 ? direction->own + part->own0 : NULL;
+}
+
+/* The parts of `from` that the meta learner owns. */
+static void take_owned(const struct mn__meta_part *part, const struct mn_point *from,
+                       struct mn_point *to) {
+    mn_vec_copy(part->dims.n_w, from->w, to->w);
+    mn_vec_copy(part->dims.n_a, from->a, to->a);
+}
+
+static int part_delta(const struct mn__experiment *e, struct mn_cx *cx,
+                      const struct mn__meta_part *part, const struct mn_task *task,
+                      const struct mn_point *meta, const struct mn_point *adapted,
+                      struct mn__direction *out) {
+    struct mn__cx *c = mn__cx_of(cx);
+    const size_t mark = mn__arena_mark(&c->scratch);
+    const uint32_t all = cx->where.adapts;
+    struct mn__direction whole; /* a meta learner may write what it does not own */
+    if (!mn__direction_new(e, &c->scratch, &whole)) {
+        return mn_fail(cx, MN_NOMEM, "no memory for a direction");
+    }
+    cx->where.adapts = all & part->owns;
+    c->own = own_of(part, out);
+    struct mn__call call = mn__call_begin(cx, part->unit);
+    int status =
+        mn__call_end(&call, part->unit->table.meta_learner.delta(part->unit->self, cx, e->model,
+                                                                 task, meta, adapted, &whole.to));
+    c->own = NULL;
+    cx->where.adapts = all;
+    if (status == MN_OK) {
+        take_owned(part, &whole.to, &out->to);
+    }
+    if (status == MN_OK && !all_finite(part->n_own, own_of(part, out))) {
+        status = not_finite(cx, part->unit, "its direction");
+    }
+    mn__arena_release(&c->scratch, mark);
+    return status;
+}
+
+static int meta_delta(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
+                      const struct mn_point *meta, const struct mn_point *adapted,
+                      struct mn__direction *out) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    for (int i = 0; i < e->n_meta; i++) {
+        const int status = part_delta(e, cx, &e->meta[i], task, meta, adapted, out);
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+    if ((cx->where.adapts & MN_ADAPTS_W) == 0) {
+        mn_vec_fill(d->n_w, 0, out->to.w);
+    }
+    if ((cx->where.adapts & MN_ADAPTS_A) == 0) {
+        mn_vec_fill(d->n_a, 0, out->to.a);
+    }
+    return MN_OK;
+}
+
+static int check_direction(const struct mn__experiment *e, struct mn_cx *cx,
+                           const struct mn__direction *direction) {
+    int status = MN_OK;
+    for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
+        status = check_finite(cx, &e->meta[i], &direction->to, "its direction");
+    }
+    return status;
+}
+
+int mn__task_direction(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
+                       const struct mn_point *meta, struct mn_point *params, mn_real *learner,
+                       struct mn__direction *out) {
+    struct mn__inner inner;
+    int status = mn__inner_begin(&inner, e, cx, task, params, learner, 1);
+    if (status == MN_OK) {
+        status = adapt(e, cx, task, params, learner);
+    }
+    if (status == MN_OK) {
+        status = mn__inner_check(&inner, cx);
+    }
+    if (status == MN_OK) {
+        status = meta_delta(e, cx, task, meta, params, out);
+    }
+    mn__inner_end(cx);
+    return status == MN_OK ? check_direction(e, cx, out) : status;
+}
+
+/* ---- the update --------------------------------------------------------------------------- */
+
+enum which { OF_W, OF_A, OF_OWN };
+
+static const mn_real *reals_of(const struct mn__direction *direction, enum which which) {
+    return which == OF_W ? direction->to.w : which == OF_A ? direction->to.a : direction->own;
+}
+
+static void mean(int64_t n, int64_t count, const struct mn__direction *directions, enum which which,
                  mn_real *out) {
     for (int64_t j = 0; j < count; j++) {
         double sum = 0;
         for (int64_t i = 0; i < n; i++) {
-            sum += (double)(architecture ? points[i].a : points[i].w)[j];
+            sum += (double)reals_of(&directions[i], which)[j];
         }
         out[j] = (mn_real)(sum / (double)n);
     }
 }
 
-int mn__meta_update(const struct mn__experiment *e, struct mn_cx *cx, struct mn_point *meta,
-                    int64_t n, const struct mn_point *deltas) {
+/* The part of `next` that the meta learner owns. */
+static int part_update(const struct mn__experiment *e, struct mn_cx *cx,
+                       const struct mn__meta_part *part, const struct mn_point *meta,
+                       const struct mn__direction *step, struct mn_point *next) {
     const struct mn_dims *d = mn__model_dims(e->model);
-    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
-    struct mn_point step = {mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real)),
-                            mn_scratch(cx, (size_t)d->n_a * sizeof(mn_real))};
-    struct mn_point next = {mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real)),
-                            mn_scratch(cx, (size_t)d->n_a * sizeof(mn_real))};
-    int status = step.w && step.a && next.w && next.a ? MN_OK : MN_NOMEM;
-    if (status == MN_OK) {
-        mean(n, d->n_w, deltas, 0, step.w);
-        mean(n, d->n_a, deltas, 1, step.a);
-        mn_vec_copy(d->n_w, meta->w, next.w);
-        mn_vec_copy(d->n_a, meta->a, next.a);
-        struct mn__call call = mn__call_begin(cx, &e->meta_learner);
-        status = mn__call_end(&call, e->meta_learner.table.meta_learner.update(e->meta_learner.self,
-                                                                               cx, &next, &step));
+    struct mn__cx *c = mn__cx_of(cx);
+    struct mn__direction whole;
+    if (!mn__direction_new(e, &c->scratch, &whole)) {
+        return mn_fail(cx, MN_NOMEM, "no memory for an update");
+    }
+    mn_vec_copy(d->n_w, meta->w, whole.to.w);
+    mn_vec_copy(d->n_a, meta->a, whole.to.a);
+    c->own = own_of(part, step);
+    struct mn__call call = mn__call_begin(cx, part->unit);
+    const int status = mn__call_end(
+        &call, part->unit->table.meta_learner.update(part->unit->self, cx, &whole.to, &step->to));
+    c->own = NULL;
+    if (status != MN_OK) {
+        return status;
+    }
+    take_owned(part, &whole.to, next);
+    return check_finite(cx, part, next, "the updated state");
+}
+
+int mn__meta_update(const struct mn__experiment *e, struct mn_cx *cx, struct mn_point *meta,
+                    int64_t n, const struct mn__direction *directions) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    struct mn__arena *scratch = &mn__cx_of(cx)->scratch;
+    const size_t mark = mn__arena_mark(scratch);
+    struct mn__direction step, next;
+    int status = MN_OK;
+    if (!mn__direction_new(e, scratch, &step) || !mn__direction_new(e, scratch, &next)) {
+        return mn_fail(cx, MN_NOMEM, "no memory for an update");
+    }
+    mean(n, d->n_w, directions, OF_W, step.to.w);
+    mean(n, d->n_a, directions, OF_A, step.to.a);
+    mean(n, e->n_own, directions, OF_OWN, step.own);
+    for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
+        status = part_update(e, cx, &e->meta[i], meta, &step, &next.to);
     }
     if (status == MN_OK) {
-        status = check_finite(e, cx, &e->meta_learner, &next, "the updated state");
+        mn_vec_copy(d->n_w, next.to.w, meta->w);
+        mn_vec_copy(d->n_a, next.to.a, meta->a);
     }
-    if (status == MN_OK) {
-        mn_vec_copy(d->n_w, next.w, meta->w);
-        mn_vec_copy(d->n_a, next.a, meta->a);
-    }
-    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    mn__arena_release(scratch, mark);
     return status;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/episode.h"
 
+#include "base/hash.h"
+#include "run/inner.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -83,6 +86,12 @@ static int step_done(struct mn_cx *cx, int64_t step, double loss, double accurac
     if (!isfinite(loss)) {
         return mn_fail(cx, MN_NUMERIC, "the loss is %g", fabs(loss));
     }
+    if (c->inner != NULL) {
+        const int status = mn__inner_record(c->inner, cx, step);
+        if (status != MN_OK) {
+            return status;
+        }
+    }
     if (c->on_step != NULL) {
         const int status = c->on_step(c->on_step_data, cx, step, loss, accuracy, skip_share, now);
         if (status != MN_OK) {
@@ -111,33 +120,68 @@ void mn__episode_spec(const struct mn__experiment *e, int split, struct mn_episo
         .query = (int32_t)(train && t->train_queries > 0 ? t->train_queries : t->queries)};
 }
 
+int mn__episode_room(const struct mn__experiment *e, struct mn_cx *cx,
+                     const struct mn_episode_spec *spec, struct mn_episode *out) {
+    const size_t support = (size_t)spec->ways * (size_t)spec->support;
+    const size_t query = (size_t)spec->ways * (size_t)spec->query, reals = image_reals(e);
+    *out = (struct mn_episode){.size = sizeof *out,
+                               .support = mn_scratch(cx, support * reals * sizeof(mn_real)),
+                               .support_labels = mn_scratch(cx, support * sizeof(int32_t)),
+                               .query = mn_scratch(cx, query * reals * sizeof(mn_real)),
+                               .query_labels = mn_scratch(cx, query * sizeof(int32_t)),
+                               .classes = mn_scratch(cx, (size_t)spec->ways * sizeof(int64_t))};
+    return out->support && out->support_labels && out->query && out->query_labels && out->classes
+               ? MN_OK
+               : MN_NOMEM;
+}
+
+void mn__episode_task(const struct mn__experiment *e, const struct mn_episode_spec *spec,
+                      const struct mn_episode *episode, struct mn_task *out) {
+    *out = (struct mn_task){.size = sizeof *out,
+                            .ways = spec->ways,
+                            .support = {.n = spec->ways * spec->support,
+                                        .images = episode->support,
+                                        .labels = episode->support_labels},
+                            .query = {.n = spec->ways * spec->query,
+                                      .images = episode->query,
+                                      .labels = episode->query_labels},
+                            .host = e};
+}
+
+int mn__episode_draw(const struct mn__experiment *e, struct mn_cx *cx,
+                     const struct mn_episode_spec *spec, struct mn_episode *out) {
+    struct mn__call call = mn__call_begin(cx, &e->dataset);
+    return mn__call_end(&call, e->dataset.table.dataset.sample(e->dataset.self, cx, spec, out));
+}
+
+static uint64_t hash_set(uint64_t hash, const struct mn_set *set, size_t reals) {
+    for (size_t i = 0; i < (size_t)set->n * reals; i++) {
+        const float value = (float)set->images[i];
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        hash = mn__hash_int(hash, bits);
+    }
+    for (int32_t i = 0; i < set->n; i++) {
+        hash = mn__hash_int(hash, (uint64_t)set->labels[i]);
+    }
+    return hash;
+}
+
+uint64_t mn__episode_hash(const struct mn__experiment *e, const struct mn_task *task) {
+    const uint64_t hash = hash_set(mn__hash_begin(), &task->support, image_reals(e));
+    return hash_set(hash, &task->query, image_reals(e));
+}
+
 int mn__episode_sample(const struct mn__experiment *e, struct mn_cx *cx, struct mn_task *out,
                        int64_t *classes) {
     struct mn_episode_spec spec;
+    struct mn_episode episode;
     mn__episode_spec(e, cx->where.split, &spec);
-    const size_t support = (size_t)spec.ways * (size_t)spec.support;
-    const size_t query = (size_t)spec.ways * (size_t)spec.query, reals = image_reals(e);
-    struct mn_episode episode = {
-        .size = sizeof episode,
-        .support = mn_scratch(cx, support * reals * sizeof(mn_real)),
-        .support_labels = mn_scratch(cx, support * sizeof(int32_t)),
-        .query = mn_scratch(cx, query * reals * sizeof(mn_real)),
-        .query_labels = mn_scratch(cx, query * sizeof(int32_t)),
-        .classes = classes != NULL ? classes : mn_scratch(cx, (size_t)spec.ways * sizeof(int64_t))};
-    if (!episode.support || !episode.support_labels || !episode.query || !episode.query_labels ||
-        !episode.classes) {
-        return MN_NOMEM;
+    int status = mn__episode_room(e, cx, &spec, &episode);
+    if (status == MN_OK) {
+        episode.classes = classes != NULL ? classes : episode.classes;
+        status = mn__episode_draw(e, cx, &spec, &episode);
+        mn__episode_task(e, &spec, &episode, out);
     }
-    struct mn__call call = mn__call_begin(cx, &e->dataset);
-    const int status =
-        mn__call_end(&call, e->dataset.table.dataset.sample(e->dataset.self, cx, &spec, &episode));
-    *out = (struct mn_task){
-        .size = sizeof *out,
-        .ways = spec.ways,
-        .support = {.n = (int32_t)support,
-                    .images = episode.support,
-                    .labels = episode.support_labels},
-        .query = {.n = (int32_t)query, .images = episode.query, .labels = episode.query_labels},
-        .host = e};
     return status;
 }

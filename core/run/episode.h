@@ -18,4 +18,15 @@ void mn__episode_spec(const struct mn__experiment *experiment, int split,
 int mn__episode_sample(const struct mn__experiment *experiment, struct mn_cx *cx,
                        struct mn_task *out, int64_t *classes);
 
+/* The same in parts: buffers in cx's scratch, drawing into them, and the task that they hold. */
+int mn__episode_room(const struct mn__experiment *experiment, struct mn_cx *cx,
+                     const struct mn_episode_spec *spec, struct mn_episode *out);
+int mn__episode_draw(const struct mn__experiment *experiment, struct mn_cx *cx,
+                     const struct mn_episode_spec *spec, struct mn_episode *out);
+void mn__episode_task(const struct mn__experiment *experiment, const struct mn_episode_spec *spec,
+                      const struct mn_episode *episode, struct mn_task *out);
+
+/* A fingerprint of the images and labels of a task; the same in both precisions. */
+uint64_t mn__episode_hash(const struct mn__experiment *experiment, const struct mn_task *task);
+
 #endif

@@ -4,8 +4,20 @@
 
 /* Algorithm 3 over many tasks: adapt, prune, predict the query set. */
 
+#include "run/episodes.h"
 #include "run/experiment.h"
 #include "run/workers.h"
+
+/* What to evaluate. */
+struct mn__evaluation_plan {
+    int split;
+    int64_t tasks;                       /* 0..tasks-1 */
+    const struct mn__episodes *episodes; /* a checked list to take them from, with its seed; NULL =
+                                            drawn with run.seed */
+    const int64_t *steps; /* ascending task steps after which to look at the network, too; 0 =
+                             before the first */
+    int n_steps;
+};
 
 /* One task's result. */
 struct mn__task_result {
@@ -14,6 +26,7 @@ struct mn__task_result {
     double loss;                  /* of the pruned network */
     int64_t parameters;
     const char *genotype; /* in the evaluation's arena; "" where nothing is searched */
+    uint64_t episode;     /* mn__episode_hash: tasks of one hash can be compared in pairs */
 };
 
 struct mn__evaluation {
@@ -26,14 +39,42 @@ struct mn__evaluation {
     double loss_mean;
     double parameters_mean;
     int64_t parameters_min, parameters_max;
+    uint64_t episodes;            /* hash of those of the tasks, in order */
+    struct mn__evaluation *looks; /* [plan.n_steps]; without genotypes, episodes and looks */
     struct mn__arena arena;
 };
+
+/* What one task leaves. */
+struct mn__solution {
+    uint8_t *keep;      /* [n_choices], the caller's: what pruning left */
+    mn_real *logits;    /* [query images][ways], the caller's, or NULL: of the pruned network */
+    struct mn_point at; /* adapted, in scratch */
+    struct mn__task_result result; /* without the genotype */
+};
+
+/* Algorithm 3 on one task from the meta state (w, a) and the optimiser state [n_state]: adapt a
+ * copy, predict, prune, predict. In a context with a workspace, standing at the task. */
+int mn__solve(const struct mn__experiment *experiment, struct mn_cx *cx,
+              const struct mn_point *meta, const mn_real *state, const struct mn_task *task,
+              struct mn__solution *out);
+
+/* Prediction of the query set by the network that `keep` leaves (NULL = all), in the batch norm
+ * mode of the configuration. */
+int mn__predict(const struct mn__experiment *experiment, struct mn_cx *cx,
+                const struct mn_task *task, const struct mn_point *at, const uint8_t *keep,
+                struct mn_outcome *out);
 
 /* Evaluate tasks 0..n-1 of a split from the meta state (w, a) and the optimiser state [n_state]
  * (copied for each task). Results do not depend on the number of workers. */
 int mn__evaluate(const struct mn__experiment *experiment, struct mn__workers *workers,
                  struct mn_cx *cx, const struct mn_point *meta, const mn_real *state, int split,
                  int64_t n, struct mn__evaluation *out);
+/* The same as a plan says. A look at a step is a prediction with and without the hard prune at
+ * progress 1, and leaves the adaptation alone; looks at the last step equal the result itself. A
+ * step that the task learner does not reach is MN_CONFIG. */
+int mn__evaluate_plan(const struct mn__experiment *experiment, struct mn__workers *workers,
+                      struct mn_cx *cx, const struct mn_point *meta, const mn_real *state,
+                      const struct mn__evaluation_plan *plan, struct mn__evaluation *out);
 void mn__evaluation_fini(struct mn__evaluation *evaluation);
 
 /* t such that |T| > t with probability 5%, for Student's T with df degrees of freedom. */

@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 #include "run/episode.h"
+#include "run/inner.h"
+#include "run/meta_part.h"
 #include "run/origin.h"
 
 #include <inttypes.h>
@@ -58,6 +60,10 @@ static const struct mn_opt evaluation_opts[] = {
               "statistics for query images: of the whole query batch, or of the support set"),
 };
 
+const char *mn__batch_norm_name(const struct mn__experiment *e) {
+    return norm_choices[e->evaluation.batch_norm];
+}
+
 static const struct {
     const char *name;
     struct mn__options options;
@@ -95,11 +101,30 @@ static const struct {
     {MN_INPUT_MIXER, "soft_prune", offsetof(struct mn__experiment, input_mixer)},
     {MN_TASK_LEARNER, "darts", offsetof(struct mn__experiment, task_learner)},
     {MN_META_LEARNER, "reptile", offsetof(struct mn__experiment, meta_learner)},
+    {MN_META_LEARNER, "reptile", offsetof(struct mn__experiment, meta_architecture)},
 };
-_Static_assert(sizeof units / sizeof units[0] == MN__KINDS, "one entry a unit");
+_Static_assert(sizeof units / sizeof units[0] == MN__UNITS, "one entry a unit");
+
+enum { META_WEIGHTS = MN__UNITS - 2, META_ARCHITECTURE };
 
 struct mn__instance *mn__experiment_unit(const struct mn__experiment *e, int i) {
     return (struct mn__instance *)((char *)(uintptr_t)e + units[i].offset);
+}
+
+int mn__experiment_units(const struct mn__experiment *e) {
+    return e->n_meta > 1 ? MN__UNITS : MN__UNITS - 1;
+}
+
+const char *mn__experiment_unit_section(const struct mn__experiment *e, int i) {
+    return i >= META_WEIGHTS ? e->meta[i - META_WEIGHTS].section : mn__kind_name(units[i].kind);
+}
+
+static struct mn__yaml *unit_section(const struct mn__experiment *e, int i) {
+    struct mn__yaml *section = mn__yaml_get(e->root, mn__kind_name(units[i].kind));
+    if (i < META_WEIGHTS || e->n_meta == 1) {
+        return section;
+    }
+    return mn__yaml_get(section, mn__meta_part_key(i - META_WEIGHTS));
 }
 
 static void check_sections(struct mn__experiment *e, struct mn__faults *faults) {
@@ -133,9 +158,11 @@ static void bind_sections(struct mn__experiment *e, struct mn__faults *faults) {
 }
 
 static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__faults *faults) {
+    const struct mn__yaml *meta = mn__yaml_get(e->root, mn__kind_name(MN_META_LEARNER));
     int status = MN_OK, first = MN_OK;
-    for (int i = 0; i < MN__KINDS; i++) {
-        struct mn__yaml *section = mn__yaml_get(e->root, mn__kind_name(units[i].kind));
+    mn__meta_parts_begin(e, meta, faults);
+    for (int i = 0; i < mn__experiment_units(e); i++) {
+        struct mn__yaml *section = unit_section(e, i);
         if (section != NULL && section->kind == MN__YAML_SCALAR) {
             mn__fault_add(faults, section->mark,
                           "%s: expected a section; to choose a plugin write %s: {use: NAME}",
@@ -143,11 +170,14 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
             continue;
         }
         status = mn__instance_init(mn__experiment_unit(e, i), cx, e->registry, units[i].kind,
-                                   section, units[i].default_use,
+                                   mn__experiment_unit_section(e, i), section, units[i].default_use,
                                    (struct mn__mark){e->config_file, 0, 0}, faults);
         first = first != MN_OK ? first : status;
     }
-    return first;
+    if (first != MN_OK || faults->count > 0) {
+        return first;
+    }
+    return mn__meta_parts_join(e, cx);
 }
 
 /* ---- configuration ------------------------------------------------------------------------ */
@@ -161,6 +191,9 @@ static int read_config(struct mn__experiment *e, const struct mn__open *open,
     e->root = e->config_file != NULL ? mn__yaml_read(&e->arena, open->config, faults) : NULL;
     if (e->root == NULL) {
         return 0;
+    }
+    for (int i = 0; i < open->n_assignments; i++) {
+        mn__override_assign(&e->arena, e->root, &open->assignments[i], faults);
     }
     for (int i = 0; open->sets != NULL && open->sets[i] != NULL; i++) {
         mn__override_apply(&e->arena, e->root, open->sets[i],
@@ -176,6 +209,9 @@ static int read_config(struct mn__experiment *e, const struct mn__open *open,
 static int conclude(struct mn__experiment *e, struct mn_cx *cx, const struct mn__open *open,
                     const struct mn__faults *faults, int status) {
     mn__faults_print(faults, open->faults != NULL ? open->faults : stderr);
+    if (open->n_faults != NULL) {
+        *open->n_faults = faults->count;
+    }
     if (status != MN_OK) {
         return status;
     }
@@ -208,12 +244,7 @@ static int configure(struct mn__experiment *e, struct mn_cx *cx, const struct mn
 static void place_of(const struct mn__experiment *e, const char *section, const char *key,
                      char *out, size_t size) {
     const struct mn__yaml *node = mn__yaml_get(mn__yaml_get(e->root, section), key);
-    out[0] = '\0';
-    if (node != NULL && node->mark.line > 0) {
-        snprintf(out, size, "%s:%d:%d: ", node->mark.file, node->mark.line, node->mark.column);
-    } else if (node != NULL) {
-        snprintf(out, size, "%s: ", node->mark.file);
-    }
+    mn__mark_text(node != NULL ? node->mark : (struct mn__mark){0}, out, size);
 }
 
 static const char *const split_names[] = {"training", "validation", "test"};
@@ -243,6 +274,14 @@ static int check_split(struct mn__experiment *e, struct mn_cx *cx, int split) {
     return MN_OK;
 }
 
+static int check_splits(struct mn__experiment *e, struct mn_cx *cx) {
+    int status = MN_OK;
+    for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
+        status = check_split(e, cx, split);
+    }
+    return status;
+}
+
 static int open_data(struct mn__experiment *e, struct mn_cx *cx) {
     const struct mn_dataset *table = &e->dataset.table.dataset;
     cx->where.seed = (uint64_t)e->run.seed;
@@ -255,10 +294,7 @@ static int open_data(struct mn__experiment *e, struct mn_cx *cx) {
     e->data.size = sizeof e->data;
     call = mn__call_begin(cx, &e->dataset);
     status = mn__call_end(&call, table->describe(e->dataset.self, cx, &e->data));
-    for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
-        status = check_split(e, cx, split);
-    }
-    return status;
+    return status != MN_OK ? status : check_splits(e, cx);
 }
 
 static void shape_data(struct mn__experiment *e, const int *shape) {
@@ -318,7 +354,7 @@ static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_le
     const struct mn_dims *dims = mn__model_dims(e->model);
     e->n_state = table->n_state != NULL ? table->n_state(e->task_learner.self, dims) : 0;
     e->moments = table->moments != NULL ? table->moments(e->task_learner.self) : MN_MOMENTS_AVERAGE;
-    return MN_OK;
+    return mn__meta_parts_size(e, cx);
 }
 
 int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct mn__open *open) {
@@ -327,6 +363,9 @@ int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct
     if (status == MN_OK) {
         if ((open->flags & MN__OPEN_NO_DATA) == 0) {
             status = open_data(e, cx);
+        } else if (open->data != NULL) {
+            e->data = *open->data;
+            status = check_splits(e, cx);
         } else if (open->shape != NULL) {
             shape_data(e, open->shape);
         } else {
@@ -347,7 +386,7 @@ int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct
 
 void mn__experiment_close(struct mn__experiment *e) {
     mn__model_free(e->model);
-    for (int i = 0; i < MN__KINDS; i++) {
+    for (int i = 0; i < MN__UNITS; i++) {
         mn__instance_fini(mn__experiment_unit(e, i));
     }
     mn__registry_free(e->registry);
@@ -368,10 +407,31 @@ void mn__core_install(void) {
     mn__instance_install(host);
     mn__model_install(host);
     mn__episode_install(host);
+    mn__inner_install(host);
     mn__state_install(host);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
+
+static void write_unit(const struct mn__experiment *e, int i, FILE *out) {
+    const struct mn__instance *x = mn__experiment_unit(e, i);
+    const struct mn__unit *u = &x->unit;
+    int indent = 2;
+    if (i != META_ARCHITECTURE) {
+        fprintf(out, "%s:\n", mn__kind_name(units[i].kind));
+    }
+    if (i >= META_WEIGHTS && e->n_meta > 1) {
+        fprintf(out, "  %s:\n", mn__meta_part_key(i - META_WEIGHTS));
+        indent = 4;
+    }
+    if (strcmp(u->plugin->name, u->unit->name) == 0) {
+        fprintf(out, "%*suse: %s", indent, "", u->unit->name);
+    } else {
+        fprintf(out, "%*suse: %s/%s", indent, "", u->plugin->name, u->unit->name);
+    }
+    fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
+    mn__schema_write(&u->options, x->self, indent, out);
+}
 
 int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
     const void *const from[] = {&e->run, &e->task, &e->evaluation};
@@ -381,17 +441,8 @@ int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
         fprintf(out, "%s:\n", sections[i].name);
         mn__schema_write(&sections[i].options, from[i], 2, out);
     }
-    for (int i = 0; i < MN__KINDS; i++) {
-        const struct mn__instance *x = mn__experiment_unit(e, i);
-        const struct mn__unit *u = &x->unit;
-        fprintf(out, "%s:\n", mn__kind_name(units[i].kind));
-        if (strcmp(u->plugin->name, u->unit->name) == 0) {
-            fprintf(out, "  use: %s", u->unit->name);
-        } else {
-            fprintf(out, "  use: %s/%s", u->plugin->name, u->unit->name);
-        }
-        fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
-        mn__schema_write(&u->options, x->self, 2, out);
+    for (int i = 0; i < mn__experiment_units(e); i++) {
+        write_unit(e, i, out);
     }
     return ferror(out) ? MN_IO : MN_OK;
 }

@@ -7,6 +7,8 @@
 #include "config/override.h"
 #include "model/model.h"
 
+enum { MN__UNITS = MN__KINDS + 1 };
+
 /* Section run. */
 struct mn__run_options {
     const char *name;
@@ -38,6 +40,16 @@ struct mn__evaluation_options {
     int32_t batch_norm;       /* choice: 0 transductive, 1 support */
 };
 
+/* A meta learner and the parts of the meta point that it updates. */
+struct mn__meta_part {
+    const struct mn__instance *unit;
+    uint32_t owns;       /* enum mn_adapts */
+    const char *section; /* "meta_learner", "meta_learner.weights" */
+    const char *prefix;  /* of the names of its state: "meta", "meta.weights" */
+    struct mn_dims dims; /* of the model; what it does not own is 0 */
+    int64_t own0, n_own; /* its reals in mn__direction.own */
+};
+
 struct mn__experiment {
     struct mn__arena arena;
     const char *config_file;
@@ -46,7 +58,14 @@ struct mn__experiment {
     struct mn__task_options task;
     struct mn__evaluation_options evaluation;
     struct mn__registry *registry;
-    struct mn__instance dataset, search_space, op_mixer, input_mixer, task_learner, meta_learner;
+    struct mn__instance dataset, search_space, op_mixer, input_mixer, task_learner;
+    struct mn__instance meta_learner;      /* of both, or of the weights */
+    struct mn__instance meta_architecture; /* of the logits, where n_meta is 2 */
+    struct mn__meta_part meta[2];
+    int n_meta;
+    int traces;    /* a meta learner looks at the steps of a task */
+    int rates;     /* a meta learner has factors for the updates of the steps */
+    int64_t n_own; /* reals of a direction beyond w and a */
     struct mn_dataset_info data;
     const struct mn__kernels *kernels;
     struct mn_model *model;
@@ -54,7 +73,7 @@ struct mn__experiment {
     int64_t n_state;                /* task learner state */
     int moments;                    /* enum mn_moments */
     int64_t max_batch;              /* images of the largest pass */
-    const char *plugins[MN__KINDS]; /* what each unit comes from (run/origin.h) */
+    const char *plugins[MN__UNITS]; /* what each unit comes from (run/origin.h) */
 };
 
 enum mn__open_flag {
@@ -63,13 +82,18 @@ enum mn__open_flag {
 };
 
 struct mn__open {
-    const char *config;             /* file */
+    const char *config;                       /* file */
+    const struct mn__assignment *assignments; /* made before those of `sets` */
+    int n_assignments;
     const char *const *sets;        /* --set assignments, NULL-terminated */
     const int *set_arguments;       /* their positions on the command line */
     const char *const *plugin_dirs; /* NULL-terminated or NULL */
     uint32_t flags;
-    const int *shape;  /* [channels, height, width] for MN__OPEN_NO_DATA, or NULL */
+    const int *shape; /* [channels, height, width] for MN__OPEN_NO_DATA, or NULL */
+    const struct mn_dataset_info *data; /* in place of `shape`: what this data set was found to hold
+                                           before; the tasks are checked against it */
     int64_t max_batch; /* largest batch besides the learner's own; 0 = from the task section */
+    int *n_faults;     /* receives the number of faults of the configuration; NULL = not wanted */
     FILE *faults;      /* where faults of the configuration are printed; NULL = standard error */
 };
 
@@ -78,8 +102,16 @@ int mn__experiment_open(struct mn__experiment *experiment, struct mn_cx *cx,
                         const struct mn__open *open);
 void mn__experiment_close(struct mn__experiment *experiment);
 
-/* Unit i of MN__KINDS, in the order dataset to meta_learner. */
+/* evaluation.batch_norm as text. */
+const char *mn__batch_norm_name(const struct mn__experiment *experiment);
+
+/* Unit i of MN__UNITS, in the order dataset to meta_learner, then meta_architecture; the last one
+ * is zeroed where one meta learner updates both. */
 struct mn__instance *mn__experiment_unit(const struct mn__experiment *experiment, int i);
+/* How many there are. */
+int mn__experiment_units(const struct mn__experiment *experiment);
+/* Where unit i is configured: "op_mixer", "meta_learner.architecture". */
+const char *mn__experiment_unit_section(const struct mn__experiment *experiment, int i);
 
 /* Threads that run.workers asks for: 0 = one a processor; never more than there are tasks. */
 int mn__experiment_workers(const struct mn__experiment *experiment);

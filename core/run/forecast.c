@@ -23,16 +23,32 @@ static int64_t task_images(const struct mn__experiment *e) {
     return n;
 }
 
+/* What the meta learners add to a worker: learned factors, the trace of a task, and the gradients
+ * and displaced points with which it is gone back through. */
+static int64_t inner_bytes(const struct mn__experiment *e, int64_t point, int64_t state) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const struct mn_where where = {
+        .size = sizeof where, .split = MN_TRAIN, .meta_epochs = e->run.meta_epochs};
+    int64_t bytes = e->rates ? 2 * point : 0;
+    if (e->traces) {
+        bytes += (table->steps(e->task_learner.self, &where) + 2) * state + 8 * point;
+    }
+    return bytes;
+}
+
 void mn__forecast_memory(const struct mn__experiment *e, struct mn__memory_forecast *out) {
     const struct mn_dims *d = mn__model_dims(e->model);
     const int64_t real = sizeof(mn_real), point = (d->n_w + d->n_a) * real;
     const int64_t state = point + e->n_state * real;
     const int64_t image = (int64_t)d->channels * d->height * d->width * real;
-    /* A worker's copy and gradient, its task and mini-batch; a direction and optimiser state for
-     * each task; the meta state, its update and the new one; keep masks of a validation. */
-    const int64_t worker = point + state + image * (task_images(e) + d->max_batch);
-    const int64_t tasks = e->run.tasks_per_batch * state;
-    const int64_t outer = state + 2 * point;
+    const int64_t own = e->n_own * real;
+    /* A worker's copy, gradient and direction, its task and mini-batch; a direction and optimiser
+     * state for each task; the meta state, its update and the new one, before and after they are
+     * found sound; keep masks of a validation. */
+    const int64_t worker = 2 * point + own + state + inner_bytes(e, point, state) +
+                           image * (task_images(e) + d->max_batch);
+    const int64_t tasks = e->run.tasks_per_batch * (state + own);
+    const int64_t outer = state + 3 * (point + own);
     *out = (struct mn__memory_forecast){.workers = mn__experiment_workers(e)};
     out->resident = most(mn__memory_now(), 0);
     out->workspaces = out->workers * (int64_t)mn__model_workspace_bytes(e->model);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/metatrain.h"
 
+#include "run/architecture.h"
 #include "run/episode.h"
 #include "run/progress.h"
 #include "run/rundir.h"
@@ -15,7 +16,6 @@ static const mn_real CUT = -1e4F;
 
 /* What one task of a meta-batch leaves. */
 struct slot {
-    struct mn_point delta;
     mn_real *learner;
     double loss, accuracy, skip_share; /* of its last step */
 };
@@ -27,7 +27,7 @@ struct training {
     struct mn__workers *workers;
     struct mn__arena arena;
     struct slot *slots;
-    struct mn_point *deltas; /* [tasks], the slots' */
+    struct mn__direction *directions; /* [tasks] */
     struct mn__rundir dir;
     struct mn__progress progress;
     double epoch_seconds; /* since the last timing line */
@@ -72,10 +72,8 @@ static int train_task(void *data, struct mn_cx *cx, int64_t index) {
         status = mn__episode_sample(t->e, cx, &task, NULL);
     }
     if (status == MN_OK) {
-        status = mn__adapt(t->e, cx, &task, &params, slot->learner);
-    }
-    if (status == MN_OK) {
-        status = mn__meta_delta(t->e, cx, &task, &t->state->meta, &params, &slot->delta);
+        status = mn__task_direction(t->e, cx, &task, &t->state->meta, &params, slot->learner,
+                                    &t->directions[index]);
     }
     return status != MN_OK
                ? mn__cx_where(cx, "meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")",
@@ -134,7 +132,7 @@ static int meta_epoch(struct training *t) {
     mn__cx_of(t->cx)->on_step = NULL;
     if (status == MN_OK) {
         t->cx->where = where;
-        status = mn__meta_update(t->e, t->cx, &t->state->meta, tasks, t->deltas);
+        status = mn__meta_update(t->e, t->cx, &t->state->meta, tasks, t->directions);
         if (status != MN_OK) {
             return mn__cx_where(t->cx, "meta-epoch %" PRId64, where.meta_epoch);
         }
@@ -147,6 +145,13 @@ static int meta_epoch(struct training *t) {
 }
 
 /* ---- metrics ------------------------------------------------------------------------------ */
+
+static int write_architecture(struct training *t) {
+    return mn__model_n_mixtures(t->e->model) == 0
+               ? MN_OK
+               : mn__architecture_write(&t->dir.architecture, t->e, t->cx, &t->state->meta,
+                                        t->state->meta_epoch);
+}
 
 static int write_log(struct training *t) {
     double *log = t->state->log, entropy[2];
@@ -172,7 +177,7 @@ static int write_log(struct training *t) {
     }
     t->epoch_seconds = 0;
     memset(log, 0, sizeof t->state->log);
-    return status;
+    return status != MN_OK ? status : write_architecture(t);
 }
 
 static int write_validation(struct training *t, const struct mn__evaluation *v, double seconds) {
@@ -186,8 +191,7 @@ static int write_validation(struct training *t, const struct mn__evaluation *v, 
     mn__metrics_real(m, "accuracy_before_prune", v->before_mean);
     mn__metrics_real(m, "prune_gap", v->prune_gap);
     mn__metrics_real(m, "parameters_mean", v->parameters_mean);
-    mn__metrics_text(m, "batch_norm",
-                     t->e->evaluation.batch_norm == 1 ? "support" : "transductive");
+    mn__metrics_text(m, "batch_norm", mn__batch_norm_name(t->e));
     mn__metrics_int(m, "seed", t->e->run.seed);
     const int status = mn__metrics_end(m, t->cx);
     mn__metrics_begin(&t->dir.timing, "validation");
@@ -233,6 +237,16 @@ static int prune_meta(struct training *t) {
     return status;
 }
 
+/* The state as it was validated, before anything is cut from it. */
+static int keep_best(struct training *t, const struct mn__evaluation *v) {
+    if (v->accuracy_mean <= t->state->best) {
+        return MN_OK;
+    }
+    t->state->best = v->accuracy_mean;
+    t->state->best_epoch = t->state->meta_epoch;
+    return mn__rundir_save_best(&t->dir, t->e, t->cx, t->state, v);
+}
+
 static int validate(struct training *t) {
     struct mn__evaluation v;
     double prune_gap = 0;
@@ -246,8 +260,14 @@ static int validate(struct training *t) {
         t->progress.interval = v.accuracy_ci95;
         prune_gap = v.prune_gap;
     }
+    if (status == MN_OK) {
+        status = keep_best(t, &v);
+    }
     if (status == MN_OK && t->e->run.prune_meta && architecture_adapts(t)) {
         status = prune_meta(t);
+    }
+    if (status == MN_OK) {
+        status = write_architecture(t);
     }
     mn__evaluation_fini(&v);
     if (status == MN_OK) {
@@ -257,8 +277,7 @@ static int validate(struct training *t) {
                           " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
                           t->state->meta_epoch, 100 * t->progress.validation,
                           100 * t->progress.interval, t->e->evaluation.validation_tasks,
-                          t->e->evaluation.batch_norm == 1 ? "support" : "transductive",
-                          t->e->run.seed, 100 * prune_gap);
+                          mn__batch_norm_name(t->e), t->e->run.seed, 100 * prune_gap);
     }
     return status;
 }
@@ -266,22 +285,16 @@ static int validate(struct training *t) {
 /* ---- the loop ----------------------------------------------------------------------------- */
 
 static int allocate(struct training *t) {
-    const struct mn_dims *d = mn__model_dims(t->e->model);
     const int64_t tasks = t->e->run.tasks_per_batch;
     t->slots = mn__arena_zeroed(&t->arena, (size_t)tasks * sizeof *t->slots);
-    t->deltas = mn__arena_array(&t->arena, (size_t)tasks, sizeof *t->deltas);
-    for (int64_t i = 0; t->slots != NULL && t->deltas != NULL && i < tasks; i++) {
+    t->directions = mn__arena_array(&t->arena, (size_t)tasks, sizeof *t->directions);
+    int room = t->slots != NULL && t->directions != NULL;
+    for (int64_t i = 0; room && i < tasks; i++) {
         struct slot *s = &t->slots[i];
-        s->delta.w = mn__arena_array(&t->arena, (size_t)d->n_w, sizeof(mn_real));
-        s->delta.a = mn__arena_array(&t->arena, (size_t)d->n_a, sizeof(mn_real));
         s->learner = mn__arena_array(&t->arena, (size_t)t->e->n_state, sizeof(mn_real));
-        if (!s->delta.w || !s->delta.a || !s->learner) {
-            t->slots = NULL;
-            break;
-        }
-        t->deltas[i] = s->delta;
+        room = s->learner != NULL && mn__direction_new(t->e, &t->arena, &t->directions[i]);
     }
-    if (t->slots == NULL || t->deltas == NULL) {
+    if (!room) {
         return mn_fail(t->cx, MN_NOMEM, "no memory for %" PRId64 " tasks", tasks);
     }
     return mn__workers_new(t->cx, mn__experiment_workers(t->e), t->e->model, &t->workers);

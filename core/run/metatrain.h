@@ -8,6 +8,8 @@
 #include "run/checkpoint.h"
 #include "run/evaluate.h"
 
+enum { MN__MOST_NAMED = 32 };
+
 /* The state that a checkpoint holds. */
 struct mn__state {
     struct mn_point meta; /* w, a */
@@ -17,10 +19,13 @@ struct mn__state {
         const char *name;
         mn_real *at;
         int64_t n;
-    } named[16];
+    } named[MN__MOST_NAMED];
+    const char *prefix; /* of the names that are being claimed */
     int loaded;         /* from a checkpoint */
     int64_t meta_epoch; /* done so far */
     int64_t evaluated;  /* meta-epoch of the last validation */
+    double best;        /* highest validation accuracy so far, -1 = none */
+    int64_t best_epoch; /* its meta-epoch; of equals the first */
     double
         log[4]; /* since the last metrics line: meta-epochs, sums of loss, accuracy, skip share */
     struct mn__arena arena;
@@ -40,15 +45,24 @@ void mn__state_fini(struct mn__state *state);
 int mn__adapt(const struct mn__experiment *experiment, struct mn_cx *cx, const struct mn_task *task,
               struct mn_point *params, mn_real *learner);
 
-/* The meta learner's direction for one adapted task; what the task learner does not adapt is zero.
- * After mn__adapt on the same context. */
-int mn__meta_delta(const struct mn__experiment *experiment, struct mn_cx *cx,
-                   const struct mn_task *task, const struct mn_point *meta,
-                   const struct mn_point *adapted, struct mn_point *out);
+/* The direction of one task: what the meta learners' delta gives. */
+struct mn__direction {
+    struct mn_point to;
+    mn_real *own; /* [n_own] of the meta learners' own parameters */
+};
+/* Room for one; 0 = no memory. */
+int mn__direction_new(const struct mn__experiment *experiment, struct mn__arena *arena,
+                      struct mn__direction *out);
 
-/* The meta learner's update from the mean of n directions, summed in order. */
+/* The task learner over one task of meta-training, as mn__adapt, then the meta learners' direction
+ * for it; what the task learner does not adapt has the direction zero. */
+int mn__task_direction(const struct mn__experiment *experiment, struct mn_cx *cx,
+                       const struct mn_task *task, const struct mn_point *meta,
+                       struct mn_point *params, mn_real *learner, struct mn__direction *out);
+
+/* The meta learners' update from the mean of n directions, summed in order. */
 int mn__meta_update(const struct mn__experiment *experiment, struct mn_cx *cx,
-                    struct mn_point *meta, int64_t n, const struct mn_point *deltas);
+                    struct mn_point *meta, int64_t n, const struct mn__direction *directions);
 
 /* 1 when nothing is left to do: all meta-epochs are done and the last one is validated. */
 int mn__state_finished(const struct mn__experiment *experiment, const struct mn__state *state);

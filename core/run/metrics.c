@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -52,25 +53,55 @@ void mn__metrics_close(struct mn__metrics *m) {
         close(m->fd);
         m->fd = -1;
     }
+    free(m->line);
+    m->line = NULL;
+    m->room = m->used = 0;
 }
 
-__attribute__((format(printf, 2, 3))) static void put(struct mn__metrics *m, const char *format,
-                                                      ...) {
-    va_list args;
-    va_start(args, format);
-    const size_t room = sizeof m->line - m->used;
-    const int n = vsnprintf(m->line + m->used, room, format, args);
-    va_end(args);
-    m->used += n > 0 && (size_t)n < room ? (size_t)n : 0;
+static int grow(struct mn__metrics *m, size_t need) {
+    size_t room = m->room > 0 ? m->room : 1024;
+    while (room < need) {
+        room *= 2;
+    }
+    char *line = realloc(m->line, room);
+    if (line == NULL) {
+        m->no_memory = 1;
+        return 0;
+    }
+    m->line = line;
+    m->room = room;
+    return 1;
+}
+
+void mn__metrics_start(struct mn__metrics *m) {
+    m->used = 0;
+    m->no_memory = 0;
+}
+
+void mn__metrics_put(struct mn__metrics *m, const char *format, ...) {
+    for (int round = 0; round < 2; round++) {
+        va_list args;
+        va_start(args, format);
+        const size_t room = m->room - m->used;
+        const int n = vsnprintf(room > 0 ? m->line + m->used : NULL, room, format, args);
+        va_end(args);
+        if (n >= 0 && (size_t)n < room) {
+            m->used += (size_t)n;
+            return;
+        }
+        if (n < 0 || !grow(m, m->used + (size_t)n + 1)) {
+            return;
+        }
+    }
 }
 
 void mn__metrics_begin(struct mn__metrics *m, const char *kind) {
-    m->used = 0;
-    put(m, "{\"kind\":\"%s\"", kind);
+    mn__metrics_start(m);
+    mn__metrics_put(m, "{\"kind\":\"%s\"", kind);
 }
 
 void mn__metrics_int(struct mn__metrics *m, const char *key, int64_t value) {
-    put(m, ",\"%s\":%" PRId64, key, value);
+    mn__metrics_put(m, ",\"%s\":%" PRId64, key, value);
 }
 
 void mn__metrics_real(struct mn__metrics *m, const char *key, double value) {
@@ -78,15 +109,18 @@ void mn__metrics_real(struct mn__metrics *m, const char *key, double value) {
     if (isfinite(value)) {
         mn__text_from_real(value, text, sizeof text);
     }
-    put(m, ",\"%s\":%s", key, text);
+    mn__metrics_put(m, ",\"%s\":%s", key, text);
 }
 
 void mn__metrics_text(struct mn__metrics *m, const char *key, const char *value) {
-    put(m, ",\"%s\":\"%s\"", key, value);
+    mn__metrics_put(m, ",\"%s\":\"%s\"", key, value);
 }
 
-int mn__metrics_end(struct mn__metrics *m, struct mn_cx *cx) {
-    put(m, "}\n");
+int mn__metrics_write(struct mn__metrics *m, struct mn_cx *cx) {
+    mn__metrics_put(m, "\n");
+    if (m->no_memory) {
+        return mn_fail(cx, MN_NOMEM, "%s: no memory for a line", m->path);
+    }
     for (size_t done = 0; done < m->used;) {
         const ssize_t n = write(m->fd, m->line + done, m->used - done);
         if (n < 0 && errno == EINTR) {
@@ -100,6 +134,11 @@ int mn__metrics_end(struct mn__metrics *m, struct mn_cx *cx) {
     }
     m->length += (int64_t)m->used;
     return MN_OK;
+}
+
+int mn__metrics_end(struct mn__metrics *m, struct mn_cx *cx) {
+    mn__metrics_put(m, "}");
+    return mn__metrics_write(m, cx);
 }
 
 int mn__metrics_sync(struct mn__metrics *m, struct mn_cx *cx) {

@@ -2,7 +2,8 @@
 #ifndef MN__RUN_METRICS_H
 #define MN__RUN_METRICS_H
 
-/* A file of JSON lines that a resumed run cuts back to its checkpoint and goes on with. */
+/* A file of lines, JSON or others, that a resumed run cuts back to its checkpoint and goes on with.
+ */
 
 #include "base/cx.h"
 
@@ -12,8 +13,9 @@ struct mn__metrics {
     int fd;
     int64_t length; /* bytes so far */
     char path[PATH_MAX];
-    char line[4096];
-    size_t used;
+    char *line;
+    size_t used, room;
+    int no_memory; /* the line could not be built */
 };
 
 /* Open for appending after `length` bytes; what follows them is cut off. A file shorter than that,
@@ -29,6 +31,13 @@ void mn__metrics_real(struct mn__metrics *metrics, const char *key, double value
 void mn__metrics_text(struct mn__metrics *metrics, const char *key, const char *value);
 /* Write the line. */
 int mn__metrics_end(struct mn__metrics *metrics, struct mn_cx *cx);
+
+/* A line of another form: start, add text, write it with a line feed. */
+void mn__metrics_start(struct mn__metrics *metrics);
+__attribute__((format(printf, 2, 3))) void mn__metrics_put(struct mn__metrics *metrics,
+                                                           const char *format, ...);
+int mn__metrics_write(struct mn__metrics *metrics, struct mn_cx *cx);
+
 /* Bring what was written to the disk. */
 int mn__metrics_sync(struct mn__metrics *metrics, struct mn_cx *cx);
 

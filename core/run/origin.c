@@ -37,27 +37,28 @@ static int note(struct mn__experiment *e, struct mn_cx *cx, int i) {
 
 int mn__origin_note(struct mn__experiment *e, struct mn_cx *cx) {
     int status = MN_OK;
-    for (int i = 0; status == MN_OK && i < MN__KINDS; i++) {
+    for (int i = 0; status == MN_OK && i < mn__experiment_units(e); i++) {
         status = note(e, cx, i);
     }
     return status;
 }
 
-void mn__origin_describe(const struct mn__experiment *e, struct mn__meta *out) {
-    for (int i = 0; i < MN__KINDS; i++) {
-        out[i] = (struct mn__meta){mn__kind_name(mn__experiment_unit(e, i)->unit.unit->kind),
-                                   e->plugins[i]};
+int mn__origin_describe(const struct mn__experiment *e, struct mn__meta *out) {
+    int n = 0;
+    for (int i = 0; i < mn__experiment_units(e); i++) {
+        out[n++] = (struct mn__meta){mn__experiment_unit_section(e, i), e->plugins[i]};
     }
-    out[MN__KINDS] = (struct mn__meta){"version", MN__VERSION};
-    out[MN__KINDS + 1] = (struct mn__meta){"kernels", e->kernels->name};
-    out[MN__KINDS + 2] = (struct mn__meta){"blas", mn__gemm_version()};
+    out[n++] = (struct mn__meta){"version", MN__VERSION};
+    out[n++] = (struct mn__meta){"kernels", e->kernels->name};
+    out[n++] = (struct mn__meta){"blas", mn__gemm_version()};
+    return n;
 }
 
 void mn__origin_compare(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
                         const struct mn__tensors *file) {
     struct mn__meta now[MN__ORIGIN_ENTRIES];
-    mn__origin_describe(e, now);
-    for (int i = 0; i < MN__ORIGIN_ENTRIES; i++) {
+    const int n = mn__origin_describe(e, now);
+    for (int i = 0; i < n; i++) {
         const char *then = mn__tensors_meta(file, now[i].key);
         if (then == NULL || strcmp(then, now[i].value) != 0) {
             mn_log(cx, MN_LOG_WARN,

@@ -7,14 +7,15 @@
 #include "run/checkpoint.h"
 #include "run/experiment.h"
 
-enum { MN__ORIGIN_ENTRIES = MN__KINDS + 3 };
+enum { MN__ORIGIN_ENTRIES = MN__UNITS + 3 };
 
 /* Note the plugin files as they are now, in experiment->plugins: they may be replaced while the
  * program runs. */
 int mn__origin_note(struct mn__experiment *experiment, struct mn_cx *cx);
 
-/* Metadata of a checkpoint: out[MN__ORIGIN_ENTRIES], valid as long as the experiment. */
-void mn__origin_describe(const struct mn__experiment *experiment, struct mn__meta *out);
+/* Metadata of a checkpoint: out[MN__ORIGIN_ENTRIES], valid as long as the experiment. Returns how
+ * many there are. */
+int mn__origin_describe(const struct mn__experiment *experiment, struct mn__meta *out);
 
 /* Warn of everything in which the maker of a checkpoint differs from this program. */
 void mn__origin_compare(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,

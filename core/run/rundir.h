@@ -10,8 +10,9 @@
 struct mn__rundir {
     const char *path;
     struct mn__metrics metrics, timing;
-    int64_t saved;     /* meta-epoch of the checkpoint; -1 = there is none */
-    int64_t evaluated; /* the last validation it knows of */
+    struct mn__metrics architecture; /* open where something is searched */
+    int64_t saved;                   /* meta-epoch of the checkpoint; -1 = there is none */
+    int64_t evaluated;               /* the last validation it knows of */
 };
 
 /* Make the folder and its files, for a new state; for one that was loaded, cut the metrics back to
@@ -24,5 +25,9 @@ void mn__rundir_close(struct mn__rundir *dir);
 /* Write the checkpoint, unless the one that is there holds this state. */
 int mn__rundir_save(struct mn__rundir *dir, const struct mn__experiment *experiment,
                     struct mn_cx *cx, const struct mn__state *state);
+/* Write best.safetensors: the state that `validation` was made with, and its accuracy. */
+int mn__rundir_save_best(struct mn__rundir *dir, const struct mn__experiment *experiment,
+                         struct mn_cx *cx, const struct mn__state *state,
+                         const struct mn__evaluation *validation);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/metatrain.h"
 
+#include "base/text.h"
 #include "run/origin.h"
 
 #include <inttypes.h>
@@ -9,7 +10,7 @@
 
 #define FORMAT "metanas checkpoint 1"
 
-enum { REAL_TYPE = sizeof(mn_real) == 4 ? MN__F32 : MN__F64, MOST_NAMED = 16, LOG = 6 };
+enum { REAL_TYPE = sizeof(mn_real) == 4 ? MN__F32 : MN__F64, LOG = 6 };
 
 /* ---- named state of the meta learner ------------------------------------------------------ */
 
@@ -20,14 +21,14 @@ static mn_real *claim(struct mn_cx *cx, const char *name, int64_t n) {
                 name);
         return NULL;
     }
-    if (s->n_named == MOST_NAMED || n < 1) {
+    if (s->n_named == MN__MOST_NAMED || n < 1) {
         mn_fail(cx, MN_INTERNAL,
                 "mn_state(\"%s\", %" PRId64 "): at most %d states of 1 real or more", name, n,
-                MOST_NAMED);
+                MN__MOST_NAMED);
         return NULL;
     }
     mn_real *at = n > INT64_MAX / 8 ? NULL : mn__arena_zeroed(&s->arena, (size_t)n * sizeof *at);
-    const char *copy = mn__arena_format(&s->arena, "meta.%s", name);
+    const char *copy = mn__arena_format(&s->arena, "%s.%s", s->prefix, name);
     if (at == NULL || copy == NULL) {
         mn_fail(cx, MN_NOMEM, "no memory for state %s", name);
         return NULL;
@@ -42,16 +43,16 @@ void mn__state_install(struct mn_host *host) {
     host->state = claim;
 }
 
-static int start_meta_learner(const struct mn__experiment *e, struct mn_cx *cx,
+static int start_meta_learner(const struct mn__meta_part *part, struct mn_cx *cx,
                               struct mn__state *state) {
-    const struct mn_meta_learner *table = &e->meta_learner.table.meta_learner;
+    const struct mn_meta_learner *table = &part->unit->table.meta_learner;
     if (table->start == NULL) {
         return MN_OK;
     }
+    state->prefix = part->prefix;
     mn__cx_of(cx)->claiming = state;
-    struct mn__call call = mn__call_begin(cx, &e->meta_learner);
-    const int status =
-        mn__call_end(&call, table->start(e->meta_learner.self, cx, mn__model_dims(e->model)));
+    struct mn__call call = mn__call_begin(cx, part->unit);
+    const int status = mn__call_end(&call, table->start(part->unit->self, cx, &part->dims));
     mn__cx_of(cx)->claiming = NULL;
     return status;
 }
@@ -59,6 +60,7 @@ static int start_meta_learner(const struct mn__experiment *e, struct mn_cx *cx,
 int mn__state_new(const struct mn__experiment *e, struct mn_cx *cx, struct mn__state *out) {
     const struct mn_dims *d = mn__model_dims(e->model);
     memset(out, 0, sizeof *out);
+    out->best = -1;
     out->meta.w = mn__arena_zeroed(&out->arena, (size_t)d->n_w * sizeof(mn_real));
     out->meta.a = mn__arena_zeroed(&out->arena, (size_t)d->n_a * sizeof(mn_real));
     out->learner = mn__arena_zeroed(&out->arena, (size_t)e->n_state * sizeof(mn_real));
@@ -67,7 +69,10 @@ int mn__state_new(const struct mn__experiment *e, struct mn_cx *cx, struct mn__s
         return mn_fail(cx, MN_NOMEM, "no memory for the weights");
     }
     mn__model_init(e->model, (uint64_t)e->run.seed, e->run.alpha_std, &out->meta);
-    const int status = start_meta_learner(e, cx, out);
+    int status = MN_OK;
+    for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
+        status = start_meta_learner(&e->meta[i], cx, out);
+    }
     if (status != MN_OK) {
         mn__state_fini(out);
     }
@@ -174,20 +179,31 @@ static struct mn__tensor *list_all(const struct mn__experiment *e, const struct 
 static struct mn__meta *list_meta(const struct mn__experiment *e, const struct mn__state *state,
                                   const char *config, int n_extra, const struct mn__meta *extra,
                                   struct mn__arena *arena, int *n) {
-    const size_t most = (size_t)n_extra + 4 + MN__ORIGIN_ENTRIES;
+    const size_t most = (size_t)n_extra + 7 + MN__ORIGIN_ENTRIES;
     struct mn__meta *meta = mn__arena_array(arena, most, sizeof *meta);
     const char *epoch = mn__arena_format(arena, "%" PRId64, state->meta_epoch);
     const char *seed = mn__arena_format(arena, "%" PRId64, e->run.seed);
-    if (meta == NULL || epoch == NULL || seed == NULL || config == NULL) {
+    const char *shape = mn__arena_format(arena, "%" PRId32 ",%" PRId32 ",%" PRId32,
+                                         e->data.channels, e->data.height, e->data.width);
+    char best[40];
+    mn__text_from_real(state->best, best, sizeof best);
+    const char *best_accuracy = mn__arena_text(arena, best);
+    const char *best_epoch = mn__arena_format(arena, "%" PRId64, state->best_epoch);
+    if (meta == NULL || epoch == NULL || seed == NULL || shape == NULL || config == NULL ||
+        best_accuracy == NULL || best_epoch == NULL) {
         return NULL;
     }
     int m = 0;
     meta[m++] = (struct mn__meta){"format", FORMAT};
     meta[m++] = (struct mn__meta){"meta_epoch", epoch};
     meta[m++] = (struct mn__meta){"seed", seed};
+    meta[m++] = (struct mn__meta){"image_shape", shape};
     meta[m++] = (struct mn__meta){"config", config};
-    mn__origin_describe(e, meta + m);
-    m += MN__ORIGIN_ENTRIES;
+    if (state->best >= 0) {
+        meta[m++] = (struct mn__meta){"best_accuracy", best_accuracy};
+        meta[m++] = (struct mn__meta){"best_meta_epoch", best_epoch};
+    }
+    m += mn__origin_describe(e, meta + m);
     for (int i = 0; i < n_extra; i++) {
         meta[m++] = extra[i];
     }
@@ -297,6 +313,21 @@ static int load_log(struct loading *l, struct mn__state *state) {
     return MN_OK;
 }
 
+/* Checkpoints without a validation, and those of before this was noted, have no best one. */
+static int load_best(struct loading *l, struct mn__state *state) {
+    const char *accuracy = mn__tensors_meta(l->file, "best_accuracy");
+    const char *epoch = mn__tensors_meta(l->file, "best_meta_epoch");
+    if (accuracy == NULL && epoch == NULL) {
+        return MN_OK;
+    }
+    if (accuracy == NULL || epoch == NULL || !mn__text_real(accuracy, &state->best) ||
+        !mn__text_int(epoch, &state->best_epoch) || !(state->best >= 0 && state->best <= 1)) {
+        return mn_fail(l->cx, MN_IO, "%s: damaged: best_accuracy '%s' at best_meta_epoch '%s'",
+                       l->path, accuracy != NULL ? accuracy : "", epoch != NULL ? epoch : "");
+    }
+    return MN_OK;
+}
+
 static int load_all(const struct mn__experiment *e, struct loading *l, struct mn__state *out) {
     const char *format = mn__tensors_meta(l->file, "format");
     if (format == NULL || strcmp(format, FORMAT) != 0) {
@@ -309,6 +340,9 @@ static int load_all(const struct mn__experiment *e, struct loading *l, struct mn
     int status = visit_state(e, out, load_tensor, l);
     if (status == MN_OK) {
         status = load_log(l, out);
+    }
+    if (status == MN_OK) {
+        status = load_best(l, out);
     }
     out->loaded = 1;
     return status != MN_OK ? status : check_extra(l, e, out);

@@ -55,6 +55,8 @@ static void enter(struct worker *w, int64_t index) {
     w->cx.pub.where.task = index;
     w->cx.quiet = from->quiet;
     w->cx.prescribed = from->prescribed;
+    w->cx.inner = NULL; /* a task that failed may have left it */
+    w->cx.own = NULL;
     w->cx.on_step = from->on_step;
     w->cx.on_step_data = from->on_step_data;
     mn__cx_clear(&w->cx.pub);

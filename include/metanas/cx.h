@@ -36,7 +36,8 @@ struct mn_where {
     int64_t meta_epochs; /* of the run */
     int64_t task;        /* index in the meta-batch, or of the evaluation task */
     int64_t step;        /* task step */
-    uint32_t adapts;     /* enum mn_adapts: what the task learner changes in this task */
+    uint32_t adapts;     /* enum mn_adapts: what the task learner changes in this task; in
+                            meta_learner.delta only those parts that this meta learner updates */
     uint32_t reserved;
 };
 
@@ -83,6 +84,13 @@ struct mn_host {
     int (*build_concat)(struct mn_builder *builder, const char *name, int32_t n,
                         const int32_t *states, int32_t *state);
     int (*build_head)(struct mn_builder *builder, const struct mn_head_spec *spec);
+
+    /* differentiating through a task */
+    int (*step_rates)(struct mn_cx *cx, int64_t step, struct mn_point *out);
+    int64_t (*trace_steps)(struct mn_cx *cx);
+    int (*trace_point)(struct mn_cx *cx, int64_t step, struct mn_point *out);
+    int (*trace_back)(struct mn_cx *cx, int64_t step, struct mn_adjoint *adjoint);
+    mn_real *(*own_delta)(struct mn_cx *cx);
 };
 
 struct mn_cx {
@@ -209,6 +217,45 @@ static inline int mn_task_batch(struct mn_cx *cx, const struct mn_task *task, in
 static inline int mn_step_done(struct mn_cx *cx, int64_t step, double loss, double accuracy,
                                double skip_share, const struct mn_point *now) {
     return cx->host->step_done(cx, step, loss, accuracy, skip_share, now);
+}
+
+/* ---- differentiating through a task ------------------------------------------------------- */
+
+/* The factors that the meta learner has learned for the updates of task step `step`: out->w[n_w],
+ * out->a[n_a]; NULL = 1 for all. Valid until the next call or until the callback returns. The
+ * update of a task learner with `adjoint` is x += factor * (what it would add without them).
+ * [worker] task_learner.adapt and task_learner.adjoint only. Source: Meta-SGD (Li et al. 2017),
+ * MAML++ (Antoniou et al. 2019), section 4. */
+static inline int mn_step_rates(struct mn_cx *cx, int64_t step, struct mn_point *out) {
+    return cx->host->step_rates(cx, step, out);
+}
+
+/* Steps of the task just adapted to; -1 (with a message recorded: return MN_INTERNAL) where no
+ * trace was kept. [worker] meta_learner.delta of a learner with `traces` only, as are the next two.
+ */
+static inline int64_t mn_trace_steps(struct mn_cx *cx) {
+    return cx->host->trace_steps(cx);
+}
+
+/* The point before step `step`; step = mn_trace_steps: the adapted point. Not to be changed; valid
+ * until delta returns. */
+static inline int mn_trace_point(struct mn_cx *cx, int64_t step, struct mn_point *out) {
+    return cx->host->trace_point(cx, step, out);
+}
+
+/* Take a gradient back through step `step` by the task learner's `adjoint`. The last step comes
+ * first, then every step before it in turn; the host carries the gradient of the optimiser state.
+ * MN_NUMERIC, MN_NOMEM, MN_CANCELLED; MN_INTERNAL out of turn. */
+static inline int mn_trace_back(struct mn_cx *cx, int64_t step, struct mn_adjoint *adjoint) {
+    adjoint->size = (uint32_t)sizeof *adjoint;
+    return cx->host->trace_back(cx, step, adjoint);
+}
+
+/* In meta_learner.delta the n_own reals of this task's direction, to be written whole; in
+ * meta_learner.update their mean. NULL (with a message recorded: return MN_INTERNAL) elsewhere and
+ * where n_own is 0. */
+static inline mn_real *mn_own_delta(struct mn_cx *cx) {
+    return cx->host->own_delta(cx);
 }
 
 #ifdef __cplusplus

@@ -37,6 +37,17 @@ struct mn_episode {
     mn_real *query;          /* ways * spec.query images */
     int32_t *query_labels;
     int64_t *classes; /* [ways] the split's class behind each label */
+    int64_t *samples; /* [ways][support + query] which images of the class, support before query;
+                         NULL = not wanted. A dataset without `image` leaves it alone. */
+};
+
+/* An image file of a user's own, to be made like the images of the data set. */
+struct mn_picture {
+    uint32_t size;
+    int32_t channels, height, width; /* of the images that the network takes */
+    const char *name;                /* for messages */
+    const uint8_t *bytes;            /* the whole file */
+    int64_t n_bytes;
 };
 
 struct mn_dataset {
@@ -56,6 +67,26 @@ struct mn_dataset {
      */
     int (*sample)(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
                   struct mn_episode *out);
+
+    /* The last three make frozen lists of episodes (metanas episodes) possible. A dataset has all
+     * of them or none. */
+
+    /* Optional. Images of a class of a split, 1 or more. [worker] */
+    int64_t (*n_samples)(const void *self, int32_t split, int64_t which);
+    /* Optional. What people call a class: printable, in one line, unique in its split. Writes at
+     * most `size` bytes with the final zero, as snprintf does, and returns the length of the whole
+     * name. [worker] */
+    int64_t (*class_name)(const void *self, int32_t split, int64_t which, char *out, size_t size);
+    /* Optional. Image `sample` (0..n_samples-1) of a class as `sample` above would give it, to
+     * out[channels][height][width]. [worker] MN_IO, MN_NOMEM. */
+    int (*image)(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t sample,
+                 mn_real *out);
+
+    /* Optional. A user's own image, decoded and prepared as those of the data set, to
+     * out[channels][height][width]; options alone decide how, since it may be called without start.
+     * [setup] MN_IO with picture->name, MN_NOMEM. */
+    int (*picture)(const void *self, struct mn_cx *cx, const struct mn_picture *picture,
+                   mn_real *out);
 };
 
 #ifdef __cplusplus

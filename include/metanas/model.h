@@ -85,6 +85,31 @@ struct mn_outcome {
     double skip_share; /* share of candidate operations that were skipped, 0..1 */
 };
 
+/* One step of a task, as the host recorded it. */
+struct mn_step {
+    uint32_t size;
+    uint32_t reserved;
+    int64_t step;
+    struct mn_point before, after; /* not to be changed */
+    const mn_real *state;          /* [n_state] optimiser state before the step */
+};
+
+enum mn_adjoint_flag {
+    MN_ADJOINT_FIRST_ORDER = 1 /* take the updates of the step for constants: d stays as it is, only
+                                  d_rates is written */
+};
+
+/* Gradients of a number (a query loss) on their way back through one step. */
+struct mn_adjoint {
+    uint32_t size;
+    uint32_t flags;    /* enum mn_adjoint_flag */
+    double epsilon;    /* length of the displacement in finite differences of gradients, > 0 */
+    struct mn_point d; /* in: with regard to the point after the step; out: before it */
+    mn_real *d_state;  /* [n_state] the same for the optimiser state; the host's */
+    struct mn_point d_rates; /* out: with regard to the factors of mn_step_rates, written whole;
+                                each NULL = not wanted */
+};
+
 #ifdef __cplusplus
 }
 #endif

@@ -40,6 +40,17 @@ struct mn_task_learner {
      * mn_model_pass, update, mn_step_done. [worker] MN_NUMERIC, MN_CANCELLED. */
     int (*adapt)(const void *self, struct mn_cx *cx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state);
+    /* Optional. Whether `adjoint` works with these options; mn_bad_option says why not. NULL = it
+     * does. [setup] */
+    int (*check_adjoint)(const void *self, struct mn_cx *cx);
+    /* Optional. The transposed Jacobian of one step of `adapt` applied to the gradients in
+     * `adjoint` (reverse-mode differentiation); NULL = meta learners that differentiate through the
+     * steps are refused. A learner with `adjoint` also has `steps` and applies mn_step_rates in
+     * `adapt`. [worker] MN_NUMERIC, MN_NOMEM, MN_CANCELLED. Source: MAML (Finn et al. 2017),
+     * Algorithm 1. */
+    int (*adjoint)(const void *self, struct mn_cx *cx, const struct mn_model *model,
+                   const struct mn_task *task, const struct mn_step *step,
+                   struct mn_adjoint *adjoint);
 };
 
 #ifdef __cplusplus

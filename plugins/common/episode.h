@@ -56,13 +56,14 @@ static inline int episode_sample(const struct episode_pool *pool, struct mn_cx *
     const int64_t each = (int64_t)spec->support + spec->query;
     struct mn_rng classes = mn_rng_start(cx, MN_RNG_CLASSES);
     struct mn_rng images = mn_rng_start(cx, MN_RNG_SAMPLES);
-    int64_t *chosen = mn_scratch(cx, (size_t)each * sizeof *chosen);
-    if (chosen == NULL) {
+    int64_t *scratch = mn_scratch(cx, (size_t)each * sizeof *scratch);
+    if (scratch == NULL) {
         return MN_NOMEM;
     }
     int status = episode_choose(cx, &classes, pool->n_classes, spec->ways, out->classes);
     for (int32_t way = 0; status == MN_OK && way < spec->ways; way++) {
         const int64_t n = pool->n_images(pool, spec->split, out->classes[way]);
+        int64_t *chosen = out->samples != NULL ? out->samples + way * each : scratch;
         status = episode_choose(cx, &images, n, each, chosen);
         if (status == MN_OK) {
             status = episode_fill(pool, cx, spec, way, chosen, out);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "learner.h"
+#include "run.h"
 
 #include <inttypes.h>
-
-enum { JOINT, ALTERNATING };
 
 static int evaluating(const struct mn_where *where) {
     return where->split != MN_TRAIN;
@@ -36,53 +34,47 @@ static int64_t arch_steps_of(const struct learner *s, const struct mn_where *whe
 
 /* ---- one task ----------------------------------------------------------------------------- */
 
-struct run {
-    const struct learner *self;
-    struct mn_cx *cx;
-    const struct mn_model *model;
-    struct mn_dims dims;
-    struct mn_point *params;
-    int64_t steps, arch_steps;
-    int warm_up;
-    struct mn_adam adam_w, adam_a;
-    mn_real *m_w, *m_a, *v_w, *v_a; /* in the host's state; m_w, m_a NULL where beta1 is 0 */
-    mn_real *t_w, *t_a;             /* Adam steps done */
-    mn_real *d_w, *d_a;
-};
-
 /* State: [m_w, m_a,] v_w, v_a, t_w, t_a. */
-static void lay_out(struct run *run, mn_real *state) {
+static void lay_out(struct run *run) {
     const int64_t n_w = run->dims.n_w, n_a = run->dims.n_a;
-    if (run->self->beta1 > 0) {
-        run->m_w = state;
-        run->m_a = run->m_w + n_w;
-        state = run->m_a + n_a;
-    }
-    run->v_w = state;
-    run->v_a = run->v_w + n_w;
-    run->t_w = run->v_a + n_a;
-    run->t_a = run->t_w + 1;
+    const int64_t means = run->self->beta1 > 0 ? n_w + n_a : 0;
+    run->w.m = means > 0 ? 0 : -1;
+    run->a.m = means > 0 ? n_w : -1;
+    run->w.v = means;
+    run->a.v = means + n_w;
+    run->w.t = means + n_w + n_a;
+    run->a.t = run->w.t + 1;
 }
 
-static int begin(struct run *run, const struct mn_task *task, mn_real *state) {
+static void set_adam(struct run *run) {
+    const struct learner *s = run->self;
+    const struct mn_where *where = &run->cx->where;
+    run->w.n = run->dims.n_w;
+    run->a.n = run->dims.n_a;
+    run->w.adam = (struct mn_adam){.lr = lr_w_of(s, where),
+                                   .beta1 = s->beta1,
+                                   .beta2 = s->beta2,
+                                   .eps = s->eps,
+                                   .weight_decay = s->weight_decay_w};
+    run->a.adam = run->w.adam;
+    run->a.adam.lr = lr_a_of(s, where);
+    run->a.adam.weight_decay = s->weight_decay_a;
+}
+
+int run_begin(struct run *run, const struct mn_task *task) {
     const struct learner *s = run->self;
     const struct mn_where *where = &run->cx->where;
     const int status = mn_model_dims(run->cx, run->model, &run->dims);
     if (status != MN_OK) {
         return status;
     }
+    run->task = task;
     run->steps = mn_task_steps(run->cx, task, steps_of(s, where));
+    run->batches = mn_task_steps(run->cx, task, 2 * steps_of(s, where));
     run->warm_up = warming_up(s, where);
     run->arch_steps = arch_steps_of(s, where, run->steps);
-    run->adam_w = (struct mn_adam){.lr = lr_w_of(s, where),
-                                   .beta1 = s->beta1,
-                                   .beta2 = s->beta2,
-                                   .eps = s->eps,
-                                   .weight_decay = s->weight_decay_w};
-    run->adam_a = run->adam_w;
-    run->adam_a.lr = lr_a_of(s, where);
-    run->adam_a.weight_decay = s->weight_decay_a;
-    lay_out(run, state);
+    set_adam(run);
+    lay_out(run);
     const size_t n = (size_t)(run->dims.n_w + run->dims.n_a);
     run->d_w = mn_scratch(run->cx, n * sizeof *run->d_w);
     if (run->d_w == NULL) {
@@ -103,91 +95,114 @@ static double progress_at(const struct run *run, int64_t step) {
     return run->arch_steps > 1 ? (double)step / (double)(run->arch_steps - 1) : 0;
 }
 
-static int adapts_a_at(const struct run *run, int64_t step) {
+int run_adapts_a(const struct run *run, int64_t step) {
     return !run->warm_up && run->dims.n_a > 0 && step < run->arch_steps;
 }
 
-static int pass(struct run *run, int64_t step, const struct mn_set *batch, uint32_t gradients,
-                struct mn_outcome *out) {
-    const struct mn_pass pass = {.size = sizeof pass,
-                                 .flags = MN_PASS_TRAINING | gradients,
-                                 .progress = progress_at(run, step),
-                                 .step = step};
+int run_batch(const struct run *run, int64_t step, struct mn_set *out) {
+    const struct learner *s = run->self;
+    const int64_t n = evaluating(&run->cx->where) ? s->test_batch : s->batch;
+    return mn_task_batch(run->cx, run->task, step, (int32_t)n, out);
+}
+
+struct mn_pass run_pass(const struct run *run, int64_t step, uint32_t gradients) {
+    return (struct mn_pass){.size = sizeof(struct mn_pass),
+                            .flags = MN_PASS_TRAINING | gradients,
+                            .progress = progress_at(run, step),
+                            .step = step};
+}
+
+int run_gradient(const struct run *run, const struct mn_point *at, const struct mn_set *batch,
+                 int64_t step, uint32_t gradients, struct mn_outcome *out) {
+    const struct mn_pass pass = run_pass(run, step, gradients);
     *out = (struct mn_outcome){.size = sizeof *out, .d_w = run->d_w, .d_a = run->d_a};
-    return mn_model_pass(run->cx, run->model, run->params, batch, &pass, out);
+    return mn_model_pass(run->cx, run->model, at, batch, &pass, out);
 }
 
-static void update_w(struct run *run) {
-    *run->t_w += 1;
-    mn_vec_adam(run->dims.n_w, &run->adam_w, (double)*run->t_w, run->d_w, run->m_w, run->v_w,
-                run->params->w);
+static void update(struct run *run, const struct half *half, const mn_real *gradient,
+                   const mn_real *factors, mn_real *state, mn_real *x) {
+    mn_real *m = half->m < 0 ? NULL : state + half->m;
+    rates_note(&run->rates, factors, half->n, x);
+    state[half->t] += 1;
+    mn_vec_adam(half->n, &half->adam, (double)state[half->t], gradient, m, state + half->v, x);
+    rates_apply(&run->rates, factors, half->n, x);
 }
 
-static void update_a(struct run *run) {
-    *run->t_a += 1;
-    mn_vec_adam(run->dims.n_a, &run->adam_a, (double)*run->t_a, run->d_a, run->m_a, run->v_a,
-                run->params->a);
+static void update_w(struct run *run, struct mn_point *params, mn_real *state) {
+    update(run, &run->w, run->d_w, run->rates.factors.w, state, params->w);
+}
+
+static void update_a(struct run *run, struct mn_point *params, mn_real *state) {
+    update(run, &run->a, run->d_a, run->rates.factors.a, state, params->a);
 }
 
 /* Both gradients from one pass (Eq. 3). */
 static int joint_step(struct run *run, int64_t step, const struct mn_set *batch,
-                      struct mn_outcome *out) {
-    const int adapts_a = adapts_a_at(run, step);
-    const int status =
-        pass(run, step, batch, MN_PASS_GRAD_W | (adapts_a ? MN_PASS_GRAD_A : 0u), out);
+                      struct mn_point *params, mn_real *state, struct mn_outcome *out) {
+    const int adapts_a = run_adapts_a(run, step);
+    const int status = run_gradient(run, params, batch, step,
+                                    MN_PASS_GRAD_W | (adapts_a ? MN_PASS_GRAD_A : 0u), out);
     if (status != MN_OK) {
         return status;
     }
-    update_w(run);
+    update_w(run, params, state);
     if (adapts_a) {
-        update_a(run);
+        update_a(run, params, state);
     }
     return MN_OK;
 }
 
-/* The architecture first; the weights from a second pass through the new one. */
-static int alternating_step(struct run *run, int64_t step, const struct mn_set *batch,
-                            struct mn_outcome *out) {
-    if (adapts_a_at(run, step)) {
-        const int status = pass(run, step, batch, MN_PASS_GRAD_A, out);
+/* The architecture first; the weights from a further pass through the new one. */
+static int alternating_step(struct run *run, int64_t step, struct mn_set *batch,
+                            struct mn_point *params, mn_real *state, struct mn_outcome *out) {
+    int status = MN_OK;
+    if (run_adapts_a(run, step)) {
+        status = run->self->order == UNROLLED
+                     ? unrolled_gradient(run, params, step, batch)
+                     : run_gradient(run, params, batch, step, MN_PASS_GRAD_A, out);
         if (status != MN_OK) {
             return status;
         }
-        update_a(run);
+        update_a(run, params, state);
     }
-    const int status = pass(run, step, batch, MN_PASS_GRAD_W, out);
+    status = run_gradient(run, params, batch, step, MN_PASS_GRAD_W, out);
     if (status == MN_OK) {
-        update_w(run);
+        update_w(run, params, state);
     }
     return status;
 }
 
-static int do_step(struct run *run, const struct mn_task *task, int64_t step) {
-    const struct learner *s = run->self;
-    const int64_t n = evaluating(&run->cx->where) ? s->test_batch : s->batch;
+static int do_step(struct run *run, int64_t step, struct mn_point *params, mn_real *state) {
     struct mn_set batch;
     struct mn_outcome out;
     if (mn_cancelled(run->cx)) {
         return mn_fail(run->cx, MN_CANCELLED, "stopped before step %" PRId64, step);
     }
-    int status = mn_task_batch(run->cx, task, step, (int32_t)n, &batch);
+    int status = rates_begin(&run->rates, run->cx, &run->dims, step);
     if (status == MN_OK) {
-        status = s->order == ALTERNATING ? alternating_step(run, step, &batch, &out)
-                                         : joint_step(run, step, &batch, &out);
+        status = run_batch(run, step, &batch);
+    }
+    if (status == MN_OK) {
+        status = run->self->order == JOINT
+                     ? joint_step(run, step, &batch, params, state, &out)
+                     : alternating_step(run, step, &batch, params, state, &out);
     }
     if (status != MN_OK) {
         return status;
     }
     return mn_step_done(run->cx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
-                        run->params);
+                        params);
 }
 
 static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
-    struct run run = {.self = self, .cx = cx, .model = model, .params = params};
-    int status = begin(&run, task, state);
+    struct run run = {.self = self, .cx = cx, .model = model};
+    int status = run_begin(&run, task);
+    if (status == MN_OK && run.self->order == UNROLLED) {
+        status = unrolled_begin(&run);
+    }
     for (int64_t step = 0; status == MN_OK && step < run.steps; step++) {
-        status = do_step(&run, task, step);
+        status = do_step(&run, step, params, state);
     }
     return status;
 }
@@ -223,6 +238,17 @@ static int64_t steps(const void *self, const struct mn_where *where) {
     return steps_of(self, where);
 }
 
+static int check_adjoint(const void *self, struct mn_cx *cx) {
+    const struct learner *s = self;
+    if (s->order == UNROLLED) {
+        return mn_bad_option(cx, "order",
+                             "the meta learner differentiates through the steps of a task, and "
+                             "unrolled steps already hold second derivatives; use joint or "
+                             "alternating, or a first-order meta learner");
+    }
+    return MN_OK;
+}
+
 const struct mn_task_learner learner_table = {
     .size = sizeof learner_table,
     .n_state = n_state,
@@ -231,11 +257,13 @@ const struct mn_task_learner learner_table = {
     .adapts = adapts,
     .steps = steps,
     .adapt = adapt,
+    .check_adjoint = check_adjoint,
+    .adjoint = learner_adjoint,
 };
 
 /* In the order of enum mn_moments. */
 static const char *const moments_choices[] = {"average", "reset", "carry", NULL};
-static const char *const order_choices[] = {"joint", "alternating", NULL};
+static const char *const order_choices[] = {"joint", "alternating", "unrolled", NULL};
 
 const struct mn_opt learner_options[LEARNER_OPTIONS] = {
     MN_INT(struct learner, steps, 5, 0, 1000000, "steps of a task of meta-training"),
@@ -262,5 +290,9 @@ const struct mn_opt learner_options[LEARNER_OPTIONS] = {
             "rounded to whole steps"),
     MN_REAL(struct learner, test_adapt_fraction, 0.5, 0, 1, "the same in evaluation"),
     MN_CHOICE(struct learner, order, JOINT, order_choices,
-              "both gradients from one pass, or first the architecture and then the weights"),
+              "both gradients from one pass; or first the architecture and then the weights; or "
+              "the same with the architecture's gradient through a step of the weights on another "
+              "mini-batch (second-order DARTS)"),
+    MN_REAL(struct learner, unrolled_lr, -1, -1, 1e12,
+            "order unrolled: learning rate of that step of the weights; negative = lr_w"),
 };

@@ -14,9 +14,12 @@ struct learner {
     int32_t moments;
     double warm_up, adapt_fraction, test_adapt_fraction;
     int32_t order;
+    double unrolled_lr;
 };
 
-enum { LEARNER_OPTIONS = 18 };
+enum { LEARNER_OPTIONS = 19 };
+
+enum { JOINT, ALTERNATING, UNROLLED }; /* order */
 
 extern const struct mn_opt learner_options[LEARNER_OPTIONS];
 extern const struct mn_task_learner learner_table;

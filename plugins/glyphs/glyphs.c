@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "../common/episode.h"
+#include "../imaging/ink.h"
+
+#include <stdio.h>
 
 /* Procedural pen-stroke characters: a class is a random set of smooth strokes, a drawing of it a
  * jittered, slanted, rescaled rendering. A pure function of (seed, class, drawing). */
@@ -214,13 +217,13 @@ static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *
     return MN_OK;
 }
 
-static int64_t n_images(const struct episode_pool *pool, int split, int64_t which) {
+static int64_t pool_n_images(const struct episode_pool *pool, int split, int64_t which) {
     const struct glyphs *g = pool->self;
     return g->samples;
 }
 
-static int image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
-                 int64_t number, mn_real *out) {
+static int pool_image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
+                      int64_t number, mn_real *out) {
     const struct glyphs *g = pool->self;
     const int64_t at = (first_class(g, split) + which) * g->samples + number;
     const uint8_t *from = g->images + at * pool->reals;
@@ -230,19 +233,45 @@ static int image(const struct episode_pool *pool, struct mn_cx *cx, int split, i
     return MN_OK;
 }
 
+static struct episode_pool pool_of(const void *self, int split) {
+    const struct glyphs *g = self;
+    return (struct episode_pool){.self = self,
+                                 .n_classes = classes_of(g, split),
+                                 .reals = g->size * g->size,
+                                 .n_images = pool_n_images,
+                                 .image = pool_image};
+}
+
 static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
-    const struct glyphs *g = self;
-    const struct episode_pool pool = {.self = self,
-                                      .n_classes = classes_of(g, spec->split),
-                                      .reals = g->size * g->size,
-                                      .n_images = n_images,
-                                      .image = image};
+    const struct episode_pool pool = pool_of(self, spec->split);
     return episode_sample(&pool, cx, spec, out);
 }
 
-static const struct mn_dataset table = {
-    .size = sizeof table, .check = check, .start = start, .describe = describe, .sample = sample};
+static int64_t n_samples(const void *self, int32_t split, int64_t which) {
+    const struct episode_pool pool = pool_of(self, split);
+    return pool_n_images(&pool, split, which);
+}
+
+static int image(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t number,
+                 mn_real *out) {
+    const struct episode_pool pool = pool_of(self, split);
+    return pool_image(&pool, cx, split, which, number, out);
+}
+
+static int64_t class_name(const void *self, int32_t split, int64_t which, char *out, size_t size) {
+    return snprintf(out, size, "glyph%lld", (long long)(first_class(self, split) + which));
+}
+
+static const struct mn_dataset table = {.size = sizeof table,
+                                        .check = check,
+                                        .start = start,
+                                        .describe = describe,
+                                        .sample = sample,
+                                        .n_samples = n_samples,
+                                        .class_name = class_name,
+                                        .image = image,
+                                        .picture = ink_picture};
 
 MN_PLUGIN("glyphs", "0.1.0",
           MN_UNIT(MN_DATASET, "glyphs", "procedural pen-stroke characters, no download needed",

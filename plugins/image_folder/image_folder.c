@@ -3,6 +3,7 @@
 #include "../imaging/image.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -253,9 +254,13 @@ static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *
     return MN_OK;
 }
 
+static int64_t places_of(const struct image_folder *f) {
+    return (int64_t)f->width * f->height;
+}
+
 /* [height][width][channels] bytes to [channels][height][width] reals. */
-static void copy_planes(const struct image_folder *f, const uint8_t *in, mn_real *out) {
-    const int64_t places = (int64_t)f->width * f->height;
+static void copy_planes(const struct image_folder *f, int64_t places, const uint8_t *in,
+                        mn_real *out) {
     for (int64_t c = 0; c < f->channels; c++) {
         const double mean = f->mean.n > 0 ? f->mean.at[c] : 0;
         const double std = f->std.n > 0 ? f->std.at[c] : 1;
@@ -265,41 +270,87 @@ static void copy_planes(const struct image_folder *f, const uint8_t *in, mn_real
     }
 }
 
-static int64_t n_images(const struct episode_pool *pool, int split, int64_t which) {
+static int64_t pool_n_images(const struct episode_pool *pool, int split, int64_t which) {
     return folder_of(pool->self, split, which)->n;
 }
 
-static int image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
-                 int64_t number, mn_real *out) {
+static int pool_image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
+                      int64_t number, mn_real *out) {
     const struct image_folder *f = pool->self;
     const int64_t file = folder_of(f, split, which)->first + number;
     if (f->pixels != NULL) {
-        copy_planes(f, f->pixels + (size_t)file * image_bytes(f), out);
+        copy_planes(f, places_of(f), f->pixels + (size_t)file * image_bytes(f), out);
         return MN_OK;
     }
     struct image loaded;
     const int status = load(f, cx, pool->work, file, &loaded);
     if (status == MN_OK) {
-        copy_planes(f, loaded.pixels, out);
+        copy_planes(f, places_of(f), loaded.pixels, out);
     }
     return status;
 }
 
+static struct episode_pool pool_of(const void *self, int split, struct image_work *work) {
+    const struct image_folder *f = self;
+    return (struct episode_pool){.self = self,
+                                 .work = work,
+                                 .n_classes = f->n_folders[split],
+                                 .reals = (int64_t)image_bytes(f),
+                                 .n_images = pool_n_images,
+                                 .image = pool_image};
+}
+
 static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
-    const struct image_folder *f = self;
     struct image_work work = {0};
-    const struct episode_pool pool = {.self = self,
-                                      .work = &work,
-                                      .n_classes = f->n_folders[spec->split],
-                                      .reals = (int64_t)image_bytes(f),
-                                      .n_images = n_images,
-                                      .image = image};
+    const struct episode_pool pool = pool_of(self, spec->split, &work);
     return episode_sample(&pool, cx, spec, out);
 }
 
-static const struct mn_dataset table = {
-    .size = sizeof table, .check = check, .start = start, .describe = describe, .sample = sample};
+static int64_t n_samples(const void *self, int32_t split, int64_t which) {
+    const struct episode_pool pool = pool_of(self, split, NULL);
+    return pool_n_images(&pool, split, which);
+}
+
+static int image(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t number,
+                 mn_real *out) {
+    struct image_work work = {0};
+    const struct episode_pool pool = pool_of(self, split, &work);
+    return pool_image(&pool, cx, split, which, number, out);
+}
+
+static int64_t class_name(const void *self, int32_t split, int64_t which, char *out, size_t size) {
+    const struct image_folder *f = self;
+    int parsed;
+    const char *name = parse_name(f->source.files[folder_of(f, split, which)->first].name, &parsed);
+    const char *class = strchr(name, '/') + 1;
+    return snprintf(out, size, "%.*s", (int)strcspn(class, "/"), class);
+}
+
+static int picture(const void *self, struct mn_cx *cx, const struct mn_picture *in, mn_real *out) {
+    const struct image_folder *f = self;
+    const struct source_file file = source_picture(in);
+    struct image_work work = {0};
+    struct image decoded, resized;
+    int status = image_decode(cx, &work, &file, (int32_t)f->channels, &decoded);
+    if (status == MN_OK) {
+        status = image_resize(cx, &work, &decoded, in->width, in->height, &resized);
+    }
+    if (status == MN_OK) {
+        copy_planes(f, (int64_t)in->width * in->height, resized.pixels, out);
+    }
+    return status;
+}
+
+static const struct mn_dataset table = {.size = sizeof table,
+                                        .check = check,
+                                        .start = start,
+                                        .describe = describe,
+                                        .sample = sample,
+                                        .n_samples = n_samples,
+                                        .class_name = class_name,
+                                        .image = image,
+                                        .picture = picture};
 
 MN_PLUGIN("image_folder", "0.1.0",
           MN_UNIT(MN_DATASET, "image_folder", "class folders of PNG or JPEG images",

@@ -19,8 +19,8 @@ int source_fail(struct mn_cx *cx, const struct source_file *file, const char *fo
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return mn_fail(cx, MN_IO, "%s%s%s: %s", file->path, file->in_zip ? ": " : "/", file->name,
-                   text);
+    const char *between = file->path[0] == '\0' ? "" : file->in_zip ? ": " : "/";
+    return mn_fail(cx, MN_IO, "%s%s%s: %s", file->path, between, file->name, text);
 }
 
 static int is_image(const char *name) {

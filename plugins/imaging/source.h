@@ -33,6 +33,11 @@ typedef void *(*source_memory)(struct mn_cx *cx, size_t bytes);
  * error. [setup] MN_IO, MN_NOMEM, MN_CANCELLED. */
 int source_read(struct mn_cx *cx, const char *path, source_memory memory, struct source *out);
 
+/* A picture of a user's own as a file of no source. */
+static inline struct source_file source_picture(const struct mn_picture *picture) {
+    return (struct source_file){picture->name, "", 0, picture->bytes, (size_t)picture->n_bytes};
+}
+
 /* Fail with MN_IO, naming the file before the message. */
 MN_PRINTF(3, 4)
 int source_fail(struct mn_cx *cx, const struct source_file *file, const char *format, ...);

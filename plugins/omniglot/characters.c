@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "omniglot.h"
 
-#include "../imaging/image.h"
+#include "../imaging/ink.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -138,26 +138,6 @@ static int check_counts(const struct omniglot *o, struct mn_cx *cx) {
 
 /* ---- images ------------------------------------------------------------------------------- */
 
-/* Paper is white in the files; here ink counts. */
-static int read_image(const struct omniglot *o, struct mn_cx *cx, struct image_work *work,
-                      const struct source_file *file, uint8_t *out) {
-    struct image image, resized;
-    const int32_t size = (int32_t)o->size;
-    int status = image_decode(cx, work, file, 1, &image);
-    if (status != MN_OK) {
-        return status;
-    }
-    if (image.width != image.height) {
-        return source_fail(cx, file, "the image has %dx%d pixels; a square one is needed",
-                           (int)image.width, (int)image.height);
-    }
-    status = image_resize(cx, work, &image, size, size, &resized);
-    for (int64_t i = 0; status == MN_OK && i < o->size * o->size; i++) {
-        out[i] = (uint8_t)(255 - resized.pixels[i]);
-    }
-    return status;
-}
-
 static int read_images(struct omniglot *o, struct mn_cx *cx, const struct part *all) {
     struct image_work work = {0};
     const size_t pixels = (size_t)(o->size * o->size);
@@ -168,7 +148,7 @@ static int read_images(struct omniglot *o, struct mn_cx *cx, const struct part *
     uint8_t *to = o->images;
     for (int p = 0; p < PARTS; p++) {
         for (int64_t i = 0; i < all[p].source.n; i++, to += pixels) {
-            const int status = read_image(o, cx, &work, &all[p].source.files[i], to);
+            const int status = ink_read(cx, &work, &all[p].source.files[i], (int32_t)o->size, to);
             if (status != MN_OK) {
                 return status;
             }

@@ -2,6 +2,9 @@
 #include "omniglot.h"
 
 #include "../common/episode.h"
+#include "../imaging/ink.h"
+
+#include <stdio.h>
 
 static const char *const split_choices[] = {"background_evaluation", "vinyals", NULL};
 static const char *const rotation_choices[] = {"train", "all", "none", NULL};
@@ -66,31 +69,59 @@ static void copy_turned(const uint8_t *in, int64_t size, int32_t turns, mn_real 
     }
 }
 
-static int64_t n_images(const struct episode_pool *pool, int split, int64_t which) {
+static int64_t pool_n_images(const struct episode_pool *pool, int split, int64_t which) {
     return character_of(pool->self, split, which)->n;
 }
 
-static int image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
-                 int64_t number, mn_real *out) {
+static int pool_image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
+                      int64_t number, mn_real *out) {
     const struct omniglot *o = pool->self;
     const int64_t at = character_of(o, split, which)->first + number;
     copy_turned(o->images + at * pool->reals, o->size, o->classes[split][which].turns, out);
     return MN_OK;
 }
 
+static struct episode_pool pool_of(const void *self, int split) {
+    const struct omniglot *o = self;
+    return (struct episode_pool){.self = self,
+                                 .n_classes = o->n_classes[split],
+                                 .reals = o->size * o->size,
+                                 .n_images = pool_n_images,
+                                 .image = pool_image};
+}
+
 static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
-    const struct omniglot *o = self;
-    const struct episode_pool pool = {.self = self,
-                                      .n_classes = o->n_classes[spec->split],
-                                      .reals = o->size * o->size,
-                                      .n_images = n_images,
-                                      .image = image};
+    const struct episode_pool pool = pool_of(self, spec->split);
     return episode_sample(&pool, cx, spec, out);
 }
 
-static const struct mn_dataset table = {
-    .size = sizeof table, .start = start, .describe = describe, .sample = sample};
+static int64_t n_samples(const void *self, int32_t split, int64_t which) {
+    const struct episode_pool pool = pool_of(self, split);
+    return pool_n_images(&pool, split, which);
+}
+
+static int image(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t number,
+                 mn_real *out) {
+    const struct episode_pool pool = pool_of(self, split);
+    return pool_image(&pool, cx, split, which, number, out);
+}
+
+/* As the lists of Vinyals et al. write it. */
+static int64_t class_name(const void *self, int32_t split, int64_t which, char *out, size_t size) {
+    const struct omniglot *o = self;
+    return snprintf(out, size, "%s/rot%03d", character_of(o, split, which)->name,
+                    90 * (int)o->classes[split][which].turns);
+}
+
+static const struct mn_dataset table = {.size = sizeof table,
+                                        .start = start,
+                                        .describe = describe,
+                                        .sample = sample,
+                                        .n_samples = n_samples,
+                                        .class_name = class_name,
+                                        .image = image,
+                                        .picture = ink_picture};
 
 MN_PLUGIN("omniglot", "0.1.0",
           MN_UNIT(MN_DATASET, "omniglot", "1623 handwritten characters of 50 alphabets",

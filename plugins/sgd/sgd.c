@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Plain gradient descent on the weights; the architecture stays as it is. */
-#include <metanas/plugin.h>
+#include "../common/hessian.h"
+#include "../common/rates.h"
 
 #include <inttypes.h>
 
@@ -23,6 +24,7 @@ struct run {
     int64_t steps;
     mn_real *velocity; /* NULL where momentum is 0 */
     mn_real *d_w;
+    struct rates rates;
 };
 
 static int64_t steps(const void *self, const struct mn_where *where) {
@@ -35,34 +37,67 @@ static double lr_of(const struct run *run) {
     return evaluating(&run->cx->where) && s->test_lr >= 0 ? s->test_lr : s->lr;
 }
 
+static int begin(struct run *run, const struct mn_task *task) {
+    const int status = mn_model_dims(run->cx, run->model, &run->dims);
+    if (status != MN_OK) {
+        return status;
+    }
+    run->steps = mn_task_steps(run->cx, task, steps(run->self, &run->cx->where));
+    run->d_w = mn_scratch(run->cx, (size_t)run->dims.n_w * sizeof *run->d_w);
+    return run->d_w != NULL ? MN_OK : MN_NOMEM;
+}
+
+static int batch_of(const struct run *run, const struct mn_task *task, int64_t step,
+                    struct mn_set *out) {
+    const int64_t n = evaluating(&run->cx->where) ? run->self->test_batch : run->self->batch;
+    return mn_task_batch(run->cx, task, step, (int32_t)n, out);
+}
+
+static struct mn_pass pass_of(const struct run *run, int64_t step) {
+    return (struct mn_pass){.size = sizeof(struct mn_pass),
+                            .flags = MN_PASS_TRAINING,
+                            .progress =
+                                run->steps > 1 ? (double)step / (double)(run->steps - 1) : 0,
+                            .step = step};
+}
+
+/* d_w = the gradient with weight decay. */
+static int gradient(struct run *run, const struct mn_point *at, const struct mn_set *batch,
+                    int64_t step, struct mn_outcome *out) {
+    struct mn_pass pass = pass_of(run, step);
+    pass.flags |= MN_PASS_GRAD_W;
+    *out = (struct mn_outcome){.size = sizeof *out, .d_w = run->d_w};
+    const int status = mn_model_pass(run->cx, run->model, at, batch, &pass, out);
+    if (status == MN_OK) {
+        mn_vec_axpy(run->dims.n_w, (mn_real)run->self->weight_decay, at->w, run->d_w);
+    }
+    return status;
+}
+
 static void update(struct run *run) {
     const struct sgd *s = run->self;
-    mn_vec_axpy(run->dims.n_w, (mn_real)s->weight_decay, run->params->w, run->d_w);
-    if (run->velocity == NULL) {
-        mn_vec_sgd(run->dims.n_w, lr_of(run), run->d_w, run->params->w);
-        return;
-    }
-    for (int64_t i = 0; i < run->dims.n_w; i++) {
+    const mn_real *factors = run->rates.factors.w;
+    const mn_real *direction = run->velocity != NULL ? run->velocity : run->d_w;
+    for (int64_t i = 0; run->velocity != NULL && i < run->dims.n_w; i++) {
         run->velocity[i] = (mn_real)s->momentum * run->velocity[i] + run->d_w[i];
     }
-    mn_vec_sgd(run->dims.n_w, lr_of(run), run->velocity, run->params->w);
+    rates_note(&run->rates, factors, run->dims.n_w, run->params->w);
+    mn_vec_sgd(run->dims.n_w, lr_of(run), direction, run->params->w);
+    rates_apply(&run->rates, factors, run->dims.n_w, run->params->w);
 }
 
 static int do_step(struct run *run, const struct mn_task *task, int64_t step) {
-    const int64_t n = evaluating(&run->cx->where) ? run->self->test_batch : run->self->batch;
     struct mn_set batch;
-    struct mn_outcome out = {.size = sizeof out, .d_w = run->d_w};
-    const struct mn_pass pass = {.size = sizeof pass,
-                                 .flags = MN_PASS_TRAINING | MN_PASS_GRAD_W,
-                                 .progress =
-                                     run->steps > 1 ? (double)step / (double)(run->steps - 1) : 0,
-                                 .step = step};
+    struct mn_outcome out;
     if (mn_cancelled(run->cx)) {
         return mn_fail(run->cx, MN_CANCELLED, "stopped before step %" PRId64, step);
     }
-    int status = mn_task_batch(run->cx, task, step, (int32_t)n, &batch);
+    int status = rates_begin(&run->rates, run->cx, &run->dims, step);
     if (status == MN_OK) {
-        status = mn_model_pass(run->cx, run->model, run->params, &batch, &pass, &out);
+        status = batch_of(run, task, step, &batch);
+    }
+    if (status == MN_OK) {
+        status = gradient(run, run->params, &batch, step, &out);
     }
     if (status != MN_OK) {
         return status;
@@ -75,23 +110,90 @@ static int do_step(struct run *run, const struct mn_task *task, int64_t step) {
 static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
     struct run run = {.self = self, .cx = cx, .model = model, .params = params};
-    int status = mn_model_dims(cx, model, &run.dims);
-    if (status != MN_OK) {
-        return status;
-    }
-    run.steps = mn_task_steps(cx, task, steps(self, &cx->where));
+    int status = begin(&run, task);
     run.velocity = run.self->momentum > 0 ? state : NULL;
-    if (run.velocity != NULL) {
+    if (status == MN_OK && run.velocity != NULL) {
         mn_vec_fill(run.dims.n_w, 0, run.velocity); /* a task never starts with old momentum */
-    }
-    run.d_w = mn_scratch(cx, (size_t)run.dims.n_w * sizeof *run.d_w);
-    if (run.d_w == NULL) {
-        return MN_NOMEM;
     }
     for (int64_t step = 0; status == MN_OK && step < run.steps; step++) {
         status = do_step(&run, task, step);
     }
     return status;
+}
+
+/* ---- one step in reverse ------------------------------------------------------------------ */
+
+/* Of u = gradient + decay w, b' = momentum b + u and w' = w - factor lr b': run->d_w becomes the
+ * derivative with regard to u. */
+static void step_adjoint(struct run *run, const struct mn_step *step, struct mn_adjoint *io) {
+    const struct sgd *s = run->self;
+    const mn_real *factors = run->rates.factors.w;
+    const mn_real *old = s->momentum > 0 && step->step > 0 ? step->state : NULL;
+    const double lr = lr_of(run);
+    for (int64_t i = 0; i < run->dims.n_w; i++) {
+        const double d_after = (double)io->d.w[i];
+        if (io->d_rates.w != NULL) { /* the gradient was computed for this alone */
+            const double b = (double)run->d_w[i] + (old != NULL ? s->momentum * (double)old[i] : 0);
+            io->d_rates.w[i] = (mn_real)(-d_after * lr * b);
+        }
+        const double factor = factors != NULL ? (double)factors[i] : 1;
+        double d_b = -d_after * lr * factor;
+        if (s->momentum > 0) {
+            d_b += (double)io->d_state[i];
+            io->d_state[i] = (mn_real)(s->momentum * d_b);
+        }
+        run->d_w[i] = (mn_real)d_b;
+    }
+}
+
+static int through_gradient(struct run *run, const struct mn_step *step, const struct mn_set *batch,
+                            struct mn_adjoint *io) {
+    const int64_t n_w = run->dims.n_w, n_a = run->dims.n_a;
+    const struct mn_pass pass = pass_of(run, step->step);
+    const struct mn_point v = {run->d_w, NULL};
+    struct mn_point second = {mn_scratch(run->cx, (size_t)n_w * sizeof(mn_real)), NULL};
+    struct hessian h = {.cx = run->cx,
+                        .model = run->model,
+                        .dims = &run->dims,
+                        .at = &step->before,
+                        .batch = batch,
+                        .pass = &pass,
+                        .epsilon = io->epsilon};
+    second.a = n_a > 0 ? mn_scratch(run->cx, (size_t)n_a * sizeof(mn_real)) : NULL;
+    if (second.w == NULL || (n_a > 0 && second.a == NULL) || hessian_room(&h) != MN_OK) {
+        return MN_NOMEM;
+    }
+    const int status = hessian_times(&h, &v, &second);
+    if (status == MN_OK) {
+        mn_vec_axpy(n_w, (mn_real)run->self->weight_decay, run->d_w, io->d.w);
+        mn_vec_axpy(n_w, 1, second.w, io->d.w);
+        mn_vec_axpy(n_a, 1, second.a, io->d.a);
+    }
+    return status;
+}
+
+static int adjoint(const void *self, struct mn_cx *cx, const struct mn_model *model,
+                   const struct mn_task *task, const struct mn_step *step, struct mn_adjoint *io) {
+    struct run run = {.self = self, .cx = cx, .model = model};
+    struct mn_set batch;
+    struct mn_outcome out;
+    const int first_order = (io->flags & MN_ADJOINT_FIRST_ORDER) != 0;
+    int status = begin(&run, task);
+    if (status == MN_OK) {
+        status = rates_begin(&run.rates, cx, &run.dims, step->step);
+    }
+    if (status == MN_OK) {
+        status = batch_of(&run, task, step->step, &batch);
+    }
+    if (status == MN_OK && io->d_rates.w != NULL) {
+        status = gradient(&run, &step->before, &batch, step->step, &out);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    mn_vec_fill(io->d_rates.a != NULL ? run.dims.n_a : 0, 0, io->d_rates.a);
+    step_adjoint(&run, step, io);
+    return first_order ? MN_OK : through_gradient(&run, step, &batch, io);
 }
 
 static int64_t n_state(const void *self, const struct mn_dims *dims) {
@@ -123,6 +225,7 @@ static const struct mn_task_learner learner = {
     .adapts = adapts,
     .steps = steps,
     .adapt = adapt,
+    .adjoint = adjoint,
 };
 
 static const struct mn_opt options[] = {

@@ -52,10 +52,10 @@ metanas: nowhere: No such file or directory; expected a run directory, as 'metan
 T
 
 works 'version' --version
-holds 'version names the ABI' grep -q '^plugin ABI  0\.2$' out
+holds 'version names the ABI' grep -q '^plugin ABI  0\.3$' out
 works 'help' help
 cp out overview
-for command in train test resume validate probe list new-plugin help; do
+for command in train test resume sweep validate genotype report adapt episodes probe list new-plugin help; do
     holds "help lists $command" grep -q "^  $command " overview
     "$METANAS" $command --help >own
     holds "$command --help" grep -q "^usage: metanas $command" own

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Read by the command-line tests. They run in an empty folder of their own, with METANAS, METANAS_F64,
-# TENSORS, SHIM and SOURCE (the top of the tree) in the environment.
+# TENSORS, PICTURES, SHIM and SOURCE (the top of the tree) in the environment.
 
 set -u
 work=$(mktemp -d)
@@ -57,6 +57,7 @@ same() {
 # the length of timing.jsonl, so the files themselves may differ.
 same_run() {
     same "$1" "$2/metrics.jsonl" "$3/metrics.jsonl"
+    [ ! -e "$2/architecture.csv" ] || same "$1" "$2/architecture.csv" "$3/architecture.csv"
     check
     [ "$("$TENSORS" differ "$2/checkpoint.safetensors" "$3/checkpoint.safetensors")" = 0.000e+00 ] ||
         fail "$1: the state of $2 and $3 differs"

@@ -173,6 +173,33 @@ static void keys_of_the_command_line_are_not_soft(void **state) {
     assert_non_null(strstr(text, "argument 3 (--set op_mixer.tau=1): op_mixer other: unknown key"));
 }
 
+/* A tree that is assigned twice is copied: neither the places nor the second use suffer. */
+static void trees_are_copied_with_their_marks(void **state) {
+    struct everything out;
+    const struct mn__yaml *from = told_parse(&told, "a: {use: other,\n    tau: 1}\nb: 0.25\n");
+    const struct mn__assignment whole = {"op_mixer", {"s.yaml", 7, 3}, from->first};
+    const struct mn__assignment one = {"run.rate", {"s.yaml", 8, 3}, from->first->next};
+    mn__override_assign(&told.arena, root, &whole, &told.faults);
+    mn__override_assign(&told.arena, root, &one, &told.faults);
+    check_value("op_mixer", "use", "other");
+    check_value("run", "rate", "0.25");
+    check_value("run", "seed", "1");
+    assert_null(at("op_mixer", "steps"));
+    assert_string_equal(from->first->key, "a");
+    assert_string_equal(from->first->next->key, "b");
+    assert_int_equal(at("run", "rate")->key_mark.line, 8);
+    assert_int_equal(at("run", "rate")->mark.line, 3);
+    bind_mixer(&out);
+    assert_non_null(strstr(told_text(&told), "t.yaml:2:5: op_mixer other: unknown key 'tau'"));
+}
+
+static void assignments_must_be_keys(void **state) {
+    const struct mn__yaml *from = told_parse(&told, "a: 1\n");
+    const struct mn__assignment wrong = {"run..seed", {"s.yaml", 7, 3}, from->first};
+    mn__override_assign(&told.arena, root, &wrong, &told.faults);
+    assert_non_null(strstr(told_text(&told), "s.yaml:7:3: expected section.key"));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -187,6 +214,8 @@ int main(void) {
         CASE(a_new_use_ignores_what_it_does_not_know),
         CASE(the_same_use_keeps_its_keys),
         CASE(keys_of_the_command_line_are_not_soft),
+        CASE(trees_are_copied_with_their_marks),
+        CASE(assignments_must_be_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,11 +97,66 @@ void store_ready(struct store *store) {
     }
 }
 
+int store_picture(struct store *store, const void *bytes, size_t n, int channels, int height,
+                  int width, mn_real *out) {
+    const struct mn_picture picture = {.size = sizeof picture,
+                                       .channels = channels,
+                                       .height = height,
+                                       .width = width,
+                                       .name = "mine/1.png",
+                                       .bytes = bytes,
+                                       .n_bytes = (int64_t)n};
+    assert_non_null(store->table->picture);
+    const int status = store->table->picture(store->unit.self, &store->mock.cx, &picture, out);
+    assert_int_equal(status, store->mock.status);
+    return status;
+}
+
 static void *filled(size_t n, size_t size) {
     void *at = malloc(n * size + 1);
     assert_non_null(at);
     memset(at, 0xFF, n * size);
     return at;
+}
+
+static const mn_real *image_of(const struct drawn *d, int32_t way, int32_t i) {
+    const int is_query = i >= d->spec.support;
+    const int64_t at = is_query ? (int64_t)way * d->spec.query + i - d->spec.support
+                                : (int64_t)way * d->spec.support + i;
+    const int32_t *labels = is_query ? d->episode.query_labels : d->episode.support_labels;
+    assert_int_equal(labels[at], way);
+    return (is_query ? d->episode.query : d->episode.support) + at * d->reals;
+}
+
+/* The numbers of the images lead to the same images one by one. */
+static void check_images(struct store *store, const struct drawn *d) {
+    const struct mn_dataset *table = store->table;
+    const int32_t each = d->spec.support + d->spec.query, split = d->spec.split;
+    const size_t bytes = (size_t)d->reals * sizeof(mn_real);
+    mn_real *image = filled((size_t)d->reals, sizeof *image);
+    for (int32_t way = 0; way < d->spec.ways; way++) {
+        const int64_t which = d->episode.classes[way];
+        for (int32_t i = 0; i < each; i++) {
+            const int64_t number = d->episode.samples[way * each + i];
+            assert_in_range(number, 0, table->n_samples(store->unit.self, split, which) - 1);
+            assert_int_equal(
+                table->image(store->unit.self, &store->mock.cx, split, which, number, image),
+                MN_OK);
+            assert_memory_equal(image, image_of(d, way, i), bytes);
+        }
+    }
+    free(image);
+}
+
+void store_expect_name(struct store *store, int split, int64_t which, const char *expected) {
+    char name[128], cut[4];
+    const int64_t length = (int64_t)strlen(expected);
+    assert_int_equal(store->table->class_name(store->unit.self, split, which, name, sizeof name),
+                     length);
+    assert_string_equal(name, expected);
+    assert_int_equal(store->table->class_name(store->unit.self, split, which, cut, sizeof cut),
+                     length);
+    assert_true(strlen(cut) == 3 && strncmp(cut, expected, 3) == 0);
 }
 
 struct drawn store_draw(struct store *store, int split, int64_t meta_epoch, int64_t task,
@@ -116,6 +171,7 @@ struct drawn store_draw(struct store *store, int split, int64_t meta_epoch, int6
     d.episode.support_labels = filled(s, sizeof(int32_t));
     d.episode.query_labels = filled(q, sizeof(int32_t));
     d.episode.classes = filled((size_t)ways, sizeof(int64_t));
+    d.episode.samples = filled(s + q, sizeof(int64_t));
     cx->where.split = split;
     cx->where.meta_epoch = meta_epoch;
     cx->where.task = task;
@@ -123,6 +179,7 @@ struct drawn store_draw(struct store *store, int split, int64_t meta_epoch, int6
     if (store->table->sample(store->unit.self, cx, &d.spec, &d.episode) != MN_OK) {
         fail_msg("%s", store->mock.message);
     }
+    check_images(store, &d);
     release(store, mark);
     return d;
 }
@@ -133,6 +190,7 @@ void drawn_free(struct drawn *d) {
     free(d->episode.support_labels);
     free(d->episode.query_labels);
     free(d->episode.classes);
+    free(d->episode.samples);
 }
 
 int drawn_equal(const struct drawn *a, const struct drawn *b) {
@@ -142,15 +200,6 @@ int drawn_equal(const struct drawn *a, const struct drawn *b) {
     return memcmp(a->episode.classes, b->episode.classes, ways * sizeof(int64_t)) == 0 &&
            memcmp(a->episode.support, b->episode.support, s * image) == 0 &&
            memcmp(a->episode.query, b->episode.query, q * image) == 0;
-}
-
-static const mn_real *image_of(const struct drawn *d, int32_t way, int32_t i) {
-    const int is_query = i >= d->spec.support;
-    const int64_t at = is_query ? (int64_t)way * d->spec.query + i - d->spec.support
-                                : (int64_t)way * d->spec.support + i;
-    const int32_t *labels = is_query ? d->episode.query_labels : d->episode.support_labels;
-    assert_int_equal(labels[at], way);
-    return (is_query ? d->episode.query : d->episode.support) + at * d->reals;
 }
 
 void drawn_check(const struct drawn *d, int64_t n_classes) {

@@ -37,7 +37,8 @@ int store_start(struct store *store);
 void store_ready(struct store *store);
 
 /* The task at `meta_epoch`, `task`, which the caller frees. Buffers are filled with not-a-numbers
- * before, labels with -1, and all must be written. */
+ * before, labels with -1, and all must be written. Each image must be the one that its number
+ * leads to. */
 struct drawn store_draw(struct store *store, int split, int64_t meta_epoch, int64_t task,
                         int32_t ways, int32_t support, int32_t query);
 void drawn_free(struct drawn *drawn);
@@ -45,5 +46,11 @@ void drawn_free(struct drawn *drawn);
 int drawn_equal(const struct drawn *a, const struct drawn *b);
 /* Labels are balanced and in order, classes different and in range, images of a class different. */
 void drawn_check(const struct drawn *drawn, int64_t n_classes);
+/* A user's own picture, prepared before `start`; the status, with a message for a failure. Shape is
+ * that of the network's images; out[channels][height][width]. */
+int store_picture(struct store *store, const void *bytes, size_t n, int channels, int height,
+                  int width, mn_real *out);
+/* What the data set calls a class, whole and cut off. */
+void store_expect_name(struct store *store, int split, int64_t which, const char *expected);
 
 #endif

@@ -42,6 +42,8 @@ static void counts(void **state) {
         drawn_free(&d);
     }
     assert_true(s.info.channels == 1 && s.info.height == 20 && s.info.width == 20);
+    store_expect_name(&s, MN_TRAIN, 3, "glyph3");
+    store_expect_name(&s, MN_TEST, 2, "glyph14"); /* after those of the other splits */
     store_close(&s);
 }
 

@@ -84,6 +84,9 @@ static void expect_split(struct store *s, int split) {
     assert_int_equal(s->info.min_samples[split], IMAGES);
     struct drawn d = store_draw(s, split, 3, 1, n, 2, 3);
     drawn_check(&d, n);
+    for (int i = 0; i < n; i++) {
+        store_expect_name(s, split, i, strchr(classes[of_split[split][i]], '/') + 1);
+    }
     for (int way = 0; way < n; way++) {
         unsigned seen = 0;
         for (int i = 0; i < IMAGES; i++) {
@@ -271,7 +274,12 @@ static void broken_later(void **state) {
     int32_t labels[2 * IMAGES];
     int64_t chosen[2];
     struct mn_episode_spec spec = {sizeof spec, MN_TEST, 2, 0, IMAGES, 0};
-    struct mn_episode episode = {sizeof episode, 0, images, labels, images, labels, chosen};
+    struct mn_episode episode = {.size = sizeof episode,
+                                 .support = images,
+                                 .support_labels = labels,
+                                 .query = images,
+                                 .query_labels = labels,
+                                 .classes = chosen};
     assert_int_equal(s.table->sample(s.unit.self, &s.mock.cx, &spec, &episode), MN_IO);
     mock_expect(&s.mock, MN_IO, NULL, "late.zip: test/newt/0.png: broken PNG file: it ends");
     store_close(&s);
@@ -287,8 +295,12 @@ static void no_memory(void **state) {
         int32_t labels[4];
         int64_t chosen[2];
         struct mn_episode_spec spec = {sizeof spec, MN_TEST, 2, 1, 1, 0};
-        struct mn_episode episode = {sizeof episode,         0,      images, labels,
-                                     images + 8 * 8 * 3 * 2, labels, chosen};
+        struct mn_episode episode = {.size = sizeof episode,
+                                     .support = images,
+                                     .support_labels = labels,
+                                     .query = images + 8 * 8 * 3 * 2,
+                                     .query_labels = labels,
+                                     .classes = chosen};
         open_set(&s, "tree");
         unit_int(&s.unit, "size", 8);
         s.mock.scratch_left = calls;
@@ -303,12 +315,41 @@ static void no_memory(void **state) {
     assert_true(calls > CLASSES * IMAGES + 5);
 }
 
+/* A picture of another shape is prepared by the options alone. */
+static void own_picture(void **state) {
+    static const double mean[] = {0.25, 0.5, 0.125}, std[] = {0.5, 2, 0.25};
+    mn_real same[3 * HEIGHT * WIDTH], half[3];
+    const uint8_t two[] = {10, 20, 30, 50, 100, 90};
+    struct store s;
+    open_set(&s, "nowhere");
+    unit_reals(&s.unit, "mean", mean, 3);
+    unit_reals(&s.unit, "std", std, 3);
+    struct blob blob = image_file(1, 2, WIDTH, HEIGHT, 0);
+    assert_int_equal(store_picture(&s, blob.at, blob.n, 3, HEIGHT, WIDTH, same), MN_OK);
+    for (int p = 0; p < 3 * HEIGHT * WIDTH; p++) {
+        const int c = p / (HEIGHT * WIDTH), y = p / WIDTH % HEIGHT, x = p % WIDTH;
+        assert_close(same[p], (value(1, 2, y, x, c) / 255.0 - mean[c]) / std[c], 1e-5);
+    }
+    blob_free(&blob);
+    blob = blob_image(2, 1, 3, two);
+    assert_int_equal(store_picture(&s, blob.at, blob.n, 3, 1, 1, half), MN_OK);
+    for (int c = 0; c < 3; c++) { /* the mean of two equal halves */
+        assert_close(half[c], ((two[c] + two[3 + c]) / 2.0 / 255 - mean[c]) / std[c],
+                     0.51 / 255 / std[c]);
+    }
+    assert_int_equal(store_picture(&s, "GIF89a", 6, 3, 1, 1, half), MN_IO);
+    assert_string_equal(s.mock.message, "mine/1.png: neither a PNG nor a JPEG file");
+    blob_free(&blob);
+    store_close(&s);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sources),       cmocka_unit_test(deterministic),
         cmocka_unit_test(normalised),    cmocka_unit_test(splits_left_out),
         cmocka_unit_test(wrong_options), cmocka_unit_test(wrong_files),
         cmocka_unit_test(broken_later),  cmocka_unit_test(no_memory),
+        cmocka_unit_test(own_picture),
     };
     unit_arguments(argc, argv);
     return cmocka_run_group_tests_name("image_folder", tests, set_up, tear_down);

@@ -135,6 +135,12 @@ static void expect_classes(struct store *s, int split, int n, const struct origi
     }
     struct drawn d = store_draw(s, split, 0, 0, n, 1, DRAWINGS - 1);
     drawn_check(&d, n);
+    for (int i = 0; i < n; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s/rot%03d", names[expected[i].character],
+                 90 * expected[i].turns);
+        store_expect_name(s, split, i, name);
+    }
     for (int way = 0; way < n; way++) {
         const struct origin *e = &expected[d.episode.classes[way]];
         unsigned seen = 0;
@@ -439,6 +445,26 @@ static void cancelled(void **state) {
     store_close(&s);
 }
 
+/* Ink counts, as in the images of the set. */
+static void own_picture(void **state) {
+    mn_real image[SIDE * SIDE];
+    struct store s;
+    store_open(&s, "omniglot");
+    struct blob blob = drawing_file(2, 1, SIDE, SIDE);
+    assert_int_equal(store_picture(&s, blob.at, blob.n, 1, SIDE, SIDE, image), MN_OK);
+    const struct origin o = recognise(image);
+    assert_int_equal(o.character, 2);
+    assert_int_equal(o.drawing, 1);
+    assert_int_equal(o.turns, 0);
+    blob_free(&blob);
+    blob = drawing_file(2, 1, SIDE, SIDE - 1);
+    assert_int_equal(store_picture(&s, blob.at, blob.n, 1, SIDE, SIDE, image), MN_IO);
+    assert_string_equal(s.mock.message,
+                        "mine/1.png: the image has 12x11 pixels; a square one is needed");
+    blob_free(&blob);
+    store_close(&s);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(default_split),  cmocka_unit_test(rotations),
@@ -448,6 +474,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(wrong_paths),    cmocka_unit_test(wrong_images),
         cmocka_unit_test(same_set_twice), cmocka_unit_test(broken_archive),
         cmocka_unit_test(no_memory),      cmocka_unit_test(cancelled),
+        cmocka_unit_test(own_picture),
     };
     unit_arguments(argc, argv);
     return cmocka_run_group_tests_name("omniglot", tests, set_up, tear_down);

@@ -10,11 +10,11 @@
 
 #include <cmocka.h>
 
-enum { MOST_CHANNELS = 9 };
+enum { MOST_CHANNELS = 9, MOST_TERMS = 35 };
 
 struct problem {
     struct shape s;
-    int channels, accumulate, relu;
+    int channels, relu, terms, accumulate;
     struct tensor x, y, g;
     mn_real *coef; /* 3 for each channel */
 };
@@ -22,8 +22,9 @@ struct problem {
 static struct problem problem_draw(struct noise *noise) {
     struct problem p = {.s = shape_draw(noise),
                         .channels = noise_int(noise, 1, MOST_CHANNELS),
-                        .accumulate = noise_int(noise, 0, 1),
-                        .relu = noise_int(noise, 0, 1)};
+                        .relu = noise_int(noise, 0, 1),
+                        .terms = noise_int(noise, 1, MOST_TERMS),
+                        .accumulate = noise_int(noise, 0, 1)};
     p.x = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.y = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.g = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
@@ -53,16 +54,14 @@ static void run_affine(const struct mn__kernels *k, const struct problem *p, con
                        const mn_real *coef, int relu, struct tensor *y) {
     const ptrdiff_t at = p->s.n0 * x->grid.image;
     k->affine(p->channels, coef, coef + MOST_CHANNELS, x->at + at, x->grid.channel, y->at + at,
-              y->grid.channel, p->s.len, y->mask, y->grid.image, p->accumulate, relu);
+              y->grid.channel, p->s.len, y->mask, y->grid.image, relu);
 }
 
 static void check_affine(const struct mn__kernels *k, void *data) {
     const struct problem *p = data;
     struct tensor got = tensor_copy(&p->y), magnitude = tensor_abs(&p->y), x = tensor_abs(&p->x);
     mn_real *coef = abs_array(p->coef, 3 * MOST_CHANNELS);
-    if (!p->accumulate) {
-        tensor_fill(&got, p->s.n0, p->s.len, (mn_real)NAN);
-    }
+    tensor_fill(&got, p->s.n0, p->s.len, (mn_real)NAN);
     struct tensor want = tensor_copy(&got);
     run_affine(k, p, &p->x, p->coef, p->relu, &got);
     run_affine(&naive_kernels, p, &p->x, p->coef, p->relu, &want);
@@ -121,33 +120,113 @@ static void start(double *sums) {
     }
 }
 
-static void check_norm_sums(const struct mn__kernels *k, void *data) {
-    const struct problem *p = data;
-    const ptrdiff_t at = p->s.n0 * p->x.grid.image;
-    double got[2][MOST_CHANNELS], want[2][MOST_CHANNELS], magnitude[2][MOST_CHANNELS];
-    for (int i = 0; i < 2; i++) {
-        start(got[i]);
-        start(want[i]);
-        start(magnitude[i]);
+/* Terms of the problem's tensors in turn; every other one without a centre. */
+static void set_products(const struct problem *p, double sums[MOST_TERMS + 1][MOST_CHANNELS],
+                         struct mn__product *terms) {
+    const struct tensor *in[] = {&p->x, &p->y, &p->g};
+    for (int t = 0; t <= MOST_TERMS; t++) {
+        start(sums[t]);
     }
-    k->norm_sums(p->channels, p->g.at + at, p->g.grid.channel, p->x.at + at, p->x.grid.channel,
-                 p->coef, p->s.len, got[0], got[1]);
-    naive_kernels.norm_sums(p->channels, p->g.at + at, p->g.grid.channel, p->x.at + at,
-                            p->x.grid.channel, p->coef, p->s.len, want[0], want[1]);
-    for (int c = 0; c < p->channels; c++) {
-        for (ptrdiff_t i = 0; i < p->s.len; i++) {
-            const double g = fabs((double)p->g.at[c * p->g.grid.channel + at + i]);
-            magnitude[0][c] += g;
-            magnitude[1][c] += 2 * g; /* |x - centre| <= 2 */
-        }
+    for (int t = 0; t < MOST_TERMS; t++) {
+        const struct tensor *x = in[t % 3];
+        terms[t] = (struct mn__product){x->at + p->s.n0 * x->grid.image, x->grid.channel,
+                                        t % 2 == 0 ? p->coef + t % MOST_CHANNELS : NULL, sums[t]};
     }
-    expect_near_double(k->name, MOST_CHANNELS, got[0], want[0], magnitude[0], TOLERANCE);
-    expect_near_double(k->name, MOST_CHANNELS, got[1], want[1], magnitude[1], TOLERANCE);
 }
 
-static void test_norm_sums(void **state) {
+static void run_products(const struct mn__kernels *k, const struct problem *p, int n_terms,
+                         double sums[MOST_TERMS + 1][MOST_CHANNELS]) {
+    struct mn__product terms[MOST_TERMS];
+    set_products(p, sums, terms);
+    k->products(p->channels, n_terms, terms, p->g.at + p->s.n0 * p->g.grid.image, p->g.grid.channel,
+                p->s.len, sums[MOST_TERMS]);
+}
+
+static void check_products(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    double got[MOST_TERMS + 1][MOST_CHANNELS], want[MOST_TERMS + 1][MOST_CHANNELS];
+    double magnitude[MOST_CHANNELS];
+    const int n_terms = p->terms - 1;
+    run_products(k, p, n_terms, got);
+    run_products(&naive_kernels, p, n_terms, want);
+    for (int c = 0; c < MOST_CHANNELS; c++) {
+        magnitude[c] = c;
+        for (ptrdiff_t i = 0; c < p->channels && i < p->s.len; i++) {
+            const ptrdiff_t at = c * p->g.grid.channel + p->s.n0 * p->g.grid.image + i;
+            magnitude[c] += 2 * fabs((double)p->g.at[at]); /* |x - centre| <= 2 */
+        }
+    }
+    for (int t = 0; t <= MOST_TERMS; t++) {
+        expect_near_double(k->name, MOST_CHANNELS, got[t], want[t], magnitude, TOLERANCE);
+    }
+}
+
+static void test_products(void **state) {
     (void)state;
-    each_problem(check_norm_sums, 3);
+    each_problem(check_products, 3);
+}
+
+/* Partial sums must not lose small terms beside large ones over a long range. */
+static void check_long_product(const struct mn__kernels *k, void *data) {
+    enum { LEN = 1 << 20 };
+    const mn_real *x = data;
+    double sum_g = 0, sum = 0;
+    const double want_g = LEN * (double)x[0], want = want_g * (double)x[0];
+    const struct mn__product term = {x, LEN, NULL, &sum};
+    k->products(1, 1, &term, x, LEN, LEN, &sum_g);
+    expect_near_double(k->name, 1, &sum_g, &want_g, &want_g, 1e-5);
+    expect_near_double(k->name, 1, &sum, &want, &want, 1e-5);
+}
+
+static void test_long_product(void **state) {
+    (void)state;
+    enum { LEN = 1 << 20 };
+    mn_real *x = malloc((LEN + MN__LANES) * sizeof *x);
+    assert_non_null(x);
+    for (ptrdiff_t i = 0; i < LEN + MN__LANES; i++) {
+        x[i] = (mn_real)0.3;
+    }
+    each_table(check_long_product, x);
+    free(x);
+}
+
+/* Terms of the problem's tensors in turn, or of their magnitudes. */
+static void run_mix(const struct mn__kernels *k, const struct problem *p, const struct tensor *x,
+                    const struct tensor *g, const mn_real *coef, struct tensor *y) {
+    struct mn__term terms[MOST_TERMS];
+    for (int t = 0; t < p->terms; t++) {
+        const struct tensor *in = t % 2 == 0 ? x : g;
+        terms[t] = (struct mn__term){in->at + p->s.n0 * in->grid.image, in->grid.channel,
+                                     coef + t % MOST_CHANNELS, coef + MOST_CHANNELS + t % 5};
+    }
+    k->mix(p->channels, p->terms, terms, y->at + p->s.n0 * y->grid.image, y->grid.channel, p->s.len,
+           y->mask, y->grid.image, p->accumulate);
+}
+
+static void check_mix(const struct mn__kernels *k, void *data) {
+    const struct problem *p = data;
+    struct tensor got = tensor_copy(&p->y), magnitude = tensor_abs(&p->y);
+    struct tensor x = tensor_abs(&p->x), g = tensor_abs(&p->g);
+    mn_real *coef = abs_array(p->coef, 3 * MOST_CHANNELS);
+    if (!p->accumulate) {
+        tensor_fill(&got, p->s.n0, p->s.len, (mn_real)NAN);
+    }
+    struct tensor want = tensor_copy(&got);
+    run_mix(k, p, &p->x, &p->g, p->coef, &got);
+    run_mix(&naive_kernels, p, &p->x, &p->g, p->coef, &want);
+    run_mix(&naive_kernels, p, &x, &g, coef, &magnitude);
+    expect_near(k->name, got.reals, got.all, want.all, magnitude.all, TOLERANCE);
+    free(coef);
+    tensor_free(&x);
+    tensor_free(&g);
+    tensor_free(&got);
+    tensor_free(&want);
+    tensor_free(&magnitude);
+}
+
+static void test_mix(void **state) {
+    (void)state;
+    each_problem(check_mix, 7);
 }
 
 static void run_moments(const struct mn__kernels *k, const struct problem *p, double *sum,
@@ -240,7 +319,8 @@ static void test_merge_of_ranges(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_affine),      cmocka_unit_test(test_combine),
-        cmocka_unit_test(test_norm_sums),   cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_products),    cmocka_unit_test(test_long_product),
+        cmocka_unit_test(test_mix),         cmocka_unit_test(test_moments),
         cmocka_unit_test(test_far_moments), cmocka_unit_test(test_merge_of_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

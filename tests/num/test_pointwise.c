@@ -76,21 +76,6 @@ static void check_all(const struct mn__kernels *k, void *data) {
     check_operation(k, p, axpy, p->accumulate);
 }
 
-static void check_dot(const struct mn__kernels *k, void *data) {
-    const struct problem *p = data;
-    const ptrdiff_t at = p->s.n0 * p->x.grid.image;
-    struct tensor x = tensor_abs(&p->x), g = tensor_abs(&p->g);
-    const double got =
-        k->dot(p->channels, p->x.at + at, x.grid.channel, p->g.at + at, g.grid.channel, p->s.len);
-    const double want = naive_kernels.dot(p->channels, p->x.at + at, x.grid.channel, p->g.at + at,
-                                          g.grid.channel, p->s.len);
-    const double magnitude = naive_kernels.dot(p->channels, x.at + at, x.grid.channel, g.at + at,
-                                               g.grid.channel, p->s.len);
-    expect_near_double(k->name, 1, &got, &want, &magnitude, TOLERANCE);
-    tensor_free(&x);
-    tensor_free(&g);
-}
-
 static void each_problem(void (*check)(const struct mn__kernels *, void *), uint64_t seed) {
     struct noise noise = {seed};
     for (int i = 0; i < 100; i++) {
@@ -103,31 +88,6 @@ static void each_problem(void (*check)(const struct mn__kernels *, void *), uint
 static void test_operations(void **state) {
     (void)state;
     each_problem(check_all, 1);
-}
-
-static void test_dot(void **state) {
-    (void)state;
-    each_problem(check_dot, 2);
-}
-
-/* Partial sums must not lose small terms beside large ones over a long range. */
-static void check_long_dot(const struct mn__kernels *k, void *data) {
-    enum { LEN = 1 << 20 };
-    mn_real *x = data;
-    const double got = k->dot(1, x, LEN, x, LEN, LEN), want = LEN * (double)x[0] * (double)x[0];
-    expect_near_double(k->name, 1, &got, &want, &want, 1e-5);
-}
-
-static void test_long_dot(void **state) {
-    (void)state;
-    enum { LEN = 1 << 20 };
-    mn_real *x = malloc((LEN + MN__LANES) * sizeof *x);
-    assert_non_null(x);
-    for (ptrdiff_t i = 0; i < LEN + MN__LANES; i++) {
-        x[i] = (mn_real)0.3;
-    }
-    each_table(check_long_dot, x);
-    free(x);
 }
 
 static void check_relu_nan(const struct mn__kernels *k, void *data) {
@@ -215,9 +175,10 @@ static void test_merge(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operations), cmocka_unit_test(test_dot),
-        cmocka_unit_test(test_long_dot),   cmocka_unit_test(test_relu_keeps_nan),
-        cmocka_unit_test(test_split),      cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_relu_keeps_nan),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

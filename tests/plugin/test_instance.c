@@ -133,7 +133,7 @@ static int make(const char *text, int kind, const char *default_use) {
     struct mn__yaml *tree = mn__yaml_parse(&arena, "t.yaml", text, strlen(text), &faults);
     const struct mn__mark mark = {"t.yaml", 9, 9};
     assert_int_equal(faults.count, 0);
-    return mn__instance_init(&instance, &cx.pub, registry, kind, mn__yaml_get(tree, "part"),
+    return mn__instance_init(&instance, &cx.pub, registry, kind, NULL, mn__yaml_get(tree, "part"),
                              default_use, mark, &faults);
 }
 
@@ -222,7 +222,7 @@ static void a_bad_option_of_an_argument_names_it(void **state) {
     on_check = refuse_rate;
     struct mn__yaml root = {.kind = MN__YAML_MAP};
     mn__override_apply(&arena, &root, "part={use: later, rate: 1}", 3, &faults);
-    assert_ok(&cx.pub, mn__instance_init(&instance, &cx.pub, registry, MN_TASK_LEARNER,
+    assert_ok(&cx.pub, mn__instance_init(&instance, &cx.pub, registry, MN_TASK_LEARNER, NULL,
                                          mn__yaml_get(&root, "part"), NULL, root.mark, &faults));
     check_faults("argument 3 (--set part={use: later, rate: 1}): task_learner later: rate: 1 is "
                  "too much for 5 steps\n");

@@ -52,6 +52,23 @@ static void *zeroed(int64_t n, size_t size) {
     return at;
 }
 
+/* The point after some steps. */
+struct capture {
+    struct mn_point at;
+    int64_t steps;
+};
+
+static int capture_step(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
+                        double skip_share, const struct mn_point *now) {
+    const struct capture *capture = data;
+    const struct mn_dims *d = mn__model_dims(trial.e.model);
+    if (step + 1 == capture->steps) {
+        mn_vec_copy(d->n_w, now->w, capture->at.w);
+        mn_vec_copy(d->n_a, now->a, capture->at.a);
+    }
+    return MN_OK;
+}
+
 static void replay_begin(struct replay *r, const struct mn__state *state, int split, int64_t task) {
     const struct mn_dims *d = mn__model_dims(trial.e.model);
     mn__cx_init(&r->context);
@@ -177,6 +194,88 @@ static void test_support(void **state) {
     check_mode("evaluation.batch_norm=support", MN_VAL, one_by_one);
 }
 
+/* ---- looks at steps ----------------------------------------------------------------------- */
+
+/* A replay that is judged as it was after `steps` of its steps. */
+static void check_look(const struct mn__task_result *got, const struct mn__state *state,
+                       int64_t task, int64_t steps) {
+    const struct mn_dims *d = mn__model_dims(trial.e.model);
+    struct replay r;
+    double loss, before_loss;
+    replay_begin(&r, state, MN_TEST, task);
+    struct capture capture = {{zeroed(d->n_w, sizeof(mn_real)), zeroed(d->n_a, sizeof(mn_real))},
+                              steps};
+    mn_vec_copy(d->n_w, state->meta.w, r.at.w);
+    mn_vec_copy(d->n_a, state->meta.a, r.at.a);
+    mn_vec_copy(d->n_w, state->meta.w, capture.at.w);
+    mn_vec_copy(d->n_a, state->meta.a, capture.at.a);
+    mn_vec_copy(trial.e.n_state, state->learner, r.learner);
+    r.context.on_step = capture_step;
+    r.context.on_step_data = &capture;
+    assert_ok(r.cx, mn__adapt(&trial.e, r.cx, &r.task, &r.at, r.learner));
+    mn_vec_copy(d->n_w, capture.at.w, r.at.w);
+    mn_vec_copy(d->n_a, capture.at.a, r.at.a);
+    assert_ok(r.cx, mn__model_prune(r.cx, trial.e.model, &r.at, r.keep));
+    assert_close(got->accuracy_before_prune, transductive(&r, NULL, &before_loss), 1e-12);
+    assert_close(got->accuracy, transductive(&r, r.keep, &loss), 1e-12);
+    assert_close(got->loss, loss, 1e-4);
+    assert_int_equal(got->parameters, mn__model_parameters(trial.e.model, r.keep));
+    free(capture.at.w);
+    free(capture.at.a);
+    replay_end(&r);
+}
+
+static int evaluate_steps(const struct mn__state *state, int n, const int64_t *steps,
+                          struct mn__evaluation *out) {
+    const struct mn__evaluation_plan plan = {
+        .split = MN_TEST, .tasks = 3, .steps = steps, .n_steps = n};
+    struct mn__workers *workers;
+    assert_ok(trial.cx, mn__workers_new(trial.cx, 2, trial.e.model, &workers));
+    const int status =
+        mn__evaluate_plan(&trial.e, workers, trial.cx, &state->meta, state->learner, &plan, out);
+    mn__workers_free(workers);
+    return status;
+}
+
+static void test_looks(void **state) {
+    static const int64_t steps[] = {0, 1, 2, 4};
+    struct mn__state s;
+    struct mn__evaluation plain, got;
+    trial_must_open(&trial, trial_glyphs, "run.alpha_std=0.5", "task.queries=5");
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
+    evaluate(1, MN_TEST, 3, &s, &plain);
+    assert_ok(trial.cx, evaluate_steps(&s, 4, steps, &got));
+    for (int64_t task = 0; task < 3; task++) {
+        for (int i = 0; i < 4; i++) {
+            check_look(&got.looks[i].results[task], &s, task, steps[i]);
+        }
+        assert_true(got.results[task].loss == plain.results[task].loss);
+        assert_true(got.looks[3].results[task].loss == plain.results[task].loss);
+        assert_true(got.results[task].episode == plain.results[task].episode);
+    }
+    assert_true(got.looks[0].results[0].loss != plain.results[0].loss);
+    assert_close(got.looks[1].accuracy_mean,
+                 (got.looks[1].results[0].accuracy + got.looks[1].results[1].accuracy +
+                  got.looks[1].results[2].accuracy) /
+                     3,
+                 1e-12);
+    mn__evaluation_fini(&plain);
+    mn__evaluation_fini(&got);
+    mn__state_fini(&s);
+}
+
+static void test_look_too_late(void **state) {
+    static const int64_t steps[] = {1, 5};
+    struct mn__state s;
+    struct mn__evaluation got;
+    trial_must_open(&trial, trial_glyphs, NULL);
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
+    assert_failed(trial.cx, evaluate_steps(&s, 2, steps, &got), MN_CONFIG,
+                  "task_learner darts ends before step 5");
+    mn__evaluation_fini(&got);
+    mn__state_fini(&s);
+}
+
 /* ---- the whole ---------------------------------------------------------------------------- */
 
 static void test_summary(void **state) {
@@ -277,6 +376,8 @@ int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_transductive, begin, end),
         cmocka_unit_test_setup_teardown(test_support, begin, end),
+        cmocka_unit_test_setup_teardown(test_looks, begin, end),
+        cmocka_unit_test_setup_teardown(test_look_too_late, begin, end),
         cmocka_unit_test_setup_teardown(test_summary, begin, end),
         cmocka_unit_test_setup_teardown(test_repeatable, begin, end),
         cmocka_unit_test_setup_teardown(test_state_is_left_alone, begin, end),

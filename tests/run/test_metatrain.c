@@ -31,33 +31,19 @@ static int end(void **state) {
 }
 
 static const char *in(const char *dir, const char *name) {
-    char both[300];
-    snprintf(both, sizeof both, "%s/%s", dir, name);
-    return folder_path(&trial.folder, both);
+    return trial_in(&trial, dir, name);
 }
 
 static int train(const char *dir, struct mn__state *state) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s", folder_path(&trial.folder, dir));
-    return mn__metatrain(&trial.e, trial.cx, state, path);
+    return trial_train(&trial, dir, state);
 }
 
 static int train_new(const char *dir) {
-    struct mn__state state;
-    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &state));
-    const int status = train(dir, &state);
-    mn__state_fini(&state);
-    return status;
+    return trial_train_new(&trial, dir);
 }
 
 static int resume(const char *dir) {
-    struct mn__state state;
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s", in(dir, "checkpoint.safetensors"));
-    assert_ok(trial.cx, mn__state_load(&trial.e, trial.cx, path, &state));
-    const int status = train(dir, &state);
-    mn__state_fini(&state);
-    return status;
+    return trial_resume(&trial, dir);
 }
 
 /* ---- the outer loop ----------------------------------------------------------------------- */
@@ -337,27 +323,7 @@ static void on_signal(int number) {
 }
 
 static void check_same(const char *a, const char *b) {
-    struct mn__tensors x, y;
-    size_t n, m;
-    uint8_t *first = file_get(in(a, "metrics.jsonl"), &n);
-    uint8_t *second = file_get(in(b, "metrics.jsonl"), &m);
-    assert_int_equal(n, m);
-    assert_memory_equal(first, second, n);
-    free(first);
-    free(second);
-    assert_ok(trial.cx, mn__tensors_read(trial.cx, in(a, "checkpoint.safetensors"), &x));
-    assert_ok(trial.cx, mn__tensors_read(trial.cx, in(b, "checkpoint.safetensors"), &y));
-    assert_int_equal(x.n, y.n);
-    for (int i = 0; i < x.n; i++) {
-        const struct mn__tensor *t = mn__tensors_find(&y, x.tensors[i].name);
-        const size_t each = x.tensors[i].dtype == MN__F64 ? 8 : 4;
-        assert_non_null(t);
-        assert_int_equal(t->dtype, x.tensors[i].dtype);
-        assert_memory_equal(t->data, x.tensors[i].data,
-                            (size_t)mn__tensor_count(&x.tensors[i]) * each);
-    }
-    mn__tensors_fini(&x);
-    mn__tensors_fini(&y);
+    trial_check_same(&trial, a, b);
 }
 
 /* A signal in meta-epoch 2: three meta-epochs a line, so that the line spans the break. */
@@ -410,6 +376,64 @@ static void test_workers_same_bits(void **state) {
     check_same("one", "four");
 }
 
+/* ---- the best state ----------------------------------------------------------------------- */
+
+/* The highest accuracy of the validation lines of a run, the first of equals. */
+static double best_line(const char *dir, int64_t *meta_epoch) {
+    size_t length;
+    uint8_t *text = file_get(in(dir, "metrics.jsonl"), &length);
+    double best = -1;
+    for (char *line = (char *)text; (line = strstr(line, "{\"kind\":\"validation\"")) != NULL;
+         line++) {
+        const double accuracy = strtod(strstr(line, "\"accuracy_mean\":") + 16, NULL);
+        if (accuracy > best) {
+            best = accuracy;
+            *meta_epoch = strtol(strstr(line, "\"meta_epoch\":") + 13, NULL, 10);
+        }
+    }
+    free(text);
+    return best;
+}
+
+/* What is kept gives the accuracy that it was kept for, and it is the highest there was. */
+static void test_best(void **state) {
+    struct mn__state best, last;
+    struct mn__workers *workers;
+    struct mn__evaluation again;
+    int64_t meta_epoch = -1;
+    trial_must_open(&trial, trial_glyphs, "run.eval_every=1", "evaluation.validation_tasks=20",
+                    "task.queries=5");
+    assert_ok(trial.cx, train_new("run"));
+    const double accuracy = best_line("run", &meta_epoch);
+    assert_ok(trial.cx, mn__state_load(&trial.e, trial.cx, in("run", "best.safetensors"), &best));
+    assert_int_equal(best.meta_epoch, meta_epoch);
+    assert_true(best.best == accuracy && best.best_epoch == meta_epoch);
+    assert_ok(trial.cx, mn__workers_new(trial.cx, 1, trial.e.model, &workers));
+    assert_ok(trial.cx, mn__evaluate(&trial.e, workers, trial.cx, &best.meta, best.learner, MN_VAL,
+                                     20, &again));
+    assert_true(again.accuracy_mean == accuracy);
+    mn__workers_free(workers);
+    mn__evaluation_fini(&again);
+    mn__state_fini(&best);
+    assert_ok(trial.cx,
+              mn__state_load(&trial.e, trial.cx, in("run", "checkpoint.safetensors"), &last));
+    assert_true(last.meta_epoch == 4 && last.best == accuracy && last.best_epoch == meta_epoch);
+    mn__state_fini(&last);
+}
+
+static void test_no_best_without_validation(void **state) {
+    struct mn__state s;
+    trial_must_open(&trial, trial_toy, "run.eval_every=0", "task_learner.fault=signal",
+                    "task_learner.at_epoch=2");
+    assert_failed(trial.cx, train_new("run"), MN_CANCELLED, "stopped after 2 of 4");
+    mn__cancel_reset();
+    assert_false(file_exists(in("run", "best.safetensors")));
+    assert_ok(trial.cx,
+              mn__state_load(&trial.e, trial.cx, in("run", "checkpoint.safetensors"), &s));
+    assert_true(s.best < 0);
+    mn__state_fini(&s);
+}
+
 static void cancel_after(long microseconds) {
     const struct itimerval timer = {.it_value.tv_usec = microseconds};
     assert_int_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
@@ -458,6 +482,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_carry, begin, end),
         cmocka_unit_test_setup_teardown(test_train_lines, begin, end),
         cmocka_unit_test_setup_teardown(test_validation_lines, begin, end),
+        cmocka_unit_test_setup_teardown(test_best, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_best_without_validation, begin, end),
         cmocka_unit_test_setup_teardown(test_no_meta_epochs, begin, end),
         cmocka_unit_test_setup_teardown(test_prune_meta, begin, end),
         cmocka_unit_test_setup_teardown(test_prune_meta_above_threshold, begin, end),

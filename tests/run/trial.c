@@ -68,3 +68,69 @@ int trial_open(struct trial *trial, const char *text, const char *const *sets) {
     assert_int_equal(fclose(faults), 0);
     return status;
 }
+
+/* ---- runs --------------------------------------------------------------------------------- */
+
+const char *trial_in(struct trial *trial, const char *dir, const char *name) {
+    char both[300];
+    snprintf(both, sizeof both, "%s/%s", dir, name);
+    return folder_path(&trial->folder, both);
+}
+
+int trial_train(struct trial *trial, const char *dir, struct mn__state *state) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", folder_path(&trial->folder, dir));
+    return mn__metatrain(&trial->e, trial->cx, state, path);
+}
+
+int trial_train_new(struct trial *trial, const char *dir) {
+    struct mn__state state;
+    assert_ok(trial->cx, mn__state_new(&trial->e, trial->cx, &state));
+    const int status = trial_train(trial, dir, &state);
+    mn__state_fini(&state);
+    return status;
+}
+
+int trial_resume(struct trial *trial, const char *dir) {
+    struct mn__state state;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", trial_in(trial, dir, "checkpoint.safetensors"));
+    assert_ok(trial->cx, mn__state_load(&trial->e, trial->cx, path, &state));
+    const int status = trial_train(trial, dir, &state);
+    mn__state_fini(&state);
+    return status;
+}
+
+static void check_same_metrics(struct trial *trial, const char *a, const char *b) {
+    size_t n, m;
+    uint8_t *first = file_get(trial_in(trial, a, "metrics.jsonl"), &n);
+    uint8_t *second = file_get(trial_in(trial, b, "metrics.jsonl"), &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(first, second, n);
+    free(first);
+    free(second);
+}
+
+static void check_same_tensors(struct trial *trial, const char *a, const char *b,
+                               const char *file) {
+    struct mn__tensors x, y;
+    assert_ok(trial->cx, mn__tensors_read(trial->cx, trial_in(trial, a, file), &x));
+    assert_ok(trial->cx, mn__tensors_read(trial->cx, trial_in(trial, b, file), &y));
+    assert_int_equal(x.n, y.n);
+    for (int i = 0; i < x.n; i++) {
+        const struct mn__tensor *t = mn__tensors_find(&y, x.tensors[i].name);
+        const size_t each = x.tensors[i].dtype == MN__F64 ? 8 : 4;
+        assert_non_null(t);
+        assert_int_equal(t->dtype, x.tensors[i].dtype);
+        assert_memory_equal(t->data, x.tensors[i].data,
+                            (size_t)mn__tensor_count(&x.tensors[i]) * each);
+    }
+    mn__tensors_fini(&x);
+    mn__tensors_fini(&y);
+}
+
+void trial_check_same(struct trial *trial, const char *a, const char *b) {
+    check_same_metrics(trial, a, b);
+    check_same_tensors(trial, a, b, "checkpoint.safetensors");
+    check_same_tensors(trial, a, b, "best.safetensors");
+}

@@ -28,6 +28,15 @@ int trial_open(struct trial *trial, const char *text, const char *const *sets);
 #define trial_must_open(trial, text, ...)                                                          \
     assert_ok((trial)->cx, trial_open((trial), (text), (const char *const[]){__VA_ARGS__, NULL}))
 
+/* File `name` of the run directory `dir`; see folder_path. */
+const char *trial_in(struct trial *trial, const char *dir, const char *name);
+/* Meta-train into `dir` from this state, from a new one, from that of its checkpoint. */
+int trial_train(struct trial *trial, const char *dir, struct mn__state *state);
+int trial_train_new(struct trial *trial, const char *dir);
+int trial_resume(struct trial *trial, const char *dir);
+/* Two runs left the same metrics and, to the last bit, the same state. */
+void trial_check_same(struct trial *trial, const char *a, const char *b);
+
 /* A network of few weights and logits on the toy plugin (toy.c). */
 extern const char trial_toy[];
 /* A small METANAS on glyphs. */

@@ -164,17 +164,6 @@ static void axpy(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y, p
     }
 }
 
-static double dot(int n, const mn_real *x, ptrdiff_t xs, const mn_real *y, ptrdiff_t ys,
-                  ptrdiff_t len) {
-    double sum = 0;
-    for (int c = 0; c < n; c++) {
-        for (ptrdiff_t p = 0; p < len; p++) {
-            sum += (double)x[c * xs + p] * (double)y[c * ys + p];
-        }
-    }
-    return sum;
-}
-
 static void moments(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                     ptrdiff_t image, double *sum, double *m2) {
     for (int c = 0; c < n; c++) {
@@ -194,23 +183,40 @@ static void moments(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const 
 
 static void affine(int n, const mn_real *scale, const mn_real *shift, const mn_real *x,
                    ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
-                   ptrdiff_t image, int accumulate, int relu_too) {
+                   ptrdiff_t image, int relu_too) {
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0; p < len; p++) {
-            double v = accumulate ? (double)y[c * ys + p] : 0;
-            v += (double)scale[c] * (double)x[c * xs + p] +
-                 (double)shift[c] * mask_at(mask, image, p);
+            const double v = (double)scale[c] * (double)x[c * xs + p] +
+                             (double)shift[c] * mask_at(mask, image, p);
             y[c * ys + p] = (mn_real)(relu_too && v < 0 ? 0 : v);
         }
     }
 }
 
-static void norm_sums(int n, const mn_real *g, ptrdiff_t gs, const mn_real *x, ptrdiff_t xs,
-                      const mn_real *centre, ptrdiff_t len, double *sum_g, double *sum_gx) {
+static void mix(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
+                ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate) {
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0; p < len; p++) {
-            sum_g[c] += (double)g[c * gs + p];
-            sum_gx[c] += (double)g[c * gs + p] * ((double)x[c * xs + p] - (double)centre[c]);
+            double v = accumulate ? (double)y[c * ys + p] : 0;
+            for (const struct mn__term *t = terms; t < terms + n_terms; t++) {
+                v += (double)t->scale[c] * (double)t->x[c * t->xs + p] +
+                     (double)t->shift[c] * mask_at(mask, image, p);
+            }
+            y[c * ys + p] = (mn_real)v;
+        }
+    }
+}
+
+static void products(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
+                     ptrdiff_t gs, ptrdiff_t len, double *sum_g) {
+    for (int c = 0; c < n; c++) {
+        for (ptrdiff_t p = 0; p < len; p++) {
+            const double gp = (double)g[c * gs + p];
+            sum_g[c] += gp;
+            for (const struct mn__product *t = terms; t < terms + n_terms; t++) {
+                const double centre = t->centre == NULL ? 0 : (double)t->centre[c];
+                t->sum[c] += gp * ((double)t->x[c * t->xs + p] - centre);
+            }
         }
     }
 }
@@ -278,10 +284,10 @@ const struct mn__kernels naive_kernels = {
     .relu = relu,
     .relu_dx = relu_dx,
     .axpy = axpy,
-    .dot = dot,
     .moments = moments,
     .affine = affine,
-    .norm_sums = norm_sums,
+    .mix = mix,
+    .products = products,
     .combine = combine,
     .split = split,
     .merge = merge,

@@ -52,7 +52,10 @@ static void *service_scratch(struct mn_cx *cx, size_t bytes) {
 }
 
 static void *service_keep(struct mn_cx *cx, size_t bytes) {
-    return block(mock_of(cx), bytes, 0);
+    struct mock *mock = mock_of(cx);
+    void *at = block(mock, bytes, 0);
+    mock->n_kept = mock->n_blocks;
+    return at;
 }
 
 static mn_real *service_state(struct mn_cx *cx, const char *name, int64_t n) {
@@ -62,6 +65,7 @@ static mn_real *service_state(struct mn_cx *cx, const char *name, int64_t n) {
         assert_string_not_equal(mock->states[i].name, name);
     }
     mn_real *at = block(mock, (size_t)n * sizeof *at, 0);
+    mock->n_kept = mock->n_blocks;
     mock->states[mock->n_states].name = name;
     mock->states[mock->n_states].at = at;
     mock->states[mock->n_states++].n = n;
@@ -92,6 +96,12 @@ void mock_fini(struct mock *mock) {
         free(mock->blocks[i]);
     }
     mock->n_blocks = 0;
+}
+
+void mock_free_scratch(struct mock *mock) {
+    while (mock->n_blocks > mock->n_kept) {
+        free(mock->blocks[--mock->n_blocks]);
+    }
 }
 
 mn_real *mock_state(struct mock *mock, const char *name, int64_t n) {

@@ -7,7 +7,7 @@
 
 #include <metanas/plugin.h>
 
-enum { MOCK_BLOCKS = 1024, MOCK_STATES = 8 };
+enum { MOCK_BLOCKS = 1024, MOCK_STATES = 16 };
 
 struct mock {
     struct mn_cx cx;
@@ -18,6 +18,7 @@ struct mock {
     int64_t scratch_left; /* calls that still succeed */
     void *blocks[MOCK_BLOCKS];
     int n_blocks;
+    int n_kept; /* of the blocks: up to the last that mn_keep or mn_state gave */
     struct {
         const char *name;
         mn_real *at;
@@ -29,6 +30,8 @@ struct mock {
 
 void mock_init(struct mock *mock);
 void mock_fini(struct mock *mock);
+/* Free what mn_scratch gave after the last mn_keep or mn_state. */
+void mock_free_scratch(struct mock *mock);
 static inline struct mock *mock_of(struct mn_cx *cx) {
     return (struct mock *)cx->host_data;
 }

@@ -4,6 +4,8 @@
 #include "unit.h"
 
 #define CLOSE (100 * ROUNDING)
+/* Differences of gradients over a displacement of 0.01 lose digits. */
+#define UNROLLED_CLOSE (1000 * ROUNDING)
 
 /* What a learner and the formulas written out below both start from, and where each gets to. */
 struct bench {
@@ -91,10 +93,14 @@ static double joint(struct bench *b, struct adam ow, struct adam oa, int64_t ste
     return loss;
 }
 
-static void check_point(const struct bench *b) {
+static void check_w(const struct bench *b, double tolerance) {
     for (int i = 0; i < TOY_W; i++) {
-        assert_close(b->w[i], b->ew[i], CLOSE);
+        assert_close(b->w[i], b->ew[i], tolerance);
     }
+}
+
+static void check_point(const struct bench *b) {
+    check_w(b, CLOSE);
     for (int j = 0; j < TOY_A; j++) {
         assert_close(b->a[j], b->ea[j], CLOSE);
     }
@@ -252,11 +258,116 @@ static void alternating_steps(void **state) {
     bench_close(&b);
 }
 
+/* ---- darts: unrolled ---------------------------------------------------------------------- */
+
+/* The validation loss after one step of the weights, as a function of the logits. */
+static double loss_ahead(const double *w, const double *a, double rate, double decay,
+                         double training, double validation, double progress) {
+    double dw[TOY_W], ahead[TOY_W];
+    toy_loss(w, a, training, progress, dw, NULL);
+    for (int i = 0; i < TOY_W; i++) {
+        ahead[i] = w[i] - rate * (dw[i] + decay * w[i]);
+    }
+    return toy_loss(ahead, a, validation, progress, NULL, NULL);
+}
+
+/* Its slope by central differences; it is quadratic, so they are exact at any width. */
+static void slope_ahead(const struct bench *b, double rate, double decay, double training,
+                        double validation, double progress, double *da) {
+    const double h = 0.125;
+    for (int j = 0; j < TOY_A; j++) {
+        double plus[TOY_A], minus[TOY_A];
+        memcpy(plus, b->ea, sizeof plus);
+        memcpy(minus, b->ea, sizeof minus);
+        plus[j] += h;
+        minus[j] -= h;
+        da[j] = (loss_ahead(b->ew, plus, rate, decay, training, validation, progress) -
+                 loss_ahead(b->ew, minus, rate, decay, training, validation, progress)) /
+                (2 * h);
+    }
+}
+
+/* What validates is mini-batch steps + step, or that of the step where the host prescribes them. */
+static void check_unrolled(double unrolled_lr, int prescribed) {
+    const struct adam ow = {0.1, 0, 0.999, 1e-8, 0.25}, oa = {0.2, 0, 0.999, 1e-8, 0.125};
+    const double rate = unrolled_lr >= 0 ? unrolled_lr : ow.lr;
+    struct bench b;
+    double dw[TOY_W], da[TOY_A];
+    bench_open(&b, "darts", TOY_A);
+    unit_choice(&b.unit, "order", "unrolled");
+    unit_real(&b.unit, "unrolled_lr", unrolled_lr);
+    unit_real(&b.unit, "lr_w", ow.lr);
+    unit_real(&b.unit, "lr_a", oa.lr);
+    unit_real(&b.unit, "weight_decay_w", ow.decay);
+    unit_real(&b.unit, "weight_decay_a", oa.decay);
+    unit_real(&b.unit, "adapt_fraction", 0.6);
+    b.toy.prescribed = prescribed ? 5 : -1;
+    assert_int_equal(adapt(&b), MN_OK);
+    assert_int_equal(b.toy.n_passes, 3 * 5 + 2);
+    for (int step = 0; step < 5; step++) {
+        const double progress = step < 3 ? step / 2.0 : 1, image = (double)(mn_real)toy_image(step);
+        if (step < 3) {
+            const double other = (double)(mn_real)toy_image(prescribed ? step : 5 + step);
+            check_pass(&b, 5 * step, MN_PASS_GRAD_W, step, progress);
+            assert_close(b.toy.passes[5 * step + 1].image, other, ROUNDING);
+            slope_ahead(&b, rate, ow.decay, image, other, progress, da);
+            adam_step(oa, TOY_A, da, ++b.ta, b.ma, b.va, b.ea);
+        }
+        toy_loss(b.ew, b.ea, image, progress, dw, NULL);
+        adam_step(ow, TOY_W, dw, ++b.tw, b.mw, b.vw, b.ew);
+        for (int j = 0; j < TOY_A; j++) { /* gradients are compared through Adam's moments */
+            assert_close(b.toy.dones[step].a[j], b.ea[j], UNROLLED_CLOSE);
+        }
+    }
+    for (int j = 0; j < TOY_A; j++) {
+        assert_close(b.state[TOY_W + j], b.va[j], UNROLLED_CLOSE);
+    }
+    check_w(&b, UNROLLED_CLOSE);
+    bench_close(&b);
+}
+
+static void unrolled_steps(void **state) {
+    check_unrolled(-1, 0);
+    check_unrolled(0.4, 0);
+    check_unrolled(0, 0);
+    check_unrolled(0.4, 1);
+}
+
+/* Of the displaced passes, w + h v and w - h v: ||h v|| is 0.01 whatever the gradient. */
+static void unrolled_displacement(void **state) {
+    struct bench b;
+    bench_open(&b, "darts", TOY_A);
+    unit_choice(&b.unit, "order", "unrolled");
+    unit_int(&b.unit, "steps", 1);
+    assert_int_equal(adapt(&b), MN_OK);
+    double square = 0;
+    for (int i = 0; i < TOY_W; i++) {
+        const double half = (b.toy.passes[2].w[i] - b.toy.passes[3].w[i]) / 2;
+        assert_close((b.toy.passes[2].w[i] + b.toy.passes[3].w[i]) / 2, start_w[i], CLOSE);
+        square += half * half;
+    }
+    assert_int_equal(b.toy.passes[2].flags, MN_PASS_TRAINING | MN_PASS_GRAD_A);
+    assert_close(sqrt(square), 0.01, CLOSE);
+    bench_close(&b);
+}
+
+static void unrolled_failures(void **state) {
+    for (int pass = 0; pass < 5; pass++) {
+        struct bench b;
+        bench_open(&b, "darts", TOY_A);
+        unit_choice(&b.unit, "order", "unrolled");
+        b.toy.fail_pass = pass;
+        assert_int_equal(adapt(&b), MN_NUMERIC);
+        assert_int_equal(b.toy.n_passes, pass + 1);
+        bench_close(&b);
+    }
+}
+
 /* ---- darts: when the architecture adapts -------------------------------------------------- */
 
 static void warm_up_leaves_the_architecture(void **state) {
-    static const char *const orders[] = {"joint", "alternating"};
-    for (int o = 0; o < 2; o++) {
+    static const char *const orders[] = {"joint", "alternating", "unrolled"};
+    for (int o = 0; o < 3; o++) {
         struct bench b;
         bench_open(&b, "darts", TOY_A);
         unit_choice(&b.unit, "order", orders[o]);
@@ -373,8 +484,8 @@ static void a_rate_of_zero_freezes_the_architecture(void **state) {
 }
 
 static void a_model_without_architecture(void **state) {
-    static const char *const orders[] = {"joint", "alternating"};
-    for (int o = 0; o < 2; o++) {
+    static const char *const orders[] = {"joint", "alternating", "unrolled"};
+    for (int o = 0; o < 3; o++) {
         struct bench b;
         bench_open(&b, "darts", 0);
         unit_choice(&b.unit, "order", orders[o]);
@@ -519,6 +630,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_carried_state_is_one_long_adam),
         cmocka_unit_test(moments_are_an_option),
         cmocka_unit_test(alternating_steps),
+        cmocka_unit_test(unrolled_steps),
+        cmocka_unit_test(unrolled_displacement),
+        cmocka_unit_test(unrolled_failures),
         cmocka_unit_test(warm_up_leaves_the_architecture),
         cmocka_unit_test(evaluation_adapts_in_its_first_half),
         cmocka_unit_test(test_rates),

@@ -65,8 +65,12 @@ static int model_pass(struct mn_cx *cx, const struct mn_model *model, const stru
     assert_null(pass->stats);
     assert_true(batch->n >= 1 && pass->progress >= 0 && pass->progress <= 1);
     assert_true(toy->n_passes < TOY_CALLS);
-    toy->passes[toy->n_passes] =
-        (struct toy_pass){pass->flags, pass->progress, (double)batch->images[0], pass->step};
+    struct toy_pass *record = &toy->passes[toy->n_passes];
+    *record = (struct toy_pass){.flags = pass->flags,
+                                .progress = pass->progress,
+                                .image = (double)batch->images[0],
+                                .step = pass->step};
+    widen(TOY_W, at->w, record->w);
     if (toy->n_passes++ == toy->fail_pass) {
         return mn_fail(cx, MN_NUMERIC, "the loss is nan");
     }
@@ -119,6 +123,11 @@ static int step_done(struct mn_cx *cx, int64_t step, double loss, double accurac
     return MN_OK;
 }
 
+static int step_rates(struct mn_cx *cx, int64_t step, struct mn_point *out) {
+    *out = toy_of(cx)->rates;
+    return MN_OK;
+}
+
 void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
     memset(toy, 0, sizeof *toy);
     toy->mock = mock;
@@ -140,6 +149,7 @@ void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
     mock->host.task_steps = task_steps;
     mock->host.task_batch = task_batch;
     mock->host.step_done = step_done;
+    mock->host.step_rates = step_rates;
 }
 
 void toy_forget_calls(struct toy *toy) {

@@ -21,6 +21,7 @@ struct toy {
         uint32_t flags;
         double progress, image;
         int64_t step;
+        double w[TOY_W]; /* where */
     } passes[TOY_CALLS];
     struct toy_batch {
         int64_t step;
@@ -32,6 +33,7 @@ struct toy {
         double w[TOY_W], a[TOY_A];
     } dones[TOY_CALLS];
     int n_passes, n_batches, n_dones;
+    struct mn_point rates; /* what mn_step_rates gives */
     mn_real images[TOY_SUPPORT];
     int32_t labels[TOY_SUPPORT];
     mn_real query;

@@ -21,10 +21,10 @@ enum which {
     RELU,
     RELU_DX,
     AXPY,
-    DOT,
     MOMENTS,
     AFFINE,
-    NORM_SUMS,
+    MIX,
+    PRODUCTS,
     COMBINE,
     SPLIT,
     MERGE,
@@ -145,14 +145,6 @@ COUNTED(AXPY, axpy,
         (n, s, x, xs, y, ys, len, accumulate), elements(n, len) * (accumulate ? 2 : 1),
         elements(n, len) * (accumulate ? 3 : 2))
 
-static double dot(int n, const mn_real *x, ptrdiff_t xs, const mn_real *y, ptrdiff_t ys,
-                  ptrdiff_t len) {
-    const double begin = mn__seconds();
-    const double sum = original->dot(n, x, xs, y, ys, len);
-    count(DOT, "dot", begin, 2 * elements(n, len), 2 * elements(n, len));
-    return sum;
-}
-
 COUNTED(MOMENTS, moments,
         (int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask, ptrdiff_t image,
          double *sum, double *m2),
@@ -160,15 +152,21 @@ COUNTED(MOMENTS, moments,
 
 COUNTED(AFFINE, affine,
         (int n, const mn_real *scale, const mn_real *shift, const mn_real *x, ptrdiff_t xs,
-         mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask, ptrdiff_t image,
-         int accumulate, int relu),
-        (n, scale, shift, x, xs, y, ys, len, mask, image, accumulate, relu),
-        elements(n, len) * (accumulate ? 4 : 3), elements(n, len) * (accumulate ? 3 : 2))
+         mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int relu),
+        (n, scale, shift, x, xs, y, ys, len, mask, image, relu), 3 * elements(n, len),
+        2 * elements(n, len))
 
-COUNTED(NORM_SUMS, norm_sums,
-        (int n, const mn_real *g, ptrdiff_t gs, const mn_real *x, ptrdiff_t xs,
-         const mn_real *centre, ptrdiff_t len, double *sum_g, double *sum_gx),
-        (n, g, gs, x, xs, centre, len, sum_g, sum_gx), 4 * elements(n, len), 2 * elements(n, len))
+COUNTED(MIX, mix,
+        (int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
+         const mn_real *mask, ptrdiff_t image, int accumulate),
+        (n, n_terms, terms, y, ys, len, mask, image, accumulate), 2 * n_terms * elements(n, len),
+        (n_terms + (accumulate ? 2 : 1)) * elements(n, len))
+
+COUNTED(PRODUCTS, products,
+        (int n, int n_terms, const struct mn__product *terms, const mn_real *g, ptrdiff_t gs,
+         ptrdiff_t len, double *sum_g),
+        (n, n_terms, terms, g, gs, len, sum_g), (3 * n_terms + 1) * elements(n, len),
+        (n_terms + 1) * elements(n, len))
 
 COUNTED(COMBINE, combine,
         (int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,
@@ -211,10 +209,10 @@ const struct mn__kernels *profile_wrap(const struct mn__kernels *kernels) {
                                     .relu = relu,
                                     .relu_dx = relu_dx,
                                     .axpy = axpy,
-                                    .dot = dot,
                                     .moments = moments,
                                     .affine = affine,
-                                    .norm_sums = norm_sums,
+                                    .mix = mix,
+                                    .products = products,
                                     .combine = combine,
                                     .split = split,
                                     .merge = merge};

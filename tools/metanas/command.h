@@ -19,14 +19,16 @@ struct texts {
 struct arguments {
     const char *operand;   /* CONFIG, RUN or topic; NULL = not given */
     struct texts operands; /* that one, and more where the command takes several */
-    struct texts sets, plugin_dirs;
-    const char *out, *state, *init, *shape;
+    struct texts sets, plugin_dirs, query;
+    const char *out, *state, *init, *shape, *svg, *support;
+    const char *steps, *episodes, *batch_norm;
     int32_t split; /* enum mn_split */
     int64_t tasks; /* 0 = as configured */
     int64_t meta_epoch;
+    int64_t task; /* -1 = not given */
     double progress;
     int json, tensors, untimed, learn, meta, training, quiet, verbose, help;
-    int markdown, man;
+    int dot, most_frequent, list, markdown, man;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
@@ -54,7 +56,8 @@ struct command {
 };
 
 extern const struct command command_train, command_test, command_resume, command_validate,
-    command_probe, command_list, command_new_plugin, command_help;
+    command_genotype, command_report, command_adapt, command_episodes, command_sweep, command_probe,
+    command_list, command_new_plugin, command_help;
 
 /* The name of operand i, NULL past the last; and whether it may be left out. */
 const char *operand_name(const struct command *command, int i);

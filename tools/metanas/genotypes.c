@@ -42,6 +42,31 @@ int genotypes_count(struct mn_cx *cx, const struct mn__evaluation *evaluation,
     return MN_OK;
 }
 
+int genotypes_read(struct mn_cx *cx, const char *path, const json_t *test, struct genotypes *out) {
+    const json_t *list = json_object_get(test, "genotypes");
+    if (!json_is_array(list)) {
+        return mn_fail(cx, MN_IO, "%s: has no list \"genotypes\"", path);
+    }
+    out->n = json_array_size(list);
+    out->at = mn__arena_array(&out->arena, out->n, sizeof *out->at);
+    if (out->at == NULL) {
+        return no_memory(cx);
+    }
+    for (size_t i = 0; i < out->n; i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *text = json_string_value(json_object_get(item, "genotype"));
+        const json_int_t count = json_integer_value(json_object_get(item, "count"));
+        if (text == NULL || count < 1) {
+            return mn_fail(cx, MN_IO, "%s: genotype %zu lacks its text or its count", path, i);
+        }
+        out->at[i] = (struct genotype){mn__arena_text(&out->arena, text), count};
+        if (out->at[i].text == NULL) {
+            return no_memory(cx);
+        }
+    }
+    return MN_OK;
+}
+
 enum { INDENT = 24, LONGEST = 52 };
 
 /* One input of a node: "conv_3x3&none@0" as "conv_3x3, none from 0". */

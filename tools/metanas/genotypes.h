@@ -6,6 +6,7 @@
 
 #include "run/evaluate.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
 struct genotypes {
@@ -20,6 +21,9 @@ struct genotypes {
 /* Empty where nothing is searched. The texts stay those of the evaluation. */
 int genotypes_count(struct mn_cx *cx, const struct mn__evaluation *evaluation,
                     struct genotypes *out);
+/* The same from a test.json that was read (`path` for messages); the texts are copied. MN_IO where
+ * its list has another form. */
+int genotypes_read(struct mn_cx *cx, const char *path, const json_t *test, struct genotypes *out);
 /* The first `most` as cells, one node a line. */
 void genotypes_print(const struct genotypes *genotypes, size_t most, int64_t tasks, FILE *out);
 

@@ -157,6 +157,10 @@ static int help_kind(struct mn_cx *cx, struct mn__registry *registry, int kind, 
                     : "%s: what 'use' can name\n",
            mn__kind_name(kind));
     const int status = mn__registry_scan(registry, cx, print_unit_line, &wanted);
+    if (kind == MN_META_LEARNER) {
+        puts("one for weights and architecture, or one for each:\n"
+             "  meta_learner: {weights: {use: NAME, ..}, architecture: {use: NAME, ..}}");
+    }
     if (status == MN_OK && wanted.found == 0) {
         printf("  (none found; 'metanas list -v' tells where plugins are looked for)\n");
     }

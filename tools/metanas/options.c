@@ -198,13 +198,11 @@ static int operand_store(struct mn_cx *cx, const struct command *command, const 
 
 int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
                     int argc, char **argv, struct arguments *out) {
-    *out = (struct arguments){.progress = 1, .split = -1, .meta_epoch = -1};
-    int status = texts_room(cx, arena, argc, &out->sets);
-    if (status == MN_OK) {
-        status = texts_room(cx, arena, argc, &out->plugin_dirs);
-    }
-    if (status == MN_OK) {
-        status = texts_room(cx, arena, argc, &out->operands);
+    *out = (struct arguments){.progress = 1, .split = -1, .meta_epoch = -1, .task = -1};
+    struct texts *const lists[] = {&out->operands, &out->sets, &out->plugin_dirs, &out->query};
+    int status = MN_OK;
+    for (size_t i = 0; status == MN_OK && i < sizeof lists / sizeof lists[0]; i++) {
+        status = texts_room(cx, arena, argc, lists[i]);
     }
     int words_only = 0;
     for (int i = 2; status == MN_OK && i < argc; i++) {

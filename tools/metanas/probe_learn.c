@@ -65,11 +65,20 @@ static struct mn_task task_of(const struct probe *probe, int64_t t) {
     return task;
 }
 
-static int adapt(struct probe *probe, const struct mn_task *task, struct mn_set *sets,
-                 struct mn_point *params, mn_real *learner, double *losses) {
+struct meta_step {
+    struct mn_point adapted;
+    struct mn__direction *directions; /* [tasks] */
+    mn_real *learner;
+    struct mn_set *sets;
+    double *losses;
+};
+
+/* Task t; in mode PROBE_META its direction too. */
+static int adapt(struct probe *probe, const struct mn_task *task, struct meta_step *m, int64_t t) {
     struct mn__cx *c = mn__cx_of(probe->cx);
+    struct mn_set *sets = m->sets;
     const struct mn__batches batches = {probe->steps, sets};
-    struct losses record = {probe->steps, losses, 0};
+    struct losses record = {probe->steps, m->losses + t * probe->steps, 0};
     for (int64_t s = 0; s < probe->steps; s++) {
         sets[s] =
             (struct mn_set){.n = probe->n,
@@ -79,7 +88,10 @@ static int adapt(struct probe *probe, const struct mn_task *task, struct mn_set 
     c->prescribed = &batches;
     c->on_step = record_loss;
     c->on_step_data = &record;
-    int status = mn__adapt(&probe->experiment, probe->cx, task, params, learner);
+    int status = probe->mode == PROBE_META
+                     ? mn__task_direction(&probe->experiment, probe->cx, task, &probe->state.meta,
+                                          &m->adapted, m->learner, &m->directions[t])
+                     : mn__adapt(&probe->experiment, probe->cx, task, &m->adapted, m->learner);
     c->prescribed = NULL;
     c->on_step = NULL;
     if (status == MN_OK && record.done != probe->steps) {
@@ -91,14 +103,6 @@ static int adapt(struct probe *probe, const struct mn_task *task, struct mn_set 
 
 /* ---- the meta learner ----------------------------------------------------------------------- */
 
-struct meta_step {
-    struct mn_point adapted;
-    struct mn_point *deltas; /* [tasks] */
-    mn_real *learner;
-    struct mn_set *sets;
-    double *losses;
-};
-
 static void point_room(struct probe *probe, struct mn_point *point) {
     const struct mn_dims *d = mn__model_dims(probe->experiment.model);
     point->w = probe_array(probe, d->n_w, sizeof(mn_real));
@@ -109,10 +113,11 @@ static int meta_room(struct probe *probe, struct meta_step *m) {
     m->learner = probe_array(probe, probe->experiment.n_state, sizeof(mn_real));
     m->sets = probe_array(probe, probe->steps, sizeof *m->sets);
     m->losses = probe_array(probe, probe->tasks * probe->steps, sizeof *m->losses);
-    m->deltas = probe_array(probe, probe->tasks, sizeof *m->deltas);
+    m->directions = probe_array(probe, probe->tasks, sizeof *m->directions);
     point_room(probe, &m->adapted);
-    for (int64_t t = 0; m->deltas != NULL && t < probe->tasks; t++) {
-        point_room(probe, &m->deltas[t]);
+    for (int64_t t = 0; m->directions != NULL && t < probe->tasks; t++) {
+        point_room(probe, &m->directions[t].to);
+        m->directions[t].own = probe_array(probe, probe->experiment.n_own, sizeof(mn_real));
     }
     return mn__cx_of(probe->cx)->status;
 }
@@ -124,13 +129,7 @@ static int one_task(struct probe *probe, struct meta_step *m, int64_t t) {
     mn_vec_copy(d->n_w, probe->state.meta.w, m->adapted.w);
     mn_vec_copy(d->n_a, probe->state.meta.a, m->adapted.a);
     mn_vec_fill(probe->experiment.n_state, 0, m->learner);
-    int status =
-        adapt(probe, &task, m->sets, &m->adapted, m->learner, m->losses + t * probe->steps);
-    if (status == MN_OK && probe->mode == PROBE_META) {
-        status = mn__meta_delta(&probe->experiment, probe->cx, &task, &probe->state.meta,
-                                &m->adapted, &m->deltas[t]);
-    }
-    return status;
+    return adapt(probe, &task, m, t);
 }
 
 static int put_losses(struct probe *probe, const struct meta_step *m) {
@@ -151,7 +150,7 @@ int probe_learn(struct probe *probe) {
     if (status == MN_OK && probe->mode == PROBE_META) {
         probe->cx->where.task = 0;
         status = mn__meta_update(&probe->experiment, probe->cx, &probe->state.meta, probe->tasks,
-                                 m.deltas);
+                                 m.directions);
     } else if (status == MN_OK) {
         probe->state.meta = m.adapted;
     }

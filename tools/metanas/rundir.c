@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "rundir.h"
 
-#include "command.h"
-
 #include "run/file.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,6 +79,76 @@ int rundir_check(struct mn_cx *cx, const char *dir) {
                        dir);
     }
     return MN_OK;
+}
+
+int rundir_json(struct mn_cx *cx, const char *path, json_t **out) {
+    json_error_t error;
+    if (access(path, F_OK) != 0) {
+        return mn_fail(cx, MN_IO, "%s: %s; 'metanas test' writes it", path, strerror(errno));
+    }
+    *out = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    return *out != NULL ? MN_OK
+                        : mn_fail(cx, MN_IO, "%s:%d:%d: not valid JSON: %s", path, error.line,
+                                  error.column, error.text);
+}
+
+int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
+                 const char **out) {
+    if (name == NULL || strcmp(name, "last") == 0) {
+        return rundir_file(cx, arena, dir, "checkpoint.safetensors", out);
+    }
+    if (strcmp(name, "best") != 0) {
+        *out = name;
+        return MN_OK;
+    }
+    const int status = rundir_file(cx, arena, dir, "best.safetensors", out);
+    if (status == MN_OK && access(*out, F_OK) != 0) {
+        return mn_fail(cx, MN_IO,
+                       "%s: there is none: the run has not been validated yet; --state last takes "
+                       "its last checkpoint",
+                       *out);
+    }
+    return status;
+}
+
+/* The shape of the images from the checkpoint; 0 channels in one of before it was noted there. */
+static int image_shape(struct mn_cx *cx, const char *checkpoint, int shape[3]) {
+    struct mn__tensors file;
+    int status = mn__tensors_read(cx, checkpoint, &file);
+    if (status != MN_OK) {
+        return status;
+    }
+    const char *text = mn__tensors_meta(&file, "image_shape");
+    shape[0] = 0;
+    status = text != NULL ? parse_shape(cx, checkpoint, text, shape) : MN_OK;
+    mn__tensors_fini(&file);
+    return status;
+}
+
+int rundir_open(struct mn_cx *cx, const struct arguments *arguments, const char *dir,
+                const struct mn__open *more, struct mn__experiment *experiment,
+                struct mn__state *state) {
+    struct mn__arena arena = {0};
+    struct mn__open open = more != NULL ? *more : (struct mn__open){0};
+    const char *config, *checkpoint;
+    int shape[3];
+    int status = rundir_file(cx, &arena, dir, "config.resolved.yaml", &config);
+    if (status == MN_OK) {
+        status = rundir_state(cx, &arena, dir, arguments->state, &checkpoint);
+    }
+    if (status == MN_OK && (open.flags & MN__OPEN_NO_DATA) != 0) {
+        status = image_shape(cx, checkpoint, shape);
+        open.shape = shape;
+        open.flags &= status == MN_OK && shape[0] == 0 ? ~(uint32_t)MN__OPEN_NO_DATA : ~0U;
+    }
+    if (status == MN_OK) {
+        status = open_experiment(cx, arguments, config, &open, experiment);
+    }
+    if (status == MN_OK) {
+        status = mn__state_load(experiment, cx, checkpoint, state);
+    }
+    mn__arena_fini(&arena);
+    return status;
 }
 
 /* The last line of metrics.jsonl that holds a validation result. */

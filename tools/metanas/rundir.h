@@ -4,7 +4,11 @@
 
 /* The run directory (docs/configuration.md): making one, finding one, what is in it. */
 
-#include "base/cx.h"
+#include "command.h"
+
+#include "run/metatrain.h"
+
+#include <jansson.h>
 
 /* Make the directory for a new run: `out`, or with NULL runs/NAME-N with the first N that is free.
  * Refused where a run is in it already. */
@@ -15,6 +19,19 @@ int rundir_check(struct mn_cx *cx, const char *dir);
 /* DIR/NAME in arena. */
 int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
                 const char **out);
+/* A JSON file of it, `path` as from rundir_file. For json_decref. A missing file is an error that
+ * names the command that makes it. */
+int rundir_json(struct mn_cx *cx, const char *path, json_t **out);
+/* The file behind --state: "last" (as NULL) or "best" of the run, or a file of its own. MN_IO where
+ * the best one is not there. */
+int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
+                 const char **out);
+/* Its configuration and the state of arguments->state, made ready. With MN__OPEN_NO_DATA in
+ * more->flags the data is left alone where the checkpoint tells the shape of its images; `more` may
+ * be NULL. */
+int rundir_open(struct mn_cx *cx, const struct arguments *arguments, const char *dir,
+                const struct mn__open *more, struct mn__experiment *experiment,
+                struct mn__state *state);
 /* Print the last validation result of a run and how to test it. */
 int rundir_report(struct mn_cx *cx, const char *dir);
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/graph.h"
+
+#include <math.h>
+
+/* The path that pair `pair` of a fixed node was made from. */
+struct origin {
+    const struct mn__path *path;
+    double weight; /* of its output in the pruned node */
+};
+
+static double item_weight(const struct mn_model *m, int mixture, const mn_real *weights, int item) {
+    if (mixture < 0) {
+        return 1;
+    }
+    const struct mn__mixture *x = &m->mixtures[mixture];
+    double sum = 0;
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        sum += mn__model_holds(m, mixture, c, item) ? (double)weights[x->choice0 + c] : 0;
+    }
+    return sum;
+}
+
+/* The kept candidate number `pair` of a layer, edge by edge: the order in which a genotype lists
+ * them. path = NULL where there are fewer. */
+static struct origin origin_of(const struct mn_model *m, const struct mn__layer *layer,
+                               const uint8_t *keep, const mn_real *mixture, int pair) {
+    for (int e = 0; e < layer->n_edges; e++) {
+        const struct mn__edge *edge = &layer->edges[e];
+        for (int p = 0; p < edge->n_paths && mn__item_kept(m, layer->mixture, keep, e); p++) {
+            if (mn__item_kept(m, edge->mixture, keep, p) && pair-- == 0) {
+                return (struct origin){&edge->paths[p],
+                                       item_weight(m, layer->mixture, mixture, e) *
+                                           item_weight(m, edge->mixture, mixture, p)};
+            }
+        }
+    }
+    return (struct origin){NULL, 0};
+}
+
+static int64_t count_at(const struct mn_model *m, int64_t offset) {
+    for (int i = 0; i < m->dims.n_w_segments; i++) {
+        if (m->segments[0][i].offset == offset) {
+            return m->segments[0][i].count;
+        }
+    }
+    return -1;
+}
+
+/* Weights of one place in both networks. */
+struct copy {
+    const struct mn_model *from, *to;
+    const mn_real *w;
+    mn_real *out;
+};
+
+static int copy_segment(const struct copy *c, int64_t from, int64_t to) {
+    const int64_t n = count_at(c->to, to);
+    if (n < 0 || n != count_at(c->from, from)) {
+        return 0;
+    }
+    mn_vec_copy(n, c->w + from, c->out + to);
+    return 1;
+}
+
+/* Scale and shift; a norm without them has 1 and 0. The weight of the output goes into both. */
+static int copy_norm(const struct copy *c, int64_t from, int64_t to, double weight) {
+    const int64_t n = count_at(c->to, to);
+    if (to < 0) {
+        return weight == 1 && from < 0;
+    }
+    if (n < 0 || (from >= 0 && count_at(c->from, from) != n)) {
+        return 0;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        c->out[to + i] = (mn_real)(weight * (from >= 0 ? (double)c->w[from + i] : 1));
+        c->out[to + n + i] = (mn_real)(weight * (from >= 0 ? (double)c->w[from + n + i] : 0));
+    }
+    return 1;
+}
+
+static int copy_stage(const struct copy *c, const struct mn__stage *from,
+                      const struct mn__stage *to, double weight) {
+    int done = from->n_linear == to->n_linear && from->has_norm == to->has_norm;
+    for (int i = 0; done && i < to->n_linear; i++) {
+        const struct mn__linear *a = &from->linear[i], *b = &to->linear[i];
+        const int pool = b->kind == MN__LINEAR_MAX_POOL || b->kind == MN__LINEAR_AVG_POOL;
+        done = a->kind == b->kind && (pool || copy_segment(c, a->weight, b->weight));
+        if (done && b->kind == MN__LINEAR_REDUCE) {
+            done = copy_segment(c, a->weight2, b->weight2);
+        }
+    }
+    if (done && to->bias >= 0) {
+        done = copy_segment(c, from->bias, to->bias);
+    }
+    return done && (!to->has_norm || copy_norm(c, from->gamma, to->gamma, weight));
+}
+
+static int copy_path(const struct copy *c, const struct origin *origin, const struct mn__path *to) {
+    const struct mn__path *from = origin->path;
+    int done = from != NULL && from->op == to->op && from->n_stages == to->n_stages;
+    for (int s = 0; done && s < to->n_stages; s++) {
+        done = copy_stage(c, &from->stage[s], &to->stage[s],
+                          s + 1 == to->n_stages ? origin->weight : 1);
+    }
+    return done;
+}
+
+/* An identity has no norm that could take over its weight. */
+static int check_identity(struct mn_cx *cx, const struct mn__layer *layer,
+                          const struct origin *origin) {
+    return origin->path == NULL || !origin->path->identity || fabs(origin->weight - 1) < 1e-6
+               ? MN_OK
+               : mn_fail(cx, MN_UNSUPPORTED,
+                         "layer %s: %s stayed beside other choices with weight %.3f, which a fixed "
+                         "network cannot express; a lower op_mixer.t_min or a higher "
+                         "op_mixer.test_threshold (and those of input_mixer) make the mixtures "
+                         "decide",
+                         layer->name, origin->path->name, origin->weight);
+}
+
+static int copy_layer(const struct copy *c, struct mn_cx *cx, int l, const uint8_t *keep,
+                      const mn_real *mixture) {
+    const struct mn__layer *to = &c->to->layers[l];
+    const struct mn__layer *from = &c->from->layers[l];
+    for (int e = 0; e < to->n_edges; e++) {
+        const struct origin origin = origin_of(c->from, from, keep, mixture, e);
+        const int status = check_identity(cx, to, &origin);
+        if (status != MN_OK) {
+            return status;
+        }
+        if (to->edges[e].n_paths != 1 || !copy_path(c, &origin, &to->edges[e].paths[0])) {
+            return mn_fail(cx, MN_UNSUPPORTED, "layer %s of the pruned network has another form",
+                           to->name);
+        }
+    }
+    return MN_OK;
+}
+
+int mn__model_extract(struct mn_cx *cx, const struct mn_model *from, const mn_real *w,
+                      const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
+                      mn_real *out) {
+    const struct copy c = {from, to, w, out};
+    int done = from->n_layers == to->n_layers;
+    for (int l = 0; done && l < to->n_layers; l++) {
+        const int status = copy_layer(&c, cx, l, keep, mixture);
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+    done = done && copy_segment(&c, from->head.weight, to->head.weight) &&
+           copy_segment(&c, from->head.bias, to->head.bias);
+    return done ? MN_OK
+                : mn_fail(cx, MN_UNSUPPORTED,
+                          "the fixed network has another form than the pruned "
+                          "one");
+}

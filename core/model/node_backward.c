@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/stage.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A node backward, a chunk of its paths at a time: one pass over the node's gradient and their
+ * outputs gives what batch norm and the mixture need; then their maps block by block, so that the
+ * gradient of the source stays in the cache while they add to it. */
+
+/* ---- sums over the batch ------------------------------------------------------------------ */
+
+/* Whether the node's gradient times the path's output is asked for. */
+static int wants_sums(const struct mn__layer *layer, const struct mn__job *job) {
+    return mn__job_has_norm(job) || layer->mixture >= 0;
+}
+
+static const mn_real *centre_of(const struct mn__run *run, const struct mn__job *job) {
+    return mn__job_has_norm(job) ? run->ws->norm + job->path->stage[job->path->n_stages - 1].stats
+                                 : NULL;
+}
+
+/* Add a block's sums to those of the paths of one group. */
+static void sums_group(struct mn__run *run, const struct mn__layer *layer,
+                       const struct mn__chunk *chunk, int group, const struct mn__block *b,
+                       const mn_real *dy) {
+    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
+    const struct mn__view g = mn__group_view(size, layer, dy, group, b);
+    const int channels = mn__group_channels(run, layer);
+    struct mn__product *terms = run->ws->products;
+    double *sum_g = run->ws->block_sums;
+    int n_terms = 0;
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__job *job = &chunk->jobs[j];
+        if (job->path->out_first != group || !wants_sums(layer, job)) {
+            continue;
+        }
+        const struct mn__view y = mn__job_output(run, job, size, b);
+        memset(job->one, 0, (size_t)channels * sizeof *job->one);
+        terms[n_terms++] = (struct mn__product){y.at, y.stride, centre_of(run, job), job->one};
+    }
+    if (n_terms == 0) {
+        return;
+    }
+    memset(sum_g, 0, (size_t)channels * sizeof *sum_g);
+    run->k->products(channels, n_terms, terms, g.at, g.stride, b->len, sum_g);
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__job *job = &chunk->jobs[j];
+        const double factor = mn__drop_factor(run, job->path, b->n0);
+        const int here = job->path->out_first == group && wants_sums(layer, job);
+        for (int c = 0; here && c < channels; c++) {
+            job->sum_g[c] += factor * sum_g[c];
+            job->sum_gx[c] += factor * job->one[c];
+        }
+    }
+}
+
+static void sums_block(struct mn__run *run, const struct mn__layer *layer,
+                       const struct mn__chunk *chunk, const struct mn__block *b,
+                       const mn_real *dy) {
+    for (int group = 0; group < layer->groups; group++) {
+        sums_group(run, layer, chunk, group, b, dy);
+    }
+}
+
+static void clear_sums(const struct mn__job *job) {
+    const size_t bytes = (size_t)job->path->channels * sizeof *job->sum_g;
+    memset(job->sum_g, 0, bytes);
+    memset(job->sum_gx, 0, bytes);
+}
+
+/* Drop path weighs images apart: then a block is one image. */
+static void all_sums(struct mn__run *run, const struct mn__layer *layer,
+                     const struct mn__chunk *chunk, const mn_real *dy) {
+    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
+    struct mn__block b;
+    for (int j = 0; j < chunk->n; j++) {
+        clear_sums(&chunk->jobs[j]);
+    }
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        for (int k = 0; run->dropping && k < b.n; k++) {
+            const struct mn__block image = mn__block_image(size, &b, k);
+            sums_block(run, layer, chunk, &image, dy);
+        }
+        if (!run->dropping) {
+            sums_block(run, layer, chunk, &b, dy);
+        }
+    }
+}
+
+/* ---- batch norm --------------------------------------------------------------------------- */
+
+/* With s = gamma / sigma, xhat = (y - mean) / sigma and M pixels: dy = s (g - mean(g) - xhat
+ * mean(g xhat)) for batch statistics, s g for given ones; as dy = a g + b y + c. */
+struct coefficients {
+    mn_real *a, *b, *c;
+};
+
+static struct coefficients coefficients_of(const struct mn__run *run, const struct mn__path *path,
+                                           const struct mn__stage *stage) {
+    mn_real *a = run->ws->back + stage->stats / 2 * 3;
+    return (struct coefficients){a, a + path->channels, a + 2 * path->channels};
+}
+
+/* Coefficients; gradients of the affine part and of the bias; returns <g, output>. */
+static double settle_norm(struct mn__run *run, const struct mn__job *job,
+                          const struct mn__stage *stage, double weight) {
+    const int n = job->path->channels;
+    const struct mn__grid *grid = &run->model->sizes[job->path->grid].grid;
+    const struct coefficients k = coefficients_of(run, job->path, stage);
+    const double pixels = (double)run->n * grid->h * grid->w;
+    const mn_real *mean = run->ws->norm + stage->stats, *variance = mean + n;
+    const mn_real *gamma = stage->gamma < 0 ? NULL : run->w + stage->gamma;
+    const int batch = run->pass->stats == NULL;
+    double product = 0;
+    for (int c = 0; c < n; c++) {
+        const double inv = 1 / sqrt((double)variance[c] + MN__NORM_EPS);
+        const double scale = gamma == NULL ? 1 : (double)gamma[c];
+        const double g_xhat = job->sum_gx[c] * inv;
+        const double s = weight * scale * inv;
+        const double b = batch ? -s * inv * g_xhat / pixels : 0;
+        k.a[c] = (mn_real)s;
+        k.b[c] = (mn_real)b;
+        k.c[c] = (mn_real)(batch ? -s * job->sum_g[c] / pixels - b * (double)mean[c] : 0);
+        product += scale * g_xhat + (gamma == NULL ? 0 : (double)gamma[n + c] * job->sum_g[c]);
+        if (run->d_w != NULL && stage->gamma >= 0) {
+            run->d_w[stage->gamma + c] = (mn_real)(weight * g_xhat);
+            run->d_w[stage->gamma + n + c] = (mn_real)(weight * job->sum_g[c]);
+        }
+        if (run->d_w != NULL && stage->bias >= 0) {
+            run->d_w[stage->bias + c] = batch ? 0 : (mn_real)(s * job->sum_g[c]);
+        }
+    }
+    return product;
+}
+
+/* <g, path(source)>, the gradient of the path's weight; prepares its batch norm. */
+static double settle(struct mn__run *run, const struct mn__job *job) {
+    const struct mn__path *path = job->path;
+    if (mn__job_has_norm(job)) {
+        return settle_norm(run, job, &path->stage[path->n_stages - 1], job->weight);
+    }
+    double product = 0;
+    for (int c = 0; c < path->channels; c++) {
+        product += job->sum_gx[c];
+    }
+    return product;
+}
+
+static void settle_mixture(struct mn__run *run, const struct mn__layer *layer,
+                           const struct mn__job *job, double product) {
+    const struct mn__edge *edge = &layer->edges[job->edge];
+    if (layer->mixture < 0) {
+        return;
+    }
+    double *in = run->ws->d_item + run->model->item0[layer->mixture] + job->edge;
+    const double in_weight = run->ws->item[run->model->item0[layer->mixture] + job->edge];
+    if (job->item >= edge->n_ops) {
+        *in += product;
+        return;
+    }
+    const int64_t op = run->model->item0[edge->mixture] + job->item;
+    *in += run->ws->item[op] * product;
+    run->ws->d_item[op] += in_weight * product;
+}
+
+/* dy = a g + b y + c on one block. */
+static struct mn__view norm_apply(struct mn__run *run, const struct mn__path *path,
+                                  const struct mn__stage *stage, const struct mn__block *b,
+                                  struct mn__view g, int dropping) {
+    const struct mn__size *size = &run->model->sizes[path->grid];
+    const struct mn__grid *grid = &size->grid;
+    const struct coefficients k = coefficients_of(run, path, stage);
+    const struct mn__view y = mn__tensor_view(run, size, stage->y, b);
+    const struct mn__view dy = mn__temp_view(run, size, MN__TEMP_DY);
+    if (!dropping) {
+        run->k->combine(path->channels, k.a, g.at, g.stride, k.b, y.at, y.stride, k.c, dy.at,
+                        dy.stride, b->len, grid->mask, grid->image);
+        return dy;
+    }
+    mn_real *scaled = run->ws->coef;
+    for (int i = 0; i < b->n; i++) {
+        const ptrdiff_t at = i * grid->image;
+        const double factor = mn__drop_factor(run, path, b->n0 + i);
+        for (int c = 0; c < path->channels; c++) {
+            scaled[c] = (mn_real)(factor * (double)k.a[c]);
+        }
+        run->k->combine(path->channels, scaled, g.at + at, g.stride, k.b, y.at + at, y.stride, k.c,
+                        dy.at + at, dy.stride, grid->span, grid->mask, grid->image);
+    }
+    return dy;
+}
+
+/* ---- second stages ------------------------------------------------------------------------ */
+
+/* One block of the second stage down to the gradient of the first one's normalised output. It takes
+ * the place of the second output, which nothing reads any more; its sums are those of the first. */
+static void second_block(struct mn__run *run, const struct mn__job *job, const struct mn__block *b,
+                         struct mn__view g) {
+    const struct mn__path *path = job->path;
+    const struct mn__stage *first = &path->stage[0], *stage = &path->stage[1];
+    const struct mn__size *size = &run->model->sizes[path->grid];
+    const struct mn__view dy = norm_apply(run, path, stage, b, g, mn__path_drops(run, path));
+    const struct mn__view z = mn__temp_view(run, size, MN__TEMP_Z);
+    const struct mn__view dz = mn__temp_view(run, size, MN__TEMP_DZ);
+    const struct mn__view to = mn__tensor_view(run, size, stage->y, b);
+    const struct mn__view y = mn__tensor_view(run, size, first->y, b);
+    const struct mn__flow flow = {.g = dy, .x = z, .dx = dz, .dx_mask = size->grid.mask};
+    const struct mn__product product = {y.at, y.stride, run->ws->norm + first->stats, job->sum_gx};
+    mn__stage_hidden(run, path, b);
+    mn__maps_backward(run, stage, size, b, &flow);
+    run->k->relu_dx(path->channels, z.at, z.stride, dz.at, dz.stride, to.at, to.stride, b->len, 0);
+    run->k->products(path->channels, 1, &product, to.at, to.stride, b->len, job->sum_g);
+}
+
+static void second_stages(struct mn__run *run, const struct mn__layer *layer,
+                          const struct mn__chunk *chunk, const mn_real *dy) {
+    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
+    struct mn__block b;
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__job *job = &chunk->jobs[j];
+        if (job->path->n_stages < 2 || job->weight == 0) {
+            continue;
+        }
+        clear_sums(job);
+        for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+            second_block(run, job, &b, mn__group_view(size, layer, dy, job->path->out_first, &b));
+        }
+        settle_norm(run, job, &job->path->stage[0], 1);
+    }
+}
+
+/* ---- first stages ------------------------------------------------------------------------- */
+
+static void identity_block(struct mn__run *run, const struct mn__job *job,
+                           const struct mn__block *b, struct mn__view g) {
+    const struct mn__source *source = &job->source;
+    if (source->dx != NULL) {
+        run->k->axpy(job->path->channels, (mn_real)job->weight, g.at, g.stride,
+                     source->dx + b->n0 * source->image, source->channel, b->len, job->accumulate);
+    }
+}
+
+/* The gradient of the first stage's output. */
+static struct mn__view first_gradient(struct mn__run *run, const struct mn__job *job,
+                                      const struct mn__size *size, const struct mn__block *b,
+                                      struct mn__view g) {
+    const struct mn__path *path = job->path;
+    if (path->n_stages == 2) {
+        const struct mn__view dz = mn__tensor_view(run, size, path->stage[1].y, b);
+        return norm_apply(run, path, &path->stage[0], b, dz, 0);
+    }
+    if (path->stage[0].has_norm) {
+        return norm_apply(run, path, &path->stage[0], b, g, mn__path_drops(run, path));
+    }
+    if (job->weight == 1) {
+        return g;
+    }
+    const struct mn__view dy = mn__temp_view(run, size, MN__TEMP_DY);
+    run->k->axpy(path->channels, (mn_real)job->weight, g.at, g.stride, dy.at, dy.stride, b->len, 0);
+    return dy;
+}
+
+static void first_block(struct mn__run *run, const struct mn__layer *layer,
+                        const struct mn__job *job, const struct mn__block *b, const mn_real *dy) {
+    const struct mn__path *path = job->path;
+    const struct mn__source *source = &job->source;
+    const struct mn__size *size = &run->model->sizes[path->grid];
+    const struct mn__view g = mn__group_view(size, layer, dy, path->out_first, b);
+    if (path->n_stages == 0) {
+        identity_block(run, job, b, g);
+        return;
+    }
+    const struct mn__flow flow = {
+        .g = first_gradient(run, job, size, b, g),
+        .x = mn__source_view(source, b),
+        .dx = {source->dx == NULL ? NULL : source->dx + b->n0 * source->image, source->channel},
+        .phase = path->strided ? source->phase : 0,
+        .accumulate = job->accumulate,
+        .dx_mask = path->strided ? NULL : size->grid.mask};
+    mn__maps_backward(run, &path->stage[0], size, b, &flow);
+}
+
+static void pack_back(struct mn__run *run, const struct mn__path *path) {
+    for (int s = 0; s < path->n_stages; s++) {
+        mn__maps_pack_back(run, &path->stage[s]);
+    }
+}
+
+/* The paths that were computed for their weight's gradient only end with the sums. */
+static void chunk_backward(struct mn__run *run, const struct mn__layer *layer,
+                           const struct mn__chunk *chunk, const mn_real *dy) {
+    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
+    struct mn__job *jobs = chunk->jobs;
+    struct mn__block b;
+    all_sums(run, layer, chunk, dy);
+    for (int j = 0; j < chunk->n; j++) {
+        settle_mixture(run, layer, &jobs[j], settle(run, &jobs[j]));
+        if (jobs[j].weight != 0) {
+            pack_back(run, jobs[j].path);
+            jobs[j].accumulate = mn__gradient_begin(run, jobs[j].path);
+        }
+    }
+    second_stages(run, layer, chunk, dy);
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        for (int j = 0; j < chunk->n; j++) {
+            if (jobs[j].weight != 0) {
+                first_block(run, layer, &jobs[j], &b, dy);
+            }
+        }
+    }
+}
+
+void mn__node_backward(struct mn__run *run, const struct mn__layer *layer) {
+    const struct mn__state *s = &run->model->states[layer->state];
+    const struct mn__size *size = &run->model->sizes[s->grid];
+    const mn_real *dy =
+        run->ws->reals + run->model->acts[s->act].dx + s->first * size->grid.channel;
+    const int n = mn__jobs_of(run, layer);
+    struct mn__chunk chunk = {.n = 0};
+    while (mn__chunk_next(run, size, n, &chunk)) {
+        chunk_backward(run, layer, &chunk, dy);
+    }
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/stage.h"
+
+#include <string.h>
+
+/* A node forward, a chunk of its paths at a time: their stages block by block while the source is
+ * in the cache, a barrier for the batch's statistics, then their mixture in one pass. */
+
+/* ---- statistics --------------------------------------------------------------------------- */
+
+/* Mean and variance of a stage's output: the batch's, or the ones given. A bias moves the mean. */
+static void settle_norm(struct mn__run *run, const struct mn__path *path,
+                        const struct mn__stage *stage, double count) {
+    const int n = path->channels;
+    const double *sum = run->ws->sums + stage->stats, *m2 = sum + n;
+    mn_real *mean = run->ws->norm + stage->stats, *variance = mean + n;
+    const mn_real *bias = stage->bias < 0 ? NULL : run->w + stage->bias;
+    const mn_real *given = run->pass->stats == NULL ? NULL : run->pass->stats + stage->stats;
+    mn_real *out = run->pass->stats_out == NULL ? NULL : run->pass->stats_out + stage->stats;
+    for (int c = 0; c < n; c++) {
+        const mn_real b = bias == NULL ? 0 : bias[c];
+        const mn_real batch_mean = (mn_real)(sum[c] / count);
+        const mn_real batch_variance = (mn_real)(m2[c] / count);
+        if (out != NULL) {
+            out[c] = batch_mean + b;
+            out[n + c] = batch_variance;
+        }
+        mean[c] = given == NULL ? batch_mean : given[c] - b;
+        variance[c] = given == NULL ? batch_variance : given[n + c];
+    }
+}
+
+/* Merge the moments of a block's output into the stage's; `count` pixels came before. */
+static void add_moments(struct mn__run *run, const struct mn__path *path,
+                        const struct mn__stage *stage, const struct mn__block *b, double count) {
+    const struct mn__size *size = &run->model->sizes[path->grid];
+    const struct mn__view y = mn__tensor_view(run, size, stage->y, b);
+    const int n = path->channels;
+    double *sum = run->ws->block_sums, *m2 = sum + n, *all = run->ws->sums + stage->stats;
+    memset(sum, 0, 2 * (size_t)n * sizeof *sum);
+    run->k->moments(n, y.at, y.stride, b->len, size->grid.mask, size->grid.image, sum, m2);
+    mn__moments_merge(n, (double)b->n * size->grid.h * size->grid.w, sum, m2, &count, all, all + n);
+}
+
+/* ---- stages ------------------------------------------------------------------------------- */
+
+static void stage_begin(struct mn__run *run, const struct mn__path *path, int index) {
+    const struct mn__stage *stage = &path->stage[index];
+    mn__maps_pack(run, stage);
+    if (stage->has_norm) {
+        memset(run->ws->sums + stage->stats, 0, 2 * (size_t)path->channels * sizeof *run->ws->sums);
+    }
+    if (index == 1) {
+        mn_real *scale = run->ws->hidden + path->stage[0].stats;
+        mn__norm_affine(run, path, &path->stage[0], 1, scale, scale + path->channels);
+    }
+}
+
+static void stage_block(struct mn__run *run, const struct mn__job *job, int index,
+                        const struct mn__block *b, double count) {
+    const struct mn__path *path = job->path;
+    const struct mn__size *size = &run->model->sizes[path->grid];
+    if (index == 1) {
+        mn__stage_hidden(run, path, b);
+    }
+    mn__maps_forward(run, &path->stage[index], size, b,
+                     index == 1 ? mn__temp_view(run, size, MN__TEMP_Z)
+                                : mn__source_view(&job->source, b));
+    if (path->stage[index].has_norm) {
+        add_moments(run, path, &path->stage[index], b, count);
+    }
+}
+
+/* Stage `index` of the paths that have it. */
+static void stages(struct mn__run *run, const struct mn__size *size, const struct mn__chunk *chunk,
+                   int index) {
+    const struct mn__job *jobs = chunk->jobs;
+    const int n = chunk->n;
+    double count = 0;
+    struct mn__block b;
+    for (int j = 0; j < n; j++) {
+        if (jobs[j].path->n_stages > index) {
+            stage_begin(run, jobs[j].path, index);
+        }
+    }
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        for (int j = 0; j < n; j++) {
+            if (jobs[j].path->n_stages > index) {
+                stage_block(run, &jobs[j], index, &b, count);
+            }
+        }
+        count += (double)b.n * size->grid.h * size->grid.w;
+    }
+    for (int j = 0; j < n; j++) {
+        if (jobs[j].path->n_stages > index && jobs[j].path->stage[index].has_norm) {
+            settle_norm(run, jobs[j].path, &jobs[j].path->stage[index], count);
+        }
+    }
+}
+
+/* ---- the mixture -------------------------------------------------------------------------- */
+
+static void set_term(struct mn__run *run, const struct mn__job *job) {
+    const struct mn__path *path = job->path;
+    if (mn__job_has_norm(job)) {
+        mn__norm_affine(run, path, &path->stage[path->n_stages - 1], job->weight, job->scale,
+                        job->shift);
+        return;
+    }
+    for (int c = 0; c < path->channels; c++) {
+        job->scale[c] = (mn_real)job->weight;
+        job->shift[c] = 0;
+    }
+}
+
+/* Its term for the one image of a block. */
+static void drop_term(struct mn__run *run, const struct mn__job *job, int image) {
+    const double factor = mn__drop_factor(run, job->path, image);
+    for (int c = 0; c < job->path->channels; c++) {
+        job->scaled[c] = (mn_real)(factor * (double)job->scale[c]);
+        job->shifted[c] = (mn_real)(factor * (double)job->shift[c]);
+    }
+}
+
+/* Does a path before the chunk, or one of its own if `inside`, give to a group of channels? */
+static int given(const struct mn__run *run, const struct mn__chunk *chunk, int inside, int group) {
+    const struct mn__job *end = chunk->jobs + (inside ? chunk->n : 0);
+    for (const struct mn__job *job = run->ws->jobs; job < end; job++) {
+        if (job->weight != 0 && job->path->out_first == group) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* One group of the node's channels on a block; under drop path the block is one image. */
+static void mix_group(struct mn__run *run, const struct mn__layer *layer,
+                      const struct mn__chunk *chunk, int group, const struct mn__block *b,
+                      mn_real *x) {
+    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
+    const struct mn__view to = mn__group_view(size, layer, x, group, b);
+    struct mn__term *terms = run->ws->terms;
+    int n_terms = 0;
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__job *job = &chunk->jobs[j];
+        if (job->path->out_first != group || job->weight == 0) {
+            continue;
+        }
+        const struct mn__view from = mn__job_output(run, job, size, b);
+        const int drops = run->dropping;
+        if (drops) {
+            drop_term(run, job, b->n0);
+        }
+        terms[n_terms++] = (struct mn__term){from.at, from.stride, drops ? job->scaled : job->scale,
+                                             drops ? job->shifted : job->shift};
+    }
+    if (n_terms > 0) {
+        run->k->mix(mn__group_channels(run, layer), n_terms, terms, to.at, to.stride, b->len,
+                    size->grid.mask, size->grid.image, given(run, chunk, 0, group));
+    }
+}
+
+static void mix_block(struct mn__run *run, const struct mn__layer *layer,
+                      const struct mn__chunk *chunk, const struct mn__block *b, mn_real *x) {
+    for (int group = 0; group < layer->groups; group++) {
+        mix_group(run, layer, chunk, group, b, x);
+    }
+}
+
+static void mix(struct mn__run *run, const struct mn__layer *layer, const struct mn__size *size,
+                const struct mn__chunk *chunk, mn_real *x) {
+    struct mn__block b;
+    for (int j = 0; j < chunk->n; j++) {
+        set_term(run, &chunk->jobs[j]);
+    }
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        for (int k = 0; run->dropping && k < b.n; k++) {
+            const struct mn__block image = mn__block_image(size, &b, k);
+            mix_block(run, layer, chunk, &image, x);
+        }
+        if (!run->dropping) {
+            mix_block(run, layer, chunk, &b, x);
+        }
+    }
+}
+
+/* Channels that no path gives to. */
+static void clear_rest(struct mn__run *run, const struct mn__layer *layer,
+                       const struct mn__size *size, int n, mn_real *x) {
+    const struct mn__chunk all = {run->ws->jobs, n};
+    const int channels = mn__group_channels(run, layer);
+    struct mn__block b;
+    for (int group = 0; group < layer->groups; group++) {
+        if (given(run, &all, 1, group)) {
+            continue;
+        }
+        for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+            const struct mn__view to = mn__group_view(size, layer, x, group, &b);
+            for (int c = 0; c < channels; c++) {
+                memset(to.at + c * to.stride, 0, (size_t)b.len * sizeof *to.at);
+            }
+        }
+    }
+}
+
+void mn__node_forward(struct mn__run *run, const struct mn__layer *layer) {
+    const struct mn__state *s = &run->model->states[layer->state];
+    const struct mn__size *size = &run->model->sizes[s->grid];
+    mn_real *x = run->ws->reals + run->model->acts[s->act].x + s->first * size->grid.channel;
+    const int n = mn__jobs_of(run, layer);
+    struct mn__chunk chunk = {.n = 0};
+    while (mn__chunk_next(run, size, n, &chunk)) {
+        stages(run, size, &chunk, 0);
+        stages(run, size, &chunk, 1);
+        mix(run, layer, size, &chunk, x);
+    }
+    clear_rest(run, layer, size, n, x);
+}

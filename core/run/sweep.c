@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/sweep.h"
+
+#include "base/text.h"
+#include "run/experiment.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { MOST_LABEL = 48, MOST_ARMS = 10000 };
+
+/* Of labels and of names of axes. */
+static const char name_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789._=-";
+
+struct reader {
+    struct mn__sweep *sweep;
+    struct mn__faults *faults;
+};
+
+static void *room(struct reader *r, int n, size_t size) {
+    void *at = mn__arena_zeroed(&r->sweep->arena, (size_t)(n > 0 ? n : 1) * size);
+    if (at == NULL) {
+        mn__fault_add(r->faults, (struct mn__mark){r->sweep->file, 0, 0},
+                      "no memory to read the sweep");
+    }
+    return at;
+}
+
+static int count(const struct mn__yaml *node) {
+    int n = 0;
+    for (const struct mn__yaml *child = node->first; child != NULL; child = child->next) {
+        n++;
+    }
+    return n;
+}
+
+/* ---- assignments -------------------------------------------------------------------------- */
+
+static int sets_seed(const char *key) {
+    return strcmp(key, "run.seed") == 0 || strcmp(key, "run") == 0;
+}
+
+static struct mn__assignment assignment(struct reader *r, const char *key, struct mn__mark mark,
+                                        const struct mn__yaml *value) {
+    if (sets_seed(key)) {
+        mn__fault_add(r->faults, mark,
+                      "%s cannot be set here: 'seeds' lists the values of run.seed", key);
+    }
+    return (struct mn__assignment){key, mark, value};
+}
+
+/* A map of dotted keys or sections. */
+static struct mn__assignment *read_set(struct reader *r, const struct mn__yaml *map, int *n) {
+    *n = 0;
+    if (map->kind != MN__YAML_MAP) {
+        mn__fault_add(
+            r->faults, map->mark,
+            "expected assignments, like {task_learner.lr_a: 0.1, op_mixer: {use: softmax}}");
+        return NULL;
+    }
+    struct mn__assignment *set = room(r, count(map), sizeof *set);
+    for (const struct mn__yaml *node = map->first; set != NULL && node != NULL; node = node->next) {
+        set[(*n)++] = assignment(r, node->key, node->key_mark, node);
+    }
+    return set;
+}
+
+/* ---- axes --------------------------------------------------------------------------------- */
+
+static void check_label(struct reader *r, const struct mn__sweep_axis *axis, int n,
+                        struct mn__mark mark) {
+    const char *label = axis->values[n].label;
+    if (label == NULL) {
+        return; /* a fault was added */
+    }
+    const size_t length = strlen(label);
+    if (length == 0 || length > MOST_LABEL || label[0] == '.' ||
+        strspn(label, name_characters) != length) {
+        mn__fault_add(r->faults, mark,
+                      "'%.80s' cannot be a label: 1 to %d letters, digits and . _ = - are one, "
+                      "without a dot in front",
+                      label, MOST_LABEL);
+    }
+    for (int i = 0; i < n; i++) {
+        if (axis->values[i].label != NULL && strcmp(axis->values[i].label, label) == 0) {
+            mn__fault_add(r->faults, mark,
+                          "axis '%s' has two values '%s'; give them labels: a map of label: value",
+                          axis->name, label);
+        }
+    }
+}
+
+/* The label of a value without one: KEY=VALUE with the last part of the key, or the plugin. NULL =
+ * a fault was added. */
+static const char *derive_label(struct reader *r, const char *key, const struct mn__yaml *value) {
+    const struct mn__yaml *use = mn__yaml_get(value, "use");
+    const char *dot = strrchr(key, '.');
+    char *label;
+    if (use != NULL && use->kind == MN__YAML_SCALAR) {
+        label = mn__arena_text(&r->sweep->arena, use->text);
+    } else if (value->kind == MN__YAML_SCALAR) {
+        label =
+            mn__arena_format(&r->sweep->arena, "%s=%s", dot != NULL ? dot + 1 : key, value->text);
+    } else {
+        mn__fault_add(r->faults, value->mark,
+                      "a value of this kind needs a label: write the values of '%s' as a map of "
+                      "label: value",
+                      key);
+        return NULL;
+    }
+    if (label == NULL) {
+        mn__fault_add(r->faults, value->mark, "no memory to read the sweep");
+    }
+    for (char *at = label; at != NULL && *at != '\0'; at++) {
+        *at = strchr(name_characters, *at) != NULL ? *at : '-';
+    }
+    return label;
+}
+
+static int is_key(const char *name) {
+    return strchr(name, '.') != NULL || mn__experiment_section(name) != NULL ||
+           mn__kind_from(name) != 0;
+}
+
+/* A value of an axis that is named by the key it sets. */
+static void read_plain(struct reader *r, const struct mn__yaml *axis, const struct mn__yaml *value,
+                       struct mn__sweep_value *out) {
+    out->set = room(r, 1, sizeof *out->set);
+    if (out->set != NULL) {
+        out->n = 1;
+        out->set[0] = assignment(r, axis->key, axis->key_mark, value);
+    }
+}
+
+static void read_value(struct reader *r, const struct mn__yaml *axis, const struct mn__yaml *value,
+                       struct mn__sweep_value *out) {
+    const int labelled = axis->kind == MN__YAML_MAP;
+    out->label = labelled ? value->key : derive_label(r, axis->key, value);
+    if (!labelled || is_key(axis->key)) {
+        read_plain(r, axis, value, out);
+    } else {
+        out->set = read_set(r, value, &out->n);
+    }
+}
+
+static void read_axis(struct reader *r, const struct mn__yaml *node, struct mn__sweep_axis *out) {
+    const int n = count(node);
+    out->name = node->key;
+    if (node->key[0] == '\0' || strspn(node->key, name_characters) != strlen(node->key)) {
+        mn__fault_add(r->faults, node->key_mark,
+                      "'%.80s' cannot be the name of an axis: letters, digits and . _ = - are one",
+                      node->key);
+    }
+    if (node->kind == MN__YAML_SCALAR || n == 0) {
+        mn__fault_add(r->faults, node->mark,
+                      "axis '%s': expected a list of values or a map of label: value", node->key);
+        return;
+    }
+    if (node->kind == MN__YAML_LIST && !is_key(node->key)) {
+        mn__fault_add(r->faults, node->key_mark,
+                      "axis '%s' is neither section.key nor a section, so its values need labels "
+                      "and say what they set: %s: {LABEL: {section.key: value}}",
+                      node->key, node->key);
+        return;
+    }
+    out->values = room(r, n, sizeof *out->values);
+    for (const struct mn__yaml *value = node->first; out->values != NULL && value != NULL;
+         value = value->next) {
+        read_value(r, node, value, &out->values[out->n]);
+        check_label(r, out, out->n, node->kind == MN__YAML_MAP ? value->key_mark : value->mark);
+        out->n++;
+    }
+}
+
+/* Whether setting `later` undoes what `earlier` has set. */
+static int undoes(const char *later, const char *earlier) {
+    const size_t n = strlen(later);
+    return strncmp(later, earlier, n) == 0 && (earlier[n] == '\0' || earlier[n] == '.');
+}
+
+static void check_pair(struct reader *r, const struct mn__sweep_axis *earlier,
+                       const struct mn__sweep_value *a, const struct mn__sweep_value *b) {
+    for (int i = 0; i < a->n; i++) {
+        for (int k = 0; k < b->n; k++) {
+            if (undoes(b->set[k].key, a->set[i].key)) {
+                mn__fault_add(r->faults, b->set[k].mark,
+                              "%s would undo what axis '%s' sets (%s); a key belongs to one axis, "
+                              "a whole section goes before its keys",
+                              b->set[k].key, earlier->name, a->set[i].key);
+                return;
+            }
+        }
+    }
+}
+
+/* One fault for two axes is enough. */
+static void check_axes(struct reader *r, const struct mn__sweep_axis *earlier,
+                       const struct mn__sweep_axis *later) {
+    const int before = r->faults->count;
+    for (int i = 0; i < earlier->n; i++) {
+        for (int k = 0; k < later->n && r->faults->count == before; k++) {
+            check_pair(r, earlier, &earlier->values[i], &later->values[k]);
+        }
+    }
+}
+
+static void read_axes(struct reader *r, const struct mn__yaml *node) {
+    struct mn__sweep *s = r->sweep;
+    if (node->kind != MN__YAML_MAP) {
+        mn__fault_add(r->faults, node->mark,
+                      "axes: expected a map of axes, like "
+                      "{task_learner.order: [joint, alternating]}");
+        return;
+    }
+    s->axes = room(r, count(node), sizeof *s->axes);
+    for (const struct mn__yaml *axis = node->first; s->axes != NULL && axis != NULL;
+         axis = axis->next) {
+        read_axis(r, axis, &s->axes[s->n_axes]);
+        for (int i = 0; i < s->n_axes; i++) {
+            check_axes(r, &s->axes[i], &s->axes[s->n_axes]);
+        }
+        s->n_axes++;
+    }
+}
+
+static void count_arms(struct reader *r, struct mn__mark mark) {
+    struct mn__sweep *s = r->sweep;
+    s->n_arms = 1;
+    for (int i = 0; i < s->n_axes && s->n_arms <= MOST_ARMS; i++) {
+        s->n_arms *= s->axes[i].n > 0 ? s->axes[i].n : 1;
+    }
+    if (s->n_arms > MOST_ARMS) {
+        mn__fault_add(r->faults, mark, "the axes make more than %d arms", MOST_ARMS);
+    }
+}
+
+/* ---- the rest ----------------------------------------------------------------------------- */
+
+static void read_base(struct reader *r, const struct mn__yaml *root) {
+    const struct mn__yaml *base = mn__yaml_get(root, "base");
+    if (base == NULL || base->kind != MN__YAML_SCALAR || base->text[0] == '\0') {
+        mn__fault_add(r->faults, base != NULL ? base->mark : root->mark,
+                      "base: expected the configuration to start from, relative to this file");
+        return;
+    }
+    const char *slash = strrchr(r->sweep->file, '/');
+    const int folder =
+        slash != NULL && base->text[0] != '/' ? (int)(slash + 1 - r->sweep->file) : 0;
+    r->sweep->base =
+        mn__arena_format(&r->sweep->arena, "%.*s%s", folder, r->sweep->file, base->text);
+    if (r->sweep->base == NULL) {
+        mn__fault_add(r->faults, base->mark, "no memory to read the sweep");
+    }
+}
+
+static void read_seed(struct reader *r, const struct mn__yaml *node) {
+    struct mn__sweep *s = r->sweep;
+    int64_t seed;
+    if (node->kind != MN__YAML_SCALAR || !mn__text_int(node->text, &seed) || seed < 0) {
+        mn__fault_add(r->faults, node->mark, "seeds: expected whole numbers, 0 or more");
+        return;
+    }
+    for (int i = 0; i < s->n_seeds; i++) {
+        if (s->seeds[i] == seed) {
+            mn__fault_add(r->faults, node->mark, "seeds: %" PRId64 " was given before", seed);
+        }
+    }
+    s->set_seed[s->n_seeds] = (struct mn__assignment){"run.seed", node->mark, node};
+    s->seeds[s->n_seeds++] = seed;
+}
+
+static void read_seeds(struct reader *r, const struct mn__yaml *root) {
+    const struct mn__yaml *list = mn__yaml_get(root, "seeds");
+    if (list == NULL || list->kind != MN__YAML_LIST || list->first == NULL) {
+        mn__fault_add(r->faults, list != NULL ? list->mark : root->mark,
+                      "seeds: expected a list of values of run.seed, like [1, 2, 3]");
+        return;
+    }
+    r->sweep->seeds = room(r, count(list), sizeof *r->sweep->seeds);
+    r->sweep->set_seed = room(r, count(list), sizeof *r->sweep->set_seed);
+    for (const struct mn__yaml *node = list->first;
+         r->sweep->seeds != NULL && r->sweep->set_seed != NULL && node != NULL; node = node->next) {
+        read_seed(r, node);
+    }
+}
+
+static void check_keys(struct reader *r, const struct mn__yaml *root) {
+    static const char *const known[] = {"base", "set", "seeds", "axes"};
+    const size_t n = sizeof known / sizeof known[0];
+    for (const struct mn__yaml *node = root->first; node != NULL; node = node->next) {
+        int found = 0;
+        for (size_t i = 0; i < n; i++) {
+            found |= strcmp(node->key, known[i]) == 0;
+        }
+        if (!found) {
+            const char *near = mn__text_nearest(node->key, known, n);
+            mn__fault_add(r->faults, node->key_mark, "unknown key '%s'%s%s%s", node->key,
+                          near != NULL ? "; did you mean '"
+                                       : "; a sweep has base, set, seeds and axes",
+                          near != NULL ? near : "", near != NULL ? "'?" : "");
+        }
+    }
+}
+
+static void read_all(struct reader *r, const struct mn__yaml *root) {
+    const struct mn__yaml *set = mn__yaml_get(root, "set"), *axes = mn__yaml_get(root, "axes");
+    check_keys(r, root);
+    read_base(r, root);
+    read_seeds(r, root);
+    if (set != NULL) {
+        r->sweep->set = read_set(r, set, &r->sweep->n_set);
+    }
+    if (axes != NULL) {
+        read_axes(r, axes);
+    }
+    count_arms(r, axes != NULL ? axes->mark : root->mark);
+}
+
+int mn__sweep_read(struct mn_cx *cx, const char *path, FILE *out, struct mn__sweep *sweep) {
+    memset(sweep, 0, sizeof *sweep);
+    struct mn__faults faults = {.arena = &sweep->arena};
+    struct reader r = {sweep, &faults};
+    sweep->file = mn__arena_text(&sweep->arena, path);
+    if (sweep->file == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory to read %s", path);
+    }
+    const struct mn__yaml *root = mn__yaml_read(&sweep->arena, sweep->file, &faults);
+    const int unreadable = root == NULL && faults.first != NULL && faults.first->mark.line == 0;
+    if (root != NULL) {
+        read_all(&r, root);
+    }
+    mn__faults_print(&faults, out);
+    return faults.count == 0
+               ? MN_OK
+               : mn_fail(cx, unreadable ? MN_IO : MN_CONFIG, "%s: %d fault%s; nothing was run",
+                         path, faults.count, faults.count == 1 ? "" : "s");
+}
+
+void mn__sweep_fini(struct mn__sweep *sweep) {
+    mn__arena_fini(&sweep->arena);
+    memset(sweep, 0, sizeof *sweep);
+}
+
+/* ---- arms --------------------------------------------------------------------------------- */
+
+const struct mn__sweep_value *mn__sweep_at(const struct mn__sweep *s, int64_t arm, int axis) {
+    for (int i = s->n_axes - 1; i > axis; i--) {
+        arm /= s->axes[i].n;
+    }
+    return &s->axes[axis].values[arm % s->axes[axis].n];
+}
+
+const char *mn__sweep_name(const struct mn__sweep *s, int64_t arm, struct mn__arena *arena) {
+    const char *name = s->n_axes == 0 ? "base" : mn__sweep_at(s, arm, 0)->label;
+    for (int i = 1; name != NULL && i < s->n_axes; i++) {
+        name = mn__arena_format(arena, "%s+%s", name, mn__sweep_at(s, arm, i)->label);
+    }
+    return name;
+}
+
+struct mn__assignment *mn__sweep_assignments(const struct mn__sweep *s, int64_t arm, int seed,
+                                             struct mn__arena *arena, int *n) {
+    size_t most = (size_t)s->n_set + 1;
+    for (int i = 0; i < s->n_axes; i++) {
+        most += (size_t)mn__sweep_at(s, arm, i)->n;
+    }
+    struct mn__assignment *all = mn__arena_array(arena, most, sizeof *all);
+    *n = 0;
+    for (int i = 0; all != NULL && i < s->n_set; i++) {
+        all[(*n)++] = s->set[i];
+    }
+    for (int i = 0; all != NULL && i < s->n_axes; i++) {
+        const struct mn__sweep_value *value = mn__sweep_at(s, arm, i);
+        for (int k = 0; k < value->n; k++) {
+            all[(*n)++] = value->set[k];
+        }
+    }
+    if (all != NULL) {
+        all[(*n)++] = s->set_seed[seed];
+    }
+    return all;
+}

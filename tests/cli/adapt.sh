@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+# metanas adapt: a person's own pictures.
+. "$SOURCE/tests/cli/lib.sh"
+cp "$SOURCE/configs/smoke.yaml" .
+size=14
+
+# Mixers that keep several operations, none of which is the identity.
+works 'train' train smoke.yaml --out run --set run.meta_epochs=4 \
+    --set 'search_space.ops=[max_pool_3x3, conv_3x3, sep_conv_3x3, conv_1x5_5x1]'
+p=0
+for class in bar stick fall rise box; do
+    mkdir -p mine/$class ask/$class
+    "$PICTURES" write mine/$class/1.png 40 $p 0
+    "$PICTURES" write mine/$class/2.jpg 40 $p 2
+    "$PICTURES" write ask/$class/1.png $size $p 0
+    "$PICTURES" write ask/$class/2.png $size $p 1
+    p=$((p + 1))
+done
+
+works 'adapt' adapt run --support mine --query ask --query mine/bar/2.jpg --out found
+cp out printed
+holds 'predicts every picture' [ "$(grep -c 'then' out)" = 11 ]
+holds 'names the batch norm' grep -q '^batch norm transductive' out
+holds 'names the network' grep -q '^network of [0-9,]* parameters$' out
+holds 'counts the right ones among those with a label' grep -Eq '^[0-9]+ of the 10 pictures' out
+works 'again' adapt run --support mine --query ask --query mine/bar/2.jpg
+sed '/^written/d' printed >expected
+same 'the same' expected out
+
+# The class of a picture is the one of its largest probability, and probabilities sum to 1.
+holds 'a line a picture' [ "$(wc -l <found/predictions.csv)" = 12 ]
+holds 'sums and largest' awk -F, '
+    NR == 1 { for (i = 3; i <= NF; i++) name[i] = $i; next }
+    {
+        sum = 0; top = 3
+        for (i = 3; i <= NF; i++) { sum += $i; if ($i > $top) top = i }
+        if (sum < 0.9999 || sum > 1.0001 || name[top] != $2) exit 1
+    }' found/predictions.csv
+
+# ---- the written network is the pruned one ----
+
+works 'query of exact pictures' adapt run --support mine --query ask --out exact
+told=$(sed -n 's/^network of \([0-9,]*\) parameters$/\1/p' out | tr -d ,)
+sed '/^#/d' exact/genotype.yaml >genotype
+sed -n '/^normal:/,$p' out | sed '/^written/d' >expected
+same 'the genotype is the one printed' expected genotype
+# The images as numbers, in the order of the files: bar, box, fall, rise, stick.
+"$PICTURES" tensor exact/network.safetensors in.st $size 0:0 0:1 4:0 4:1 2:0 2:1 3:0 3:1 1:0 1:1
+works 'the written network alone' probe exact/network.yaml --state in.st --out out.st
+for i in 0 1 2 3 4 5 6 7 8 9; do
+    line=$(sed -n "$((i + 2))p" exact/predictions.csv)
+    for k in 0 1 2 3 4; do
+        "$TENSORS" get out.st logits $((5 * i + k))
+    done >logits
+    got=$(awk '{ x[NR] = exp($1); s += x[NR] } END { for (k = 1; k <= 5; k++) printf "%.6f ", x[k] / s }' logits)
+    for k in 1 2 3 4 5; do
+        near "picture $i, class $k" "$(echo "$line" | cut -d, -f$((k + 2)))" \
+            "$(echo "$got" | cut -d' ' -f$k)" 1e-4
+    done
+done
+# The norms of cells have got scale and shift, which the pruned network does not have.
+"$TENSORS" names exact/network.safetensors >names
+holds 'it has the parameters that were told' [ "$told" -eq "$(awk '
+    $1 !~ /^cells\..*bn[12]?\./ { n = split($3, d, "x"); p = 1; for (i = 1; i <= n; i++) p *= d[i]; sum += p }
+    END { print sum }' names)" ]
+works 'the configuration is one' validate exact/network.yaml --shape 1,$size,$size
+
+works 'train with scale and shift in the cells' train smoke.yaml --out affine \
+    --set run.meta_epochs=4 --set task_learner.lr_w=0.1 \
+    --set 'search_space={use: darts, cells: 3, nodes: 2, channels: 4, affine: true, ops: [conv_3x3, dil_conv_5x5, avg_pool_3x3]}'
+works 'scale and shift move along' adapt affine --support mine --query ask --out moved
+holds 'the written network agrees' grep -Eq 'differ by [0-9.]+e-(0[4-9]|[1-9][0-9]) at most|differ by 0\.0e\+00 at most' out
+
+# An identity that is decided has weight 1 and can be written.
+works 'train plain DARTS' train smoke.yaml --out plain --set run.meta_epochs=2 \
+    --set op_mixer.use=softmax --set input_mixer.use=sum --set 'search_space.ops=[skip_connect]'
+works 'identities alone' adapt plain --support mine --query ask --out identities
+holds 'the written network agrees' grep -Eq 'differ by [0-9.]+e-(0[4-9]|[1-9][0-9]) at most|differ by 0\.0e\+00 at most' out
+works 'train with undecided identities' train smoke.yaml --out soft --set run.meta_epochs=1 \
+    --set 'search_space.ops=[skip_connect, conv_3x3]' --set task_learner.lr_a=0
+check
+"$METANAS" adapt soft --support mine --query ask --out undecided >out 2>err
+holds 'an undecided identity cannot be written: 6' [ $? -eq 6 ]
+holds 'predictions are printed all the same' [ "$(grep -c 'then' out)" = 10 ]
+holds 'it says which' grep -q '^metanas: layer cells\.0\.nodes\.0: skip_connect stayed beside other choices with weight 0\.' err
+holds 'no half network is left' [ ! -e undecided/network.safetensors ]
+
+# ---- without the data; other data sets ----
+
+mkdir -p data/train data/val data/test
+p=0
+for split in train val test; do
+    for class in a b; do
+        mkdir -p data/$split/$class
+        for i in 1 2 3; do
+            "$PICTURES" write data/$split/$class/$i.png 20 $p $((i - 2))
+        done
+        p=$(((p + 1) % 5))
+    done
+done
+works 'train on pictures in folders' train smoke.yaml --out folders --set run.meta_epochs=1 \
+    --set 'dataset={use: image_folder, path: data, size: 14, channels: 1, mean: [0.5], std: [0.5]}' \
+    --set 'task={ways: 2, shots: 1, queries: 1}' --set 'search_space.ops=[conv_3x3]'
+rm -r data
+mkdir two
+cp -r mine/bar mine/box two
+works 'the data is not needed' adapt folders --support two --query ask/bar --out f
+"$TENSORS" names f/network.safetensors >names
+holds 'and its network is written' grep -q '^head\.weight F32 2x' names
+
+works 'train a network that is not searched' train smoke.yaml --out conv4 --set run.meta_epochs=1 \
+    --set search_space.use=conv4 --set dataset.size=28
+works 'adapts as well' adapt conv4 --support mine --query ask --out c
+holds 'and has no cells' [ ! -e c/genotype.yaml ]
+"$TENSORS" names conv4/checkpoint.safetensors | grep '^blocks\|^head' | sort >expected
+"$TENSORS" names c/network.safetensors | sort >names
+same 'its network is that of the run' expected names
+
+# ---- refusals ----
+
+refused 'no support' 2 adapt run --query ask <<'T'
+metanas: adapt: --support DIR is missing; see 'metanas adapt --help'
+T
+refused 'no query' 2 adapt run --support mine <<'T'
+metanas: adapt: --query DIR|FILE is missing; see 'metanas adapt --help'
+T
+refused 'other number of classes' 2 adapt run --support two --query ask <<'T'
+metanas: two: holds 2 class folders, but the run tells 5 classes apart (task.ways)
+T
+cp -r mine empty
+mkdir empty/none
+refused 'class folder without pictures' 3 adapt run --support empty --query ask <<'T'
+metanas: empty/none: this class folder holds no picture (.png, .jpg, .jpeg)
+T
+cp -r mine outside
+cp mine/bar/1.png outside/x.png
+refused 'picture outside of folders' 3 adapt run --support outside --query ask <<'T'
+metanas: outside/x.png: lies in no class folder; put the pictures of each class into a folder of its own: outside/CLASS/
+T
+cp -r mine broken
+echo 'no picture' >broken/box/3.png
+refused 'unreadable picture' 3 adapt run --support broken --query ask <<'T'
+metanas: dataset glyphs: broken/box/3.png: neither a PNG nor a JPEG file
+T
+head -c 60 mine/box/1.png >broken/box/3.png
+check
+"$METANAS" adapt run --support broken --query ask >out 2>err
+holds 'truncated picture ends with 3' [ $? -eq 3 ]
+holds 'and is named' grep -q '^metanas: dataset glyphs: broken/box/3\.png: broken PNG file: ' err
+refused 'query that is not there' 3 adapt run --support mine --query none.png <<'T'
+metanas: none.png: No such file or directory
+T
+finish

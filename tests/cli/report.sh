@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+# metanas report: what the page says, that it says it safely, and what a browser makes of it.
+. "$SOURCE/tests/cli/lib.sh"
+cp "$SOURCE/configs/smoke.yaml" .
+
+works 'train' train smoke.yaml --out run --set 'run.name="<script>alert(1)</script> & co"'
+works 'a report before the test' report run --out early.html
+holds 'says what is missing' grep -q "Not tested yet: &#39;metanas test run&#39;" early.html
+works 'test' test run --tasks 6
+works 'report' report run
+holds 'its place' grep -q '^written to run/report\.html$' out
+page=run/report.html
+
+holds 'text from files is escaped' grep -q '&lt;script&gt;alert(1)&lt;/script&gt; &amp; co' $page
+holds 'and nowhere as it is' sh -c "! grep -q '<script>alert' $page"
+holds 'no address but the names of XML' sh -c "! grep -o '[a-z]*://[^\"<]*' $page | grep -v '^http://www.w3.org/'"
+holds 'no file besides' sh -c "! grep -Eo '(src|href)=\"[^\"]*\"' $page | grep -v 'href=\"data:,\"'"
+for id in result training mixtures architectures repeat; do
+    holds "section $id" grep -q "<section id=\"$id\">" $page
+done
+
+# field NAME: of test.json
+field() {
+    sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" run/test.json
+}
+percent() {
+    awk -v x="$1" 'BEGIN { printf "%.2f%%", 100 * x }'
+}
+holds 'accuracy with its interval' grep -q \
+    ">accuracy</th><td>$(percent "$(field accuracy_mean)") ± $(percent "$(field accuracy_ci95)")<" $page
+holds 'prune gap' grep -q \
+    ">prune gap</th><td>$(percent "$(field prune_gap)") ± $(percent "$(field prune_gap_ci95)")<" $page
+holds 'batch norm' grep -q ">batch norm on query images</th><td>transductive<" $page
+holds 'the commands' grep -q '^metanas test run --tasks 6$' $page
+holds 'the configuration' grep -q '^  tasks_per_batch: 2$' $page
+
+# How often each operation stayed in normal cells, counted here from test.json.
+sed -n 's/^ *"genotype": "\(.*\)",$/\1/p; s/^ *"count": \([0-9]*\)$/\1/p' run/test.json |
+    awk 'NR % 2 == 1 { sub(/ \| .*/, ""); sub(/^normal: /, ""); line = $0; next }
+        {
+            gsub(/[0-9]+:/, "", line); gsub(/@[0-9]+/, "", line); gsub(/[+&]/, " ", line)
+            n = split(line, op, " ")
+            for (i = 1; i <= n; i++) count[op[i]] += $1
+        }
+        END { for (o in count) printf "%s %.2f\n", o, count[o] / 6 }' >counts
+holds 'operations are counted' [ -s counts ]
+while read -r op mean; do
+    holds "frequency of $op" grep -q "<th scope=\"row\">$op</th><td class=\"n\">$mean</td>" $page
+done <counts
+
+# The last weights are those of architecture.csv.
+weight=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "normal.1.op.2.conv_3x3") c = i }
+    END { printf "%.3f", $c }' run/architecture.csv)
+holds 'weights of edges' sh -c "grep 'node 0 to node 1</th>' $page | head -n 1 | grep -q '>$weight<'"
+if command -v dot >/dev/null; then
+    holds 'cells are drawn' [ "$(grep -c '<title>normal 0</title>' $page)" -ge 2 ]
+    holds 'every id is used once' [ -z "$(grep -o ' id="[^"]*"' $page | sort | uniq -d)" ]
+else
+    echo 'skipped: drawn cells, Graphviz is not installed'
+fi
+sed 's/"genotype": "normal: /"genotype": "nor<mal: /' run/test.json >other
+cp run/test.json saved
+mv other run/test.json
+works 'architectures of another form' report run --out other.html
+holds 'are shown as lines' grep -q '<pre>nor&lt;mal: ' other.html
+holds 'and not counted' grep -q 'Operations are not counted' other.html
+mv saved run/test.json
+mkdir none
+check
+PATH=$work/none "$METANAS" report run --out bare.html >out 2>err
+holds 'a report without Graphviz' [ $? -eq 0 ]
+holds 'says that it does not draw' grep -q 'Not drawn: the program dot of Graphviz is not installed' bare.html
+holds 'and has the cells in words' grep -q 'The normal cell in words' bare.html
+
+works 'train a fixed network' train smoke.yaml --out fixed --set run.meta_epochs=1 \
+    --set "search_space={use: genotype, file: $SOURCE/configs/genotypes/metanas-omniglot.yaml, channels: 4}"
+works 'its report' report fixed
+holds 'has its cells' grep -q '<tr><th scope="row">node 2</th><td>dil_conv_3x3 from input 0<br>conv_1x5_5x1 from node 0</td>' fixed/report.html
+
+# ---- accuracy by step, ablation ----
+
+cat >run/test-steps.csv <<'C'
+step,accuracy_mean,accuracy_ci95,accuracy_before_prune,parameters_mean
+0,0.2,0.1,0.25,1000
+4,0.85,0.05,0.875,900
+C
+works 'with test-steps.csv' report run
+holds 'a section for it' grep -q '<section id="steps">' $page
+holds 'with what was tested' grep -q 'interval over 6 tasks; batch norm transductive, seed 1\.' $page
+holds 'in words' grep -q 'pruned: 20% at task step 0, 85% at 4; lowest 20% at 0, highest 85% at 4' $page
+
+holds 'and as numbers' grep -q '<td class="n">4</td><td class="n">85.00%</td><td class="n">87.50%</td><td class="n">80.00 to 90.00%</td>' $page
+sed 's/step,/stop,/' run/test-steps.csv >wrong
+mv wrong run/test-steps.csv
+refused 'without its columns' 3 report run <<'T'
+metanas: run/test-steps.csv: lacks the column step, or accuracy with its interval
+T
+works 'a test with steps' test run --tasks 4 --steps 0,2,4 --state best --batch-norm support
+works 'its report' report run
+holds 'its command' grep -q '^metanas test run --tasks 4 --state best --steps 0,2,4 --batch-norm support$' $page
+holds 'its steps' [ "$(sed -n '/id="steps"/,/<\/section>/p' $page | grep -c '^<tr><td class="n">[024]<')" = 3 ]
+last=$(tail -n 1 run/test-steps.csv | cut -d, -f2)
+holds 'the last one' grep -q "<td class=\"n\">4</td><td class=\"n\">$(percent "$last")</td>" $page
+
+mkdir sweep
+printf 'base: smoke.yaml\naxes: {op_mixer.use: [softmax, soft_prune]}\nseeds: [1, 2]\n' >sweep/sweep.yaml
+works 'a sweep without results' report sweep
+holds 'says so' grep -q "results.csv is not there yet" sweep/report.html
+cat >sweep/results.csv <<'C'
+op_mixer.use,accuracy,accuracy_ci95,parameters
+"soft, ""<b>""",0.75,0.05,1200
+softmax,0.5,,3400
+C
+works 'a sweep' report sweep
+holds 'an arm of the table' grep -q '<td data-v="soft, &quot;&lt;b&gt;&quot;">soft, &quot;&lt;b&gt;&quot;</td>' sweep/report.html
+holds 'its interval' grep -q '>75.00% (70.0 to 80.0)<' sweep/report.html
+holds 'one without an interval' grep -q '>50.00%</text>' sweep/report.html
+cp sweep/report.html ablation.html
+printf 'a,b\n1,2,3\n' >sweep/results.csv
+refused 'a line with too many fields' 3 report sweep <<'T'
+metanas: sweep/results.csv:2: 3 fields; the head has 2
+T
+printf 'a,b\n1,"2\n' >sweep/results.csv
+refused 'an open quote' 3 report sweep <<'T'
+metanas: sweep/results.csv:2: a quote is not closed
+T
+refused 'no run' 3 report none <<'T'
+metanas: none: neither a run (config.resolved.yaml) nor a sweep (sweep.yaml, results.csv) is in it
+T
+
+cat >real.yaml <<'Y'
+base: smoke.yaml
+seeds: [1, 2]
+axes:
+  pruning:
+    darts: {op_mixer: {use: softmax}, input_mixer: {use: sum, k: 2}}
+    soft: {input_mixer.k: 2}
+Y
+works 'a sweep' sweep real.yaml --out real --set run.meta_epochs=2 --set evaluation.tasks=3
+works 'its report' report real
+holds 'three figures' [ "$(grep -c '<figcaption>' real/report.html)" = 3 ]
+mean=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "accuracy") c = i } NR == 3 { print $c }' real/results.csv)
+half=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "accuracy_ci95") c = i } NR == 3 { print $c }' real/results.csv)
+holds 'mean and interval in one cell' grep -q ">$(percent "$mean") ± $(percent "$half")</td>" real/report.html
+holds 'what was tested' grep -q 'Test: 3 tasks a seed, 5-way 1-shot' real/report.html
+
+# ---- in a browser ----
+
+browser=
+for name in chromium chromium-browser google-chrome; do
+    [ -n "$browser" ] || browser=$(command -v $name)
+done
+if [ -z "$browser" ]; then
+    echo 'skipped: the page in a browser, no chromium or google-chrome is installed'
+    finish
+fi
+
+# browse PAGE ARGUMENT...: without a network; what the page logs ends up in log
+browse() {
+    page=$1
+    shift
+    HOME=$work "$browser" --headless --no-sandbox --disable-gpu --disable-background-networking \
+        --disable-extensions --no-first-run --user-data-dir="$work/profile" \
+        --host-resolver-rules='MAP * ~NOTFOUND' --enable-logging=stderr --hide-scrollbars \
+        --window-size=900,1200 "$@" "file://$work/$page" >dom 2>log </dev/null
+}
+check
+browse run/report.html --dump-dom || fail 'the page in a browser'
+holds 'the page is whole' grep -q '</html>' dom
+holds 'the script ran: heads of columns are buttons' grep -q '<th scope="col"><button type="button">operation</button></th>' dom
+# The policy of the page forbids every request, and a refused one is logged.
+holds 'nothing is logged: no error, no request' sh -c '! grep CONSOLE log'
+sed 's|</body>|<img src="http://example.org/x.png"></body>|' run/report.html >asks.html
+browse asks.html --dump-dom
+holds 'a request would be' grep -q 'CONSOLE.*example.org' log
+
+# The first column of the table after a click on the head, and after another one.
+cat >click.html <<'H'
+<script>
+const heads = document.querySelectorAll('table.sort thead button');
+const order = () => [...document.querySelectorAll('table.sort tbody tr')].map(r => r.cells[2].textContent);
+heads[2].click(); const up = order(); heads[2].click();
+document.title = up.join(' ') + '/' + order().join(' ');
+</script></body>
+H
+awk '/<\/body>/ { while ((getline line < "click.html") > 0) print line; next } { print }' ablation.html >clicked.html
+browse clicked.html --dump-dom
+holds 'tables sort both ways' grep -q '<title>1200 3400/3400 1200</title>' dom
+
+browse run/report.html --screenshot="$work/light.png" --blink-settings=preferredColorScheme=1
+browse run/report.html --screenshot="$work/dark.png" --blink-settings=preferredColorScheme=0
+browse run/report.html --print-to-pdf="$work/page.pdf"
+holds 'a light picture' [ -s light.png ]
+holds 'a dark one, which differs' sh -c '[ -s dark.png ] && ! cmp -s light.png dark.png'
+holds 'prints' [ "$(head -c 5 page.pdf)" = '%PDF-' ]
+finish

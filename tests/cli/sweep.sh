@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+# Sweeps: arms, going on, pairs, results.
+. "$SOURCE/tests/cli/lib.sh"
+cp "$SOURCE/configs/smoke.yaml" .
+cat >sweep.yaml <<'Y'
+base: smoke.yaml
+set: {run.checkpoint_every: 1, run.meta_epochs: 4, run.eval_every: 2}
+seeds: [1, 7]
+axes:
+  pruning:
+    hard: {op_mixer: {use: softmax}, input_mixer: {use: sum}}
+    soft: {op_mixer.t_min: 0.05}
+  task_learner.order: [joint, alternating]
+Y
+runs='hard+order=joint hard+order=alternating soft+order=joint soft+order=alternating'
+
+works 'list' sweep sweep.yaml --list
+holds 'a line a run' [ "$(grep -c 'not begun, 4 meta-epochs$' out)" -eq 8 ]
+holds 'nothing is made' [ ! -e sweeps ]
+works 'a sweep' sweep sweep.yaml
+holds 'progress over all' grep -q '^run 8 of 8: soft+order=alternating/seed-7, about ' err
+for arm in $runs; do
+    holds "$arm has run" [ -e "sweeps/sweep/$arm/seed-7/test.json" ]
+done
+same 'the table is kept' out sweeps/sweep/results.txt
+same 'and the sweep file' sweep.yaml sweeps/sweep/sweep.yaml
+
+# column FILE NAME KEY: the value in the column of that name, in the line that begins with KEY
+column() {
+    awk -F, -v name="$2" -v key="$3" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i }
+        NR > 1 && $1 == key { print $c }' "$1"
+}
+
+# ---- an arm is a plain run of the same configuration ----
+
+works 'the same by hand' train smoke.yaml --out plain --set run.checkpoint_every=1 \
+    --set run.meta_epochs=4 --set run.eval_every=2 --set run.seed=7 --set op_mixer.t_min=0.05 \
+    --set task_learner.order=alternating
+same_run 'an arm is a run' plain sweeps/sweep/soft+order=alternating/seed-7
+works 'its test' test plain
+same 'and its test' plain/test.json sweeps/sweep/soft+order=alternating/seed-7/test.json
+
+# ---- results ----
+
+results=sweeps/sweep/results.csv
+for arm in $runs; do
+    set --
+    for seed in 1 7; do
+        mean=$(awk -F, 'NR > 1 { s += $3; n++ } END { printf "%.15g", s / n }' \
+            "sweeps/sweep/$arm/seed-$seed/test-tasks.csv")
+        first=$(awk -F, 'NR > 1 { s += $3; n++ } END { printf "%.15g", s / n }' \
+            "sweeps/sweep/hard+order=joint/seed-$seed/test-tasks.csv")
+        near "$arm seed $seed: runs.csv" \
+            "$(column sweeps/sweep/runs.csv accuracy "$arm/seed-$seed")" "$mean" 1e-9
+        set -- "$@" "$mean" "$first"
+    done
+    # with two seeds the half width is |a - b| / 2 * 12.7062: Student t with one degree of freedom
+    near "$arm: mean" "$(column $results accuracy "$arm")" \
+        "$(awk -v a="$1" -v b="$3" 'BEGIN { print (a + b) / 2 }')" 1e-5
+    near "$arm: interval" "$(column $results accuracy_ci95 "$arm")" \
+        "$(awk -v a="$1" -v b="$3" 'BEGIN { d = a - b; print (d < 0 ? -d : d) / 2 * 12.7062047 }')" 1e-5
+    [ "$arm" = hard+order=joint ] && continue
+    near "$arm: difference" "$(column $results difference "$arm")" \
+        "$(awk -v a="$1" -v b="$2" -v c="$3" -v d="$4" 'BEGIN { print (a - b + c - d) / 2 }')" 1e-5
+    near "$arm: its interval" "$(column $results difference_ci95 "$arm")" \
+        "$(awk -v a="$1" -v b="$2" -v c="$3" -v d="$4" 'BEGIN { e = a - b - c + d
+            print (e < 0 ? -e : e) / 2 * 12.7062047 }')" 1e-5
+    holds "$arm: paired by seed" [ "$(column $results pairs_over "$arm")" = seeds ]
+done
+holds 'the first arm has no difference' [ -z "$(column $results difference hard+order=joint)" ]
+# one seed has the same episodes in all arms, two seeds have not
+holds 'arms share their test tasks' [ "$(cut -d, -f2 sweeps/sweep/*/seed-1/test-tasks.csv | sort -u | wc -l)" -eq 11 ]
+holds 'seeds do not' [ "$(cut -d, -f2 sweeps/sweep/*/seed-*/test-tasks.csv | sort -u | wc -l)" -eq 21 ]
+
+# ---- one seed: pairs of tasks ----
+
+sed 's/seeds: .*/seeds: [7]/; s/alternating\]/joint]/; s/\[joint, joint\]/[joint]/' sweep.yaml >one.yaml
+works 'one seed' sweep one.yaml --out one
+# mean and interval of the differences, Student t with 9 degrees of freedom
+paste -d, one/hard+order=joint/seed-7/test-tasks.csv one/soft+order=joint/seed-7/test-tasks.csv |
+    awk -F, 'NR > 1 { d = $10 - $3; n++; s += d; q += d * d }
+        END { m = s / n; printf "%.9f %.9f\n", m, 2.262157163 * sqrt((q - n * m * m) / (n - 1) / n) }' >pairs
+near 'one seed: difference' "$(column one/results.csv difference soft+order=joint)" "$(cut -d' ' -f1 pairs)" 1e-7
+near 'one seed: its interval' "$(column one/results.csv difference_ci95 soft+order=joint)" "$(cut -d' ' -f2 pairs)" 1e-7
+holds 'one seed: paired by task' [ "$(column one/results.csv pairs_over soft+order=joint)" = tasks ]
+holds 'one seed: said in the table' grep -q 'paired over tasks\.$' one/results.txt
+
+# ---- going on ----
+
+cut -d, -f1-17 $results >before
+works 'the same command again' sweep sweep.yaml
+holds 'repeats nothing' [ ! -s err ]
+cut -d, -f1-17 $results >after
+same 'and finds the same' before after
+
+rm -r sweeps/sweep/soft+order=alternating/seed-1 sweeps/sweep/soft+order=joint/seed-7/test.json
+works 'list of a sweep that is not finished' sweep sweep.yaml --list
+holds 'what is done' [ "$(grep -c 'done$' out)" -eq 6 ]
+holds 'what is trained' grep -q '^soft+order=joint/seed-7 *trained, not tested$' out
+holds 'what is not begun' grep -q '^soft+order=alternating/seed-1 *not begun' out
+works 'the rest of it' sweep sweep.yaml
+holds 'runs two of them' [ "$(grep -c '^run [0-9]* of 8' err)" -eq 2 ]
+cut -d, -f1-17 $results >after
+same 'the results are the same' before after
+
+# ---- stopped at any time ----
+
+cut -d, -f1-17 one/results.csv >before
+for signal in KILL TERM; do
+    rm -rf stopped
+    for arms in 1 2; do
+        "$METANAS" sweep one.yaml --out stopped >out 2>err &
+        pid=$!
+        tries=0
+        # in the middle of a run: its first meta-epochs are there
+        while [ $tries -lt 1000 ] && [ "$(ls -d stopped/*/seed-*/metrics.jsonl 2>/dev/null | wc -l)" -lt $arms ]; do
+            sleep 0.01
+            tries=$((tries + 1))
+        done
+        kill -s $signal $pid
+        wait $pid
+        code=$?
+    done
+    check
+    [ $signal = KILL ] || [ $code -eq 75 ] || [ $code -eq 0 ] || fail "SIGTERM: exit code $code"
+    works "on after SIG$signal" sweep one.yaml --out stopped
+    cut -d, -f1-17 stopped/results.csv >after
+    same "after SIG$signal: the same results" before after
+    for arm in hard+order=joint soft+order=joint; do
+        same_run "after SIG$signal: $arm" "one/$arm/seed-7" "stopped/$arm/seed-7"
+        same "after SIG$signal: $arm, best" "one/$arm/seed-7/best.safetensors" \
+            "stopped/$arm/seed-7/best.safetensors"
+    done
+done
+
+# ---- a budget in place of channels: what the configuration becomes hangs on the data ----
+
+cat >budget.yaml <<'Y'
+base: smoke.yaml
+set: {run.meta_epochs: 1}
+seeds: [1]
+axes: {search_space: [{use: darts, cells: 2, parameters: 2000}]}
+Y
+works 'a budget' sweep budget.yaml
+works 'again' sweep budget.yaml --list
+holds 'is the same run' grep -q 'done$' out
+
+# ---- what is refused ----
+
+refused 'another configuration' 2 sweep sweep.yaml --set task_learner.lr_w=0.1 <<'T'
+metanas: sweeps/sweep/hard+order=joint/seed-1/config.resolved.yaml: the run was made with another configuration: 'lr_w: 0.005' there, 'lr_w: 0.1' here; choose another --out or remove the run
+T
+cat >bad.yaml <<'Y'
+base: smoke.yaml
+seeds: [1]
+axes:
+  pruning:
+    hard: {op_mixer: {use: softmax, t_min: 3}}
+    odd: {search_space.channels: 5}
+    wide: {task.ways: 41}
+    fine: {task.ways: 3}
+  task_learner.order: [joint, alternatng]
+Y
+refused 'faulty arms, each fault once, nothing run' 2 sweep bad.yaml <<'T'
+bad.yaml:5:37: op_mixer softmax: unknown key 't_min'; known here: use, temperature
+bad.yaml:9:31: task_learner darts: order: unknown value 'alternatng': expected one of: joint, alternating, unrolled; did you mean 'alternating'?
+bad.yaml:6:34: search_space darts: channels: 5 is odd; a factorized reduce needs two halves
+bad.yaml:7:23: task: ways: 41 classes a task, but dataset glyphs has only 20 validation classes
+metanas: bad.yaml: 7 of 8 arms cannot be run; nothing was run
+T
+holds 'nothing of it is there' [ ! -e sweeps/bad ]
+cat >wrong.yaml <<'Y'
+bas: smoke.yaml
+base: [smoke.yaml]
+seeds: [1, x, 1]
+set: {run.seed: 2}
+axes:
+  search_space.ops: [[none], [skip_connect]]
+  nothing: [1, 2]
+  op_mixer.t_min: [0.1, 0.10, 0.1]
+  op_mixer: [{use: softmax}]
+  order: {a/b: {task_learner.order: joint}}
+Y
+refused 'faults of the sweep itself' 2 sweep wrong.yaml <<'T'
+wrong.yaml:1:1: unknown key 'bas'; did you mean 'base'?
+wrong.yaml:2:7: base: expected the configuration to start from, relative to this file
+wrong.yaml:3:12: seeds: expected whole numbers, 0 or more
+wrong.yaml:3:15: seeds: 1 was given before
+wrong.yaml:4:7: run.seed cannot be set here: 'seeds' lists the values of run.seed
+wrong.yaml:6:22: a value of this kind needs a label: write the values of 'search_space.ops' as a map of label: value
+wrong.yaml:6:30: a value of this kind needs a label: write the values of 'search_space.ops' as a map of label: value
+wrong.yaml:7:3: axis 'nothing' is neither section.key nor a section, so its values need labels and say what they set: nothing: {LABEL: {section.key: value}}
+wrong.yaml:8:31: axis 'op_mixer.t_min' has two values 't_min=0.1'; give them labels: a map of label: value
+wrong.yaml:9:3: op_mixer would undo what axis 'op_mixer.t_min' sets (op_mixer.t_min); a key belongs to one axis, a whole section goes before its keys
+wrong.yaml:10:11: 'a/b' cannot be a label: 1 to 48 letters, digits and . _ = - are one, without a dot in front
+metanas: wrong.yaml: 11 faults; nothing was run
+T
+refused 'no sweep file' 3 sweep none.yaml <<'T'
+none.yaml: cannot read: No such file or directory
+metanas: none.yaml: 1 fault; nothing was run
+T
+
+# ---- an arm that diverges ----
+
+cat >diverge.yaml <<'Y'
+base: smoke.yaml
+seeds: [1]
+axes:
+  task_learner: {wild: {use: sgd, lr: 1e9, weight_decay: 1e6}, tame: {use: sgd, lr: 0.01}}
+Y
+check
+"$METANAS" sweep diverge.yaml >out 2>err
+holds 'a diverging arm ends with 4' [ $? -eq 4 ]
+holds 'and is named' grep -q '^run wild/seed-1 failed: meta-epoch 0, ' err
+holds 'the others are run' [ -n "$(column sweeps/diverge/results.csv accuracy tame)" ]
+holds 'it has no result' [ -z "$(column sweeps/diverge/results.csv accuracy wild)" ]
+holds 'but a mark' [ "$(column sweeps/diverge/results.csv seeds_failed wild)" = 1 ]
+
+# ---- shipped sweeps ----
+
+for config in "$SOURCE"/configs/*.yaml; do
+    grep -q '^base:' "$config" || continue
+    works "$config" sweep "$config" --list \
+        --set 'dataset={use: glyphs, size: 28, train_classes: 40, val_classes: 40, test_classes: 40}'
+    holds "$config has arms" grep -q 'not begun' out
+done
+finish

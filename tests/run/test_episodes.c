@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Frozen lists of episodes against the tasks that are drawn. */
+#include "run/episodes.h"
+
+#include "base/hash.h"
+#include "run/episode.h"
+#include "run/evaluate.h"
+
+#include "check.h"
+#include "trial.h"
+
+#include <stdlib.h>
+
+enum { TASKS = 5, WAYS = 3, SHOTS = 2, QUERIES = 2, EACH = SHOTS + QUERIES, PIXELS = 100 };
+
+static struct trial trial;
+
+static int begin(void **state) {
+    trial_begin(&trial);
+    mn__cancel_reset();
+    return 0;
+}
+
+static int end(void **state) {
+    trial_end(&trial);
+    return 0;
+}
+
+static void make(struct mn__episodes *out) {
+    assert_ok(trial.cx, mn__episodes_new(&trial.e, trial.cx, MN_TEST, TASKS, out));
+    for (int i = TASKS - 1; i >= 0; i--) { /* the order does not matter */
+        assert_ok(trial.cx, mn__episodes_draw(out, &trial.e, trial.cx, i));
+    }
+}
+
+static void stand_at(int64_t task) {
+    trial.cx->where = (struct mn_where){.size = sizeof trial.cx->where,
+                                        .split = MN_TEST,
+                                        .seed = (uint64_t)trial.e.run.seed,
+                                        .meta_epochs = trial.e.run.meta_epochs,
+                                        .task = task};
+}
+
+static void check_set(const struct mn_set *a, const struct mn_set *b, int n) {
+    assert_int_equal(a->n, n);
+    assert_int_equal(b->n, n);
+    assert_memory_equal(a->images, b->images, (size_t)n * PIXELS * sizeof(mn_real));
+    assert_memory_equal(a->labels, b->labels, (size_t)n * sizeof(int32_t));
+}
+
+/* Known values of FNV-1a (Fowler, Noll, Vo). */
+static void test_hash(void **state) {
+    assert_true(mn__hash_begin() == 0xcbf29ce484222325u);
+    assert_true(mn__hash_bytes(mn__hash_begin(), "a", 1) == 0xaf63dc4c8601ec8cu);
+    assert_true(mn__hash_bytes(mn__hash_begin(), "foobar", 6) == 0x85944171f73967e8u);
+    assert_true(mn__hash_int(mn__hash_begin(), 0x3231) ==
+                mn__hash_bytes(mn__hash_begin(), "12\0\0\0\0\0\0", 8));
+}
+
+/* What is written and read again is the same, and leads to the tasks that are drawn. */
+static void test_round_trip(void **state) {
+    struct mn__episodes made, got;
+    trial_must_open(&trial, trial_glyphs, NULL);
+    make(&made);
+    const char *path = folder_path(&trial.folder, "list");
+    assert_ok(trial.cx, mn__episodes_write(&made, trial.cx, path));
+    assert_ok(trial.cx, mn__episodes_read(trial.cx, path, &got));
+    assert_ok(trial.cx, mn__episodes_check(&got, &trial.e, trial.cx));
+    assert_true(got.seed == 3 && got.data == made.data && got.tasks == TASKS);
+    assert_string_equal(got.dataset, "glyphs");
+    assert_memory_equal(got.classes, made.classes, TASKS * WAYS * sizeof *got.classes);
+    assert_memory_equal(got.samples, made.samples, TASKS * WAYS * EACH * sizeof *got.samples);
+    assert_memory_equal(got.hashes, made.hashes, TASKS * sizeof *got.hashes);
+    for (int i = 0; i < TASKS; i++) {
+        struct mn_task listed, drawn;
+        int64_t classes[WAYS];
+        stand_at(i);
+        assert_ok(trial.cx, mn__episode_sample(&trial.e, trial.cx, &drawn, classes));
+        assert_ok(trial.cx, mn__episodes_task(&got, &trial.e, trial.cx, i, &listed));
+        assert_memory_equal(classes, got.classes + i * WAYS, sizeof classes);
+        check_set(&listed.support, &drawn.support, WAYS * SHOTS);
+        check_set(&listed.query, &drawn.query, WAYS * QUERIES);
+        assert_int_equal(listed.ways, WAYS);
+    }
+    mn__episodes_fini(&made);
+    mn__episodes_fini(&got);
+}
+
+/* Tasks of another seed differ; so do those of a list, in all that a fingerprint sees. */
+static void test_fingerprints(void **state) {
+    struct mn__episodes a, b;
+    struct mn_task task;
+    trial_must_open(&trial, trial_glyphs, NULL);
+    make(&a);
+    assert_true(a.hashes[0] != a.hashes[1]);
+    stand_at(0);
+    assert_ok(trial.cx, mn__episodes_task(&a, &trial.e, trial.cx, 0, &task));
+    mn_real *pixel = (mn_real *)task.query.images + 7;
+    assert_true(mn__episode_hash(&trial.e, &task) == a.hashes[0]);
+    *pixel += (mn_real)0.25;
+    assert_true(mn__episode_hash(&trial.e, &task) != a.hashes[0]);
+    trial_must_open(&trial, trial_glyphs, "run.seed=4");
+    make(&b);
+    assert_true(a.data == b.data && a.hashes[0] != b.hashes[0]);
+    mn__episodes_fini(&b);
+    trial_must_open(&trial, trial_glyphs, "dataset.test_classes=11");
+    make(&b);
+    assert_true(a.data != b.data);
+    a.path = "list";
+    assert_failed(trial.cx, mn__episodes_check(&a, &trial.e, trial.cx), MN_CONFIG,
+                  "list: was drawn from other data");
+    mn__episodes_fini(&a);
+    mn__episodes_fini(&b);
+}
+
+/* The result of a list is that of the drawn tasks of its seed, whatever the seed of the run. */
+static void test_evaluation(void **state) {
+    struct mn__episodes list;
+    struct mn__state s;
+    struct mn__workers *workers;
+    struct mn__evaluation drawn, listed;
+    trial_must_open(&trial, trial_glyphs, "run.alpha_std=0.5");
+    make(&list);
+    const struct mn__evaluation_plan plan = {.split = MN_TEST, .tasks = TASKS, .episodes = &list};
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
+    assert_ok(trial.cx, mn__workers_new(trial.cx, 2, trial.e.model, &workers));
+    assert_ok(trial.cx, mn__evaluate(&trial.e, workers, trial.cx, &s.meta, s.learner, MN_TEST,
+                                     TASKS, &drawn));
+    trial.e.run.seed = 12;
+    assert_ok(trial.cx,
+              mn__evaluate_plan(&trial.e, workers, trial.cx, &s.meta, s.learner, &plan, &listed));
+    assert_true(drawn.episodes == listed.episodes);
+    for (int i = 0; i < TASKS; i++) {
+        assert_true(drawn.results[i].accuracy == listed.results[i].accuracy);
+        assert_true(drawn.results[i].loss == listed.results[i].loss);
+        assert_true(drawn.results[i].episode == list.hashes[i]);
+    }
+    mn__evaluation_fini(&drawn);
+    mn__evaluation_fini(&listed);
+    mn__workers_free(workers);
+    mn__state_fini(&s);
+    mn__episodes_fini(&list);
+}
+
+static void test_dataset_without_names(void **state) {
+    struct mn__episodes list;
+    trial_must_open(&trial, trial_toy, NULL);
+    assert_failed(trial.cx, mn__episodes_new(&trial.e, trial.cx, MN_TEST, 1, &list), MN_UNSUPPORTED,
+                  "dataset toy cannot name its images");
+    mn__episodes_fini(&list);
+}
+
+/* A list cut off at any byte is refused with its place. */
+static void test_truncated(void **state) {
+    struct mn__episodes list;
+    size_t length;
+    trial_must_open(&trial, trial_glyphs, NULL);
+    make(&list);
+    const char *whole = folder_path(&trial.folder, "list");
+    assert_ok(trial.cx, mn__episodes_write(&list, trial.cx, whole));
+    mn__episodes_fini(&list);
+    uint8_t *text = file_get(whole, &length);
+    const char *cut = folder_path(&trial.folder, "cut");
+    for (size_t n = 0; n < length; n++) {
+        file_put(cut, text, n);
+        assert_failed(trial.cx, mn__episodes_read(trial.cx, cut, &list), MN_IO, "/cut:");
+    }
+    free(text);
+}
+
+int main(int argc, char **argv) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_hash, begin, end),
+        cmocka_unit_test_setup_teardown(test_round_trip, begin, end),
+        cmocka_unit_test_setup_teardown(test_fingerprints, begin, end),
+        cmocka_unit_test_setup_teardown(test_evaluation, begin, end),
+        cmocka_unit_test_setup_teardown(test_dataset_without_names, begin, end),
+        cmocka_unit_test_setup_teardown(test_truncated, begin, end),
+    };
+    assert_true(argc > 1);
+    trial_plugins(argv[1]);
+    return cmocka_run_group_tests_name("episodes", tests, NULL, NULL);
+}

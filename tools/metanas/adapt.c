@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include "extract.h"
+#include "pictures.h"
+#include "rundir.h"
+
+#include "base/text.h"
+#include "run/file.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A task of a person's own. */
+struct own {
+    const struct arguments *arguments;
+    const struct mn__experiment *experiment;
+    struct pictures support, query;
+    struct class_names classes;
+    struct mn_task task;
+    struct mn__solution solution;
+    struct cells cells; /* none where nothing is searched */
+    struct mn__arena arena;
+};
+
+/* ---- the task ----------------------------------------------------------------------------- */
+
+static int check_ways(struct mn_cx *cx, const struct own *own) {
+    const int64_t ways = own->experiment->task.ways;
+    if (own->classes.n == ways) {
+        return MN_OK;
+    }
+    return mn_fail(cx, MN_CONFIG,
+                   "%s: holds %" PRId32 " class folders, but the run tells %" PRId64
+                   " classes apart (task.ways)",
+                   own->arguments->support, own->classes.n, ways);
+}
+
+static int solve(struct mn_cx *cx, struct own *own, const struct mn__state *state) {
+    const struct mn__experiment *e = own->experiment;
+    const struct mn_dims *dims = mn__model_dims(e->model);
+    struct mn__solution *s = &own->solution;
+    s->keep = mn_scratch(cx, (size_t)(dims->n_choices > 0 ? dims->n_choices : 1));
+    s->logits = mn_scratch(cx, (size_t)own->query.n * (size_t)dims->ways * sizeof *s->logits);
+    int status = s->keep != NULL && s->logits != NULL ? MN_OK : MN_NOMEM;
+    if (status == MN_OK) {
+        status = pictures_prepare(cx, e, &own->support, &own->task.support);
+    }
+    if (status == MN_OK) {
+        status = pictures_prepare(cx, e, &own->query, &own->task.query);
+    }
+    if (status == MN_OK) {
+        own->task.size = sizeof own->task;
+        own->task.ways = dims->ways;
+        own->task.host = e;
+        status = mn__solve(e, cx, &state->meta, state->learner, &own->task, s);
+    }
+    return status;
+}
+
+static int read_cells(struct mn_cx *cx, struct own *own) {
+    const struct mn_model *model = own->experiment->model;
+    const size_t length = mn__model_genotype(model, own->solution.keep, NULL, 0);
+    char *text = mn__arena_take(&own->arena, length + 1);
+    if (text == NULL) {
+        return no_memory(cx);
+    }
+    mn__model_genotype(model, own->solution.keep, text, length + 1);
+    return length > 0 ? cells_parse(cx, &own->arena, "the architecture", text, &own->cells) : MN_OK;
+}
+
+/* ---- printing ----------------------------------------------------------------------------- */
+
+static int32_t best_but(int32_t n, const double *p, int32_t but) {
+    int32_t top = but == 0 ? 1 : 0;
+    for (int32_t i = 0; i < n; i++) {
+        top = i != but && p[i] > p[top] ? i : top;
+    }
+    return top;
+}
+
+static void print_picture(const struct own *own, int64_t i, const double *p, int width,
+                          int64_t *known, int64_t *right) {
+    const struct picture_file *file = &own->query.files[i];
+    const int32_t ways = own->task.ways;
+    const int32_t top = best_but(ways, p, -1);
+    printf("  %-*s  %-16s %5.1f%%", width, file->name, own->classes.at[top], 100 * p[top]);
+    if (ways > 1) {
+        const int32_t next = best_but(ways, p, top);
+        printf("   then %s %.1f%%", own->classes.at[next], 100 * p[next]);
+    }
+    fputc('\n', stdout);
+    *known += file->label >= 0;
+    *right += file->label == top;
+}
+
+static void print_predictions(const struct own *own, double *p) {
+    int64_t known = 0, right = 0;
+    int width = 0;
+    for (int64_t i = 0; i < own->query.n; i++) {
+        const int n = (int)strlen(own->query.files[i].name);
+        width = n > width ? n : width;
+    }
+    for (int64_t i = 0; i < own->query.n; i++) {
+        extract_probabilities(own->task.ways, own->solution.logits + i * own->task.ways, p);
+        print_picture(own, i, p, width, &known, &right);
+    }
+    if (known > 0) {
+        printf("%" PRId64 " of the %" PRId64 " pictures in folders named like a class are right\n",
+               right, known);
+    }
+}
+
+static void print_all(const struct own *own, double *p) {
+    char count[32];
+    const int transductive = own->experiment->evaluation.batch_norm == 0;
+    printf("adapted to %" PRId32 " classes by %" PRId64 " pictures (seed %" PRId64 ")\n",
+           own->task.ways, own->support.n, own->experiment->run.seed);
+    printf("batch norm %s\n",
+           transductive ? "transductive: a prediction depends on the other query pictures, too"
+                        : "support");
+    print_predictions(own, p);
+    printf("network of %s parameters\n",
+           mn__text_count(own->solution.result.parameters, count, sizeof count));
+    cells_write_yaml(&own->cells, stdout);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static void put_csv_text(const char *text, FILE *out) {
+    fputc('"', out);
+    for (; *text != '\0'; text++) {
+        fputs(*text == '"' ? "\"\"" : "", out);
+        if (*text != '"') {
+            fputc(*text, out);
+        }
+    }
+    fputc('"', out);
+}
+
+/* One line a picture: its name, the class it is taken for, a probability a class. */
+static void put_predictions(const struct own *own, double *p, FILE *out) {
+    fputs("picture,prediction", out);
+    for (int32_t k = 0; k < own->classes.n; k++) {
+        fputc(',', out);
+        put_csv_text(own->classes.at[k], out);
+    }
+    fputc('\n', out);
+    for (int64_t i = 0; i < own->query.n; i++) {
+        extract_probabilities(own->task.ways, own->solution.logits + i * own->task.ways, p);
+        put_csv_text(own->query.files[i].name, out);
+        fputc(',', out);
+        put_csv_text(own->classes.at[best_but(own->task.ways, p, -1)], out);
+        for (int32_t k = 0; k < own->task.ways; k++) {
+            fprintf(out, ",%.6f", p[k]);
+        }
+        fputc('\n', out);
+    }
+}
+
+static void put_genotype(const struct own *own, double *p, FILE *out) {
+    fputs("# The cells found for one task; for search space genotype.\n", out);
+    cells_write_yaml(&own->cells, out);
+}
+
+static int write_file(struct mn_cx *cx, struct own *own, const char *name, double *p,
+                      void (*put)(const struct own *, double *, FILE *)) {
+    const char *path;
+    char *text = NULL;
+    size_t length = 0;
+    int status = rundir_file(cx, &own->arena, own->arguments->out, name, &path);
+    FILE *out = status == MN_OK ? open_memstream(&text, &length) : NULL;
+    if (out == NULL) {
+        return status != MN_OK ? status : no_memory(cx);
+    }
+    put(own, p, out);
+    status = fclose(out) == 0 ? mn__file_replace(cx, path, text, length) : no_memory(cx);
+    free(text);
+    return status;
+}
+
+static int write_network(struct mn_cx *cx, struct own *own) {
+    const char *config;
+    double difference = 0;
+    int status =
+        rundir_file(cx, &own->arena, own->arguments->operand, "config.resolved.yaml", &config);
+    const struct extract x = {own->experiment, config, &own->task, &own->solution, &own->cells};
+    if (status == MN_OK) {
+        status = extract_write(cx, own->arguments, &x, own->arguments->out, &difference);
+    }
+    if (status == MN_OK) {
+        printf("written to %s; probabilities of the written network differ by %.1e at most\n",
+               own->arguments->out, difference);
+    }
+    return status;
+}
+
+static int write_all(struct mn_cx *cx, struct own *own, double *p) {
+    int status = mn__file_folder(cx, own->arguments->out);
+    if (status == MN_OK) {
+        status = write_file(cx, own, "predictions.csv", p, put_predictions);
+    }
+    if (status == MN_OK && own->cells.n > 0) {
+        status = write_file(cx, own, "genotype.yaml", p, put_genotype);
+    }
+    return status == MN_OK ? write_network(cx, own) : status;
+}
+
+/* ---- the command -------------------------------------------------------------------------- */
+
+static int adapt_and_print(struct mn_cx *cx, struct own *own, const struct mn__state *state) {
+    struct mn__workspace *workspace = NULL;
+    double *p = mn__arena_array(&own->arena, (size_t)own->classes.n, sizeof *p);
+    const struct mn__run_options *run = &own->experiment->run;
+    cx->where = (struct mn_where){.size = sizeof cx->where,
+                                  .split = MN_TEST,
+                                  .seed = (uint64_t)run->seed,
+                                  .meta_epochs = run->meta_epochs};
+    int status =
+        p != NULL ? mn__workspace_new(cx, own->experiment->model, &workspace) : no_memory(cx);
+    mn__cx_of(cx)->workspace = workspace;
+    if (status == MN_OK) {
+        status = solve(cx, own, state);
+    }
+    if (status == MN_OK) {
+        status = read_cells(cx, own);
+    }
+    if (status == MN_OK) {
+        print_all(own, p);
+        status = own->arguments->out != NULL ? write_all(cx, own, p) : MN_OK;
+    }
+    mn__cx_of(cx)->workspace = NULL;
+    mn__workspace_free(workspace);
+    return status;
+}
+
+static int read_pictures(struct mn_cx *cx, struct own *own) {
+    const struct arguments *a = own->arguments;
+    if (a->support == NULL || a->query.n == 0) {
+        return mn_fail(cx, MN_CONFIG, "adapt: --%s is missing; see 'metanas adapt --help'",
+                       a->support == NULL ? "support DIR" : "query DIR|FILE");
+    }
+    int status = rundir_check(cx, a->operand);
+    if (status == MN_OK) {
+        status = pictures_support(cx, a->support, &own->support, &own->classes);
+    }
+    return status == MN_OK ? pictures_query(cx, a->query.at, &own->classes, &own->query) : status;
+}
+
+static int run_adapt(struct mn_cx *cx, const struct arguments *arguments) {
+    struct mn__experiment experiment = {0};
+    struct mn__state state = {0};
+    struct own own = {.arguments = arguments, .experiment = &experiment};
+    int status = read_pictures(cx, &own);
+    if (status == MN_OK) {
+        const struct mn__open open = {.flags = MN__OPEN_NO_DATA,
+                                      .max_batch = own.support.n > own.query.n ? own.support.n
+                                                                               : own.query.n};
+        status = rundir_open(cx, arguments, arguments->operand, &open, &experiment, &state);
+    }
+    if (status == MN_OK) {
+        status = check_ways(cx, &own);
+    }
+    if (status == MN_OK) {
+        status = adapt_and_print(cx, &own, &state);
+    }
+    mn__arena_fini(&own.arena);
+    mn__state_fini(&state);
+    mn__experiment_close(&experiment);
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"support", "DIR", "a folder a class with the pictures to learn from (required)",
+     offsetof(struct arguments, support), FLAG_TEXT, 0},
+    {"query", "DIR|FILE", "pictures to tell apart (required; may repeat)",
+     offsetof(struct arguments, query), FLAG_TEXTS, 0},
+    {"state", "STATE", "last (default), best (of the validations) or a file",
+     offsetof(struct arguments, state), FLAG_TEXT, 0},
+    {"out", "DIR", "write predictions, genotype and the pruned network there",
+     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
+    {"set", "KEY=VALUE", "override an option: --set evaluation.batch_norm=support (may repeat)",
+     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+};
+
+const struct command command_adapt = {
+    .name = "adapt",
+    .operand = "RUN",
+    .doc = "adapt a trained run to your own pictures and tell others apart",
+    .more = "Pictures are PNG or JPEG files; the data set of the run prepares them as its own\n"
+            "images. The data itself is not needed.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_adapt,
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_CELLS_H
+#define METANAS_CELLS_H
+
+/* An architecture taken apart, from the one line that mn__model_genotype writes. */
+
+#include "base/cx.h"
+
+#include <stdio.h>
+
+/* One input of a node and the operations that stayed on it. */
+struct cell_input {
+    int from; /* 0 and 1 are the cell's inputs (0 the older), 2, 3, .. its nodes */
+    int n_ops;
+    const char **ops;
+};
+
+struct cell_node {
+    int n_inputs;
+    struct cell_input *inputs;
+};
+
+struct cell {
+    const char *type; /* "normal", "reduction" */
+    int n_nodes;
+    struct cell_node *nodes;
+};
+
+struct cells {
+    int n;
+    struct cell *at;
+};
+
+/* Parse into arena. `what` names the origin in messages. MN_IO where the line has another form:
+ * names of operations and types are words of letters, digits and underscores, and a node reads only
+ * what comes before it, so what follows needs no escaping. */
+int cells_parse(struct mn_cx *cx, struct mn__arena *arena, const char *what, const char *text,
+                struct cells *out);
+
+/* The keys `normal` and `reduction` that search space `genotype` reads. Several operations of one
+ * edge become one pair each. */
+void cells_write_yaml(const struct cells *cells, FILE *out);
+
+/* A Graphviz graph, one cluster a cell. `id` is a prefix for the ids in the drawing. */
+void cells_write_dot(const struct cells *cells, const char *id, FILE *out);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "rundir.h"
+
+#include "run/progress.h"
+
+#include <sys/stat.h>
+
+static int draw(struct mn_cx *cx, const struct mn__experiment *experiment,
+                struct mn__episodes *episodes) {
+    struct mn__progress progress;
+    int status = MN_OK;
+    mn__progress_begin(&progress, "episode", 0, episodes->tasks,
+                       mn__cx_of(cx)->quiet < MN_LOG_INFO);
+    for (int64_t i = 0; status == MN_OK && i < episodes->tasks; i++) {
+        status = mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped; nothing was written")
+                                  : mn__episodes_draw(episodes, experiment, cx, i);
+        mn__progress_show(&progress, i + 1);
+    }
+    mn__progress_end(&progress);
+    return status;
+}
+
+static int freeze(struct mn_cx *cx, const struct mn__experiment *experiment,
+                  const struct arguments *arguments) {
+    struct mn__episodes episodes = {0};
+    const int split = arguments->split >= 0 ? arguments->split : MN_TEST;
+    const int64_t tasks = arguments->tasks > 0 ? arguments->tasks : experiment->evaluation.tasks;
+    int status = mn__episodes_new(experiment, cx, split, tasks, &episodes);
+    if (status == MN_OK) {
+        status = draw(cx, experiment, &episodes);
+    }
+    if (status == MN_OK) {
+        status = mn__episodes_write(&episodes, cx, arguments->out);
+    }
+    if (status == MN_OK) {
+        printf("%lld episodes of seed %lld written to %s\n", (long long)tasks,
+               (long long)experiment->run.seed, arguments->out);
+    }
+    mn__episodes_fini(&episodes);
+    return status;
+}
+
+/* A run directory stands for its configuration. */
+static int find_config(struct mn_cx *cx, struct mn__arena *arena, const char *operand,
+                       const char **out) {
+    struct stat about;
+    *out = operand;
+    return stat(operand, &about) == 0 && S_ISDIR(about.st_mode)
+               ? rundir_file(cx, arena, operand, "config.resolved.yaml", out)
+               : MN_OK;
+}
+
+static int run_episodes(struct mn_cx *cx, const struct arguments *arguments) {
+    struct mn__experiment experiment = {0};
+    struct mn__arena arena = {0};
+    const char *config = NULL;
+    int status = arguments->out != NULL
+                     ? find_config(cx, &arena, arguments->operand, &config)
+                     : mn_fail(cx, MN_CONFIG, "episodes: --out FILE is missing: where to write");
+    if (status == MN_OK) {
+        status = open_experiment(cx, arguments, config, NULL, &experiment);
+    }
+    if (status == MN_OK) {
+        status = freeze(cx, &experiment, arguments);
+    }
+    mn__experiment_close(&experiment);
+    mn__arena_fini(&arena);
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"out", "FILE", "the list to write", offsetof(struct arguments, out), FLAG_TEXT, 'o'},
+    {"tasks", "N", "number of episodes (default: evaluation.tasks)",
+     offsetof(struct arguments, tasks), FLAG_COUNT, 0},
+    {"split", "SPLIT", "classes to draw from: test (default), val or train",
+     offsetof(struct arguments, split), FLAG_SPLIT, 0},
+    {"set", "KEY=VALUE", "override an option: --set run.seed=2 (may repeat)",
+     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+};
+
+const struct command command_episodes = {
+    .name = "episodes",
+    .operand = "CONFIG|RUN",
+    .doc = "write a list of test tasks that any run can be tested on",
+    .more = "The tasks are those that 'metanas test' draws with the same run.seed. The list names "
+            "every\nimage; 'metanas test RUN --episodes FILE' takes its tasks from it.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_episodes,
+};

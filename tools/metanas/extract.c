@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "extract.h"
+
+#include "run/checkpoint.h"
+#include "rundir.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void extract_probabilities(int32_t n, const mn_real *logits, double *out) {
+    double top = -INFINITY, sum = 0;
+    for (int32_t i = 0; i < n; i++) {
+        top = fmax(top, (double)logits[i]);
+    }
+    for (int32_t i = 0; i < n; i++) {
+        out[i] = exp((double)logits[i] - top);
+        sum += out[i];
+    }
+    for (int32_t i = 0; i < n; i++) {
+        out[i] /= sum;
+    }
+}
+
+/* ---- configuration ------------------------------------------------------------------------ */
+
+static void put_cell(const struct cell *cell, FILE *out) {
+    fprintf(out, ", %s: [", cell->type);
+    for (int j = 0; j < cell->n_nodes; j++) {
+        const char *separator = j > 0 ? ", '" : "'";
+        for (int k = 0; k < cell->nodes[j].n_inputs; k++) {
+            const struct cell_input *input = &cell->nodes[j].inputs[k];
+            for (int o = 0; o < input->n_ops; o++) {
+                fprintf(out, "%s%s %d", separator, input->ops[o], input->from);
+                separator = ", ";
+            }
+        }
+        fputc('\'', out);
+    }
+    fputc(']', out);
+}
+
+/* An option that both search spaces have, as it stands in the configuration. */
+static void put_option(const struct mn__yaml *section, const char *key, FILE *out) {
+    const struct mn__yaml *value = section != NULL ? mn__yaml_get(section, key) : NULL;
+    if (value != NULL && value->kind == MN__YAML_SCALAR) {
+        fprintf(out, ", %s: %s", key, value->text);
+    } else if (value != NULL && value->kind == MN__YAML_LIST) {
+        fprintf(out, ", %s: [", key);
+        for (const struct mn__yaml *item = value->first; item != NULL; item = item->next) {
+            fprintf(out, "%s%s", item != value->first ? ", " : "", item->text);
+        }
+        fputc(']', out);
+    }
+}
+
+/* The --set that turns the searched network into the fixed one. For free. */
+static char *search_space(const struct extract *x) {
+    static const char *const keys[] = {"channels", "cells", "stem_multiplier", "reduction_cells"};
+    const struct mn__yaml *section = mn__yaml_get(x->experiment->root, "search_space");
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return NULL;
+    }
+    fputs("search_space={use: genotype, affine: true", out);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        put_option(section, keys[i], out);
+    }
+    for (int i = 0; i < x->cells->n; i++) {
+        put_cell(&x->cells->at[i], out);
+    }
+    fputc('}', out);
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* The run's configuration with the fixed network in place of the search space. */
+static int open_fixed(struct mn_cx *cx, const struct arguments *arguments, const struct extract *x,
+                      struct mn__arena *arena, struct mn__experiment *out) {
+    const struct mn_dataset_info *data = &x->experiment->data;
+    const int shape[3] = {data->channels, data->height, data->width};
+    const struct mn__open open = {
+        .flags = MN__OPEN_NO_DATA, .shape = shape, .max_batch = x->experiment->max_batch};
+    const size_t n = (size_t)arguments->sets.n;
+    const char **sets = mn__arena_zeroed(arena, (n + 2) * sizeof *sets);
+    int *positions = mn__arena_zeroed(arena, (n + 2) * sizeof *positions);
+    char *own = search_space(x);
+    if (sets == NULL || positions == NULL || own == NULL) {
+        free(own);
+        return no_memory(cx);
+    }
+    for (size_t i = 0; i < n; i++) {
+        sets[i] = arguments->sets.at[i];
+        positions[i] = arguments->sets.argument[i];
+    }
+    sets[n] = own;
+    struct arguments all = *arguments;
+    all.sets = (struct texts){sets, positions, (int)n + 1};
+    const int status = open_experiment(cx, &all, x->config, &open, out);
+    free(own);
+    return status;
+}
+
+static int write_config(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
+                        const struct mn__experiment *fixed) {
+    const char *path;
+    char *text = NULL;
+    size_t length = 0;
+    int status = rundir_file(cx, arena, dir, "network.yaml", &path);
+    FILE *out = status == MN_OK ? open_memstream(&text, &length) : NULL;
+    if (out == NULL) {
+        return status != MN_OK ? status : no_memory(cx);
+    }
+    const int written = mn__experiment_write_config(fixed, out);
+    if (fclose(out) != 0 || written != MN_OK) {
+        status = no_memory(cx);
+    } else {
+        status = mn__file_replace(cx, path, text, length);
+    }
+    free(text);
+    return status;
+}
+
+/* ---- weights ------------------------------------------------------------------------------ */
+
+static int write_weights(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
+                         const struct mn__experiment *fixed, const mn_real *w) {
+    const int n = mn__model_dims(fixed->model)->n_w_segments;
+    struct mn__tensor *tensors = mn__arena_array(arena, (size_t)n, sizeof *tensors);
+    const char *path;
+    const int status = rundir_file(cx, arena, dir, "network.safetensors", &path);
+    if (status != MN_OK || tensors == NULL) {
+        return status != MN_OK ? status : no_memory(cx);
+    }
+    for (int i = 0; i < n; i++) {
+        const struct mn_segment *s = mn__model_segment(fixed->model, 0, i);
+        tensors[i] = (struct mn__tensor){.name = s->name,
+                                         .dtype = sizeof(mn_real) == 4 ? MN__F32 : MN__F64,
+                                         .n_dims = s->n_dims,
+                                         .data = w + s->offset};
+        memcpy(tensors[i].dims, s->dims, sizeof s->dims);
+    }
+    const struct mn__meta meta[] = {{"format", "metanas network 1"}};
+    return mn__tensors_write(cx, path, n, tensors, 1, meta);
+}
+
+/* Mixture weights of the pruned network, from a pass over the query set. */
+static int mixture_of(struct mn_cx *cx, const struct extract *x, mn_real **out) {
+    struct mn_outcome outcome = {.size = sizeof outcome};
+    *out = mn_scratch(cx, (size_t)mn__model_dims(x->experiment->model)->n_choices * sizeof **out);
+    outcome.mixture = *out;
+    return *out == NULL ? MN_NOMEM
+                        : mn__predict(x->experiment, cx, x->task, &x->solution->at,
+                                      x->solution->keep, &outcome);
+}
+
+/* ---- check -------------------------------------------------------------------------------- */
+
+#define LARGEST 1e-3 /* rounding of float stays far below */
+
+static int largest_difference(struct mn_cx *cx, const struct extract *x, const mn_real *logits,
+                              double *largest) {
+    const int32_t ways = x->task->ways;
+    double *a = mn_scratch(cx, 2 * (size_t)ways * sizeof *a);
+    *largest = 0;
+    if (a == NULL) {
+        return MN_NOMEM;
+    }
+    for (int32_t i = 0; i < x->task->query.n; i++) {
+        extract_probabilities(ways, x->solution->logits + (int64_t)i * ways, a);
+        extract_probabilities(ways, logits + (int64_t)i * ways, a + ways);
+        for (int32_t k = 0; k < ways; k++) {
+            *largest = fmax(*largest, fabs(a[k] - a[ways + k]));
+        }
+    }
+    return MN_OK;
+}
+
+static int compare(struct mn_cx *cx, const struct extract *x, const struct mn__experiment *fixed,
+                   mn_real *w, double *difference) {
+    struct mn__cx *c = mn__cx_of(cx);
+    struct mn__workspace *before = c->workspace, *workspace = NULL;
+    const size_t n = (size_t)x->task->query.n * (size_t)x->task->ways;
+    const struct mn_point at = {w, NULL};
+    struct mn_outcome outcome = {.size = sizeof outcome};
+    outcome.logits = mn_scratch(cx, n * sizeof(mn_real));
+    int status =
+        outcome.logits != NULL ? mn__workspace_new(cx, fixed->model, &workspace) : MN_NOMEM;
+    if (status == MN_OK) {
+        c->workspace = workspace;
+        status = mn__predict(fixed, cx, x->task, &at, NULL, &outcome);
+        c->workspace = before;
+    }
+    mn__workspace_free(workspace);
+    if (status == MN_OK) {
+        status = largest_difference(cx, x, outcome.logits, difference);
+    }
+    if (status == MN_OK && !(*difference <= LARGEST)) {
+        return mn_fail(cx, MN_INTERNAL,
+                       "the fixed network gives other probabilities than the pruned one (by %g)",
+                       *difference);
+    }
+    return status;
+}
+
+/* A network in which nothing is searched is written as it is. */
+static int write_adapted(struct mn_cx *cx, struct mn__arena *arena, const struct extract *x,
+                         const char *dir) {
+    const int status = write_config(cx, arena, dir, x->experiment);
+    return status != MN_OK ? status
+                           : write_weights(cx, arena, dir, x->experiment, x->solution->at.w);
+}
+
+/* Make the fixed network, see that it is the same, write it. */
+static int write_pruned(struct mn_cx *cx, const struct arguments *arguments,
+                        struct mn__arena *arena, const struct extract *x, const char *dir,
+                        double *difference) {
+    struct mn__experiment fixed = {0};
+    mn_real *mixture = NULL, *w = NULL;
+    int status = open_fixed(cx, arguments, x, arena, &fixed);
+    if (status == MN_OK) {
+        w = mn__arena_zeroed(arena, (size_t)mn__model_dims(fixed.model)->n_w * sizeof *w);
+        status = w != NULL ? mixture_of(cx, x, &mixture) : no_memory(cx);
+    }
+    if (status == MN_OK) {
+        status = mn__model_extract(cx, x->experiment->model, x->solution->at.w, x->solution->keep,
+                                   mixture, fixed.model, w);
+    }
+    if (status == MN_OK) {
+        status = compare(cx, x, &fixed, w, difference);
+    }
+    if (status == MN_OK) {
+        status = write_config(cx, arena, dir, &fixed);
+    }
+    if (status == MN_OK) {
+        status = write_weights(cx, arena, dir, &fixed, w);
+    }
+    mn__experiment_close(&fixed);
+    return status;
+}
+
+int extract_write(struct mn_cx *cx, const struct arguments *arguments, const struct extract *x,
+                  const char *dir, double *difference) {
+    struct mn__arena arena = {0};
+    const struct mn__unit *space = &x->experiment->search_space.unit;
+    const int searched = mn__model_n_mixtures(x->experiment->model) > 0;
+    int status;
+    *difference = 0;
+    if (searched &&
+        (strcmp(space->plugin->name, "darts") != 0 || strcmp(space->unit->name, "darts") != 0)) {
+        return mn_fail(cx, MN_UNSUPPORTED,
+                       "a network of search space %s cannot be written as a fixed one; only one "
+                       "of darts can",
+                       space->unit->name);
+    }
+    status = searched ? write_pruned(cx, arguments, &arena, x, dir, difference)
+                      : write_adapted(cx, &arena, x, dir);
+    mn__arena_fini(&arena);
+    return status;
+}

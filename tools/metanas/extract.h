@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_EXTRACT_H
+#define METANAS_EXTRACT_H
+
+/* The small network that pruning left, as a network of its own. */
+
+#include "cells.h"
+#include "command.h"
+#include "run/evaluate.h"
+
+/* What was found for a task. */
+struct extract {
+    const struct mn__experiment *experiment; /* of search space darts, or nothing is searched */
+    const char *config;                      /* its file */
+    const struct mn_task *task;
+    const struct mn__solution *solution; /* with logits */
+    const struct cells *cells;
+};
+
+/* Make the fixed network and compute the query set with it; write DIR/network.yaml, a configuration
+ * of search space genotype, and DIR/network.safetensors, its weights. Where nothing is searched
+ * they are the run's own configuration and the adapted weights. *difference is the largest
+ * difference of a probability to those of the solution. MN_UNSUPPORTED for other search spaces and
+ * for mixtures that a fixed network cannot express. */
+int extract_write(struct mn_cx *cx, const struct arguments *arguments,
+                  const struct extract *extract, const char *dir, double *difference);
+
+/* probabilities[n] from logits[n]. */
+void extract_probabilities(int32_t n, const mn_real *logits, double *probabilities);
+
+#endif

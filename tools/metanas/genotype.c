@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "draw.h"
+#include "genotypes.h"
+#include "run/episode.h"
+#include "rundir.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The genotype asked for: its line, and where it comes from. */
+struct chosen {
+    const char *text, *origin;
+};
+
+static int nothing_searched(struct mn_cx *cx, const char *dir) {
+    return mn_fail(cx, MN_UNSUPPORTED,
+                   "%s: nothing is searched in this run; its network is the one that "
+                   "%s/config.resolved.yaml describes",
+                   dir, dir);
+}
+
+/* ---- the most frequent one of the last test ----------------------------------------------- */
+
+static int most_frequent(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
+                         struct chosen *out) {
+    struct genotypes genotypes = {0};
+    json_t *test = NULL;
+    const char *path;
+    int status = rundir_file(cx, arena, dir, "test.json", &path);
+    if (status == MN_OK) {
+        status = rundir_json(cx, path, &test);
+    }
+    if (status == MN_OK) {
+        status = genotypes_read(cx, path, test, &genotypes);
+    }
+    if (status == MN_OK && genotypes.n == 0) {
+        status = nothing_searched(cx, dir);
+    }
+    if (status == MN_OK) {
+        out->text = mn__arena_text(arena, genotypes.at[0].text);
+        out->origin = mn__arena_format(
+            arena, "The most frequent cells: those of %" PRId64 " of %" PRId64 " test tasks.",
+            genotypes.at[0].count, (int64_t)json_integer_value(json_object_get(test, "tasks")));
+        status = out->text != NULL && out->origin != NULL ? MN_OK : no_memory(cx);
+    }
+    mn__arena_fini(&genotypes.arena);
+    json_decref(test);
+    return status;
+}
+
+/* ---- those of the meta-architecture or of a task ------------------------------------------ */
+
+struct finding {
+    const struct mn__experiment *experiment;
+    const struct mn__state *state;
+    uint8_t *keep;
+};
+
+static int solve_task(struct mn_cx *cx, const struct finding *f) {
+    struct mn__solution solution = {.keep = f->keep};
+    struct mn_task task;
+    int status = mn__episode_sample(f->experiment, cx, &task, NULL);
+    if (status == MN_OK) {
+        status = mn__solve(f->experiment, cx, &f->state->meta, f->state->learner, &task, &solution);
+    }
+    return status;
+}
+
+/* With task < 0 the meta-architecture, pruned by the thresholds of evaluation. */
+static int find(struct mn_cx *cx, const struct finding *f, int64_t task) {
+    struct mn__workspace *workspace = NULL;
+    cx->where = (struct mn_where){.size = sizeof cx->where,
+                                  .split = MN_TEST,
+                                  .seed = (uint64_t)f->experiment->run.seed,
+                                  .meta_epochs = f->experiment->run.meta_epochs,
+                                  .task = task < 0 ? 0 : task};
+    if (task < 0) {
+        return mn__model_prune(cx, f->experiment->model, &f->state->meta, f->keep);
+    }
+    int status = mn__workspace_new(cx, f->experiment->model, &workspace);
+    if (status == MN_OK) {
+        mn__cx_of(cx)->workspace = workspace;
+        status = solve_task(cx, f);
+        mn__cx_of(cx)->workspace = NULL;
+    }
+    mn__workspace_free(workspace);
+    return status != MN_OK ? mn__cx_where(cx, "test task %" PRId64, task) : MN_OK;
+}
+
+static int describe(struct mn_cx *cx, struct mn__arena *arena, const struct finding *f,
+                    int64_t task, struct chosen *out) {
+    const size_t length = mn__model_genotype(f->experiment->model, f->keep, NULL, 0);
+    char *text = mn__arena_take(arena, length + 1);
+    out->origin =
+        task < 0 ? mn__arena_format(arena, "The meta-architecture after %" PRId64 " meta-epochs.",
+                                    f->state->meta_epoch)
+                 : mn__arena_format(arena, "The cells of test task %" PRId64 ".", task);
+    if (text == NULL || out->origin == NULL) {
+        return no_memory(cx);
+    }
+    mn__model_genotype(f->experiment->model, f->keep, text, length + 1);
+    out->text = text;
+    return MN_OK;
+}
+
+static int of_checkpoint(struct mn_cx *cx, struct mn__arena *arena,
+                         const struct arguments *arguments, struct chosen *out) {
+    struct mn__experiment experiment = {0};
+    struct mn__state state = {0};
+    struct finding finding = {&experiment, &state, NULL};
+    const struct mn__open open = {.flags = arguments->task < 0 ? MN__OPEN_NO_DATA : 0};
+    int status = rundir_open(cx, arguments, arguments->operand, &open, &experiment, &state);
+    if (status == MN_OK && mn__model_n_mixtures(experiment.model) == 0) {
+        status = nothing_searched(cx, arguments->operand);
+    }
+    if (status == MN_OK) {
+        finding.keep = mn__arena_zeroed(arena, (size_t)mn__model_dims(experiment.model)->n_choices);
+        status = finding.keep != NULL ? find(cx, &finding, arguments->task) : no_memory(cx);
+    }
+    if (status == MN_OK) {
+        status = describe(cx, arena, &finding, arguments->task, out);
+    }
+    mn__state_fini(&state);
+    mn__experiment_close(&experiment);
+    return status;
+}
+
+/* ---- the command -------------------------------------------------------------------------- */
+
+static int write_svg(struct mn_cx *cx, struct mn__arena *arena, const struct cells *cells,
+                     const char *path) {
+    const char *svg;
+    const int status = draw_cells(cx, arena, cells, "genotype", &svg);
+    return status != MN_OK ? status : mn__file_replace(cx, path, svg, strlen(svg));
+}
+
+static int print(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+                 const struct chosen *chosen) {
+    struct cells cells;
+    int status = cells_parse(cx, arena, arguments->operand, chosen->text, &cells);
+    if (status == MN_OK && arguments->svg != NULL) {
+        status = write_svg(cx, arena, &cells, arguments->svg);
+    }
+    if (status == MN_OK && arguments->dot) {
+        cells_write_dot(&cells, "genotype", stdout);
+    } else if (status == MN_OK) {
+        printf("# %s\n# A line is a node: pairs of operation and input. 0 and 1 are the cell's "
+               "inputs (0 the older), 2, 3, .. the nodes.\n",
+               chosen->origin);
+        cells_write_yaml(&cells, stdout);
+    }
+    return status;
+}
+
+static int run_genotype(struct mn_cx *cx, const struct arguments *arguments) {
+    struct mn__arena arena = {0};
+    struct chosen chosen = {0};
+    const int ways = (arguments->task >= 0) + arguments->meta + arguments->most_frequent;
+    if (ways > 1) {
+        return mn_fail(cx, MN_CONFIG,
+                       "genotype: --task, --meta and --most-frequent exclude each "
+                       "other");
+    }
+    int status = rundir_check(cx, arguments->operand);
+    if (status == MN_OK) {
+        status = arguments->task >= 0 || arguments->meta
+                     ? of_checkpoint(cx, &arena, arguments, &chosen)
+                     : most_frequent(cx, &arena, arguments->operand, &chosen);
+    }
+    if (status == MN_OK) {
+        status = print(cx, &arena, arguments, &chosen);
+    }
+    mn__arena_fini(&arena);
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"most-frequent", NULL, "the cells that most tasks of the last test ended with (default)",
+     offsetof(struct arguments, most_frequent), FLAG_SWITCH, 0},
+    {"task", "N", "those of test task N, counted from 0: adapts to it anew",
+     offsetof(struct arguments, task), FLAG_COUNT, 0},
+    {"meta", NULL, "those of the meta-architecture", offsetof(struct arguments, meta), FLAG_SWITCH,
+     0},
+    {"state", "STATE", "last (default), best (of the validations) or a file",
+     offsetof(struct arguments, state), FLAG_TEXT, 0},
+    {"svg", "FILE", "draw them into FILE as well (needs the program dot of Graphviz)",
+     offsetof(struct arguments, svg), FLAG_TEXT, 0},
+    {"dot", NULL, "print a Graphviz graph instead of YAML", offsetof(struct arguments, dot),
+     FLAG_SWITCH, 0},
+    {"set", "KEY=VALUE", "override an option: --set dataset.path=DIR (may repeat)",
+     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+};
+
+const struct command command_genotype = {
+    .name = "genotype",
+    .operand = "RUN",
+    .doc = "print the cells that a run found, as YAML or as a drawing",
+    .more = "Search space 'genotype' trains what is printed as a fixed network:\n"
+            "metanas genotype RUN >cells.yaml, then\n"
+            "--set 'search_space={use: genotype, file: cells.yaml, channels: 96}'.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_genotype,
+};

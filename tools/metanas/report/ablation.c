@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "sections.h"
+
+#include "../command.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- the drawing -------------------------------------------------------------------------- */
+
+enum { LABELS = 240, WIDTH = 760, ROW = 20, HEAD = 26, VALUES = 150 };
+
+/* An arm's name, or the first cells, which are the axes. */
+static void put_label(struct page *page, const struct table *table, int64_t row, int mean) {
+    const int most = strcmp(table->names[0], "arm") == 0 ? 1 : 3;
+    const char *separator = "";
+    for (int c = 0; c < mean && c < most; c++) {
+        if (table_cell(table, row, c)[0] != '\0') {
+            page_print(page, "%s%s", separator, table_cell(table, row, c));
+            separator = ", ";
+        }
+    }
+}
+
+static void draw_row(struct page *page, const struct table *table, int64_t row,
+                     const struct table_interval *at, const double range[2]) {
+    const double y = HEAD + (double)row * ROW + ROW / 2.0;
+    const double mean = table_number(table, row, at->mean);
+    const double scale = (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
+    double ends[2];
+    table_bounds(table, row, at, ends);
+    page_markup(page, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LABELS - 10, y + 4);
+    put_label(page, table, row, at->mean);
+    page_markup(page,
+                "</text>\n<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
+                LABELS, WIDTH - VALUES, y, y);
+    if (!isfinite(mean)) {
+        return;
+    }
+    if (isfinite(ends[0]) && isfinite(ends[1])) {
+        page_markup(page, "<path class=\"l0\" d=\"M%.1f %.1fH%.1fM%.1f %.1fv6M%.1f %.1fv6\"/>",
+                    LABELS + (ends[0] - range[0]) * scale, y, LABELS + (ends[1] - range[0]) * scale,
+                    LABELS + (ends[0] - range[0]) * scale, y - 3,
+                    LABELS + (ends[1] - range[0]) * scale, y - 3);
+    }
+    page_markup(page,
+                "<path class=\"p0\" transform=\"translate(%.1f %.1f)\" "
+                "d=\"M0-4L4 0L0 4L-4 0Z\"/><text x=\"%d\" y=\"%.1f\">%.2f%%",
+                LABELS + (mean - range[0]) * scale, y, WIDTH - VALUES + 10, y + 4, 100 * mean);
+    if (isfinite(ends[0]) && isfinite(ends[1])) {
+        page_markup(page, " (%.1f to %.1f)", 100 * ends[0], 100 * ends[1]);
+    }
+    page_markup(page, "</text>\n");
+}
+
+static double at_zero(const double range[2]) {
+    return LABELS - range[0] * (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
+}
+
+/* What is drawn of every arm, where the table has it with an interval. */
+static const struct {
+    const char *name, *caption;
+    int from_zero; /* a difference: zero has a line */
+} drawn[] = {
+    {"accuracy", "Accuracy of the pruned networks", 0},
+    {"prune_gap", "Accuracy lost by the hard pruning: before it minus after it", 1},
+    {"difference", "Accuracy minus that of the first arm, in pairs on the same test tasks", 1},
+};
+
+static void draw_intervals(struct page *page, const struct table *table,
+                           const struct table_interval *at, int what) {
+    double range[2] = {INFINITY, -INFINITY};
+    if (drawn[what].from_zero) {
+        range[0] = range[1] = 0;
+    }
+    for (int64_t i = 0; i < table->n_rows; i++) {
+        double ends[2];
+        const double mean = table_number(table, i, at->mean);
+        table_bounds(table, i, at, ends);
+        range[0] = fmin(range[0], isfinite(ends[0]) ? ends[0] : mean);
+        range[1] = fmax(range[1], isfinite(ends[1]) ? ends[1] : mean);
+    }
+    if (!isfinite(range[0]) || !isfinite(range[1])) {
+        return;
+    }
+    const double margin = range[1] > range[0] ? 0.04 * (range[1] - range[0]) : 0.01;
+    range[0] -= margin;
+    range[1] += margin;
+    page_figure(page);
+    page_markup(page,
+                "<div class=\"scroll\"><svg viewBox=\"0 0 %d %d\" width=\"%d\" class=\"chart\" "
+                "role=\"img\"><title>",
+                WIDTH, HEAD + (int)table->n_rows * ROW + 8, WIDTH);
+    page_text(page, drawn[what].caption);
+    page_markup(page,
+                "</title><desc>The table under the figure has the numbers.</desc>\n"
+                "<text class=\"soft\" x=\"%d\" y=\"14\">%.1f%%</text>"
+                "<text class=\"soft\" x=\"%d\" y=\"14\" text-anchor=\"end\">%.1f%%</text>\n",
+                LABELS, 100 * range[0], WIDTH - VALUES, 100 * range[1]);
+    if (drawn[what].from_zero) {
+        page_markup(page, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>\n",
+                    at_zero(range), at_zero(range), HEAD - 6, HEAD + (int)table->n_rows * ROW);
+    }
+    for (int64_t i = 0; i < table->n_rows; i++) {
+        draw_row(page, table, i, at, range);
+    }
+    page_markup(page, "</svg></div>\n");
+    page_figure_end(page, "%s, with the 95%% interval.", drawn[what].caption);
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+static int is_number(const struct table *table, int column) {
+    for (int64_t i = 0; i < table->n_rows; i++) {
+        if (table_cell(table, i, column)[0] != '\0' && !isfinite(table_number(table, i, column))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Shares and their differences are shown in per cent. */
+static int is_share(const char *name) {
+    static const char *const beginnings[] = {"accuracy", "before_prune", "prune_gap", "difference"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+        if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The column of the half width of an interval, which stands in the cell of its mean. */
+static int half_of(const struct table *table, int column) {
+    char name[256];
+    snprintf(name, sizeof name, "%s_ci95", table->names[column]);
+    const int half = table_column(table, name);
+    return half >= 0 || strcmp(table->names[column], "accuracy_before_prune") != 0
+               ? half
+               : table_column(table, "before_prune_ci95");
+}
+
+static int is_half(const struct table *table, int column) {
+    for (int c = 0; c < table->n_columns; c++) {
+        if (half_of(table, c) == column) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void put_value(struct page *page, const struct table *table, int64_t row, int column) {
+    const double x = table_number(table, row, column);
+    const char *cell = table_cell(table, row, column);
+    const int half = half_of(table, column);
+    const double width = table_number(table, row, half);
+    if (isfinite(x) && is_share(table->names[column])) {
+        page_print(page, "%.2f%%", 100 * x);
+        if (isfinite(width)) {
+            page_print(page, " ± %.2f%%", 100 * width);
+        }
+    } else if (isfinite(x) && strpbrk(cell, ".e") != NULL) {
+        page_print(page, fabs(x) >= 1000 ? "%.0f" : "%.4g", x);
+    } else {
+        page_text(page, cell);
+    }
+}
+
+static void put_table(struct page *page, const struct table *table, const uint8_t *numeric) {
+    page_markup(page, "<div class=\"scroll\"><table class=\"sort\"><thead><tr>");
+    for (int c = 0; c < table->n_columns; c++) {
+        if (is_half(table, c)) {
+            continue;
+        }
+        page_markup(page, "<th%s scope=\"col\">", numeric[c] ? " class=\"n\"" : "");
+        page_text(page, table->names[c]);
+        page_markup(page, "</th>");
+    }
+    page_markup(page, "</tr></thead><tbody>\n");
+    for (int64_t i = 0; i < table->n_rows; i++) {
+        page_markup(page, "<tr>");
+        for (int c = 0; c < table->n_columns; c++) {
+            const char *cell = table_cell(table, i, c);
+            if (is_half(table, c)) {
+                continue;
+            }
+            page_markup(page, "<td%s data-v=\"", numeric[c] ? " class=\"n\"" : "");
+            page_text(page, cell);
+            page_markup(page, "\">");
+            if (numeric[c]) {
+                put_value(page, table, i, c);
+            } else {
+                page_text(page, cell);
+            }
+            page_markup(page, "</td>");
+        }
+        page_markup(page, "</tr>\n");
+    }
+    page_markup(page, "</tbody></table></div>\n");
+}
+
+int section_ablation(struct page *page, const struct record *record) {
+    const struct table *table = record->results;
+    page_section(page, "ablation", "Ablation");
+    if (table == NULL) {
+        page_missing(page, "results.csv is not there yet: 'metanas sweep' writes it.");
+        page_section_end(page);
+        return MN_OK;
+    }
+    uint8_t *numeric = mn__arena_array(page->arena, (size_t)table->n_columns, 1);
+    if (numeric == NULL) {
+        return no_memory(page->cx);
+    }
+    for (int c = 0; c < table->n_columns; c++) {
+        numeric[c] = (uint8_t)is_number(table, c);
+    }
+    for (int i = 0; i < (int)(sizeof drawn / sizeof drawn[0]); i++) {
+        struct table_interval at;
+        if (table_find_interval(table, drawn[i].name, &at)) {
+            draw_intervals(page, table, &at, i);
+        }
+    }
+    put_table(page, table, numeric);
+    if (record->summary != NULL) {
+        page_markup(page, "<pre>");
+        page_text(page, record->summary);
+        page_markup(page, "</pre>\n");
+    }
+    page_section_end(page);
+    return MN_OK;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "found.h"
+#include "sections.h"
+
+#include "../command.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_DRAWN = 3 }; /* task architectures */
+
+static void put_key(struct page *page) {
+    page_markup(page, "<p>Solid lines are convolutions or several operations, dashed ones pools, "
+                      "dotted ones the identity. Input 0 is the older one. The output joins the "
+                      "nodes.</p>\n");
+}
+
+static int draw_meta(struct page *page, const struct table *table) {
+    const int genotype = table_column(table, "genotype");
+    const int epoch = table_column(table, "meta_epoch");
+    if (genotype < 0 || table->n_rows == 0) {
+        return MN_OK;
+    }
+    const char *caption = mn__arena_format(
+        page->arena, "The meta-architecture at meta-epoch %g, pruned as at evaluation.",
+        table_number(table, table->n_rows - 1, epoch));
+    return caption == NULL
+               ? no_memory(page->cx)
+               : found_draw(page, table_cell(table, table->n_rows - 1, genotype), caption);
+}
+
+static int draw_tasks(struct page *page, const struct genotypes *genotypes) {
+    int64_t tasks = 0;
+    for (size_t i = 0; i < genotypes->n; i++) {
+        tasks += genotypes->at[i].count;
+    }
+    page_markup(page,
+                "<h3>Of the tasks</h3>\n<p>%zu different architectures in %" PRId64 " tasks.</p>\n",
+                genotypes->n, tasks);
+    int status = MN_OK;
+    for (size_t i = 0; status == MN_OK && i < genotypes->n && i < MOST_DRAWN; i++) {
+        const char *caption = mn__arena_format(page->arena,
+                                               "Number %zu of the task architectures: in %" PRId64
+                                               " of %" PRId64 " tasks.",
+                                               i + 1, genotypes->at[i].count, tasks);
+        status = caption == NULL ? no_memory(page->cx)
+                                 : found_draw(page, genotypes->at[i].text, caption);
+    }
+    return status == MN_OK ? found_frequencies(page, genotypes) : status;
+}
+
+/* ---- a fixed architecture ----------------------------------------------------------------- */
+
+/* "conv_3x3 0, skip_connect 1" as "conv_3x3@0+skip_connect@1". */
+static void put_pairs(const char *text, FILE *out) {
+    for (; *text != '\0'; text++) {
+        if (*text == ',') {
+            fputc('+', out);
+            text += strspn(text + 1, " ");
+        } else {
+            fputc(*text == ' ' ? '@' : *text, out);
+        }
+    }
+}
+
+static void put_nodes(const struct mn__yaml *nodes, const char *type, FILE *out) {
+    int j = 0;
+    fprintf(out, "%s%s:", ftell(out) > 0 ? " | " : "", type);
+    for (const struct mn__yaml *node = nodes->first; node != NULL; node = node->next) {
+        fprintf(out, " %d:", j++);
+        put_pairs(node->text != NULL ? node->text : "", out);
+    }
+}
+
+/* The cells of search space genotype, from the configuration. */
+static int section_fixed(struct page *page, const struct record *record) {
+    static const char *const types[] = {"normal", "reduction"};
+    const char *use = record_option(record, "search_space", "use");
+    char *line = NULL;
+    size_t length = 0;
+    if (use == NULL || strcmp(use, "genotype") != 0) {
+        return MN_OK;
+    }
+    FILE *out = open_memstream(&line, &length);
+    if (out == NULL) {
+        return no_memory(page->cx);
+    }
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        const struct mn__yaml *nodes =
+            mn__yaml_get(mn__yaml_get(record->root, "search_space"), types[i]);
+        if (nodes != NULL && nodes->kind == MN__YAML_LIST && nodes->first != NULL) {
+            put_nodes(nodes, types[i], out);
+        }
+    }
+    int status = fclose(out) == 0 ? MN_OK : no_memory(page->cx);
+    if (status == MN_OK && length > 0) {
+        page_section(page, "architectures", "Architecture");
+        put_key(page);
+        status = found_draw(page, line, "The cells of the network, which is not searched.");
+        page_section_end(page);
+    }
+    free(line);
+    return status;
+}
+
+/* ---- the section -------------------------------------------------------------------------- */
+
+int section_architectures(struct page *page, const struct record *record) {
+    struct genotypes genotypes = {0};
+    int status = record->test != NULL
+                     ? genotypes_read(page->cx, "test.json", record->test, &genotypes)
+                     : MN_OK;
+    if (status == MN_OK && record->architecture == NULL && genotypes.n == 0) {
+        status = section_fixed(page, record);
+    } else if (status == MN_OK) {
+        page_section(page, "architectures", "Architectures");
+        put_key(page);
+        if (record->architecture != NULL) {
+            status = draw_meta(page, record->architecture);
+        }
+        if (status == MN_OK && genotypes.n > 0) {
+            status = draw_tasks(page, &genotypes);
+        } else if (status == MN_OK) {
+            page_missing(page, "The architectures of tasks: 'metanas test %s' finds them.",
+                         record->dir);
+        }
+        page_section_end(page);
+    }
+    mn__arena_fini(&genotypes.arena);
+    return status;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "chart.h"
+#include "heat.h"
+#include "sections.h"
+
+#include "../command.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- series of metrics.jsonl -------------------------------------------------------------- */
+
+static int curve_of(struct page *page, const struct record *record, const char *kind,
+                    const char *key, const char *name, struct curve *out) {
+    double *x, *y;
+    *out = (struct curve){.name = name};
+    int status =
+        lines_series(page->cx, page->arena, &record->metrics, kind, "meta_epoch", &x, &out->n);
+    if (status == MN_OK) {
+        status = lines_series(page->cx, page->arena, &record->metrics, kind, key, &y, &out->n);
+    }
+    if (status == MN_OK) {
+        out->x = x;
+        out->y = y;
+    }
+    return status;
+}
+
+/* The band y - half to y + half, `key` being the half width. */
+static int add_band(struct page *page, const struct record *record, const char *kind,
+                    const char *key, struct curve *curve) {
+    double *half;
+    int n;
+    const int status = lines_series(page->cx, page->arena, &record->metrics, kind, key, &half, &n);
+    double *low = mn__arena_array(page->arena, (size_t)curve->n, sizeof *low);
+    double *high = mn__arena_array(page->arena, (size_t)curve->n, sizeof *high);
+    if (status != MN_OK || low == NULL || high == NULL) {
+        return status != MN_OK ? status : no_memory(page->cx);
+    }
+    for (int i = 0; i < curve->n; i++) {
+        low[i] = curve->y[i] - half[i];
+        high[i] = curve->y[i] + half[i];
+    }
+    curve->low = low;
+    curve->high = high;
+    return MN_OK;
+}
+
+/* A chart over meta-training; the mark is where the architecture begins to adapt. */
+static struct chart over_training(const struct record *record, const char *title,
+                                  const char *y_name) {
+    const double warm_up = record_number(record, "task_learner", "warm_up");
+    const double end = record_number(record, "run", "meta_epochs");
+    return (struct chart){.title = title,
+                          .x_name = "meta-epoch",
+                          .y_name = y_name,
+                          .mark = warm_up > 0 && record->architecture != NULL ? round(warm_up * end)
+                                                                              : (double)NAN,
+                          .mark_name = "architecture adapts"};
+}
+
+/* ---- loss and accuracy -------------------------------------------------------------------- */
+
+static int draw_loss(struct page *page, const struct record *record) {
+    struct chart chart = over_training(record, "Loss over meta-training", "cross entropy (nats)");
+    int status = curve_of(page, record, "train", "loss", "last task step", &chart.curves[0]);
+    if (status == MN_OK) {
+        status =
+            curve_of(page, record, "validation", "loss", "validation, pruned", &chart.curves[1]);
+    }
+    if (status == MN_OK) {
+        chart.n = 2;
+        page_figure(page);
+        chart_write(page, &chart);
+        page_figure_end(page, "Loss: of the last task step on its mini-batch, mean since the point "
+                              "before; and of pruned networks on query sets of validation tasks.");
+    }
+    return status;
+}
+
+static int draw_accuracy(struct page *page, const struct record *record) {
+    struct chart chart = over_training(record, "Accuracy over meta-training", "accuracy");
+    chart.percent = 1;
+    int status = curve_of(page, record, "train", "accuracy", "last task step", &chart.curves[0]);
+    if (status == MN_OK) {
+        status = curve_of(page, record, "validation", "accuracy_mean", "validation, pruned",
+                          &chart.curves[1]);
+    }
+    if (status == MN_OK) {
+        status = add_band(page, record, "validation", "accuracy_ci95", &chart.curves[1]);
+    }
+    if (status == MN_OK) {
+        status = curve_of(page, record, "validation", "accuracy_before_prune", "before pruning",
+                          &chart.curves[2]);
+    }
+    if (status == MN_OK) {
+        chart.n = 3;
+        page_figure(page);
+        chart_write(page, &chart);
+        page_figure_end(page,
+                        "Accuracy. The band is the 95%% interval over %s validation tasks; batch "
+                        "norm %s, seed %s.",
+                        record_option(record, "evaluation", "validation_tasks"),
+                        record_option(record, "evaluation", "batch_norm"),
+                        record_option(record, "run", "seed"));
+    }
+    return status;
+}
+
+int section_training(struct page *page, const struct record *record) {
+    int status = MN_OK;
+    page_section(page, "training", "Meta-training");
+    if (record->metrics.n == 0) {
+        page_missing(page, "metrics.jsonl has no lines yet.");
+    } else {
+        page_markup(page, "<div class=\"pair\">\n");
+        status = draw_loss(page, record);
+        status = status == MN_OK ? draw_accuracy(page, record) : status;
+        page_markup(page, "</div>\n");
+    }
+    page_section_end(page);
+    return status;
+}
+
+/* ---- entropy and temperature -------------------------------------------------------------- */
+
+static int draw_entropy(struct page *page, const struct record *record) {
+    struct chart chart =
+        over_training(record, "Mixture entropy over meta-training", "entropy (nats)");
+    int status = curve_of(page, record, "train", "entropy_op", "operations", &chart.curves[0]);
+    if (status == MN_OK) {
+        status = curve_of(page, record, "train", "entropy_in", "inputs", &chart.curves[1]);
+    }
+    if (status == MN_OK) {
+        chart.n = 2;
+        page_figure(page);
+        chart_write(page, &chart);
+        page_figure_end(page, "Mean entropy of the mixtures of the meta-architecture at the final "
+                              "temperature; 0 is a decided mixture.");
+    }
+    return status;
+}
+
+/* Temperature of the mixer of a section over `steps` task steps, of which the architecture adapts
+ * in the first `adapted` (Eq. 5); n = 0 where the mixer has none. */
+static int temperature(struct page *page, const struct record *record, const char *mixer,
+                       double steps, double adapted, const char *name, struct curve *out) {
+    const double high = record_number(record, mixer, "t_max");
+    const double low = record_number(record, mixer, "t_min");
+    const char *course = record_option(record, mixer, "anneal");
+    *out = (struct curve){.name = name};
+    if (!(steps >= 1 && steps < 1e6) || !(adapted >= 1) || !isfinite(high) || !isfinite(low) ||
+        course == NULL || strcmp(course, "linear") != 0) {
+        return MN_OK;
+    }
+    const int n = (int)steps;
+    double *x = mn__arena_array(page->arena, (size_t)n, sizeof *x);
+    double *y = mn__arena_array(page->arena, (size_t)n, sizeof *y);
+    if (x == NULL || y == NULL) {
+        return no_memory(page->cx);
+    }
+    for (int i = 0; i < n; i++) {
+        const double done = i >= adapted ? 1 : adapted > 1 ? i / (adapted - 1) : 0;
+        x[i] = i + 1;
+        y[i] = high - done * (high - low);
+    }
+    out->x = x;
+    out->y = y;
+    out->n = n;
+    return MN_OK;
+}
+
+/* Whether both mixers follow one course. */
+static int same_course(const struct record *record) {
+    return record_number(record, "op_mixer", "t_max") ==
+               record_number(record, "input_mixer", "t_max") &&
+           record_number(record, "op_mixer", "t_min") ==
+               record_number(record, "input_mixer", "t_min");
+}
+
+static int draw_temperature(struct page *page, const struct record *record) {
+    static const struct {
+        const char *mixer, *steps, *fraction, *name, *shared;
+    } of[CURVES] = {
+        {"op_mixer", "steps", "adapt_fraction", "operations, training", "in training"},
+        {"op_mixer", "test_steps", "test_adapt_fraction", "operations, test", "in evaluation"},
+        {"input_mixer", "steps", "adapt_fraction", "inputs, training", NULL},
+        {"input_mixer", "test_steps", "test_adapt_fraction", "inputs, test", NULL}};
+    const int same = same_course(record);
+    struct chart chart = {.title = "Temperature over a task",
+                          .x_name = "task step",
+                          .y_name = "temperature",
+                          .mark = (double)NAN,
+                          .n = same ? 2 : CURVES};
+    int status = MN_OK, points = 0;
+    for (int c = 0; status == MN_OK && c < chart.n; c++) {
+        const double steps = record_number(record, "task_learner", of[c].steps);
+        const double fraction = record_number(record, "task_learner", of[c].fraction);
+        status = temperature(page, record, of[c].mixer, steps, floor(fraction * steps + 0.5),
+                             same ? of[c].shared : of[c].name, &chart.curves[c]);
+        points += chart.curves[c].n;
+    }
+    if (status == MN_OK && points > 0) {
+        page_figure(page);
+        chart_write(page, &chart);
+        page_figure_end(page,
+                        "Temperature %swithin a task, as configured, the same in every meta-epoch "
+                        "after the warm-up: it falls while the architecture adapts and stays at "
+                        "its lowest after that.",
+                        same ? "of both mixtures " : "");
+    }
+    return status;
+}
+
+/* ---- the section -------------------------------------------------------------------------- */
+
+static int draw_heat(struct page *page, const struct record *record) {
+    struct heat *heat;
+    const int status = heat_find(page->cx, page->arena, record->architecture, &heat);
+    if (status != MN_OK || heat == NULL || record->architecture->n_rows == 0) {
+        return status;
+    }
+    page_markup(page, "<h3>Weights by edge</h3>\n");
+    for (; heat != NULL; heat = heat->next) {
+        page_figure(page);
+        page_markup(page, "<div class=\"scroll\">");
+        heat_draw(page, heat, record->architecture);
+        page_markup(page, "</div>");
+        page_figure_end(page,
+                        "Weights of the operations on each edge of the %s cell over meta-training, "
+                        "at the final temperature; under them the weight of the edge in its node.",
+                        heat->type);
+        heat_table(page, heat, record->architecture);
+    }
+    return MN_OK;
+}
+
+int section_mixtures(struct page *page, const struct record *record) {
+    if (record->architecture == NULL) {
+        return MN_OK; /* nothing is searched */
+    }
+    page_section(page, "mixtures", "Mixtures");
+    page_markup(page, "<div class=\"pair\">\n");
+    int status = draw_entropy(page, record);
+    status = status == MN_OK ? draw_temperature(page, record) : status;
+    page_markup(page, "</div>\n");
+    status = status == MN_OK ? draw_heat(page, record) : status;
+    page_section_end(page);
+    return status;
+}

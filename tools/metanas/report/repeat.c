@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "sections.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A word for the shell. */
+static void put_word(struct page *page, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./=:,+%@";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        page_text(page, word);
+        return;
+    }
+    page_text(page, "'");
+    for (; *word != '\0'; word++) {
+        const char one[2] = {*word, '\0'};
+        page_text(page, *word == '\'' ? "'\\''" : one);
+    }
+    page_text(page, "'");
+}
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+static void put_flag(struct page *page, const char *flag, const char *value) {
+    page_print(page, " --%s ", flag);
+    put_word(page, value);
+}
+
+/* --steps 0,5,10 */
+static void put_steps(struct page *page, const json_t *steps) {
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        page_print(page, "%s%" PRId64, i > 0 ? "," : " --steps ",
+                   (int64_t)json_integer_value(json_object_get(json_array_get(steps, i), "step")));
+    }
+}
+
+/* The flags that differ from their defaults. */
+static void put_test(struct page *page, const struct record *record) {
+    const json_t *test = record->test;
+    const char *split = json_string_value(json_object_get(test, "split"));
+    const char *norm = json_string_value(json_object_get(test, "batch_norm"));
+    const char *state = json_string_value(json_object_get(test, "state"));
+    const char *episodes = json_string_value(json_object_get(test, "episodes_file"));
+    const char *usual = record_option(record, "evaluation", "batch_norm");
+    page_markup(page, "metanas test ");
+    put_word(page, record->dir);
+    page_markup(page, " --tasks %" PRId64,
+                (int64_t)json_integer_value(json_object_get(test, "tasks")));
+    if (split != NULL && strcmp(split, "test") != 0) {
+        put_flag(page, "split", split);
+    }
+    if (episodes != NULL) {
+        put_flag(page, "episodes", episodes);
+    }
+    if (state != NULL && strcmp(state, "last") != 0) {
+        put_flag(page, "state", state);
+    }
+    put_steps(page, json_object_get(test, "steps"));
+    if (norm != NULL && usual != NULL && strcmp(norm, usual) != 0) {
+        put_flag(page, "batch-norm", norm);
+    }
+    page_markup(page, "\n");
+}
+
+static void put_commands(struct page *page, const struct record *record) {
+    page_markup(page, "<p>With the configuration below in config.yaml:</p>\n<pre>"
+                      "metanas train config.yaml --out ");
+    put_word(page, record->dir);
+    page_markup(page, "\n");
+    if (record->test != NULL) {
+        put_test(page, record);
+    }
+    page_markup(page, "metanas report ");
+    put_word(page, record->dir);
+    page_markup(page, "</pre>\n");
+}
+
+/* ---- what made it ------------------------------------------------------------------------- */
+
+static double trained_seconds(const struct record *record) {
+    double seconds = 0, before = 0;
+    for (size_t i = 0; i < record->timing.n; i++) {
+        const json_t *line = record->timing.at[i];
+        const json_t *per_epoch = json_object_get(line, "seconds_per_meta_epoch");
+        const double epoch = json_number_value(json_object_get(line, "meta_epoch"));
+        seconds += json_number_value(json_object_get(line, "seconds"));
+        if (json_is_number(per_epoch)) {
+            seconds += json_number_value(per_epoch) * (epoch - before);
+            before = epoch;
+        }
+    }
+    return seconds;
+}
+
+static void put_origin(struct page *page, const struct record *record) {
+    static const char *const keys[] = {"version",     "kernels",      "blas",
+                                       "dataset",     "search_space", "op_mixer",
+                                       "input_mixer", "task_learner", "meta_learner"};
+    if (record->checkpoint == NULL) {
+        return;
+    }
+    page_markup(page, "<h3>What made it</h3>\n<table class=\"pairs\"><tbody>\n");
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const char *value = record_meta(record, keys[i]);
+        if (value != NULL) {
+            page_row(page, i == 0 ? "metanas" : keys[i], "%s", value);
+        }
+    }
+    if (record->timing.n > 0) {
+        char text[64];
+        page_row(page, "time of meta-training and validation", "%s",
+                 mn__text_duration(trained_seconds(record), text, sizeof text));
+    }
+    page_markup(page, "</tbody></table>\n");
+}
+
+static void put_config(struct page *page, const struct record *record) {
+    if (record->config == NULL) {
+        return;
+    }
+    page_markup(page, "<h3>Configuration</h3>\n<pre class=\"long\">");
+    page_text(page, record->config);
+    page_markup(page, "</pre>\n");
+}
+
+int section_repeat_run(struct page *page, const struct record *record) {
+    page_section(page, "repeat", "To repeat it");
+    put_commands(page, record);
+    put_origin(page, record);
+    put_config(page, record);
+    page_section_end(page);
+    return MN_OK;
+}
+
+int section_repeat_sweep(struct page *page, const struct record *record) {
+    page_section(page, "repeat", "To repeat it");
+    page_markup(page,
+                "<p>With the sweep below in sweep.yaml:</p>\n<pre>metanas sweep sweep.yaml --out ");
+    put_word(page, record->dir);
+    page_markup(page, "\nmetanas report ");
+    put_word(page, record->dir);
+    page_markup(page, "</pre>\n");
+    put_config(page, record);
+    page_section_end(page);
+    return MN_OK;
+}

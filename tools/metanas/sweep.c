@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "sweep.h"
+#include "rundir.h"
+
+#include "base/text.h"
+#include "run/file.h"
+#include "run/progress.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_FILE = 1 << 20 };
+
+/* The folder without --out: sweeps/NAME for NAME.yaml. */
+static const char *default_folder(struct mn__arena *arena, const char *file) {
+    const char *slash = strrchr(file, '/');
+    const char *name = slash != NULL ? slash + 1 : file;
+    const char *dot = strrchr(name, '.');
+    return mn__arena_format(arena, "sweeps/%.*s",
+                            (int)(dot > name ? dot - name : (int)strlen(name)), name);
+}
+
+static int list_runs(struct mn_cx *cx, struct sweep_job *job) {
+    const struct mn__sweep *s = &job->sweep;
+    job->runs =
+        mn__arena_array(&job->arena, (size_t)s->n_arms * (size_t)s->n_seeds, sizeof *job->runs);
+    for (int64_t arm = 0; job->runs != NULL && arm < s->n_arms; arm++) {
+        const char *name = mn__sweep_name(s, arm, &job->arena);
+        for (int seed = 0; seed < s->n_seeds; seed++) {
+            struct sweep_run *run = &job->runs[job->n_runs++];
+            *run = (struct sweep_run){.arm = arm, .seed = seed};
+            run->name = name == NULL ? NULL
+                                     : mn__arena_format(&job->arena, "%s/seed-%" PRId64, name,
+                                                        s->seeds[seed]);
+            if (run->name == NULL ||
+                rundir_file(cx, &job->arena, job->out, run->name, &run->dir) != MN_OK) {
+                return no_memory(cx);
+            }
+        }
+    }
+    return job->runs != NULL ? MN_OK : no_memory(cx);
+}
+
+/* ---- --list -------------------------------------------------------------------------------- */
+
+static int list(struct mn_cx *cx, const struct sweep_job *job) {
+    int status = MN_OK;
+    for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
+        struct sweep_status now;
+        status = sweep_look(cx, job, &job->runs[i], &now);
+        if (status != MN_OK) {
+            return status;
+        }
+        printf("%-50s  ", job->runs[i].name);
+        switch (now.progress) {
+        case SWEEP_NEW:
+            printf("not begun, %" PRId64 " meta-epochs\n", now.meta_epochs);
+            break;
+        case SWEEP_BEGUN:
+            printf("%" PRId64 " of %" PRId64 " meta-epochs\n", now.meta_epoch, now.meta_epochs);
+            break;
+        case SWEEP_TRAINED:
+            printf("trained, not tested\n");
+            break;
+        case SWEEP_DONE:
+            printf("done\n");
+            break;
+        }
+    }
+    return status;
+}
+
+/* ---- running ------------------------------------------------------------------------------- */
+
+/* Over all runs. */
+struct total {
+    double begin;
+    int64_t done; /* in this call */
+    int64_t failed;
+};
+
+static void announce(struct mn_cx *cx, const struct sweep_job *job, const struct total *total,
+                     int64_t i, int64_t left) {
+    char rest[64] = "";
+    if (mn__cx_of(cx)->quiet < MN_LOG_INFO) {
+        return;
+    }
+    if (total->done > 0) {
+        char time[40];
+        mn__text_duration((mn__seconds() - total->begin) / (double)total->done * (double)left, time,
+                          sizeof time);
+        snprintf(rest, sizeof rest, ", about %s left for all", time);
+    }
+    fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s\n", i + 1, job->n_runs, job->runs[i].name,
+            rest);
+}
+
+/* A run that diverges does not take the others with it; any other failure ends the sweep. */
+static int settle(struct mn_cx *cx, struct sweep_job *job, struct total *total, int64_t i,
+                  int status) {
+    if (status == MN_NUMERIC) {
+        fprintf(stderr, "run %s failed: %s\n", job->runs[i].name, mn__cx_message(cx));
+        mn__cx_clear(cx);
+        job->runs[i].failed = 1;
+        total->failed++;
+        return MN_OK;
+    }
+    if (status == MN_CANCELLED) {
+        mn__cx_clear(cx);
+        return mn_fail(cx, MN_CANCELLED,
+                       "stopped in run %" PRId64 " of %" PRId64
+                       " (%s) after saving it; the same command goes on",
+                       i + 1, job->n_runs, job->runs[i].name);
+    }
+    return status != MN_OK ? mn__cx_where(cx, "run %s", job->runs[i].name) : MN_OK;
+}
+
+/* How far all runs are; what another configuration has made is refused before anything runs. */
+static int look_at_all(struct mn_cx *cx, const struct sweep_job *job, struct sweep_status *out,
+                       int64_t *left) {
+    int status = MN_OK;
+    *left = 0;
+    for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
+        status = sweep_look(cx, job, &job->runs[i], &out[i]);
+        *left += out[i].progress != SWEEP_DONE;
+    }
+    return status;
+}
+
+/* The sweep file as it is now, kept beside the runs that it made. */
+static int keep_file(struct mn_cx *cx, const struct sweep_job *job) {
+    struct mn__arena arena = {0};
+    const char *path = NULL;
+    uint8_t *text = NULL;
+    size_t length;
+    int status = rundir_file(cx, &arena, job->out, "sweep.yaml", &path);
+    if (status == MN_OK) {
+        status = mn__file_folder(cx, job->out);
+    }
+    if (status == MN_OK) {
+        status = mn__file_read(cx, job->sweep.file, MOST_FILE, &text, &length);
+    }
+    if (status == MN_OK) {
+        status = mn__file_replace(cx, path, text, length);
+    }
+    free(text);
+    mn__arena_fini(&arena);
+    return status;
+}
+
+static int run_all(struct mn_cx *cx, struct sweep_job *job) {
+    struct total total = {.begin = mn__seconds()};
+    struct sweep_status *now = mn__arena_array(&job->arena, (size_t)job->n_runs, sizeof *now);
+    int64_t left = 0;
+    int status = now != NULL ? look_at_all(cx, job, now, &left) : no_memory(cx);
+    if (status == MN_OK) {
+        status = keep_file(cx, job);
+    }
+    for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
+        if (now[i].progress == SWEEP_DONE) {
+            continue;
+        }
+        announce(cx, job, &total, i, left--);
+        status = settle(cx, job, &total, i, sweep_finish(cx, job, &job->runs[i]));
+        total.done++;
+        if (status == MN_OK) {
+            status = sweep_report(cx, job, 0);
+        }
+    }
+    if (status == MN_OK) {
+        status = sweep_report(cx, job, 1);
+    }
+    if (status == MN_OK && total.failed > 0) {
+        status = mn_fail(cx, MN_NUMERIC,
+                         "%" PRId64 " of %" PRId64
+                         " runs ended with numbers that are not finite; the results are without "
+                         "them",
+                         total.failed, job->n_runs);
+    }
+    return status;
+}
+
+static int run_sweep(struct mn_cx *cx, const struct arguments *arguments) {
+    struct sweep_job job = {.arguments = arguments};
+    int status = mn__sweep_read(cx, arguments->operand, stderr, &job.sweep);
+    if (status == MN_OK) {
+        job.out = arguments->out != NULL ? arguments->out
+                                         : default_folder(&job.arena, arguments->operand);
+        status = job.out != NULL ? list_runs(cx, &job) : no_memory(cx);
+    }
+    if (status == MN_OK) {
+        status = sweep_validate(cx, &job);
+    }
+    if (status == MN_OK) {
+        status = arguments->list ? list(cx, &job) : run_all(cx, &job);
+    }
+    mn__sweep_fini(&job.sweep);
+    mn__arena_fini(&job.arena);
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"out", "DIR", "folder of the runs (default: sweeps/NAME for NAME.yaml)",
+     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
+    {"list", NULL, "check the arms and show how far their runs are; run nothing",
+     offsetof(struct arguments, list), FLAG_SWITCH, 0},
+    {"set", "KEY=VALUE", "override an option in every arm (may repeat)",
+     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+};
+
+const struct command command_sweep = {
+    .name = "sweep",
+    .operand = "SWEEP",
+    .doc = "train and test every combination of a sweep file, compare them",
+    .more = "Runs that are finished in DIR are not repeated, one that was stopped goes on: the "
+            "same command\nuntil all are done. Writes DIR/results.csv (arms), DIR/runs.csv and "
+            "the table as DIR/results.txt.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_sweep,
+};

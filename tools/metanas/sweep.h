@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_SWEEP_H
+#define METANAS_SWEEP_H
+
+/* metanas sweep: the runs of a sweep file in a folder of their own, and what they show together
+ * (docs/experiments.md). */
+
+#include "command.h"
+
+#include "run/sweep.h"
+
+struct sweep_run {
+    int64_t arm;
+    int seed;         /* index of sweep.seeds */
+    const char *name; /* ARM/seed-N */
+    const char *dir;
+    int failed; /* numbers that are not finite ended it */
+};
+
+struct sweep_job {
+    const struct arguments *arguments;
+    struct mn__sweep sweep;
+    const char *out; /* folder */
+    int64_t n_runs;
+    struct sweep_run *runs; /* [n_runs], seeds of an arm next to each other */
+    struct mn_dataset_info
+        *data; /* [sweep.n_arms], what the arm's data set holds: sweep_validate */
+    struct mn__arena arena;
+};
+
+/* sweep_arms.c: open every arm, without reading the data of equal data sets twice. Faults are
+ * printed to standard error, each once; the message counts the arms that have some. Fills
+ * job->data. */
+int sweep_validate(struct mn_cx *cx, struct sweep_job *job);
+
+/* How far a run is. */
+enum sweep_progress {
+    SWEEP_NEW,     /* no checkpoint */
+    SWEEP_BEGUN,   /* some meta-epochs */
+    SWEEP_TRAINED, /* all of them */
+    SWEEP_DONE     /* tested as well */
+};
+struct sweep_status {
+    enum sweep_progress progress;
+    int64_t meta_epoch, meta_epochs;
+};
+
+/* sweep_run.c: a run as it lies in its folder. MN_CONFIG where it was made with another
+ * configuration. */
+int sweep_look(struct mn_cx *cx, const struct sweep_job *job, const struct sweep_run *run,
+               struct sweep_status *out);
+/* Train what is left of it, and test it. */
+int sweep_finish(struct mn_cx *cx, const struct sweep_job *job, const struct sweep_run *run);
+
+/* sweep_arms.c: the configuration of a run made ready; `more` may preset flags. */
+int sweep_open(struct mn_cx *cx, const struct sweep_job *job, int64_t arm, int seed,
+               const struct mn__open *more, struct mn__experiment *out);
+
+/* sweep_results.c: gather what is finished; write runs.csv, results.csv and results.txt to the
+ * folder; print the last one, too, where `print` is set. */
+int sweep_report(struct mn_cx *cx, const struct sweep_job *job, int print);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "sweep_results.h"
+
+#include "rundir.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- CSV ----------------------------------------------------------------------------------- */
+
+/* What there is no number for stays empty. */
+static void put_real(FILE *out, double x) {
+    char text[40] = "";
+    if (isfinite(x)) {
+        mn__text_from_real(x, text, sizeof text);
+    }
+    fprintf(out, ",%s", text);
+}
+
+static void put_mean(FILE *out, const struct sweep_mean *x) {
+    put_real(out, x->n > 0 ? x->mean : NAN);
+    put_real(out, x->n > 0 ? x->ci95 : NAN);
+}
+
+static void put_axis_names(FILE *out, const struct mn__sweep *sweep) {
+    for (int i = 0; i < sweep->n_axes; i++) {
+        fprintf(out, ",%s", sweep->axes[i].name);
+    }
+}
+
+static int put_arm_name(FILE *out, struct mn_cx *cx, const struct mn__sweep *sweep, int64_t arm) {
+    struct mn__arena arena = {0};
+    const char *name = mn__sweep_name(sweep, arm, &arena);
+    if (name != NULL) {
+        fputs(name, out);
+    }
+    mn__arena_fini(&arena);
+    for (int i = 0; i < sweep->n_axes; i++) {
+        fprintf(out, ",%s", mn__sweep_at(sweep, arm, i)->label);
+    }
+    return name != NULL ? MN_OK : no_memory(cx);
+}
+
+static const char *status_of(const struct sweep_run *run, const struct sweep_result *result) {
+    static const char *const names[] = {"new", "begun", "trained", "done"};
+    return run->failed ? "failed" : names[result->progress];
+}
+
+static int put_run(FILE *out, struct mn_cx *cx, const struct sweep_results *r, int64_t i) {
+    const struct sweep_run *run = &r->job->runs[i];
+    const struct sweep_result *x = &r->runs[i];
+    struct sweep_mean difference;
+    int status = sweep_difference(cx, r, i, &difference);
+    if (status == MN_OK) {
+        fprintf(out, "%s,", run->name);
+        status = put_arm_name(out, cx, &r->job->sweep, run->arm);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    fprintf(out, ",%" PRId64 ",%s,%" PRId64, r->job->sweep.seeds[run->seed], status_of(run, x),
+            x->meta_epoch);
+    if (x->progress != SWEEP_DONE) {
+        fputs(",,,,,,,,,,,,,,,\n", out);
+        return MN_OK;
+    }
+    fprintf(out, ",%" PRId64, x->tasks);
+    put_mean(out, &x->accuracy_mean);
+    put_mean(out, &x->before_mean);
+    put_mean(out, &x->gap);
+    put_mean(out, &difference);
+    put_real(out, x->parameters);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%s,%s", x->parameters_min, x->parameters_max,
+            x->batch_norm, x->episodes);
+    put_real(out, x->seconds);
+    fputc('\n', out);
+    return MN_OK;
+}
+
+static int put_runs(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
+    int status = MN_OK;
+    fputs("run,arm", out);
+    put_axis_names(out, &r->job->sweep);
+    fputs(",seed,status,meta_epoch,tasks,accuracy,accuracy_ci95,accuracy_before_prune,"
+          "before_prune_ci95,prune_gap,prune_gap_ci95,difference,difference_ci95,parameters_mean,"
+          "parameters_min,parameters_max,batch_norm,episodes,train_seconds\n",
+          out);
+    for (int64_t i = 0; status == MN_OK && i < r->job->n_runs; i++) {
+        status = put_run(out, cx, r, i);
+    }
+    return status;
+}
+
+static int put_arms(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
+    int status = MN_OK;
+    fputs("arm", out);
+    put_axis_names(out, &r->job->sweep);
+    fputs(",seeds_done,seeds_failed,interval_over,accuracy,accuracy_ci95,accuracy_before_prune,"
+          "before_prune_ci95,prune_gap,prune_gap_ci95,pairs_over,pairs,difference,difference_ci95,"
+          "parameters_mean,train_seconds\n",
+          out);
+    for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
+        const struct sweep_arm *x = &r->arms[arm];
+        const int some = x->n_done > 0, pairs = x->difference.n > 0;
+        status = put_arm_name(out, cx, &r->job->sweep, arm);
+        fprintf(out, ",%d,%d,%s", x->n_done, x->n_failed,
+                !some           ? ""
+                : x->over_seeds ? "seeds"
+                                : "tasks");
+        put_mean(out, &x->accuracy);
+        put_mean(out, &x->before);
+        put_mean(out, &x->gap);
+        fprintf(out, ",%s,%" PRId64,
+                !pairs                ? ""
+                : x->pairs_over_seeds ? "seeds"
+                                      : "tasks",
+                x->difference.n);
+        put_mean(out, &x->difference);
+        put_real(out, some ? x->parameters : NAN);
+        put_real(out, some ? x->seconds : NAN);
+        fputc('\n', out);
+    }
+    return status;
+}
+
+/* ---- table for people ---------------------------------------------------------------------- */
+
+/* "91.23 +- 0.52" in percent; "-" for none. */
+static const char *percent(const struct sweep_mean *x, int with_sign, char out[40]) {
+    if (x->n == 0) {
+        snprintf(out, 40, "-");
+    } else if (isnan(x->ci95)) {
+        snprintf(out, 40, with_sign ? "%+.2f" : "%.2f", 100 * x->mean);
+    } else {
+        snprintf(out, 40, with_sign ? "%+.2f +- %.2f" : "%.2f +- %.2f", 100 * x->mean,
+                 100 * x->ci95);
+    }
+    return out;
+}
+
+static int name_width(struct mn_cx *cx, const struct sweep_results *r) {
+    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
+    size_t width = 3;
+    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
+        const char *name = mn__sweep_name(&r->job->sweep, arm, &mn__cx_of(cx)->scratch);
+        width = name != NULL && strlen(name) > width ? strlen(name) : width;
+    }
+    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    return (int)width;
+}
+
+static int put_line(FILE *out, struct mn_cx *cx, const struct sweep_results *r, int64_t arm,
+                    int width) {
+    const struct sweep_arm *x = &r->arms[arm];
+    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
+    const char *name = mn__sweep_name(&r->job->sweep, arm, &mn__cx_of(cx)->scratch);
+    char a[40], b[40], c[40], d[40], parameters[40] = "-", time[40] = "-";
+    if (name == NULL) {
+        return no_memory(cx);
+    }
+    if (x->n_done > 0) {
+        mn__text_count((int64_t)(x->parameters + 0.5), parameters, sizeof parameters);
+    }
+    if (x->n_done > 0 && isfinite(x->seconds)) {
+        mn__text_duration(x->seconds, time, sizeof time);
+    }
+    fprintf(out, "%-*s  %3d/%d  %-16s  %-16s  %-16s  %-16s  %10s  %s%s\n", width, name, x->n_done,
+            r->job->sweep.n_seeds, percent(&x->accuracy, 0, a), percent(&x->before, 0, b),
+            percent(&x->gap, 1, c), percent(&x->difference, 1, d), parameters, time,
+            x->n_failed > 0 ? "  (a seed failed: not finite)" : "");
+    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    return MN_OK;
+}
+
+/* What the intervals of the means, or of the differences, go over. */
+static const char *over(const struct sweep_results *r, int pairs) {
+    int seeds = 0, tasks = 0;
+    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
+        const struct sweep_arm *x = &r->arms[arm];
+        const int by_seeds = pairs ? x->pairs_over_seeds : x->over_seeds;
+        const int some = pairs ? x->difference.n > 0 : x->n_done > 0;
+        seeds += some && by_seeds;
+        tasks += some && !by_seeds;
+    }
+    return seeds > 0 && tasks > 0 ? "seeds, over tasks where one seed is done"
+           : seeds > 0            ? "seeds"
+                                  : "tasks";
+}
+
+static int put_notes(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
+    struct mn__arena arena = {0};
+    const char *first = mn__sweep_name(&r->job->sweep, 0, &arena);
+    const struct sweep_result *some = NULL;
+    for (int64_t i = 0; some == NULL && i < r->job->n_runs; i++) {
+        some = r->runs[i].progress == SWEEP_DONE ? &r->runs[i] : NULL;
+    }
+    if (some != NULL && first != NULL) {
+        fprintf(out,
+                "\nAccuracy in %%, of the pruned networks and just before the hard prune; the gap "
+                "is the second less the\nfirst, in points. +- is the half width of the 95%% "
+                "interval (Student's t) over %s.\n",
+                over(r, 0));
+        fprintf(out,
+                "Difference: accuracy less that of %s, in points, on the same test tasks seed by "
+                "seed; paired over %s.\n",
+                first, over(r, 1));
+        fprintf(out,
+                "Test: %" PRId64 " tasks a seed, %" PRId64 "-way %" PRId64 "-shot, %" PRId64
+                " query images a class, %s batch norm; seeds",
+                some->tasks, some->ways, some->shots, some->queries, some->batch_norm);
+        for (int i = 0; i < r->job->sweep.n_seeds; i++) {
+            fprintf(out, "%s %" PRId64, i > 0 ? "," : "", r->job->sweep.seeds[i]);
+        }
+        fputs(".\nParameters are those that pruning left, training is the time of meta-training "
+              "with its validations; means.\n",
+              out);
+    }
+    mn__arena_fini(&arena);
+    return first != NULL ? MN_OK : no_memory(cx);
+}
+
+static int put_table(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
+    const int width = name_width(cx, r);
+    int status = MN_OK;
+    fprintf(out, "%-*s  seeds  %-16s  %-16s  %-16s  %-16s  %10s  training\n", width, "arm",
+            "accuracy", "before prune", "prune gap", "difference", "parameters");
+    for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
+        status = put_line(out, cx, r, arm, width);
+    }
+    return status != MN_OK ? status : put_notes(out, cx, r);
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static int write_file(struct mn_cx *cx, const struct sweep_results *r, const char *name,
+                      int (*put)(FILE *out, struct mn_cx *cx, const struct sweep_results *r),
+                      int print) {
+    struct mn__arena arena = {0};
+    const char *path;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    int status = out != NULL ? rundir_file(cx, &arena, r->job->out, name, &path) : no_memory(cx);
+    if (status == MN_OK) {
+        status = put(out, cx, r);
+    }
+    if (out != NULL && fclose(out) != 0 && status == MN_OK) {
+        status = no_memory(cx);
+    }
+    if (status == MN_OK) {
+        status = mn__file_replace(cx, path, text, length);
+    }
+    if (status == MN_OK && print) {
+        fwrite(text, 1, length, stdout);
+    }
+    free(text);
+    mn__arena_fini(&arena);
+    return status;
+}
+
+int sweep_report(struct mn_cx *cx, const struct sweep_job *job, int print) {
+    struct sweep_results results;
+    int status = sweep_gather(cx, job, &results);
+    if (status == MN_OK) {
+        status = write_file(cx, &results, "runs.csv", put_runs, 0);
+    }
+    if (status == MN_OK) {
+        status = write_file(cx, &results, "results.csv", put_arms, 0);
+    }
+    if (status == MN_OK) {
+        status = write_file(cx, &results, "results.txt", put_table, print);
+    }
+    mn__arena_fini(&results.arena);
+    return status;
+}

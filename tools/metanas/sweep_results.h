@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_SWEEP_RESULTS_H
+#define METANAS_SWEEP_RESULTS_H
+
+/* What the finished runs of a sweep show. */
+
+#include "sweep.h"
+
+/* A mean with the half width of its 95% interval; n = values it is a mean of, 0 = none. */
+struct sweep_mean {
+    int64_t n;
+    double mean, ci95; /* ci95 is NAN for n = 1 */
+};
+
+/* A finished run. */
+struct sweep_result {
+    enum sweep_progress progress;
+    int64_t meta_epoch, tasks, ways, shots, queries, parameters_min, parameters_max;
+    double *accuracy, *before;                         /* [tasks] */
+    struct sweep_mean accuracy_mean, before_mean, gap; /* over tasks */
+    double parameters;
+    double seconds; /* of training, NAN = not known */
+    char episodes[32], batch_norm[32];
+};
+
+/* An arm: the means over its finished seeds, over the tasks of the run where there is only one. */
+struct sweep_arm {
+    int n_done, n_failed; /* seeds */
+    struct sweep_mean accuracy, before, gap;
+    struct sweep_mean difference;     /* of the accuracy to that of the first arm, over pairs */
+    int over_seeds, pairs_over_seeds; /* 0 = over tasks */
+    double parameters, seconds;
+};
+
+struct sweep_results {
+    const struct sweep_job *job;
+    struct sweep_result *runs; /* [job->n_runs] */
+    struct sweep_arm *arms;    /* [sweep.n_arms] */
+    struct mn__arena arena;
+};
+
+/* sweep_gather.c: read what the runs have written, and take the means. */
+int sweep_gather(struct mn_cx *cx, const struct sweep_job *job, struct sweep_results *out);
+/* Accuracy of run `run` less that of the run of the first arm with its seed, over tasks; n = 0
+ * where one of them is not finished or their tasks differ. */
+int sweep_difference(struct mn_cx *cx, const struct sweep_results *results, int64_t run,
+                     struct sweep_mean *out);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "rundir.h"
+#include "sweep.h"
+#include "test_run.h"
+
+#include "base/text.h"
+#include "run/file.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_CONFIG = 1 << 20 };
+
+/* ---- the configuration a run was made with ------------------------------------------------- */
+
+/* What may differ between two parts of a run, as in metanas resume. Lines of these keys. */
+static int may_differ(const char *line) {
+    static const char *const keys[] = {"  workers:", "  checkpoint_every:", "  path:"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (strncmp(line, keys[i], strlen(keys[i])) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The next line that counts, without its comment; NULL at the end. */
+static char *next_line(char **rest) {
+    char *line;
+    while ((line = strsep(rest, "\n")) != NULL) {
+        char *comment = strstr(line, " #");
+        if (comment != NULL) {
+            *comment = '\0';
+        }
+        if (line[0] != '\0' && line[0] != '#' && !may_differ(line)) {
+            return line;
+        }
+    }
+    return NULL;
+}
+
+static int compare(struct mn_cx *cx, const char *path, char *then, char *now) {
+    for (;;) {
+        char *a = next_line(&then), *b = next_line(&now);
+        if (a == NULL && b == NULL) {
+            return MN_OK;
+        }
+        if (a == NULL || b == NULL || strcmp(a, b) != 0) {
+            a = a != NULL ? a + strspn(a, " ") : "nothing";
+            b = b != NULL ? b + strspn(b, " ") : "nothing";
+            return mn_fail(cx, MN_CONFIG,
+                           "%s: the run was made with another configuration: '%s' there, '%s' "
+                           "here; choose another --out or remove the run",
+                           path, a, b);
+        }
+    }
+}
+
+static int check_config(struct mn_cx *cx, const struct mn__experiment *experiment,
+                        const char *path) {
+    uint8_t *then;
+    size_t length;
+    char *now = NULL;
+    int status = mn__file_read(cx, path, MOST_CONFIG, &then, &length);
+    if (status != MN_OK) {
+        return status;
+    }
+    FILE *out = open_memstream(&now, &length);
+    if (out == NULL) {
+        free(then);
+        return no_memory(cx);
+    }
+    const int written = mn__experiment_write_config(experiment, out);
+    status =
+        fclose(out) != 0 || written != MN_OK ? no_memory(cx) : compare(cx, path, (char *)then, now);
+    free(then);
+    free(now);
+    return status;
+}
+
+/* ---- how far a run is ---------------------------------------------------------------------- */
+
+/* Whether test.json is that of the end of the run, on the tasks of its configuration. */
+static int test_is_current(const struct mn__experiment *x, const json_t *test) {
+    const char *state = json_string_value(json_object_get(test, "state"));
+    const char *split = json_string_value(json_object_get(test, "split"));
+    const char *mode = json_string_value(json_object_get(test, "batch_norm"));
+    return state != NULL && strcmp(state, "last") == 0 && split != NULL &&
+           strcmp(split, "test") == 0 && mode != NULL &&
+           strcmp(mode, mn__batch_norm_name(x)) == 0 &&
+           json_object_get(test, "episodes_file") == NULL &&
+           json_integer_value(json_object_get(test, "tasks")) == x->evaluation.tasks &&
+           json_integer_value(json_object_get(test, "shots")) == x->task.shots &&
+           json_integer_value(json_object_get(test, "queries")) == x->task.queries &&
+           json_integer_value(json_object_get(test, "meta_epoch")) == x->run.meta_epochs;
+}
+
+static int look_at_test(struct mn_cx *cx, struct mn__arena *arena,
+                        const struct mn__experiment *experiment, const char *dir,
+                        struct sweep_status *out) {
+    const char *path;
+    json_t *test = NULL;
+    int status = rundir_file(cx, arena, dir, "test.json", &path);
+    if (status == MN_OK && access(path, F_OK) == 0) {
+        status = rundir_json(cx, path, &test);
+        if (status == MN_OK && test_is_current(experiment, test)) {
+            out->progress = SWEEP_DONE;
+        }
+        json_decref(test);
+    }
+    return status;
+}
+
+static int look_at_checkpoint(struct mn_cx *cx, const char *path, struct sweep_status *out) {
+    struct mn__tensors file;
+    int status = mn__tensors_read(cx, path, &file);
+    if (status != MN_OK) {
+        return status;
+    }
+    const char *text = mn__tensors_meta(&file, "meta_epoch");
+    if (text == NULL || !mn__text_int(text, &out->meta_epoch)) {
+        status = mn_fail(cx, MN_IO, "%s: does not say its meta-epoch: not a checkpoint", path);
+    }
+    mn__tensors_fini(&file);
+    out->progress = out->meta_epoch < out->meta_epochs ? SWEEP_BEGUN : SWEEP_TRAINED;
+    return status;
+}
+
+static int look(struct mn_cx *cx, struct mn__arena *arena, const struct mn__experiment *experiment,
+                const char *dir, struct sweep_status *out) {
+    const char *checkpoint, *config;
+    *out = (struct sweep_status){.meta_epochs = experiment->run.meta_epochs};
+    int status = rundir_file(cx, arena, dir, "checkpoint.safetensors", &checkpoint);
+    if (status == MN_OK) {
+        status = rundir_file(cx, arena, dir, "config.resolved.yaml", &config);
+    }
+    if (status != MN_OK || access(checkpoint, F_OK) != 0) {
+        return status;
+    }
+    status = check_config(cx, experiment, config);
+    if (status == MN_OK) {
+        status = look_at_checkpoint(cx, checkpoint, out);
+    }
+    if (status == MN_OK && out->progress == SWEEP_TRAINED) {
+        status = look_at_test(cx, arena, experiment, dir, out);
+    }
+    return status;
+}
+
+int sweep_look(struct mn_cx *cx, const struct sweep_job *job, const struct sweep_run *run,
+               struct sweep_status *out) {
+    struct mn__experiment experiment = {0};
+    struct mn__arena arena = {0};
+    FILE *nowhere = fopen("/dev/null", "w"); /* warnings were printed when arms were checked */
+    const struct mn__open more = {
+        .flags = MN__OPEN_NO_DATA, .data = &job->data[run->arm], .faults = nowhere};
+    int status = sweep_open(cx, job, run->arm, run->seed, &more, &experiment);
+    if (status == MN_OK) {
+        status = look(cx, &arena, &experiment, run->dir, out);
+    }
+    if (nowhere != NULL) {
+        fclose(nowhere);
+    }
+    mn__experiment_close(&experiment);
+    mn__arena_fini(&arena);
+    return status;
+}
+
+/* ---- running ------------------------------------------------------------------------------- */
+
+static int train(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir,
+                 const char *checkpoint) {
+    struct mn__state state = {0};
+    int status = access(checkpoint, F_OK) == 0 ? mn__state_load(experiment, cx, checkpoint, &state)
+                                               : mn__state_new(experiment, cx, &state);
+    if (status == MN_OK && (!state.loaded || !mn__state_finished(experiment, &state))) {
+        status = mn__metatrain(experiment, cx, &state, dir);
+    }
+    mn__state_fini(&state);
+    return status;
+}
+
+int sweep_finish(struct mn_cx *cx, const struct sweep_job *job, const struct sweep_run *run) {
+    struct mn__experiment experiment = {0};
+    struct mn__arena arena = {0};
+    FILE *nowhere = fopen("/dev/null", "w");
+    const struct mn__open more = {.faults = nowhere};
+    const char *checkpoint = NULL;
+    int status = rundir_file(cx, &arena, run->dir, "checkpoint.safetensors", &checkpoint);
+    if (status == MN_OK) {
+        status = sweep_open(cx, job, run->arm, run->seed, &more, &experiment);
+    }
+    if (status == MN_OK) {
+        status = train(cx, &experiment, run->dir, checkpoint);
+    }
+    if (status == MN_OK) {
+        const struct test_plan plan = {
+            .state = checkpoint,
+            .state_name = "last",
+            .what = {.split = MN_TEST, .tasks = experiment.evaluation.tasks},
+            .mute = 1};
+        status = test_run(cx, &experiment, run->dir, &plan);
+    }
+    if (nowhere != NULL) {
+        fclose(nowhere);
+    }
+    mn__experiment_close(&experiment);
+    mn__arena_fini(&arena);
+    return status;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "test_run.h"
+
+#include "rundir.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const split_names[] = {"train", "val", "test"};
+
+/* ---- test.json ---------------------------------------------------------------------------- */
+
+static json_t *genotypes_json(const struct genotypes *genotypes) {
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < genotypes->n; i++) {
+        json_t *item = json_pack("{s:s, s:I}", "genotype", genotypes->at[i].text, "count",
+                                 (json_int_t)genotypes->at[i].count);
+        if (item == NULL || json_array_append_new(list, item) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *steps_json(const struct test_report *report) {
+    const struct mn__evaluation_plan *what = &report->plan->what;
+    json_t *list = json_array();
+    for (int i = 0; list != NULL && i < what->n_steps; i++) {
+        const struct mn__evaluation *e = &report->evaluation.looks[i];
+        json_t *item = json_pack(
+            "{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)what->steps[i],
+            "accuracy_mean", e->accuracy_mean, "accuracy_ci95", e->accuracy_ci95,
+            "accuracy_before_prune", e->before_mean, "prune_gap", e->prune_gap, "prune_gap_ci95",
+            e->prune_gap_ci95, "loss_mean", e->loss_mean, "parameters_mean", e->parameters_mean);
+        if (item == NULL || json_array_append_new(list, item) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *report_json(const struct test_report *report) {
+    const struct mn__evaluation *e = &report->evaluation;
+    const struct mn__evaluation_plan *what = &report->plan->what;
+    const struct mn__experiment *x = report->experiment;
+    char episodes[32];
+    snprintf(episodes, sizeof episodes, "%016" PRIx64, e->episodes);
+    return json_pack(
+        "{s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, "
+        "s:I, s:s, s:s, s:s*, s:o, s:o}",
+        "accuracy_mean", e->accuracy_mean, "accuracy_ci95", e->accuracy_ci95, "tasks",
+        (json_int_t)e->tasks, "accuracy_before_prune", e->before_mean, "before_prune_ci95",
+        e->before_ci95, "prune_gap", e->prune_gap, "prune_gap_ci95", e->prune_gap_ci95, "loss_mean",
+        e->loss_mean, "parameters_mean", e->parameters_mean, "parameters_min",
+        (json_int_t)e->parameters_min, "parameters_max", (json_int_t)e->parameters_max,
+        "batch_norm", mn__batch_norm_name(x), "seed", (json_int_t)x->run.seed, "ways",
+        (json_int_t)x->task.ways, "shots", (json_int_t)x->task.shots, "queries",
+        (json_int_t)x->task.queries, "split", split_names[what->split], "meta_epoch",
+        (json_int_t)report->meta_epoch, "state", report->plan->state_name, "episodes", episodes,
+        "episodes_file", what->episodes != NULL ? what->episodes->path : NULL, "steps",
+        steps_json(report), "genotypes", genotypes_json(&report->genotypes));
+}
+
+static int write_json(struct mn_cx *cx, const char *path, const struct test_report *report) {
+    json_t *object = report_json(report);
+    char *text =
+        object != NULL ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
+    json_decref(object);
+    if (text == NULL) {
+        return no_memory(cx);
+    }
+    const size_t length = strlen(text);
+    text[length] = '\n'; /* in place of the final zero: only the length counts from here on */
+    const int status = mn__file_replace(cx, path, text, length + 1);
+    if (status == MN_OK && report->plan->json) {
+        fwrite(text, 1, length + 1, stdout);
+    }
+    free(text);
+    return status;
+}
+
+/* ---- tables ------------------------------------------------------------------------------- */
+
+static const char *real(double x, char out[40]) {
+    mn__text_from_real(x, out, 40);
+    return out;
+}
+
+static void put_tasks(FILE *out, const struct test_report *report) {
+    fputs("task,episode,accuracy,accuracy_before_prune,loss,parameters,genotype\n", out);
+    for (int64_t i = 0; i < report->evaluation.tasks; i++) {
+        const struct mn__task_result *r = &report->evaluation.results[i];
+        char accuracy[40], before[40], loss[40];
+        fprintf(out, "%" PRId64 ",%016" PRIx64 ",%s,%s,%s,%" PRId64 ",%s\n", i, r->episode,
+                real(r->accuracy, accuracy), real(r->accuracy_before_prune, before),
+                real(r->loss, loss), r->parameters, r->genotype);
+    }
+}
+
+static void put_steps(FILE *out, const struct test_report *report) {
+    const struct mn__evaluation_plan *what = &report->plan->what;
+    fputs("step,accuracy_mean,accuracy_ci95,accuracy_before_prune,prune_gap,prune_gap_ci95,"
+          "loss_mean,parameters_mean\n",
+          out);
+    for (int i = 0; i < what->n_steps; i++) {
+        const struct mn__evaluation *e = &report->evaluation.looks[i];
+        const double columns[] = {e->accuracy_mean,  e->accuracy_ci95,  e->before_mean,
+                                  e->prune_gap,      e->prune_gap_ci95, e->loss_mean,
+                                  e->parameters_mean};
+        fprintf(out, "%" PRId64, what->steps[i]);
+        for (size_t k = 0; k < sizeof columns / sizeof columns[0]; k++) {
+            char text[40];
+            fprintf(out, ",%s", real(columns[k], text));
+        }
+        fputc('\n', out);
+    }
+}
+
+static int write_table(struct mn_cx *cx, const char *path, const struct test_report *report,
+                       void (*put)(FILE *out, const struct test_report *report)) {
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return no_memory(cx);
+    }
+    put(out, report);
+    const int failed = ferror(out) | (fclose(out) != 0);
+    const int status = failed ? no_memory(cx) : mn__file_replace(cx, path, text, length);
+    free(text);
+    return status;
+}
+
+/* The curve of a test without looks would be that of another test. */
+static int drop_table(struct mn_cx *cx, const char *path) {
+    return unlink(path) == 0 || errno == ENOENT
+               ? MN_OK
+               : mn_fail(cx, MN_IO, "%s: cannot remove it: %s", path, strerror(errno));
+}
+
+/* test.json comes last: it stands for the whole test. */
+int test_write(struct mn_cx *cx, const struct test_report *report, const char *dir) {
+    struct mn__arena arena = {0};
+    const char *json = NULL, *tasks = NULL, *steps = NULL;
+    int status = rundir_file(cx, &arena, dir, "test-tasks.csv", &tasks);
+    if (status == MN_OK) {
+        status = rundir_file(cx, &arena, dir, "test-steps.csv", &steps);
+    }
+    if (status == MN_OK) {
+        status = rundir_file(cx, &arena, dir, "test.json", &json);
+    }
+    if (status == MN_OK) {
+        status = write_table(cx, tasks, report, put_tasks);
+    }
+    if (status == MN_OK) {
+        status = report->plan->what.n_steps > 0 ? write_table(cx, steps, report, put_steps)
+                                                : drop_table(cx, steps);
+    }
+    if (status == MN_OK) {
+        status = write_json(cx, json, report);
+    }
+    mn__arena_fini(&arena);
+    return status;
+}
+
+/* ---- summary ------------------------------------------------------------------------------ */
+
+static void print_steps(const struct test_report *report) {
+    const struct mn__evaluation_plan *what = &report->plan->what;
+    if (what->n_steps > 0) {
+        printf("  after step   accuracy           before prune   prune gap\n");
+    }
+    for (int i = 0; i < what->n_steps; i++) {
+        const struct mn__evaluation *e = &report->evaluation.looks[i];
+        printf("  %10" PRId64 "   %6.2f%% +- %5.2f%%         %6.2f%%     %+6.2f%%\n",
+               what->steps[i], 100 * e->accuracy_mean, 100 * e->accuracy_ci95, 100 * e->before_mean,
+               100 * e->prune_gap);
+    }
+}
+
+void test_print(const struct test_report *report, const char *dir) {
+    const struct mn__evaluation *e = &report->evaluation;
+    const struct mn__evaluation_plan *what = &report->plan->what;
+    const struct mn__experiment *x = report->experiment;
+    char low[32], high[32], mean[32];
+    printf("%s accuracy  %.2f%% +- %.2f%% (mean and 95%% interval of %" PRId64 " tasks)\n",
+           split_names[what->split], 100 * e->accuracy_mean, 100 * e->accuracy_ci95, e->tasks);
+    printf("  task         %" PRId64 "-way %" PRId64 "-shot, %" PRId64
+           " query images a class, seed %" PRId64 "\n",
+           x->task.ways, x->task.shots, x->task.queries, x->run.seed);
+    if (what->episodes != NULL) {
+        printf("  episodes     %s, drawn with seed %" PRIu64 "\n", what->episodes->path,
+               what->episodes->seed);
+    }
+    printf("  state        %s, after %" PRId64 " meta-epochs\n", report->plan->state_name,
+           report->meta_epoch);
+    printf("  batch norm   %s\n", mn__batch_norm_name(x));
+    printf("  before prune %.2f%%, prune gap %.2f%% +- %.2f%%\n", 100 * e->before_mean,
+           100 * e->prune_gap, 100 * e->prune_gap_ci95);
+    printf("  parameters   %s on average, %s to %s\n",
+           mn__text_count((int64_t)(e->parameters_mean + 0.5), mean, sizeof mean),
+           mn__text_count(e->parameters_min, low, sizeof low),
+           mn__text_count(e->parameters_max, high, sizeof high));
+    print_steps(report);
+    genotypes_print(&report->genotypes, 2, e->tasks, stdout);
+    printf("written to %s%stest.json, test-tasks.csv%s\n", dir,
+           dir[strlen(dir) - 1] == '/' ? "" : "/", what->n_steps > 0 ? " and test-steps.csv" : "");
+}

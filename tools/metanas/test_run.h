@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_TEST_RUN_H
+#define METANAS_TEST_RUN_H
+
+/* Meta-testing a saved state, and the files that it leaves in the run directory: test.json,
+ * test-tasks.csv and test-steps.csv (docs/experiments.md). */
+
+#include "command.h"
+#include "genotypes.h"
+
+#include "run/metatrain.h"
+
+struct test_plan {
+    const char *state;      /* file */
+    const char *state_name; /* as the user named it: "last", "best" or the file */
+    struct mn__evaluation_plan what;
+    int json; /* print test.json instead of a summary */
+    int mute; /* print nothing */
+};
+
+/* A finished test. */
+struct test_report {
+    const struct mn__experiment *experiment;
+    const struct test_plan *plan;
+    struct mn__evaluation evaluation;
+    struct genotypes genotypes;
+    int64_t meta_epoch; /* of the state */
+};
+
+/* Load the state, evaluate, write the files to the run directory `dir`, print. */
+int test_run(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir,
+             const struct test_plan *plan);
+
+/* test_files.c */
+int test_write(struct mn_cx *cx, const struct test_report *report, const char *dir);
+/* The summary for people. */
+void test_print(const struct test_report *report, const char *dir);
+
+#endif
