@@ -17,7 +17,7 @@ static const struct mn_unit *unit_at(const struct mn_plugin *p, uint32_t i) {
                                                   (size_t)i * p->unit_stride);
 }
 
-static int name_ok(const char *name) {
+int mn__plugin_name_ok(const char *name) {
     if (name == NULL || name[0] < 'a' || name[0] > 'z' || strlen(name) > 60) {
         return 0;
     }
@@ -143,7 +143,7 @@ static int check_list_default(struct mn_cx *cx, const char *file, const struct m
 
 static int check_option(struct mn_cx *cx, const char *file, const struct mn_unit *u,
                         const struct mn_opt *o) {
-    if (!name_ok(o->key) || o->doc == NULL || o->doc[0] == '\0') {
+    if (!mn__plugin_name_ok(o->key) || o->doc == NULL || o->doc[0] == '\0') {
         return mn_fail(cx, MN_CONFIG,
                        "%s: unit %s: an option without a proper key or doc line (%s)", file,
                        u->name, o->key != NULL ? o->key : "NULL");
@@ -231,7 +231,7 @@ static int check_vtable(struct mn_cx *cx, const char *file, const struct mn_unit
 
 static int check_unit(struct mn_cx *cx, const char *file, const struct mn_plugin *p,
                       const struct mn_unit *u) {
-    if (!name_ok(u->name)) {
+    if (!mn__plugin_name_ok(u->name)) {
         return mn_fail(cx, MN_CONFIG, "%s: unit name '%s': lower case letters, digits and _ only",
                        file, u->name != NULL ? u->name : "");
     }
@@ -260,7 +260,7 @@ int mn__plugin_check(struct mn_cx *cx, const char *file, const struct mn_plugin 
     if (status != MN_OK) {
         return status;
     }
-    if (!name_ok(p->name)) {
+    if (!mn__plugin_name_ok(p->name)) {
         return mn_fail(cx, MN_CONFIG, "%s: plugin name '%s': lower case letters, digits and _ only",
                        file, p->name != NULL ? p->name : "");
     }

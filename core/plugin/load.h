@@ -27,4 +27,7 @@ int mn__plugin_load_steps(struct mn_cx *cx, const char *path, const struct mn_pl
  * it in messages. */
 int mn__plugin_check(struct mn_cx *cx, const char *file, const struct mn_plugin *plugin);
 
+/* May a plugin or a unit be called so: [a-z][a-z0-9_]*, at most 60 letters? NULL may not. */
+int mn__plugin_name_ok(const char *name);
+
 #endif

@@ -33,11 +33,19 @@ int mn__registry_add(struct mn__registry *registry, struct mn_cx *cx,
 int mn__registry_find(struct mn__registry *registry, struct mn_cx *cx, int kind, const char *use,
                       const char *place, struct mn__unit *out);
 
-/* Every plugin file found in the search path, for `metanas list`: calls back in order of directory
- * and name; plugin is NULL and reason given for a rejected file; shadowed = 1 when an earlier
- * directory has the same name. */
+/* The file that `use: NAME` would open: 1 with its path in `out`, or 0. Nothing is opened. */
+int mn__registry_file(const struct mn__registry *registry, const char *name, char *out,
+                      size_t size);
+
+/* Folder i of the search path, first to last, and what names it ("--plugin-dir", ...); NULL past
+ * the last. It need not exist. */
+const char *mn__registry_folder(const struct mn__registry *registry, int i, const char **from);
+
+/* Every plugin file found in the search path, for `metanas list`: calls back in order of folder and
+ * name. `plugin` is NULL, and `reason` given, for a rejected file. A file behind one of the same
+ * name in an earlier folder is not opened: `first` is that one's path, else NULL. */
 typedef void (*mn__registry_seen)(void *data, const char *file, const struct mn_plugin *plugin,
-                                  const char *reason, int shadowed);
+                                  const char *reason, const char *first);
 int mn__registry_scan(struct mn__registry *registry, struct mn_cx *cx, mn__registry_seen seen,
                       void *data);
 
