@@ -473,7 +473,9 @@ static int build_node(struct mn_builder *b, const struct mn_node_spec *given, in
         status = mn_fail(b->cx, MN_CONFIG, "node %s has %d edges; 1 to 64 are possible", spec.name,
                          spec.n_edges);
     }
-    spec.partial = spec.partial == 0 ? 1 : spec.partial;
+    if (spec.partial == 0 || b->abi_minor < 2) { /* before 0.2 these bytes were padding */
+        spec.partial = 1;
+    }
     if (status == MN_OK) {
         status = check_partial(b, &spec);
     }
@@ -634,7 +636,8 @@ static int add_images(struct mn_builder *b) {
 
 int mn__graph_build(struct mn_model *model, struct mn_cx *cx,
                     const struct mn__instance *search_space) {
-    struct mn_builder b = {.model = model, .cx = cx};
+    struct mn_builder b = {
+        .model = model, .cx = cx, .abi_minor = search_space->unit.plugin->abi_minor};
     int status = add_images(&b);
     if (status != MN_OK) {
         return status;

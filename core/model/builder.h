@@ -9,7 +9,8 @@
 struct mn_builder {
     struct mn_model *model;
     struct mn_cx *cx;
-    int failed; /* a builder call returned an error: the rest does nothing */
+    int abi_minor; /* that the search space was built for */
+    int failed;    /* a builder call returned an error: the rest does nothing */
     int has_head;
 };
 

@@ -25,6 +25,7 @@ static int build(struct kit_life *life, const struct mn_dims *dims, int fail_at)
     struct mn_builder *builder = life->data;
     record_install(&life->mock, builder, dims);
     builder->fail_at = fail_at;
+    builder->without_partial = life->kit->plugin->abi_minor < 2;
     kit_call(life, "build", KIT_WORKER);
     const int status =
         kit_end(life, life->table.search_space.build(life->self, &life->mock.cx, dims, builder));

@@ -142,6 +142,9 @@ static void put_edge(struct mn_builder *b, const void *given) {
 static int node(struct mn_builder *b, const struct mn_node_spec *given, int32_t *state) {
     struct mn_node_spec spec;
     read_spec("mn_node_spec", &spec, sizeof spec, given, offsetof(struct mn_node_spec, partial));
+    if (b->without_partial) {
+        spec.partial = 0;
+    }
     check_name(spec.name);
     if (spec.n_edges < 1 || spec.edges == NULL || spec.edge_stride < sizeof *spec.edges) {
         mock_fault("unknown_state", "node %s has %d edges of %u bytes", spec.name,

@@ -10,6 +10,7 @@
  * - Every struct that crosses the border starts with its size and grows only at its end. The host
  *   copies the smaller of the two sizes into zeroes, so a function that a plugin does not know
  *   reads NULL, which means "optional, absent". Arrays of structs are walked by declared strides.
+ * - A field is not put where older headers have padding: the size would not tell that it is there.
  * - A new mandatory function, a changed meaning or a changed order is a new major number.
  * - Version strings are for people; nothing compares them.
  *
