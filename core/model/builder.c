@@ -405,7 +405,6 @@ static int check_edge(struct mn_builder *b, const struct mn_node_spec *spec, con
 static int passed_path(struct mn_builder *b, struct mn__path *path, struct mn_edge_spec edge,
                        int channels, int g) {
     *path = (struct mn__path){.name = "passed",
-                              .passed = 1,
                               .source = edge.from,
                               .channels = channels,
                               .first = g * channels,

@@ -10,15 +10,7 @@ struct origin {
 };
 
 static double item_weight(const struct mn_model *m, int mixture, const mn_real *weights, int item) {
-    if (mixture < 0) {
-        return 1;
-    }
-    const struct mn__mixture *x = &m->mixtures[mixture];
-    double sum = 0;
-    for (int64_t c = 0; c < x->n_choices; c++) {
-        sum += mn__model_holds(m, mixture, c, item) ? (double)weights[x->choice0 + c] : 0;
-    }
-    return sum;
+    return mixture < 0 ? 1 : mn__model_item_weight(m, mixture, weights, item);
 }
 
 /* The kept candidate number `pair` of a layer, edge by edge: the order in which a genotype lists

@@ -76,7 +76,6 @@ struct mn__path {
     const struct mn__op *op; /* NULL: convolution, reduce or max pool of its own layer */
     const char *name;
     int identity, none;
-    int passed;  /* channels that pass the candidates by (mn_node_spec.partial) */
     int source;  /* state */
     int relu;    /* reads ReLU of the source */
     int strided; /* reads the phases of the source */

@@ -106,8 +106,13 @@ const struct mn__mixture *mn__model_mixture(const struct mn_model *model, int i)
     return &model->mixtures[i];
 }
 
-int mn__model_holds(const struct mn_model *m, int i, int64_t choice, int item) {
-    return m->holds[i][choice * m->mixtures[i].n_items + item];
+double mn__model_item_weight(const struct mn_model *m, int i, const mn_real *weights, int item) {
+    const struct mn__mixture *x = &m->mixtures[i];
+    double sum = 0;
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        sum += m->holds[i][c * x->n_items + item] ? (double)weights[x->choice0 + c] : 0;
+    }
+    return sum;
 }
 
 void mn__model_init(const struct mn_model *model, uint64_t seed, double alpha_std,

@@ -74,8 +74,9 @@ struct mn__mixture {
 };
 int mn__model_n_mixtures(const struct mn_model *model);
 const struct mn__mixture *mn__model_mixture(const struct mn_model *model, int i);
-/* Whether a choice of mixture i holds an item. */
-int mn__model_holds(const struct mn_model *model, int i, int64_t choice, int item);
+/* Weight of an item of mixture i, from weights[n_choices]: the sum over the choices that hold it
+ * (Eq. 7). */
+double mn__model_item_weight(const struct mn_model *model, int i, const mn_real *weights, int item);
 
 /* Mixture weights of every choice at progress 1, without noise and without skipping:
  * weights[n_choices]. */

@@ -55,21 +55,12 @@ static void sums_group(struct mn__run *run, const struct mn__layer *layer,
     }
 }
 
-static void sums_block(struct mn__run *run, const struct mn__layer *layer,
-                       const struct mn__chunk *chunk, const struct mn__block *b,
-                       const mn_real *dy) {
-    for (int group = 0; group < layer->groups; group++) {
-        sums_group(run, layer, chunk, group, b, dy);
-    }
-}
-
 static void clear_sums(const struct mn__job *job) {
     const size_t bytes = (size_t)job->path->channels * sizeof *job->sum_g;
     memset(job->sum_g, 0, bytes);
     memset(job->sum_gx, 0, bytes);
 }
 
-/* Drop path weighs images apart: then a block is one image. */
 static void all_sums(struct mn__run *run, const struct mn__layer *layer,
                      const struct mn__chunk *chunk, const mn_real *dy) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
@@ -77,13 +68,9 @@ static void all_sums(struct mn__run *run, const struct mn__layer *layer,
     for (int j = 0; j < chunk->n; j++) {
         clear_sums(&chunk->jobs[j]);
     }
-    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        for (int k = 0; run->dropping && k < b.n; k++) {
-            const struct mn__block image = mn__block_image(size, &b, k);
-            sums_block(run, layer, chunk, &image, dy);
-        }
-        if (!run->dropping) {
-            sums_block(run, layer, chunk, &b, dy);
+    for (int i = 0; mn__even_block_at(run, size, i, &b); i++) {
+        for (int group = 0; group < layer->groups; group++) {
+            sums_group(run, layer, chunk, group, &b, dy);
         }
     }
 }

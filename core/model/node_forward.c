@@ -160,26 +160,15 @@ static void mix_group(struct mn__run *run, const struct mn__layer *layer,
     }
 }
 
-static void mix_block(struct mn__run *run, const struct mn__layer *layer,
-                      const struct mn__chunk *chunk, const struct mn__block *b, mn_real *x) {
-    for (int group = 0; group < layer->groups; group++) {
-        mix_group(run, layer, chunk, group, b, x);
-    }
-}
-
 static void mix(struct mn__run *run, const struct mn__layer *layer, const struct mn__size *size,
                 const struct mn__chunk *chunk, mn_real *x) {
     struct mn__block b;
     for (int j = 0; j < chunk->n; j++) {
         set_term(run, &chunk->jobs[j]);
     }
-    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        for (int k = 0; run->dropping && k < b.n; k++) {
-            const struct mn__block image = mn__block_image(size, &b, k);
-            mix_block(run, layer, chunk, &image, x);
-        }
-        if (!run->dropping) {
-            mix_block(run, layer, chunk, &b, x);
+    for (int i = 0; mn__even_block_at(run, size, i, &b); i++) {
+        for (int group = 0; group < layer->groups; group++) {
+            mix_group(run, layer, chunk, group, &b, x);
         }
     }
 }

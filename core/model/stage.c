@@ -14,9 +14,13 @@ int mn__block_at(const struct mn__run *run, const struct mn__size *size, int i,
     return 1;
 }
 
-struct mn__block mn__block_image(const struct mn__size *size, const struct mn__block *block,
-                                 int i) {
-    return (struct mn__block){.n0 = block->n0 + i, .n = 1, .len = size->grid.span};
+int mn__even_block_at(const struct mn__run *run, const struct mn__size *size, int i,
+                      struct mn__block *out) {
+    if (!run->dropping) {
+        return mn__block_at(run, size, i, out);
+    }
+    *out = (struct mn__block){.n0 = i, .n = 1, .len = size->grid.span};
+    return i < run->n;
 }
 
 struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size,

@@ -15,8 +15,9 @@ struct mn__block {
 /* Block i of the pass's images; 0 = there is none. */
 int mn__block_at(const struct mn__run *run, const struct mn__size *size, int i,
                  struct mn__block *out);
-/* Image i of a block, as a block of its own. */
-struct mn__block mn__block_image(const struct mn__size *size, const struct mn__block *block, int i);
+/* The same where drop path may weigh images apart: then a block is one image. */
+int mn__even_block_at(const struct mn__run *run, const struct mn__size *size, int i,
+                      struct mn__block *out);
 
 /* A block of a tensor: pointer and channel stride. */
 struct mn__view {

@@ -45,6 +45,25 @@ static int check_adapted(const struct mn__experiment *e, struct mn_cx *cx,
     return all_finite(e->n_state, learner) ? MN_OK : not_finite(cx, &e->task_learner, "its state");
 }
 
+int mn__adapt_start(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_point *meta,
+                    const mn_real *state, struct mn_point *params, mn_real **learner) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    params->w = mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real));
+    params->a = mn_scratch(cx, (size_t)d->n_a * sizeof(mn_real));
+    *learner = mn_scratch(cx, (size_t)e->n_state * sizeof(mn_real));
+    if (!params->w || !params->a || !*learner) {
+        return MN_NOMEM;
+    }
+    mn_vec_copy(d->n_w, meta->w, params->w);
+    mn_vec_copy(d->n_a, meta->a, params->a);
+    if (e->moments == MN_MOMENTS_RESET) {
+        mn_vec_fill(e->n_state, 0, *learner);
+    } else {
+        mn_vec_copy(e->n_state, state, *learner);
+    }
+    return MN_OK;
+}
+
 /* The task learner on the task that cx is at. */
 static int adapt(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
                  struct mn_point *params, mn_real *learner) {

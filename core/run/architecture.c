@@ -22,22 +22,12 @@ static void put_names(struct mn__metrics *file, const struct mn_model *model) {
     mn__metrics_put(file, ",genotype");
 }
 
-/* The weight of an item is the sum of the weights of the choices that hold it (Eq. 7). */
-static double item_weight(const struct mn_model *model, int i, const mn_real *weights, int item) {
-    const struct mn__mixture *x = mn__model_mixture(model, i);
-    double sum = 0;
-    for (int64_t c = 0; c < x->n_choices; c++) {
-        sum += mn__model_holds(model, i, c, item) ? (double)weights[x->choice0 + c] : 0;
-    }
-    return sum;
-}
-
 static void put_weights(struct mn__metrics *file, const struct mn_model *model,
                         const mn_real *weights) {
     for (int i = 0; i < mn__model_n_mixtures(model); i++) {
         for (int k = 0; k < mn__model_mixture(model, i)->n_items; k++) {
             char text[40];
-            mn__text_from_real(round(item_weight(model, i, weights, k) * 1e6) / 1e6, text,
+            mn__text_from_real(round(mn__model_item_weight(model, i, weights, k) * 1e6) / 1e6, text,
                                sizeof text);
             mn__metrics_put(file, ",%s", text);
         }

@@ -40,25 +40,6 @@ int mn__predict(const struct mn__experiment *e, struct mn_cx *cx, const struct m
     return mn_model_pass(cx, e->model, at, &task->query, &pass, out);
 }
 
-static int copy_start(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_point *meta,
-                      const mn_real *state, struct mn_point *params, mn_real **learner) {
-    const struct mn_dims *d = mn__model_dims(e->model);
-    params->w = mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real));
-    params->a = mn_scratch(cx, (size_t)d->n_a * sizeof(mn_real));
-    *learner = mn_scratch(cx, (size_t)e->n_state * sizeof(mn_real));
-    if (!params->w || !params->a || !*learner) {
-        return MN_NOMEM;
-    }
-    mn_vec_copy(d->n_w, meta->w, params->w);
-    mn_vec_copy(d->n_a, meta->a, params->a);
-    if (e->moments == MN_MOMENTS_RESET) {
-        mn_vec_fill(e->n_state, 0, *learner);
-    } else {
-        mn_vec_copy(e->n_state, state, *learner);
-    }
-    return MN_OK;
-}
-
 /* Predict with the whole network, prune, predict with what is left. */
 static int judge(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
                  const struct mn_point *at, uint8_t *keep, mn_real *logits,
@@ -84,7 +65,7 @@ static int judge(const struct mn__experiment *e, struct mn_cx *cx, const struct 
 int mn__solve(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_point *meta,
               const mn_real *state, const struct mn_task *task, struct mn__solution *out) {
     mn_real *learner;
-    int status = copy_start(e, cx, meta, state, &out->at, &learner);
+    int status = mn__adapt_start(e, cx, meta, state, &out->at, &learner);
     if (status == MN_OK) {
         status = mn__adapt(e, cx, task, &out->at, learner);
     }

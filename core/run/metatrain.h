@@ -40,6 +40,12 @@ int mn__state_save(const struct mn__experiment *experiment, struct mn_cx *cx, co
                    const struct mn__state *state, int n_extra, const struct mn__meta *extra);
 void mn__state_fini(struct mn__state *state);
 
+/* Copies of the meta point and of the optimiser state (zero where it is reset) for a task, in cx's
+ * scratch. MN_NOMEM. */
+int mn__adapt_start(const struct mn__experiment *experiment, struct mn_cx *cx,
+                    const struct mn_point *meta, const mn_real *state, struct mn_point *params,
+                    mn_real **learner);
+
 /* The task learner over one task, in place on params and its optimiser state, as the loop does it.
  */
 int mn__adapt(const struct mn__experiment *experiment, struct mn_cx *cx, const struct mn_task *task,

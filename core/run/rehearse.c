@@ -72,19 +72,14 @@ static int time_step(void *data, struct mn_cx *cx, int64_t step, double loss, do
 
 static int one_task(const struct rehearsal *r, struct mn_cx *cx) {
     const struct mn__experiment *e = r->e;
-    const struct mn_dims *d = mn__model_dims(e->model);
     struct mn_task task;
-    struct mn_point params = {mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real)),
-                              mn_scratch(cx, (size_t)d->n_a * sizeof(mn_real))};
-    mn_real *learner = mn_scratch(cx, (size_t)e->n_state * sizeof *learner);
-    if (params.w == NULL || params.a == NULL || learner == NULL) {
-        return MN_NOMEM;
+    struct mn_point params;
+    mn_real *learner;
+    int status = mn__adapt_start(e, cx, &r->state->meta, r->state->learner, &params, &learner);
+    if (status == MN_OK) {
+        status = e->dataset.started ? mn__episode_sample(e, cx, &task, NULL)
+                                    : mn__rehearse_task(e, cx, &task);
     }
-    mn_vec_copy(d->n_w, r->state->meta.w, params.w);
-    mn_vec_copy(d->n_a, r->state->meta.a, params.a);
-    mn_vec_copy(e->n_state, r->state->learner, learner);
-    const int status = e->dataset.started ? mn__episode_sample(e, cx, &task, NULL)
-                                          : mn__rehearse_task(e, cx, &task);
     return status != MN_OK ? status : mn__adapt(e, cx, &task, &params, learner);
 }
 

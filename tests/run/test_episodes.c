@@ -6,25 +6,11 @@
 #include "run/episode.h"
 #include "run/evaluate.h"
 
-#include "check.h"
-#include "trial.h"
+#include "fixture.h"
 
 #include <stdlib.h>
 
 enum { TASKS = 5, WAYS = 3, SHOTS = 2, QUERIES = 2, EACH = SHOTS + QUERIES, PIXELS = 100 };
-
-static struct trial trial;
-
-static int begin(void **state) {
-    trial_begin(&trial);
-    mn__cancel_reset();
-    return 0;
-}
-
-static int end(void **state) {
-    trial_end(&trial);
-    return 0;
-}
 
 static void make(struct mn__episodes *out) {
     assert_ok(trial.cx, mn__episodes_new(&trial.e, trial.cx, MN_TEST, TASKS, out));

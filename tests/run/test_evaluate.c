@@ -5,25 +5,11 @@
 #include "run/episode.h"
 #include "run/metatrain.h"
 
-#include "check.h"
-#include "trial.h"
+#include "fixture.h"
 
 #include <stdlib.h>
 
 enum { TASKS = 5 };
-
-static struct trial trial;
-
-static int begin(void **state) {
-    trial_begin(&trial);
-    mn__cancel_reset();
-    return 0;
-}
-
-static int end(void **state) {
-    trial_end(&trial);
-    return 0;
-}
 
 static void evaluate(int n_workers, int split, int64_t n, const struct mn__state *state,
                      struct mn__evaluation *out) {

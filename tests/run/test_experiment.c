@@ -1,22 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/experiment.h"
 
-#include "check.h"
-#include "trial.h"
+#include "fixture.h"
 
 #include <stdlib.h>
-
-static struct trial trial;
-
-static int begin(void **state) {
-    trial_begin(&trial);
-    return 0;
-}
-
-static int end(void **state) {
-    trial_end(&trial);
-    return 0;
-}
 
 static int open_text(const char *text) {
     return trial_open(&trial, text, NULL);

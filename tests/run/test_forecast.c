@@ -1,21 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/forecast.h"
 
-#include "check.h"
-#include "trial.h"
-
-static struct trial trial;
-
-static int begin(void **state) {
-    trial_begin(&trial);
-    mn__cancel_reset();
-    return 0;
-}
-
-static int end(void **state) {
-    trial_end(&trial);
-    return 0;
-}
+#include "fixture.h"
 
 static struct mn__time_forecast forecast(void) {
     struct mn__time_forecast time;

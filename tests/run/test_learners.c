@@ -4,27 +4,13 @@
  */
 #include "run/metatrain.h"
 
-#include "check.h"
+#include "fixture.h"
 #include "run/episode.h"
 #include "run/inner.h"
-#include "trial.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>
-
-static struct trial trial;
-
-static int begin(void **state) {
-    trial_begin(&trial);
-    mn__cancel_reset();
-    return 0;
-}
-
-static int end(void **state) {
-    trial_end(&trial);
-    return 0;
-}
 
 /* ---- gradients through a task ------------------------------------------------------------- */
 

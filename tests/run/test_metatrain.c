@@ -2,8 +2,7 @@
 /* Algorithms 1 and 2 on the learners of toy.c, whose results are short formulas. */
 #include "run/metatrain.h"
 
-#include "check.h"
-#include "trial.h"
+#include "fixture.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -16,19 +15,6 @@
 #endif
 
 enum { TASKS = 4, STEPS = 2, EPOCHS = 4 };
-
-static struct trial trial;
-
-static int begin(void **state) {
-    trial_begin(&trial);
-    mn__cancel_reset();
-    return 0;
-}
-
-static int end(void **state) {
-    trial_end(&trial);
-    return 0;
-}
 
 static const char *in(const char *dir, const char *name) {
     return trial_in(&trial, dir, name);

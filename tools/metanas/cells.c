@@ -144,19 +144,24 @@ int cells_parse(struct mn_cx *cx, struct mn__arena *arena, const char *what, con
 
 /* ---- YAML --------------------------------------------------------------------------------- */
 
+void cell_node_write(const struct cell_node *node, FILE *out) {
+    const char *separator = "";
+    for (int k = 0; k < node->n_inputs; k++) {
+        const struct cell_input *input = &node->inputs[k];
+        for (int o = 0; o < input->n_ops; o++) {
+            fprintf(out, "%s%s %d", separator, input->ops[o], input->from);
+            separator = ", ";
+        }
+    }
+}
+
 void cells_write_yaml(const struct cells *cells, FILE *out) {
     for (int i = 0; i < cells->n; i++) {
         const struct cell *cell = &cells->at[i];
         fprintf(out, "%s:\n", cell->type);
         for (int j = 0; j < cell->n_nodes; j++) {
-            const char *separator = "  - ";
-            for (int k = 0; k < cell->nodes[j].n_inputs; k++) {
-                const struct cell_input *input = &cell->nodes[j].inputs[k];
-                for (int o = 0; o < input->n_ops; o++) {
-                    fprintf(out, "%s%s %d", separator, input->ops[o], input->from);
-                    separator = ", ";
-                }
-            }
+            fputs("  - ", out);
+            cell_node_write(&cell->nodes[j], out);
             fputc('\n', out);
         }
     }

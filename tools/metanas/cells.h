@@ -37,6 +37,9 @@ struct cells {
 int cells_parse(struct mn_cx *cx, struct mn__arena *arena, const char *what, const char *text,
                 struct cells *out);
 
+/* The pairs of a node, as search space `genotype` reads them: "conv_3x3 0, skip_connect 1". */
+void cell_node_write(const struct cell_node *node, FILE *out);
+
 /* The keys `normal` and `reduction` that search space `genotype` reads. Several operations of one
  * edge become one pair each. */
 void cells_write_yaml(const struct cells *cells, FILE *out);

@@ -28,14 +28,8 @@ void extract_probabilities(int32_t n, const mn_real *logits, double *out) {
 static void put_cell(const struct cell *cell, FILE *out) {
     fprintf(out, ", %s: [", cell->type);
     for (int j = 0; j < cell->n_nodes; j++) {
-        const char *separator = j > 0 ? ", '" : "'";
-        for (int k = 0; k < cell->nodes[j].n_inputs; k++) {
-            const struct cell_input *input = &cell->nodes[j].inputs[k];
-            for (int o = 0; o < input->n_ops; o++) {
-                fprintf(out, "%s%s %d", separator, input->ops[o], input->from);
-                separator = ", ";
-            }
-        }
+        fputs(j > 0 ? ", '" : "'", out);
+        cell_node_write(&cell->nodes[j], out);
         fputc('\'', out);
     }
     fputc(']', out);

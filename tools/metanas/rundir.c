@@ -92,6 +92,16 @@ int rundir_json(struct mn_cx *cx, const char *path, json_t **out) {
                                   error.column, error.text);
 }
 
+double rundir_seconds(const json_t *line, int64_t *meta_epoch) {
+    const json_t *each = json_object_get(line, "seconds_per_meta_epoch");
+    if (!json_is_number(each)) {
+        return json_number_value(json_object_get(line, "seconds"));
+    }
+    const int64_t before = *meta_epoch;
+    *meta_epoch = (int64_t)json_number_value(json_object_get(line, "meta_epoch"));
+    return json_number_value(each) * (double)(*meta_epoch - before);
+}
+
 int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
                  const char **out) {
     if (name == NULL || strcmp(name, "last") == 0) {

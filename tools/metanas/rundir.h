@@ -22,6 +22,9 @@ int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, cons
 /* A JSON file of it, `path` as from rundir_file. For json_decref. A missing file is an error that
  * names the command that makes it. */
 int rundir_json(struct mn_cx *cx, const char *path, json_t **out);
+/* Seconds that a line of timing.jsonl stands for: those of a validation, or of the meta-epochs
+ * since the line before, whose last meta-epoch is in *meta_epoch (0 at first) and is moved on. */
+double rundir_seconds(const json_t *line, int64_t *meta_epoch);
 /* The file behind --state: "last" (as NULL) or "best" of the run, or a file of its own. MN_IO where
  * the best one is not there. */
 int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,

@@ -123,17 +123,6 @@ static int read_test(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
     return status;
 }
 
-/* A line of timing.jsonl: of the meta-epochs since the one before, or of a validation. */
-static double seconds_of(const json_t *line, int64_t *meta_epoch) {
-    const json_t *each = json_object_get(line, "seconds_per_meta_epoch");
-    if (!json_is_number(each)) {
-        return number(line, "seconds");
-    }
-    const int64_t before = *meta_epoch;
-    *meta_epoch = (int64_t)number(line, "meta_epoch");
-    return json_number_value(each) * (double)(*meta_epoch - before);
-}
-
 /* NAN without a line of training (run.log_every). */
 static double training_seconds(const char *path) {
     char *text = NULL;
@@ -143,7 +132,7 @@ static double training_seconds(const char *path) {
     FILE *in = fopen(path, "r");
     while (in != NULL && getline(&text, &size, in) > 0) {
         json_t *line = json_loads(text, 0, NULL);
-        sum += seconds_of(line, &meta_epoch);
+        sum += rundir_seconds(line, &meta_epoch);
         json_decref(line);
     }
     free(text);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sections.h"
 
+#include "../rundir.h"
+
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -81,16 +83,10 @@ static void put_commands(struct page *page, const struct record *record) {
 /* ---- what made it ------------------------------------------------------------------------- */
 
 static double trained_seconds(const struct record *record) {
-    double seconds = 0, before = 0;
+    double seconds = 0;
+    int64_t meta_epoch = 0;
     for (size_t i = 0; i < record->timing.n; i++) {
-        const json_t *line = record->timing.at[i];
-        const json_t *per_epoch = json_object_get(line, "seconds_per_meta_epoch");
-        const double epoch = json_number_value(json_object_get(line, "meta_epoch"));
-        seconds += json_number_value(json_object_get(line, "seconds"));
-        if (json_is_number(per_epoch)) {
-            seconds += json_number_value(per_epoch) * (epoch - before);
-            before = epoch;
-        }
+        seconds += rundir_seconds(record->timing.at[i], &meta_epoch);
     }
     return seconds;
 }
