@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dataset. */
 
-#include "life.h"
+#include "dataset.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static void stop(struct kit_life *life) {
 
 /* ---- calls -------------------------------------------------------------------------------- */
 
-static int describe(struct kit_life *life, struct mn_dataset_info *out) {
+int dataset_describe(struct kit_life *life, struct mn_dataset_info *out) {
     memset(out, 0, sizeof *out);
     out->size = sizeof *out;
     kit_call(life, "describe", KIT_WORKER);
@@ -49,16 +49,8 @@ static void check_info(const struct mn_dataset_info *d) {
     }
 }
 
-/* A task and how much of it there is. */
-struct episode {
-    struct mn_episode_spec spec;
-    struct mn_episode at;
-    int64_t image; /* reals */
-};
-
-/* Up to 5 ways of up to 3 + 3 images, what the split has. 0 = it has none. */
-static int episode_new(struct kit_life *life, const struct mn_dataset_info *d, int split,
-                       struct mn_rng *rng, struct episode *out) {
+int dataset_task_new(struct kit_life *life, const struct mn_dataset_info *d, int split,
+                     struct mn_rng *rng, struct dataset_task *out) {
     const int64_t classes = d->n_classes[split], samples = d->min_samples[split];
     if (classes < 1 || samples < 2) {
         return 0;
@@ -78,11 +70,14 @@ static int episode_new(struct kit_life *life, const struct mn_dataset_info *d, i
     out->at.query = kit_output(life, query * out->image);
     out->at.support_labels = mock_buffer(&life->mock, (size_t)support * sizeof(int32_t), 0xFF);
     out->at.query_labels = mock_buffer(&life->mock, (size_t)query * sizeof(int32_t), 0xFF);
+    const size_t each_class = (size_t)(out->spec.support + out->spec.query);
+    out->at.samples =
+        mock_buffer(&life->mock, (size_t)out->spec.ways * each_class * sizeof(int64_t), 0xFF);
     out->at.classes = mock_buffer(&life->mock, (size_t)out->spec.ways * sizeof(int64_t), 0xFF);
     return 1;
 }
 
-static int sample(struct kit_life *life, struct episode *e, int64_t task) {
+int dataset_sample(struct kit_life *life, struct dataset_task *e, int64_t task) {
     struct mn_where *where = &life->mock.cx.where;
     where->split = e->spec.split;
     where->task = task;
@@ -98,7 +93,7 @@ static int sample(struct kit_life *life, struct episode *e, int64_t task) {
     return status;
 }
 
-static void digest_episode(const struct episode *e, uint64_t *digest) {
+static void digest_episode(const struct dataset_task *e, uint64_t *digest) {
     const size_t support = (size_t)e->spec.ways * (size_t)e->spec.support;
     const size_t query = (size_t)e->spec.ways * (size_t)e->spec.query;
     kit_digest(digest, e->at.support, support * (size_t)e->image * sizeof(mn_real));
@@ -108,7 +103,7 @@ static void digest_episode(const struct episode *e, uint64_t *digest) {
     kit_digest(digest, e->at.classes, (size_t)e->spec.ways * sizeof(int64_t));
 }
 
-static void check_labels(const struct episode *e, const char *what, const int32_t *labels,
+static void check_labels(const struct dataset_task *e, const char *what, const int32_t *labels,
                          int32_t each) {
     for (int32_t i = 0; i < e->spec.ways * each; i++) {
         if (labels[i] != i / each) {
@@ -118,7 +113,8 @@ static void check_labels(const struct episode *e, const char *what, const int32_
     }
 }
 
-static void check_classes(const struct episode *e, const struct mn_dataset_info *d) {
+static void check_classes(struct kit_life *life, const struct dataset_task *e,
+                          const struct mn_dataset_info *d) {
     for (int32_t c = 0; c < e->spec.ways; c++) {
         const int64_t number = e->at.classes[c];
         if (number < 0 || number >= d->n_classes[e->spec.split]) {
@@ -133,13 +129,13 @@ static void check_classes(const struct episode *e, const struct mn_dataset_info 
     }
 }
 
-static int same_image(const struct episode *e, const mn_real *a, int64_t i, const mn_real *b,
+static int same_image(const struct dataset_task *e, const mn_real *a, int64_t i, const mn_real *b,
                       int64_t j) {
     const size_t bytes = (size_t)e->image * sizeof *a;
     return memcmp(a + i * e->image, b + j * e->image, bytes) == 0;
 }
 
-static void check_disjoint(const struct episode *e) {
+static void check_disjoint(const struct dataset_task *e) {
     for (int64_t q = 0; q < (int64_t)e->spec.ways * e->spec.query; q++) {
         const int64_t first = q / e->spec.query * e->spec.support;
         for (int64_t s = first; s < first + e->spec.support; s++) {
@@ -154,18 +150,18 @@ static void check_disjoint(const struct episode *e) {
 static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
     struct mn_dataset_info d;
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 7, 0, 0, 0);
-    int status = describe(life, &d);
+    int status = dataset_describe(life, &d);
     for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
-        struct episode e;
+        struct dataset_task e;
         if (split == MN_TRAIN) {
             check_info(&d);
         }
-        if (episode_new(life, &d, split, &rng, &e)) {
-            status = sample(life, &e, (int64_t)seed % 1000);
+        if (dataset_task_new(life, &d, split, &rng, &e)) {
+            status = dataset_sample(life, &e, (int64_t)seed % 1000);
             digest_episode(&e, digest);
         }
     }
-    return status;
+    return status == MN_OK ? dataset_exercise_images(life, &d, seed, digest) : status;
 }
 
 /* ---- cases -------------------------------------------------------------------------------- */
@@ -174,32 +170,30 @@ static void shape(const struct kit *kit) {
     struct kit_life life;
     struct mn_dataset_info first, again;
     kit_life_begin(&life, kit, 0);
-    kit_ok(&life, describe(&life, &first));
+    kit_ok(&life, dataset_describe(&life, &first));
     check_info(&first);
-    kit_ok(&life, describe(&life, &again));
+    kit_ok(&life, dataset_describe(&life, &again));
     if (memcmp(&first, &again, sizeof first) != 0) {
         kit_fail("describe", "a second call tells something else");
     }
     kit_life_close(&life);
 }
 
-/* Calls `check` for some tasks of every split. */
-static void over_tasks(const struct kit *kit,
-                       void (*check)(const struct episode *e, const struct mn_dataset_info *d)) {
+void dataset_over_tasks(const struct kit *kit, dataset_check check) {
     struct kit_life life;
     struct mn_dataset_info d;
     struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 8, 0, 0, 0);
     kit_life_begin(&life, kit, 0);
-    kit_ok(&life, describe(&life, &d));
+    kit_ok(&life, dataset_describe(&life, &d));
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
         for (int64_t task = 0; task < TASKS; task++) {
             struct mock_block *mark = mock_mark(&life.mock);
-            struct episode e;
-            if (episode_new(&life, &d, split, &rng, &e)) {
+            struct dataset_task e;
+            if (dataset_task_new(&life, &d, split, &rng, &e)) {
                 kit_at("split %d, task %lld: %d ways, %d + %d images each", split, (long long)task,
                        (int)e.spec.ways, (int)e.spec.support, (int)e.spec.query);
-                kit_ok(&life, sample(&life, &e, task));
-                check(&e, &d);
+                kit_ok(&life, dataset_sample(&life, &e, task));
+                check(&life, &e, &d);
             }
             mock_rewind(&life.mock, mark);
         }
@@ -207,25 +201,27 @@ static void over_tasks(const struct kit *kit,
     kit_life_close(&life);
 }
 
-static void check_all_labels(const struct episode *e, const struct mn_dataset_info *d) {
+static void check_all_labels(struct kit_life *life, const struct dataset_task *e,
+                             const struct mn_dataset_info *d) {
     check_labels(e, "support", e->at.support_labels, e->spec.support);
     check_labels(e, "query", e->at.query_labels, e->spec.query);
 }
 
 static void labels(const struct kit *kit) {
-    over_tasks(kit, check_all_labels);
+    dataset_over_tasks(kit, check_all_labels);
 }
 
 static void classes(const struct kit *kit) {
-    over_tasks(kit, check_classes);
+    dataset_over_tasks(kit, check_classes);
 }
 
-static void check_overlap(const struct episode *e, const struct mn_dataset_info *d) {
+static void check_overlap(struct kit_life *life, const struct dataset_task *e,
+                          const struct mn_dataset_info *d) {
     check_disjoint(e);
 }
 
 static void disjoint(const struct kit *kit) {
-    over_tasks(kit, check_overlap);
+    dataset_over_tasks(kit, check_overlap);
 }
 
 /* Tasks of other numbers, other seeds and other meta-epochs are others. */
@@ -234,19 +230,19 @@ static void tasks_differ(const struct kit *kit) {
     struct kit_life life;
     struct mn_dataset_info d;
     kit_life_begin(&life, kit, 0);
-    kit_ok(&life, describe(&life, &d));
+    kit_ok(&life, dataset_describe(&life, &d));
     for (int w = 0; w < 3; w++) {
         uint64_t digests[TASKS], different = 0;
         for (int i = 0; i < TASKS; i++) {
             struct mock_block *mark = mock_mark(&life.mock);
             struct mn_rng rng = mn_rng_make(3, MN_RNG_PLUGIN, 9, 0, 0, 0);
-            struct episode e;
-            if (!episode_new(&life, &d, MN_TRAIN, &rng, &e)) {
+            struct dataset_task e;
+            if (!dataset_task_new(&life, &d, MN_TRAIN, &rng, &e)) {
                 kit_skip("meta-training has no class of two images");
             }
             life.mock.cx.where.meta_epoch = w == 1 ? i : 90;
             life.mock.cx.where.seed = w == 2 ? (uint64_t)i : 1;
-            kit_ok(&life, sample(&life, &e, w == 0 ? i : 0));
+            kit_ok(&life, dataset_sample(&life, &e, w == 0 ? i : 0));
             digests[i] = 0;
             digest_episode(&e, &digests[i]);
             different += digests[i] != digests[0];
@@ -264,6 +260,11 @@ static const struct kit_case cases[] = {
     {"labels", "labels are 0 to ways - 1, class by class, balanced", 0, labels},
     {"classes", "the classes of a task are distinct classes of its split", 0, classes},
     {"disjoint", "no image is in the support and in the query set", 0, disjoint},
+    {"names", "the classes of a split have names of one line, all different", 0,
+     dataset_case_names},
+    {"samples", "`image` gives the images that `sample` says it took", 0, dataset_case_samples},
+    {"picture", "an image file is read without start, and what is none is refused by name", 0,
+     dataset_case_picture},
     {"tasks", "another task, meta-epoch or seed gives another task", 0, tasks_differ},
 };
 

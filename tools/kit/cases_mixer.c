@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* op_mixer and input_mixer. */
 
+#include "derivative.h"
 #include "life.h"
 
 #include <float.h>
@@ -134,10 +135,10 @@ static int has_strength(const struct kit_life *life, int64_t n_items, int64_t n)
     return 1;
 }
 
+/* keep is poisoned. */
 static int select_choices(struct kit_life *life, int64_t n_items, int64_t n, mn_real *weights,
                           mn_real *strength, uint8_t *keep) {
     const int strong = has_strength(life, n_items, n);
-    memset(keep, MOCK_POISON, (size_t)n);
     kit_seal(life, weights);
     kit_call(life, "select", KIT_WORKER);
     const int status =
@@ -313,14 +314,6 @@ static void simplex(const struct kit *kit) {
 
 /* ---- gradient ----------------------------------------------------------------------------- */
 
-#ifdef MN_REAL_DOUBLE
-#define GRADIENT_TOLERANCE 1e-6
-#else
-#define GRADIENT_TOLERANCE 5e-3
-#endif
-
-enum { LEVELS = 8 };
-
 /* sum_i d_weights_i weight_i with logit k moved by `by`. */
 static double objective(struct kit_life *life, struct mixture *m, int64_t k, double by) {
     const mn_real before = m->logits[k];
@@ -330,32 +323,19 @@ static double objective(struct kit_life *life, struct mixture *m, int64_t k, dou
     return mn_vec_dot(m->n, m->d_weights, m->weights);
 }
 
-static double difference(struct kit_life *life, struct mixture *m, int64_t k, double by) {
-    const double at = (double)m->logits[k];
-    const double right = (double)(mn_real)(at + by), left = (double)(mn_real)(at - by);
-    return (objective(life, m, k, by) - objective(life, m, k, -by)) / (right - left);
-}
+struct moved {
+    struct kit_life *life;
+    struct mixture *m;
+    int64_t logit;
+};
 
-/* Ridders' method (Advances in Engineering Software 4, 1982): central differences at falling steps,
- * extrapolated; the estimate that its neighbours agree with best, and how well they do. */
-static double derivative(struct kit_life *life, struct mixture *m, int64_t k, double *error) {
-    double table[LEVELS][LEVELS], best = 0;
-    double step = 0.25;
-    *error = INFINITY;
-    for (int i = 0; i < LEVELS; i++, step /= 2) {
-        double factor = 4;
-        table[0][i] = difference(life, m, k, step);
-        for (int j = 1; j <= i; j++, factor *= 4) {
-            table[j][i] = (table[j - 1][i] * factor - table[j - 1][i - 1]) / (factor - 1);
-            const double off =
-                fmax(fabs(table[j][i] - table[j - 1][i]), fabs(table[j][i] - table[j - 1][i - 1]));
-            if (off < *error) {
-                *error = off;
-                best = table[j][i];
-            }
-        }
-    }
-    return best;
+static double difference(void *data, double by) {
+    const struct moved *moved = data;
+    const double at = (double)moved->m->logits[moved->logit];
+    const double right = (double)(mn_real)(at + by), left = (double)(mn_real)(at - by);
+    return (objective(moved->life, moved->m, moved->logit, by) -
+            objective(moved->life, moved->m, moved->logit, -by)) /
+           (right - left);
 }
 
 /* Elements where the differences do not agree with each other lie at a kink: not compared. Returns
@@ -368,13 +348,15 @@ static int check_gradient(struct kit_life *life, struct mixture *m) {
     mn_vec_fill(m->n, (mn_real)0.75, added);
     kit_ok(life, backward(life, m, added));
     for (int64_t k = 0; k < m->n; k++) {
+        struct moved moved = {life, m, k};
         double error;
-        const double expected = derivative(life, m, k, &error), scale = 1 + fabs(expected);
-        if (error > 0.2 * GRADIENT_TOLERANCE * scale) {
+        const double expected = kit_derivative(difference, &moved, 0.25, &error);
+        const double scale = 1 + fabs(expected);
+        if (error > 0.2 * KIT_GRADIENT_TOLERANCE * scale) {
             continue;
         }
         compared++;
-        if (fabs((double)d[k] - expected) > GRADIENT_TOLERANCE * scale + 5 * error) {
+        if (fabs((double)d[k] - expected) > KIT_GRADIENT_TOLERANCE * scale + 5 * error) {
             kit_fail("gradient", "d_logits[%lld] is %.7g, differences of forward give %.7g",
                      (long long)k, (double)d[k], expected);
         }

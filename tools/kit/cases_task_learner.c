@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* task_learner, on the model of toy.h. */
 
-#include "life.h"
-#include "toy.h"
+#include "task_learner.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 3, LONG = 60 };
+enum { LONG = 60 };
 
 static void prepare(struct kit_life *life) {
     life->data = mock_buffer(&life->mock, sizeof(struct toy), 0);
     toy_install(life->data, &life->mock, TOY_A);
-    ((struct toy *)life->data)->prescribed = STEPS;
+    ((struct toy *)life->data)->prescribed = TASK_STEPS;
 }
 
 static struct toy *toy_of_life(struct kit_life *life) {
@@ -84,17 +83,10 @@ static void ask_plan(struct kit_life *life) {
     }
 }
 
-/* The parameters and optimiser state of one task. */
-struct run {
-    struct mn_point params;
-    mn_real *state;
-    int64_t n_state;
-};
-
-static struct run run_new(struct kit_life *life, uint64_t seed) {
+struct task_run task_run_new(struct kit_life *life, uint64_t seed) {
     struct toy *toy = toy_of_life(life);
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 5, 0, 0, 0);
-    struct run run = {.n_state = n_state(life)};
+    struct task_run run = {.n_state = n_state(life)};
     run.params.w = kit_input(life, TOY_W);
     run.params.a = toy->dims.n_a > 0 ? kit_input(life, TOY_A) : NULL;
     run.state = run.n_state > 0 ? kit_input(life, run.n_state) : NULL;
@@ -103,7 +95,7 @@ static struct run run_new(struct kit_life *life, uint64_t seed) {
     return run;
 }
 
-static int adapt(struct kit_life *life, struct run *run) {
+int task_adapt(struct kit_life *life, struct task_run *run) {
     struct toy *toy = toy_of_life(life);
     toy_forget_calls(toy);
     kit_call(life, "adapt", KIT_WORKER);
@@ -111,7 +103,7 @@ static int adapt(struct kit_life *life, struct run *run) {
                                                         &toy->task, &run->params, run->state));
 }
 
-static void check_finite(const struct kit_life *life, const struct run *run) {
+static void check_finite(const struct kit_life *life, const struct task_run *run) {
     const struct toy *toy = life->data;
     kit_written("params->w", TOY_W, run->params.w);
     kit_written("params->a", toy->dims.n_a, run->params.a);
@@ -123,8 +115,8 @@ static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t 
     ask_plan(life);
     for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split += MN_TEST) {
         life->mock.cx.where.split = split;
-        struct run run = run_new(life, seed);
-        status = adapt(life, &run);
+        struct task_run run = task_run_new(life, seed);
+        status = task_adapt(life, &run);
         kit_digest(digest, run.params.w, TOY_W * sizeof(mn_real));
         kit_digest(digest, run.params.a, TOY_A * sizeof(mn_real));
         kit_digest(digest, run.state, (size_t)run.n_state * sizeof(mn_real));
@@ -133,7 +125,7 @@ static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t 
         }
     }
     life->mock.cx.where.split = MN_TRAIN;
-    return status;
+    return status == MN_OK ? task_exercise_adjoint(life, seed, digest) : status;
 }
 
 /* ---- cases -------------------------------------------------------------------------------- */
@@ -147,8 +139,8 @@ static void zero_steps(const struct kit *kit) {
     struct kit_life life;
     kit_life_begin(&life, kit, 0);
     toy_of_life(&life)->prescribed = 0;
-    struct run run = run_new(&life, 1), before = run_new(&life, 1);
-    kit_ok(&life, adapt(&life, &run));
+    struct task_run run = task_run_new(&life, 1), before = task_run_new(&life, 1);
+    kit_ok(&life, task_adapt(&life, &run));
     if (toy_of_life(&life)->n_passes > 0 || toy_of_life(&life)->n_dones > 0) {
         kit_fail("ignores_steps", "the host prescribes 0 steps, but there were %d passes",
                  toy_of_life(&life)->n_passes);
@@ -161,7 +153,7 @@ static void zero_steps(const struct kit *kit) {
 }
 
 /* Loss of the problem that all mini-batches pose when they show one image. */
-static double loss_at(const struct run *run) {
+static double loss_at(const struct task_run *run) {
     double w[TOY_W], a[TOY_A];
     for (int i = 0; i < TOY_W; i++) {
         w[i] = (double)run->params.w[i];
@@ -180,9 +172,9 @@ static void descends(const struct kit *kit) {
     for (int split = MN_TRAIN; split <= MN_TEST; split += MN_TEST) {
         kit_at("%d steps, %s", LONG, split == MN_TRAIN ? "meta-training" : "evaluation");
         life.mock.cx.where.split = split;
-        struct run run = run_new(&life, 1);
+        struct task_run run = task_run_new(&life, 1);
         const double before = loss_at(&run);
-        kit_ok(&life, adapt(&life, &run));
+        kit_ok(&life, task_adapt(&life, &run));
         if (!(loss_at(&run) < before)) {
             kit_fail("does_not_descend", "the loss went from %.6g to %.6g", before, loss_at(&run));
         }
@@ -220,15 +212,15 @@ static void order(const struct kit *kit) {
     const struct toy *toy = toy_of_life(&life);
     for (int split = MN_TRAIN; split <= MN_TEST; split += MN_TEST) {
         life.mock.cx.where.split = split;
-        struct run run = run_new(&life, 1);
+        struct task_run run = task_run_new(&life, 1);
         const int32_t most = max_batch(&life);
-        kit_ok(&life, adapt(&life, &run));
-        if (toy->n_dones != STEPS) {
-            kit_fail(toy->n_passes == STEPS ? "call_order" : "ignores_steps",
-                     "the host prescribes %d steps, but mn_step_done was called %d times", STEPS,
-                     toy->n_dones);
+        kit_ok(&life, task_adapt(&life, &run));
+        if (toy->n_dones != TASK_STEPS) {
+            kit_fail(toy->n_passes == TASK_STEPS ? "call_order" : "ignores_steps",
+                     "the host prescribes %d steps, but mn_step_done was called %d times",
+                     TASK_STEPS, toy->n_dones);
         }
-        for (int i = 0; i < STEPS; i++) {
+        for (int i = 0; i < TASK_STEPS; i++) {
             check_step(toy, i, most);
         }
     }
@@ -246,8 +238,8 @@ static void changes(const struct kit *kit) {
         kit_at("%s, meta-epoch %lld of 100", i < 2 ? "meta-training" : "evaluation",
                (long long)epochs[i % 2]);
         const uint32_t what = adapts(&life);
-        struct run run = run_new(&life, 1), before = run_new(&life, 1);
-        kit_ok(&life, adapt(&life, &run));
+        struct task_run run = task_run_new(&life, 1), before = task_run_new(&life, 1);
+        kit_ok(&life, task_adapt(&life, &run));
         if (((what & MN_ADAPTS_W) == 0 && !same_reals(TOY_W, run.params.w, before.params.w)) ||
             ((what & MN_ADAPTS_A) == 0 && !same_reals(TOY_A, run.params.a, before.params.a))) {
             kit_fail("adapts", "adapts is 0x%x, but the %s changed", what,
@@ -258,14 +250,14 @@ static void changes(const struct kit *kit) {
 }
 
 static void numeric(const struct kit *kit) {
-    for (int pass = 0; pass < STEPS; pass++) {
+    for (int pass = 0; pass < TASK_STEPS; pass++) {
         struct kit_life life;
         kit_life_begin(&life, kit, 0);
         struct toy *toy = toy_of_life(&life);
         toy->fail_pass = pass;
-        struct run run = run_new(&life, 1);
+        struct task_run run = task_run_new(&life, 1);
         kit_at("pass %d fails", pass);
-        const int status = adapt(&life, &run);
+        const int status = task_adapt(&life, &run);
         if (toy->n_passes > pass && status != MN_NUMERIC) {
             kit_fail("hides_numeric", "the loss was not a number, but adapt returned %s",
                      kit_status_name(status));
@@ -278,14 +270,14 @@ static void numeric(const struct kit *kit) {
 }
 
 static void cancel(const struct kit *kit) {
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0; step < TASK_STEPS; step++) {
         struct kit_life life;
         kit_life_begin(&life, kit, 0);
         struct toy *toy = toy_of_life(&life);
         toy->fail_done = step;
-        struct run run = run_new(&life, 1);
+        struct task_run run = task_run_new(&life, 1);
         kit_at("step %d is cancelled", step);
-        const int status = adapt(&life, &run);
+        const int status = task_adapt(&life, &run);
         if (status != MN_CANCELLED) {
             kit_fail("ignores_cancel", "mn_step_done returned MN_CANCELLED, adapt %s",
                      kit_status_name(status));
@@ -301,9 +293,9 @@ static void no_architecture(const struct kit *kit) {
     struct kit_life life;
     kit_life_begin(&life, kit, KIT_WATCH_BOUNDS);
     toy_install(life.data, &life.mock, 0);
-    toy_of_life(&life)->prescribed = STEPS;
-    struct run run = run_new(&life, 1);
-    const int status = adapt(&life, &run);
+    toy_of_life(&life)->prescribed = TASK_STEPS;
+    struct task_run run = task_run_new(&life, 1);
+    const int status = task_adapt(&life, &run);
     if (status != MN_OK && status != MN_UNSUPPORTED) {
         kit_fail("no_architecture", "adapt returned %s: %s", kit_status_name(status),
                  life.mock.message);
@@ -319,6 +311,10 @@ static const struct kit_case cases[] = {
     {"adapts", "only what `adapts` names is changed", 0, changes},
     {"numeric", "a loss that is not a number ends the task with MN_NUMERIC", 0, numeric},
     {"cancel", "a stop is honoured between two steps", 0, cancel},
+    {"rates", "an update is multiplied by the factors of mn_step_rates", 0, task_case_rates},
+    {"adjoint", "`adjoint` is the derivative of the steps of adapt", 0, task_case_adjoint},
+    {"first_order", "with updates taken for constants only d_rates is written", 0,
+     task_case_first_order},
     {"no_architecture", "a model without architecture is adapted or refused", 0, no_architecture},
 };
 

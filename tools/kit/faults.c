@@ -138,6 +138,16 @@ static const struct kit_fault faults[] = {
     {"pass", "An argument of a service is not valid.", "See <metanas/model.h>."},
     {"no_architecture", "A model without architecture has n_a = 0 and a = NULL.",
      "Ask for d_a and change a only where n_a > 0, or refuse with MN_UNSUPPORTED."},
+    {"rates", "A meta learner may have learned a factor for every element of every update.",
+     "Ask mn_step_rates in each step, and add factor * (what you would add without it) to the "
+     "parameters."},
+    {"adjoint",
+     "adjoint takes a gradient from after a step to before it: the transposed Jacobian of the "
+     "step, with momentum and other state.",
+     "Derive it again from the update; mind the gradient's own dependence on the point (its "
+     "Hessian), d_state and the factors."},
+    {"first_order", "With MN_ADJOINT_FIRST_ORDER the updates count as constants: d is left alone.",
+     "Write d_rates, and return before anything else."},
     {"fixed_point", "Without a direction the meta point stays where it is.",
      "Add nothing that does not come from mean_delta."},
     {"wrong_direction", "delta is a direction of descent, and update follows it.",
@@ -159,6 +169,17 @@ static const struct kit_fault faults[] = {
      "Draw support and query images of a class together, without replacement."},
     {"same_task", "Tasks with different numbers are the same.",
      "Draw from mn_rng_start(cx, MN_RNG_CLASSES) and MN_RNG_SAMPLES, which hang on cx->where."},
+    {"lists", "Frozen lists of episodes need n_samples, class_name and image: all or none.",
+     "Write the missing functions, or leave all three out; see <metanas/dataset.h>."},
+    {"class_name",
+     "A class has a printable name of one line, unique in its split, written as snprintf does.",
+     "Return snprintf(out, size, ...) with the name that people know the class by."},
+    {"samples", "`samples` tells which images of a class were drawn, and `image` gives the same.",
+     "Let sample and image read an image by one function."},
+    {"picture",
+     "An image file of a user's own is prepared by the options alone; what cannot be read is "
+     "refused with MN_IO and its name.",
+     "Do not use what start prepares; return mn_fail(cx, MN_IO, \"%s: ...\", picture->name)."},
     /* ---- search spaces -------------------------------------------------------------------- */
     {"unknown_state", "A layer takes states that exist already, so the network has no cycles.",
      "Use the states that builder calls gave, in order."},

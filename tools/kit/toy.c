@@ -183,6 +183,18 @@ static int task_batch(struct mn_cx *cx, const struct mn_task *task, int64_t step
     return MN_OK;
 }
 
+static void record(const struct toy *toy, int done, const struct mn_point *now) {
+    const struct toy_tape *tape = &toy->tape;
+    const int64_t n_a = toy->dims.n_a, row = TOY_W + n_a + tape->n_state;
+    if (!tape->on || done >= toy->prescribed) {
+        return;
+    }
+    mn_real *to = tape->rows + (done + 1) * row;
+    mn_vec_copy(TOY_W, now->w, to);
+    mn_vec_copy(n_a, now->a, to + TOY_W);
+    mn_vec_copy(tape->n_state, tape->state, to + TOY_W + n_a);
+}
+
 static int step_done(struct mn_cx *cx, int64_t step, double loss, double accuracy,
                      double skip_share, const struct mn_point *now) {
     struct toy *toy = toy_of(cx);
@@ -196,6 +208,7 @@ static int step_done(struct mn_cx *cx, int64_t step, double loss, double accurac
                               .batches = toy->n_batches};
     widen(TOY_W, now->w, done->w);
     widen((int)toy->dims.n_a, now->a, done->a);
+    record(toy, toy->n_dones, now);
     if (toy->n_dones++ == toy->fail_done) {
         return mn_fail(cx, MN_CANCELLED, "enough");
     }
@@ -203,7 +216,12 @@ static int step_done(struct mn_cx *cx, int64_t step, double loss, double accurac
 }
 
 static int step_rates(struct mn_cx *cx, int64_t step, struct mn_point *out) {
-    *out = toy_of(cx)->rates;
+    const struct toy *toy = toy_of(cx);
+    if (step < 0 || (toy->prescribed >= 0 && step >= toy->prescribed)) {
+        mock_fault("pass", "mn_step_rates of step %lld of %lld", (long long)step,
+                   (long long)toy->prescribed);
+    }
+    *out = toy->rates != NULL ? toy->rates[step] : (struct mn_point){NULL, NULL};
     return MN_OK;
 }
 

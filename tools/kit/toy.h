@@ -35,7 +35,13 @@ struct toy {
         int passes, batches; /* so far */
     } dones[TOY_CALLS];
     int n_passes, n_batches, n_dones;
-    struct mn_point rates; /* what mn_step_rates gives */
+    const struct mn_point *rates; /* of each step, what mn_step_rates gives; NULL = ones */
+    struct toy_tape {
+        int on;               /* tasks are recorded */
+        mn_real *rows;        /* w, a, state after step i go to row i + 1 */
+        const mn_real *state; /* [n_state] of the task learner */
+        int64_t n_state;
+    } tape;
 };
 
 /* Put the model into the table of the mock; n_a = TOY_A, or 0 for a model without architecture. */
