@@ -62,6 +62,23 @@ static int keeps_first(const struct mn__stage *stage) {
     return stage->n_linear == 2 && stage->linear[0].kind != MN__LINEAR_DEPTHWISE;
 }
 
+static void more(size_t *at, size_t reals) {
+    *at = reals > *at ? reals : *at;
+}
+
+/* A block of images on both sides of an operation of a plugin, and its own room. */
+static void plan_foreign(struct mn_model *m, const struct mn__size *size,
+                         const struct mn__linear *l) {
+    const struct mn_op_site *at = &l->foreign->site;
+    const size_t n = (size_t)size->n_block, in = (size_t)at->height * (size_t)at->width;
+    const size_t out = (size_t)at->out_height * (size_t)at->out_width;
+    more(&m->n_plain[MN__PLAIN_X], n * (size_t)l->n_in * in);
+    more(&m->n_plain[MN__PLAIN_DX], n * (size_t)l->n_in * in);
+    more(&m->n_plain[MN__PLAIN_Y], n * (size_t)l->n_out * out);
+    more(&m->n_plain[MN__PLAIN_WORK], n * (size_t)l->foreign->shape.n_work);
+    l->foreign->saved = take(m, (size_t)m->dims.max_batch * (size_t)l->foreign->shape.n_saved);
+}
+
 static int plan_path(struct mn_model *m, struct mn__path *path, size_t *n_packed) {
     struct mn__size *size = &m->sizes[path->grid];
     for (int s = 0; s < path->n_stages; s++) {
@@ -71,6 +88,9 @@ static int plan_path(struct mn_model *m, struct mn__path *path, size_t *n_packed
             stage->u = take_tensor(m, &size->grid, stage->linear[0].n_out * stage->n_phase);
         }
         stage->y = take_tensor(m, &size->grid, path->channels);
+        if (stage->linear[0].kind == MN__LINEAR_FOREIGN) {
+            plan_foreign(m, size, &stage->linear[0]);
+        }
         if (stage->linear[0].kind == MN__LINEAR_MAX_POOL) {
             stage->which = m->n_bytes;
             m->n_bytes += (size_t)path->channels * (size_t)size->grid.n * (size_t)size->grid.image;
@@ -155,6 +175,12 @@ static void plan_temporaries(struct mn_model *m) {
     }
 }
 
+static void plan_plain(struct mn_model *m) {
+    for (int i = 0; i < MN__PLAIN; i++) {
+        m->plain[i] = take(m, m->n_plain[i]);
+    }
+}
+
 static void plan_head(struct mn_model *m) {
     struct mn__head *h = &m->head;
     const size_t n = (size_t)m->dims.max_batch;
@@ -182,6 +208,7 @@ int mn__graph_plan(struct mn_model *m, struct mn_cx *cx) {
     plan_acts(m);
     plan_phases(m);
     plan_temporaries(m);
+    plan_plain(m);
     plan_head(m);
     return MN_OK;
 }

@@ -54,7 +54,8 @@ static int run_check(struct mn__instance *instance, struct mn_cx *cx) {
         offsetof(struct mn_dataset, check) == offsetof(struct mn_mixer, check) &&
             offsetof(struct mn_dataset, check) == offsetof(struct mn_search_space, check) &&
             offsetof(struct mn_dataset, check) == offsetof(struct mn_task_learner, check) &&
-            offsetof(struct mn_dataset, check) == offsetof(struct mn_meta_learner, check),
+            offsetof(struct mn_dataset, check) == offsetof(struct mn_meta_learner, check) &&
+            offsetof(struct mn_dataset, check) == offsetof(struct mn_operation, check),
         "check stands at one place in all kinds");
     if (check == NULL) {
         return MN_OK;

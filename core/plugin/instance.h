@@ -20,6 +20,7 @@ struct mn__instance {
         struct mn_mixer mixer;
         struct mn_task_learner task_learner;
         struct mn_meta_learner meta_learner;
+        struct mn_operation operation;
     } table;
 };
 

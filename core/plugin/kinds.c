@@ -15,6 +15,8 @@ static const struct mn__needed mixer[] = {NEEDS(mn_mixer, n_choices), NEEDS(mn_m
 static const struct mn__needed task_learner[] = {NEEDS(mn_task_learner, adapt)};
 static const struct mn__needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
                                                  NEEDS(mn_meta_learner, update)};
+static const struct mn__needed operation[] = {
+    NEEDS(mn_operation, shape), NEEDS(mn_operation, forward), NEEDS(mn_operation, backward)};
 
 #define KIND(name, type, least, table)                                                             \
     { name, sizeof(struct type), least, table, sizeof table / sizeof table[0] }
@@ -30,6 +32,7 @@ static const struct mn__kind kinds[MN__KINDS + 1] = {
     KIND("input_mixer", mn_mixer, BEFORE(mn_mixer, measure), mixer),
     KIND("task_learner", mn_task_learner, BEFORE(mn_task_learner, check_adjoint), task_learner),
     KIND("meta_learner", mn_meta_learner, BEFORE(mn_meta_learner, traces), meta_learner),
+    KIND("operation", mn_operation, sizeof(struct mn_operation), operation),
 };
 
 const struct mn__kind *mn__kind(int kind) {

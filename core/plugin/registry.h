@@ -50,7 +50,7 @@ int mn__registry_scan(struct mn__registry *registry, struct mn_cx *cx, mn__regis
                       void *data);
 
 /* "op_mixer" and back (0 = unknown), in enum mn_kind order from 1 to MN__KINDS. */
-enum { MN__KINDS = 6 };
+enum { MN__KINDS = 7 };
 const char *mn__kind_name(int kind);
 int mn__kind_from(const char *name);
 /* Bytes of a kind's vtable in this host. */

@@ -133,18 +133,24 @@ static void check_sections(struct mn__experiment *e, struct mn__faults *faults) 
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         names[n++] = sections[i].name;
     }
-    for (int i = 0; i < MN__KINDS; i++) {
+    for (int i = 0; i < META_ARCHITECTURE; i++) {
         names[n++] = mn__kind_name(units[i].kind);
     }
+    names[n++] = "operations";
     for (const struct mn__yaml *node = e->root->first; node != NULL; node = node->next) {
-        if (mn__experiment_section(node->key) != NULL || mn__kind_from(node->key) != 0) {
+        size_t i = 0;
+        while (i < n && strcmp(names[i], node->key) != 0) {
+            i++;
+        }
+        if (i < n) {
             continue;
         }
         const char *near = mn__text_nearest(node->key, names, n);
         mn__fault_add(faults, node->key_mark, "unknown section '%s'%s%s%s", node->key,
-                      near != NULL ? "; did you mean '"
-                                   : "; sections are run, task, evaluation, dataset, search_space, "
-                                     "op_mixer, input_mixer, task_learner, meta_learner",
+                      near != NULL
+                          ? "; did you mean '"
+                          : "; sections are run, task, evaluation, dataset, search_space, "
+                            "op_mixer, input_mixer, task_learner, meta_learner, operations",
                       near != NULL ? near : "", near != NULL ? "'?" : "");
     }
 }
@@ -174,6 +180,9 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
                                    (struct mn__mark){e->config_file, 0, 0}, faults);
         first = first != MN_OK ? first : status;
     }
+    status = mn__operations_init(&e->operations, cx, e->registry,
+                                 mn__yaml_get(e->root, "operations"), faults);
+    first = first != MN_OK ? first : status;
     if (first != MN_OK || faults->count > 0) {
         return first;
     }
@@ -322,11 +331,11 @@ static int build_network(struct mn__experiment *e, struct mn_cx *cx) {
                                  .height = e->data.height,
                                  .width = e->data.width,
                                  .max_batch = (int32_t)e->max_batch};
-    const int status =
-        mn__model_fit(cx, &e->search_space, &e->op_mixer, &e->input_mixer, &dims, &e->fit);
+    const int status = mn__model_fit(cx, &e->search_space, &e->op_mixer, &e->input_mixer,
+                                     &e->operations, &dims, &e->fit);
     return status != MN_OK ? status
                            : mn__model_new(cx, &e->search_space, &e->op_mixer, &e->input_mixer,
-                                           &dims, e->kernels, &e->model);
+                                           &e->operations, &dims, e->kernels, &e->model);
 }
 
 static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_least) {
@@ -389,6 +398,7 @@ void mn__experiment_close(struct mn__experiment *e) {
     for (int i = 0; i < MN__UNITS; i++) {
         mn__instance_fini(mn__experiment_unit(e, i));
     }
+    mn__operations_fini(&e->operations);
     mn__registry_free(e->registry);
     mn__arena_fini(&e->arena);
     memset(e, 0, sizeof *e);
@@ -413,9 +423,18 @@ void mn__core_install(void) {
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static void write_unit(const struct mn__experiment *e, int i, FILE *out) {
-    const struct mn__instance *x = mn__experiment_unit(e, i);
+static void write_instance(const struct mn__instance *x, int indent, FILE *out) {
     const struct mn__unit *u = &x->unit;
+    if (strcmp(u->plugin->name, u->unit->name) == 0) {
+        fprintf(out, "%*suse: %s", indent, "", u->unit->name);
+    } else {
+        fprintf(out, "%*suse: %s/%s", indent, "", u->plugin->name, u->unit->name);
+    }
+    fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
+    mn__schema_write(&u->options, x->self, indent, out);
+}
+
+static void write_unit(const struct mn__experiment *e, int i, FILE *out) {
     int indent = 2;
     if (i != META_ARCHITECTURE) {
         fprintf(out, "%s:\n", mn__kind_name(units[i].kind));
@@ -424,13 +443,17 @@ static void write_unit(const struct mn__experiment *e, int i, FILE *out) {
         fprintf(out, "  %s:\n", mn__meta_part_key(i - META_WEIGHTS));
         indent = 4;
     }
-    if (strcmp(u->plugin->name, u->unit->name) == 0) {
-        fprintf(out, "%*suse: %s", indent, "", u->unit->name);
-    } else {
-        fprintf(out, "%*suse: %s/%s", indent, "", u->plugin->name, u->unit->name);
+    write_instance(mn__experiment_unit(e, i), indent, out);
+}
+
+/* Also those that the search space named without the section. */
+static void write_operations(const struct mn__experiment *e, FILE *out) {
+    const char *name;
+    const struct mn__instance *x;
+    for (int i = 0; (x = mn__operations_at(&e->operations, i, &name)) != NULL; i++) {
+        fprintf(out, "%s  %s:\n", i == 0 ? "operations:\n" : "", name);
+        write_instance(x, 4, out);
     }
-    fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
-    mn__schema_write(&u->options, x->self, indent, out);
 }
 
 int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
@@ -444,5 +467,6 @@ int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
     for (int i = 0; i < mn__experiment_units(e); i++) {
         write_unit(e, i, out);
     }
+    write_operations(e, out);
     return ferror(out) ? MN_IO : MN_OK;
 }

@@ -7,7 +7,7 @@
 #include "config/override.h"
 #include "model/model.h"
 
-enum { MN__UNITS = MN__KINDS + 1 };
+enum { MN__UNITS = 7 }; /* one a kind but for operations, and a second meta learner */
 
 /* Section run. */
 struct mn__run_options {
@@ -61,6 +61,7 @@ struct mn__experiment {
     struct mn__instance dataset, search_space, op_mixer, input_mixer, task_learner;
     struct mn__instance meta_learner;      /* of both, or of the weights */
     struct mn__instance meta_architecture; /* of the logits, where n_meta is 2 */
+    struct mn__operations operations;      /* section operations, and those named without it */
     struct mn__meta_part meta[2];
     int n_meta;
     int traces;    /* a meta learner looks at the steps of a task */
@@ -74,6 +75,7 @@ struct mn__experiment {
     int moments;                    /* enum mn_moments */
     int64_t max_batch;              /* images of the largest pass */
     const char *plugins[MN__UNITS]; /* what each unit comes from (run/origin.h) */
+    const char *operation_plugins;  /* and all operations of plugins; NULL = there are none */
 };
 
 enum mn__open_flag {

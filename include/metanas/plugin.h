@@ -14,6 +14,7 @@
 #include "dataset.h"
 #include "meta_learner.h"
 #include "mixer.h"
+#include "operation.h"
 #include "option.h"
 #include "search_space.h"
 #include "task_learner.h"
@@ -29,7 +30,8 @@ enum mn_kind {
     MN_OP_MIXER = 3,
     MN_INPUT_MIXER = 4,
     MN_TASK_LEARNER = 5,
-    MN_META_LEARNER = 6
+    MN_META_LEARNER = 6,
+    MN_OPERATION = 7
 };
 
 /* What a unit declares about itself; the conformance kit then asks no more of it. */

@@ -151,9 +151,9 @@ static void build_model(struct kit_life *life, const struct mn_dims *shape) {
     kit_at("images %d x %d x %d", (int)shape->channels, (int)shape->height, (int)shape->width);
     kit_doing("build");
     if (mn__gemm_init(&cx.pub) != MN_OK ||
-        mn__model_fit(&cx.pub, &space, &op, &input, &dims, &fit) != MN_OK ||
-        mn__model_new(&cx.pub, &space, &op, &input, &dims, mn__kernels_find("auto"), &model) !=
-            MN_OK) {
+        mn__model_fit(&cx.pub, &space, &op, &input, NULL, &dims, &fit) != MN_OK ||
+        mn__model_new(&cx.pub, &space, &op, &input, NULL, &dims, mn__kernels_find("auto"),
+                      &model) != MN_OK) {
         kit_fail("model_refused", "%s", mn__cx_message(&cx.pub));
     }
     run_model(&cx, model, mn__model_dims(model), life);
