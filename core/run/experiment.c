@@ -127,30 +127,46 @@ static struct mn__yaml *unit_section(const struct mn__experiment *e, int i) {
     return mn__yaml_get(section, mn__meta_part_key(i - META_WEIGHTS));
 }
 
-static void check_sections(struct mn__experiment *e, struct mn__faults *faults) {
-    const char *names[16];
+enum { SECTIONS = 10 };
+
+/* Names of the sections that a configuration has. */
+static void section_names(const char *out[SECTIONS]) {
     size_t n = 0;
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        names[n++] = sections[i].name;
+        out[n++] = sections[i].name;
     }
     for (int i = 0; i < META_ARCHITECTURE; i++) {
-        names[n++] = mn__kind_name(units[i].kind);
+        out[n++] = mn__kind_name(units[i].kind);
     }
-    names[n++] = "operations";
-    for (const struct mn__yaml *node = e->root->first; node != NULL; node = node->next) {
-        size_t i = 0;
-        while (i < n && strcmp(names[i], node->key) != 0) {
-            i++;
+    out[n] = "operations";
+    _Static_assert(sizeof sections / sizeof sections[0] + META_ARCHITECTURE + 1 == SECTIONS,
+                   "every section is listed");
+}
+
+int mn__experiment_has_section(const char *name) {
+    const char *names[SECTIONS];
+    section_names(names);
+    for (int i = 0; i < SECTIONS; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return 1;
         }
-        if (i < n) {
+    }
+    return 0;
+}
+
+static void check_sections(struct mn__experiment *e, struct mn__faults *faults) {
+    const char *names[SECTIONS];
+    section_names(names);
+    for (const struct mn__yaml *node = e->root->first; node != NULL; node = node->next) {
+        if (mn__experiment_has_section(node->key)) {
             continue;
         }
-        const char *near = mn__text_nearest(node->key, names, n);
+        const char *near = mn__text_nearest(node->key, names, SECTIONS);
         mn__fault_add(faults, node->key_mark, "unknown section '%s'%s%s%s", node->key,
-                      near != NULL
-                          ? "; did you mean '"
-                          : "; sections are run, task, evaluation, dataset, search_space, "
-                            "op_mixer, input_mixer, task_learner, meta_learner, operations",
+                      near != NULL ? "; did you mean '"
+                                   : "; sections are run, task, evaluation, dataset, search_space, "
+                                     "op_mixer, input_mixer, task_learner, meta_learner, "
+                                     "operations",
                       near != NULL ? near : "", near != NULL ? "'?" : "");
     }
 }

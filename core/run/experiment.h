@@ -127,6 +127,9 @@ void mn__state_install(struct mn_host *host);
  * running it again repeats the run. */
 int mn__experiment_write_config(const struct mn__experiment *experiment, FILE *out);
 
+/* Whether a configuration has a section of that name. */
+int mn__experiment_has_section(const char *name);
+
 /* Options of the fixed sections, for help and docs: "run", "task", "evaluation"; NULL = no such. */
 const struct mn__options *mn__experiment_section(const char *name);
 

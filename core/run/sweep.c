@@ -119,8 +119,7 @@ static const char *derive_label(struct reader *r, const char *key, const struct 
 }
 
 static int is_key(const char *name) {
-    return strchr(name, '.') != NULL || mn__experiment_section(name) != NULL ||
-           mn__kind_from(name) != 0;
+    return strchr(name, '.') != NULL || mn__experiment_has_section(name);
 }
 
 /* A value of an axis that is named by the key it sets. */

@@ -22,11 +22,15 @@ works 'half of it' train mine/mine.yaml --out half --set run.meta_epochs=3
 works 'and the rest' resume half --set run.meta_epochs=6
 same 'give them too' run/metrics.jsonl half/metrics.jsonl
 holds 'the loss is finite' sh -c '! grep -qi nan run/metrics.jsonl'
-holds 'the plugin is part of the checkpoint' grep -qa "\"$kind\":\"mine of mine 0.1.0, file crc32 [0-9a-f]\{8\}\"" run/checkpoint.safetensors
+case $kind in
+operation) section=operations name='mine: ' ;;
+*) section=$kind name= ;;
+esac
+holds 'the plugin is part of the checkpoint' grep -qa "\"$section\":\"${name}mine of mine 0.1.0, file crc32 [0-9a-f]\{8\}\"" run/checkpoint.safetensors
 
 # A plugin that has changed since is named on resume.
 sed -i 's/"0\.1\.0"/"0.2.0"/' mine/mine.c
 ninja -C mine/build >log 2>&1 || fail 'the changed plugin does not build'
 works 'a resume with a changed plugin' resume run --set run.meta_epochs=7
-holds 'warns' grep -q "$kind was 'mine of mine 0\.1\.0, file crc32 [0-9a-f]*', now it is 'mine of mine 0\.2\.0, file crc32 [0-9a-f]*'" err
+holds 'warns' grep -q "$section was '${name}mine of mine 0\.1\.0, file crc32 [0-9a-f]*', now it is '${name}mine of mine 0\.2\.0, file crc32 [0-9a-f]*'" err
 finish

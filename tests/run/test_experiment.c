@@ -23,8 +23,8 @@ static void test_defaults(void **state) {
                                          "op_mixer soft_prune", "input_mixer soft_prune",
                                          "task_learner darts",  "meta_learner reptile"};
     assert_ok(trial.cx, open_text(""));
-    for (int i = 0; i < MN__KINDS; i++) {
-        assert_string_equal(mn__experiment_unit(&trial.e, i)->label, labels[i]);
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+        assert_string_equal(mn__experiment_unit(&trial.e, (int)i)->label, labels[i]);
     }
     assert_int_equal(trial.e.run.workers, 0);
     assert_int_equal(trial.e.task.ways, 5);

@@ -67,8 +67,8 @@ static const struct kit_fault faults[] = {
      "Copy what you change into mn_scratch, and do not cast const away."},
     {"unwritten", "An output was left as it was.", "Write every element, also zeros."},
     {"not_finite", "An output is not a number, or infinite.",
-     "Look for divisions by zero, logarithms of zero and exponentials of large numbers; subtract "
-     "the maximum before exp."},
+     "Look for divisions by zero, logarithms of zero and exponentials of large numbers (subtract "
+     "the maximum before exp), and for memory that is read before it is written."},
     {"not_repeatable",
      "The same call gave different results. Runs must repeat to the bit from their seed.",
      "Draw from the stream given or from mn_rng_start; do not use rand, the time, addresses or "
@@ -191,6 +191,23 @@ static const struct kit_fault faults[] = {
     {"ignores_builder", "When a builder call fails, build returns its status and stops.",
      "Check the status of every builder call."},
     {"model_refused", "The host cannot build this network.", "See the message."},
+    /* ---- operations ----------------------------------------------------------------------- */
+    {"op_shape", "shape tells channels, weights and room of an operation at a site, always alike.",
+     "Compute it from the options and the site alone; return MN_UNSUPPORTED where the operation "
+     "cannot stand. See <metanas/operation.h>."},
+    {"op_weight", "Arrays of weights have names of their own, 1 to 4 dimensions and a fan-in.",
+     "See struct mn_op_weight in <metanas/operation.h>; names pw and bn are the host's."},
+    {"op_gradient", "backward gives the derivative of what forward computes.",
+     "Derive it again; mind the stride, the borders and every path by which x reaches y."},
+    {"op_added", "Blocks of a batch share weights, so backward adds to d_w.",
+     "Use += instead of =."},
+    {"op_wanted", "dx and d_w are each NULL where they are not wanted.",
+     "Test both pointers, and compute either without the other."},
+    {"op_images",
+     "The host cuts a batch into blocks as it likes, so an image must give the same alone and "
+     "among others.",
+     "Keep nothing from image to image and from call to call: what backward needs belongs into "
+     "saved. Statistics of the batch are the host's batch norm."},
     /* ---- the kit itself ------------------------------------------------------------------- */
     {"memory", "The checks themselves ran out of memory.", "Free memory and try again."},
     {"kit", "An error of the checks themselves.", "Report it with the plugin that shows it."},

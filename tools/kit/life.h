@@ -36,6 +36,7 @@ struct kit_life {
         struct mn_mixer mixer;
         struct mn_task_learner task_learner;
         struct mn_meta_learner meta_learner;
+        struct mn_operation operation;
     } table;
     void *data; /* of the kind */
 };

@@ -34,7 +34,7 @@ static int check_kind(struct mn_cx *cx, const char *kind) {
     const char *near = mn__text_nearest(kind, names, MN__KINDS);
     return mn_fail(cx, MN_CONFIG,
                    "new-plugin: unknown kind '%s'; %s%s%sthe kinds are dataset, search_space, "
-                   "op_mixer, input_mixer, task_learner and meta_learner",
+                   "op_mixer, input_mixer, task_learner, meta_learner and operation",
                    kind, near != NULL ? "did you mean '" : "", near != NULL ? near : "",
                    near != NULL ? "'? " : "");
 }
@@ -111,10 +111,16 @@ static void write_line(const struct project *p, struct mn__file *out, const char
     mn__file_put(out, "\n", 1);
 }
 
-/* The line of a configuration that names the shipped plugin of the project's kind. */
-static int is_own_section(const struct project *p, const char *line) {
+/* The line of a configuration that names the project's plugin, in place of `line`, which names
+ * shipped ones. */
+static const char *own_line(const struct project *p, const char *line) {
     const size_t n = strlen(p->kind);
-    return strncmp(line, p->kind, n) == 0 && line[n] == ':';
+    if (mn__kind_from(p->kind) == MN_OPERATION && strncmp(line, "search_space:", 13) == 0) {
+        return "operations: {@NAME@: {use: @NAME@}}\n"
+               "search_space: {use: darts, cells: 2, nodes: 3, channels: 4, ops: [skip_connect, "
+               "conv_3x3, @NAME@]}";
+    }
+    return strncmp(line, p->kind, n) == 0 && line[n] == ':' ? "@KIND@: {use: @NAME@}" : line;
 }
 
 static int write_text(const struct project *p, const char *path, char *text) {
@@ -125,7 +131,7 @@ static int write_text(const struct project *p, const char *path, char *text) {
     }
     for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         *end = '\0';
-        write_line(p, &out, is_own_section(p, line) ? "@KIND@: {use: @NAME@}" : line);
+        write_line(p, &out, own_line(p, line));
     }
     return mn__file_commit(&out, p->cx);
 }
@@ -233,9 +239,9 @@ const struct command command_new_plugin = {
     .more_operands = more_operands,
     .operand_optional = 1,
     .doc = "write a plugin that builds, is tested and can be used at once",
-    .more =
-        "KIND is dataset, search_space, op_mixer, input_mixer, task_learner or meta_learner; "
-        "NAME becomes\nthe file NAME.so and is what 'use' names. DIR, by default NAME, must not "
-        "exist.\n",
+    .more = "KIND is dataset, search_space, op_mixer, input_mixer, task_learner, meta_learner or "
+            "operation; NAME becomes\nthe file NAME.so and is what 'use' names. DIR, by default "
+            "NAME, must not "
+            "exist.\n",
     .run = run_new_plugin,
 };

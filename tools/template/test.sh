@@ -17,4 +17,4 @@ fi
 "$METANAS" train "$config" --out "$work/run"
 "$METANAS" test "$work/run"
 grep -q '"accuracy_mean"' "$work/run/test.json"
-grep -q '^  use: @NAME@ ' "$work/run/config.resolved.yaml"
+grep -q '^ *use: @NAME@ ' "$work/run/config.resolved.yaml"
