@@ -104,6 +104,10 @@ void mn__operations_fini(struct mn__operations *o) {
     memset(o, 0, sizeof *o);
 }
 
+const char *mn__operations_built_in(size_t i) {
+    return i < mn__op_count() ? mn__op_at(i)->name : NULL;
+}
+
 const struct mn__instance *mn__operations_at(const struct mn__operations *o, int i,
                                              const char **name) {
     const struct mn__operation *x = o->first;

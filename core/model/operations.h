@@ -28,6 +28,9 @@ void mn__operations_fini(struct mn__operations *operations);
 int mn__operations_find(struct mn__operations *operations, struct mn_cx *cx, const char *name,
                         const struct mn__op **out);
 
+/* Name of built-in operation i; NULL past the last. */
+const char *mn__operations_built_in(size_t i);
+
 /* Operation i of a plugin, of those that were named so far, and its name; NULL past the last. */
 const struct mn__instance *mn__operations_at(const struct mn__operations *operations, int i,
                                              const char **name);

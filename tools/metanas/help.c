@@ -4,6 +4,7 @@
 
 #include "base/place.h"
 #include "base/text.h"
+#include "model/operations.h"
 #include "num/kernel.h"
 #include "plugin/describe.h"
 
@@ -151,17 +152,30 @@ static void print_unit_line(void *data, const char *file, const struct mn_plugin
     }
 }
 
+static void print_built_in(int markdown) {
+    const char *name;
+    puts(markdown ? "Built in, named in `search_space.ops` without a section of their own:\n"
+                  : "built in, named in search_space.ops without a section of their own:");
+    for (size_t i = 0; (name = mn__operations_built_in(i)) != NULL; i++) {
+        printf(markdown ? "- `%s`\n" : "  %s\n", name);
+    }
+    puts(markdown ? "" : "of plugins:");
+}
+
 static int help_kind(struct mn_cx *cx, struct mn__registry *registry, int kind, int markdown) {
     struct wanted wanted = {kind, markdown, 0};
     printf(markdown ? "# %s\n\nWhat `use` can name in this section.\n\n"
                     : "%s: what 'use' can name\n",
            mn__kind_name(kind));
+    if (kind == MN_OPERATION) {
+        print_built_in(markdown);
+    }
     const int status = mn__registry_scan(registry, cx, print_unit_line, &wanted);
     if (kind == MN_META_LEARNER) {
         puts("one for weights and architecture, or one for each:\n"
              "  meta_learner: {weights: {use: NAME, ..}, architecture: {use: NAME, ..}}");
     }
-    if (status == MN_OK && wanted.found == 0) {
+    if (status == MN_OK && wanted.found == 0 && !(markdown && kind == MN_OPERATION)) {
         printf("  (none found; 'metanas list -v' tells where plugins are looked for)\n");
     }
     return status;

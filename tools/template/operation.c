@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Each channel convolved with a line of three weights, dilated, then mixed by a 1x1 convolution,
- * which the host computes (shape's tail): y(i, j) = sum_t w(t) x(s i, s j + (t - 1) d). */
+/* A parabola for each channel, y = x + scale w x^2, then a 1x1 convolution, which the host computes
+ * (`tail` of the shape). With stride 2 every second pixel is taken. */
 #include <metanas/plugin.h>
 
-enum { TAPS = 3 };
-
 struct operation {
-    int64_t dilation;
+    double scale;
 };
 
 static int shape(const void *self, struct mn_cx *cx, const struct mn_op_site *site,
@@ -14,40 +12,34 @@ static int shape(const void *self, struct mn_cx *cx, const struct mn_op_site *si
     out->flags = MN_OP_RELU_BEFORE;
     out->tail = site->channels;
     out->n_weights = 1;
-    out->work = (double)TAPS * site->channels * site->out_height * site->out_width;
+    out->work = 3.0 * site->channels * site->out_height * site->out_width;
     return MN_OK;
 }
 
 static int weight(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t index,
                   struct mn_op_weight *out) {
-    out->name = "line.weight";
-    out->n_dims = 2;
+    out->name = "square.weight";
+    out->n_dims = 1;
     out->dims[0] = site->channels;
-    out->dims[1] = TAPS;
-    out->fan_in = TAPS;
+    out->fan_in = site->channels;
     return MN_OK;
 }
 
-/* The place in x that tap t of output pixel p reads, -1 outside of it. */
-static int64_t place(const void *self, const struct mn_op_site *site, int64_t p, int t) {
-    const struct operation *s = self;
-    const int64_t row = p / site->out_width * site->stride;
-    const int64_t column = p % site->out_width * site->stride + (t - 1) * s->dilation;
-    return column >= 0 && column < site->width ? row * site->width + column : -1;
+/* Where pixel p of all output images lies in the input images, and its channel. */
+static int64_t source(const struct mn_op_site *site, int64_t p, int64_t *channel) {
+    const int64_t image = p / ((int64_t)site->out_height * site->out_width);
+    const int64_t row = p / site->out_width % site->out_height * site->stride;
+    *channel = image % site->channels;
+    return (image * site->height + row) * site->width + p % site->out_width * site->stride;
 }
 
 static int forward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
                    const mn_real *w, const mn_real *x, mn_real *y, mn_real *saved, mn_real *work) {
-    const int64_t in = (int64_t)site->height * site->width;
-    const int64_t out = (int64_t)site->out_height * site->out_width;
-    for (int64_t c = 0; c < (int64_t)n * site->channels; c++, x += in, y += out) {
-        for (int64_t p = 0; p < out; p++) {
-            y[p] = 0;
-            for (int t = 0; t < TAPS; t++) {
-                const int64_t from = place(self, site, p, t);
-                y[p] += from < 0 ? 0 : w[c % site->channels * TAPS + t] * x[from];
-            }
-        }
+    const mn_real scale = (mn_real)((const struct operation *)self)->scale;
+    const int64_t all = (int64_t)n * site->channels * site->out_height * site->out_width;
+    for (int64_t p = 0, c; p < all; p++) {
+        const mn_real v = x[source(site, p, &c)];
+        y[p] = v + scale * w[c] * v * v;
     }
     return MN_OK;
 }
@@ -55,38 +47,32 @@ static int forward(const void *self, struct mn_cx *cx, const struct mn_op_site *
 static int backward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
                     const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
                     mn_real *dx, mn_real *d_w, mn_real *work) {
-    const int64_t in = (int64_t)site->height * site->width;
-    const int64_t out = (int64_t)site->out_height * site->out_width;
-    for (int64_t c = 0; c < (int64_t)n * site->channels; c++, x += in, g += out) {
-        mn_vec_fill(dx != NULL ? in : 0, 0, dx);
-        for (int64_t i = 0; i < out * TAPS; i++) {
-            const int64_t from = place(self, site, i / TAPS, (int)(i % TAPS));
-            const int64_t to = c % site->channels * TAPS + i % TAPS;
-            if (from >= 0 && dx != NULL) {
-                dx[from] += w[to] * g[i / TAPS];
-            }
-            if (from >= 0 && d_w != NULL) {
-                d_w[to] += x[from] * g[i / TAPS];
-            }
+    const mn_real scale = (mn_real)((const struct operation *)self)->scale;
+    const int64_t all = (int64_t)n * site->channels * site->out_height * site->out_width;
+    const int64_t in = (int64_t)n * site->channels * site->height * site->width;
+    mn_vec_fill(dx != NULL ? in : 0, 0, dx);
+    for (int64_t p = 0, c; p < all; p++) {
+        const int64_t from = source(site, p, &c);
+        if (dx != NULL) {
+            dx[from] = g[p] * (1 + 2 * scale * w[c] * x[from]);
         }
-        dx = dx != NULL ? dx + in : NULL;
+        if (d_w != NULL) {
+            d_w[c] += g[p] * scale * x[from] * x[from];
+        }
     }
     return MN_OK;
 }
 
-static const struct mn_operation table = {
-    .size = sizeof table,
-    .shape = shape,
-    .weight = weight,
-    .forward = forward,
-    .backward = backward,
-};
+static const struct mn_operation table = {.size = sizeof table,
+                                          .shape = shape,
+                                          .weight = weight,
+                                          .forward = forward,
+                                          .backward = backward};
 
 static const struct mn_opt options[] = {
-    MN_INT(struct operation, dilation, 1, 1, 100, "pixels between the taps"),
+    MN_REAL(struct operation, scale, 1, 0, 1000, "factor of the squares"),
 };
 
 MN_PLUGIN("@NAME@", "0.1.0",
-          MN_UNIT(MN_OPERATION, "@NAME@",
-                  "a line of three weights a channel, then a 1x1 convolution", struct operation,
-                  options, &table))
+          MN_UNIT(MN_OPERATION, "@NAME@", "a parabola for each channel, then a 1x1 convolution",
+                  struct operation, options, &table))
