@@ -19,6 +19,8 @@ struct mn__workspace;
 struct mn__batches;
 struct mn__instance;
 struct mn__inner;
+struct mn__ranks;
+struct mn__share;
 
 /* Called after every task step; see mn_step_done. */
 typedef int (*mn__step_fn)(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
@@ -36,10 +38,13 @@ struct mn__cx {
     int32_t *batch_labels;
     int32_t batch_room;                    /* images that they hold; 0 = there are none */
     const struct mn__instance *batch_unit; /* whose call drew it */
-    struct mn__inner *inner; /* the task that learners work on, or NULL (run/inner.h) */
-    mn_real *own;            /* for mn_own_delta, or NULL */
-    void *claiming;          /* struct mn__state while a meta learner starts, or NULL */
-    int quiet;               /* highest log level printed */
+    struct mn__inner *inner;        /* the task that learners work on, or NULL (run/inner.h) */
+    mn_real *own;                   /* for mn_own_delta, or NULL */
+    void *claiming;                 /* struct mn__state while a meta learner starts, or NULL */
+    int quiet;                      /* highest log level printed */
+    int sharing;                    /* other processes of this node will want what is kept shared */
+    const struct mn__share *shared; /* what another one has filled already, or NULL */
+    struct mn__ranks *ranks;        /* the processes of the job that this one leads, or NULL */
     mn__step_fn on_step;
     void *on_step_data;
 };

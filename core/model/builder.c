@@ -55,7 +55,7 @@ static int bind_source(struct mn_builder *b, struct mn__path *path, int stride) 
         return mn__builder_no_memory(b);
     }
     s = &m->states[path->source];
-    s->need_r |= path->relu;
+    s->need_r |= path->relu && !path->strided;
     if (path->strided) {
         if (s->half >= 0 && s->half != path->grid) {
             return mn_fail(b->cx, MN_UNSUPPORTED,
@@ -241,7 +241,6 @@ static int relu_view(struct mn_builder *b, const char *name, int32_t *state) {
     if (status == MN_OK) {
         layer->state = *state;
         b->model->states[*state].relu = 1;
-        b->model->states[*state].need_r = 1;
     }
     return status;
 }
@@ -617,8 +616,9 @@ static int build_head(struct mn_builder *b, const struct mn_head_spec *given) {
     if (status != MN_OK) {
         return guard(b, status);
     }
-    const struct mn__state *s = &m->states[spec.from];
+    struct mn__state *s = &m->states[spec.from];
     const struct mn__grid *g = &m->sizes[s->grid].grid;
+    s->need_r |= s->relu;
     m->head = (struct mn__head){.name = mn__arena_text(&m->arena, spec.name),
                                 .from = spec.from,
                                 .kind = spec.kind,

@@ -27,7 +27,7 @@ static void copy_out(const struct mn__grid *grid, int channels, const struct mn_
 
 static mn_real *saved_at(const struct mn__run *run, const struct mn__foreign *f,
                          const struct mn__block *b) {
-    return f->shape.n_saved > 0 ? run->ws->reals + f->saved + b->n0 * f->shape.n_saved : NULL;
+    return f->shape.n_saved > 0 ? mn__slot(run, f->saved) + b->n0 * f->shape.n_saved : NULL;
 }
 
 static mn_real *work_of(const struct mn__run *run, const struct mn__foreign *f) {

@@ -10,9 +10,10 @@
 #include "metanas/operation.h"
 #include "metanas/search_space.h"
 #include "model/model.h"
+#include "model/slots.h"
 
 #define MN__NORM_EPS 1e-5
-#define MN__NOWHERE SIZE_MAX
+#define MN__NOWHERE (-1) /* no slot, no layer */
 
 enum mn__linear_kind {
     MN__LINEAR_CONV,
@@ -38,7 +39,7 @@ struct mn__foreign {
     struct mn_op_shape shape;
     int grid;          /* of the source */
     int64_t n_weights; /* reals */
-    size_t saved;      /* workspace: [max_batch][n_saved] */
+    int saved;         /* slot: [max_batch][n_saved] */
 };
 
 /* A linear map, and how it is reached in memory: tap t of row phase p reads source + tap[p][t]. */
@@ -64,11 +65,11 @@ struct mn__stage {
     struct mn__linear linear[2];
     int n_phase; /* row phases of the first map's output: 2 where the second strides over rows */
     int has_norm;
-    int64_t bias;       /* offset in w of the convolution's bias, -1 = none */
-    int64_t gamma;      /* offset in w of scale [n] and shift [n], -1 = no affine part */
-    int64_t stats;      /* offset of mean [n] and variance [n] in a statistics buffer */
-    size_t u, y, which; /* workspace: after the first map (NOWHERE if it is the last or cheap to
-                           compute again), after the last, taps of a max pool */
+    int64_t bias;    /* offset in w of the convolution's bias, -1 = none */
+    int64_t gamma;   /* offset in w of scale [n] and shift [n], -1 = no affine part */
+    int64_t stats;   /* offset of mean [n] and variance [n] in a statistics buffer */
+    int u, y, which; /* slots: after the first map (NOWHERE if it is the last or cheap to compute
+                        again), after the last, taps of a max pool */
 };
 
 /* What a candidate operation is: built in, or of a plugin. */
@@ -99,6 +100,7 @@ struct mn__path {
     int first;     /* channel of the source where it begins to read */
     int out_first; /* its channel c is channel out_first + c * groups of the node */
     int n_stages;
+    int again; /* its output is not kept for the way back, but computed again there */
     struct mn__stage stage[2];
     int index;   /* in the model: keys drop path */
     int64_t n_w; /* weights */
@@ -124,12 +126,16 @@ struct mn__layer {
     int mixture; /* input mixture, -1 = weights 1 */
     int n_parts; /* concat */
     int *parts;
+    /* Steps of the pass: of the first edge forward; of folding the output's gradients; of the first
+     * edge back. */
+    int forward, fold, back;
 };
 
-/* A tensor of activations with its gradient, at workspace offsets. */
+/* A tensor of activations, its ReLU and their gradients: slots. */
 struct mn__act {
     int channels, grid;
-    size_t x, r, dx, dr;
+    int x, r, dx, dr;
+    int again; /* the layer that makes x again on the way back; NOWHERE: x is kept */
 };
 
 /* A range of channels of an act. Stride-2 consumers read four phases of it on a half-size grid. */
@@ -137,9 +143,9 @@ struct mn__state {
     int act, first, channels, grid;
     int relu; /* consumers see ReLU of it */
     int need_r, need_xp, need_rp;
-    int half; /* grid of the phases */
-    size_t xp, rp, dxp, drp;
-    int layer; /* that makes it, -1 = the images */
+    int half;             /* grid of the phases */
+    int xp, rp, dxp, drp; /* slots */
+    int layer;            /* that makes it, -1 = the images */
 };
 
 /* Grids and what hangs on their size. */
@@ -157,6 +163,7 @@ struct mn__head {
     int64_t n_features;
     int64_t weight, bias;
     size_t features, d_features, logits, d_logits;
+    int forward, back; /* steps of the pass */
 };
 
 /* Blocks of images as operations of plugins have them, [n][channels][height][width]. */
@@ -192,16 +199,21 @@ struct mn_model {
     size_t n_packed; /* reals of the packed weights of a layer's paths */
     int64_t most_weights;
     int most_channels, most_jobs; /* of a path, of a layer */
-    size_t n_reals;               /* of a workspace */
-    size_t n_bytes;               /* of its max-pool taps */
+    int again;                    /* what is cheap to make again is not kept for the way back */
+    int n_slots, n_steps;
+    struct mn__slot *slots;
+    size_t n_fixed; /* reals of a workspace that are held all the time; slots come after them */
+    size_t n_reals; /* of a workspace */
 };
 
 struct mn__workspace {
     const struct mn_model *model;
     mn_real *reals; /* [n_reals] */
-    uint8_t *bytes; /* [n_bytes] */
     size_t mapped;
-    uint8_t *ready;         /* [n_states] bits of prepared sources */
+    int poison;             /* passes to come that check the plan: see mn__slots_poison */
+    int plan;               /* of the last pass, -1 = none, checked or failed */
+    int32_t *clean;         /* [n_slots] images whose padding is zero since then */
+    uint8_t *ready;         /* [n_states] bits of prepared sources, see source.c */
     uint8_t **written;      /* [n_acts] [2][channels]: gradients dx and dr hold something */
     uint8_t *phased;        /* [n_states] the same bits as `ready`, for the gradients of phases */
     mn_real *packed;        /* [n_packed] weights of the layer in work, as the kernels want them */
@@ -212,8 +224,8 @@ struct mn__workspace {
     double *sums;           /* [n_stats] sum and sum of squares about the mean */
     double *block_sums;     /* [2 * most_channels] */
     struct mn__job *jobs;   /* [most_jobs] */
-    mn_real *job_coef;      /* [most_jobs][4][most_channels] */
-    double *job_sums;       /* [most_jobs][3][most_channels] */
+    mn_real *job_coef;      /* [most_jobs][2][most_channels] */
+    double *job_sums;       /* [most_jobs][2][most_channels] */
     struct mn__term *terms; /* [most_jobs] */
     struct mn__product *products; /* [most_jobs] */
     mn_real
@@ -241,6 +253,8 @@ int mn__graph_plan(struct mn_model *model, struct mn_cx *cx);
 void mn__builder_install(struct mn_host *host);
 /* Grid of a size, made on first use. -1 = no memory. */
 int mn__graph_grid(struct mn_model *model, int height, int width);
+/* holds.c: when each slot is held, and its place in the workspace. */
+int mn__holds_plan(struct mn_model *model);
 /* taps.c: where a path's maps read and how they go back; `n_packed` counts the reals of the packed
  * weights of its layer. */
 int mn__taps_plan(struct mn_model *model, struct mn__path *path, size_t *n_packed);
@@ -268,17 +282,40 @@ struct mn__run {
     int dropping;
     struct mn_cx *cx;
     int status; /* of the first operation of a plugin that failed */
+    int back;   /* on the way back */
+    enum mn__plan plan;
+    int poison;
 };
+/* tensor.c: the tensor in a slot; NULL for MN__NOWHERE. */
+mn_real *mn__slot(const struct mn__run *run, int slot);
+/* Make zero what kernels leave out of a tensor that is about to be written, but taps may read: the
+ * rows after each image and the guards. */
+void mn__edges_clear(const struct mn__run *run, const struct mn__grid *grid, int channels,
+                     mn_real *x);
+/* The same for a whole tensor in a slot, where it is not zero still since the pass before. */
+void mn__slot_begin(const struct mn__run *run, int slot, const struct mn__grid *grid, int channels);
+/* Make all of it zero. */
+void mn__tensor_clear(const struct mn__run *run, const struct mn__grid *grid, int channels,
+                      mn_real *x);
+/* Under `poison`: overwrite what is held to one of these steps and no longer with numbers that are
+ * none, so that whoever still reads it shows in the result; first < 0: all slots. */
+void mn__slots_poison(const struct mn__run *run, int first, int last);
 /* node_forward.c, node_backward.c: a layer's output from its sources; given the gradient of the
  * output, add to the sources' gradients, to d_w and to the items' gradients. */
 void mn__node_forward(struct mn__run *run, const struct mn__layer *layer);
 void mn__node_backward(struct mn__run *run, const struct mn__layer *layer);
-/* source.c: pointers into a state, its ReLU or phases, prepared on first use. */
+/* The output of a convolution once more, from what it was before batch norm. */
+void mn__node_again(struct mn__run *run, const struct mn__layer *layer);
+/* source.c: begin the way back: no source is prepared, no gradient written. */
+void mn__gradients_begin(struct mn__run *run);
+/* Pointers into a state, its ReLU or phases, prepared on first use. */
 struct mn__source {
     mn_real *x, *dx; /* dx NULL for the images */
     ptrdiff_t channel, image, phase;
 };
 struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path);
+/* Whether a path can only add to its source's gradient: better after one that can write it. */
+int mn__gradient_adds(const struct mn__path *path);
 /* Before a path goes backwards: must it add to its source's gradient (1), or write it (0)? */
 int mn__gradient_begin(struct mn__run *run, const struct mn__path *path);
 /* The same for the head, which always adds. */

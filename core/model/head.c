@@ -3,25 +3,26 @@
 
 #include <math.h>
 
-struct tensors {
-    mn_real *x, *dx;
-};
+static const mn_real *input_of(struct mn__run *run) {
+    const struct mn__head *h = &run->model->head;
+    const struct mn__path view = {.source = h->from, .relu = run->model->states[h->from].relu};
+    return mn__source_of(run, &view).x;
+}
 
-static struct tensors tensors_of(const struct mn__run *run) {
+/* NULL for the images. */
+static mn_real *gradient_of(const struct mn__run *run) {
     const struct mn_model *m = run->model;
     const struct mn__state *s = &m->states[m->head.from];
     const struct mn__act *act = &m->acts[s->act];
-    const ptrdiff_t first = s->first * m->sizes[s->grid].grid.channel;
-    const size_t x = s->relu ? act->r : act->x, dx = s->relu ? act->dr : act->dx;
-    return (struct tensors){run->ws->reals + x + first,
-                            dx == MN__NOWHERE ? NULL : run->ws->reals + dx + first};
+    mn_real *dx = mn__slot(run, s->relu ? act->dr : act->dx);
+    return dx == NULL ? NULL : dx + s->first * m->sizes[s->grid].grid.channel;
 }
 
-static void pool_features(const struct mn__run *run) {
+static void pool_features(struct mn__run *run) {
     const struct mn__head *h = &run->model->head;
     const struct mn__state *s = &run->model->states[h->from];
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
-    const mn_real *x = tensors_of(run).x;
+    const mn_real *x = input_of(run);
     mn_real *features = run->ws->reals + h->features;
     for (int c = 0; c < s->channels; c++) {
         for (int n = 0; n < run->n; n++) {
@@ -39,7 +40,7 @@ static void spread_features(const struct mn__run *run) {
     const struct mn__head *h = &run->model->head;
     const struct mn__state *s = &run->model->states[h->from];
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
-    mn_real *dx = tensors_of(run).dx;
+    mn_real *dx = gradient_of(run);
     const mn_real *d = run->ws->reals + h->d_features;
     for (int c = 0; c < s->channels; c++) {
         for (int n = 0; n < run->n; n++) {
@@ -56,7 +57,7 @@ static void add_flat(const struct mn__run *run) {
     const struct mn__head *h = &run->model->head;
     const struct mn__state *s = &run->model->states[h->from];
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
-    mn_real *dx = tensors_of(run).dx;
+    mn_real *dx = gradient_of(run);
     const mn_real *d = run->ws->reals + h->d_features;
     for (int n = 0; n < run->n; n++) {
         for (int c = 0; c < s->channels; c++) {
@@ -114,7 +115,7 @@ void mn__head_forward(struct mn__run *run, const int32_t *labels, double *loss, 
     const struct mn__head *h = &run->model->head;
     const struct mn__state *s = &run->model->states[h->from];
     if (h->kind == MN_HEAD_FLATTEN) {
-        mn__grid_store(&run->model->sizes[s->grid].grid, s->channels, 0, run->n, tensors_of(run).x,
+        mn__grid_store(&run->model->sizes[s->grid].grid, s->channels, 0, run->n, input_of(run),
                        run->ws->reals + h->features);
     } else {
         pool_features(run);
@@ -138,7 +139,7 @@ void mn__head_backward(struct mn__run *run) {
             run->d_w[h->bias + c] = (mn_real)sum;
         }
     }
-    if (tensors_of(run).dx == NULL) {
+    if (gradient_of(run) == NULL) {
         return;
     }
     mn__gradient_clear(run, h->from, run->model->states[h->from].relu);

@@ -29,6 +29,10 @@ static void reduce(struct mn__run *run, const struct mn__linear *l, const struct
     }
 }
 
+uint8_t *mn__maps_which(const struct mn__run *run, const struct mn__stage *stage) {
+    return (uint8_t *)mn__slot(run, stage->which);
+}
+
 /* One linear map on a block, for row phase p of its output. */
 static void apply(struct mn__run *run, const struct mn__stage *stage, int index, int p,
                   const struct mn__size *size, const struct mn__block *block, struct mn__view x,
@@ -50,7 +54,7 @@ static void apply(struct mn__run *run, const struct mn__stage *stage, int index,
     case MN__LINEAR_MAX_POOL: {
         const ptrdiff_t ws = size->grid.n * image;
         k->max_pool(l->n_in, l->n_tap, l->tap[p], (const mn_real *const *)l->valid, x.at, x.stride,
-                    to, y.stride, run->ws->bytes + stage->which + block->n0 * image, ws, len, mask,
+                    to, y.stride, mn__maps_which(run, stage) + block->n0 * image, ws, len, mask,
                     image);
         break;
     }

@@ -138,7 +138,7 @@ static void linear_backward(struct mn__run *run, const struct mn__stage *stage, 
     case MN__LINEAR_MAX_POOL:
         if (f->dx.at != NULL) {
             run->k->max_pool_dx(l->n_in, l->n_tap, l->tap[p],
-                                run->ws->bytes + stage->which + b->n0 * size->grid.image,
+                                mn__maps_which(run, stage) + b->n0 * size->grid.image,
                                 size->grid.n * size->grid.image, f->g.at, f->g.stride, f->dx.at,
                                 f->dx.stride, b->len);
         }

@@ -140,8 +140,18 @@ void mn__model_init(const struct mn_model *model, uint64_t seed, double alpha_st
 /* ---- workspace ---------------------------------------------------------------------------- */
 
 size_t mn__model_workspace_bytes(const struct mn_model *m) {
-    return m->n_reals * sizeof(mn_real) + m->n_bytes;
+    return m->n_reals * sizeof(mn_real);
 }
+
+/* A build that looks for wrong uses of memory also checks how a workspace is shared out. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { CHECKED_PASSES = 8 };
+#else
+enum { CHECKED_PASSES = 0 };
+#endif
 
 /* Which channels of each act's gradients are written. */
 static int written_arrays(struct mn__workspace *ws) {
@@ -171,8 +181,8 @@ static int node_arrays(struct mn__workspace *ws) {
     ws->sums = mn__arena_array(a, stats, sizeof(double));
     ws->block_sums = mn__arena_array(a, 2 * channels, sizeof(double));
     ws->jobs = mn__arena_array(a, jobs, sizeof *ws->jobs);
-    ws->job_coef = mn__arena_array(a, 4 * jobs * channels, sizeof(mn_real));
-    ws->job_sums = mn__arena_array(a, 3 * jobs * channels, sizeof(double));
+    ws->job_coef = mn__arena_array(a, 2 * jobs * channels, sizeof(mn_real));
+    ws->job_sums = mn__arena_array(a, 2 * jobs * channels, sizeof(double));
     ws->terms = mn__arena_array(a, jobs, sizeof *ws->terms);
     ws->products = mn__arena_array(a, jobs, sizeof *ws->products);
     return ws->packed && ws->gather && ws->coef && ws->norm && ws->hidden && ws->back && ws->sums &&
@@ -204,11 +214,13 @@ static int small_arrays(struct mn__workspace *ws) {
     struct mn__arena *a = &ws->arena;
     ws->ready = mn__arena_array(a, (size_t)m->n_states, 1);
     ws->phased = mn__arena_array(a, (size_t)m->n_states, 1);
+    ws->clean = mn__arena_array(a, (size_t)m->n_slots, sizeof *ws->clean);
+    ws->plan = -1;
     ws->drop = m->drop_path > 0 ? mn__arena_array(a, (size_t)m->n_paths * (size_t)m->dims.max_batch,
                                                   sizeof(mn_real))
                                 : NULL;
-    return ws->ready && ws->phased && (ws->drop || m->drop_path <= 0) && written_arrays(ws) &&
-           node_arrays(ws) && mixture_arrays(ws);
+    return ws->ready && ws->phased && ws->clean && (ws->drop || m->drop_path <= 0) &&
+           written_arrays(ws) && node_arrays(ws) && mixture_arrays(ws);
 }
 
 int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn__workspace **out) {
@@ -217,7 +229,7 @@ int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn_
         return mn_fail(cx, MN_NOMEM, "no memory for a worker");
     }
     ws->model = model;
-    /* Fresh pages read as zero: padding is zero from the start, and stays so. */
+    /* Fresh pages read as zero: so the padding of temporaries is zero, and stays so. */
     const size_t bytes = mn__model_workspace_bytes(model) + 4096;
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED || !small_arrays(ws)) {
@@ -234,7 +246,7 @@ int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn_
     madvise(at, bytes, MADV_HUGEPAGE);
     ws->mapped = bytes;
     ws->reals = at;
-    ws->bytes = (uint8_t *)(ws->reals + model->n_reals);
+    ws->poison = CHECKED_PASSES;
     *out = ws;
     return MN_OK;
 }

@@ -92,8 +92,9 @@ int mn__model_prune(struct mn_cx *cx, const struct mn_model *model, const struct
                     uint8_t *keep);
 
 /* Weights of the network that `keep` leaves (NULL = all): candidates and edges that are cut, and
- * what only they used, do not count. */
-int64_t mn__model_parameters(const struct mn_model *model, const uint8_t *keep);
+ * what only they used, do not count. MN_NOMEM. */
+int mn__model_parameters(struct mn_cx *cx, const struct mn_model *model, const uint8_t *keep,
+                         int64_t *out);
 
 /* Mean weights of a pruned network before anything is known about it: every mixture is decided, as
  * many items stay as its mixer then keeps, and all of them are equally likely. Exact where nothing

@@ -10,49 +10,10 @@
 
 /* ---- sums over the batch ------------------------------------------------------------------ */
 
-/* Whether the node's gradient times the path's output is asked for. */
-static int wants_sums(const struct mn__layer *layer, const struct mn__job *job) {
-    return mn__job_has_norm(job) || layer->mixture >= 0;
-}
-
 static const mn_real *centre_of(const struct mn__run *run, const struct mn__job *job) {
-    return mn__job_has_norm(job) ? run->ws->norm + job->path->stage[job->path->n_stages - 1].stats
-                                 : NULL;
-}
-
-/* Add a block's sums to those of the paths of one group. */
-static void sums_group(struct mn__run *run, const struct mn__layer *layer,
-                       const struct mn__chunk *chunk, int group, const struct mn__block *b,
-                       const mn_real *dy) {
-    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
-    const struct mn__view g = mn__group_view(size, layer, dy, group, b);
-    const int channels = mn__group_channels(run, layer);
-    struct mn__product *terms = run->ws->products;
-    double *sum_g = run->ws->block_sums;
-    int n_terms = 0;
-    for (int j = 0; j < chunk->n; j++) {
-        const struct mn__job *job = &chunk->jobs[j];
-        if (job->path->out_first != group || !wants_sums(layer, job)) {
-            continue;
-        }
-        const struct mn__view y = mn__job_output(run, job, size, b);
-        memset(job->one, 0, (size_t)channels * sizeof *job->one);
-        terms[n_terms++] = (struct mn__product){y.at, y.stride, centre_of(run, job), job->one};
-    }
-    if (n_terms == 0) {
-        return;
-    }
-    memset(sum_g, 0, (size_t)channels * sizeof *sum_g);
-    run->k->products(channels, n_terms, terms, g.at, g.stride, b->len, sum_g);
-    for (int j = 0; j < chunk->n; j++) {
-        const struct mn__job *job = &chunk->jobs[j];
-        const double factor = mn__drop_factor(run, job->path, b->n0);
-        const int here = job->path->out_first == group && wants_sums(layer, job);
-        for (int c = 0; here && c < channels; c++) {
-            job->sum_g[c] += factor * sum_g[c];
-            job->sum_gx[c] += factor * job->one[c];
-        }
-    }
+    return mn__path_has_norm(job->path)
+               ? run->ws->norm + job->path->stage[job->path->n_stages - 1].stats
+               : NULL;
 }
 
 static void clear_sums(const struct mn__job *job) {
@@ -61,17 +22,40 @@ static void clear_sums(const struct mn__job *job) {
     memset(job->sum_gx, 0, bytes);
 }
 
+/* Those of the paths of one group. */
+static void sums_group(struct mn__run *run, const struct mn__layer *layer,
+                       const struct mn__chunk *chunk, int group, const mn_real *dy) {
+    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
+    const struct mn__block all = mn__block_all(run, size);
+    const struct mn__view g = mn__group_view(size, layer, dy, group, &all);
+    struct mn__product *terms = run->ws->products;
+    int n_terms = 0;
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__job *job = &chunk->jobs[j];
+        if (job->path->out_first != group || !mn__sums_wanted(layer, job->path)) {
+            continue;
+        }
+        const struct mn__view y = mn__job_output(run, job, size, &all);
+        terms[n_terms++] = (struct mn__product){.x = y.at,
+                                                .xs = y.stride,
+                                                .centre = centre_of(run, job),
+                                                .factor = mn__drop_factors(run, job->path),
+                                                .sum_g = job->sum_g,
+                                                .sum = job->sum_gx};
+    }
+    if (n_terms > 0) {
+        run->k->products(mn__group_channels(run, layer), n_terms, terms, g.at, g.stride, all.len,
+                         size->grid.image);
+    }
+}
+
 static void all_sums(struct mn__run *run, const struct mn__layer *layer,
                      const struct mn__chunk *chunk, const mn_real *dy) {
-    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
-    struct mn__block b;
     for (int j = 0; j < chunk->n; j++) {
         clear_sums(&chunk->jobs[j]);
     }
-    for (int i = 0; mn__even_block_at(run, size, i, &b); i++) {
-        for (int group = 0; group < layer->groups; group++) {
-            sums_group(run, layer, chunk, group, &b, dy);
-        }
+    for (int group = 0; group < layer->groups; group++) {
+        sums_group(run, layer, chunk, group, dy);
     }
 }
 
@@ -124,7 +108,7 @@ static double settle_norm(struct mn__run *run, const struct mn__job *job,
 /* <g, path(source)>, the gradient of the path's weight; prepares its batch norm. */
 static double settle(struct mn__run *run, const struct mn__job *job) {
     const struct mn__path *path = job->path;
-    if (mn__job_has_norm(job)) {
+    if (mn__path_has_norm(job->path)) {
         return settle_norm(run, job, &path->stage[path->n_stages - 1], job->weight);
     }
     double product = 0;
@@ -193,11 +177,15 @@ static void second_block(struct mn__run *run, const struct mn__job *job, const s
     const struct mn__view to = mn__tensor_view(run, size, stage->y, b);
     const struct mn__view y = mn__tensor_view(run, size, first->y, b);
     const struct mn__flow flow = {.g = dy, .x = z, .dx = dz, .dx_mask = size->grid.mask};
-    const struct mn__product product = {y.at, y.stride, run->ws->norm + first->stats, job->sum_gx};
+    const struct mn__product product = {.x = y.at,
+                                        .xs = y.stride,
+                                        .centre = run->ws->norm + first->stats,
+                                        .sum_g = job->sum_g,
+                                        .sum = job->sum_gx};
     mn__stage_hidden(run, path, b);
     mn__maps_backward(run, stage, size, b, &flow);
     run->k->relu_dx(path->channels, z.at, z.stride, dz.at, dz.stride, to.at, to.stride, b->len, 0);
-    run->k->products(path->channels, 1, &product, to.at, to.stride, b->len, job->sum_g);
+    run->k->products(path->channels, 1, &product, to.at, to.stride, b->len, size->grid.image);
 }
 
 static void second_stages(struct mn__run *run, const struct mn__layer *layer,
@@ -268,41 +256,79 @@ static void first_block(struct mn__run *run, const struct mn__layer *layer,
     mn__maps_backward(run, &path->stage[0], size, b, &flow);
 }
 
+static void outputs_again(struct mn__run *run, const struct mn__layer *layer,
+                          const struct mn__chunk *chunk) {
+    const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
+    struct mn__block b;
+    for (int j = 0; j < chunk->n; j++) {
+        const struct mn__path *path = chunk->jobs[j].path;
+        if (path->again) {
+            mn__slot_begin(run, path->stage[0].y, &size->grid, path->channels);
+        }
+    }
+    for (int i = 0; mn__block_at(run, size, i, &b); i++) {
+        for (int j = 0; j < chunk->n; j++) {
+            const struct mn__job *job = &chunk->jobs[j];
+            if (job->path->again) {
+                mn__maps_forward(run, &job->path->stage[0], size, &b,
+                                 mn__source_view(&job->source, &b));
+            }
+        }
+    }
+}
+
 static void pack_back(struct mn__run *run, const struct mn__path *path) {
     for (int s = 0; s < path->n_stages; s++) {
         mn__maps_pack_back(run, &path->stage[s]);
     }
 }
 
-/* The paths that were computed for their weight's gradient only end with the sums. */
-static void chunk_backward(struct mn__run *run, const struct mn__layer *layer,
-                           const struct mn__chunk *chunk, const mn_real *dy) {
+/* Those that can write the source's gradient go first, so that it needs no clearing. */
+static int comes_next(const struct mn__job *job, int adds) {
+    return job->weight != 0 && mn__gradient_adds(job->path) == adds;
+}
+
+static void first_stages(struct mn__run *run, const struct mn__layer *layer,
+                         const struct mn__chunk *chunk, const mn_real *dy) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
-    struct mn__job *jobs = chunk->jobs;
     struct mn__block b;
-    all_sums(run, layer, chunk, dy);
-    for (int j = 0; j < chunk->n; j++) {
-        settle_mixture(run, layer, &jobs[j], settle(run, &jobs[j]));
-        if (jobs[j].weight != 0) {
-            pack_back(run, jobs[j].path);
-            jobs[j].accumulate = mn__gradient_begin(run, jobs[j].path);
+    for (int adds = 0; adds < 2; adds++) {
+        for (int j = 0; j < chunk->n; j++) {
+            if (comes_next(&chunk->jobs[j], adds)) {
+                chunk->jobs[j].accumulate = mn__gradient_begin(run, chunk->jobs[j].path);
+            }
         }
     }
-    second_stages(run, layer, chunk, dy);
     for (int i = 0; mn__block_at(run, size, i, &b); i++) {
-        for (int j = 0; j < chunk->n; j++) {
-            if (jobs[j].weight != 0) {
-                first_block(run, layer, &jobs[j], &b, dy);
+        for (int adds = 0; adds < 2; adds++) {
+            for (int j = 0; j < chunk->n; j++) {
+                if (comes_next(&chunk->jobs[j], adds)) {
+                    first_block(run, layer, &chunk->jobs[j], &b, dy);
+                }
             }
         }
     }
 }
 
+/* The paths that were computed for their weight's gradient only end with the sums. */
+static void chunk_backward(struct mn__run *run, const struct mn__layer *layer,
+                           const struct mn__chunk *chunk, const mn_real *dy) {
+    outputs_again(run, layer, chunk);
+    all_sums(run, layer, chunk, dy);
+    for (int j = 0; j < chunk->n; j++) {
+        settle_mixture(run, layer, &chunk->jobs[j], settle(run, &chunk->jobs[j]));
+        if (chunk->jobs[j].weight != 0) {
+            pack_back(run, chunk->jobs[j].path);
+        }
+    }
+    second_stages(run, layer, chunk, dy);
+    first_stages(run, layer, chunk, dy);
+}
+
 void mn__node_backward(struct mn__run *run, const struct mn__layer *layer) {
     const struct mn__state *s = &run->model->states[layer->state];
     const struct mn__size *size = &run->model->sizes[s->grid];
-    const mn_real *dy =
-        run->ws->reals + run->model->acts[s->act].dx + s->first * size->grid.channel;
+    const mn_real *dy = mn__slot(run, run->model->acts[s->act].dx) + s->first * size->grid.channel;
     const int n = mn__jobs_of(run, layer);
     struct mn__chunk chunk = {.n = 0};
     while (mn__chunk_next(run, size, n, &chunk)) {

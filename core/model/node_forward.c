@@ -46,7 +46,10 @@ static void add_moments(struct mn__run *run, const struct mn__path *path,
 
 static void stage_begin(struct mn__run *run, const struct mn__path *path, int index) {
     const struct mn__stage *stage = &path->stage[index];
+    const struct mn__grid *grid = &run->model->sizes[path->grid].grid;
     mn__maps_pack(run, stage);
+    mn__slot_begin(run, stage->u, grid, stage->linear[0].n_out * stage->n_phase);
+    mn__slot_begin(run, stage->y, grid, path->channels);
     if (stage->has_norm) {
         memset(run->ws->sums + stage->stats, 0, 2 * (size_t)path->channels * sizeof *run->ws->sums);
     }
@@ -102,7 +105,7 @@ static void stages(struct mn__run *run, const struct mn__size *size, const struc
 
 static void set_term(struct mn__run *run, const struct mn__job *job) {
     const struct mn__path *path = job->path;
-    if (mn__job_has_norm(job)) {
+    if (mn__path_has_norm(job->path)) {
         mn__norm_affine(run, path, &path->stage[path->n_stages - 1], job->weight, job->scale,
                         job->shift);
         return;
@@ -110,15 +113,6 @@ static void set_term(struct mn__run *run, const struct mn__job *job) {
     for (int c = 0; c < path->channels; c++) {
         job->scale[c] = (mn_real)job->weight;
         job->shift[c] = 0;
-    }
-}
-
-/* Its term for the one image of a block. */
-static void drop_term(struct mn__run *run, const struct mn__job *job, int image) {
-    const double factor = mn__drop_factor(run, job->path, image);
-    for (int c = 0; c < job->path->channels; c++) {
-        job->scaled[c] = (mn_real)(factor * (double)job->scale[c]);
-        job->shifted[c] = (mn_real)(factor * (double)job->shift[c]);
     }
 }
 
@@ -133,12 +127,12 @@ static int given(const struct mn__run *run, const struct mn__chunk *chunk, int i
     return 0;
 }
 
-/* One group of the node's channels on a block; under drop path the block is one image. */
+/* One group of the node's channels. */
 static void mix_group(struct mn__run *run, const struct mn__layer *layer,
-                      const struct mn__chunk *chunk, int group, const struct mn__block *b,
-                      mn_real *x) {
+                      const struct mn__chunk *chunk, int group, mn_real *x) {
     const struct mn__size *size = &run->model->sizes[run->model->states[layer->state].grid];
-    const struct mn__view to = mn__group_view(size, layer, x, group, b);
+    const struct mn__block all = mn__block_all(run, size);
+    const struct mn__view to = mn__group_view(size, layer, x, group, &all);
     struct mn__term *terms = run->ws->terms;
     int n_terms = 0;
     for (int j = 0; j < chunk->n; j++) {
@@ -146,30 +140,23 @@ static void mix_group(struct mn__run *run, const struct mn__layer *layer,
         if (job->path->out_first != group || job->weight == 0) {
             continue;
         }
-        const struct mn__view from = mn__job_output(run, job, size, b);
-        const int drops = run->dropping;
-        if (drops) {
-            drop_term(run, job, b->n0);
-        }
-        terms[n_terms++] = (struct mn__term){from.at, from.stride, drops ? job->scaled : job->scale,
-                                             drops ? job->shifted : job->shift};
+        const struct mn__view from = mn__job_output(run, job, size, &all);
+        terms[n_terms++] = (struct mn__term){from.at, from.stride, job->scale, job->shift,
+                                             mn__drop_factors(run, job->path)};
     }
     if (n_terms > 0) {
-        run->k->mix(mn__group_channels(run, layer), n_terms, terms, to.at, to.stride, b->len,
+        run->k->mix(mn__group_channels(run, layer), n_terms, terms, to.at, to.stride, all.len,
                     size->grid.mask, size->grid.image, given(run, chunk, 0, group));
     }
 }
 
-static void mix(struct mn__run *run, const struct mn__layer *layer, const struct mn__size *size,
-                const struct mn__chunk *chunk, mn_real *x) {
-    struct mn__block b;
+static void mix(struct mn__run *run, const struct mn__layer *layer, const struct mn__chunk *chunk,
+                mn_real *x) {
     for (int j = 0; j < chunk->n; j++) {
         set_term(run, &chunk->jobs[j]);
     }
-    for (int i = 0; mn__even_block_at(run, size, i, &b); i++) {
-        for (int group = 0; group < layer->groups; group++) {
-            mix_group(run, layer, chunk, group, &b, x);
-        }
+    for (int group = 0; group < layer->groups; group++) {
+        mix_group(run, layer, chunk, group, x);
     }
 }
 
@@ -192,16 +179,33 @@ static void clear_rest(struct mn__run *run, const struct mn__layer *layer,
     }
 }
 
+/* Its jobs are not touched: another layer may be gathering its own. */
+void mn__node_again(struct mn__run *run, const struct mn__layer *layer) {
+    const struct mn__state *s = &run->model->states[layer->state];
+    const struct mn__size *size = &run->model->sizes[s->grid];
+    const struct mn__path *path = &layer->edges[0].paths[0];
+    mn_real *x = mn__slot(run, run->model->acts[s->act].x);
+    mn_real *scale = run->ws->hidden + path->stage[0].stats, *shift = scale + path->channels;
+    const struct mn__block all = mn__block_all(run, size);
+    const struct mn__view y = mn__tensor_view(run, size, path->stage[0].y, &all);
+    const struct mn__term term = {y.at, y.stride, scale, shift, NULL};
+    mn__norm_affine(run, path, &path->stage[0], 1, scale, shift);
+    mn__edges_clear(run, &size->grid, path->channels, x);
+    run->k->mix(path->channels, 1, &term, x, size->grid.channel, all.len, size->grid.mask,
+                size->grid.image, 0);
+}
+
 void mn__node_forward(struct mn__run *run, const struct mn__layer *layer) {
     const struct mn__state *s = &run->model->states[layer->state];
     const struct mn__size *size = &run->model->sizes[s->grid];
-    mn_real *x = run->ws->reals + run->model->acts[s->act].x + s->first * size->grid.channel;
+    mn_real *x = mn__slot(run, run->model->acts[s->act].x) + s->first * size->grid.channel;
+    mn__edges_clear(run, &size->grid, s->channels, x);
     const int n = mn__jobs_of(run, layer);
     struct mn__chunk chunk = {.n = 0};
     while (mn__chunk_next(run, size, n, &chunk)) {
         stages(run, size, &chunk, 0);
         stages(run, size, &chunk, 1);
-        mix(run, layer, size, &chunk, x);
+        mix(run, layer, &chunk, x);
     }
     clear_rest(run, layer, size, n, x);
 }

@@ -6,22 +6,28 @@
 
 static void forward(struct mn__run *run, const struct mn_set *batch) {
     const struct mn_model *m = run->model;
+    const struct mn__grid *grid = &m->sizes[m->states[0].grid].grid;
+    mn_real *x = mn__slot(run, m->acts[0].x);
     memset(run->ws->ready, 0, (size_t)m->n_states);
-    mn__grid_load(&m->sizes[m->states[0].grid].grid, m->dims.channels, 0, run->n, batch->images,
-                  run->ws->reals + m->acts[0].x);
+    if (run->poison || run->ws->plan != (int)run->plan) {
+        memset(run->ws->clean, 0, (size_t)m->n_slots * sizeof *run->ws->clean);
+    }
+    run->ws->plan = run->poison ? -1 : (int)run->plan;
+    mn__slots_poison(run, -1, -1);
+    mn__edges_clear(run, grid, m->dims.channels, x);
+    mn__grid_load(grid, m->dims.channels, 0, run->n, batch->images, x);
     for (int i = 0; i < m->n_layers; i++) {
-        if (m->layers[i].kind == MN__LAYER_NODE) {
-            mn__node_forward(run, &m->layers[i]);
+        const struct mn__layer *layer = &m->layers[i];
+        if (layer->kind == MN__LAYER_NODE) {
+            mn__node_forward(run, layer);
+            mn__slots_poison(run, layer->forward, layer->forward + layer->n_edges - 1);
         }
     }
 }
 
 static void begin_gradients(struct mn__run *run) {
     const struct mn_model *m = run->model;
-    for (int i = 1; i < m->n_acts; i++) {
-        memset(run->ws->written[i], 0, 2 * (size_t)m->acts[i].channels);
-    }
-    memset(run->ws->phased, 0, (size_t)m->n_states);
+    mn__gradients_begin(run);
     memset(run->ws->d_item, 0, (size_t)m->n_items * sizeof *run->ws->d_item);
     if (run->d_w != NULL) {
         memset(run->d_w, 0, (size_t)m->dims.n_w * sizeof *run->d_w);
@@ -37,6 +43,7 @@ static void backward(struct mn__run *run) {
         mn__source_fold(run, layer->state, layer->kind == MN__LAYER_NODE);
         if (layer->kind == MN__LAYER_NODE) {
             mn__node_backward(run, layer);
+            mn__slots_poison(run, layer->fold, layer->back + layer->n_edges - 1);
         }
     }
 }
@@ -105,8 +112,12 @@ static void hand_out(const struct mn__run *run, struct mn_outcome *out) {
     }
 }
 
+static int wants_gradients(const struct mn_pass *pass) {
+    return (pass->flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A)) != 0;
+}
+
 static int gradients(struct mn__run *run, struct mn_cx *cx, struct mn_outcome *out) {
-    if ((run->pass->flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A)) == 0) {
+    if (!wants_gradients(run->pass)) {
         return MN_OK;
     }
     backward(run);
@@ -131,6 +142,7 @@ int mn__model_pass(struct mn_cx *cx, const struct mn_model *model, const struct 
                           .w = at->w,
                           .d_w = (pass->flags & MN_PASS_GRAD_W) != 0 ? out->d_w : NULL,
                           .pass = pass,
+                          .plan = wants_gradients(pass) ? MN__PLAN_FULL : MN__PLAN_FORWARD,
                           .n = batch->n,
                           .cx = cx};
     out->skip_share = 0;
@@ -139,13 +151,17 @@ int mn__model_pass(struct mn_cx *cx, const struct mn_model *model, const struct 
         return status;
     }
     set_drops(&run, cx);
+    run.poison = run.ws->poison > 0;
+    run.ws->poison -= run.poison;
     forward(&run, batch);
     if (run.status != MN_OK) {
+        run.ws->plan = -1;
         return run.status;
     }
     mn__head_forward(&run, batch->labels, &out->loss, &out->hits);
     hand_out(&run, out);
     if (!isfinite(out->loss)) {
+        run.ws->plan = -1;
         return mn_fail(cx, MN_NUMERIC, "the loss is %g", fabs(out->loss)); /* no "-nan" */
     }
     return gradients(&run, cx, out);

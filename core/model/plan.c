@@ -1,19 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/graph.h"
+#include "model/builder.h"
+#include "model/stage.h"
 
 #include <string.h>
 
 /* A block of images: as many as let one temporary stay in a part of the second-level cache. */
 enum { BLOCK_BYTES = 96 * 1024 };
 
-static size_t take(struct mn_model *m, size_t reals) {
-    const size_t at = m->n_reals;
-    m->n_reals += (reals + MN__LANES - 1) / MN__LANES * MN__LANES;
-    return at;
+static size_t whole_lanes(size_t reals) {
+    return (reals + MN__LANES - 1) / MN__LANES * MN__LANES;
 }
 
-static size_t take_tensor(struct mn_model *m, const struct mn__grid *grid, int channels) {
-    return take(m, mn__grid_reals(grid, channels)) + (size_t)mn__grid_base(grid);
+static int add_slot(struct mn_model *m, size_t reals, size_t base, int *out) {
+    struct mn__slot *slots = mn__append(&m->arena, m->slots, m->n_slots, sizeof *slots);
+    if (slots == NULL) {
+        return MN_NOMEM;
+    }
+    m->slots = slots;
+    mn__slot_init(&slots[m->n_slots], whole_lanes(reals), base);
+    *out = m->n_slots++;
+    return MN_OK;
+}
+
+static int add_tensor(struct mn_model *m, const struct mn__grid *grid, int channels, int *out) {
+    return add_slot(m, mn__grid_reals(grid, channels), (size_t)mn__grid_base(grid), out);
+}
+
+/* What is held all the time. */
+static size_t take(struct mn_model *m, size_t reals) {
+    const size_t at = m->n_fixed;
+    m->n_fixed += whole_lanes(reals);
+    return at;
 }
 
 static int plan_size(struct mn_model *m, struct mn__size *size) {
@@ -62,38 +79,54 @@ static int keeps_first(const struct mn__stage *stage) {
     return stage->n_linear == 2 && stage->linear[0].kind != MN__LINEAR_DEPTHWISE;
 }
 
+static int is_pool(const struct mn__stage *stage) {
+    return stage->linear[0].kind == MN__LINEAR_MAX_POOL ||
+           stage->linear[0].kind == MN__LINEAR_AVG_POOL;
+}
+
 static void more(size_t *at, size_t reals) {
     *at = reals > *at ? reals : *at;
 }
 
 /* A block of images on both sides of an operation of a plugin, and its own room. */
-static void plan_foreign(struct mn_model *m, const struct mn__size *size,
-                         const struct mn__linear *l) {
+static int plan_foreign(struct mn_model *m, const struct mn__size *size,
+                        const struct mn__linear *l) {
     const struct mn_op_site *at = &l->foreign->site;
     const size_t n = (size_t)size->n_block, in = (size_t)at->height * (size_t)at->width;
     const size_t out = (size_t)at->out_height * (size_t)at->out_width;
+    const size_t saved = (size_t)m->dims.max_batch * (size_t)l->foreign->shape.n_saved;
     more(&m->n_plain[MN__PLAIN_X], n * (size_t)l->n_in * in);
     more(&m->n_plain[MN__PLAIN_DX], n * (size_t)l->n_in * in);
     more(&m->n_plain[MN__PLAIN_Y], n * (size_t)l->n_out * out);
     more(&m->n_plain[MN__PLAIN_WORK], n * (size_t)l->foreign->shape.n_work);
-    l->foreign->saved = take(m, (size_t)m->dims.max_batch * (size_t)l->foreign->shape.n_saved);
+    l->foreign->saved = MN__NOWHERE;
+    return saved > 0 ? add_slot(m, saved, 0, &l->foreign->saved) : MN_OK;
 }
 
-static int plan_path(struct mn_model *m, struct mn__path *path, size_t *n_packed) {
-    struct mn__size *size = &m->sizes[path->grid];
+static int plan_stage(struct mn_model *m, const struct mn__path *path, struct mn__stage *stage) {
+    const struct mn__grid *grid = &m->sizes[path->grid].grid;
+    int status = add_tensor(m, grid, path->channels, &stage->y);
+    stage->u = stage->which = MN__NOWHERE;
+    if (status == MN_OK && keeps_first(stage)) {
+        status = add_tensor(m, grid, stage->linear[0].n_out * stage->n_phase, &stage->u);
+    }
+    if (status == MN_OK && stage->linear[0].kind == MN__LINEAR_MAX_POOL) {
+        const size_t bytes = (size_t)path->channels * (size_t)grid->n * (size_t)grid->image;
+        status = add_slot(m, (bytes + sizeof(mn_real) - 1) / sizeof(mn_real), 0, &stage->which);
+    }
+    if (status == MN_OK && stage->linear[0].kind == MN__LINEAR_FOREIGN) {
+        status = plan_foreign(m, &m->sizes[path->grid], &stage->linear[0]);
+    }
+    return status;
+}
+
+static int plan_path(struct mn_model *m, const struct mn__layer *layer, struct mn__path *path,
+                     size_t *n_packed) {
+    path->again =
+        m->again && path->n_stages == 1 && is_pool(&path->stage[0]) && mn__sums_wanted(layer, path);
     for (int s = 0; s < path->n_stages; s++) {
-        struct mn__stage *stage = &path->stage[s];
-        stage->u = stage->which = MN__NOWHERE;
-        if (keeps_first(stage)) {
-            stage->u = take_tensor(m, &size->grid, stage->linear[0].n_out * stage->n_phase);
-        }
-        stage->y = take_tensor(m, &size->grid, path->channels);
-        if (stage->linear[0].kind == MN__LINEAR_FOREIGN) {
-            plan_foreign(m, size, &stage->linear[0]);
-        }
-        if (stage->linear[0].kind == MN__LINEAR_MAX_POOL) {
-            stage->which = m->n_bytes;
-            m->n_bytes += (size_t)path->channels * (size_t)size->grid.n * (size_t)size->grid.image;
+        if (plan_stage(m, path, &path->stage[s]) != MN_OK) {
+            return MN_NOMEM;
         }
     }
     return mn__taps_plan(m, path, n_packed);
@@ -110,57 +143,72 @@ static void most_layer(struct mn_model *m, const struct mn__layer *layer) {
     most(&m->most_jobs, n);
 }
 
+/* Whether a layer's output is one stored tensor after its batch norm, and has an act of its own. */
+static int normed_convolution(const struct mn_model *m, const struct mn__layer *layer) {
+    const struct mn__path *path = layer->n_edges == 1 ? &layer->edges[0].paths[0] : NULL;
+    return path != NULL && layer->edges[0].n_paths == 1 && path->op == NULL &&
+           path->n_stages == 1 && path->stage[0].has_norm &&
+           m->acts[m->states[layer->state].act].channels == path->channels;
+}
+
 static int plan_layer(struct mn_model *m, struct mn__layer *layer) {
     size_t n_packed = 0;
     for (int e = 0; e < layer->n_edges; e++) {
         for (int p = 0; p < layer->edges[e].n_paths; p++) {
-            if (plan_path(m, &layer->edges[e].paths[p], &n_packed) != MN_OK) {
+            if (plan_path(m, layer, &layer->edges[e].paths[p], &n_packed) != MN_OK) {
                 return MN_NOMEM;
             }
         }
     }
     m->n_packed = n_packed > m->n_packed ? n_packed : m->n_packed;
+    if (m->again && normed_convolution(m, layer)) {
+        m->acts[m->states[layer->state].act].again = (int)(layer - m->layers);
+    }
     return MN_OK;
 }
 
-static void plan_acts(struct mn_model *m) {
-    for (int i = 0; i < m->n_acts; i++) {
-        struct mn__act *act = &m->acts[i];
-        int need_r = 0;
-        for (int s = 0; s < m->n_states; s++) {
-            need_r |= m->states[s].act == i && m->states[s].need_r;
-        }
-        act->x = act->r = act->dx = act->dr = MN__NOWHERE;
-        if (act->channels == 0) {
-            continue; /* became part of a concatenation */
-        }
-        const struct mn__grid *g = &m->sizes[act->grid].grid;
-        act->x = take_tensor(m, g, act->channels);
-        act->r = need_r ? take_tensor(m, g, act->channels) : MN__NOWHERE;
-        if (i > 0) {
-            act->dx = take_tensor(m, g, act->channels);
-            act->dr = need_r ? take_tensor(m, g, act->channels) : MN__NOWHERE;
-        }
-    }
-}
-
-static size_t take_phases(struct mn_model *m, const struct mn__grid *half, int channels) {
-    return take(m, 4 * mn__grid_reals(half, channels)) + (size_t)mn__grid_base(half);
-}
-
-static void plan_phases(struct mn_model *m) {
+/* Whether an act has readers of its ReLU, whole or in phases. */
+static void needs_relu(const struct mn_model *m, int act, int *whole, int *any) {
+    *whole = *any = 0;
     for (int i = 0; i < m->n_states; i++) {
-        struct mn__state *s = &m->states[i];
-        const int gradients = m->states[i].act > 0;
-        if (s->need_xp) {
-            s->xp = take_phases(m, &m->sizes[s->half].grid, s->channels);
-            s->dxp = gradients ? take_phases(m, &m->sizes[s->half].grid, s->channels) : MN__NOWHERE;
-        }
-        if (s->need_rp) {
-            s->rp = take_phases(m, &m->sizes[s->half].grid, s->channels);
-            s->drp = gradients ? take_phases(m, &m->sizes[s->half].grid, s->channels) : MN__NOWHERE;
+        const struct mn__state *s = &m->states[i];
+        *whole |= s->act == act && s->need_r;
+        *any |= s->act == act && (s->need_r || s->need_rp);
+    }
+}
+
+static int plan_act(struct mn_model *m, int i) {
+    struct mn__act *act = &m->acts[i];
+    const struct mn__grid *g = &m->sizes[act->grid].grid;
+    const int gradients = i > 0;
+    int whole, any;
+    needs_relu(m, i, &whole, &any);
+    int *const slots[] = {&act->x, &act->r, &act->dx, &act->dr};
+    const int wanted[] = {1, whole, gradients, any && gradients};
+    int status = MN_OK;
+    for (int k = 0; k < 4; k++) {
+        *slots[k] = MN__NOWHERE;
+        /* No channels: it became part of a concatenation. */
+        if (status == MN_OK && wanted[k] && act->channels > 0) {
+            status = add_tensor(m, g, act->channels, slots[k]);
         }
     }
+    return status;
+}
+
+static int plan_phases(struct mn_model *m, struct mn__state *s) {
+    int *const slots[] = {&s->xp, &s->dxp, &s->rp, &s->drp};
+    const int gradients = s->act > 0;
+    const int wanted[] = {s->need_xp, s->need_xp && gradients, s->need_rp, s->need_rp && gradients};
+    int status = MN_OK;
+    for (int k = 0; status == MN_OK && k < 4; k++) {
+        if (wanted[k]) {
+            const struct mn__grid *half = &m->sizes[s->half].grid;
+            status = add_slot(m, 4 * mn__grid_reals(half, s->channels), (size_t)mn__grid_base(half),
+                              slots[k]);
+        }
+    }
+    return status;
 }
 
 static void plan_temporaries(struct mn_model *m) {
@@ -170,7 +218,8 @@ static void plan_temporaries(struct mn_model *m) {
             continue;
         }
         for (size_t t = 0; t < sizeof size->temp / sizeof size->temp[0]; t++) {
-            size->temp[t] = take_tensor(m, &size->block, size->temp_channels);
+            size->temp[t] = take(m, mn__grid_reals(&size->block, size->temp_channels)) +
+                            (size_t)mn__grid_base(&size->block);
         }
     }
 }
@@ -192,6 +241,11 @@ static void plan_head(struct mn_model *m) {
 
 int mn__graph_plan(struct mn_model *m, struct mn_cx *cx) {
     int status = MN_OK;
+    /* Fixed networks are small: there the time counts. */
+    m->again = m->n_mixtures > 0;
+    for (int i = 0; i < m->n_acts; i++) {
+        m->acts[i].again = MN__NOWHERE;
+    }
     most(&m->most_channels, m->dims.channels);
     for (int i = 0; i < m->n_layers; i++) {
         most_layer(m, &m->layers[i]);
@@ -202,13 +256,15 @@ int mn__graph_plan(struct mn_model *m, struct mn_cx *cx) {
     for (int i = 0; status == MN_OK && i < m->n_layers; i++) {
         status = plan_layer(m, &m->layers[i]);
     }
-    if (status != MN_OK) {
-        return mn_fail(cx, MN_NOMEM, "no memory to plan the network");
+    for (int i = 0; status == MN_OK && i < m->n_acts; i++) {
+        status = plan_act(m, i);
     }
-    plan_acts(m);
-    plan_phases(m);
+    for (int i = 0; status == MN_OK && i < m->n_states; i++) {
+        status = plan_phases(m, &m->states[i]);
+    }
     plan_temporaries(m);
     plan_plain(m);
     plan_head(m);
-    return MN_OK;
+    status = status == MN_OK ? mn__holds_plan(m) : status;
+    return status == MN_OK ? MN_OK : mn_fail(cx, MN_NOMEM, "no memory to plan the network");
 }

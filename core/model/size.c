@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 /* ---- counting weights --------------------------------------------------------------------- */
 
@@ -48,28 +49,35 @@ static double layer_weights(const struct census *c, const struct mn__layer *laye
     return n;
 }
 
-/* A negative number where there is no memory. */
-static double count(struct census *c) {
+static int count(struct mn_cx *cx, struct census *c, double *out) {
     const struct mn_model *m = c->model;
+    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
     double n = (double)((m->head.n_features + 1) * m->dims.ways);
-    struct mn__arena arena = {0};
-    c->used = mn__arena_zeroed(&arena, (size_t)m->n_states);
+    c->used = mn_scratch(cx, (size_t)m->n_states);
     if (c->used == NULL) {
-        return -1;
+        return MN_NOMEM;
     }
+    memset(c->used, 0, (size_t)m->n_states);
     c->used[m->head.from] = 1;
     for (int i = m->n_layers - 1; i >= 0; i--) {
         if (c->used[m->layers[i].state]) {
             n += layer_weights(c, &m->layers[i]);
         }
     }
-    mn__arena_fini(&arena);
-    return n;
+    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    *out = n;
+    return MN_OK;
 }
 
-int64_t mn__model_parameters(const struct mn_model *m, const uint8_t *keep) {
+int mn__model_parameters(struct mn_cx *cx, const struct mn_model *m, const uint8_t *keep,
+                         int64_t *out) {
     struct census c = {.model = m, .keep = keep};
-    return (int64_t)count(&c); /* a sum of whole numbers far under 2^53 */
+    double n;
+    const int status = count(cx, &c, &n);
+    if (status == MN_OK) {
+        *out = (int64_t)n; /* a sum of whole numbers far under 2^53 */
+    }
+    return status;
 }
 
 /* Decide every mixture for its first choice, prune, and see what share of its items stays. */
@@ -104,8 +112,7 @@ int mn__model_mean_parameters(struct mn_cx *cx, const struct mn_model *m, double
     int status = stays == NULL ? MN_NOMEM : ask_mixers(cx, m, stays);
     if (status == MN_OK) {
         struct census c = {.model = m, .stays = stays};
-        *out = count(&c);
-        status = *out < 0 ? mn_fail(cx, MN_NOMEM, "no memory to count weights") : MN_OK;
+        status = count(cx, &c, out);
     }
     mn__arena_release(&mn__cx_of(cx)->scratch, mark);
     return status;

@@ -3,20 +3,28 @@
 
 #include <string.h>
 
-enum { READY_R = 1, READY_XP = 2, READY_RP = 4 };
+enum { READY_R = 1, READY_XP = 2, READY_RP = 4, READY_X = 8 };
 
 static ptrdiff_t all_images(const struct mn__run *run, const struct mn__grid *g) {
     return (run->n - 1) * g->image + g->span;
 }
 
-static mn_real *at(const struct mn__run *run, size_t offset) {
-    return offset == MN__NOWHERE ? NULL : run->ws->reals + offset;
+/* The range of an act's tensor that a state covers. */
+static mn_real *part(const struct mn__run *run, const struct mn__state *s, int slot) {
+    mn_real *base = mn__slot(run, slot);
+    return base == NULL ? NULL : base + s->first * run->model->sizes[s->grid].grid.channel;
 }
 
-/* The range of an act's tensor that a state covers. */
-static mn_real *part(const struct mn__run *run, const struct mn__state *s, size_t tensor) {
-    mn_real *base = at(run, tensor);
-    return base == NULL ? NULL : base + s->first * run->model->sizes[s->grid].grid.channel;
+/* An act that is not kept for the way back. */
+static void prepare_whole(struct mn__run *run, const struct mn__act *act) {
+    if (!run->back || act->again == MN__NOWHERE) {
+        return;
+    }
+    const struct mn__layer *layer = &run->model->layers[act->again];
+    if ((run->ws->ready[layer->state] & READY_X) == 0) {
+        mn__node_again(run, layer);
+        run->ws->ready[layer->state] |= READY_X;
+    }
 }
 
 static void prepare_relu(struct mn__run *run, int state) {
@@ -26,22 +34,61 @@ static void prepare_relu(struct mn__run *run, int state) {
     if ((run->ws->ready[state] & READY_R) != 0) {
         return;
     }
+    mn__edges_clear(run, g, s->channels, part(run, s, act->r));
     run->k->relu(s->channels, part(run, s, act->x), g->channel, part(run, s, act->r), g->channel,
                  all_images(run, g));
     run->ws->ready[state] |= READY_R;
 }
 
+/* The four phases of one channel, a channel at a time: so they are cleared, written and cut off at
+ * zero while they are in the cache. */
+static void split_channel(struct mn__run *run, const struct mn__state *s, const mn_real *x,
+                          mn_real *to, int relu) {
+    const struct mn__grid *g = &run->model->sizes[s->grid].grid;
+    const struct mn__grid *half = &run->model->sizes[s->half].grid;
+    const ptrdiff_t phase = (ptrdiff_t)mn__grid_reals(half, s->channels);
+    for (int q = 0; q < 4; q++) {
+        mn__tensor_clear(run, half, 1, to + q * phase);
+    }
+    run->k->split(g, half, 1, run->n, x, to, phase);
+    if (relu) {
+        run->k->relu(4, to, phase, to, phase, all_images(run, half));
+    }
+}
+
+static void split(struct mn__run *run, const struct mn__state *s, mn_real *to, int relu) {
+    const ptrdiff_t from = run->model->sizes[s->grid].grid.channel;
+    const ptrdiff_t step = run->model->sizes[s->half].grid.channel;
+    const mn_real *x = part(run, s, run->model->acts[s->act].x);
+    for (int c = 0; c < s->channels; c++) {
+        split_channel(run, s, x + c * from, to + c * step, relu);
+    }
+}
+
+static void relu_of_phases(struct mn__run *run, const struct mn__state *s) {
+    const struct mn__grid *half = &run->model->sizes[s->half].grid;
+    const ptrdiff_t phase = (ptrdiff_t)mn__grid_reals(half, s->channels);
+    const mn_real *x = mn__slot(run, s->xp);
+    mn_real *to = mn__slot(run, s->rp);
+    for (int q = 0; q < 4; q++) {
+        mn__edges_clear(run, half, s->channels, to + q * phase);
+        run->k->relu(s->channels, x + q * phase, half->channel, to + q * phase, half->channel,
+                     all_images(run, half));
+    }
+}
+
 static void prepare_phases(struct mn__run *run, int state, int relu) {
     const struct mn__state *s = &run->model->states[state];
-    const struct mn__act *act = &run->model->acts[s->act];
     const uint8_t bit = relu ? READY_RP : READY_XP;
     if ((run->ws->ready[state] & bit) != 0) {
         return;
     }
-    const struct mn__grid *half = &run->model->sizes[s->half].grid;
-    run->k->split(&run->model->sizes[s->grid].grid, half, s->channels, run->n,
-                  part(run, s, relu ? act->r : act->x), at(run, relu ? s->rp : s->xp),
-                  (ptrdiff_t)mn__grid_reals(half, s->channels));
+    if (!relu || s->xp == MN__NOWHERE) {
+        split(run, s, mn__slot(run, relu ? s->rp : s->xp), relu);
+    } else {
+        prepare_phases(run, state, 0);
+        relu_of_phases(run, s);
+    }
     run->ws->ready[state] |= bit;
 }
 
@@ -55,18 +102,19 @@ static struct mn__source from_channel(struct mn__source source, int first) {
 struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path) {
     const struct mn__state *s = &run->model->states[path->source];
     const struct mn__act *act = &run->model->acts[s->act];
-    if (path->relu) {
-        prepare_relu(run, path->source);
-    }
+    prepare_whole(run, act);
     if (path->strided) {
         prepare_phases(run, path->source, path->relu);
         const struct mn__grid *half = &run->model->sizes[s->half].grid;
-        const struct mn__source source = {.x = at(run, path->relu ? s->rp : s->xp),
-                                          .dx = at(run, path->relu ? s->drp : s->dxp),
+        const struct mn__source source = {.x = mn__slot(run, path->relu ? s->rp : s->xp),
+                                          .dx = mn__slot(run, path->relu ? s->drp : s->dxp),
                                           .channel = half->channel,
                                           .image = half->image,
                                           .phase = (ptrdiff_t)mn__grid_reals(half, s->channels)};
         return from_channel(source, path->first);
+    }
+    if (path->relu) {
+        prepare_relu(run, path->source);
     }
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
     const struct mn__source source = {.x = part(run, s, path->relu ? act->r : act->x),
@@ -78,10 +126,16 @@ struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path
 
 /* ---- gradients: written by whoever comes first, added to by the others --------------------- */
 
-static void clear(const struct mn__run *run, const struct mn__grid *g, int channels, mn_real *x) {
-    for (int c = 0; c < channels; c++) {
-        memset(x + c * g->channel, 0, (size_t)(run->n * g->image) * sizeof *x);
+void mn__gradients_begin(struct mn__run *run) {
+    const struct mn_model *m = run->model;
+    for (int i = 1; i < m->n_acts; i++) {
+        memset(run->ws->written[i], 0, 2 * (size_t)m->acts[i].channels);
     }
+    memset(run->ws->phased, 0, (size_t)m->n_states);
+    if (m->again) {
+        memset(run->ws->ready, 0, (size_t)m->n_states);
+    }
+    run->back = 1;
 }
 
 /* Which channels of an act's dx (relu 0) or dr (1) hold something. */
@@ -97,15 +151,23 @@ static int count_written(const uint8_t *flags, int n) {
     return count;
 }
 
+/* A range of channels that is about to be written whole. */
+static void begin_writing(struct mn__run *run, int act, int relu, int first, int n) {
+    const struct mn__act *a = &run->model->acts[act];
+    const struct mn__grid *g = &run->model->sizes[a->grid].grid;
+    mn__edges_clear(run, g, n, mn__slot(run, relu ? a->dr : a->dx) + first * g->channel);
+    memset(written(run, act, relu) + first, 1, (size_t)n);
+}
+
 /* Clear what is not written yet of a range of channels, which then is. */
 static void complete(struct mn__run *run, int act, int relu, int first, int n) {
     const struct mn__act *a = &run->model->acts[act];
     const struct mn__grid *g = &run->model->sizes[a->grid].grid;
     uint8_t *flags = written(run, act, relu) + first;
-    mn_real *x = at(run, relu ? a->dr : a->dx) + first * g->channel;
+    mn_real *x = mn__slot(run, relu ? a->dr : a->dx) + first * g->channel;
     for (int c = 0; c < n; c++) {
         if (!flags[c]) {
-            clear(run, g, 1, x + c * g->channel);
+            mn__tensor_clear(run, g, 1, x + c * g->channel);
             flags[c] = 1;
         }
     }
@@ -116,11 +178,17 @@ static void complete_phases(struct mn__run *run, int state, int relu) {
     const struct mn__state *s = &run->model->states[state];
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
     const uint8_t bit = relu ? READY_RP : READY_XP;
+    mn_real *to = mn__slot(run, relu ? s->drp : s->dxp);
     for (int q = 0; q < 4 && (run->ws->phased[state] & bit) == 0; q++) {
-        clear(run, half, s->channels,
-              at(run, relu ? s->drp : s->dxp) + (size_t)q * mn__grid_reals(half, s->channels));
+        mn__tensor_clear(run, half, s->channels,
+                         to + (size_t)q * mn__grid_reals(half, s->channels));
     }
     run->ws->phased[state] |= bit;
+}
+
+/* A max pool adds to the pixels that won. */
+int mn__gradient_adds(const struct mn__path *path) {
+    return path->n_stages > 0 && path->stage[0].linear[0].kind == MN__LINEAR_MAX_POOL;
 }
 
 int mn__gradient_begin(struct mn__run *run, const struct mn__path *path) {
@@ -135,10 +203,8 @@ int mn__gradient_begin(struct mn__run *run, const struct mn__path *path) {
     const int n = path->n_stages == 0 ? path->channels : path->stage[0].linear[0].n_in;
     const int first = s->first + path->first;
     uint8_t *flags = written(run, s->act, path->relu) + first;
-    /* A max pool adds to the pixels that won. */
-    const int adds = path->n_stages > 0 && path->stage[0].linear[0].kind == MN__LINEAR_MAX_POOL;
-    if (!adds && count_written(flags, n) == 0) {
-        memset(flags, 1, (size_t)n);
+    if (!mn__gradient_adds(path) && count_written(flags, n) == 0) {
+        begin_writing(run, s->act, path->relu, first, n);
         return 0;
     }
     complete(run, s->act, path->relu, first, n);
@@ -157,10 +223,22 @@ static void fold_phases(struct mn__run *run, int state, int relu) {
         return;
     }
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
-    complete(run, s->act, relu, s->first, s->channels);
-    run->k->merge(&run->model->sizes[s->grid].grid, half, s->channels, run->n,
-                  at(run, relu ? s->drp : s->dxp), (ptrdiff_t)mn__grid_reals(half, s->channels),
-                  part(run, s, relu ? act->dr : act->dx));
+    const struct mn__grid *whole = &run->model->sizes[s->grid].grid;
+    const ptrdiff_t phase = (ptrdiff_t)mn__grid_reals(half, s->channels);
+    const mn_real *from = mn__slot(run, relu ? s->drp : s->dxp);
+    mn_real *to = part(run, s, relu ? act->dr : act->dx);
+    uint8_t *flags = written(run, s->act, relu) + s->first;
+    if (count_written(flags, s->channels) > 0) {
+        complete(run, s->act, relu, s->first, s->channels);
+        run->k->merge(whole, half, s->channels, run->n, from, phase, to, 1);
+        return;
+    }
+    for (int c = 0; c < s->channels; c++) { /* cleared and written while it is in the cache */
+        mn_real *channel = to + c * whole->channel;
+        mn__tensor_clear(run, whole, 1, channel);
+        run->k->merge(whole, half, 1, run->n, from + c * half->channel, phase, channel, 0);
+    }
+    memset(flags, 1, (size_t)s->channels);
 }
 
 static void fold_relu(struct mn__run *run, const struct mn__state *s) {
@@ -175,10 +253,11 @@ static void fold_relu(struct mn__run *run, const struct mn__state *s) {
     const int accumulate = count_written(flags, s->channels) > 0;
     if (accumulate) {
         complete(run, s->act, 0, s->first, s->channels);
+    } else {
+        begin_writing(run, s->act, 0, s->first, s->channels);
     }
     run->k->relu_dx(s->channels, part(run, s, act->x), g->channel, part(run, s, act->dr),
                     g->channel, part(run, s, act->dx), g->channel, all_images(run, g), accumulate);
-    memset(flags, 1, (size_t)s->channels);
 }
 
 void mn__source_fold(struct mn__run *run, int state, int whole) {

@@ -14,18 +14,14 @@ int mn__block_at(const struct mn__run *run, const struct mn__size *size, int i,
     return 1;
 }
 
-int mn__even_block_at(const struct mn__run *run, const struct mn__size *size, int i,
-                      struct mn__block *out) {
-    if (!run->dropping) {
-        return mn__block_at(run, size, i, out);
-    }
-    *out = (struct mn__block){.n0 = i, .n = 1, .len = size->grid.span};
-    return i < run->n;
+struct mn__block mn__block_all(const struct mn__run *run, const struct mn__size *size) {
+    return (struct mn__block){.n = run->n,
+                              .len = (run->n - 1) * size->grid.image + size->grid.span};
 }
 
-struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size,
-                                size_t offset, const struct mn__block *block) {
-    return (struct mn__view){run->ws->reals + offset + block->n0 * size->grid.image,
+struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size, int slot,
+                                const struct mn__block *block) {
+    return (struct mn__view){mn__slot(run, slot) + block->n0 * size->grid.image,
                              size->grid.channel};
 }
 
@@ -59,8 +55,8 @@ int mn__jobs_of(struct mn__run *run, const struct mn__layer *layer) {
             if (path->none || !mn__mix_computed(run->ws, layer, e, p)) {
                 continue;
             }
-            mn_real *coef = run->ws->job_coef + (ptrdiff_t)n * 4 * most;
-            double *sums = run->ws->job_sums + (ptrdiff_t)n * 3 * most;
+            mn_real *coef = run->ws->job_coef + (ptrdiff_t)n * 2 * most;
+            double *sums = run->ws->job_sums + (ptrdiff_t)n * 2 * most;
             run->ws->jobs[n++] = (struct mn__job){.path = path,
                                                   .edge = e,
                                                   .item = p,
@@ -68,11 +64,8 @@ int mn__jobs_of(struct mn__run *run, const struct mn__layer *layer) {
                                                   .source = mn__source_of(run, path),
                                                   .scale = coef,
                                                   .shift = coef + most,
-                                                  .scaled = coef + 2 * most,
-                                                  .shifted = coef + 3 * most,
                                                   .sum_g = sums,
-                                                  .sum_gx = sums + most,
-                                                  .one = sums + 2 * most};
+                                                  .sum_gx = sums + most};
         }
     }
     return n;
@@ -112,8 +105,12 @@ int mn__group_channels(const struct mn__run *run, const struct mn__layer *layer)
     return run->model->states[layer->state].channels / layer->groups;
 }
 
-int mn__job_has_norm(const struct mn__job *job) {
-    return job->path->n_stages > 0 && job->path->stage[0].has_norm;
+int mn__path_has_norm(const struct mn__path *path) {
+    return path->n_stages > 0 && path->stage[0].has_norm;
+}
+
+int mn__sums_wanted(const struct mn__layer *layer, const struct mn__path *path) {
+    return mn__path_has_norm(path) || layer->mixture >= 0;
 }
 
 struct mn__view mn__job_output(const struct mn__run *run, const struct mn__job *job,
@@ -155,8 +152,13 @@ int mn__path_drops(const struct mn__run *run, const struct mn__path *path) {
     return run->dropping && path->op != NULL && !path->identity;
 }
 
-double mn__drop_factor(const struct mn__run *run, const struct mn__path *path, int n) {
+const mn_real *mn__drop_factors(const struct mn__run *run, const struct mn__path *path) {
     return mn__path_drops(run, path)
-               ? (double)run->ws->drop[(int64_t)path->index * run->model->dims.max_batch + n]
-               : 1;
+               ? run->ws->drop + (int64_t)path->index * run->model->dims.max_batch
+               : NULL;
+}
+
+double mn__drop_factor(const struct mn__run *run, const struct mn__path *path, int n) {
+    const mn_real *factors = mn__drop_factors(run, path);
+    return factors == NULL ? 1 : (double)factors[n];
 }

@@ -15,17 +15,16 @@ struct mn__block {
 /* Block i of the pass's images; 0 = there is none. */
 int mn__block_at(const struct mn__run *run, const struct mn__size *size, int i,
                  struct mn__block *out);
-/* The same where drop path may weigh images apart: then a block is one image. */
-int mn__even_block_at(const struct mn__run *run, const struct mn__size *size, int i,
-                      struct mn__block *out);
+/* All images at once: whole channels are read and written, so that the processor fetches ahead. */
+struct mn__block mn__block_all(const struct mn__run *run, const struct mn__size *size);
 
 /* A block of a tensor: pointer and channel stride. */
 struct mn__view {
     mn_real *at;
     ptrdiff_t stride;
 };
-struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size,
-                                size_t offset, const struct mn__block *block);
+struct mn__view mn__tensor_view(const struct mn__run *run, const struct mn__size *size, int slot,
+                                const struct mn__block *block);
 /* Temporaries hold one block. */
 enum mn__temp { MN__TEMP_DY, MN__TEMP_U, MN__TEMP_DU, MN__TEMP_Z, MN__TEMP_DZ };
 struct mn__view mn__temp_view(const struct mn__run *run, const struct mn__size *size,
@@ -38,10 +37,9 @@ struct mn__job {
     int edge, item; /* of the layer, of the edge */
     double weight;  /* 0: computed because its gradient is asked for */
     struct mn__source source;
-    int accumulate;               /* backward: add to the source's gradient */
-    mn_real *scale, *shift;       /* [channels] its term in the node */
-    mn_real *scaled, *shifted;    /* [channels] the same for one image under drop path */
-    double *sum_g, *sum_gx, *one; /* [channels] over all images of g, g (y - mean); over a block */
+    int accumulate;         /* backward: add to the source's gradient */
+    mn_real *scale, *shift; /* [channels] its term in the node */
+    double *sum_g, *sum_gx; /* [channels] over all images of g, g (y - mean) */
 };
 /* The computed paths of a layer, in order, into the workspace's jobs; returns their number. */
 int mn__jobs_of(struct mn__run *run, const struct mn__layer *layer);
@@ -64,7 +62,9 @@ int mn__group_channels(const struct mn__run *run, const struct mn__layer *layer)
 /* What a path gives to its node: the last stage's output before batch norm, or the source. */
 struct mn__view mn__job_output(const struct mn__run *run, const struct mn__job *job,
                                const struct mn__size *size, const struct mn__block *block);
-int mn__job_has_norm(const struct mn__job *job);
+int mn__path_has_norm(const struct mn__path *path);
+/* Whether the way back asks for the product of the node's gradient and the path's output. */
+int mn__sums_wanted(const struct mn__layer *layer, const struct mn__path *path);
 
 /* Batch norm of a stage as y * scale[c] + shift[c], times weight. */
 void mn__norm_affine(const struct mn__run *run, const struct mn__path *path,
@@ -73,12 +73,16 @@ void mn__norm_affine(const struct mn__run *run, const struct mn__path *path,
 void mn__stage_hidden(struct mn__run *run, const struct mn__path *path,
                       const struct mn__block *block);
 
-/* Factor of image n on this path under drop path. */
+/* Factors of the images on this path under drop path, NULL = 1. */
+const mn_real *mn__drop_factors(const struct mn__run *run, const struct mn__path *path);
+/* That of image n. */
 double mn__drop_factor(const struct mn__run *run, const struct mn__path *path, int n);
 int mn__path_drops(const struct mn__run *run, const struct mn__path *path);
 
 /* maps.c: the linear maps of a stage on one block. */
 void mn__maps_pack(struct mn__run *run, const struct mn__stage *stage);
+/* Taps of a max pool, see mn__kernels. */
+uint8_t *mn__maps_which(const struct mn__run *run, const struct mn__stage *stage);
 /* Source x to the stored y, and to u where it is stored. */
 void mn__maps_forward(struct mn__run *run, const struct mn__stage *stage,
                       const struct mn__size *size, const struct mn__block *block,

@@ -122,7 +122,7 @@ static int plan_back(struct mn_model *m, struct mn__linear *l, int p, int q, con
     if (taps->index == NULL || taps->tap == NULL) {
         return MN_NOMEM;
     }
-    for (int t = 0, j = 0; t < l->n_tap; t++) {
+    for (int t = l->n_tap - 1, j = 0; t >= 0; t--) { /* by rising offset */
         if (l->phase[p][t] == q) {
             taps->index[j] = t;
             taps->tap[j++] = q * f->phase - l->tap[p][t];

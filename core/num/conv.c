@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "num/isa.h"
+#include "num/winograd.h"
 
 #include <string.h>
 
@@ -7,21 +7,10 @@
  * vectors of pixels stays in registers while the loop runs over taps and input channels. Packed
  * weights are [block][tap][in][row of the block], so that the loop reads them in order. */
 
-/* Rows of each block: as even as blocks of at most MN__BLOCK_ROWS can be. */
-static int block_rows(int n_out, int done) {
-    const int left = n_out - done;
-    const int blocks = (left + MN__BLOCK_ROWS - 1) / MN__BLOCK_ROWS;
-    return (left + blocks - 1) / blocks;
-}
-
-size_t MN__NAME(packed)(int n_out, int n_in, int n_tap) {
-    return (size_t)n_out * (size_t)n_in * (size_t)n_tap;
-}
-
-void MN__NAME(pack)(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
-                    ptrdiff_t st, mn_real *packed) {
+void MN__NAME(direct_pack)(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so,
+                           ptrdiff_t si, ptrdiff_t st, mn_real *packed) {
     for (int o = 0; o < n_out;) {
-        const int rows = block_rows(n_out, o);
+        const int rows = mn__part(n_out - o, MN__BLOCK_ROWS);
         for (int t = 0; t < n_tap; t++) {
             for (int i = 0; i < n_in; i++) {
                 for (int r = 0; r < rows; r++) {
@@ -123,30 +112,21 @@ static void (*const blocks[])(const struct job *j, ptrdiff_t p0, ptrdiff_t len) 
 #endif
 };
 
-/* Where the zero rows at an image's end begin. */
-static ptrdiff_t used_of(const mn_real *mask, ptrdiff_t image) {
-    ptrdiff_t used = image;
-    while (used > 0 && mask[used - 1] == 0) {
-        used--;
-    }
-    return (used + MN__V - 1) / MN__V * MN__V;
-}
-
 static void clear(int n, mn_real *y, ptrdiff_t ys, ptrdiff_t len) {
     for (int o = 0; o < n; o++) {
         memset(y + o * ys, 0, (size_t)len * sizeof *y);
     }
 }
 
-void MN__NAME(conv)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
-                    const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
-                    const mn_real *mask, ptrdiff_t image, int accumulate) {
-    const ptrdiff_t used = mask == NULL ? image : used_of(mask, image);
+void MN__NAME(direct)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
+                      const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
+                      const mn_real *mask, ptrdiff_t image, int accumulate) {
+    const ptrdiff_t used = mask == NULL ? image : mn__used_of(mask, image);
     for (ptrdiff_t p = 0; p < len; p += image) {
         const ptrdiff_t part = len - p < image ? len - p : image, own = part < used ? part : used;
         struct job j = {n_in, n_tap, accumulate, tap, packed, x, xs, y, ys, mask};
         for (int o = 0; o < n_out;) {
-            const int rows = block_rows(n_out, o);
+            const int rows = mn__part(n_out - o, MN__BLOCK_ROWS);
             blocks[rows - 1](&j, p, own);
             j.packed += (ptrdiff_t)rows * n_in * n_tap;
             j.y += rows * ys;
@@ -155,5 +135,38 @@ void MN__NAME(conv)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const 
         if (!accumulate && own < part) {
             clear(n_out, y + p + own, ys, part - own);
         }
+    }
+}
+
+/* ---- the table's entries: both forms of the weights where either may be asked for ---------- */
+
+static size_t direct_packed(int n_out, int n_in, int n_tap) {
+    return (size_t)n_out * (size_t)n_in * (size_t)n_tap;
+}
+
+size_t MN__NAME(packed)(int n_out, int n_in, int n_tap) {
+    return direct_packed(n_out, n_in, n_tap) +
+           (n_tap == 5 ? MN__NAME(winograd_packed)(n_out, n_in) : 0);
+}
+
+void MN__NAME(pack)(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
+                    ptrdiff_t st, mn_real *packed) {
+    MN__NAME(direct_pack)(n_out, n_in, n_tap, w, so, si, st, packed);
+    if (n_tap == 5) {
+        MN__NAME(winograd_pack)
+        (n_out, n_in, w, so, si, st, packed + direct_packed(n_out, n_in, n_tap));
+    }
+}
+
+void MN__NAME(conv)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
+                    const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
+                    const mn_real *mask, ptrdiff_t image, int accumulate) {
+    if (MN__NAME(winograd_fits)(n_out, n_in, n_tap, tap, mask, image)) {
+        MN__NAME(winograd)
+        (n_out, n_in, tap, packed + direct_packed(n_out, n_in, n_tap), x, xs, y, ys, len, mask,
+         image, accumulate);
+    } else {
+        MN__NAME(direct)
+        (n_out, n_in, n_tap, tap, packed, x, xs, y, ys, len, mask, image, accumulate);
     }
 }

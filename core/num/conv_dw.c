@@ -89,19 +89,13 @@ static void (*const tiles[OUTS][INS])(const struct job *j) = {
 #endif
 };
 
-/* Block sizes as even as possible. */
-static int part_of(int left, int most) {
-    const int blocks = (left + most - 1) / most;
-    return (left + blocks - 1) / blocks;
-}
-
 void MN__NAME(conv_dw)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *g,
                        ptrdiff_t gs, const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw,
                        ptrdiff_t so, ptrdiff_t si, ptrdiff_t st) {
     for (int o = 0; o < n_out;) {
-        const int outs = part_of(n_out - o, OUTS);
+        const int outs = mn__part(n_out - o, OUTS);
         for (int i = 0; i < n_in;) {
-            const int ins = part_of(n_in - i, INS);
+            const int ins = mn__part(n_in - i, INS);
             for (int t = 0; t < n_tap; t++) { /* innermost: the rows are in the first cache */
                 const struct job j = {g + o * gs, x + i * xs + tap[t],           gs, xs,
                                       len,        dw + o * so + i * si + t * st, so, si};

@@ -10,37 +10,42 @@
  * `ys`, `gs` their channel strides. `len` is the length of the range, a multiple of MN__LANES:
  * whole images, of which the last may end with its span. `mask` is [image] and repeats for each
  * image of the range: element p of the range has mask[p % image]; NULL = do not mask. Tensors may
- * be read as far around the range as the taps reach plus MN__LANES reals (grids have that slack).
+ * be read as far around the range as the taps reach plus four times MN__LANES reals (grids have
+ * that slack).
  * Sums over pixels are accumulated in double over blocks of at most about a thousand; the weight
  * gradients over the range that the caller gives. Kernels never allocate and are thread-safe. Tap
  * offsets are in reals relative to the output pixel, and may be negative. */
 
 #include "num/grid.h"
 
-/* A path's share in a node: scale[c] * x + shift[c] on the mask's pixels. */
+/* A path's share in a node: factor * (scale[c] * x + shift[c]) on the mask's pixels. Factors are
+ * those of the range's images, in order; NULL = 1. */
 struct mn__term {
     const mn_real *x;
     ptrdiff_t xs;
-    const mn_real *scale, *shift;
+    const mn_real *scale, *shift, *factor;
 };
 
-/* sum[c] += sum_p g * (x - centre[c]); no centre = 0. */
+/* sum_g[c] += sum_p factor * g, sum[c] += sum_p factor * g * (x - centre[c]); no centre = 0. */
 struct mn__product {
     const mn_real *x;
     ptrdiff_t xs;
-    const mn_real *centre;
-    double *sum;
+    const mn_real *centre, *factor;
+    double *sum_g, *sum;
 };
 
 struct mn__kernels {
-    const char *name; /* "avx512", "avx2", "sse2", "openblas", "naive" */
+    const char *name; /* "avx512", "avx2", "sse2", "openblas", "bf16", "naive" */
 
     /* Reals that `pack` writes for n_out outputs and n_in * n_tap products each. */
     size_t (*packed)(int n_out, int n_in, int n_tap);
     /* Repack weights for conv: w(o, i, t) = w[o * so + i * si + t * st]. Also used transposed. */
     void (*pack)(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
                  ptrdiff_t st, mn_real *packed);
-    /* y[o][p] = (accumulate ? y[o][p] : 0) + mask[p] * sum_{i,t} w(o,i,t) * x[i][p + tap[t]]. */
+    /* y[o][p] = (accumulate ? y[o][p] : 0) + mask[p] * sum_{i,t} w(o,i,t) * x[i][p + tap[t]].
+     * Five taps by equally rising offsets may be computed in fewer products (winograd.c): then
+     * rounding errors are relative to neighbouring pixels of the image, too. Pixels do not depend
+     * on the other images of the range. */
     void (*conv)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
                  const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
                  const mn_real *mask, ptrdiff_t image, int accumulate);
@@ -92,10 +97,10 @@ struct mn__kernels {
     /* y = (accumulate ? y : 0) + the sum of one or more terms: paths into a node. */
     void (*mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
                 ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
-    /* The products of g with every term (none is possible), and sum_g[c] += sum_p g: what batch
-     * norm and the mixture need to go backwards. g's padding is zero. */
+    /* The sums of g and of its products with one or more terms: what batch norm and the mixture
+     * need to go backwards. g's padding is zero. */
     void (*products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
-                     ptrdiff_t gs, ptrdiff_t len, double *sum_g);
+                     ptrdiff_t gs, ptrdiff_t len, ptrdiff_t image);
     /* y = a[c] * g + b[c] * x + c[c] * mask (batch norm backward); y may be g. */
     void (*combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,
                     const mn_real *x, ptrdiff_t xs, const mn_real *c, mn_real *y, ptrdiff_t ys,
@@ -107,9 +112,10 @@ struct mn__kernels {
      * pointers given. */
     void (*split)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
                   const mn_real *x, mn_real *phases, ptrdiff_t phase);
-    /* x(2y+py, 2x+px) += phases(q)(y, x): the transpose of split. */
+    /* x(2y+py, 2x+px) = (accumulate ? x : 0) + phases(q)(y, x): the transpose of split. Writes no
+     * pixels that the phases do not reach. */
     void (*merge)(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
-                  const mn_real *phases, ptrdiff_t phase, mn_real *x);
+                  const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate);
 };
 
 /* Merge a range's (count, sum, m2) into a total, in double (Chan et al.): numerically safe. */
@@ -117,7 +123,8 @@ void mn__moments_merge(int n, double count, const double *sum, const double *m2,
                        double *total_count, double *total_sum, double *total_m2);
 
 /* The best table of this CPU, or the named one: "auto", "openblas", "avx512", "avx2", "sse2"; NULL
- * if this CPU or build lacks it. */
+ * if this CPU or build lacks it. "bf16" is that of AVX-512 with bfloat16 operands in conv and
+ * conv_dw, rounded to nearest, and sums in float; never what "auto" finds. */
 const struct mn__kernels *mn__kernels_find(const char *name);
 
 /* General matrix product on row-major arrays through OpenBLAS, one thread:

@@ -1,65 +1,88 @@
 /* SPDX-License-Identifier: MIT */
 #include "num/isa.h"
 
+enum { CHAINS = 4 }; /* sums that do not wait for each other */
+
 static double total(const mn_real *y, ptrdiff_t len) {
-    mn__vec acc[2] = {{0}, {0}};
+    mn__vec acc = {0};
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        acc += mn__load(y + p);
+    }
+    return mn__sum(acc);
+}
+
+struct about {
+    mn__vec sum[CHAINS], squares[CHAINS];
+};
+
+/* Add y - centre and its square over the mask's pixels of one image. */
+static inline void add_about(struct about *all, const mn_real *y, ptrdiff_t len,
+                             const mn_real *mask, mn__vec centre) {
+    struct about now = *all;
     ptrdiff_t p = 0;
-    for (; p + 2 * MN__V <= len; p += 2 * MN__V) {
-        acc[0] += mn__load(y + p);
-        acc[1] += mn__load(y + p + MN__V);
+    for (; p + CHAINS * MN__V <= len; p += CHAINS * MN__V) {
+        MN__UNROLL
+        for (int v = 0; v < CHAINS; v++) {
+            const mn__vec d =
+                (mn__load(y + p + v * MN__V) - centre) * mn__load(mask + p + v * MN__V);
+            now.sum[v] += d;
+            now.squares[v] += d * d;
+        }
     }
     for (; p < len; p += MN__V) {
-        acc[0] += mn__load(y + p);
+        const mn__vec d = (mn__load(y + p) - centre) * mn__load(mask + p);
+        now.sum[0] += d;
+        now.squares[0] += d * d;
     }
-    return mn__sum(acc[0]) + mn__sum(acc[1]);
+    *all = now;
 }
 
-/* Sum and sum of squares of y - centre over the mask's pixels. */
-static void about(const mn_real *y, ptrdiff_t len, const mn_real *mask, mn_real centre, double *sum,
-                  double *squares) {
-    mn__vec all = {0}, square = {0};
-    const mn__vec mean = mn__splat(centre);
-    for (ptrdiff_t p = 0; p < len; p += MN__V) {
-        const mn__vec d = (mn__load(y + p) - mean) * mn__load(mask + p);
-        all += d;
-        square += d * d;
-    }
-    *sum = mn__sum(all);
-    *squares = mn__sum(square);
+static double chains_sum(const mn__vec *v) {
+    return mn__sum((v[0] + v[1]) + (v[2] + v[3]));
 }
 
-/* Each image about a mean of its own, which a rounded sum gives well enough: the rest is in the
- * second sum. Then merged about the range's (Chan, Golub and LeVeque). */
+/* One pass over groups of about a thousand pixels, each about the mean of its own first few: with k
+ * of n pixels the squares are at most 1 + n / k times those about the group's mean, so that little
+ * cancels. Then merged about the range's mean (Chan, Golub and LeVeque). */
 void MN__NAME(moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                        ptrdiff_t image, double *sum, double *m2) {
-    const double pixels = total(mask, image);
+    const double pixels = total(mask, image), few = total(mask, MN__V);
+    const ptrdiff_t group = image < MN__SUM_BLOCK ? MN__SUM_BLOCK / image * image : image;
     for (int c = 0; c < n; c++) {
         double count = 0, all = 0, all_m2 = 0;
-        for (ptrdiff_t p = 0; p < len; p += image) {
-            const mn_real *at = y + c * ys + p;
-            const ptrdiff_t part = len - p < image ? len - p : image;
-            const mn_real mean = (mn_real)(total(at, part) / pixels);
-            double rest, squares;
-            about(at, part, mask, mean, &rest, &squares);
-            const double one = pixels * (double)mean + rest;
-            const double one_m2 = squares - rest * rest / pixels;
-            mn__moments_merge(1, pixels, &one, &one_m2, &count, &all, &all_m2);
+        for (ptrdiff_t p0 = 0; p0 < len; p0 += group) {
+            const ptrdiff_t end = len - p0 < group ? len : p0 + group;
+            const mn_real centre = (mn_real)(total(y + c * ys + p0, MN__V) / few);
+            struct about about = {{{0}}, {{0}}};
+            double here = 0;
+            for (ptrdiff_t p = p0; p < end; p += image, here += pixels) {
+                add_about(&about, y + c * ys + p, end - p < image ? end - p : image, mask,
+                          mn__splat(centre));
+            }
+            const double rest = chains_sum(about.sum);
+            const double one = here * (double)centre + rest;
+            const double one_m2 = chains_sum(about.squares) - rest * rest / here;
+            mn__moments_merge(1, here, &one, &one_m2, &count, &all, &all_m2);
         }
         sum[c] += all;
         m2[c] += all_m2;
     }
 }
 
+/* x comes from the last-level cache here and in `combine`, and the processor's own prefetching
+ * stops at a page, which is about a channel: fetch the next channel meanwhile. */
 void MN__NAME(affine)(int n, const mn_real *scale, const mn_real *shift, const mn_real *x,
                       ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
                       ptrdiff_t image, int relu) {
     for (int c = 0; c < n; c++) {
         const mn__vec a = mn__splat(scale[c]), b = mn__splat(shift[c]);
+        const ptrdiff_t ahead = c + 1 < n ? xs : 0;
         for (ptrdiff_t p0 = 0; p0 < len; p0 += image) {
             const ptrdiff_t part = len - p0 < image ? len - p0 : image;
             const mn_real *in = x + c * xs + p0;
             mn_real *out = y + c * ys + p0;
             for (ptrdiff_t p = 0; p < part; p += MN__V) {
+                __builtin_prefetch(in + p + ahead);
                 const mn__vec v = a * mn__load(in + p) + b * mn__load(mask + p);
                 mn__store(out + p, relu ? mn__positive(v) : v);
             }
@@ -121,8 +144,10 @@ void MN__NAME(mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y,
                 mn_real scale[GROUP], shift = 0;
                 for (int k = 0; k < group; k++) {
                     x[k] = terms[t + k].x + c * terms[t + k].xs + p;
-                    scale[k] = terms[t + k].scale[c];
-                    shift += terms[t + k].shift[c];
+                    const mn_real factor =
+                        terms[t + k].factor == NULL ? 1 : terms[t + k].factor[p / image];
+                    scale[k] = factor * terms[t + k].scale[c];
+                    shift += factor * terms[t + k].shift[c];
                 }
                 mix_image(group, x, scale, shift, y + c * ys + p, part, mask, accumulate || t > 0);
             }
@@ -132,46 +157,94 @@ void MN__NAME(mix)(int n, int n_terms, const struct mn__term *terms, mn_real *y,
 
 enum { PRODUCTS = 4 };
 
-/* Up to PRODUCTS terms of one channel, over pixels few enough for reals. */
-static void products(int n, const struct mn__product *terms, int c, const mn_real *g, ptrdiff_t at,
-                     ptrdiff_t len) {
-    mn__vec acc[PRODUCTS] = {{0}}, centre[PRODUCTS] = {{0}};
-    const mn_real *x[PRODUCTS];
-    for (int k = 0; k < PRODUCTS; k++) { /* the last one again, for the loop's constant length */
-        const struct mn__product *term = &terms[k < n ? k : n - 1];
-        x[k] = term->x + c * term->xs + at;
-        centre[k] = term->centre == NULL ? (mn__vec){0} : mn__splat(term->centre[c]);
-    }
-    for (ptrdiff_t p = 0; p < len; p += MN__V) {
-        const mn__vec gp = mn__load(g + p);
+struct products {
+    const mn_real *g, *x[PRODUCTS];
+    mn__vec centre[PRODUCTS], sum[PRODUCTS][CHAINS], sum_g[CHAINS];
+};
+
+/* `n` terms on `wide` vectors at p; both are constants where this is called. */
+static inline __attribute__((always_inline)) void add_products(int n, int wide, ptrdiff_t p,
+                                                               struct products *s) {
+    MN__UNROLL
+    for (int v = 0; v < wide; v++) {
+        const mn__vec g = mn__load(s->g + p + v * MN__V);
+        s->sum_g[v] += g;
         MN__UNROLL
-        for (int k = 0; k < PRODUCTS; k++) {
-            acc[k] += gp * (mn__load(x[k] + p) - centre[k]);
+        for (int k = 0; k < n; k++) {
+            s->sum[k][v] += g * (mn__load(s->x[k] + p + v * MN__V) - s->centre[k]);
         }
-    }
-    for (int k = 0; k < n; k++) {
-        terms[k].sum[c] += mn__sum(acc[k]);
     }
 }
 
-static double block_sum(const mn_real *g, ptrdiff_t len) {
-    mn__vec all = {0};
-    for (ptrdiff_t p = 0; p < len; p += MN__V) {
-        all += mn__load(g + p);
+/* One channel, over pixels of image `image` (of any, if there are no factors), few enough for
+ * reals.
+ */
+static inline __attribute__((always_inline)) void products(int n, int wide,
+                                                           const struct mn__product *terms, int c,
+                                                           const mn_real *g, ptrdiff_t at,
+                                                           ptrdiff_t len, ptrdiff_t image) {
+    struct products s = {.g = g + at, .sum = {{{0}}}, .sum_g = {{0}}};
+    ptrdiff_t p = 0;
+    MN__UNROLL
+    for (int k = 0; k < n; k++) {
+        s.x[k] = terms[k].x + c * terms[k].xs + at;
+        s.centre[k] = terms[k].centre == NULL ? (mn__vec){0} : mn__splat(terms[k].centre[c]);
     }
-    return mn__sum(all);
+    for (; p + wide * MN__V <= len; p += wide * MN__V) {
+        add_products(n, wide, p, &s);
+    }
+    for (; p < len; p += MN__V) {
+        add_products(n, 1, p, &s);
+    }
+    const double sum_g = chains_sum(s.sum_g);
+    MN__UNROLL
+    for (int k = 0; k < n; k++) {
+        const double factor = terms[k].factor == NULL ? 1 : (double)terms[k].factor[image];
+        terms[k].sum_g[c] += factor * sum_g;
+        terms[k].sum[c] += factor * chains_sum(s.sum[k]);
+    }
+}
+
+/* As many vectors at once as registers hold the sums of. */
+static void products_of(int n, const struct mn__product *terms, int c, const mn_real *g,
+                        ptrdiff_t at, ptrdiff_t len, ptrdiff_t image) {
+    switch (n) {
+    case 1:
+        products(1, CHAINS, terms, c, g, at, len, image);
+        break;
+    case 2:
+        products(2, CHAINS, terms, c, g, at, len, image);
+        break;
+    case 3:
+        products(3, 2, terms, c, g, at, len, image);
+        break;
+    default:
+        products(4, 2, terms, c, g, at, len, image);
+        break;
+    }
+}
+
+static int any_factor(int n, const struct mn__product *terms) {
+    int any = 0;
+    for (int k = 0; k < n; k++) {
+        any |= terms[k].factor != NULL;
+    }
+    return any;
+}
+
+static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) {
+    return a < b ? a : b;
 }
 
 void MN__NAME(products)(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
-                        ptrdiff_t gs, ptrdiff_t len, double *sum_g) {
+                        ptrdiff_t gs, ptrdiff_t len, ptrdiff_t image) {
+    const ptrdiff_t step = any_factor(n_terms, terms) ? image : len;
     for (int c = 0; c < n; c++) {
-        for (ptrdiff_t p = 0; p < len; p += MN__SUM_BLOCK) {
-            const ptrdiff_t part = len - p < MN__SUM_BLOCK ? len - p : MN__SUM_BLOCK;
-            const mn_real *at = g + c * gs + p;
-            sum_g[c] += block_sum(at, part);
+        for (ptrdiff_t p = 0, part; p < len; p += part) {
+            part = least(least(len, (p / step + 1) * step) - p, MN__SUM_BLOCK);
             for (int t = 0; t < n_terms; t += PRODUCTS) {
-                products(n_terms - t < PRODUCTS ? n_terms - t : PRODUCTS, terms + t, c, at, p,
-                         part);
+                products_of((int)least(n_terms - t, PRODUCTS), terms + t, c, g + c * gs, p, part,
+                            p / image);
             }
         }
     }
@@ -182,11 +255,13 @@ void MN__NAME(combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, 
                        ptrdiff_t len, const mn_real *mask, ptrdiff_t image) {
     for (int i = 0; i < n; i++) {
         const mn__vec av = mn__splat(a[i]), bv = mn__splat(b[i]), cv = mn__splat(c[i]);
+        const ptrdiff_t ahead = i + 1 < n ? xs : 0;
         for (ptrdiff_t p0 = 0; p0 < len; p0 += image) {
             const ptrdiff_t part = len - p0 < image ? len - p0 : image;
             const mn_real *gi = g + i * gs + p0, *xi = x + i * xs + p0;
             mn_real *out = y + i * ys + p0;
             for (ptrdiff_t p = 0; p < part; p += MN__V) {
+                __builtin_prefetch(xi + p + ahead);
                 mn__store(out + p,
                           av * mn__load(gi + p) + bv * mn__load(xi + p) + cv * mn__load(mask + p));
             }

@@ -13,6 +13,9 @@ extern const struct mn__kernels mn__avx512_kernels;
 #ifdef MN__HAVE_AVX2
 extern const struct mn__kernels mn__avx2_kernels;
 #endif
+#ifdef MN__HAVE_BF16
+extern const struct mn__kernels mn__bf16_kernels;
+#endif
 extern const struct mn__kernels mn__sse2_kernels;
 
 static const struct mn__kernels *avx512(void) {
@@ -34,6 +37,15 @@ static const struct mn__kernels *avx2(void) {
     return NULL;
 }
 
+static const struct mn__kernels *bf16(void) {
+#ifdef MN__HAVE_BF16
+    if (avx512() != NULL && __builtin_cpu_supports("avx512bf16")) {
+        return &mn__bf16_kernels;
+    }
+#endif
+    return NULL;
+}
+
 static const struct mn__kernels openblas = {
     .name = "openblas",
     .packed = mn__openblas_packed,
@@ -44,6 +56,9 @@ static const struct mn__kernels openblas = {
 };
 
 const struct mn__kernels *mn__kernels_find(const char *name) {
+    if (strcmp(name, "bf16") == 0) {
+        return bf16();
+    }
     if (strcmp(name, "avx512") == 0) {
         return avx512();
     }

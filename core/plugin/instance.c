@@ -16,6 +16,27 @@ static void *service_keep(struct mn_cx *cx, size_t bytes) {
     return at;
 }
 
+/* What another process has, what others can have, or memory like any other. */
+static void *service_keep_shared(struct mn_cx *cx, size_t bytes, int *filled) {
+    struct mn__cx *c = mn__cx_of(cx);
+    struct mn__instance *unit = (struct mn__instance *)c->unit;
+    const void *at = NULL;
+    if (unit == NULL || unit->n_shared == MN__MOST_SHARED) {
+        return service_keep(cx, bytes);
+    }
+    if (c->shared != NULL) {
+        at = mn__share_map(c->shared, unit->n_shared, bytes);
+        *filled = at != NULL;
+    } else if (c->sharing) {
+        at = mn__share_make(&unit->share, bytes);
+    }
+    if (at == NULL) {
+        return service_keep(cx, bytes);
+    }
+    unit->shared[unit->n_shared++] = (struct mn__shared){at, bytes};
+    return (void *)(uintptr_t)at;
+}
+
 static struct mn__mark option_mark(const struct mn__instance *unit, const char *key) {
     const struct mn__yaml *node = mn__yaml_get(unit->section, key);
     return node != NULL ? node->mark : unit->mark;
@@ -34,6 +55,7 @@ static int service_bad_option(struct mn_cx *cx, const char *key, const char *for
 
 void mn__instance_install(struct mn_host *host) {
     host->keep = service_keep;
+    host->keep_shared = service_keep_shared;
     host->bad_option = service_bad_option;
 }
 
@@ -55,7 +77,8 @@ static int run_check(struct mn__instance *instance, struct mn_cx *cx) {
             offsetof(struct mn_dataset, check) == offsetof(struct mn_search_space, check) &&
             offsetof(struct mn_dataset, check) == offsetof(struct mn_task_learner, check) &&
             offsetof(struct mn_dataset, check) == offsetof(struct mn_meta_learner, check) &&
-            offsetof(struct mn_dataset, check) == offsetof(struct mn_operation, check),
+            offsetof(struct mn_dataset, check) == offsetof(struct mn_operation, check) &&
+            offsetof(struct mn_dataset, check) == offsetof(struct mn_executor, check),
         "check stands at one place in all kinds");
     if (check == NULL) {
         return MN_OK;
@@ -142,6 +165,10 @@ void mn__instance_fini(struct mn__instance *instance) {
         instance->table.dataset.stop != NULL) {
         instance->table.dataset.stop(instance->self);
     }
+    for (int i = 0; i < instance->n_shared; i++) {
+        mn__share_unmap(instance->shared[i].at, instance->shared[i].bytes);
+    }
+    mn__share_close(&instance->share);
     mn__arena_fini(&instance->arena);
     memset(instance, 0, sizeof *instance);
 }

@@ -5,6 +5,7 @@
 /* A unit with its options filled in: what a section of the configuration becomes. */
 
 #include "plugin/registry.h"
+#include "plugin/share.h"
 
 struct mn__instance {
     struct mn__unit unit;
@@ -14,12 +15,19 @@ struct mn__instance {
     const char *label;              /* "op_mixer soft_prune", for messages */
     struct mn__arena arena;         /* instance, texts, mn_keep memory */
     int started;                    /* stop is owed */
-    union {                         /* vtable, copied into zeroes: missing functions read NULL */
+    struct mn__share share;         /* shared memory that this process has filled */
+    struct mn__shared {             /* all that it has mapped */
+        const void *at;
+        size_t bytes;
+    } shared[MN__MOST_SHARED];
+    int n_shared;
+    union { /* vtable, copied into zeroes: missing functions read NULL */
         struct mn_dataset dataset;
         struct mn_search_space search_space;
         struct mn_mixer mixer;
         struct mn_task_learner task_learner;
         struct mn_meta_learner meta_learner;
+        struct mn_executor executor;
         struct mn_operation operation;
     } table;
 };

@@ -15,6 +15,10 @@ static const struct mn__needed mixer[] = {NEEDS(mn_mixer, n_choices), NEEDS(mn_m
 static const struct mn__needed task_learner[] = {NEEDS(mn_task_learner, adapt)};
 static const struct mn__needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
                                                  NEEDS(mn_meta_learner, update)};
+static const struct mn__needed executor[] = {
+    NEEDS(mn_executor, start),     NEEDS(mn_executor, stop), NEEDS(mn_executor, abort),
+    NEEDS(mn_executor, broadcast), NEEDS(mn_executor, send), NEEDS(mn_executor, probe),
+    NEEDS(mn_executor, receive)};
 static const struct mn__needed operation[] = {
     NEEDS(mn_operation, shape), NEEDS(mn_operation, forward), NEEDS(mn_operation, backward)};
 
@@ -32,6 +36,7 @@ static const struct mn__kind kinds[MN__KINDS + 1] = {
     KIND("input_mixer", mn_mixer, BEFORE(mn_mixer, measure), mixer),
     KIND("task_learner", mn_task_learner, BEFORE(mn_task_learner, check_adjoint), task_learner),
     KIND("meta_learner", mn_meta_learner, BEFORE(mn_meta_learner, traces), meta_learner),
+    KIND("executor", mn_executor, sizeof(struct mn_executor), executor),
     KIND("operation", mn_operation, sizeof(struct mn_operation), operation),
 };
 

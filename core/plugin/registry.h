@@ -49,8 +49,9 @@ typedef void (*mn__registry_seen)(void *data, const char *file, const struct mn_
 int mn__registry_scan(struct mn__registry *registry, struct mn_cx *cx, mn__registry_seen seen,
                       void *data);
 
-/* "op_mixer" and back (0 = unknown), in enum mn_kind order from 1 to MN__KINDS. */
-enum { MN__KINDS = 7 };
+/* "op_mixer" and back (0 = unknown), in enum mn_kind order from 1 to MN__KINDS. The first
+ * MN__SECTIONS have a section of their name in a configuration. */
+enum { MN__SECTIONS = 6, MN__KINDS = 8 };
 const char *mn__kind_name(int kind);
 int mn__kind_from(const char *name);
 /* Bytes of a kind's vtable in this host. */

@@ -2,22 +2,11 @@
 #include "run/evaluate.h"
 
 #include "base/hash.h"
-#include "run/episode.h"
+#include "run/evaluate_job.h"
 #include "run/metatrain.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* What every task of an evaluation starts from. */
-struct evaluation_job {
-    const struct mn__experiment *e;
-    const struct mn_point *meta;
-    const mn_real *state;
-    const struct mn__evaluation_plan *plan;
-    struct mn__evaluation *out;
-    uint8_t *keep; /* [tasks][n_choices] */
-    size_t n_keep;
-};
 
 int mn__predict(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
                 const struct mn_point *at, const uint8_t *keep, struct mn_outcome *out) {
@@ -40,10 +29,9 @@ int mn__predict(const struct mn__experiment *e, struct mn_cx *cx, const struct m
     return mn_model_pass(cx, e->model, at, &task->query, &pass, out);
 }
 
-/* Predict with the whole network, prune, predict with what is left. */
-static int judge(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
-                 const struct mn_point *at, uint8_t *keep, mn_real *logits,
-                 struct mn__task_result *out) {
+int mn__judge(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
+              const struct mn_point *at, uint8_t *keep, mn_real *logits,
+              struct mn__task_result *out) {
     struct mn_outcome before = {.size = sizeof before};
     struct mn_outcome after = {.size = sizeof after, .logits = logits};
     int status = mn__predict(e, cx, task, at, NULL, &before);
@@ -57,7 +45,7 @@ static int judge(const struct mn__experiment *e, struct mn_cx *cx, const struct 
         out->accuracy_before_prune = (double)before.hits / task->query.n;
         out->accuracy = (double)after.hits / task->query.n;
         out->loss = after.loss;
-        out->parameters = mn__model_parameters(e->model, keep);
+        status = mn__model_parameters(cx, e->model, keep, &out->parameters);
     }
     return status;
 }
@@ -70,106 +58,27 @@ int mn__solve(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_
         status = mn__adapt(e, cx, task, &out->at, learner);
     }
     return status != MN_OK ? status
-                           : judge(e, cx, task, &out->at, out->keep, out->logits, &out->result);
-}
-
-/* ---- looks -------------------------------------------------------------------------------- */
-
-/* One task under observation. */
-struct watched {
-    const struct evaluation_job *job;
-    const struct mn_task *task;
-    int64_t index;
-    mn__step_fn on_step; /* the caller's own */
-    void *on_step_data;
-    int next; /* of the plan's steps */
-};
-
-/* All looks that are due after `done` steps. */
-static int look(struct watched *watched, struct mn_cx *cx, int64_t done,
-                const struct mn_point *now) {
-    const struct evaluation_job *job = watched->job;
-    const struct mn__evaluation_plan *plan = job->plan;
-    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
-    uint8_t *keep = mn_scratch(cx, job->n_keep);
-    int status = keep != NULL ? MN_OK : MN_NOMEM;
-    while (status == MN_OK && watched->next < plan->n_steps && plan->steps[watched->next] == done) {
-        status = judge(job->e, cx, watched->task, now, keep, NULL,
-                       &job->out->looks[watched->next++].results[watched->index]);
-    }
-    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
-    return status;
-}
-
-static int watch_step(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
-                      double skip_share, const struct mn_point *now) {
-    struct watched *watched = data;
-    const int status = look(watched, cx, step + 1, now);
-    return status != MN_OK || watched->on_step == NULL
-               ? status
-               : watched->on_step(watched->on_step_data, cx, step, loss, accuracy, skip_share, now);
-}
-
-/* mn__solve with the plan's looks on the way. */
-static int solve_watched(const struct evaluation_job *job, struct mn_cx *cx,
-                         const struct mn_task *task, int64_t index, struct mn__solution *solution) {
-    struct mn__cx *c = mn__cx_of(cx);
-    struct watched watched = {.job = job,
-                              .task = task,
-                              .index = index,
-                              .on_step = c->on_step,
-                              .on_step_data = c->on_step_data};
-    int status = look(&watched, cx, 0, job->meta);
-    if (status == MN_OK) {
-        c->on_step = watch_step;
-        c->on_step_data = &watched;
-        status = mn__solve(job->e, cx, job->meta, job->state, task, solution);
-        c->on_step = watched.on_step;
-        c->on_step_data = watched.on_step_data;
-    }
-    if (status == MN_OK && watched.next < job->plan->n_steps) {
-        status = mn_fail(cx, MN_CONFIG,
-                         "%s ends before step %" PRId64 ", which was to be looked at: raise its "
-                         "steps of a test task or leave that step out",
-                         job->e->task_learner.label, job->plan->steps[watched.next]);
-    }
-    return status;
-}
-
-/* Algorithm 3 on one task. */
-static int evaluate_task(void *data, struct mn_cx *cx, int64_t index) {
-    const struct evaluation_job *job = data;
-    struct mn__solution solution = {.keep = job->keep + (size_t)index * job->n_keep};
-    struct mn_task task;
-    int status = job->plan->episodes != NULL
-                     ? mn__episodes_task(job->plan->episodes, job->e, cx, index, &task)
-                     : mn__episode_sample(job->e, cx, &task, NULL);
-    if (status == MN_OK) {
-        status = solve_watched(job, cx, &task, index, &solution);
-    }
-    if (status != MN_OK) {
-        return mn__cx_where(cx, "%s task %" PRId64 " (seed %" PRIu64 ")",
-                            cx->where.split == MN_VAL ? "validation" : "test", index,
-                            cx->where.seed);
-    }
-    job->out->results[index] = solution.result;
-    job->out->results[index].episode = mn__episode_hash(job->e, &task);
-    return MN_OK;
+                           : mn__judge(e, cx, task, &out->at, out->keep, out->logits, &out->result);
 }
 
 /* ---- summary ------------------------------------------------------------------------------ */
 
-static int name_genotypes(const struct evaluation_job *job, struct mn_cx *cx,
-                          struct mn__evaluation *out) {
+/* From the slots to the results. */
+static int collect(const struct mn__job *job, struct mn_cx *cx, struct mn__evaluation *out) {
+    const struct mn__evaluation_plan *plan = job->what;
     for (int64_t i = 0; i < out->tasks; i++) {
-        const uint8_t *keep = job->keep + (size_t)i * job->n_keep;
-        const size_t length = mn__model_genotype(job->e->model, keep, NULL, 0);
+        const struct mn__evaluate_result from = mn__evaluate_result(job, i);
+        const size_t length = mn__model_genotype(job->e->model, from.keep, NULL, 0);
         char *text = mn__arena_take(&out->arena, length + 1);
         if (text == NULL) {
             return mn_fail(cx, MN_NOMEM, "no memory for %" PRId64 " genotypes", out->tasks);
         }
-        mn__model_genotype(job->e->model, keep, text, length + 1);
+        mn__model_genotype(job->e->model, from.keep, text, length + 1);
+        out->results[i] = *from.result;
         out->results[i].genotype = text;
+        for (int k = 0; k < plan->n_steps; k++) {
+            out->looks[k].results[i] = from.looks[k];
+        }
     }
     return MN_OK;
 }
@@ -203,14 +112,13 @@ static int summarise(struct mn_cx *cx, struct mn__evaluation *out) {
     return MN_OK;
 }
 
-static int make_room(struct evaluation_job *job, struct mn_cx *cx) {
-    struct mn__evaluation *out = job->out;
-    const size_t n = (size_t)job->plan->tasks, n_looks = (size_t)job->plan->n_steps;
-    out->tasks = job->plan->tasks;
+static int make_room(const struct mn__evaluation_plan *plan, struct mn_cx *cx,
+                     struct mn__evaluation *out) {
+    const size_t n = (size_t)plan->tasks, n_looks = (size_t)plan->n_steps;
+    out->tasks = plan->tasks;
     out->results = mn__arena_zeroed(&out->arena, n * sizeof *out->results);
     out->looks = mn__arena_zeroed(&out->arena, n_looks * sizeof *out->looks);
-    job->keep = mn__arena_zeroed(&out->arena, n * job->n_keep);
-    int done = out->tasks > 0 && out->results != NULL && out->looks != NULL && job->keep != NULL;
+    int done = out->tasks > 0 && out->results != NULL && out->looks != NULL;
     for (size_t i = 0; done && i < n_looks; i++) {
         out->looks[i].tasks = out->tasks;
         out->looks[i].results = mn__arena_zeroed(&out->arena, n * sizeof *out->results);
@@ -231,17 +139,21 @@ static int summarise_all(struct mn_cx *cx, struct mn__evaluation *out, int n_loo
     return status;
 }
 
-int mn__evaluate_plan(const struct mn__experiment *e, struct mn__workers *workers, struct mn_cx *cx,
-                      const struct mn_point *meta, const mn_real *state,
+int mn__evaluate_plan(const struct mn__experiment *e, struct mn__executor *executor,
+                      struct mn_cx *cx, const struct mn__state *state,
                       const struct mn__evaluation_plan *plan, struct mn__evaluation *out) {
     memset(out, 0, sizeof *out);
-    struct evaluation_job job = {.e = e,
-                                 .meta = meta,
-                                 .state = state,
-                                 .plan = plan,
-                                 .out = out,
-                                 .n_keep = (size_t)mn__model_dims(e->model)->n_choices};
-    int status = make_room(&job, cx);
+    struct mn__job job = {.kind = &mn__evaluate_job,
+                          .e = e,
+                          .state = state,
+                          .what = plan,
+                          .n = plan->tasks,
+                          .finished = plan->finished,
+                          .finished_data = plan->finished_data};
+    int status = make_room(plan, cx, out);
+    if (status == MN_OK) {
+        status = mn__job_allocate(&job, cx, &out->arena);
+    }
     if (status != MN_OK) {
         return status;
     }
@@ -250,18 +162,17 @@ int mn__evaluate_plan(const struct mn__experiment *e, struct mn__workers *worker
                                    .seed = plan->episodes != NULL ? plan->episodes->seed
                                                                   : (uint64_t)e->run.seed,
                                    .meta_epochs = e->run.meta_epochs};
-    status = mn__workers_run(workers, cx, &where, plan->tasks, 0, evaluate_task, &job);
+    status = mn__executor_run(executor, cx, &where, &job);
     if (status == MN_OK) {
-        status = name_genotypes(&job, cx, out);
+        status = collect(&job, cx, out);
     }
     return status != MN_OK ? status : summarise_all(cx, out, plan->n_steps);
 }
 
-int mn__evaluate(const struct mn__experiment *e, struct mn__workers *workers, struct mn_cx *cx,
-                 const struct mn_point *meta, const mn_real *state, int split, int64_t n,
-                 struct mn__evaluation *out) {
+int mn__evaluate(const struct mn__experiment *e, struct mn__executor *executor, struct mn_cx *cx,
+                 const struct mn__state *state, int split, int64_t n, struct mn__evaluation *out) {
     const struct mn__evaluation_plan plan = {.split = split, .tasks = n};
-    return mn__evaluate_plan(e, workers, cx, meta, state, &plan, out);
+    return mn__evaluate_plan(e, executor, cx, state, &plan, out);
 }
 
 void mn__evaluation_fini(struct mn__evaluation *evaluation) {

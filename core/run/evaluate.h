@@ -5,8 +5,7 @@
 /* Algorithm 3 over many tasks: adapt, prune, predict the query set. */
 
 #include "run/episodes.h"
-#include "run/experiment.h"
-#include "run/workers.h"
+#include "run/executor.h"
 
 /* What to evaluate. */
 struct mn__evaluation_plan {
@@ -17,6 +16,8 @@ struct mn__evaluation_plan {
     const int64_t *steps; /* ascending task steps after which to look at the network, too; 0 =
                              before the first */
     int n_steps;
+    void (*finished)(void *data, int64_t n); /* n tasks are done; one call at a time; or NULL */
+    void *finished_data;
 };
 
 /* One task's result. */
@@ -58,22 +59,28 @@ int mn__solve(const struct mn__experiment *experiment, struct mn_cx *cx,
               const struct mn_point *meta, const mn_real *state, const struct mn_task *task,
               struct mn__solution *out);
 
+/* What a network at a point is worth: predict, prune, predict. keep[n_choices] and logits as in a
+ * solution. */
+int mn__judge(const struct mn__experiment *experiment, struct mn_cx *cx, const struct mn_task *task,
+              const struct mn_point *at, uint8_t *keep, mn_real *logits,
+              struct mn__task_result *out);
+
 /* Prediction of the query set by the network that `keep` leaves (NULL = all), in the batch norm
  * mode of the configuration. */
 int mn__predict(const struct mn__experiment *experiment, struct mn_cx *cx,
                 const struct mn_task *task, const struct mn_point *at, const uint8_t *keep,
                 struct mn_outcome *out);
 
-/* Evaluate tasks 0..n-1 of a split from the meta state (w, a) and the optimiser state [n_state]
- * (copied for each task). Results do not depend on the number of workers. */
-int mn__evaluate(const struct mn__experiment *experiment, struct mn__workers *workers,
-                 struct mn_cx *cx, const struct mn_point *meta, const mn_real *state, int split,
-                 int64_t n, struct mn__evaluation *out);
+/* Evaluate tasks 0..n-1 of a split from the meta point and the optimiser state of a state (copied
+ * for each task). Results do not depend on the executor. */
+int mn__evaluate(const struct mn__experiment *experiment, struct mn__executor *executor,
+                 struct mn_cx *cx, const struct mn__state *state, int split, int64_t n,
+                 struct mn__evaluation *out);
 /* The same as a plan says. A look at a step is a prediction with and without the hard prune at
  * progress 1, and leaves the adaptation alone; looks at the last step equal the result itself. A
  * step that the task learner does not reach is MN_CONFIG. */
-int mn__evaluate_plan(const struct mn__experiment *experiment, struct mn__workers *workers,
-                      struct mn_cx *cx, const struct mn_point *meta, const mn_real *state,
+int mn__evaluate_plan(const struct mn__experiment *experiment, struct mn__executor *executor,
+                      struct mn_cx *cx, const struct mn__state *state,
                       const struct mn__evaluation_plan *plan, struct mn__evaluation *out);
 void mn__evaluation_fini(struct mn__evaluation *evaluation);
 

@@ -4,13 +4,14 @@
 #include "base/text.h"
 #include "run/episode.h"
 #include "run/inner.h"
+#include "run/launch.h"
 #include "run/meta_part.h"
 #include "run/origin.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static int64_t most(int64_t a, int64_t b) {
     return a > b ? a : b;
@@ -19,15 +20,19 @@ static int64_t most(int64_t a, int64_t b) {
 /* ---- fixed sections ----------------------------------------------------------------------- */
 
 static const char *const kernel_choices[] = {"auto", "openblas", "avx512", "avx2", "sse2", NULL};
+static const char *const precision_choices[] = {"float", "bf16", NULL};
 static const char *const norm_choices[] = {"transductive", "support", NULL};
 
 #define RUN struct mn__run_options
 static const struct mn_opt run_opts[] = {
     MN_TEXT(RUN, name, "run", "name of the run; its folder is runs/NAME-N unless --out is given"),
     MN_INT(RUN, seed, 1, 0, 9007199254740992.0, "fixes everything random"),
-    MN_INT(
-        RUN, workers, 0, 0, 1024,
-        "tasks worked on at once, one thread each; 0 = one a processor; no result depends on it"),
+    MN_TEXT(RUN, executor, "auto",
+            "who works on tasks: threads of this process, or also those of others, connected by a "
+            "plugin: mpi; auto = mpi where mpirun or srun started several processes"),
+    MN_INT(RUN, workers, 0, 0, 1024,
+           "tasks worked on at once in a process, one thread each; 0 = one a processor; no result "
+           "depends on it"),
     MN_INT(RUN, meta_epochs, 1000, 0, 1e9, "outer updates"),
     MN_INT(RUN, tasks_per_batch, 10, 1, 100000, "tasks of an outer update (meta-batch)"),
     MN_INT(RUN, eval_every, 100, 0, 1e9, "meta-epochs between validations; 0 = only at the end"),
@@ -35,6 +40,9 @@ static const struct mn_opt run_opts[] = {
     MN_INT(RUN, checkpoint_every, 100, 0, 1e9,
            "meta-epochs between checkpoints; 0 = only at the end"),
     MN_CHOICE(RUN, kernels, 0, kernel_choices, "which kernels compute"),
+    MN_CHOICE(RUN, precision, 0, precision_choices,
+              "operands of convolutions: float, or rounded to bfloat16, with sums in float; that "
+              "needs AVX512_BF16"),
     MN_REAL(RUN, alpha_std, 1e-3, 0, 1e3, "standard deviation of the initial logits"),
     MN_BOOL(RUN, prune_meta, 1,
             "at every validation cut candidates of the meta-architecture under meta_threshold"),
@@ -135,11 +143,11 @@ static void section_names(const char *out[SECTIONS]) {
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         out[n++] = sections[i].name;
     }
-    for (int i = 0; i < META_ARCHITECTURE; i++) {
+    for (int i = 0; i < MN__SECTIONS; i++) {
         out[n++] = mn__kind_name(units[i].kind);
     }
     out[n] = "operations";
-    _Static_assert(sizeof sections / sizeof sections[0] + META_ARCHITECTURE + 1 == SECTIONS,
+    _Static_assert(sizeof sections / sizeof sections[0] + MN__SECTIONS + 1 == SECTIONS,
                    "every section is listed");
 }
 
@@ -213,7 +221,11 @@ static const char default_space[] = "search_space={use: darts, channels: 28}";
 static int read_config(struct mn__experiment *e, const struct mn__open *open,
                        struct mn__faults *faults) {
     e->config_file = mn__arena_text(&e->arena, open->config);
-    e->root = e->config_file != NULL ? mn__yaml_read(&e->arena, open->config, faults) : NULL;
+    if (e->config_file != NULL) {
+        e->root = open->text == NULL ? mn__yaml_read(&e->arena, open->config, faults)
+                                     : mn__yaml_parse(&e->arena, open->config, open->text,
+                                                      strlen(open->text), faults);
+    }
     if (e->root == NULL) {
         return 0;
     }
@@ -354,16 +366,44 @@ static int build_network(struct mn__experiment *e, struct mn_cx *cx) {
                                            &e->operations, &dims, e->kernels, &e->model);
 }
 
-static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_least) {
+/* Products in bfloat16 have a table of their own, which is otherwise that of avx512. */
+static int find_reduced(struct mn__experiment *e, struct mn_cx *cx) {
     const char *name = kernel_choices[e->run.kernels];
-    e->kernels = mn__kernels_find(name);
-    if (e->kernels == NULL) {
-        char place[512];
-        place_of(e, "run", "kernels", place, sizeof place);
-        return mn_fail(cx, MN_UNSUPPORTED, "%srun: kernels: this processor has no %s; use auto",
-                       place, name);
+    char place[512];
+    place_of(e, "run", "precision", place, sizeof place);
+    if (strcmp(name, "auto") != 0 && strcmp(name, "avx512") != 0) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%srun: precision: bf16 goes with kernels auto or avx512, not %s", place,
+                       name);
     }
-    int status = mn__gemm_init(cx);
+    e->kernels = mn__kernels_find("bf16");
+    return e->kernels != NULL
+               ? MN_OK
+               : mn_fail(cx, MN_UNSUPPORTED,
+                         "%srun: precision: this processor or build has no products of bfloat16 "
+                         "numbers (AVX512_BF16); use float",
+                         place);
+}
+
+static int find_kernels(struct mn__experiment *e, struct mn_cx *cx) {
+    const char *name = kernel_choices[e->run.kernels];
+    char place[512];
+    if (e->run.precision == 1) {
+        return find_reduced(e, cx);
+    }
+    e->kernels = mn__kernels_find(name);
+    place_of(e, "run", "kernels", place, sizeof place);
+    return e->kernels != NULL
+               ? MN_OK
+               : mn_fail(cx, MN_UNSUPPORTED, "%srun: kernels: this processor has no %s; use auto",
+                         place, name);
+}
+
+static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_least) {
+    int status = find_kernels(e, cx);
+    if (status == MN_OK) {
+        status = mn__gemm_init(cx);
+    }
     e->max_batch = plan_batch(e, at_least);
     if (status == MN_OK && e->max_batch > 1 << 20) {
         status = mn_fail(cx, MN_CONFIG, "task: a batch of %" PRId64 " images is too large",
@@ -420,12 +460,15 @@ void mn__experiment_close(struct mn__experiment *e) {
     memset(e, 0, sizeof *e);
 }
 
-int mn__experiment_workers(const struct mn__experiment *e) {
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    const int64_t asked = e->run.workers > 0 ? e->run.workers : processors > 0 ? processors : 1;
+int mn__experiment_threads(const struct mn__experiment *e, int processors) {
+    const int64_t asked = e->run.workers > 0 ? e->run.workers : processors;
     const int64_t tasks =
         most(e->run.tasks_per_batch, most(e->evaluation.validation_tasks, e->evaluation.tasks));
     return (int)(asked < tasks ? asked : tasks);
+}
+
+int mn__experiment_workers(const struct mn__experiment *e) {
+    return mn__experiment_threads(e, mn__launch_processors());
 }
 
 void mn__core_install(void) {
@@ -485,4 +528,18 @@ int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
     }
     write_operations(e, out);
     return ferror(out) ? MN_IO : MN_OK;
+}
+
+int mn__experiment_text(const struct mn__experiment *e, struct mn_cx *cx, char **out) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    int failed = stream == NULL || mn__experiment_write_config(e, stream) != MN_OK;
+    failed |= stream != NULL && fclose(stream) != 0;
+    if (failed) {
+        free(text);
+        return mn_fail(cx, MN_NOMEM, "no memory for the configuration");
+    }
+    *out = text;
+    return MN_OK;
 }

@@ -7,12 +7,13 @@
 #include "config/override.h"
 #include "model/model.h"
 
-enum { MN__UNITS = 7 }; /* one a kind but for operations, and a second meta learner */
+enum { MN__UNITS = MN__SECTIONS + 1 };
 
 /* Section run. */
 struct mn__run_options {
     const char *name;
     int64_t seed;
+    const char *executor;
     int64_t workers;
     int64_t meta_epochs;
     int64_t tasks_per_batch;
@@ -20,6 +21,7 @@ struct mn__run_options {
     int64_t log_every;        /* 0 = never */
     int64_t checkpoint_every; /* 0 = only at the end */
     int32_t kernels;          /* choice */
+    int32_t precision;        /* choice: 0 float, 1 bf16 */
     double alpha_std;
     bool prune_meta; /* cut meta-alphas at every evaluation (method: under meta_threshold at the
                         final temperature) */
@@ -85,6 +87,7 @@ enum mn__open_flag {
 
 struct mn__open {
     const char *config;                       /* file */
+    const char *text;                         /* in place of what is in the file, or NULL */
     const struct mn__assignment *assignments; /* made before those of `sets` */
     int n_assignments;
     const char *const *sets;        /* --set assignments, NULL-terminated */
@@ -115,8 +118,10 @@ int mn__experiment_units(const struct mn__experiment *experiment);
 /* Where unit i is configured: "op_mixer", "meta_learner.architecture". */
 const char *mn__experiment_unit_section(const struct mn__experiment *experiment, int i);
 
-/* Threads that run.workers asks for: 0 = one a processor; never more than there are tasks. */
+/* Threads that run.workers asks for: 0 = one a processor, of those that this process may use or of
+ * `processors`; never more than there are tasks. */
 int mn__experiment_workers(const struct mn__experiment *experiment);
+int mn__experiment_threads(const struct mn__experiment *experiment, int processors);
 
 /* Put every service of the core (model, builder, episodes, instances, state) into the host table.
  * Once, at start, before any thread. */
@@ -126,6 +131,8 @@ void mn__state_install(struct mn_host *host);
 /* The resolved configuration: every option of every section, plugin files and versions as comments;
  * running it again repeats the run. */
 int mn__experiment_write_config(const struct mn__experiment *experiment, FILE *out);
+/* The same as text, for free. MN_NOMEM. */
+int mn__experiment_text(const struct mn__experiment *experiment, struct mn_cx *cx, char **out);
 
 /* Whether a configuration has a section of that name. */
 int mn__experiment_has_section(const char *name);

@@ -2,9 +2,9 @@
 #include "run/metatrain.h"
 
 #include "run/architecture.h"
-#include "run/episode.h"
 #include "run/progress.h"
 #include "run/rundir.h"
+#include "run/train_job.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,83 +14,32 @@
  * temperature in use, and no task brings them back. */
 static const mn_real CUT = -1e4F;
 
-/* What one task of a meta-batch leaves. */
-struct slot {
-    mn_real *learner;
-    double loss, accuracy, skip_share; /* of its last step */
-};
-
 struct training {
     const struct mn__experiment *e;
     struct mn_cx *cx;
     struct mn__state *state;
-    struct mn__workers *workers;
+    struct mn__executor *executor;
+    struct mn__job job;
     struct mn__arena arena;
-    struct slot *slots;
-    struct mn__direction *directions; /* [tasks] */
+    struct mn__direction *directions; /* [tasks], in the slots of the job */
     struct mn__rundir dir;
     struct mn__progress progress;
-    double epoch_seconds; /* since the last timing line */
+    double epoch_seconds;       /* since the last timing line */
+    struct mn__traffic traffic; /* until the last timing line */
 };
 
 /* ---- one meta-batch ----------------------------------------------------------------------- */
-
-static int note_step(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
-                     double skip_share, const struct mn_point *now) {
-    struct slot *slot = &((struct training *)data)->slots[cx->where.task];
-    slot->loss = loss;
-    slot->accuracy = accuracy;
-    slot->skip_share = skip_share;
-    return MN_OK;
-}
-
-/* The optimiser state a task starts from. */
-static void start_moments(const struct training *t, int64_t task, mn_real *out) {
-    const int64_t n = t->e->n_state;
-    if (t->e->moments == MN_MOMENTS_RESET) {
-        mn_vec_fill(n, 0, out);
-    } else if (t->e->moments == MN_MOMENTS_CARRY && task > 0) {
-        mn_vec_copy(n, t->slots[task - 1].learner, out);
-    } else {
-        mn_vec_copy(n, t->state->learner, out);
-    }
-}
-
-/* Algorithm 2, lines 5-12, on one task. */
-static int train_task(void *data, struct mn_cx *cx, int64_t index) {
-    struct training *t = data;
-    const struct mn_dims *d = mn__model_dims(t->e->model);
-    struct slot *slot = &t->slots[index];
-    struct mn_task task;
-    struct mn_point params = {mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real)),
-                              mn_scratch(cx, (size_t)d->n_a * sizeof(mn_real))};
-    int status = params.w != NULL && params.a != NULL ? MN_OK : MN_NOMEM;
-    if (status == MN_OK) {
-        mn_vec_copy(d->n_w, t->state->meta.w, params.w);
-        mn_vec_copy(d->n_a, t->state->meta.a, params.a);
-        start_moments(t, index, slot->learner);
-        status = mn__episode_sample(t->e, cx, &task, NULL);
-    }
-    if (status == MN_OK) {
-        status = mn__task_direction(t->e, cx, &task, &t->state->meta, &params, slot->learner,
-                                    &t->directions[index]);
-    }
-    return status != MN_OK
-               ? mn__cx_where(cx, "meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")",
-                              cx->where.meta_epoch, index, cx->where.seed)
-               : MN_OK;
-}
 
 /* The optimiser state after the meta-batch. */
 static void settle_moments(struct training *t) {
     const int64_t n = t->e->n_state, tasks = t->e->run.tasks_per_batch;
     if (t->e->moments == MN_MOMENTS_CARRY) {
-        mn_vec_copy(n, t->slots[tasks - 1].learner, t->state->learner);
+        mn_vec_copy(n, mn__train_result(&t->job, tasks - 1).learner, t->state->learner);
     } else if (t->e->moments == MN_MOMENTS_AVERAGE) {
         for (int64_t j = 0; j < n; j++) {
             double sum = 0;
             for (int64_t i = 0; i < tasks; i++) {
-                sum += (double)t->slots[i].learner[j];
+                sum += (double)mn__train_result(&t->job, i).learner[j];
             }
             t->state->learner[j] = (mn_real)(sum / (double)tasks);
         }
@@ -109,9 +58,10 @@ static void add_log(struct training *t) {
     const int64_t tasks = t->e->run.tasks_per_batch;
     double sums[3] = {0, 0, 0};
     for (int64_t i = 0; i < tasks; i++) {
-        sums[0] += t->slots[i].loss;
-        sums[1] += t->slots[i].accuracy;
-        sums[2] += t->slots[i].skip_share;
+        const double *last = mn__train_result(&t->job, i).last;
+        for (int k = 0; k < 3; k++) {
+            sums[k] += last[k];
+        }
     }
     t->state->log[0] += 1;
     for (int k = 0; k < 3; k++) {
@@ -125,11 +75,7 @@ static int meta_epoch(struct training *t) {
     const double begin = mn__seconds();
     const struct mn_where where = where_of(t);
     const int64_t tasks = t->e->run.tasks_per_batch;
-    mn__cx_of(t->cx)->on_step = note_step;
-    mn__cx_of(t->cx)->on_step_data = t;
-    int status = mn__workers_run(t->workers, t->cx, &where, tasks,
-                                 t->e->moments == MN_MOMENTS_CARRY, train_task, t);
-    mn__cx_of(t->cx)->on_step = NULL;
+    int status = mn__executor_run(t->executor, t->cx, &where, &t->job);
     if (status == MN_OK) {
         t->cx->where = where;
         status = mn__meta_update(t->e, t->cx, &t->state->meta, tasks, t->directions);
@@ -145,6 +91,21 @@ static int meta_epoch(struct training *t) {
 }
 
 /* ---- metrics ------------------------------------------------------------------------------ */
+
+/* What went between ranks since the last line, into this one. */
+static void put_traffic(struct training *t) {
+    const struct mn__traffic now = mn__executor_traffic(t->executor), *last = &t->traffic;
+    struct mn__metrics *m = &t->dir.timing;
+    if (now.ranks > 0) {
+        mn__metrics_int(m, "ranks", now.ranks);
+        mn__metrics_int(m, "threads", now.threads);
+        mn__metrics_int(m, "bytes_sent", now.bytes_out - last->bytes_out);
+        mn__metrics_int(m, "bytes_received", now.bytes_in - last->bytes_in);
+        mn__metrics_real(m, "communication_seconds", now.communication - last->communication);
+        mn__metrics_real(m, "task_seconds", now.busy - last->busy);
+    }
+    t->traffic = now;
+}
 
 static int write_architecture(struct training *t) {
     return mn__model_n_mixtures(t->e->model) == 0
@@ -172,6 +133,7 @@ static int write_log(struct training *t) {
     mn__metrics_begin(&t->dir.timing, "train");
     mn__metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
     mn__metrics_real(&t->dir.timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
+    put_traffic(t);
     if (status == MN_OK) {
         status = mn__metrics_end(&t->dir.timing, t->cx);
     }
@@ -197,6 +159,7 @@ static int write_validation(struct training *t, const struct mn__evaluation *v, 
     mn__metrics_begin(&t->dir.timing, "validation");
     mn__metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
     mn__metrics_real(&t->dir.timing, "seconds", seconds);
+    put_traffic(t);
     return status != MN_OK ? status : mn__metrics_end(&t->dir.timing, t->cx);
 }
 
@@ -251,7 +214,7 @@ static int validate(struct training *t) {
     struct mn__evaluation v;
     double prune_gap = 0;
     const double begin = mn__seconds();
-    int status = mn__evaluate(t->e, t->workers, t->cx, &t->state->meta, t->state->learner, MN_VAL,
+    int status = mn__evaluate(t->e, t->executor, t->cx, t->state, MN_VAL,
                               t->e->evaluation.validation_tasks, &v);
     if (status == MN_OK) {
         status = write_validation(t, &v, mn__seconds() - begin);
@@ -286,18 +249,23 @@ static int validate(struct training *t) {
 
 static int allocate(struct training *t) {
     const int64_t tasks = t->e->run.tasks_per_batch;
-    t->slots = mn__arena_zeroed(&t->arena, (size_t)tasks * sizeof *t->slots);
+    t->job = (struct mn__job){.kind = &mn__train_job,
+                              .e = t->e,
+                              .state = t->state,
+                              .n = tasks,
+                              .ordered = t->e->moments == MN_MOMENTS_CARRY};
     t->directions = mn__arena_array(&t->arena, (size_t)tasks, sizeof *t->directions);
-    int room = t->slots != NULL && t->directions != NULL;
-    for (int64_t i = 0; room && i < tasks; i++) {
-        struct slot *s = &t->slots[i];
-        s->learner = mn__arena_array(&t->arena, (size_t)t->e->n_state, sizeof(mn_real));
-        room = s->learner != NULL && mn__direction_new(t->e, &t->arena, &t->directions[i]);
+    const int status = mn__job_allocate(&t->job, t->cx, &t->arena);
+    if (status != MN_OK) {
+        return status;
     }
-    if (!room) {
+    if (t->directions == NULL) {
         return mn_fail(t->cx, MN_NOMEM, "no memory for %" PRId64 " tasks", tasks);
     }
-    return mn__workers_new(t->cx, mn__experiment_workers(t->e), t->e->model, &t->workers);
+    for (int64_t i = 0; i < tasks; i++) {
+        t->directions[i] = mn__train_result(&t->job, i).direction;
+    }
+    return mn__executor_new(t->cx, t->e, &t->executor);
 }
 
 static int due(int64_t every, int64_t now, int64_t end) {
@@ -395,7 +363,7 @@ int mn__metatrain(const struct mn__experiment *e, struct mn_cx *cx, struct mn__s
         mn__progress_end(&t.progress);
         status = status != MN_OK ? leave(&t, status) : MN_OK;
     }
-    mn__workers_free(t.workers);
+    mn__executor_free(t.executor);
     mn__rundir_close(&t.dir);
     mn__arena_fini(&t.arena);
     return status;

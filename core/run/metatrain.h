@@ -40,6 +40,15 @@ int mn__state_save(const struct mn__experiment *experiment, struct mn_cx *cx, co
                    const struct mn__state *state, int n_extra, const struct mn__meta *extra);
 void mn__state_fini(struct mn__state *state);
 
+/* The memory that tasks start from: w, a, the optimiser state, the named states. Returns how many
+ * of out[MN__MOST_NAMED + 3]. */
+struct mn__state_part {
+    void *at;
+    int64_t bytes;
+};
+int mn__state_parts(const struct mn__experiment *experiment, const struct mn__state *state,
+                    struct mn__state_part *out);
+
 /* Copies of the meta point and of the optimiser state (zero where it is reset) for a task, in cx's
  * scratch. MN_NOMEM. */
 int mn__adapt_start(const struct mn__experiment *experiment, struct mn_cx *cx,

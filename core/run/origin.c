@@ -10,7 +10,7 @@
 
 enum { MOST_FILE = 1 << 30 };
 
-static int checksum(struct mn_cx *cx, const char *file, uint32_t *out) {
+int mn__origin_checksum(struct mn_cx *cx, const char *file, uint32_t *out) {
     uint8_t *data;
     size_t length;
     const int status = mn__file_read(cx, file, MOST_FILE, &data, &length);
@@ -26,7 +26,7 @@ static const char *origin_of(struct mn__experiment *e, struct mn_cx *cx, const s
                              int *status) {
     uint32_t crc = 0;
     if (u->file[0] == '/') { /* others were registered without a file */
-        *status = checksum(cx, u->file, &crc);
+        *status = mn__origin_checksum(cx, u->file, &crc);
         if (*status != MN_OK) {
             return NULL;
         }
@@ -77,6 +77,23 @@ int mn__origin_describe(const struct mn__experiment *e, struct mn__meta *out) {
     out[n++] = (struct mn__meta){"kernels", e->kernels->name};
     out[n++] = (struct mn__meta){"blas", mn__gemm_version()};
     return n;
+}
+
+int mn__origin_text(const struct mn__experiment *e, struct mn_cx *cx, char **out) {
+    struct mn__meta all[MN__ORIGIN_ENTRIES];
+    const int n = mn__origin_describe(e, all);
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    for (int i = 0; stream != NULL && i < n; i++) {
+        fprintf(stream, "%s: %s\n", all[i].key, all[i].value);
+    }
+    if (stream == NULL || fclose(stream) != 0) {
+        free(text);
+        return mn_fail(cx, MN_NOMEM, "no memory for plugin names");
+    }
+    *out = text;
+    return MN_OK;
 }
 
 void mn__origin_compare(const struct mn__experiment *e, struct mn_cx *cx, const char *path,

@@ -13,9 +13,15 @@ enum { MN__ORIGIN_ENTRIES = MN__UNITS + 4 };
  * program runs. */
 int mn__origin_note(struct mn__experiment *experiment, struct mn_cx *cx);
 
+/* Checksum of a file, as they are noted. MN_IO, MN_NOMEM. */
+int mn__origin_checksum(struct mn_cx *cx, const char *file, uint32_t *out);
+
 /* Metadata of a checkpoint: out[MN__ORIGIN_ENTRIES], valid as long as the experiment. Returns how
  * many there are. */
 int mn__origin_describe(const struct mn__experiment *experiment, struct mn__meta *out);
+
+/* The same as text, "KEY: VALUE" in a line. For free. MN_NOMEM. */
+int mn__origin_text(const struct mn__experiment *experiment, struct mn_cx *cx, char **out);
 
 /* Warn of everything in which the maker of a checkpoint differs from this program. */
 void mn__origin_compare(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,

@@ -74,20 +74,12 @@ int mn__rundir_save_best(struct mn__rundir *d, const struct mn__experiment *e, s
 static int write_config(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx) {
     char path[PATH_MAX];
     char *text = NULL;
-    size_t length = 0;
     int status = in_dir(d, cx, "config.resolved.yaml", path);
-    if (status != MN_OK) {
-        return status;
+    if (status == MN_OK) {
+        status = mn__experiment_text(e, cx, &text);
     }
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return mn_fail(cx, MN_NOMEM, "no memory for the configuration");
-    }
-    const int written = mn__experiment_write_config(e, out);
-    if (fclose(out) != 0 || written != MN_OK) {
-        status = mn_fail(cx, MN_NOMEM, "no memory for the configuration");
-    } else {
-        status = mn__file_replace(cx, path, text, length);
+    if (status == MN_OK) {
+        status = mn__file_replace(cx, path, text, strlen(text));
     }
     free(text);
     return status;

@@ -84,6 +84,20 @@ void mn__state_fini(struct mn__state *state) {
     memset(state, 0, sizeof *state);
 }
 
+int mn__state_parts(const struct mn__experiment *e, const struct mn__state *state,
+                    struct mn__state_part *out) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    const int64_t real = sizeof(mn_real);
+    int n = 0;
+    out[n++] = (struct mn__state_part){state->meta.w, d->n_w * real};
+    out[n++] = (struct mn__state_part){state->meta.a, d->n_a * real};
+    out[n++] = (struct mn__state_part){state->learner, e->n_state * real};
+    for (int i = 0; i < state->n_named; i++) {
+        out[n++] = (struct mn__state_part){state->named[i].at, state->named[i].n * real};
+    }
+    return n;
+}
+
 /* ---- tensors of a state ------------------------------------------------------------------- */
 
 /* Called for every tensor of a state; `reals` is where it lies. */
@@ -141,21 +155,6 @@ static int list_tensor(void *data, const char *name, int n_dims, const int64_t *
         .name = name, .dtype = (enum mn__dtype)REAL_TYPE, .n_dims = n_dims, .data = reals};
     memcpy(t->dims, dims, (size_t)n_dims * sizeof *dims);
     return MN_OK;
-}
-
-static char *config_text(const struct mn__experiment *e) {
-    char *text = NULL;
-    size_t length;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return NULL;
-    }
-    const int status = mn__experiment_write_config(e, out);
-    if (fclose(out) != 0 || status != MN_OK) {
-        free(text);
-        return NULL;
-    }
-    return text;
 }
 
 /* Every tensor of the state, then run.log from `log`. NULL = no memory. */
@@ -221,12 +220,15 @@ int mn__state_save(const struct mn__experiment *e, struct mn_cx *cx, const char 
                              state->log[3],
                              (double)state->meta_epoch,
                              (double)state->evaluated};
-    char *config = config_text(e);
+    char *config = NULL;
+    int status = mn__experiment_text(e, cx, &config);
     struct mn__tensor *tensors = list_all(e, state, log, &arena, &n);
     struct mn__meta *meta = list_meta(e, state, config, n_extra, extra, &arena, &m);
-    const int status = tensors == NULL || meta == NULL
-                           ? mn_fail(cx, MN_NOMEM, "%s: no memory to write it", path)
-                           : mn__tensors_write(cx, path, n, tensors, m, meta);
+    if (status == MN_OK) {
+        status = tensors == NULL || meta == NULL
+                     ? mn_fail(cx, MN_NOMEM, "%s: no memory to write it", path)
+                     : mn__tensors_write(cx, path, n, tensors, m, meta);
+    }
     free(config);
     mn__arena_fini(&arena);
     return status;

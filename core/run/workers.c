@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/workers.h"
 
+#include "run/progress.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,24 +25,41 @@ struct mn__workers {
     /* the round's work */
     const struct mn_where *where;
     struct mn_cx *caller;
-    int64_t next, total;
-    int64_t failed; /* lowest index that failed, total = none */
+    int64_t next, total; /* total is -1 where tasks are added one by one */
+    int64_t failed;      /* lowest index that failed, total = none */
     int status;
     char message[MN__MESSAGE];
-    mn__job job;
+    mn__job_fn job;
     void *data;
+    /* where its tasks are added one by one */
+    int open;                  /* more may come */
+    int64_t *list;             /* [room] */
+    struct mn__finished *over; /* [room] */
+    int64_t room, added, n_over, taken;
 };
 
 static int64_t take(struct mn__workers *p) {
+    int64_t index = -1;
     pthread_mutex_lock(&p->lock);
-    const int64_t index = p->failed == p->total && p->next < p->total ? p->next++ : -1;
+    while (p->open && p->next == p->added) {
+        pthread_cond_wait(&p->begin, &p->lock);
+    }
+    if (p->total < 0) {
+        index = p->next < p->added ? p->list[p->next++] : -1;
+    } else if (p->failed == p->total && p->next < p->total) {
+        index = p->next++;
+    }
     pthread_mutex_unlock(&p->lock);
     return index;
 }
 
-static void report(struct mn__workers *p, int64_t index, int status, const char *message) {
+static void report(struct mn__workers *p, int64_t index, int status, double seconds,
+                   const char *message) {
     pthread_mutex_lock(&p->lock);
-    if (index < p->failed) {
+    if (p->total < 0) {
+        p->over[p->n_over++] =
+            (struct mn__finished){index, status, seconds, status != MN_OK ? strdup(message) : NULL};
+    } else if (status != MN_OK && index < p->failed) {
         p->failed = index;
         p->status = status;
         memcpy(p->message, message, sizeof p->message);
@@ -67,6 +86,7 @@ static void work(struct worker *w) {
     int64_t index;
     while ((index = take(p)) >= 0) {
         enter(w, index);
+        const double begin = mn__seconds();
         const size_t mark = mn__arena_mark(&w->cx.scratch);
         int status = MN_OK;
         if (mn_cancelled(&w->cx.pub)) {
@@ -75,9 +95,7 @@ static void work(struct worker *w) {
             status = p->job(p->data, &w->cx.pub, index);
         }
         mn__arena_release(&w->cx.scratch, mark);
-        if (status != MN_OK) {
-            report(p, index, status, w->cx.message);
-        }
+        report(p, index, status, mn__seconds() - begin, w->cx.message);
     }
 }
 
@@ -105,7 +123,8 @@ static void *thread_main(void *data) {
     return NULL;
 }
 
-static int start(struct mn__workers *p, struct mn_cx *cx, int i, const struct mn_model *model) {
+static int start(struct mn__workers *p, struct mn_cx *cx, int i, const struct mn_model *model,
+                 int apart) {
     struct worker *w = &p->workers[i];
     w->pool = p;
     mn__cx_init(&w->cx);
@@ -113,7 +132,7 @@ static int start(struct mn__workers *p, struct mn_cx *cx, int i, const struct mn
     if (status != MN_OK) {
         return status;
     }
-    if (i > 0) { /* the first one is the calling thread */
+    if (i > 0 || apart) { /* otherwise the first one is the calling thread */
         if (pthread_create(&w->thread, NULL, thread_main, w) != 0) {
             return mn_fail(cx, MN_NOMEM, "cannot start worker %d of %d: no thread to be had", i + 1,
                            p->n);
@@ -123,8 +142,8 @@ static int start(struct mn__workers *p, struct mn_cx *cx, int i, const struct mn
     return MN_OK;
 }
 
-int mn__workers_new(struct mn_cx *cx, int n, const struct mn_model *model,
-                    struct mn__workers **out) {
+static int make(struct mn_cx *cx, int n, const struct mn_model *model, int apart,
+                struct mn__workers **out) {
     struct mn__workers *p = calloc(1, sizeof *p);
     struct worker *list = calloc((size_t)n, sizeof *list);
     if (p == NULL || list == NULL) {
@@ -138,7 +157,7 @@ int mn__workers_new(struct mn_cx *cx, int n, const struct mn_model *model,
     pthread_cond_init(&p->begin, NULL);
     pthread_cond_init(&p->done, NULL);
     for (int i = 0; i < n; i++) {
-        const int status = start(p, cx, i, model);
+        const int status = start(p, cx, i, model, apart);
         if (status != MN_OK) {
             mn__workers_free(p);
             return status;
@@ -146,6 +165,16 @@ int mn__workers_new(struct mn_cx *cx, int n, const struct mn_model *model,
     }
     *out = p;
     return MN_OK;
+}
+
+int mn__workers_new(struct mn_cx *cx, int n, const struct mn_model *model,
+                    struct mn__workers **out) {
+    return make(cx, n, model, 0, out);
+}
+
+int mn__workers_new_apart(struct mn_cx *cx, int n, const struct mn_model *model,
+                          struct mn__workers **out) {
+    return make(cx, n, model, 1, out);
 }
 
 void mn__workers_free(struct mn__workers *p) {
@@ -166,6 +195,8 @@ void mn__workers_free(struct mn__workers *p) {
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->begin);
     pthread_cond_destroy(&p->done);
+    free(p->list);
+    free(p->over);
     free(p->workers);
     free(p);
 }
@@ -174,28 +205,104 @@ int mn__workers_count(const struct mn__workers *workers) {
     return workers->n;
 }
 
-int mn__workers_run(struct mn__workers *p, struct mn_cx *cx, const struct mn_where *where,
-                    int64_t n, int ordered, mn__job job, void *data) {
-    pthread_mutex_lock(&p->lock);
+static void begin_round(struct mn__workers *p, struct mn_cx *cx, const struct mn_where *where,
+                        int64_t total, mn__job_fn job, void *data) {
     p->where = where;
     p->caller = cx;
     p->next = 0;
-    p->total = p->failed = n;
+    p->total = p->failed = total;
     p->status = MN_OK;
     p->job = job;
     p->data = data;
-    const int alone = ordered || p->n == 1;
-    if (!alone) {
-        p->busy = p->n - 1;
-        p->round++;
-        pthread_cond_broadcast(&p->begin);
-    }
-    pthread_mutex_unlock(&p->lock);
-    work(&p->workers[0]);
+}
+
+static void wake(struct mn__workers *p) {
+    p->busy = p->n - !p->workers[0].running;
+    p->round++;
+    pthread_cond_broadcast(&p->begin);
+}
+
+static void wait_for_all(struct mn__workers *p) {
     pthread_mutex_lock(&p->lock);
-    while (!alone && p->busy > 0) {
+    while (p->busy > 0) {
         pthread_cond_wait(&p->done, &p->lock);
     }
     pthread_mutex_unlock(&p->lock);
+}
+
+int mn__workers_run(struct mn__workers *p, struct mn_cx *cx, const struct mn_where *where,
+                    int64_t n, int ordered, mn__job_fn job, void *data) {
+    const int alone = ordered || p->n == 1;
+    pthread_mutex_lock(&p->lock);
+    begin_round(p, cx, where, n, job, data);
+    if (!alone) {
+        wake(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (alone || !p->workers[0].running) {
+        work(&p->workers[0]);
+    }
+    wait_for_all(p);
     return p->status != MN_OK ? mn_fail(cx, p->status, "%s", p->message) : MN_OK;
+}
+
+/* ---- lists of tasks that grow -------------------------------------------------------------- */
+
+static int grow(struct mn__workers *p, struct mn_cx *cx, int64_t most) {
+    if (most <= p->room) {
+        return MN_OK;
+    }
+    int64_t *list = reallocarray(p->list, (size_t)most, sizeof *list);
+    p->list = list != NULL ? list : p->list;
+    struct mn__finished *over = reallocarray(p->over, (size_t)most, sizeof *over);
+    p->over = over != NULL ? over : p->over;
+    if (list == NULL || over == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory for a list of %lld tasks", (long long)most);
+    }
+    p->room = most;
+    return MN_OK;
+}
+
+int mn__workers_open(struct mn__workers *p, struct mn_cx *cx, const struct mn_where *where,
+                     int64_t most, mn__job_fn job, void *data) {
+    const int status = grow(p, cx, most);
+    if (status != MN_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&p->lock);
+    begin_round(p, cx, where, -1, job, data);
+    p->added = p->n_over = p->taken = 0;
+    p->open = 1;
+    wake(p);
+    pthread_mutex_unlock(&p->lock);
+    return MN_OK;
+}
+
+void mn__workers_add(struct mn__workers *p, int64_t index) {
+    pthread_mutex_lock(&p->lock);
+    p->list[p->added++] = index;
+    pthread_cond_broadcast(&p->begin);
+    pthread_mutex_unlock(&p->lock);
+}
+
+int mn__workers_take(struct mn__workers *p, struct mn__finished *out) {
+    pthread_mutex_lock(&p->lock);
+    const int some = p->taken < p->n_over;
+    if (some) {
+        *out = p->over[p->taken++];
+    }
+    pthread_mutex_unlock(&p->lock);
+    return some;
+}
+
+void mn__workers_close(struct mn__workers *p) {
+    struct mn__finished left;
+    pthread_mutex_lock(&p->lock);
+    p->open = 0;
+    pthread_cond_broadcast(&p->begin);
+    pthread_mutex_unlock(&p->lock);
+    wait_for_all(p);
+    while (mn__workers_take(p, &left)) {
+        free(left.message);
+    }
 }

@@ -91,6 +91,9 @@ struct mn_host {
     int (*trace_point)(struct mn_cx *cx, int64_t step, struct mn_point *out);
     int (*trace_back)(struct mn_cx *cx, int64_t step, struct mn_adjoint *adjoint);
     mn_real *(*own_delta)(struct mn_cx *cx);
+
+    /* memory again */
+    void *(*keep_shared)(struct mn_cx *cx, size_t bytes, int *filled); /* may be NULL */
 };
 
 struct mn_cx {
@@ -150,6 +153,17 @@ static inline void *mn_scratch(struct mn_cx *cx, size_t bytes) {
 /* `bytes` of zeroed memory that lives as long as the instance. [setup] NULL as above. */
 static inline void *mn_keep(struct mn_cx *cx, size_t bytes) {
     return cx->host->keep(cx, bytes);
+}
+
+/* The same for large data that is only read after `start`, such as the images of a dataset: where
+ * several processes of a run share a node, they get one piece of memory. *filled = 1: another
+ * process has filled it, with what this one would; it must not be written. Otherwise the caller
+ * fills it before `start` returns. Processes call it in the same order with the same sizes. [setup]
+ */
+static inline void *mn_keep_shared(struct mn_cx *cx, size_t bytes, int *filled) {
+    *filled = 0;
+    return cx->host->keep_shared != NULL ? cx->host->keep_shared(cx, bytes, filled)
+                                         : cx->host->keep(cx, bytes);
 }
 
 /* `n` zeroed reals of named state, checkpointed by the host. meta_learner.start only. NULL as

@@ -12,6 +12,7 @@
 
 #include "cx.h"
 #include "dataset.h"
+#include "executor.h"
 #include "meta_learner.h"
 #include "mixer.h"
 #include "operation.h"
@@ -31,7 +32,8 @@ enum mn_kind {
     MN_INPUT_MIXER = 4,
     MN_TASK_LEARNER = 5,
     MN_META_LEARNER = 6,
-    MN_OPERATION = 7
+    MN_EXECUTOR = 7, /* has no section: run.executor names it */
+    MN_OPERATION = 8 /* section operations */
 };
 
 /* What a unit declares about itself; the conformance kit then asks no more of it. */

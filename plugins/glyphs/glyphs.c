@@ -189,11 +189,12 @@ static int start(void *self, struct mn_cx *cx) {
     struct glyphs *g = self;
     const int64_t classes = g->train_classes + g->val_classes + g->test_classes;
     const size_t pixels = (size_t)(g->size * g->size);
-    g->images = mn_keep(cx, (size_t)classes * (size_t)g->samples * pixels);
+    int filled;
+    g->images = mn_keep_shared(cx, (size_t)classes * (size_t)g->samples * pixels, &filled);
     if (g->images == NULL) {
         return MN_NOMEM;
     }
-    for (int64_t glyph = 0; glyph < classes; glyph++) {
+    for (int64_t glyph = 0; !filled && glyph < classes; glyph++) {
         for (int64_t i = 0; i < g->samples; i++) {
             draw(g, glyph, i, g->images + (size_t)(glyph * g->samples + i) * pixels);
         }

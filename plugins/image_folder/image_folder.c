@@ -7,16 +7,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Classes are the folders in train/, val/ and test/. The files stay in memory as they are, and a
- * task decodes what it needs; `cache: pixels` decodes all of them once instead. */
+/* Classes are the folders in train/, val/ and test/. Every image is decoded once, at the start, and
+ * only its pixels stay; with `cache: files` the files stay instead, and a task decodes what it
+ * needs. */
 
-enum { CACHE_FILES = 0, CACHE_PIXELS = 1 };
+enum { CACHE_PIXELS = 0, CACHE_FILES = 1 };
 enum { PROGRESS_EVERY = 10000, CHANNELS_MOST = 3 };
 
-static const char *const cache_choices[] = {"files", "pixels", NULL};
+static const char *const cache_choices[] = {"pixels", "files", NULL};
 static const char *const split_names[3] = {"train", "val", "test"};
 
 struct folder {
+    const char *class;
     int64_t first, n; /* its files */
 };
 
@@ -26,7 +28,7 @@ struct image_folder {
     struct mn_reals mean, std;
     int32_t cache;
 
-    struct source source;
+    struct source source; /* not after the start where pixels are kept */
     int32_t width, height;
     struct folder *folders; /* those of a split follow each other */
     int64_t first_folder[3], n_folders[3];
@@ -44,8 +46,8 @@ static const struct mn_opt options[] = {
              "subtracted from pixels in 0..1, one number a channel; none = 0"),
     MN_REALS(SELF, std, "", 1e-6, 1e6, "divides them after that, one number a channel; none = 1"),
     MN_CHOICE(SELF, cache, 0, cache_choices,
-              "kept in memory: the files, decoded for each task, or the pixels, all decoded at "
-              "the start"),
+              "kept in memory: pixels, a byte each, all decoded at the start; or the files, mostly "
+              "smaller, decoded for each task"),
 };
 
 static int check_list(const struct image_folder *f, struct mn_cx *cx, const char *key,
@@ -113,27 +115,59 @@ static int same_folder(const char *a, const char *b) {
 }
 
 /* Files are in order of their names, so classes, and classes of a split, follow each other. */
-static int list_folders(struct image_folder *f, struct mn_cx *cx) {
+static int begins_folder(const struct image_folder *f, int64_t i) {
     const struct source_file *files = f->source.files;
-    int64_t n = 0;
-    f->folders = mn_keep(cx, (size_t)f->source.n * sizeof *f->folders);
-    if (f->folders == NULL) {
-        return MN_NOMEM;
-    }
+    return i == 0 || !same_folder(files[i - 1].name, files[i].name);
+}
+
+static int check_names(const struct image_folder *f, struct mn_cx *cx, int64_t *n_folders) {
+    *n_folders = 0;
     for (int64_t i = 0; i < f->source.n; i++) {
         int split;
         const int status = check_name(f, cx, i, &split);
         if (status != MN_OK) {
             return status;
         }
-        if (i == 0 || !same_folder(files[i - 1].name, files[i].name)) {
-            f->first_folder[split] = f->n_folders[split] == 0 ? n : f->first_folder[split];
-            f->n_folders[split]++;
-            f->folders[n++] = (struct folder){i, 0};
-        }
-        f->folders[n - 1].n++;
+        *n_folders += begins_folder(f, i);
     }
     return MN_OK;
+}
+
+/* The name outlives the source. */
+static int set_folder(const struct image_folder *f, struct mn_cx *cx, int64_t file, int *split,
+                      struct folder *out) {
+    const char *name = strchr(parse_name(f->source.files[file].name, split), '/') + 1;
+    const size_t n = strcspn(name, "/");
+    char *class = mn_keep(cx, n + 1);
+    if (class == NULL) {
+        return MN_NOMEM;
+    }
+    memcpy(class, name, n);
+    *out = (struct folder){class, file, 0};
+    return MN_OK;
+}
+
+static int list_folders(struct image_folder *f, struct mn_cx *cx) {
+    int64_t n = 0;
+    int status = check_names(f, cx, &n);
+    if (status != MN_OK) {
+        return status;
+    }
+    f->folders = mn_keep(cx, (size_t)n * sizeof *f->folders);
+    if (f->folders == NULL) {
+        return MN_NOMEM;
+    }
+    int64_t at = -1;
+    for (int64_t i = 0; status == MN_OK && i < f->source.n; i++) {
+        int split;
+        if (begins_folder(f, i)) {
+            status = set_folder(f, cx, i, &split, &f->folders[++at]);
+            f->first_folder[split] = f->n_folders[split] == 0 ? at : f->first_folder[split];
+            f->n_folders[split]++;
+        }
+        f->folders[at].n++;
+    }
+    return status;
 }
 
 static int check_counts(const struct image_folder *f, struct mn_cx *cx) {
@@ -194,11 +228,12 @@ static int load_all(struct image_folder *f, struct mn_cx *cx) {
     if ((size_t)f->source.n > SIZE_MAX / bytes) {
         return mn_fail(cx, MN_NOMEM, "%s: no memory for the pixels", f->path);
     }
-    f->pixels = mn_keep(cx, (size_t)f->source.n * bytes);
+    int filled;
+    f->pixels = mn_keep_shared(cx, (size_t)f->source.n * bytes, &filled);
     if (f->pixels == NULL) {
         return MN_NOMEM;
     }
-    for (int64_t i = 0; i < f->source.n; i++) {
+    for (int64_t i = 0; !filled && i < f->source.n; i++) {
         struct image image;
         const int status = load(f, cx, &work, i, &image);
         if (status != MN_OK) {
@@ -224,11 +259,16 @@ static int start(void *self, struct mn_cx *cx) {
     if (stat(f->path, &about) != 0) {
         return mn_bad_option(cx, "path", "%s: %s", f->path, strerror(errno));
     }
-    int status = source_read(cx, f->path, mn_keep, &f->source);
+    int status =
+        source_read(cx, f->path, f->cache == CACHE_FILES ? mn_keep : mn_scratch, &f->source);
     status = status == MN_OK ? list_folders(f, cx) : status;
     status = status == MN_OK ? check_counts(f, cx) : status;
     status = status == MN_OK ? check_shapes(f, cx) : status;
-    return status == MN_OK && f->cache == CACHE_PIXELS ? load_all(f, cx) : status;
+    if (status == MN_OK && f->cache == CACHE_PIXELS) {
+        status = load_all(f, cx);
+        f->source = (struct source){0};
+    }
+    return status;
 }
 
 static const struct folder *folder_of(const struct image_folder *f, int split, int64_t which) {
@@ -320,11 +360,7 @@ static int image(const void *self, struct mn_cx *cx, int32_t split, int64_t whic
 }
 
 static int64_t class_name(const void *self, int32_t split, int64_t which, char *out, size_t size) {
-    const struct image_folder *f = self;
-    int parsed;
-    const char *name = parse_name(f->source.files[folder_of(f, split, which)->first].name, &parsed);
-    const char *class = strchr(name, '/') + 1;
-    return snprintf(out, size, "%.*s", (int)strcspn(class, "/"), class);
+    return snprintf(out, size, "%s", folder_of(self, split, which)->class);
 }
 
 static int picture(const void *self, struct mn_cx *cx, const struct mn_picture *in, mn_real *out) {

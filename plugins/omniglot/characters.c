@@ -141,12 +141,13 @@ static int check_counts(const struct omniglot *o, struct mn_cx *cx) {
 static int read_images(struct omniglot *o, struct mn_cx *cx, const struct part *all) {
     struct image_work work = {0};
     const size_t pixels = (size_t)(o->size * o->size);
-    o->images = mn_keep(cx, (size_t)o->n_images * pixels);
+    int filled;
+    o->images = mn_keep_shared(cx, (size_t)o->n_images * pixels, &filled);
     if (o->images == NULL) {
         return MN_NOMEM;
     }
     uint8_t *to = o->images;
-    for (int p = 0; p < PARTS; p++) {
+    for (int p = 0; !filled && p < PARTS; p++) {
         for (int64_t i = 0; i < all[p].source.n; i++, to += pixels) {
             const int status = ink_read(cx, &work, &all[p].source.files[i], (int32_t)o->size, to);
             if (status != MN_OK) {

@@ -126,6 +126,12 @@ static void check_case(const json_t *line, const char *name, int workers) {
     assert_true(
         fabs(positive(line, "gflops") * positive(line, "ms") * 1e-3 / positive(line, "gflop") - 1) <
         1e-3);
+    assert_true(
+        fabs(positive(line, "arithmetic_ms") / positive(line, "ms") / number(line, "fma_share") -
+             1) < 1e-3);
+    assert_true(
+        fabs(positive(line, "traffic_ms") / positive(line, "ms") / number(line, "memory_share") -
+             1) < 1e-3);
     assert_true(positive(line, "batch") <= positive(line, "batch_asked"));
     positive(line, "plan_mbytes");
     text(line, "bound");
@@ -208,7 +214,7 @@ static void test_refused(void **state) {
                   "metanas-bench: --repeats is 'none'; expected 1 to 100000\n");
     check_refused("--kernels mmx", 6,
                   "metanas-bench: --kernels is 'mmx'; this processor and build have no such "
-                  "kernels: use auto, openblas, avx512, avx2 or sse2\n");
+                  "kernels: use auto, openblas, avx512, avx2, sse2 or bf16\n");
     check_refused("step-c28", 2,
                   "metanas-bench: takes no argument, but got 'step-c28'; see --help\n");
     check_refused("--only nothing --seconds 0 --repeats 1", 2,

@@ -37,6 +37,7 @@ static void *service_scratch(struct mn_cx *cx, size_t bytes) {
 }
 
 static void *service_keep(struct mn_cx *cx, size_t bytes) {
+    store_of(cx)->kept += bytes;
     return take(cx, bytes, 0);
 }
 
@@ -220,4 +221,33 @@ void drawn_check(const struct drawn *d, int64_t n_classes) {
             }
         }
     }
+}
+
+static int64_t kept_at(void (*open)(struct store *store), int64_t size) {
+    struct store s;
+    open(&s);
+    unit_int(&s.unit, "size", size);
+    store_ready(&s);
+    const int64_t kept = (int64_t)s.kept;
+    store_close(&s);
+    return kept;
+}
+
+void store_expect_bytes(void (*open)(struct store *store), int64_t images, int64_t channels,
+                        int64_t a, int64_t b) {
+    enum { NAMES = 64 }; /* bytes for an image's share in lists of classes and their names */
+    const int64_t small = kept_at(open, a), large = kept_at(open, b);
+    assert_int_equal(large - small, images * channels * (b * b - a * a));
+    assert_in_range(small, images * channels * a * a, images * (channels * a * a + NAMES));
+}
+
+void store_expect_decoded(struct store *store, int split, int decoded) {
+    const int64_t left = store->mock.memory_left;
+    const struct mn_dataset_info *info = &store->info;
+    mn_real *image = filled((size_t)(info->channels * info->height * info->width), sizeof *image);
+    store->mock.memory_left = 0;
+    const int status = store->table->image(store->unit.self, &store->mock.cx, split, 0, 0, image);
+    store->mock.memory_left = left;
+    assert_int_equal(status, decoded ? MN_OK : MN_NOMEM);
+    free(image);
 }

@@ -17,6 +17,7 @@ struct store {
     struct mn_dataset_info info; /* after store_start */
     struct store_block *blocks;
     int log_lines;
+    size_t kept; /* bytes that mn_keep gave */
 };
 
 struct drawn {
@@ -46,6 +47,12 @@ void drawn_free(struct drawn *drawn);
 int drawn_equal(const struct drawn *a, const struct drawn *b);
 /* Labels are balanced and in order, classes different and in range, images of a class different. */
 void drawn_check(const struct drawn *drawn, int64_t n_classes);
+/* Images are kept as one byte a pixel and channel, and little else: what is kept at side `a` and at
+ * side `b` differs by the pixels alone. `open` opens the unit, all but its option `size`. */
+void store_expect_bytes(void (*open)(struct store *store), int64_t images, int64_t channels,
+                        int64_t a, int64_t b);
+/* An image is read without the scratch that its decoder would need. */
+void store_expect_decoded(struct store *store, int split, int decoded);
 /* A user's own picture, prepared before `start`; the status, with a message for a failure. Shape is
  * that of the network's images; out[channels][height][width]. */
 int store_picture(struct store *store, const void *bytes, size_t n, int channels, int height,

@@ -122,7 +122,7 @@ static void deterministic(void **state) {
     int differ = 0;
     open_set(&a, "tree");
     open_set(&b, "deep.zip");
-    unit_choice(&b.unit, "cache", "pixels");
+    unit_choice(&a.unit, "cache", "files");
     unit_int(&a.unit, "size", 16);
     unit_int(&b.unit, "size", 16);
     store_ready(&a);
@@ -142,6 +142,33 @@ static void deterministic(void **state) {
     assert_int_equal(differ, 10);
     store_close(&a);
     store_close(&b);
+}
+
+static void open_colour(struct store *s) {
+    open_set(s, "set.zip");
+}
+
+static void open_gray(struct store *s) {
+    open_set(s, "set.zip");
+    unit_int(&s->unit, "channels", 1);
+}
+
+static void kept_as_bytes(void **state) {
+    store_expect_bytes(open_colour, CLASSES * IMAGES, 3, 16, 40);
+    store_expect_bytes(open_gray, CLASSES * IMAGES, 1, 16, 40);
+}
+
+static void decoded_once(void **state) {
+    struct store s;
+    open_set(&s, "tree");
+    store_ready(&s);
+    store_expect_decoded(&s, MN_TRAIN, 1);
+    store_close(&s);
+    open_set(&s, "tree");
+    unit_choice(&s.unit, "cache", "files");
+    store_ready(&s);
+    store_expect_decoded(&s, MN_TRAIN, 0);
+    store_close(&s);
 }
 
 /* (v - mean) / std by channel; gray is the luma. */
@@ -269,6 +296,7 @@ static void broken_later(void **state) {
     unit_choice(&s.unit, "cache", "pixels");
     start_fails(&s, MN_IO, NULL, "late.zip: test/newt/0.png: broken PNG file: it ends too early");
     open_set(&s, "late.zip");
+    unit_choice(&s.unit, "cache", "files");
     store_ready(&s);
     mn_real images[2 * IMAGES * WIDTH * HEIGHT * 3];
     int32_t labels[2 * IMAGES];
@@ -349,6 +377,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(normalised),    cmocka_unit_test(splits_left_out),
         cmocka_unit_test(wrong_options), cmocka_unit_test(wrong_files),
         cmocka_unit_test(broken_later),  cmocka_unit_test(no_memory),
+        cmocka_unit_test(kept_as_bytes), cmocka_unit_test(decoded_once),
         cmocka_unit_test(own_picture),
     };
     unit_arguments(argc, argv);

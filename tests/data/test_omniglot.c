@@ -96,6 +96,24 @@ static void open_omniglot(struct store *s, const char *name) {
     unit_int(&s->unit, "validation", 2);
 }
 
+/* ---- what stays in memory ----------------------------------------------------------------- */
+
+static void open_zips(struct store *s) {
+    open_omniglot(s, "zips");
+}
+
+static void kept_as_bytes(void **state) {
+    store_expect_bytes(open_zips, CHARACTERS * DRAWINGS, 1, 16, 40);
+}
+
+static void decoded_once(void **state) {
+    struct store s;
+    open_omniglot(&s, "trees");
+    store_ready(&s);
+    store_expect_decoded(&s, MN_TRAIN, 1);
+    store_close(&s);
+}
+
 /* ---- recognising drawings ----------------------------------------------------------------- */
 
 struct origin {
@@ -467,6 +485,7 @@ static void own_picture(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kept_as_bytes),  cmocka_unit_test(decoded_once),
         cmocka_unit_test(default_split),  cmocka_unit_test(rotations),
         cmocka_unit_test(validation),     cmocka_unit_test(deterministic),
         cmocka_unit_test(uniform),        cmocka_unit_test(other_size),

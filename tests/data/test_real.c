@@ -81,6 +81,7 @@ static void mini_imagenet(void **state) {
     static const double mean[] = {0.47403165, 0.42715367, 0.37386599};
     struct store s;
     open_real(&s, "image_folder", "mini-imagenet/mini-imagenet.zip");
+    unit_choice(&s.unit, "cache", "files");
     unit_int(&s.unit, "size", 8); /* all of a split fits into a task, and means stay */
     store_ready(&s);
     expect_classes(&s, expected, 600);
@@ -91,6 +92,7 @@ static void mini_imagenet(void **state) {
     drawn_free(&all);
     store_close(&s);
     open_real(&s, "image_folder", "mini-imagenet/mini-imagenet.zip");
+    unit_choice(&s.unit, "cache", "files");
     unit_int(&s.unit, "size", 0);
     store_ready(&s);
     assert_true(s.info.channels == 3 && s.info.height == 84 && s.info.width == 84);

@@ -75,6 +75,12 @@ void net_open(struct net *net, const char *config, int n, int channels, int heig
     randomise(net);
 }
 
+int64_t net_parameters(struct net *net) {
+    int64_t n;
+    must(net, mn__model_parameters(net->cx, net->model, NULL, &n));
+    return n;
+}
+
 void net_close(struct net *net) {
     free(net->at.w);
     free(net->at.a);

@@ -4,7 +4,7 @@
 
 /* A network from a few lines of configuration, with a random point, random images and one pass. */
 
-#include "run/metatrain.h"
+#include "run/experiment.h"
 
 struct net {
     struct mn__cx context;
@@ -28,6 +28,8 @@ void net_open(struct net *net, const char *config, int n, int channels, int heig
 void net_close(struct net *net);
 /* One pass with gradients as net->pass.flags say; returns the loss. */
 double net_pass(struct net *net);
+/* Weights of the whole network. */
+int64_t net_parameters(struct net *net);
 
 /* Compare every gradient with central differences: elements of each segment, and the derivative
  * along random directions. Fails the test with the worst one's name. */

@@ -117,10 +117,10 @@ static void test_parameters(void **state) {
     (void)state;
     struct net net;
     net_open(&net, "task: {ways: 20}\nsearch_space: {use: conv4, channels: 32}\n", 1, 1, 28, 28);
-    assert_int_equal(mn__model_parameters(net.model, NULL), 28980);
+    assert_int_equal(net_parameters(&net), 28980);
     net_close(&net);
     net_open(&net, "task: {ways: 20}\nsearch_space: {use: conv4, channels: 64}\n", 1, 1, 28, 28);
-    assert_int_equal(mn__model_parameters(net.model, NULL), 113236);
+    assert_int_equal(net_parameters(&net), 113236);
     net_close(&net);
 }
 

@@ -17,17 +17,33 @@ struct problem {
     mn_real *w;
 };
 
-static struct problem problem_draw(struct noise *noise) {
-    struct problem p = {.s = shape_draw(noise),
-                        .channels = noise_int(noise, 1, 33),
+static void reverse(int n, ptrdiff_t *tap) {
+    for (int t = 0; t < n / 2; t++) {
+        const ptrdiff_t other = tap[n - 1 - t];
+        tap[n - 1 - t] = tap[t];
+        tap[t] = other;
+    }
+}
+
+static struct problem problem_of(struct noise *noise, const struct shape *shape, int channels) {
+    struct problem p = {.s = *shape,
+                        .channels = channels,
                         .accumulate = noise_int(noise, 0, 1),
                         .masked = noise_int(noise, 0, 3) > 0};
-    const struct shape *s = &p.s;
+    struct shape *s = &p.s;
+    if (noise_int(noise, 0, 1)) { /* as on the way back */
+        reverse(s->n_tap, s->tap);
+    }
     p.n_w = (size_t)(p.channels * s->n_tap);
     p.w = noise_array(noise, p.n_w);
     p.x = tensor_noise(noise, p.channels, s->n, s->h, s->w, s->pad);
     p.y = tensor_noise(noise, p.channels, s->n, s->h, s->w, s->pad);
     return p;
+}
+
+static struct problem problem_draw(struct noise *noise) {
+    const struct shape s = shape_draw(noise);
+    return problem_of(noise, &s, noise_int(noise, 1, 33));
 }
 
 static void problem_free(struct problem *p) {
@@ -133,11 +149,40 @@ static void test_shared_weight(void **state) {
     each_problem(check_shared_weight, 3);
 }
 
+static void check_all(const struct mn__kernels *k, void *data) {
+    check_forward(k, data);
+    check_dw(k, data);
+    check_shared_weight(k, data);
+}
+
+static void check_rows(struct noise *noise, int w, int n_tap) {
+    const struct shape s = shape_rows(2, w, n_tap);
+    struct problem p = problem_of(noise, &s, 1 + w % 3);
+    each_table(check_all, &p);
+    problem_free(&p);
+}
+
+/* Every number of pixels and of taps that the loops leave over. */
+static void test_tails(void **state) {
+    (void)state;
+    struct noise noise = {4};
+    for (int w = 1; w <= MOST_TAIL; w++) {
+        check_rows(&noise, w, 9);
+    }
+    for (int i = 0; i < n_long_rows; i++) {
+        check_rows(&noise, long_rows[i], 9);
+    }
+    for (int n_tap = 1; n_tap <= MOST_TAPS; n_tap++) {
+        check_rows(&noise, 37, n_tap);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forward),
         cmocka_unit_test(test_dw),
         cmocka_unit_test(test_shared_weight),
+        cmocka_unit_test(test_tails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

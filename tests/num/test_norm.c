@@ -10,26 +10,37 @@
 
 #include <cmocka.h>
 
-enum { MOST_CHANNELS = 9, MOST_TERMS = 35 };
+enum { MOST_CHANNELS = 9, MOST_TERMS = 35, MOST_IMAGES = 5 };
 
 struct problem {
     struct shape s;
     int channels, relu, terms, accumulate;
     struct tensor x, y, g;
     mn_real *coef; /* 3 for each channel */
+    mn_real factor[MOST_IMAGES];
 };
 
-static struct problem problem_draw(struct noise *noise) {
-    struct problem p = {.s = shape_draw(noise),
-                        .channels = noise_int(noise, 1, MOST_CHANNELS),
+static struct problem problem_of(struct noise *noise, const struct shape *shape, int channels,
+                                 int terms) {
+    struct problem p = {.s = *shape,
+                        .channels = channels,
                         .relu = noise_int(noise, 0, 1),
-                        .terms = noise_int(noise, 1, MOST_TERMS),
+                        .terms = terms,
                         .accumulate = noise_int(noise, 0, 1)};
     p.x = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.y = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.g = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.coef = noise_array(noise, 3 * MOST_CHANNELS);
+    for (int i = 0; i < MOST_IMAGES; i++) {
+        p.factor[i] = noise_real(noise);
+    }
     return p;
+}
+
+static struct problem problem_draw(struct noise *noise) {
+    const struct shape s = shape_draw(noise);
+    const int channels = noise_int(noise, 1, MOST_CHANNELS);
+    return problem_of(noise, &s, channels, noise_int(noise, 1, MOST_TERMS));
 }
 
 static void problem_free(struct problem *p) {
@@ -120,35 +131,39 @@ static void start(double *sums) {
     }
 }
 
-/* Terms of the problem's tensors in turn; every other one without a centre. */
-static void set_products(const struct problem *p, double sums[MOST_TERMS + 1][MOST_CHANNELS],
-                         struct mn__product *terms) {
+/* Of g and of the product, for every term. */
+typedef double term_sums[MOST_TERMS][2][MOST_CHANNELS];
+
+/* Terms of the problem's tensors in turn; every other one without a centre, every third with a
+ * factor for each image. */
+static void set_products(const struct problem *p, term_sums sums, struct mn__product *terms) {
     const struct tensor *in[] = {&p->x, &p->y, &p->g};
-    for (int t = 0; t <= MOST_TERMS; t++) {
-        start(sums[t]);
-    }
     for (int t = 0; t < MOST_TERMS; t++) {
         const struct tensor *x = in[t % 3];
-        terms[t] = (struct mn__product){x->at + p->s.n0 * x->grid.image, x->grid.channel,
-                                        t % 2 == 0 ? p->coef + t % MOST_CHANNELS : NULL, sums[t]};
+        start(sums[t][0]);
+        start(sums[t][1]);
+        terms[t] = (struct mn__product){.x = x->at + p->s.n0 * x->grid.image,
+                                        .xs = x->grid.channel,
+                                        .centre = t % 2 == 0 ? p->coef + t % MOST_CHANNELS : NULL,
+                                        .factor = t % 3 == 1 ? p->factor : NULL,
+                                        .sum_g = sums[t][0],
+                                        .sum = sums[t][1]};
     }
 }
 
-static void run_products(const struct mn__kernels *k, const struct problem *p, int n_terms,
-                         double sums[MOST_TERMS + 1][MOST_CHANNELS]) {
+static void run_products(const struct mn__kernels *k, const struct problem *p, term_sums sums) {
     struct mn__product terms[MOST_TERMS];
     set_products(p, sums, terms);
-    k->products(p->channels, n_terms, terms, p->g.at + p->s.n0 * p->g.grid.image, p->g.grid.channel,
-                p->s.len, sums[MOST_TERMS]);
+    k->products(p->channels, p->terms, terms, p->g.at + p->s.n0 * p->g.grid.image,
+                p->g.grid.channel, p->s.len, p->g.grid.image);
 }
 
 static void check_products(const struct mn__kernels *k, void *data) {
     const struct problem *p = data;
-    double got[MOST_TERMS + 1][MOST_CHANNELS], want[MOST_TERMS + 1][MOST_CHANNELS];
+    term_sums got, want;
     double magnitude[MOST_CHANNELS];
-    const int n_terms = p->terms - 1;
-    run_products(k, p, n_terms, got);
-    run_products(&naive_kernels, p, n_terms, want);
+    run_products(k, p, got);
+    run_products(&naive_kernels, p, want);
     for (int c = 0; c < MOST_CHANNELS; c++) {
         magnitude[c] = c;
         for (ptrdiff_t i = 0; c < p->channels && i < p->s.len; i++) {
@@ -156,8 +171,9 @@ static void check_products(const struct mn__kernels *k, void *data) {
             magnitude[c] += 2 * fabs((double)p->g.at[at]); /* |x - centre| <= 2 */
         }
     }
-    for (int t = 0; t <= MOST_TERMS; t++) {
-        expect_near_double(k->name, MOST_CHANNELS, got[t], want[t], magnitude, TOLERANCE);
+    for (int t = 0; t < MOST_TERMS; t++) {
+        expect_near_double(k->name, MOST_CHANNELS, got[t][0], want[t][0], magnitude, TOLERANCE);
+        expect_near_double(k->name, MOST_CHANNELS, got[t][1], want[t][1], magnitude, TOLERANCE);
     }
 }
 
@@ -172,8 +188,8 @@ static void check_long_product(const struct mn__kernels *k, void *data) {
     const mn_real *x = data;
     double sum_g = 0, sum = 0;
     const double want_g = LEN * (double)x[0], want = want_g * (double)x[0];
-    const struct mn__product term = {x, LEN, NULL, &sum};
-    k->products(1, 1, &term, x, LEN, LEN, &sum_g);
+    const struct mn__product term = {.x = x, .xs = LEN, .sum_g = &sum_g, .sum = &sum};
+    k->products(1, 1, &term, x, LEN, LEN, LEN);
     expect_near_double(k->name, 1, &sum_g, &want_g, &want_g, 1e-5);
     expect_near_double(k->name, 1, &sum, &want, &want, 1e-5);
 }
@@ -192,12 +208,14 @@ static void test_long_product(void **state) {
 
 /* Terms of the problem's tensors in turn, or of their magnitudes. */
 static void run_mix(const struct mn__kernels *k, const struct problem *p, const struct tensor *x,
-                    const struct tensor *g, const mn_real *coef, struct tensor *y) {
+                    const struct tensor *g, const mn_real *coef, const mn_real *factor,
+                    struct tensor *y) {
     struct mn__term terms[MOST_TERMS];
     for (int t = 0; t < p->terms; t++) {
         const struct tensor *in = t % 2 == 0 ? x : g;
         terms[t] = (struct mn__term){in->at + p->s.n0 * in->grid.image, in->grid.channel,
-                                     coef + t % MOST_CHANNELS, coef + MOST_CHANNELS + t % 5};
+                                     coef + t % MOST_CHANNELS, coef + MOST_CHANNELS + t % 5,
+                                     t % 3 == 1 ? factor : NULL};
     }
     k->mix(p->channels, p->terms, terms, y->at + p->s.n0 * y->grid.image, y->grid.channel, p->s.len,
            y->mask, y->grid.image, p->accumulate);
@@ -208,15 +226,17 @@ static void check_mix(const struct mn__kernels *k, void *data) {
     struct tensor got = tensor_copy(&p->y), magnitude = tensor_abs(&p->y);
     struct tensor x = tensor_abs(&p->x), g = tensor_abs(&p->g);
     mn_real *coef = abs_array(p->coef, 3 * MOST_CHANNELS);
+    mn_real *factor = abs_array(p->factor, MOST_IMAGES);
     if (!p->accumulate) {
         tensor_fill(&got, p->s.n0, p->s.len, (mn_real)NAN);
     }
     struct tensor want = tensor_copy(&got);
-    run_mix(k, p, &p->x, &p->g, p->coef, &got);
-    run_mix(&naive_kernels, p, &p->x, &p->g, p->coef, &want);
-    run_mix(&naive_kernels, p, &x, &g, coef, &magnitude);
+    run_mix(k, p, &p->x, &p->g, p->coef, p->factor, &got);
+    run_mix(&naive_kernels, p, &p->x, &p->g, p->coef, p->factor, &want);
+    run_mix(&naive_kernels, p, &x, &g, coef, factor, &magnitude);
     expect_near(k->name, got.reals, got.all, want.all, magnitude.all, TOLERANCE);
     free(coef);
+    free(factor);
     tensor_free(&x);
     tensor_free(&g);
     tensor_free(&got);
@@ -254,6 +274,38 @@ static void check_moments(const struct mn__kernels *k, void *data) {
 static void test_moments(void **state) {
     (void)state;
     each_problem(check_moments, 4);
+}
+
+/* ---- tails -------------------------------------------------------------------------------- */
+
+static void check_all(const struct mn__kernels *k, void *data) {
+    check_affine(k, data);
+    check_combine(k, data);
+    check_products(k, data);
+    check_mix(k, data);
+    check_moments(k, data);
+}
+
+static void check_rows(struct noise *noise, int w, int terms) {
+    const struct shape s = shape_rows(2, w, 1);
+    struct problem p = problem_of(noise, &s, 2, terms);
+    each_table(check_all, &p);
+    problem_free(&p);
+}
+
+/* Every number of pixels and of terms that the loops leave over. */
+static void test_tails(void **state) {
+    (void)state;
+    struct noise noise = {8};
+    for (int w = 1; w <= MOST_TAIL; w++) {
+        check_rows(&noise, w, 3);
+    }
+    for (int i = 0; i < n_long_rows; i++) {
+        check_rows(&noise, long_rows[i], 6);
+    }
+    for (int terms = 1; terms <= MOST_TERMS; terms++) {
+        check_rows(&noise, 29, terms);
+    }
 }
 
 /* Mean 1e6, deviation 0.6: E[x^2] - mean^2 in float would leave nothing of the variance, and a mean
@@ -322,6 +374,7 @@ int main(void) {
         cmocka_unit_test(test_products),    cmocka_unit_test(test_long_product),
         cmocka_unit_test(test_mix),         cmocka_unit_test(test_moments),
         cmocka_unit_test(test_far_moments), cmocka_unit_test(test_merge_of_ranges),
+        cmocka_unit_test(test_tails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

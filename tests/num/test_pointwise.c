@@ -15,14 +15,17 @@ struct problem {
     struct tensor x, y, g;
 };
 
-static struct problem problem_draw(struct noise *noise) {
-    struct problem p = {.s = shape_draw(noise),
-                        .channels = noise_int(noise, 1, 9),
-                        .accumulate = noise_int(noise, 0, 1)};
+static struct problem problem_of(struct noise *noise, const struct shape *shape, int channels) {
+    struct problem p = {.s = *shape, .channels = channels, .accumulate = noise_int(noise, 0, 1)};
     p.x = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.y = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     p.g = tensor_noise(noise, p.channels, p.s.n, p.s.h, p.s.w, p.s.pad);
     return p;
+}
+
+static struct problem problem_draw(struct noise *noise) {
+    const struct shape s = shape_draw(noise);
+    return problem_of(noise, &s, noise_int(noise, 1, 9));
 }
 
 static void problem_free(struct problem *p) {
@@ -90,6 +93,27 @@ static void test_operations(void **state) {
     each_problem(check_all, 1);
 }
 
+static void check_rows(struct noise *noise, int w) {
+    const struct shape s = shape_rows(2, w, 1);
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+        struct problem p = problem_of(noise, &s, 2);
+        p.accumulate = accumulate;
+        each_table(check_all, &p);
+        problem_free(&p);
+    }
+}
+
+static void test_tails(void **state) {
+    (void)state;
+    struct noise noise = {5};
+    for (int w = 1; w <= MOST_TAIL; w++) {
+        check_rows(&noise, w);
+    }
+    for (int i = 0; i < n_long_rows; i++) {
+        check_rows(&noise, long_rows[i]);
+    }
+}
+
 static void check_relu_nan(const struct mn__kernels *k, void *data) {
     (void)data;
     mn_real x[2 * MN__LANES] = {(mn_real)NAN, -1, 1}, y[2 * MN__LANES];
@@ -143,21 +167,26 @@ static void check_merge(const struct mn__kernels *k, void *data) {
     struct tensor phases = tensor_noise(&noise, 4 * c, p->phases.grid.n, p->phases.grid.h,
                                         p->phases.grid.w, p->phases.grid.pad);
     struct tensor got = tensor_copy(&p->x), want = tensor_copy(&p->x);
-    k->merge(&got.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel, got.at);
-    naive_kernels.merge(&want.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel,
-                        want.at);
-    for (size_t i = 0; i < got.reals; i++) {
-        assert_true(got.all[i] == want.all[i]);
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+        k->merge(&got.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel, got.at,
+                 accumulate);
+        naive_kernels.merge(&want.grid, &phases.grid, c, p->n, phases.at, c * phases.grid.channel,
+                            want.at, accumulate);
+        for (size_t i = 0; i < got.reals; i++) {
+            assert_true(got.all[i] == want.all[i]);
+        }
     }
     tensor_free(&phases);
     tensor_free(&got);
     tensor_free(&want);
 }
 
+/* Every small shape, then rows of every length that vectors leave over. */
 static void each_halves(void (*check)(const struct mn__kernels *, void *), uint64_t seed) {
     struct noise noise = {seed};
-    for (int i = 0; i < 81; i++) {
-        struct halves p = halves_draw(&noise, 1 + i / 9, 1 + i % 9);
+    for (int i = 0; i < 81 + 2 * MOST_TAIL; i++) {
+        struct halves p = i < 81 ? halves_draw(&noise, 1 + i / 9, 1 + i % 9)
+                                 : halves_draw(&noise, 1 + i % 3, i - 80);
         each_table(check, &p);
         halves_free(&p);
     }
@@ -175,9 +204,8 @@ static void test_merge(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_relu_keeps_nan),
-        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_operations),     cmocka_unit_test(test_tails),
+        cmocka_unit_test(test_relu_keeps_nan), cmocka_unit_test(test_split),
         cmocka_unit_test(test_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,9 +53,8 @@ static void coarsen(struct tensor *x) {
     }
 }
 
-static struct problem problem_draw(struct noise *noise) {
-    struct problem p = {.s = shape_draw(noise), .channels = noise_int(noise, 1, 9)};
-    const struct shape *s = &p.s;
+static struct problem problem_of(struct noise *noise, const struct shape *s, int channels) {
+    struct problem p = {.s = *s, .channels = channels};
     p.x = tensor_noise(noise, p.channels, s->n, s->h, s->w, s->pad);
     p.y = tensor_noise(noise, p.channels, s->n, s->h, s->w, s->pad);
     p.g = tensor_noise(noise, p.channels, s->n, s->h, s->w, s->pad);
@@ -66,6 +65,11 @@ static struct problem problem_draw(struct noise *noise) {
     assert_non_null(p.which);
     assert_non_null(p.want_which);
     return p;
+}
+
+static struct problem problem_draw(struct noise *noise) {
+    const struct shape s = shape_draw(noise);
+    return problem_of(noise, &s, noise_int(noise, 1, 9));
 }
 
 static void problem_free(struct problem *p) {
@@ -169,6 +173,34 @@ static void test_avg(void **state) {
     each_problem(check_avg, 3);
 }
 
+static void check_all(const struct mn__kernels *k, void *data) {
+    check_max(k, data);
+    check_max_dx(k, data);
+    check_avg(k, data);
+}
+
+static void check_rows(struct noise *noise, int w, int n_tap) {
+    const struct shape s = shape_rows(2, w, n_tap);
+    struct problem p = problem_of(noise, &s, 1 + w % 3);
+    each_table(check_all, &p);
+    problem_free(&p);
+}
+
+/* Every number of pixels that the loops leave over, and every size of a window. */
+static void test_tails(void **state) {
+    (void)state;
+    struct noise noise = {6};
+    for (int w = 1; w <= MOST_TAIL; w++) {
+        check_rows(&noise, w, 9);
+    }
+    for (int i = 0; i < n_long_rows; i++) {
+        check_rows(&noise, long_rows[i], 9);
+    }
+    for (int n_tap = 1; n_tap <= MOST_TAPS; n_tap++) {
+        check_rows(&noise, 37, n_tap);
+    }
+}
+
 /* A 3x3 window on a 3x3 image, by hand: the corner's window holds four pixels, all below zero, two
  * of them equal. */
 static void check_by_hand(const struct mn__kernels *k, void *data) {
@@ -225,7 +257,7 @@ static void test_nan(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_max),     cmocka_unit_test(test_max_dx), cmocka_unit_test(test_avg),
-        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_nan),    cmocka_unit_test(test_tails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -502,7 +502,7 @@ static void a_scan_reports_what_is_no_folder_and_passes_over_what_is_not_there(v
 
 static void kinds_have_names(void **state) {
     static const char *const names[] = {"dataset",      "search_space", "op_mixer", "input_mixer",
-                                        "task_learner", "meta_learner", "operation"};
+                                        "task_learner", "meta_learner", "executor", "operation"};
     for (int kind = 1; kind <= MN__KINDS; kind++) {
         assert_string_equal(mn__kind_name(kind), names[kind - 1]);
         assert_int_equal(mn__kind_from(names[kind - 1]), kind);

@@ -103,18 +103,16 @@ static void test_fingerprints(void **state) {
 static void test_evaluation(void **state) {
     struct mn__episodes list;
     struct mn__state s;
-    struct mn__workers *workers;
+    struct mn__executor *executor;
     struct mn__evaluation drawn, listed;
     trial_must_open(&trial, trial_glyphs, "run.alpha_std=0.5");
     make(&list);
     const struct mn__evaluation_plan plan = {.split = MN_TEST, .tasks = TASKS, .episodes = &list};
     assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
-    assert_ok(trial.cx, mn__workers_new(trial.cx, 2, trial.e.model, &workers));
-    assert_ok(trial.cx, mn__evaluate(&trial.e, workers, trial.cx, &s.meta, s.learner, MN_TEST,
-                                     TASKS, &drawn));
+    assert_ok(trial.cx, mn__executor_threads(trial.cx, trial.e.model, 2, &executor));
+    assert_ok(trial.cx, mn__evaluate(&trial.e, executor, trial.cx, &s, MN_TEST, TASKS, &drawn));
     trial.e.run.seed = 12;
-    assert_ok(trial.cx,
-              mn__evaluate_plan(&trial.e, workers, trial.cx, &s.meta, s.learner, &plan, &listed));
+    assert_ok(trial.cx, mn__evaluate_plan(&trial.e, executor, trial.cx, &s, &plan, &listed));
     assert_true(drawn.episodes == listed.episodes);
     for (int i = 0; i < TASKS; i++) {
         assert_true(drawn.results[i].accuracy == listed.results[i].accuracy);
@@ -123,7 +121,7 @@ static void test_evaluation(void **state) {
     }
     mn__evaluation_fini(&drawn);
     mn__evaluation_fini(&listed);
-    mn__workers_free(workers);
+    mn__executor_free(executor);
     mn__state_fini(&s);
     mn__episodes_fini(&list);
 }

@@ -13,11 +13,10 @@ enum { TASKS = 5 };
 
 static void evaluate(int n_workers, int split, int64_t n, const struct mn__state *state,
                      struct mn__evaluation *out) {
-    struct mn__workers *workers;
-    assert_ok(trial.cx, mn__workers_new(trial.cx, n_workers, trial.e.model, &workers));
-    assert_ok(trial.cx, mn__evaluate(&trial.e, workers, trial.cx, &state->meta, state->learner,
-                                     split, n, out));
-    mn__workers_free(workers);
+    struct mn__executor *executor;
+    assert_ok(trial.cx, mn__executor_threads(trial.cx, trial.e.model, n_workers, &executor));
+    assert_ok(trial.cx, mn__evaluate(&trial.e, executor, trial.cx, state, split, n, out));
+    mn__executor_free(executor);
 }
 
 /* ---- one task written out ----------------------------------------------------------------- */
@@ -150,8 +149,8 @@ static void check_task(const struct mn__task_result *got, const struct mn__state
     assert_close(got->accuracy_before_prune, predict(&r, NULL, &before_loss), 1e-12);
     assert_close(got->accuracy, predict(&r, r.keep, &loss), 1e-12);
     assert_close(got->loss, loss, 1e-4);
-    assert_int_equal(got->parameters, mn__model_parameters(trial.e.model, r.keep));
-    assert_true(got->parameters < mn__model_parameters(trial.e.model, NULL));
+    assert_int_equal(got->parameters, trial_parameters(&trial, r.keep));
+    assert_true(got->parameters < trial_parameters(&trial, NULL));
     mn__model_genotype(trial.e.model, r.keep, genotype, sizeof genotype);
     assert_string_equal(got->genotype, genotype);
     replay_end(&r);
@@ -205,7 +204,7 @@ static void check_look(const struct mn__task_result *got, const struct mn__state
     assert_close(got->accuracy_before_prune, transductive(&r, NULL, &before_loss), 1e-12);
     assert_close(got->accuracy, transductive(&r, r.keep, &loss), 1e-12);
     assert_close(got->loss, loss, 1e-4);
-    assert_int_equal(got->parameters, mn__model_parameters(trial.e.model, r.keep));
+    assert_int_equal(got->parameters, trial_parameters(&trial, r.keep));
     free(capture.at.w);
     free(capture.at.a);
     replay_end(&r);
@@ -215,11 +214,10 @@ static int evaluate_steps(const struct mn__state *state, int n, const int64_t *s
                           struct mn__evaluation *out) {
     const struct mn__evaluation_plan plan = {
         .split = MN_TEST, .tasks = 3, .steps = steps, .n_steps = n};
-    struct mn__workers *workers;
-    assert_ok(trial.cx, mn__workers_new(trial.cx, 2, trial.e.model, &workers));
-    const int status =
-        mn__evaluate_plan(&trial.e, workers, trial.cx, &state->meta, state->learner, &plan, out);
-    mn__workers_free(workers);
+    struct mn__executor *executor;
+    assert_ok(trial.cx, mn__executor_threads(trial.cx, trial.e.model, 2, &executor));
+    const int status = mn__evaluate_plan(&trial.e, executor, trial.cx, state, &plan, out);
+    mn__executor_free(executor);
     return status;
 }
 
@@ -344,17 +342,17 @@ static void test_state_is_left_alone(void **state) {
 
 static void test_failure_is_placed(void **state) {
     struct mn__state s;
-    struct mn__workers *workers;
+    struct mn__executor *executor;
     struct mn__evaluation got;
     trial_must_open(&trial, trial_toy, "task_learner.fault=nan_loss", "task_learner.at_task=1",
                     "task_learner.validating=true");
     assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
-    assert_ok(trial.cx, mn__workers_new(trial.cx, 2, trial.e.model, &workers));
-    assert_failed(
-        trial.cx, mn__evaluate(&trial.e, workers, trial.cx, &s.meta, s.learner, MN_VAL, 3, &got),
-        MN_NUMERIC, "validation task 1 (seed 7): task_learner toy: step 1: the loss is nan");
+    assert_ok(trial.cx, mn__executor_threads(trial.cx, trial.e.model, 2, &executor));
+    assert_failed(trial.cx, mn__evaluate(&trial.e, executor, trial.cx, &s, MN_VAL, 3, &got),
+                  MN_NUMERIC,
+                  "validation task 1 (seed 7): task_learner toy: step 1: the loss is nan");
     mn__evaluation_fini(&got);
-    mn__workers_free(workers);
+    mn__executor_free(executor);
     mn__state_fini(&s);
 }
 

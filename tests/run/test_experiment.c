@@ -23,8 +23,8 @@ static void test_defaults(void **state) {
                                          "op_mixer soft_prune", "input_mixer soft_prune",
                                          "task_learner darts",  "meta_learner reptile"};
     assert_ok(trial.cx, open_text(""));
-    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
-        assert_string_equal(mn__experiment_unit(&trial.e, (int)i)->label, labels[i]);
+    for (int i = 0; i < MN__SECTIONS; i++) {
+        assert_string_equal(mn__experiment_unit(&trial.e, i)->label, labels[i]);
     }
     assert_int_equal(trial.e.run.workers, 0);
     assert_int_equal(trial.e.task.ways, 5);
@@ -54,7 +54,7 @@ static void test_conv4_budget(void **state) {
                  cases[i].budget);
         assert_ok(trial.cx, open_text(text));
         assert_int_equal(trial.e.fit.channels, c);
-        assert_int_equal(mn__model_parameters(trial.e.model, NULL), 27 * c * c + 41 * c + 20);
+        assert_int_equal(trial_parameters(&trial, NULL), 27 * c * c + 41 * c + 20);
         assert_true(trial.e.fit.parameters == (double)(27 * c * c + 41 * c + 20));
     }
 }

@@ -384,7 +384,7 @@ static double best_line(const char *dir, int64_t *meta_epoch) {
 /* What is kept gives the accuracy that it was kept for, and it is the highest there was. */
 static void test_best(void **state) {
     struct mn__state best, last;
-    struct mn__workers *workers;
+    struct mn__executor *executor;
     struct mn__evaluation again;
     int64_t meta_epoch = -1;
     trial_must_open(&trial, trial_glyphs, "run.eval_every=1", "evaluation.validation_tasks=20",
@@ -394,11 +394,10 @@ static void test_best(void **state) {
     assert_ok(trial.cx, mn__state_load(&trial.e, trial.cx, in("run", "best.safetensors"), &best));
     assert_int_equal(best.meta_epoch, meta_epoch);
     assert_true(best.best == accuracy && best.best_epoch == meta_epoch);
-    assert_ok(trial.cx, mn__workers_new(trial.cx, 1, trial.e.model, &workers));
-    assert_ok(trial.cx, mn__evaluate(&trial.e, workers, trial.cx, &best.meta, best.learner, MN_VAL,
-                                     20, &again));
+    assert_ok(trial.cx, mn__executor_threads(trial.cx, trial.e.model, 1, &executor));
+    assert_ok(trial.cx, mn__evaluate(&trial.e, executor, trial.cx, &best, MN_VAL, 20, &again));
     assert_true(again.accuracy_mean == accuracy);
-    mn__workers_free(workers);
+    mn__executor_free(executor);
     mn__evaluation_fini(&again);
     mn__state_fini(&best);
     assert_ok(trial.cx,

@@ -69,6 +69,12 @@ int trial_open(struct trial *trial, const char *text, const char *const *sets) {
     return status;
 }
 
+int64_t trial_parameters(struct trial *trial, const uint8_t *keep) {
+    int64_t n;
+    assert_ok(trial->cx, mn__model_parameters(trial->cx, trial->e.model, keep, &n));
+    return n;
+}
+
 /* ---- runs --------------------------------------------------------------------------------- */
 
 const char *trial_in(struct trial *trial, const char *dir, const char *name) {

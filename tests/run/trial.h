@@ -28,6 +28,9 @@ int trial_open(struct trial *trial, const char *text, const char *const *sets);
 #define trial_must_open(trial, text, ...)                                                          \
     assert_ok((trial)->cx, trial_open((trial), (text), (const char *const[]){__VA_ARGS__, NULL}))
 
+/* Weights of the network that `keep` leaves. */
+int64_t trial_parameters(struct trial *trial, const uint8_t *keep);
+
 /* File `name` of the run directory `dir`; see folder_path. */
 const char *trial_in(struct trial *trial, const char *dir, const char *name);
 /* Meta-train into `dir` from this state, from a new one, from that of its checkpoint. */

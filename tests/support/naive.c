@@ -199,8 +199,9 @@ static void mix(int n, int n_terms, const struct mn__term *terms, mn_real *y, pt
         for (ptrdiff_t p = 0; p < len; p++) {
             double v = accumulate ? (double)y[c * ys + p] : 0;
             for (const struct mn__term *t = terms; t < terms + n_terms; t++) {
-                v += (double)t->scale[c] * (double)t->x[c * t->xs + p] +
-                     (double)t->shift[c] * mask_at(mask, image, p);
+                const double factor = t->factor == NULL ? 1 : (double)t->factor[p / image];
+                v += factor * ((double)t->scale[c] * (double)t->x[c * t->xs + p] +
+                               (double)t->shift[c] * mask_at(mask, image, p));
             }
             y[c * ys + p] = (mn_real)v;
         }
@@ -208,13 +209,14 @@ static void mix(int n, int n_terms, const struct mn__term *terms, mn_real *y, pt
 }
 
 static void products(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
-                     ptrdiff_t gs, ptrdiff_t len, double *sum_g) {
+                     ptrdiff_t gs, ptrdiff_t len, ptrdiff_t image) {
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0; p < len; p++) {
-            const double gp = (double)g[c * gs + p];
-            sum_g[c] += gp;
             for (const struct mn__product *t = terms; t < terms + n_terms; t++) {
+                const double factor = t->factor == NULL ? 1 : (double)t->factor[p / image];
+                const double gp = factor * (double)g[c * gs + p];
                 const double centre = t->centre == NULL ? 0 : (double)t->centre[c];
+                t->sum_g[c] += gp;
                 t->sum[c] += gp * ((double)t->x[c * t->xs + p] - centre);
             }
         }
@@ -254,16 +256,16 @@ static void split(const struct mn__grid *in, const struct mn__grid *out, int cha
 }
 
 static void merge(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
-                  const mn_real *phases, ptrdiff_t phase, mn_real *x) {
+                  const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate) {
     for (int q = 0; q < 4; q++) {
         for (int c = 0; c < channels; c++) {
             for (int i = 0; i < n * out->h * out->w; i++) {
                 const int v = i % out->w, y = i / out->w % out->h, image = i / out->w / out->h;
                 const ptrdiff_t to = full_pixel(in, q, y, v);
                 if (to >= 0) {
-                    x[c * in->channel + image * in->image + to] +=
-                        phases[q * phase + c * out->channel + image * out->image + y * out->row +
-                               v];
+                    mn_real *at = x + c * in->channel + image * in->image + to;
+                    *at = (accumulate ? *at : 0) + phases[q * phase + c * out->channel +
+                                                          image * out->image + y * out->row + v];
                 }
             }
         }

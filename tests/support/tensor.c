@@ -152,6 +152,22 @@ struct shape shape_draw(struct noise *noise) {
     return s;
 }
 
+struct shape shape_rows(int n, int w, int n_tap) {
+    struct shape s = {.n = n, .h = 1, .w = w, .pad = 2, .n_tap = n_tap};
+    struct mn__grid grid;
+    ptrdiff_t tap[MOST_TAPS];
+    mn__grid_init(&grid, n, s.h, w, s.pad);
+    window_taps(&(struct window){5, 5, 1}, &grid, tap);
+    for (int t = 0; t < n_tap; t++) { /* from the middle on: windows of any size hold the pixel */
+        s.tap[t] = tap[(t + MOST_TAPS / 2) % MOST_TAPS];
+    }
+    s.len = (n - 1) * grid.image + grid.span;
+    return s;
+}
+
+const int long_rows[] = {1006, 1007, 1022, 1023, 1038, 2045, 2046, 2047};
+const int n_long_rows = sizeof long_rows / sizeof *long_rows;
+
 void each_table(void (*check)(const struct mn__kernels *k, void *data), void *data) {
     static const char *const names[] = {"avx512", "avx2", "sse2", "openblas"};
     static int told[sizeof names / sizeof *names];

@@ -69,6 +69,15 @@ struct shape {
 };
 struct shape shape_draw(struct noise *noise);
 
+/* All of `n` images of one row each, with as many taps of a 5x5 window around the pixel. Widths in
+ * turn leave every tail: of pixels in a vector, and of vectors in a loop's step. */
+struct shape shape_rows(int n, int w, int n_tap);
+/* Widths from 1 to MOST_TAIL reach round every loop over vectors at least once. */
+enum { MOST_TAIL = 80 };
+/* Rows about as long as the blocks that sums and masks are cut into. */
+extern const int long_rows[];
+extern const int n_long_rows;
+
 /* Run check with every table that this machine has; names those that it lacks. */
 void each_table(void (*check)(const struct mn__kernels *k, void *data), void *data);
 

@@ -164,8 +164,8 @@ COUNTED(MIX, mix,
 
 COUNTED(PRODUCTS, products,
         (int n, int n_terms, const struct mn__product *terms, const mn_real *g, ptrdiff_t gs,
-         ptrdiff_t len, double *sum_g),
-        (n, n_terms, terms, g, gs, len, sum_g), (3 * n_terms + 1) * elements(n, len),
+         ptrdiff_t len, ptrdiff_t image),
+        (n, n_terms, terms, g, gs, len, image), (3 * n_terms + 1) * elements(n, len),
         (n_terms + 1) * elements(n, len))
 
 COUNTED(COMBINE, combine,
@@ -188,9 +188,9 @@ COUNTED(SPLIT, split,
 
 COUNTED(MERGE, merge,
         (const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
-         const mn_real *phases, ptrdiff_t phase, mn_real *x),
-        (in, out, channels, n, phases, phase, x), pixels(in, channels, n),
-        3 * pixels(in, channels, n))
+         const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate),
+        (in, out, channels, n, phases, phase, x, accumulate),
+        accumulate ? pixels(in, channels, n) : 0, (accumulate ? 3 : 2) * pixels(in, channels, n))
 
 /* ---- the table ---------------------------------------------------------------------------- */
 

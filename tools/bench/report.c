@@ -21,6 +21,15 @@ static struct roofline case_roofline(const struct report *report, const struct r
                        r->work.gbytes, r->at[i].median * 1e-3);
 }
 
+/* The least milliseconds of a step: by its arithmetic, and if all operands came from memory. */
+static double arithmetic_ms(const struct report *report, const struct result *r, int i) {
+    return r->work.gflop / bounds_gflops(report->bounds, r->at[i].workers, report->kernels) * 1e3;
+}
+
+static double traffic_ms(const struct report *report, const struct result *r, int i) {
+    return r->work.gbytes / bounds_gbytes(report->bounds, r->at[i].workers) * 1e3;
+}
+
 static struct roofline kernel_roofline(const struct report *report, const struct kernel_use *use) {
     return roofline_of(report->bounds, 1, report->kernels, use->flops * 1e-9, use->bytes * 1e-9,
                        use->seconds);
@@ -96,6 +105,8 @@ static json_t *time_json(const struct report *report, const struct result *r, in
         m->least, "ms_max", m->most, "processor_ms", m->processor, "gflops", roof.gflops,
         "fma_share", roof.arithmetic, "memory_share", roof.traffic, "bound", roof.verdict,
         "plan_mbytes", m->plan / MEGA, "skip_share", m->skip_share);
+    json_object_set_new(object, "arithmetic_ms", json_real(arithmetic_ms(report, r, i)));
+    json_object_set_new(object, "traffic_ms", json_real(traffic_ms(report, r, i)));
     json_object_set_new(object, "peak_mbytes",
                         m->peak < 0 ? json_null() : json_real(m->peak / MEGA));
     json_object_set_new(object, "speedup", i == 0 ? json_null() : json_real(speedup(r, i)));

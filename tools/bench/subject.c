@@ -24,9 +24,11 @@ static double logits_apart(const struct bench_case *what) {
 static int open_network(struct subject *s, struct mn_cx *cx, const char *kernels) {
     const struct bench_case *what = s->what;
     const int shape[3] = {what->channels, what->height, what->width};
+    const int reduced = strcmp(kernels, "bf16") == 0;
     const char *sets[] = {
-        mn__arena_format(&s->arena, "run={kernels: %s, alpha_std: %g, tasks_per_batch: 1000}",
-                         kernels, logits_apart(what)),
+        mn__arena_format(
+            &s->arena, "run={kernels: %s, precision: %s, alpha_std: %g, tasks_per_batch: 1000}",
+            reduced ? "auto" : kernels, reduced ? "bf16" : "float", logits_apart(what)),
         mn__arena_format(&s->arena, "task={ways: %d, shots: 1, queries: 1, train_shots: 15}",
                          what->ways),
         mn__arena_format(&s->arena, "task_learner={batch: %d, test_batch: 1, warm_up: 0}",

@@ -34,9 +34,10 @@ struct kit_kind {
     /* Optional. What follows `check`. Returns a status. */
     int (*start)(struct kit_life *life);
     void (*stop)(struct kit_life *life);
-    /* Call the unit's functions on inputs made from `seed`, and mix every output into digest.
-     * Outputs are checked to be written and finite. workers = 1: only functions marked [worker]
-     * and those that ask. Returns the first status that is not MN_OK. */
+    /* NULL: cases that need it are skipped. Call the unit's functions on inputs made from `seed`,
+     * and mix every output into digest. Outputs are checked to be written and finite. workers = 1:
+     * only functions marked [worker] and those that ask. Returns the first status that is not
+     * MN_OK. */
     int (*exercise)(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest);
     int ends;    /* 1: exercise must also work at the ends of every range */
     int options; /* 1: instances are cheap, so that fuzzing varies the options */

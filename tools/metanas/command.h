@@ -54,6 +54,10 @@ struct command {
     size_t n_flags;
     int operand_optional; /* the last operand may be left out */
     int (*run)(struct mn_cx *cx, const struct arguments *arguments);
+    /* The configuration whose run.executor decides who works on the tasks, in `arena`. NULL where
+     * the command has no tasks for other processes. */
+    int (*config)(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+                  const char **out);
 };
 
 extern const struct command command_train, command_test, command_resume, command_validate,

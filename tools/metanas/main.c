@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "command.h"
+#include "job.h"
 
 #include "base/text.h"
 
@@ -66,7 +66,7 @@ static int is_one_of(const char *word, const char *a, const char *b) {
     return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
-static int run(struct mn_cx *cx, struct mn__arena *arena, int argc, char **argv) {
+static int run(struct mn_cx *cx, struct mn__arena *arena, int argc, char **argv, struct job *job) {
     if (argc < 2) {
         help_overview(stderr);
         return mn_fail(cx, MN_CONFIG, "a command is missing");
@@ -84,8 +84,9 @@ static int run(struct mn_cx *cx, struct mn__arena *arena, int argc, char **argv)
         return unknown_command(cx, argv[1]);
     }
     struct arguments arguments;
-    const int status = arguments_parse(cx, arena, command, argc, argv, &arguments);
+    int status = arguments_parse(cx, arena, command, argc, argv, &arguments);
     if (status != MN_OK) {
+        job->serves = command->config != NULL && !job_speaks(job);
         return status;
     }
     if (arguments.help) {
@@ -95,7 +96,8 @@ static int run(struct mn_cx *cx, struct mn__arena *arena, int argc, char **argv)
     if (arguments.quiet || arguments.verbose) {
         mn__cx_of(cx)->quiet = arguments.verbose ? MN_LOG_DEBUG : MN_LOG_WARN;
     }
-    return command->run(cx, &arguments);
+    status = job_join(cx, command, &arguments, job);
+    return status != MN_OK || job->serves ? status : command->run(cx, &arguments);
 }
 
 /* A reader that went away is no failure; a full disk behind the standard output is one. */
@@ -114,14 +116,21 @@ int main(int argc, char **argv) {
     handle_signals();
     mn__core_install();
     mn__cx_init(&cx);
-    int status = run(&cx.pub, &arena, argc, argv);
+    struct job job = {0};
+    int status = run(&cx.pub, &arena, argc, argv, &job);
     if (status == MN_OK) {
         status = flush_output(&cx.pub);
     }
-    if (status != MN_OK) {
+    if (status != MN_OK && !job.serves) {
         fprintf(stderr, "metanas: %s\n", mn__cx_message(&cx.pub));
     }
+    if (status != MN_OK && job.serves) {
+        sleep(
+            1); /* launchers end a job with the first process that fails: let rank 0 speak first */
+    }
+    const int code = status == MN_OK && job.serves ? job.code : mn__exit_code(status);
+    job_leave(&job, code);
     mn__cx_fini(&cx);
     mn__arena_fini(&arena);
-    return mn__exit_code(status);
+    return code;
 }

@@ -24,14 +24,18 @@ struct project {
 };
 
 static int check_kind(struct mn_cx *cx, const char *kind) {
-    if (mn__kind_from(kind) != 0) {
-        return MN_OK;
-    }
     const char *names[MN__KINDS];
-    for (int i = 0; i < MN__KINDS; i++) {
-        names[i] = mn__kind_name(i + 1);
+    size_t n = 0;
+    for (int i = 1; i <= MN__KINDS; i++) {
+        if (i == MN_EXECUTOR) {
+            continue; /* there is no template of it */
+        }
+        if (mn__kind_from(kind) == i) {
+            return MN_OK;
+        }
+        names[n++] = mn__kind_name(i);
     }
-    const char *near = mn__text_nearest(kind, names, MN__KINDS);
+    const char *near = mn__text_nearest(kind, names, n);
     return mn_fail(cx, MN_CONFIG,
                    "new-plugin: unknown kind '%s'; %s%s%sthe kinds are dataset, search_space, "
                    "op_mixer, input_mixer, task_learner, meta_learner and operation",

@@ -9,8 +9,8 @@
 
 /* What may change between two parts of a run. Anything else would make a run whose configuration
  * does not tell how it came about. */
-static const char *const changeable[] = {"run.meta_epochs", "run.workers", "run.checkpoint_every",
-                                         "dataset.path"};
+static const char *const changeable[] = {"run.meta_epochs", "run.executor", "run.workers",
+                                         "run.checkpoint_every", "dataset.path"};
 
 static int check_sets(struct mn_cx *cx, const struct texts *sets) {
     const size_t n = sizeof changeable / sizeof changeable[0];
@@ -24,8 +24,8 @@ static int check_sets(struct mn_cx *cx, const struct texts *sets) {
         if (k == n) {
             return mn_fail(cx, MN_CONFIG,
                            "argument %d: %.*s cannot change when a run is resumed; only "
-                           "run.meta_epochs, run.workers, run.checkpoint_every and dataset.path "
-                           "can",
+                           "run.meta_epochs, run.executor, run.workers, run.checkpoint_every and "
+                           "dataset.path can",
                            sets->argument[i], (int)length, sets->at[i]);
         }
     }
@@ -75,7 +75,8 @@ static int run_resume(struct mn_cx *cx, const struct arguments *arguments) {
 }
 
 static const struct flag flags[] = {
-    {"set", "KEY=VALUE", "change run.meta_epochs, run.workers, run.checkpoint_every, dataset.path",
+    {"set", "KEY=VALUE",
+     "change run.meta_epochs, run.executor, run.workers, run.checkpoint_every, dataset.path",
      offsetof(struct arguments, sets), FLAG_TEXTS, 0},
 };
 
@@ -87,4 +88,5 @@ const struct command command_resume = {
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_resume,
+    .config = rundir_config,
 };

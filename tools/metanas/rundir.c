@@ -67,6 +67,11 @@ int rundir_make(struct mn_cx *cx, struct mn__arena *arena, const char *out, cons
     return make_next(cx, arena, name, dir);
 }
 
+int rundir_config(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+                  const char **out) {
+    return rundir_file(cx, arena, arguments->operand, "config.resolved.yaml", out);
+}
+
 int rundir_check(struct mn_cx *cx, const char *dir) {
     struct stat about;
     if (stat(dir, &about) != 0) {

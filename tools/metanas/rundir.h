@@ -35,6 +35,9 @@ int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, con
 int rundir_open(struct mn_cx *cx, const struct arguments *arguments, const char *dir,
                 const struct mn__open *more, struct mn__experiment *experiment,
                 struct mn__state *state);
+/* The configuration of the run that arguments->operand is: struct command, config. */
+int rundir_config(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+                  const char **out);
 /* Print the last validation result of a run and how to test it. */
 int rundir_report(struct mn_cx *cx, const char *dir);
 

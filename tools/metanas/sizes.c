@@ -21,8 +21,7 @@ struct search {
 
 static int parameters_now(struct search *s, int64_t *out) {
     const int status = mn__model_prune(s->cx, s->model, &s->at, s->keep);
-    *out = mn__model_parameters(s->model, s->keep);
-    return status == MN_OK && *out < 0 ? no_memory(s->cx) : status;
+    return status != MN_OK ? status : mn__model_parameters(s->cx, s->model, s->keep, out);
 }
 
 static void decide(struct search *s, const struct mn__mixture *x, int64_t choice, mn_real logit) {

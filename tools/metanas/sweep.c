@@ -200,6 +200,23 @@ static int run_sweep(struct mn_cx *cx, const struct arguments *arguments) {
     return status;
 }
 
+/* That of the base: arms cannot choose. What is wrong with the file is said when it is read again.
+ */
+static int config_of(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+                     const char **out) {
+    struct mn__sweep sweep = {0};
+    FILE *nowhere = fopen("/dev/null", "w");
+    const int read =
+        nowhere != NULL && mn__sweep_read(cx, arguments->operand, nowhere, &sweep) == MN_OK;
+    if (nowhere != NULL) {
+        fclose(nowhere);
+    }
+    mn__cx_clear(cx);
+    *out = read && !arguments->list ? mn__arena_text(arena, sweep.base) : arguments->operand;
+    mn__sweep_fini(&sweep);
+    return *out != NULL ? MN_OK : no_memory(cx);
+}
+
 static const struct flag flags[] = {
     {"out", "DIR", "folder of the runs (default: sweeps/NAME for NAME.yaml)",
      offsetof(struct arguments, out), FLAG_TEXT, 'o'},
@@ -219,4 +236,5 @@ const struct command command_sweep = {
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_sweep,
+    .config = config_of,
 };

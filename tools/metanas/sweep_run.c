@@ -17,7 +17,8 @@ enum { MOST_CONFIG = 1 << 20 };
 
 /* What may differ between two parts of a run, as in metanas resume. Lines of these keys. */
 static int may_differ(const char *line) {
-    static const char *const keys[] = {"  workers:", "  checkpoint_every:", "  path:"};
+    static const char *const keys[] = {
+        "  executor:", "  workers:", "  checkpoint_every:", "  path:"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (strncmp(line, keys[i], strlen(keys[i])) == 0) {
             return 1;
@@ -60,21 +61,16 @@ static int compare(struct mn_cx *cx, const char *path, char *then, char *now) {
 
 static int check_config(struct mn_cx *cx, const struct mn__experiment *experiment,
                         const char *path) {
-    uint8_t *then;
+    uint8_t *then = NULL;
     size_t length;
     char *now = NULL;
     int status = mn__file_read(cx, path, MOST_CONFIG, &then, &length);
-    if (status != MN_OK) {
-        return status;
+    if (status == MN_OK) {
+        status = mn__experiment_text(experiment, cx, &now);
     }
-    FILE *out = open_memstream(&now, &length);
-    if (out == NULL) {
-        free(then);
-        return no_memory(cx);
+    if (status == MN_OK) {
+        status = compare(cx, path, (char *)then, now);
     }
-    const int written = mn__experiment_write_config(experiment, out);
-    status =
-        fclose(out) != 0 || written != MN_OK ? no_memory(cx) : compare(cx, path, (char *)then, now);
     free(then);
     free(now);
     return status;

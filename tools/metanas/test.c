@@ -152,4 +152,5 @@ const struct command command_test = {
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_test,
+    .config = rundir_config,
 };

@@ -3,25 +3,8 @@
 
 #include "run/progress.h"
 
-#include <pthread.h>
-
-/* Counts the tasks that workers finish. */
-struct watch {
-    pthread_mutex_t lock;
-    struct mn__progress progress;
-    int64_t last_step; /* of a task; 0 where unknown: then tasks count when they begin */
-    int64_t done;
-};
-
-static int watch_step(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
-                      double skip_share, const struct mn_point *now) {
-    struct watch *watch = data;
-    if (step == watch->last_step) {
-        pthread_mutex_lock(&watch->lock);
-        mn__progress_show(&watch->progress, ++watch->done);
-        pthread_mutex_unlock(&watch->lock);
-    }
-    return MN_OK;
+static void show(void *data, int64_t n) {
+    mn__progress_show(data, n);
 }
 
 static int64_t steps_of(const struct mn__experiment *experiment, int split) {
@@ -47,23 +30,18 @@ static int check_steps(struct mn_cx *cx, const struct mn__experiment *experiment
 static int evaluate(struct mn_cx *cx, const struct mn__experiment *experiment,
                     const struct mn__evaluation_plan *what, const struct mn__state *state,
                     struct mn__evaluation *out) {
-    struct mn__workers *workers = NULL;
-    struct mn__cx *c = mn__cx_of(cx);
-    const int64_t steps = steps_of(experiment, what->split);
-    struct watch watch = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                          .last_step = steps > 0 ? steps - 1 : 0};
-    int status =
-        mn__workers_new(cx, mn__experiment_workers(experiment), experiment->model, &workers);
+    struct mn__executor *executor = NULL;
+    struct mn__progress progress;
+    struct mn__evaluation_plan plan = *what;
+    plan.finished = show;
+    plan.finished_data = &progress;
+    int status = mn__executor_new(cx, experiment, &executor);
     if (status == MN_OK) {
-        mn__progress_begin(&watch.progress, "task", 0, what->tasks, c->quiet < MN_LOG_INFO);
-        c->on_step = watch_step;
-        c->on_step_data = &watch;
-        status =
-            mn__evaluate_plan(experiment, workers, cx, &state->meta, state->learner, what, out);
-        c->on_step = NULL;
-        mn__progress_end(&watch.progress);
+        mn__progress_begin(&progress, "task", 0, what->tasks, mn__cx_of(cx)->quiet < MN_LOG_INFO);
+        status = mn__evaluate_plan(experiment, executor, cx, state, &plan, out);
+        mn__progress_end(&progress);
     }
-    mn__workers_free(workers);
+    mn__executor_free(executor);
     return status;
 }
 

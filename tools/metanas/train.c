@@ -35,6 +35,12 @@ static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
     return status;
 }
 
+static int config_of(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+                     const char **out) {
+    *out = arguments->operand;
+    return MN_OK;
+}
+
 static const struct flag flags[] = {
     {"set", "KEY=VALUE", "override an option: --set run.seed=2 (may repeat)",
      offsetof(struct arguments, sets), FLAG_TEXTS, 0},
@@ -51,4 +57,5 @@ const struct command command_train = {
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_train,
+    .config = config_of,
 };

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "num/isa.h"
+
+/* Depthwise maps of a whole window. A vector of AVX-512 that does not begin at a cache line costs
+ * two loads, so each real of a row is loaded once, and the vectors of the other taps are shifted
+ * out of two neighbours. Narrower vectors gain nothing by it. */
+
+#if MN__VECTOR_BYTES == 64
+int MN__NAME(window_index)(const struct mn__window *w, int t) {
+    return w->back ? w->n * w->n - 1 - t : t;
+}
+
+#define ordered MN__NAME(window_index)
+
+int MN__NAME(window_of)(int n_tap, const ptrdiff_t *tap, struct mn__window *w) {
+    w->n = n_tap == 9 ? 3 : n_tap == 25 ? 5 : 0;
+    if (w->n == 0) {
+        return 0;
+    }
+    w->back = tap[1] < tap[0];
+    w->step = tap[ordered(w, 1)] - tap[ordered(w, 0)] == 2 ? 2 : 1;
+    for (int t = 0; t < n_tap; t++) {
+        const ptrdiff_t at = tap[ordered(w, t)];
+        if (t % w->n == 0) {
+            w->row[t / w->n] = at;
+        } else if (at != w->row[t / w->n] + t % w->n * w->step) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+#ifdef MN_REAL_DOUBLE
+#define SHIFT(low, high, by)                                                                       \
+    __builtin_shufflevector(low, high, by, by + 1, by + 2, by + 3, by + 4, by + 5, by + 6, by + 7)
+#else
+#define SHIFT(low, high, by)                                                                       \
+    __builtin_shufflevector(low, high, by, by + 1, by + 2, by + 3, by + 4, by + 5, by + 6, by + 7, \
+                            by + 8, by + 9, by + 10, by + 11, by + 12, by + 13, by + 14, by + 15)
+#endif
+
+/* The vector `by` reals after `low`, which `high` follows; `by` is a constant where this is called.
+ */
+static inline __attribute__((always_inline)) mn__vec shifted(mn__vec low, mn__vec high, int by) {
+    switch (by) {
+    case 0:
+        return low;
+    case 1:
+        return SHIFT(low, high, 1);
+    case 2:
+        return SHIFT(low, high, 2);
+    case 3:
+        return SHIFT(low, high, 3);
+    case 4:
+        return SHIFT(low, high, 4);
+    case 6:
+        return SHIFT(low, high, 6);
+    default:
+        return SHIFT(low, high, 8);
+    }
+}
+
+/* Eight vectors of pixels at once, but for the last few. `wide`, `n` and `step` are constants where
+ * this is called. */
+enum { AT_ONCE = 8 };
+
+static inline __attribute__((always_inline)) void
+window_tile(int wide, int n, int step, const struct mn__window *window, const mn_real *w,
+            const mn_real *x, mn_real *y, const mn_real *mask, int accumulate) {
+    mn__vec acc[AT_ONCE];
+    MN__UNROLL
+    for (int v = 0; v < wide; v++) {
+        acc[v] = (mn__vec){0};
+    }
+    for (int r = 0; r < n; r++, w += n) {
+        const mn_real *from = x + window->row[r];
+        mn__vec low = mn__load(from);
+        MN__UNROLL
+        for (int v = 0; v < wide; v++) {
+            const mn__vec high = mn__load(from + (v + 1) * MN__V);
+            MN__UNROLL
+            for (int t = 0; t < n; t++) {
+                acc[v] += mn__splat(w[t]) * shifted(low, high, t * step);
+            }
+            low = high;
+        }
+    }
+    MN__UNROLL
+    for (int v = 0; v < wide; v++) {
+        mn_real *to = y + v * MN__V;
+        const mn__vec out = mask == NULL ? acc[v] : acc[v] * mn__load(mask + v * MN__V);
+        mn__store(to, accumulate ? mn__load(to) + out : out);
+    }
+}
+
+#define WINDOW(n, step)                                                                            \
+    static void window_##n##_##step(const struct mn__window *window, const mn_real *w,             \
+                                    const mn_real *x, mn_real *y, ptrdiff_t len,                   \
+                                    const mn_real *mask, int accumulate) {                         \
+        ptrdiff_t p = 0;                                                                           \
+        for (; p + AT_ONCE * MN__V <= len; p += AT_ONCE * MN__V) {                                 \
+            window_tile(AT_ONCE, n, step, window, w, x + p, y + p, mask == NULL ? NULL : mask + p, \
+                        accumulate);                                                               \
+        }                                                                                          \
+        for (; p + 4 * MN__V <= len; p += 4 * MN__V) {                                             \
+            window_tile(4, n, step, window, w, x + p, y + p, mask == NULL ? NULL : mask + p,       \
+                        accumulate);                                                               \
+        }                                                                                          \
+        for (; p < len; p += MN__V) {                                                              \
+            window_tile(1, n, step, window, w, x + p, y + p, mask == NULL ? NULL : mask + p,       \
+                        accumulate);                                                               \
+        }                                                                                          \
+    }
+
+WINDOW(3, 1)
+WINDOW(3, 2)
+WINDOW(5, 1)
+WINDOW(5, 2)
+
+void MN__NAME(window_rows)(const struct mn__window *window, const mn_real *w, const mn_real *x,
+                           mn_real *y, ptrdiff_t len, const mn_real *mask, int accumulate) {
+    if (window->n == 3) {
+        (window->step == 1 ? window_3_1 : window_3_2)(window, w, x, y, len, mask, accumulate);
+    } else {
+        (window->step == 1 ? window_5_1 : window_5_2)(window, w, x, y, len, mask, accumulate);
+    }
+}
+
+/* ---- equal weights ------------------------------------------------------------------------ */
+
+static inline mn__vec column(const struct mn__window *window, const mn_real *x) {
+    return mn__load(x + window->row[0]) + mn__load(x + window->row[1]) +
+           mn__load(x + window->row[2]);
+}
+
+static inline __attribute__((always_inline)) void box_3(int step, const struct mn__window *window,
+                                                        mn__vec weight, const mn_real *x,
+                                                        mn_real *y, ptrdiff_t len,
+                                                        const mn_real *plane, int accumulate) {
+    mn__vec low = column(window, x);
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        const mn__vec high = column(window, x + p + MN__V);
+        mn__vec out = (low + shifted(low, high, step) + shifted(low, high, 2 * step)) * weight;
+        if (plane != NULL) {
+            out *= mn__load(plane + p);
+        }
+        mn__store(y + p, accumulate ? mn__load(y + p) + out : out);
+        low = high;
+    }
+}
+
+void MN__NAME(window_box)(const struct mn__window *w, mn_real weight, const mn_real *x, mn_real *y,
+                          ptrdiff_t len, const mn_real *plane, int accumulate) {
+    if (w->step == 1) {
+        box_3(1, w, mn__splat(weight), x, y, len, plane, accumulate);
+    } else {
+        box_3(2, w, mn__splat(weight), x, y, len, plane, accumulate);
+    }
+}
+
+/* ---- weight gradients --------------------------------------------------------------------- */
+
+/* Weight gradients of `rows` rows, which share each load of the gradient; constants as above, so
+ * that the sums become registers. */
+enum { SUM_ROWS = 3 };
+
+static inline __attribute__((always_inline)) void window_sums(int rows, int n, int step,
+                                                              const ptrdiff_t *row,
+                                                              const mn_real *g, const mn_real *x,
+                                                              ptrdiff_t len, mn_real *out) {
+    mn__vec acc[SUM_ROWS * MN__WINDOW_ROW], low[SUM_ROWS];
+    MN__UNROLL
+    for (int r = 0; r < rows; r++) {
+        low[r] = mn__load(x + row[r]);
+        MN__UNROLL
+        for (int t = 0; t < n; t++) {
+            acc[r * n + t] = (mn__vec){0};
+        }
+    }
+    for (ptrdiff_t p = 0; p < len; p += MN__V) {
+        const mn__vec gp = mn__load(g + p);
+        MN__UNROLL
+        for (int r = 0; r < rows; r++) {
+            const mn__vec high = mn__load(x + p + row[r] + MN__V);
+            MN__UNROLL
+            for (int t = 0; t < n; t++) {
+                acc[r * n + t] += gp * shifted(low[r], high, t * step);
+            }
+            low[r] = high;
+        }
+    }
+    MN__UNROLL
+    for (int t = 0; t < rows * n; t++) {
+        out[t] = (mn_real)mn__sum(acc[t]);
+    }
+}
+
+void MN__NAME(window_dw)(const struct mn__window *window, const mn_real *g, const mn_real *x,
+                         ptrdiff_t len, mn_real *out) {
+    const ptrdiff_t *row = window->row;
+    if (window->n == 3 && window->step == 1) {
+        window_sums(3, 3, 1, row, g, x, len, out);
+    } else if (window->n == 3) {
+        window_sums(3, 3, 2, row, g, x, len, out);
+    } else if (window->step == 1) {
+        window_sums(3, 5, 1, row, g, x, len, out);
+        window_sums(2, 5, 1, row + 3, g, x, len, out + 15);
+    } else {
+        window_sums(3, 5, 2, row, g, x, len, out);
+        window_sums(2, 5, 2, row + 3, g, x, len, out + 15);
+    }
+}
+#endif

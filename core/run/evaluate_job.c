@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/evaluate_job.h"
+
+#include "run/episode.h"
+#include "run/metatrain.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- slots -------------------------------------------------------------------------------- */
+
+static size_t n_keep(const struct mn__job *job) {
+    return (size_t)mn__model_dims(job->e->model)->n_choices;
+}
+
+static size_t n_results(const struct mn__job *job) {
+    return 1 + (size_t)((const struct mn__evaluation_plan *)job->what)->n_steps;
+}
+
+static size_t slot_bytes(const struct mn__job *job) {
+    return n_results(job) * sizeof(struct mn__task_result) + n_keep(job);
+}
+
+static struct mn__evaluate_result result_in(const struct mn__job *job, void *slot) {
+    struct mn__task_result *first = slot;
+    return (struct mn__evaluate_result){first, first + 1, (uint8_t *)(first + n_results(job))};
+}
+
+struct mn__evaluate_result mn__evaluate_result(const struct mn__job *job, int64_t i) {
+    return result_in(job, mn__job_slot(job, i));
+}
+
+/* ---- looks -------------------------------------------------------------------------------- */
+
+/* One task under observation. */
+struct watched {
+    const struct mn__job *job;
+    const struct mn__evaluation_plan *plan;
+    const struct mn_task *task;
+    struct mn__task_result *looks;
+    int next; /* of the plan's steps */
+};
+
+/* All looks that are due after `done` steps. */
+static int look(struct watched *watched, struct mn_cx *cx, int64_t done,
+                const struct mn_point *now) {
+    const struct mn__evaluation_plan *plan = watched->plan;
+    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
+    uint8_t *keep = mn_scratch(cx, n_keep(watched->job));
+    int status = keep != NULL ? MN_OK : MN_NOMEM;
+    while (status == MN_OK && watched->next < plan->n_steps && plan->steps[watched->next] == done) {
+        status = mn__judge(watched->job->e, cx, watched->task, now, keep, NULL,
+                           &watched->looks[watched->next++]);
+    }
+    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    return status;
+}
+
+static int watch_step(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
+                      double skip_share, const struct mn_point *now) {
+    return look(data, cx, step + 1, now);
+}
+
+/* mn__solve with the plan's looks on the way. */
+static int solve_watched(struct watched *watched, struct mn_cx *cx, struct mn__solution *solution) {
+    const struct mn__job *job = watched->job;
+    struct mn__cx *c = mn__cx_of(cx);
+    int status = look(watched, cx, 0, &job->state->meta);
+    if (status == MN_OK) {
+        c->on_step = watch_step;
+        c->on_step_data = watched;
+        status =
+            mn__solve(job->e, cx, &job->state->meta, job->state->learner, watched->task, solution);
+        c->on_step = NULL;
+    }
+    if (status == MN_OK && watched->next < watched->plan->n_steps) {
+        status = mn_fail(cx, MN_CONFIG,
+                         "%s ends before step %" PRId64 ", which was to be looked at: raise its "
+                         "steps of a test task or leave that step out",
+                         job->e->task_learner.label, watched->plan->steps[watched->next]);
+    }
+    return status;
+}
+
+/* ---- a task ------------------------------------------------------------------------------- */
+
+/* Algorithm 3 on one task. */
+static int evaluate_task(const struct mn__job *job, struct mn_cx *cx, int64_t index, void *slot) {
+    const struct mn__evaluation_plan *plan = job->what;
+    const struct mn__evaluate_result out = result_in(job, slot);
+    struct mn__solution solution = {.keep = out.keep};
+    struct mn_task task;
+    memset(slot, 0, slot_bytes(job));
+    struct watched watched = {.job = job, .plan = plan, .task = &task, .looks = out.looks};
+    int status = plan->episodes != NULL
+                     ? mn__episodes_task(plan->episodes, job->e, cx, index, &task)
+                     : mn__episode_sample(job->e, cx, &task, NULL);
+    if (status == MN_OK) {
+        status = solve_watched(&watched, cx, &solution);
+    }
+    if (status != MN_OK) {
+        return mn__cx_where(cx, "%s task %" PRId64 " (seed %" PRIu64 ")",
+                            cx->where.split == MN_VAL ? "validation" : "test", index,
+                            cx->where.seed);
+    }
+    *out.result = solution.result;
+    out.result->episode = mn__episode_hash(job->e, &task);
+    return MN_OK;
+}
+
+/* ---- the plan as bytes -------------------------------------------------------------------- */
+
+/* Followed by the steps and the path of the list of episodes. */
+struct packed {
+    int64_t split, tasks, n_steps, path_bytes; /* path_bytes with its zero; 0 = no list */
+};
+
+static int pack(const struct mn__job *job, struct mn_cx *cx, struct mn__arena *arena,
+                const void **bytes, size_t *n) {
+    const struct mn__evaluation_plan *plan = job->what;
+    const char *path = plan->episodes != NULL ? plan->episodes->path : NULL;
+    const struct packed head = {plan->split, plan->tasks, plan->n_steps,
+                                path != NULL ? (int64_t)strlen(path) + 1 : 0};
+    const size_t steps = (size_t)plan->n_steps * sizeof *plan->steps;
+    char *at = mn__arena_take(arena, sizeof head + steps + (size_t)head.path_bytes);
+    if (at == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory for the plan of an evaluation");
+    }
+    memcpy(at, &head, sizeof head);
+    if (steps > 0) {
+        memcpy(at + sizeof head, plan->steps, steps);
+    }
+    if (path != NULL) {
+        memcpy(at + sizeof head + steps, path, (size_t)head.path_bytes);
+    }
+    *bytes = at;
+    *n = sizeof head + steps + (size_t)head.path_bytes;
+    return MN_OK;
+}
+
+/* A plan with the list of episodes that it was read from. */
+struct unpacked {
+    struct mn__evaluation_plan plan; /* first: job->what */
+    struct mn__episodes episodes;
+};
+
+static int unpack(struct mn__job *job, struct mn_cx *cx, struct mn__arena *arena, const void *bytes,
+                  size_t n) {
+    struct packed head;
+    struct unpacked *u = mn__arena_zeroed(arena, sizeof *u);
+    char *copy = mn__arena_take(arena, n);
+    if (u == NULL || copy == NULL) {
+        return mn_fail(cx, MN_NOMEM, "no memory for the plan of an evaluation");
+    }
+    memcpy(&head, bytes, sizeof head);
+    memcpy(copy, bytes, n);
+    u->plan = (struct mn__evaluation_plan){.split = (int)head.split,
+                                           .tasks = head.tasks,
+                                           .steps = (const void *)(copy + sizeof head),
+                                           .n_steps = (int)head.n_steps};
+    job->what = &u->plan;
+    if (head.path_bytes == 0) {
+        return MN_OK;
+    }
+    const int status = mn__episodes_read(cx, copy + n - head.path_bytes, &u->episodes);
+    u->plan.episodes = &u->episodes;
+    return status != MN_OK ? status : mn__episodes_check(&u->episodes, job->e, cx);
+}
+
+static void drop(struct mn__job *job) {
+    if (job->what != NULL) {
+        mn__episodes_fini(&((struct unpacked *)(uintptr_t)job->what)->episodes);
+    }
+}
+
+const struct mn__job_kind mn__evaluate_job = {.name = "evaluate",
+                                              .slot_bytes = slot_bytes,
+                                              .run = evaluate_task,
+                                              .pack = pack,
+                                              .unpack = unpack,
+                                              .drop = drop};

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* Ranks other than the first: work on what rank 0 gives out. */
+#include "run/metatrain.h"
+#include "run/origin.h"
+#include "run/progress.h"
+#include "run/ranks_wire.h"
+#include "run/workers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct service {
+    struct mn__ranks *ranks;
+    struct mn_cx *cx;
+    const char *const *plugin_dirs;
+    struct mn__experiment e; /* the one that is open, where workers is not NULL */
+    struct mn__state state;
+    struct mn__workers *workers;
+    int threads;
+    int told; /* rank 0 knows that a signal came */
+};
+
+/* A task of a round has a buffer while it is under way. */
+struct round {
+    struct service *s;
+    struct mn__job job;
+    struct mn__arena arena;
+    int n_buffers;
+    char **buffers; /* [n_buffers], those that are free first */
+    int n_free;
+    char **slots; /* [job.n], of tasks under way */
+    int64_t given, done;
+    int over;
+    double pulse; /* when the last sign of life was sent */
+    int status;   /* of making the job ready: what tasks answer with */
+    char message[MN__MESSAGE];
+};
+
+static int send_text(struct service *s, enum mn__word word, int status, int64_t index,
+                     const char *text) {
+    const struct mn__head head = {
+        .word = (int32_t)word, .status = status, .index = index, .bytes = (int64_t)strlen(text)};
+    return mn__rank_send(s->ranks, s->cx, 0, &head, text);
+}
+
+/* A signal that came to this process only. */
+static int pass_signal(struct service *s) {
+    const struct mn__head head = {.word = MN__CANCEL, .index = mn__cancel_signal()};
+    if (head.index == 0 || s->told) {
+        return MN_OK;
+    }
+    s->told = 1;
+    return mn__rank_send(s->ranks, s->cx, 0, &head, NULL);
+}
+
+static int take_signal(struct service *s, const struct mn__head *head) {
+    s->told = 1;
+    mn__cancel((int)head->index);
+    return MN_OK;
+}
+
+/* ---- opening ------------------------------------------------------------------------------ */
+
+static void close_experiment(struct service *s) {
+    if (s->workers != NULL) {
+        mn__workers_free(s->workers);
+        mn__state_fini(&s->state);
+        mn__experiment_close(&s->e);
+        s->workers = NULL;
+    }
+}
+
+static int open_parts(struct service *s, int processors) {
+    int status = mn__state_new(&s->e, s->cx, &s->state);
+    s->threads = mn__experiment_threads(&s->e, processors);
+    if (status == MN_OK) {
+        status = mn__workers_new_apart(s->cx, s->threads, s->e.model, &s->workers);
+        if (status != MN_OK) {
+            mn__state_fini(&s->state);
+        }
+    }
+    return status;
+}
+
+static int open_text(struct service *s, const char *text, int processors,
+                     const struct mn__share *share, int offer) {
+    FILE *nowhere = fopen("/dev/null", "w"); /* rank 0 has printed the warnings */
+    const struct mn__open open = {.config = "configuration from rank 0",
+                                  .text = text,
+                                  .plugin_dirs = s->plugin_dirs,
+                                  .faults = nowhere};
+    mn__cx_of(s->cx)->shared = share->n > 0 ? share : NULL;
+    mn__cx_of(s->cx)->sharing = offer;
+    int status = mn__experiment_open(&s->e, s->cx, &open);
+    mn__cx_of(s->cx)->shared = NULL;
+    if (status == MN_OK) {
+        status = open_parts(s, processors);
+        if (status != MN_OK) {
+            mn__experiment_close(&s->e);
+        }
+    }
+    if (nowhere != NULL) {
+        fclose(nowhere);
+    }
+    return status;
+}
+
+static int send_ready(struct service *s, const char *origin) {
+    const size_t length = strlen(origin);
+    char *body = malloc(sizeof s->e.dataset.share + length);
+    if (body == NULL) {
+        return send_text(s, MN__READY, MN_NOMEM, 0, "no memory for a message");
+    }
+    memcpy(body, &s->e.dataset.share, sizeof s->e.dataset.share);
+    memcpy(body + sizeof s->e.dataset.share, origin, length);
+    const struct mn__head head = {.word = MN__READY,
+                                  .index = s->threads,
+                                  .bytes = (int64_t)(sizeof s->e.dataset.share + length)};
+    const int status = mn__rank_send(s->ranks, s->cx, 0, &head, body);
+    free(body);
+    return status;
+}
+
+static int answer_open(struct service *s, int status) {
+    char message[MN__MESSAGE];
+    char *origin = NULL;
+    if (status == MN_OK) {
+        status = mn__origin_text(&s->e, s->cx, &origin);
+    }
+    snprintf(message, sizeof message, "%s", mn__cx_message(s->cx));
+    mn__cx_clear(s->cx);
+    status = status == MN_OK ? send_ready(s, origin) : send_text(s, MN__READY, status, 0, message);
+    free(origin);
+    return status;
+}
+
+static int serve_open(struct service *s, const struct mn__head *head) {
+    struct mn__share share;
+    char *body = NULL;
+    close_experiment(s);
+    int status = mn__rank_text(s->ranks, s->cx, 0, head->bytes, &body);
+    if (status == MN_OK && head->bytes < (int64_t)sizeof share) {
+        status = mn_fail(s->cx, MN_INTERNAL, "rank 0 sends half a configuration");
+    }
+    if (status == MN_OK) {
+        memcpy(&share, body, sizeof share);
+        status = answer_open(
+            s, open_text(s, body + sizeof share, (int)head->index, &share, head->status));
+    }
+    free(body);
+    return status;
+}
+
+/* ---- a round ------------------------------------------------------------------------------ */
+
+static int work(void *data, struct mn_cx *cx, int64_t index) {
+    const struct round *r = data;
+    return r->job.kind->run(&r->job, cx, index, r->slots[index]);
+}
+
+static int take_task(struct round *r, int64_t index) {
+    if (index < 0 || index >= r->job.n || r->n_free == 0) {
+        return mn_fail(r->s->cx, MN_INTERNAL, "rank 0 gives out a task too many");
+    }
+    r->given++;
+    if (r->status != MN_OK) {
+        r->done++;
+        return send_text(r->s, MN__RESULT, r->status, index, r->message);
+    }
+    r->slots[index] = r->buffers[--r->n_free];
+    mn__workers_add(r->s->workers, index);
+    return MN_OK;
+}
+
+static int take_message(struct round *r, const struct mn__head *head) {
+    switch (head->word) {
+    case MN__TASK:
+        return take_task(r, head->index);
+    case MN__CANCEL:
+        return take_signal(r->s, head);
+    case MN__OVER:
+        r->over = 1;
+        return MN_OK;
+    default:
+        return mn_fail(r->s->cx, MN_INTERNAL, "rank 0 says %d in a round", (int)head->word);
+    }
+}
+
+static int send_result(struct round *r, const struct mn__finished *task) {
+    const struct mn__head head = {.word = MN__RESULT,
+                                  .index = task->index,
+                                  .bytes = (int64_t)r->job.kind->slot_bytes(&r->job),
+                                  .seconds = task->seconds};
+    char *buffer = r->slots[task->index];
+    const int status = task->status == MN_OK
+                           ? mn__rank_send(r->s->ranks, r->s->cx, 0, &head, buffer)
+                           : send_text(r->s, MN__RESULT, task->status, task->index,
+                                       task->message != NULL ? task->message : "a task failed");
+    r->buffers[r->n_free++] = buffer;
+    r->done++;
+    return status;
+}
+
+static int send_results(struct round *r, int *some) {
+    struct mn__finished task;
+    int status = MN_OK;
+    while (status == MN_OK && mn__workers_take(r->s->workers, &task)) {
+        status = send_result(r, &task);
+        free(task.message);
+        *some = 1;
+    }
+    return status;
+}
+
+static int show_life(struct round *r) {
+    const struct mn__head head = {.word = MN__BEAT};
+    const double now = mn__seconds();
+    if (now - r->pulse < MN__PULSE) {
+        return MN_OK;
+    }
+    r->pulse = now;
+    return mn__rank_send(r->s->ranks, r->s->cx, 0, &head, NULL);
+}
+
+static int serve_tasks(struct round *r) {
+    int status = MN_OK, idle = 0;
+    while (status == MN_OK && !r->over) {
+        struct mn__head head;
+        int from, some = 0;
+        status = mn__rank_poll(r->s->ranks, r->s->cx, &from, &head);
+        if (status == MN_OK && from >= 0) {
+            some = 1;
+            status = take_message(r, &head);
+        }
+        if (status == MN_OK) {
+            status = send_results(r, &some);
+        }
+        if (status == MN_OK) {
+            status = pass_signal(r->s);
+        }
+        if (status == MN_OK) {
+            status = show_life(r);
+        }
+        if (some) {
+            idle = 0;
+        } else {
+            mn__rank_nap(&idle);
+        }
+    }
+    return status;
+}
+
+/* One buffer a thread, one for a task in advance; a result that is being sent still has its own. */
+static int make_buffers(struct round *r) {
+    const size_t stride = mn__job_stride(&r->job);
+    r->n_buffers = r->s->threads + 1;
+    r->buffers = mn__arena_array(&r->arena, (size_t)r->n_buffers, sizeof *r->buffers);
+    r->slots = mn__arena_array(&r->arena, (size_t)r->job.n, sizeof *r->slots);
+    char *all = mn__arena_array(&r->arena, (size_t)r->n_buffers, stride);
+    if (r->buffers == NULL || r->slots == NULL || all == NULL) {
+        return mn_fail(r->s->cx, MN_NOMEM, "no memory for the results of %d tasks", r->n_buffers);
+    }
+    for (int i = 0; i < r->n_buffers; i++) {
+        r->buffers[i] = all + (size_t)i * stride;
+    }
+    r->n_free = r->n_buffers;
+    return MN_OK;
+}
+
+static int check_order(struct round *r, const struct mn__round_order *order) {
+    const int64_t slot = (int64_t)r->job.kind->slot_bytes(&r->job);
+    const int64_t state = mn__rank_state_bytes(&r->s->e, &r->s->state);
+    return slot == order->slot_bytes && state == order->state_bytes
+               ? MN_OK
+               : mn_fail(r->s->cx, MN_INTERNAL,
+                         "the results of a task have %lld bytes and the state %lld here, %lld and "
+                         "%lld at rank 0",
+                         (long long)slot, (long long)state, (long long)order->slot_bytes,
+                         (long long)order->state_bytes);
+}
+
+/* Make the job that rank 0 describes. What goes wrong is the answer to its tasks. */
+static int make_job(struct round *r, const struct mn__round_order *order, const char *what,
+                    size_t bytes) {
+    r->job = (struct mn__job){
+        .kind = mn__rank_kind(order->kind), .e = &r->s->e, .state = &r->s->state, .n = order->n};
+    if (r->job.kind == NULL || r->s->workers == NULL) {
+        return mn_fail(r->s->cx, MN_INTERNAL, "rank 0 asks for what this rank has not opened");
+    }
+    int status = MN_OK;
+    if (r->job.kind->unpack != NULL) {
+        status = r->job.kind->unpack(&r->job, r->s->cx, &r->arena, what, bytes);
+    }
+    if (status == MN_OK) {
+        status = make_buffers(r);
+    }
+    return status == MN_OK ? check_order(r, order) : status;
+}
+
+static int serve_round_of(struct round *r, const struct mn__round_order *order, const char *what,
+                          size_t bytes) {
+    struct service *s = r->s;
+    r->status = make_job(r, order, what, bytes);
+    snprintf(r->message, sizeof r->message, "%s", mn__cx_message(s->cx));
+    mn__cx_clear(s->cx);
+    if (r->status == MN_INTERNAL) { /* the broadcast would not fit */
+        return mn_fail(s->cx, MN_INTERNAL, "%s", r->message);
+    }
+    int status = mn__rank_state(s->ranks, s->cx, &s->e, &s->state);
+    if (status == MN_OK) {
+        status = mn__workers_open(s->workers, s->cx, &order->where, order->n, work, r);
+    }
+    if (status == MN_OK) {
+        status = serve_tasks(r);
+    }
+    mn__workers_close(s->workers);
+    return status;
+}
+
+static int serve_round(struct service *s, const struct mn__head *head) {
+    struct round r = {.s = s, .pulse = mn__seconds()};
+    struct mn__round_order order;
+    char *body = NULL;
+    int status = mn__rank_text(s->ranks, s->cx, 0, head->bytes, &body);
+    if (status == MN_OK && head->bytes < (int64_t)sizeof order) {
+        status = mn_fail(s->cx, MN_INTERNAL, "rank 0 sends half a round");
+    }
+    if (status == MN_OK) {
+        memcpy(&order, body, sizeof order);
+        status =
+            serve_round_of(&r, &order, body + sizeof order, (size_t)head->bytes - sizeof order);
+    }
+    if (r.job.kind != NULL && r.job.kind->drop != NULL) {
+        r.job.kind->drop(&r.job);
+    }
+    mn__arena_fini(&r.arena);
+    free(body);
+    return status;
+}
+
+/* ---- serving ------------------------------------------------------------------------------ */
+
+static int serve(struct service *s, int *code) {
+    int idle = 0;
+    for (;;) {
+        struct mn__head head;
+        int from;
+        int status = mn__rank_poll(s->ranks, s->cx, &from, &head);
+        if (status == MN_OK && from < 0) {
+            status = pass_signal(s);
+            mn__rank_nap(&idle);
+        } else if (status == MN_OK) {
+            idle = 0;
+            switch (head.word) {
+            case MN__OPEN:
+                status = serve_open(s, &head);
+                break;
+            case MN__ROUND:
+                status = serve_round(s, &head);
+                break;
+            case MN__CANCEL:
+                status = take_signal(s, &head);
+                break;
+            case MN__END:
+                *code = (int)head.index;
+                return MN_OK;
+            default:
+                status = mn_fail(s->cx, MN_INTERNAL, "rank 0 says %d", (int)head.word);
+            }
+        }
+        if (status != MN_OK) {
+            return status;
+        }
+    }
+}
+
+int mn__ranks_serve(struct mn__ranks *ranks, struct mn_cx *cx, const char *const *plugin_dirs,
+                    int *code) {
+    struct service s = {.ranks = ranks, .cx = cx, .plugin_dirs = plugin_dirs};
+    mn__cx_of(cx)->quiet = MN_LOG_ERROR - 1; /* rank 0 speaks for all */
+    const int status = serve(&s, code);
+    if (status != MN_OK) {
+        ranks->lost = 1;
+        mn__cx_where(cx, "rank %d", ranks->rank);
+    }
+    close_experiment(&s);
+    return status;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "job.h"
+
+#include "run/launch.h"
+
+#include <string.h>
+
+int job_speaks(const struct job *job) {
+    return job->ranks != NULL && mn__ranks_rank(job->ranks) >= 0 ? mn__ranks_rank(job->ranks) == 0
+                                                                 : mn__launch_read().process == 0;
+}
+
+static int connect(struct mn_cx *cx, const struct arguments *arguments, const char *config,
+                   struct mn__arena *arena, struct job *job) {
+    const struct mn__open open = {
+        .config = config, .sets = arguments->sets.at, .set_arguments = arguments->sets.argument};
+    const char *const *dirs = arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL;
+    const char *use;
+    struct mn__mark mark;
+    mn__launch_executor(&open, arena, &use, &mark);
+    if (strcmp(use, "threads") == 0) {
+        return MN_OK;
+    }
+    int status = mn__ranks_join(cx, use, mark, dirs, &job->ranks);
+    job->serves = !job_speaks(job);
+    if (status == MN_OK && job->serves) {
+        status = mn__ranks_serve(job->ranks, cx, dirs, &job->code);
+        job->serves = status == MN_OK; /* rank 0 is lost: someone has to say so */
+    }
+    if (status == MN_OK && !job->serves) {
+        mn__cx_of(cx)->ranks = job->ranks;
+    }
+    return status;
+}
+
+int job_join(struct mn_cx *cx, const struct command *command, const struct arguments *arguments,
+             struct job *job) {
+    struct mn__arena arena = {0};
+    const char *config = NULL;
+    int status = MN_OK;
+    if (command->config != NULL) {
+        status = command->config(cx, &arena, arguments, &config);
+    }
+    if (status == MN_OK && config != NULL) {
+        status = connect(cx, arguments, config, &arena, job);
+    }
+    mn__arena_fini(&arena);
+    return status;
+}
+
+void job_leave(struct job *job, int code) {
+    mn__ranks_leave(job->ranks, code);
+    job->ranks = NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_JOB_H
+#define METANAS_JOB_H
+
+/* This process among those that mpirun or srun has started. */
+
+#include "command.h"
+
+#include "run/ranks.h"
+
+struct job {
+    struct mn__ranks *ranks; /* NULL = this process is alone */
+    int serves;              /* another one carries out the command, and speaks */
+    int code;                /* where it does: its exit code */
+};
+
+/* Connect with the other processes of the job, if the configuration of the command or the launcher
+ * says that there are some. Of ranks other than the first it returns when all is done. */
+int job_join(struct mn_cx *cx, const struct command *command, const struct arguments *arguments,
+             struct job *job);
+/* Whether this process is the one that says what is wrong, as far as it is known yet. */
+int job_speaks(const struct job *job);
+/* Disconnect. The other processes end with `code`, too. */
+void job_leave(struct job *job, int code);
+
+#endif
