@@ -9,6 +9,21 @@
 
 enum { ALIGN = 64, FIRST_BLOCK = 1 << 16 };
 
+/* The address sanitizer learns what of a block is handed out, and so sees a use of the rest. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
 struct mn__arena_block {
     struct mn__arena_block *next;
     size_t size;   /* usable bytes */
@@ -33,6 +48,7 @@ static struct mn__arena_block *block_new(size_t size, size_t before) {
         block->next = NULL;
         block->size = usable;
         block->before = before;
+        ASAN_POISON_MEMORY_REGION(data_of(block), usable);
     }
     return block;
 }
@@ -93,6 +109,7 @@ void *mn__arena_take(struct mn__arena *arena, size_t bytes) {
     }
     void *at = data_of(block) + (arena->used - block->before);
     arena->used += rounded;
+    ASAN_UNPOISON_MEMORY_REGION(at, bytes);
     return at;
 }
 
@@ -135,6 +152,15 @@ size_t mn__arena_mark(const struct mn__arena *arena) {
     return arena->used;
 }
 
+/* Nothing from arena->used on is handed out. */
+static void forbid_rest(const struct mn__arena *arena) {
+    struct mn__arena_block *block = arena->current;
+    size_t used = arena->used - block->before;
+    for (; block != NULL; block = block->next, used = 0) {
+        ASAN_POISON_MEMORY_REGION(data_of(block) + used, block->size - used);
+    }
+}
+
 void mn__arena_release(struct mn__arena *arena, size_t mark) {
     struct mn__arena_block *block = arena->first;
     while (block != NULL && block->next != NULL && block != arena->current &&
@@ -144,5 +170,6 @@ void mn__arena_release(struct mn__arena *arena, size_t mark) {
     if (block != NULL) {
         arena->current = block;
         arena->used = mark < block->before ? block->before : mark;
+        forbid_rest(arena);
     }
 }

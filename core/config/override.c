@@ -86,8 +86,8 @@ static struct mn__yaml *walk(struct mn__arena *arena, struct mn__yaml *root, con
         struct mn__yaml *inner = name == NULL ? NULL : mn__yaml_get(map, name);
         if (name != NULL && inner == NULL) {
             inner = map_new(arena, mark);
-            if (inner != NULL) {
-                mn__yaml_put(arena, map, name, inner);
+            if (inner != NULL && !mn__yaml_put(arena, map, name, inner)) {
+                inner = NULL;
             }
         }
         if (inner == NULL) {
@@ -119,7 +119,9 @@ static void put(struct mn__arena *arena, struct mn__yaml *root, const char *key,
     if (strcmp(key, "use") == 0 && map != root) {
         soften(map, value);
     }
-    mn__yaml_put(arena, map, key, value);
+    if (!mn__yaml_put(arena, map, key, value)) {
+        no_memory(faults, mark);
+    }
 }
 
 void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const char *assignment,

@@ -474,8 +474,10 @@ static void merge_file(struct binder *b, const struct mn_opt *o, struct mn__yaml
     struct mn__yaml *next;
     for (struct mn__yaml *child = file->first; child != NULL; child = next) {
         next = child->next;
-        if (mn__yaml_get(section, child->key) == NULL) {
-            mn__yaml_put(b->arena, section, child->key, child);
+        if (mn__yaml_get(section, child->key) == NULL &&
+            !mn__yaml_put(b->arena, section, child->key, child)) {
+            no_memory(b);
+            return;
         }
     }
 }

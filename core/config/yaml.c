@@ -421,14 +421,17 @@ struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key) {
     return NULL;
 }
 
-void mn__yaml_put(struct mn__arena *arena, struct mn__yaml *map, const char *key,
-                  struct mn__yaml *value) {
+int mn__yaml_put(struct mn__arena *arena, struct mn__yaml *map, const char *key,
+                 struct mn__yaml *value) {
     struct mn__yaml **link = &map->first;
     while (*link != NULL && strcmp((*link)->key, key) != 0) {
         link = &(*link)->next;
     }
     value->key = *link != NULL ? (*link)->key : mn__arena_text(arena, key);
-    value->key = value->key != NULL ? value->key : key;
+    if (value->key == NULL) {
+        return 0;
+    }
     value->next = *link != NULL ? (*link)->next : NULL;
     *link = value;
+    return 1;
 }

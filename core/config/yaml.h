@@ -71,8 +71,8 @@ struct mn__yaml *mn__yaml_copy(struct mn__arena *arena, const struct mn__yaml *n
 /* The value of `key` in a map, or NULL. */
 struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key);
 
-/* Add or replace `key` of `map`. */
-void mn__yaml_put(struct mn__arena *arena, struct mn__yaml *map, const char *key,
-                  struct mn__yaml *value);
+/* Add or replace `key` of `map`. 0 = no memory for a copy of the key; the map is as it was. */
+int mn__yaml_put(struct mn__arena *arena, struct mn__yaml *map, const char *key,
+                 struct mn__yaml *value);
 
 #endif

@@ -623,6 +623,9 @@ static int build_head(struct mn_builder *b, const struct mn_head_spec *given) {
                                 .from = spec.from,
                                 .kind = spec.kind,
                                 .n_features = s->channels};
+    if (m->head.name == NULL) {
+        return guard(b, mn__builder_no_memory(b));
+    }
     if (spec.kind == MN_HEAD_FLATTEN) {
         m->head.n_features *= (int64_t)g->h * g->w;
     }

@@ -70,7 +70,6 @@ static int check_entry(const struct mn__yaml *entry, struct mn__faults *faults) 
 
 int mn__operations_init(struct mn__operations *o, struct mn_cx *cx, struct mn__registry *registry,
                         struct mn__yaml *section, struct mn__faults *faults) {
-    int first = MN_OK;
     o->registry = registry;
     if (section != NULL && section->kind != MN__YAML_MAP) {
         mn__fault_add(faults, section->mark,
@@ -91,9 +90,11 @@ int mn__operations_init(struct mn__operations *o, struct mn_cx *cx, struct mn__r
         }
         const int status = mn__instance_init(&x->instance, cx, registry, MN_OPERATION, label, entry,
                                              NULL, entry->key_mark, faults);
-        first = first != MN_OK ? first : status;
+        if (status != MN_OK) {
+            return status;
+        }
     }
-    return first;
+    return MN_OK;
 }
 
 void mn__operations_fini(struct mn__operations *o) {

@@ -11,19 +11,20 @@ static size_t whole_lanes(size_t reals) {
     return (reals + MN__LANES - 1) / MN__LANES * MN__LANES;
 }
 
-static int add_slot(struct mn_model *m, size_t reals, size_t base, int *out) {
+static int add_slot(struct mn_model *m, size_t reals, size_t base, int layout, int *out) {
     struct mn__slot *slots = mn__append(&m->arena, m->slots, m->n_slots, sizeof *slots);
     if (slots == NULL) {
         return MN_NOMEM;
     }
     m->slots = slots;
-    mn__slot_init(&slots[m->n_slots], whole_lanes(reals), base);
+    mn__slot_init(&slots[m->n_slots], whole_lanes(reals), base, layout);
     *out = m->n_slots++;
     return MN_OK;
 }
 
-static int add_tensor(struct mn_model *m, const struct mn__grid *grid, int channels, int *out) {
-    return add_slot(m, mn__grid_reals(grid, channels), (size_t)mn__grid_base(grid), out);
+static int add_tensor(struct mn_model *m, int grid, int channels, int *out) {
+    const struct mn__grid *g = &m->sizes[grid].grid;
+    return add_slot(m, mn__grid_reals(g, channels), (size_t)mn__grid_base(g), grid, out);
 }
 
 /* What is held all the time. */
@@ -100,19 +101,20 @@ static int plan_foreign(struct mn_model *m, const struct mn__size *size,
     more(&m->n_plain[MN__PLAIN_Y], n * (size_t)l->n_out * out);
     more(&m->n_plain[MN__PLAIN_WORK], n * (size_t)l->foreign->shape.n_work);
     l->foreign->saved = MN__NOWHERE;
-    return saved > 0 ? add_slot(m, saved, 0, &l->foreign->saved) : MN_OK;
+    return saved > 0 ? add_slot(m, saved, 0, MN__OWN_LAYOUT, &l->foreign->saved) : MN_OK;
 }
 
 static int plan_stage(struct mn_model *m, const struct mn__path *path, struct mn__stage *stage) {
     const struct mn__grid *grid = &m->sizes[path->grid].grid;
-    int status = add_tensor(m, grid, path->channels, &stage->y);
+    int status = add_tensor(m, path->grid, path->channels, &stage->y);
     stage->u = stage->which = MN__NOWHERE;
     if (status == MN_OK && keeps_first(stage)) {
-        status = add_tensor(m, grid, stage->linear[0].n_out * stage->n_phase, &stage->u);
+        status = add_tensor(m, path->grid, stage->linear[0].n_out * stage->n_phase, &stage->u);
     }
     if (status == MN_OK && stage->linear[0].kind == MN__LINEAR_MAX_POOL) {
         const size_t bytes = (size_t)path->channels * (size_t)grid->n * (size_t)grid->image;
-        status = add_slot(m, (bytes + sizeof(mn_real) - 1) / sizeof(mn_real), 0, &stage->which);
+        status = add_slot(m, (bytes + sizeof(mn_real) - 1) / sizeof(mn_real), 0, MN__OWN_LAYOUT,
+                          &stage->which);
     }
     if (status == MN_OK && stage->linear[0].kind == MN__LINEAR_FOREIGN) {
         status = plan_foreign(m, &m->sizes[path->grid], &stage->linear[0]);
@@ -179,7 +181,6 @@ static void needs_relu(const struct mn_model *m, int act, int *whole, int *any) 
 
 static int plan_act(struct mn_model *m, int i) {
     struct mn__act *act = &m->acts[i];
-    const struct mn__grid *g = &m->sizes[act->grid].grid;
     const int gradients = i > 0;
     int whole, any;
     needs_relu(m, i, &whole, &any);
@@ -190,7 +191,7 @@ static int plan_act(struct mn_model *m, int i) {
         *slots[k] = MN__NOWHERE;
         /* No channels: it became part of a concatenation. */
         if (status == MN_OK && wanted[k] && act->channels > 0) {
-            status = add_tensor(m, g, act->channels, slots[k]);
+            status = add_tensor(m, act->grid, act->channels, slots[k]);
         }
     }
     return status;
@@ -205,7 +206,7 @@ static int plan_phases(struct mn_model *m, struct mn__state *s) {
         if (wanted[k]) {
             const struct mn__grid *half = &m->sizes[s->half].grid;
             status = add_slot(m, 4 * mn__grid_reals(half, s->channels), (size_t)mn__grid_base(half),
-                              slots[k]);
+                              MN__OWN_LAYOUT, slots[k]);
         }
     }
     return status;

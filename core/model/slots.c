@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void mn__slot_init(struct mn__slot *slot, size_t reals, size_t base) {
-    *slot = (struct mn__slot){.reals = reals, .base = base};
+void mn__slot_init(struct mn__slot *slot, size_t reals, size_t base, int layout) {
+    *slot = (struct mn__slot){.reals = reals, .base = base, .layout = layout};
     for (int i = 0; i < MN__N_PLANS * MN__N_HOLDS; i++) {
         slot->hold[i / MN__N_HOLDS][i % MN__N_HOLDS] = (struct mn__hold){INT_MAX, -1};
     }
@@ -69,14 +69,22 @@ static void place(struct mn__slot **placed, int n, struct mn__slot *slot, enum m
     placed[to] = slot;
 }
 
-/* Sorted by place. */
+static int same_layout(const struct mn__slot *a, const struct mn__slot *b, enum mn__plan plan) {
+    return a->layout != MN__OWN_LAYOUT && a->layout == b->layout && a->at[plan] == b->at[plan];
+}
+
+/* They are sorted by place. */
 static void find_alone(struct mn__slot **placed, int n, enum mn__plan plan) {
-    size_t end = 0;
     for (int i = 0; i < n; i++) {
-        const size_t own = placed[i]->at[plan] + placed[i]->reals;
-        placed[i]->alone[plan] =
-            end <= placed[i]->at[plan] && (i + 1 == n || placed[i + 1]->at[plan] >= own);
-        end = own > end ? own : end;
+        placed[i]->alone[plan] = 1;
+    }
+    for (int i = 0; i < n; i++) {
+        const size_t end = placed[i]->at[plan] + placed[i]->reals;
+        for (int j = i + 1; j < n && placed[j]->at[plan] < end; j++) {
+            if (!same_layout(placed[i], placed[j], plan)) {
+                placed[i]->alone[plan] = placed[j]->alone[plan] = 0;
+            }
+        }
     }
 }
 

@@ -24,10 +24,13 @@ struct mn__slot {
     size_t base; /* of the tensor in it */
     struct mn__hold hold[MN__N_PLANS][MN__N_HOLDS];
     size_t at[MN__N_PLANS]; /* in the workspace */
-    int alone[MN__N_PLANS]; /* no other slot ever lies in its memory */
+    int layout;             /* of what it holds; MN__OWN_LAYOUT: like no other slot's */
+    int alone[MN__N_PLANS]; /* its memory is only shared with slots of its layout at its place */
 };
 
-void mn__slot_init(struct mn__slot *slot, size_t reals, size_t base);
+enum { MN__OWN_LAYOUT = -1 };
+
+void mn__slot_init(struct mn__slot *slot, size_t reals, size_t base, int layout);
 /* Hold it at this step too, and at all steps between. */
 void mn__slot_hold(struct mn__slot *slot, enum mn__plan plan, enum mn__hold_of which, int step);
 int mn__slot_held(const struct mn__slot *slot, enum mn__plan plan, int step);

@@ -136,5 +136,7 @@ struct mn_cx;
 int mn__gemm_init(struct mn_cx *cx);
 /* "OpenBLAS 0.3.21 (Zen)" */
 const char *mn__gemm_version(void);
+/* What its threads are built on: "no threads", "pthreads", "OpenMP". */
+const char *mn__gemm_threading(void);
 
 #endif

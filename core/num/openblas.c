@@ -44,6 +44,12 @@ const char *mn__gemm_version(void) {
     return text;
 }
 
+const char *mn__gemm_threading(void) {
+    static const char *const names[] = {"no threads", "pthreads", "OpenMP"};
+    const int built = openblas_get_parallel();
+    return built >= 0 && built <= 2 ? names[built] : "unknown threads";
+}
+
 /* Packed: [tap][out][in], rows contiguous. */
 size_t mn__openblas_packed(int n_out, int n_in, int n_tap) {
     return (size_t)n_out * (size_t)n_in * (size_t)n_tap;

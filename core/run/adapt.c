@@ -2,6 +2,7 @@
 #include "run/inner.h"
 #include "run/metatrain.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -39,10 +40,14 @@ static int check_finite(struct mn_cx *cx, const struct mn__meta_part *part,
 static int check_adapted(const struct mn__experiment *e, struct mn_cx *cx,
                          const struct mn_point *params, const mn_real *learner) {
     const struct mn_dims *d = mn__model_dims(e->model);
-    if (!all_finite(d->n_w, params->w) || !all_finite(d->n_a, params->a)) {
-        return not_finite(cx, &e->task_learner, "the adapted point");
+    char what[64];
+    const int point = all_finite(d->n_w, params->w) && all_finite(d->n_a, params->a);
+    if (point && all_finite(e->n_state, learner)) {
+        return MN_OK;
     }
-    return all_finite(e->n_state, learner) ? MN_OK : not_finite(cx, &e->task_learner, "its state");
+    snprintf(what, sizeof what, "after step %" PRId64 " %s", cx->where.step,
+             point ? "its state" : "the adapted point");
+    return not_finite(cx, &e->task_learner, what);
 }
 
 int mn__adapt_start(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_point *meta,
@@ -189,17 +194,8 @@ int mn__task_direction(const struct mn__experiment *e, struct mn_cx *cx, const s
 
 /* ---- the update --------------------------------------------------------------------------- */
 
-enum which { OF_W, OF_A, OF_OWN };
-
-static const mn_real *reals_of(const struct mn__direction *direction, enum which which) {
-    return which == OF_W ? direction->to.w : which == OF_A ? direction->to.a : direction->own;
-}
-
-/* Summed task by task in double. Some reals at a time, so that the sums stay in the cache however
- * many tasks there are. */
-static void mean(int64_t n, int64_t count, const struct mn__direction *directions, enum which which,
-                 mn_real *out) {
-    enum { BLOCK = 8192 };
+void mn__mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out) {
+    enum { BLOCK = 8192 }; /* the sums stay in the cache however many rows there are */
     double sums[BLOCK];
     for (int64_t first = 0; first < count; first += BLOCK) {
         const int64_t end = count - first < BLOCK ? count - first : BLOCK;
@@ -207,15 +203,33 @@ static void mean(int64_t n, int64_t count, const struct mn__direction *direction
             sums[j] = 0;
         }
         for (int64_t i = 0; i < n; i++) {
-            const mn_real *from = reals_of(&directions[i], which) + first;
             for (int64_t j = 0; j < end; j++) {
-                sums[j] += (double)from[j];
+                sums[j] += (double)rows[i][first + j];
             }
         }
         for (int64_t j = 0; j < end; j++) {
             out[first + j] = (mn_real)(sums[j] / (double)n);
         }
     }
+}
+
+/* Of n directions; `rows` is room for n pointers. */
+static void mean_direction(const struct mn__experiment *e, int64_t n,
+                           const struct mn__direction *directions, const mn_real **rows,
+                           struct mn__direction *out) {
+    const struct mn_dims *d = mn__model_dims(e->model);
+    for (int64_t i = 0; i < n; i++) {
+        rows[i] = directions[i].to.w;
+    }
+    mn__mean(n, rows, d->n_w, out->to.w);
+    for (int64_t i = 0; i < n; i++) {
+        rows[i] = directions[i].to.a;
+    }
+    mn__mean(n, rows, d->n_a, out->to.a);
+    for (int64_t i = 0; i < n; i++) {
+        rows[i] = directions[i].own;
+    }
+    mn__mean(n, rows, e->n_own, out->own);
 }
 
 /* The part of `next` that the meta learner owns. */
@@ -247,14 +261,14 @@ int mn__meta_update(const struct mn__experiment *e, struct mn_cx *cx, struct mn_
     const struct mn_dims *d = mn__model_dims(e->model);
     struct mn__arena *scratch = &mn__cx_of(cx)->scratch;
     const size_t mark = mn__arena_mark(scratch);
+    const mn_real **rows = mn__arena_array(scratch, (size_t)n, sizeof *rows);
     struct mn__direction step, next;
     int status = MN_OK;
-    if (!mn__direction_new(e, scratch, &step) || !mn__direction_new(e, scratch, &next)) {
+    if (rows == NULL || !mn__direction_new(e, scratch, &step) ||
+        !mn__direction_new(e, scratch, &next)) {
         return mn_fail(cx, MN_NOMEM, "no memory for an update");
     }
-    mean(n, d->n_w, directions, OF_W, step.to.w);
-    mean(n, d->n_a, directions, OF_A, step.to.a);
-    mean(n, e->n_own, directions, OF_OWN, step.own);
+    mean_direction(e, n, directions, rows, &step);
     for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
         status = part_update(e, cx, &e->meta[i], meta, &step, &next.to);
     }

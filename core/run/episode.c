@@ -80,11 +80,21 @@ static int task_batch(struct mn_cx *cx, const struct mn_task *task, int64_t step
     return draw(cx, task, step, n, out);
 }
 
+/* Meta-training only: an evaluation changes nothing that a bad task could spoil. */
+static int diverges(const struct mn__cx *c, double loss) {
+    const double most = c->inner != NULL ? c->inner->e->run.max_loss : 0;
+    return c->pub.where.split == MN_TRAIN && most > 0 && loss > most;
+}
+
 static int step_done(struct mn_cx *cx, int64_t step, double loss, double accuracy,
                      double skip_share, const struct mn_point *now) {
     struct mn__cx *c = mn__cx_of(cx);
     if (!isfinite(loss)) {
         return mn_fail(cx, MN_NUMERIC, "the loss is %g", fabs(loss));
+    }
+    if (diverges(c, loss)) {
+        return mn_fail(cx, MN_NUMERIC, "the loss is %g, above run.max_loss (%g)", loss,
+                       c->inner->e->run.max_loss);
     }
     if (c->inner != NULL) {
         const int status = mn__inner_record(c->inner, cx, step);

@@ -236,8 +236,25 @@ static int make_room(struct reader *r, struct mn__episodes *out, size_t length) 
     return mn__episodes_room(out, r->cx);
 }
 
+/* What stands behind a zero byte would get lost. */
+static int check_text(struct reader *r, size_t length) {
+    const char *zero = memchr(r->line, '\0', length);
+    if (zero == NULL) {
+        return MN_OK;
+    }
+    r->number = 1;
+    for (char *end; (end = memchr(r->line, '\n', (size_t)(zero - r->line))) != NULL;) {
+        r->line = end + 1;
+        r->number++;
+    }
+    return wrong(r, zero, "the line holds a zero byte");
+}
+
 static int read_all(struct reader *r, size_t length, struct mn__episodes *out) {
-    int status = read_format(r);
+    int status = check_text(r, length);
+    if (status == MN_OK) {
+        status = read_format(r);
+    }
     if (status == MN_OK) {
         status = read_data(r, out);
     }

@@ -35,9 +35,11 @@ struct threads {
     int64_t finished;
 };
 
-static int work(void *data, struct mn_cx *cx, int64_t index) {
+static int work(void *data, struct mn_cx *cx, int64_t number) {
     struct threads *t = data;
     const struct mn__job *job = t->job;
+    const int64_t index = job->first + number;
+    cx->where.task = index;
     const int status = job->kind->run(job, cx, index, mn__job_slot(job, index));
     if (status == MN_OK && job->finished != NULL) {
         pthread_mutex_lock(&t->lock);
@@ -52,7 +54,7 @@ static int run_threads(struct mn__executor *executor, struct mn_cx *cx,
     struct threads *t = (struct threads *)executor;
     t->job = job;
     t->finished = 0;
-    return mn__workers_run(t->workers, cx, where, job->n, job->ordered, work, t);
+    return mn__workers_run(t->workers, cx, where, job->n - job->first, job->ordered, work, t);
 }
 
 static void free_threads(struct mn__executor *executor) {

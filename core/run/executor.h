@@ -32,7 +32,7 @@ struct mn__job {
     const struct mn__experiment *e;
     const struct mn__state *state; /* what every task starts from */
     const void *what;              /* more of it, as the kind says */
-    int64_t n;                     /* tasks 0..n-1 */
+    int64_t first, n;              /* tasks first..n-1; first > 0 only where they are ordered */
     int ordered;                   /* one after the other, in this process: a task may read the
                                       slot before its own */
     char *slots;                   /* [n][mn__job_stride] */

@@ -10,7 +10,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int64_t most(int64_t a, int64_t b) {
@@ -20,6 +19,7 @@ static int64_t most(int64_t a, int64_t b) {
 /* ---- fixed sections ----------------------------------------------------------------------- */
 
 static const char *const kernel_choices[] = {"auto", "openblas", "avx512", "avx2", "sse2", NULL};
+static const char *const on_nan_choices[] = {"stop", "skip_task", "rollback", NULL};
 static const char *const precision_choices[] = {"float", "bf16", NULL};
 static const char *const norm_choices[] = {"transductive", "support", NULL};
 
@@ -39,6 +39,16 @@ static const struct mn_opt run_opts[] = {
     MN_INT(RUN, log_every, 10, 0, 1e9, "meta-epochs of a line in metrics.jsonl; 0 = none"),
     MN_INT(RUN, checkpoint_every, 100, 0, 1e9,
            "meta-epochs between checkpoints; 0 = only at the end"),
+    MN_INT(RUN, keep_checkpoints, 3, 1, 1000,
+           "checkpoints that stay: the newest and the last before"),
+    MN_CHOICE(RUN, on_nan, MN__ON_NAN_STOP, on_nan_choices,
+              "what to do when a task of meta-training is not finite"),
+    MN_REAL(
+        RUN, max_loss, 1e4, 0, 1e30,
+        "a loss of meta-training above it counts as not finite; 0 = any that is finite will do"),
+    MN_INT(RUN, rollbacks, 3, 0, MN__MOST_ROLLBACKS,
+           "how often on_nan: rollback goes back at most"),
+    MN_BOOL(RUN, log_steps, 0, "loss and accuracy of every task step to steps.csv"),
     MN_CHOICE(RUN, kernels, 0, kernel_choices, "which kernels compute"),
     MN_CHOICE(RUN, precision, 0, precision_choices,
               "operands of convolutions: float, or rounded to bfloat16, with sums in float; that "
@@ -187,9 +197,19 @@ static void bind_sections(struct mn__experiment *e, struct mn__faults *faults) {
     }
 }
 
+/* A run that was interrupted goes back as far as one that was not only if a checkpoint of its
+ * schedule is there beside the newest. */
+static void check_run(const struct mn__experiment *e, struct mn__faults *faults) {
+    const struct mn__yaml *run = mn__yaml_get(e->root, "run");
+    const struct mn__yaml *node = mn__yaml_get(run, "keep_checkpoints");
+    if (e->run.on_nan == MN__ON_NAN_ROLLBACK && e->run.keep_checkpoints < 2) {
+        mn__fault_add(faults, node != NULL ? node->mark : (struct mn__mark){e->config_file, 0, 0},
+                      "run: keep_checkpoints: on_nan: rollback needs 2 or more");
+    }
+}
+
 static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__faults *faults) {
     const struct mn__yaml *meta = mn__yaml_get(e->root, mn__kind_name(MN_META_LEARNER));
-    int status = MN_OK, first = MN_OK;
     mn__meta_parts_begin(e, meta, faults);
     for (int i = 0; i < mn__experiment_units(e); i++) {
         struct mn__yaml *section = unit_section(e, i);
@@ -199,18 +219,17 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
                           section->key, section->key);
             continue;
         }
-        status = mn__instance_init(mn__experiment_unit(e, i), cx, e->registry, units[i].kind,
-                                   mn__experiment_unit_section(e, i), section, units[i].default_use,
-                                   (struct mn__mark){e->config_file, 0, 0}, faults);
-        first = first != MN_OK ? first : status;
+        const int status =
+            mn__instance_init(mn__experiment_unit(e, i), cx, e->registry, units[i].kind,
+                              mn__experiment_unit_section(e, i), section, units[i].default_use,
+                              (struct mn__mark){e->config_file, 0, 0}, faults);
+        if (status != MN_OK) {
+            return status; /* no fault of the configuration; a later unit would clear its message */
+        }
     }
-    status = mn__operations_init(&e->operations, cx, e->registry,
-                                 mn__yaml_get(e->root, "operations"), faults);
-    first = first != MN_OK ? first : status;
-    if (first != MN_OK || faults->count > 0) {
-        return first;
-    }
-    return mn__meta_parts_join(e, cx);
+    const int status = mn__operations_init(&e->operations, cx, e->registry,
+                                           mn__yaml_get(e->root, "operations"), faults);
+    return status != MN_OK || faults->count > 0 ? status : mn__meta_parts_join(e, cx);
 }
 
 /* ---- configuration ------------------------------------------------------------------------ */
@@ -268,10 +287,13 @@ static int configure(struct mn__experiment *e, struct mn_cx *cx, const struct mn
     if (read_config(e, open, &faults)) {
         check_sections(e, &faults);
         bind_sections(e, &faults);
+        check_run(e, &faults);
         status = mn__registry_new(cx, open->plugin_dirs, &e->registry);
         if (status == MN_OK) {
             status = init_units(e, cx, &faults);
         }
+    } else if (faults.count == 0) {
+        status = mn_fail(cx, MN_NOMEM, "%s: no memory to read it", open->config);
     }
     return conclude(e, cx, open, &faults, status);
 }
@@ -528,18 +550,4 @@ int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
     }
     write_operations(e, out);
     return ferror(out) ? MN_IO : MN_OK;
-}
-
-int mn__experiment_text(const struct mn__experiment *e, struct mn_cx *cx, char **out) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *stream = open_memstream(&text, &length);
-    int failed = stream == NULL || mn__experiment_write_config(e, stream) != MN_OK;
-    failed |= stream != NULL && fclose(stream) != 0;
-    if (failed) {
-        free(text);
-        return mn_fail(cx, MN_NOMEM, "no memory for the configuration");
-    }
-    *out = text;
-    return MN_OK;
 }

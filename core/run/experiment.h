@@ -9,6 +9,12 @@
 
 enum { MN__UNITS = MN__SECTIONS + 1 };
 
+/* What becomes of a task of meta-training whose numbers are not finite, or whose loss is above
+ * run.max_loss. */
+enum mn__on_nan { MN__ON_NAN_STOP, MN__ON_NAN_SKIP_TASK, MN__ON_NAN_ROLLBACK };
+
+enum { MN__MOST_ROLLBACKS = 1000 };
+
 /* Section run. */
 struct mn__run_options {
     const char *name;
@@ -20,6 +26,11 @@ struct mn__run_options {
     int64_t eval_every;       /* 0 = only at the end */
     int64_t log_every;        /* 0 = never */
     int64_t checkpoint_every; /* 0 = only at the end */
+    int64_t keep_checkpoints; /* the newest and those before it */
+    int32_t on_nan;           /* enum mn__on_nan */
+    double max_loss;          /* of a task step of meta-training; 0 = any that is finite */
+    int64_t rollbacks;        /* most of a run */
+    bool log_steps;           /* every task's steps to steps.csv */
     int32_t kernels;          /* choice */
     int32_t precision;        /* choice: 0 float, 1 bf16 */
     double alpha_std;
@@ -131,9 +142,6 @@ void mn__state_install(struct mn_host *host);
 /* The resolved configuration: every option of every section, plugin files and versions as comments;
  * running it again repeats the run. */
 int mn__experiment_write_config(const struct mn__experiment *experiment, FILE *out);
-/* The same as text, for free. MN_NOMEM. */
-int mn__experiment_text(const struct mn__experiment *experiment, struct mn_cx *cx, char **out);
-
 /* Whether a configuration has a section of that name. */
 int mn__experiment_has_section(const char *name);
 

@@ -1,90 +1,86 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/metatrain.h"
 
+#include "base/text.h"
 #include "run/architecture.h"
+#include "run/kept.h"
+#include "run/meta_batch.h"
+#include "run/meta_prune.h"
 #include "run/progress.h"
 #include "run/rundir.h"
-#include "run/train_job.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Logits of candidates cut from the meta-architecture: their weight is exactly zero at any
- * temperature in use, and no task brings them back. */
-static const mn_real CUT = -1e4F;
-
 struct training {
     const struct mn__experiment *e;
     struct mn_cx *cx;
     struct mn__state *state;
-    struct mn__executor *executor;
-    struct mn__job job;
-    struct mn__arena arena;
-    struct mn__direction *directions; /* [tasks], in the slots of the job */
+    struct mn__meta_batch batch;
     struct mn__rundir dir;
     struct mn__progress progress;
     double epoch_seconds;       /* since the last timing line */
     struct mn__traffic traffic; /* until the last timing line */
 };
 
-/* ---- one meta-batch ----------------------------------------------------------------------- */
+/* ---- steps of tasks ----------------------------------------------------------------------- */
 
-/* The optimiser state after the meta-batch. */
-static void settle_moments(struct training *t) {
-    const int64_t n = t->e->n_state, tasks = t->e->run.tasks_per_batch;
-    if (t->e->moments == MN_MOMENTS_CARRY) {
-        mn_vec_copy(n, mn__train_result(&t->job, tasks - 1).learner, t->state->learner);
-    } else if (t->e->moments == MN_MOMENTS_AVERAGE) {
-        for (int64_t j = 0; j < n; j++) {
-            double sum = 0;
-            for (int64_t i = 0; i < tasks; i++) {
-                sum += (double)mn__train_result(&t->job, i).learner[j];
-            }
-            t->state->learner[j] = (mn_real)(sum / (double)tasks);
-        }
+static int write_steps(struct training *t, int64_t meta_epoch, int64_t task) {
+    const struct mn__task_slot slot = mn__meta_batch_slot(&t->batch, task);
+    struct mn__metrics *file = mn__rundir_steps(&t->dir, t->cx);
+    if (file == NULL) {
+        return MN_IO;
     }
+    mn__metrics_start(file);
+    if (file->length == 0) {
+        mn__metrics_put(file, "meta_epoch,task,step,loss,accuracy\n");
+    }
+    for (int64_t i = 0; i < slot.n_steps; i++) {
+        char loss[40], accuracy[40];
+        mn__text_from_real(slot.steps[i].loss, loss, sizeof loss);
+        mn__text_from_real(slot.steps[i].accuracy, accuracy, sizeof accuracy);
+        mn__metrics_put(file, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%s,%s\n", meta_epoch, task, i,
+                        loss, accuracy);
+    }
+    return mn__metrics_flush(file, t->cx);
 }
 
-static struct mn_where where_of(const struct training *t) {
-    return (struct mn_where){.size = sizeof(struct mn_where),
-                             .split = MN_TRAIN,
-                             .seed = (uint64_t)t->e->run.seed,
-                             .meta_epoch = t->state->meta_epoch,
-                             .meta_epochs = t->e->run.meta_epochs};
+static int write_skipped(struct training *t, const struct mn_where *where, int64_t task) {
+    const struct mn__task_outcome *outcome = mn__meta_batch_slot(&t->batch, task).outcome;
+    struct mn__metrics *m = &t->dir.metrics;
+    mn_log(t->cx, MN_LOG_WARN, "%s; the task is skipped", outcome->message);
+    mn__metrics_begin(m, "skipped");
+    mn__metrics_int(m, "meta_epoch", where->meta_epoch);
+    mn__metrics_int(m, "task", task);
+    mn__metrics_int(m, "step", outcome->n_steps);
+    mn__metrics_int(m, "seed", (int64_t)where->seed);
+    return mn__metrics_end(m, t->cx);
 }
 
-static void add_log(struct training *t) {
-    const int64_t tasks = t->e->run.tasks_per_batch;
-    double sums[3] = {0, 0, 0};
-    for (int64_t i = 0; i < tasks; i++) {
-        const double *last = mn__train_result(&t->job, i).last;
-        for (int k = 0; k < 3; k++) {
-            sums[k] += last[k];
+/* Of the meta-epoch just done. */
+static int write_tasks(struct training *t, const struct mn_where *where) {
+    int status = MN_OK;
+    for (int64_t i = 0; status == MN_OK && i < t->e->run.tasks_per_batch; i++) {
+        const int failed = mn__meta_batch_slot(&t->batch, i).outcome->failed != 0;
+        if (failed || t->e->run.log_steps) {
+            status = write_steps(t, where->meta_epoch, i);
+        }
+        if (status == MN_OK && failed) {
+            status = write_skipped(t, where, i);
         }
     }
-    t->state->log[0] += 1;
-    for (int k = 0; k < 3; k++) {
-        t->state->log[k + 1] += sums[k] / (double)tasks;
-    }
-    t->progress.loss = sums[0] / (double)tasks;
-    t->progress.accuracy = sums[1] / (double)tasks;
+    return status;
 }
 
 static int meta_epoch(struct training *t) {
-    const double begin = mn__seconds();
-    const struct mn_where where = where_of(t);
-    const int64_t tasks = t->e->run.tasks_per_batch;
-    int status = mn__executor_run(t->executor, t->cx, &where, &t->job);
+    const double begin = mn__seconds(), loss = t->state->log[1], accuracy = t->state->log[2];
+    const struct mn_where where = mn__meta_batch_where(t->e, t->state);
+    int status = mn__meta_batch_run(&t->batch, t->cx, t->state);
     if (status == MN_OK) {
-        t->cx->where = where;
-        status = mn__meta_update(t->e, t->cx, &t->state->meta, tasks, t->directions);
-        if (status != MN_OK) {
-            return mn__cx_where(t->cx, "meta-epoch %" PRId64, where.meta_epoch);
-        }
-        settle_moments(t);
-        add_log(t);
-        t->state->meta_epoch++;
+        t->progress.loss = t->state->log[1] - loss;
+        t->progress.accuracy = t->state->log[2] - accuracy;
+        status = write_tasks(t, &where);
     }
     t->epoch_seconds += mn__seconds() - begin;
     return status;
@@ -94,7 +90,7 @@ static int meta_epoch(struct training *t) {
 
 /* What went between ranks since the last line, into this one. */
 static void put_traffic(struct training *t) {
-    const struct mn__traffic now = mn__executor_traffic(t->executor), *last = &t->traffic;
+    const struct mn__traffic now = mn__executor_traffic(t->batch.executor), *last = &t->traffic;
     struct mn__metrics *m = &t->dir.timing;
     if (now.ranks > 0) {
         mn__metrics_int(m, "ranks", now.ranks);
@@ -165,41 +161,6 @@ static int write_validation(struct training *t, const struct mn__evaluation *v, 
 
 /* ---- validation --------------------------------------------------------------------------- */
 
-static int architecture_adapts(const struct training *t) {
-    const struct mn_task_learner *table = &t->e->task_learner.table.task_learner;
-    const struct mn_where where = where_of(t);
-    return mn__model_dims(t->e->model)->n_a > 0 &&
-           (table->adapts == NULL ||
-            (table->adapts(t->e->task_learner.self, &where) & MN_ADAPTS_A) != 0);
-}
-
-/* Candidates whose weight at the final temperature is under the threshold leave the
- * meta-architecture; the largest of a mixture never does. */
-static int prune_meta(struct training *t) {
-    const struct mn_model *model = t->e->model;
-    const size_t n = (size_t)mn__model_dims(model)->n_choices;
-    const size_t mark = mn__arena_mark(&mn__cx_of(t->cx)->scratch);
-    mn_real *weights = mn_scratch(t->cx, (n > 0 ? n : 1) * sizeof *weights);
-    int status = weights == NULL
-                     ? MN_NOMEM
-                     : mn__model_mixture_weights(t->cx, model, &t->state->meta, weights);
-    for (int i = 0; status == MN_OK && i < mn__model_n_mixtures(model); i++) {
-        const struct mn__mixture *x = mn__model_mixture(model, i);
-        const mn_real *w = weights + x->choice0;
-        int64_t top = 0;
-        for (int64_t c = 1; c < x->n_choices; c++) {
-            top = w[c] > w[top] ? c : top;
-        }
-        for (int64_t c = 0; x->logit0 >= 0 && c < x->n_choices; c++) {
-            if (c != top && (double)w[c] < t->e->run.meta_threshold) {
-                t->state->meta.a[x->logit0 + c] = CUT;
-            }
-        }
-    }
-    mn__arena_release(&mn__cx_of(t->cx)->scratch, mark);
-    return status;
-}
-
 /* The state as it was validated, before anything is cut from it. */
 static int keep_best(struct training *t, const struct mn__evaluation *v) {
     if (v->accuracy_mean <= t->state->best) {
@@ -214,7 +175,7 @@ static int validate(struct training *t) {
     struct mn__evaluation v;
     double prune_gap = 0;
     const double begin = mn__seconds();
-    int status = mn__evaluate(t->e, t->executor, t->cx, t->state, MN_VAL,
+    int status = mn__evaluate(t->e, t->batch.executor, t->cx, t->state, MN_VAL,
                               t->e->evaluation.validation_tasks, &v);
     if (status == MN_OK) {
         status = write_validation(t, &v, mn__seconds() - begin);
@@ -226,8 +187,8 @@ static int validate(struct training *t) {
     if (status == MN_OK) {
         status = keep_best(t, &v);
     }
-    if (status == MN_OK && t->e->run.prune_meta && architecture_adapts(t)) {
-        status = prune_meta(t);
+    if (status == MN_OK) {
+        status = mn__meta_prune(t->e, t->cx, t->state);
     }
     if (status == MN_OK) {
         status = write_architecture(t);
@@ -247,27 +208,6 @@ static int validate(struct training *t) {
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
-static int allocate(struct training *t) {
-    const int64_t tasks = t->e->run.tasks_per_batch;
-    t->job = (struct mn__job){.kind = &mn__train_job,
-                              .e = t->e,
-                              .state = t->state,
-                              .n = tasks,
-                              .ordered = t->e->moments == MN_MOMENTS_CARRY};
-    t->directions = mn__arena_array(&t->arena, (size_t)tasks, sizeof *t->directions);
-    const int status = mn__job_allocate(&t->job, t->cx, &t->arena);
-    if (status != MN_OK) {
-        return status;
-    }
-    if (t->directions == NULL) {
-        return mn_fail(t->cx, MN_NOMEM, "no memory for %" PRId64 " tasks", tasks);
-    }
-    for (int64_t i = 0; i < tasks; i++) {
-        t->directions[i] = mn__train_result(&t->job, i).direction;
-    }
-    return mn__executor_new(t->cx, t->e, &t->executor);
-}
-
 static int due(int64_t every, int64_t now, int64_t end) {
     return now == end || (now > 0 && every > 0 && now % every == 0);
 }
@@ -286,22 +226,108 @@ static int after(struct training *t) {
     return status;
 }
 
-static int loop(struct training *t) {
+static void begin_progress(struct training *t) {
+    mn__progress_begin(&t->progress, "meta-epoch", t->state->meta_epoch, t->e->run.meta_epochs,
+                       mn__cx_of(t->cx)->quiet < MN_LOG_INFO);
+}
+
+/* ---- going back --------------------------------------------------------------------------- */
+
+/* The state of the last checkpoint of the schedule, or the initial one. Others, made at a signal,
+ * do not count: an interrupted run goes back as far as any other. */
+static int earlier_state(struct training *t, struct mn__state *out) {
+    int found = 0;
+    const int status = t->e->run.checkpoint_every == 0
+                           ? MN_OK
+                           : mn__kept_load(t->e, t->cx, t->dir.path, INT64_MAX,
+                                           t->e->run.checkpoint_every, out, &found);
+    return status != MN_OK || found ? status : mn__state_new(t->e, t->cx, out);
+}
+
+static int write_rollback(struct training *t, int64_t from, int64_t task) {
+    struct mn__metrics *m = &t->dir.metrics;
+    mn__metrics_begin(m, "rollback");
+    mn__metrics_int(m, "meta_epoch", t->state->meta_epoch);
+    mn__metrics_int(m, "from", from);
+    mn__metrics_int(m, "task", task);
+    mn__metrics_int(m, "rollbacks", t->state->rollbacks);
+    return mn__metrics_end(m, t->cx);
+}
+
+/* The new state takes the place of the old one, whose named state the meta learner has left. */
+static int take_back(struct training *t, const char *message) {
+    struct mn__state earlier = {0};
+    const struct mn__state old = *t->state;
+    const int64_t task = t->batch.culprit;
+    int status = earlier_state(t, &earlier);
+    if (status != MN_OK) {
+        return status;
+    }
+    earlier.best = old.best;
+    earlier.best_epoch = old.best_epoch;
+    earlier.accept_changes = 1; /* what differs was accepted, or refused, at the start */
+    earlier.rollbacks = old.rollbacks + 1;
+    mn__state_fini(t->state);
+    *t->state = earlier;
+    status = mn__rundir_back(&t->dir, t->e, t->cx, t->state);
+    if (status == MN_OK) {
+        status = write_rollback(t, old.meta_epoch, task);
+    }
+    if (status == MN_OK) {
+        status = mn__rundir_save(&t->dir, t->e, t->cx, t->state);
+    }
+    if (status == MN_OK) {
+        mn_log(t->cx, MN_LOG_WARN,
+               "%s\n  rolled back to meta-epoch %" PRId64 " (%" PRId64 " of %" PRId64
+               " times); from there on other tasks are drawn",
+               message, t->state->meta_epoch, t->state->rollbacks, t->e->run.rollbacks);
+        mn__progress_end(&t->progress);
+        begin_progress(t);
+    }
+    return status;
+}
+
+static int roll_back(struct training *t) {
+    char message[MN__MESSAGE];
+    snprintf(message, sizeof message, "%s", mn__cx_message(t->cx));
+    mn__cx_clear(t->cx);
+    if (t->state->rollbacks >= t->e->run.rollbacks) {
+        return mn_fail(t->cx, MN_NUMERIC, "%s; run.rollbacks allows to go back %" PRId64 " times",
+                       message, t->e->run.rollbacks);
+    }
+    return take_back(t, message);
+}
+
+/* What is left to do here, then a meta-epoch. */
+static int turn(struct training *t) {
     const struct mn__run_options *run = &t->e->run;
-    for (;;) {
-        int status = after(t);
-        if (status != MN_OK || t->state->meta_epoch >= run->meta_epochs) {
-            return status;
-        }
-        status = meta_epoch(t);
-        if (status == MN_OK && run->log_every > 0 && t->state->meta_epoch % run->log_every == 0) {
-            status = write_log(t);
-        }
-        if (status != MN_OK) {
-            return status;
-        }
+    int status = after(t);
+    if (status != MN_OK || t->state->meta_epoch >= run->meta_epochs) {
+        return status;
+    }
+    status = meta_epoch(t);
+    if (status == MN_OK && run->log_every > 0 && t->state->meta_epoch % run->log_every == 0) {
+        status = write_log(t);
+    }
+    if (status == MN_OK) {
         mn__progress_show(&t->progress, t->state->meta_epoch);
     }
+    return status;
+}
+
+static int loop(struct training *t) {
+    int status = MN_OK;
+    begin_progress(t);
+    for (int last = 0; status == MN_OK && !last;) {
+        last = t->state->meta_epoch >= t->e->run.meta_epochs;
+        status = turn(t);
+        if (status == MN_NUMERIC && t->e->run.on_nan == MN__ON_NAN_ROLLBACK) {
+            status = roll_back(t);
+            last = 0;
+        }
+    }
+    mn__progress_end(&t->progress);
+    return status;
 }
 
 /* Keep what is whole, and say how to go on. */
@@ -316,6 +342,29 @@ static int leave_cancelled(struct training *t) {
                    t->state->meta_epoch, t->e->run.meta_epochs, t->dir.path);
 }
 
+/* What can be done about numbers that are not finite. */
+static int leave_numeric(struct training *t, const char *message) {
+    const int64_t task = t->batch.culprit;
+    char saved[128] = "no checkpoint was written yet", replay[PATH_MAX + 80] = "";
+    if (t->dir.saved >= 0) {
+        snprintf(saved, sizeof saved,
+                 "the checkpoint of meta-epoch %" PRId64
+                 " is whole, but going on would end the same",
+                 t->dir.saved);
+    }
+    if (task >= 0 && write_steps(t, t->state->meta_epoch, task) == MN_OK) {
+        snprintf(replay, sizeof replay,
+                 "\n  metanas replay %s --meta-epoch %" PRId64 " --task %" PRId64
+                 " does this task again",
+                 t->dir.path, t->state->meta_epoch, task);
+    }
+    mn__cx_clear(t->cx);
+    return mn_fail(
+        t->cx, MN_NUMERIC,
+        "%s\n  %s: lower the learning rates, or let run.on_nan be skip_task or rollback%s", message,
+        saved, replay);
+}
+
 static int leave(struct training *t, int status) {
     char message[MN__MESSAGE];
     snprintf(message, sizeof message, "%s", mn__cx_message(t->cx));
@@ -323,16 +372,11 @@ static int leave(struct training *t, int status) {
     if (status == MN_CANCELLED) {
         return leave_cancelled(t);
     }
-    if (t->dir.saved < 0) {
-        return mn_fail(t->cx, status, "%s\n  no checkpoint was written yet%s", message,
-                       status == MN_NUMERIC ? "; a smaller learning rate may help" : "");
-    }
     if (status == MN_NUMERIC) {
-        return mn_fail(t->cx, status,
-                       "%s\n  the checkpoint of meta-epoch %" PRId64
-                       " is whole, but going on from it would end the same: lower the learning "
-                       "rates in %s/config.resolved.yaml, then metanas resume %s",
-                       message, t->dir.saved, t->dir.path, t->dir.path);
+        return leave_numeric(t, message);
+    }
+    if (t->dir.saved < 0) {
+        return mn_fail(t->cx, status, "%s\n  no checkpoint was written yet", message);
     }
     return mn_fail(t->cx, status,
                    "%s\n  the checkpoint of meta-epoch %" PRId64
@@ -354,17 +398,13 @@ int mn__metatrain(const struct mn__experiment *e, struct mn_cx *cx, struct mn__s
     }
     int status = mn__rundir_open(&t.dir, e, cx, state, dir);
     if (status == MN_OK) {
-        status = allocate(&t);
+        status = mn__meta_batch_new(e, cx, &t.batch);
     }
     if (status == MN_OK) {
-        mn__progress_begin(&t.progress, "meta-epoch", state->meta_epoch, e->run.meta_epochs,
-                           mn__cx_of(cx)->quiet < MN_LOG_INFO);
         status = loop(&t);
-        mn__progress_end(&t.progress);
         status = status != MN_OK ? leave(&t, status) : MN_OK;
     }
-    mn__executor_free(t.executor);
+    mn__meta_batch_fini(&t.batch);
     mn__rundir_close(&t.dir);
-    mn__arena_fini(&t.arena);
     return status;
 }

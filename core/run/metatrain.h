@@ -22,10 +22,13 @@ struct mn__state {
     } named[MN__MOST_NAMED];
     const char *prefix; /* of the names that are being claimed */
     int loaded;         /* from a checkpoint */
+    const char *source; /* the file it was loaded from, or NULL */
+    int accept_changes; /* go on although configuration or plugins differ from the checkpoint's */
     int64_t meta_epoch; /* done so far */
     int64_t evaluated;  /* meta-epoch of the last validation */
     double best;        /* highest validation accuracy so far, -1 = none */
     int64_t best_epoch; /* its meta-epoch; of equals the first */
+    int64_t rollbacks;  /* so far (run.on_nan) */
     double
         log[4]; /* since the last metrics line: meta-epochs, sums of loss, accuracy, skip share */
     struct mn__arena arena;
@@ -74,6 +77,9 @@ int mn__direction_new(const struct mn__experiment *experiment, struct mn__arena 
 int mn__task_direction(const struct mn__experiment *experiment, struct mn_cx *cx,
                        const struct mn_task *task, const struct mn_point *meta,
                        struct mn_point *params, mn_real *learner, struct mn__direction *out);
+
+/* The mean of n arrays of `count` reals, summed in order in double. */
+void mn__mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out);
 
 /* The meta learners' update from the mean of n directions, summed in order. */
 int mn__meta_update(const struct mn__experiment *experiment, struct mn_cx *cx,

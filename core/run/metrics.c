@@ -48,6 +48,42 @@ int mn__metrics_open(struct mn__metrics *m, struct mn_cx *cx, const char *path, 
     return MN_OK;
 }
 
+static int belongs(const char *line, int64_t meta_epoch, int64_t evaluated) {
+    static const char key[] = "\"meta_epoch\":";
+    char digits[24];
+    int64_t at;
+    const char *value = strstr(line, key);
+    if (value == NULL || strchr(line, '\n') == NULL) {
+        return 0;
+    }
+    value += sizeof key - 1;
+    snprintf(digits, sizeof digits, "%.*s", (int)strspn(value, "0123456789"), value);
+    const int validation = strncmp(line, "{\"kind\":\"validation\"", 20) == 0;
+    return mn__text_int(digits, &at) && at <= (validation ? evaluated : meta_epoch);
+}
+
+int mn__metrics_until(struct mn_cx *cx, const char *path, int64_t meta_epoch, int64_t evaluated,
+                      int64_t *length) {
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    FILE *in = fopen(path, "re");
+    *length = 0;
+    if (in == NULL) {
+        const int error = errno;
+        return error == ENOENT ? MN_OK
+                               : mn_fail(cx, MN_IO, "%s: cannot read: %s%s", path, strerror(error),
+                                         mn__file_advice(error));
+    }
+    while ((n = getline(&line, &room, in)) > 0 && belongs(line, meta_epoch, evaluated)) {
+        *length += n;
+    }
+    const int failed_to_read = ferror(in);
+    free(line);
+    fclose(in);
+    return failed_to_read ? mn_fail(cx, MN_IO, "%s: cannot read it", path) : MN_OK;
+}
+
 void mn__metrics_close(struct mn__metrics *m) {
     if (m->path[0] != '\0' && m->fd >= 0) {
         close(m->fd);
@@ -116,8 +152,7 @@ void mn__metrics_text(struct mn__metrics *m, const char *key, const char *value)
     mn__metrics_put(m, ",\"%s\":\"%s\"", key, value);
 }
 
-int mn__metrics_write(struct mn__metrics *m, struct mn_cx *cx) {
-    mn__metrics_put(m, "\n");
+int mn__metrics_flush(struct mn__metrics *m, struct mn_cx *cx) {
     if (m->no_memory) {
         return mn_fail(cx, MN_NOMEM, "%s: no memory for a line", m->path);
     }
@@ -134,6 +169,11 @@ int mn__metrics_write(struct mn__metrics *m, struct mn_cx *cx) {
     }
     m->length += (int64_t)m->used;
     return MN_OK;
+}
+
+int mn__metrics_write(struct mn__metrics *m, struct mn_cx *cx) {
+    mn__metrics_put(m, "\n");
+    return mn__metrics_flush(m, cx);
 }
 
 int mn__metrics_end(struct mn__metrics *m, struct mn_cx *cx) {

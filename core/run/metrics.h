@@ -22,6 +22,10 @@ struct mn__metrics {
  * or one that another process writes to, is an error that names it. */
 int mn__metrics_open(struct mn__metrics *metrics, struct mn_cx *cx, const char *path,
                      int64_t length);
+/* Bytes of a file of JSON lines up to the first that is not whole or tells of more than these
+ * meta-epochs (in a line of validation, than `evaluated`); 0 where there is no file. MN_IO. */
+int mn__metrics_until(struct mn_cx *cx, const char *path, int64_t meta_epoch, int64_t evaluated,
+                      int64_t *length);
 void mn__metrics_close(struct mn__metrics *metrics);
 
 /* Build one line: {"kind":"train", ...}; numbers are written so that they read back exactly. */
@@ -37,6 +41,8 @@ void mn__metrics_start(struct mn__metrics *metrics);
 __attribute__((format(printf, 2, 3))) void mn__metrics_put(struct mn__metrics *metrics,
                                                            const char *format, ...);
 int mn__metrics_write(struct mn__metrics *metrics, struct mn_cx *cx);
+/* Write what was added as it is: whole lines. */
+int mn__metrics_flush(struct mn__metrics *metrics, struct mn_cx *cx);
 
 /* Bring what was written to the disk. */
 int mn__metrics_sync(struct mn__metrics *metrics, struct mn_cx *cx);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/origin.h"
 
+#include "base/text.h"
+#include "run/difference.h"
 #include "run/file.h"
 
 #include <inttypes.h>
@@ -96,16 +98,70 @@ int mn__origin_text(const struct mn__experiment *e, struct mn_cx *cx, char **out
     return MN_OK;
 }
 
-void mn__origin_compare(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
-                        const struct mn__tensors *file) {
+/* ---- going on ----------------------------------------------------------------------------- */
+
+static int check_seed(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
+                      const struct mn__tensors *file) {
+    int64_t seed;
+    const char *text = mn__tensors_meta(file, "seed");
+    if (text != NULL && mn__text_int(text, &seed) && seed == e->run.seed) {
+        return MN_OK;
+    }
+    return mn_fail(cx, MN_CONFIG, "%s: was made with run.seed %s, the configuration has %" PRId64,
+                   path, text != NULL ? text : "unknown", e->run.seed);
+}
+
+#define ACCEPT "; --accept-changes goes on all the same"
+
+static int check_config(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
+                        const struct mn__tensors *file, int accept) {
+    const char *then = mn__tensors_meta(file, "config");
+    struct mn__difference d = {"", "", ""};
+    const int status =
+        then != NULL ? mn__difference_find(e, cx, path, then, mn__resume_may_change, &d) : MN_OK;
+    if (status != MN_OK || d.key[0] == '\0') {
+        return status;
+    }
+    if (!accept) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s: was made with another configuration: %s was %s, now it is %s" ACCEPT,
+                       path, d.key, d.there, d.here);
+    }
+    mn_log(cx, MN_LOG_WARN,
+           "%s: %s was %s, now it is %s: the configuration no longer tells how this run came about",
+           path, d.key, d.there, d.here);
+    return MN_OK;
+}
+
+/* One entry of mn__origin_describe. */
+static int check_entry(struct mn_cx *cx, const char *path, const struct mn__meta *now,
+                       const char *then, int refuse) {
+    if (then != NULL && strcmp(then, now->value) == 0) {
+        return MN_OK;
+    }
+    then = then != NULL ? then : "unknown";
+    if (refuse) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s: was made with another plugin: %s was '%s', now it is '%s'" ACCEPT, path,
+                       now->key, then, now->value);
+    }
+    mn_log(cx, MN_LOG_WARN,
+           "%s: %s was '%s', now it is '%s': the run may not end with the same bits", path,
+           now->key, then, now->value);
+    return MN_OK;
+}
+
+int mn__origin_check(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
+                     const struct mn__tensors *file, int accept) {
     struct mn__meta now[MN__ORIGIN_ENTRIES];
     const int n = mn__origin_describe(e, now);
-    for (int i = 0; i < n; i++) {
-        const char *then = mn__tensors_meta(file, now[i].key);
-        if (then == NULL || strcmp(then, now[i].value) != 0) {
-            mn_log(cx, MN_LOG_WARN,
-                   "%s: %s was '%s', now it is '%s': the run may not end with the same bits", path,
-                   now[i].key, then != NULL ? then : "unknown", now[i].value);
-        }
+    int status = check_seed(e, cx, path, file);
+    if (status == MN_OK) {
+        status = check_config(e, cx, path, file, accept);
     }
+    for (int i = 0; status == MN_OK && i < n; i++) {
+        status = check_entry(cx, path, &now[i], mn__tensors_meta(file, now[i].key),
+                             i < mn__experiment_units(e) && !accept);
+    }
+    return status;
 }

@@ -23,8 +23,10 @@ int mn__origin_describe(const struct mn__experiment *experiment, struct mn__meta
 /* The same as text, "KEY: VALUE" in a line. For free. MN_NOMEM. */
 int mn__origin_text(const struct mn__experiment *experiment, struct mn_cx *cx, char **out);
 
-/* Warn of everything in which the maker of a checkpoint differs from this program. */
-void mn__origin_compare(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,
-                        const struct mn__tensors *file);
+/* Before going on from a checkpoint. MN_CONFIG: it was made with another seed, configuration
+ * (but for mn__resume_may_change) or plugin; with accept = 1 only another seed is refused and the
+ * rest warned of. Another program, BLAS or other kernels are always warned of only. */
+int mn__origin_check(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,
+                     const struct mn__tensors *file, int accept);
 
 #endif

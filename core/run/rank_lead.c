@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rank 0: gives out tasks, takes in results. */
+#include "run/difference.h"
 #include "run/metatrain.h"
 #include "run/origin.h"
 #include "run/progress.h"
@@ -141,9 +142,10 @@ static int open_others(struct lead *l, struct mn_cx *cx, const char *text, const
 
 static int open_everywhere(struct lead *l, struct mn_cx *cx, const struct mn__experiment *e) {
     char *text = NULL, *origin = NULL;
+    size_t length;
     int status = mn__origin_text(e, cx, &origin);
     if (status == MN_OK) {
-        status = mn__experiment_text(e, cx, &text);
+        status = mn__resolved_text(e, cx, &text, &length);
     }
     if (status == MN_OK && (l->ranks->opened == NULL || strcmp(l->ranks->opened, text) != 0)) {
         free(l->ranks->opened);
@@ -179,6 +181,13 @@ struct round {
 static int work(void *data, struct mn_cx *cx, int64_t index) {
     const struct mn__job *job = ((const struct round *)data)->job;
     return job->kind->run(job, cx, index, mn__job_slot(job, index));
+}
+
+/* The same, where tasks are numbered from the first one on. */
+static int work_in_order(void *data, struct mn_cx *cx, int64_t number) {
+    const struct mn__job *job = ((const struct round *)data)->job;
+    cx->where.task = job->first + number;
+    return work(data, cx, job->first + number);
 }
 
 static int stopping(const struct round *r) {
@@ -245,28 +254,50 @@ static int take_local(struct round *r) {
     return some;
 }
 
+static int take_reason(struct round *r, int from, const struct mn__head *head) {
+    struct mn__rank *x = &r->l->ranks->at[from];
+    free(x->why);
+    x->why = NULL;
+    return mn__rank_text(r->l->ranks, r->cx, from, head->bytes, &x->why);
+}
+
 static int take_result(struct round *r, int from, const struct mn__head *head) {
     struct mn__ranks *ranks = r->l->ranks;
-    char *text = NULL;
+    struct mn__rank *x = &ranks->at[from];
     if (head->index < 0 || head->index >= r->given ||
-        (head->status == MN_OK && head->bytes != (int64_t)r->job->kind->slot_bytes(r->job))) {
+        (head->bytes != (int64_t)r->job->kind->slot_bytes(r->job) &&
+         (head->status == MN_OK || head->bytes != 0))) {
         ranks->lost = 1;
         return mn_fail(r->cx, MN_INTERNAL, "rank %d (%s) sends a result that was not asked for",
-                       from, ranks->at[from].host);
+                       from, x->host);
     }
     const int status =
-        head->status == MN_OK
-            ? mn__rank_body(ranks, r->cx, from, head->bytes, mn__job_slot(r->job, head->index))
-            : mn__rank_text(ranks, r->cx, from, head->bytes, &text);
-    char why[MN__MESSAGE];
-    snprintf(why, sizeof why, "rank %d (%s): %s", from, ranks->at[from].host,
-             text != NULL ? text : "");
-    if (status == MN_OK) { /* a number that is not finite is the task's matter, not the rank's */
-        settle(r, from, head->seconds, head->index, head->status,
-               head->status == MN_NUMERIC || head->status == MN_CANCELLED ? text : why);
+        mn__rank_body(ranks, r->cx, from, head->bytes, mn__job_slot(r->job, head->index));
+    if (status == MN_OK) {
+        char why[MN__MESSAGE];
+        const char *reason = x->why != NULL ? x->why : "";
+        /* A number that is not finite is the task's matter, not the rank's. */
+        const int of_task = head->status == MN_NUMERIC || head->status == MN_CANCELLED;
+        snprintf(why, sizeof why, "rank %d (%s): %s", from, x->host, reason);
+        settle(r, from, head->seconds, head->index, head->status, of_task ? reason : why);
     }
-    free(text);
+    free(x->why);
+    x->why = NULL;
     return status;
+}
+
+static int take_message(struct round *r, int from, const struct mn__head *head) {
+    switch (head->word) {
+    case MN__RESULT:
+        return take_result(r, from, head);
+    case MN__WHY:
+        return take_reason(r, from, head);
+    case MN__CANCEL:
+        mn__cancel((int)head->index);
+        return MN_OK;
+    default: /* a sign of life */
+        return MN_OK;
+    }
 }
 
 static int take_messages(struct round *r, int *some) {
@@ -274,16 +305,11 @@ static int take_messages(struct round *r, int *some) {
         struct mn__head head;
         int from;
         int status = mn__rank_poll(r->l->ranks, r->cx, &from, &head);
+        if (status == MN_OK && from >= 0) {
+            *some |= head.word == MN__RESULT;
+            status = take_message(r, from, &head);
+        }
         if (status != MN_OK || from < 0) {
-            return status;
-        }
-        if (head.word == MN__RESULT) {
-            status = take_result(r, from, &head);
-            *some = 1;
-        } else if (head.word == MN__CANCEL) {
-            mn__cancel((int)head.index);
-        }
-        if (status != MN_OK) {
             return status;
         }
     }
@@ -437,7 +463,7 @@ static int run(struct mn__executor *executor, struct mn_cx *cx, const struct mn_
     struct lead *l = (struct lead *)executor;
     struct round r = {.l = l, .cx = cx, .job = job, .failed = job->n};
     if (job->ordered) {
-        return mn__workers_run(l->workers, cx, where, job->n, 1, work, &r);
+        return mn__workers_run(l->workers, cx, where, job->n - job->first, 1, work_in_order, &r);
     }
     int status = begin(&r, where);
     if (status != MN_OK) {

@@ -158,6 +158,18 @@ static int work(void *data, struct mn_cx *cx, int64_t index) {
     return r->job.kind->run(&r->job, cx, index, r->slots[index]);
 }
 
+/* A task that fails may have something to tell in its slot; NULL = it was not begun. */
+static int send_failure(struct round *r, int64_t index, int failure, const char *why,
+                        const char *slot) {
+    const struct mn__head head = {.word = MN__RESULT,
+                                  .status = failure,
+                                  .index = index,
+                                  .bytes =
+                                      slot != NULL ? (int64_t)r->job.kind->slot_bytes(&r->job) : 0};
+    const int status = send_text(r->s, MN__WHY, failure, index, why);
+    return status != MN_OK ? status : mn__rank_send(r->s->ranks, r->s->cx, 0, &head, slot);
+}
+
 static int take_task(struct round *r, int64_t index) {
     if (index < 0 || index >= r->job.n || r->n_free == 0) {
         return mn_fail(r->s->cx, MN_INTERNAL, "rank 0 gives out a task too many");
@@ -165,7 +177,7 @@ static int take_task(struct round *r, int64_t index) {
     r->given++;
     if (r->status != MN_OK) {
         r->done++;
-        return send_text(r->s, MN__RESULT, r->status, index, r->message);
+        return send_failure(r, index, r->status, r->message, NULL);
     }
     r->slots[index] = r->buffers[--r->n_free];
     mn__workers_add(r->s->workers, index);
@@ -192,10 +204,11 @@ static int send_result(struct round *r, const struct mn__finished *task) {
                                   .bytes = (int64_t)r->job.kind->slot_bytes(&r->job),
                                   .seconds = task->seconds};
     char *buffer = r->slots[task->index];
-    const int status = task->status == MN_OK
-                           ? mn__rank_send(r->s->ranks, r->s->cx, 0, &head, buffer)
-                           : send_text(r->s, MN__RESULT, task->status, task->index,
-                                       task->message != NULL ? task->message : "a task failed");
+    const int status =
+        task->status == MN_OK
+            ? mn__rank_send(r->s->ranks, r->s->cx, 0, &head, buffer)
+            : send_failure(r, task->index, task->status,
+                           task->message != NULL ? task->message : "a task failed", buffer);
     r->buffers[r->n_free++] = buffer;
     r->done++;
     return status;

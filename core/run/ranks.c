@@ -342,6 +342,9 @@ void mn__ranks_leave(struct mn__ranks *ranks, int code) {
     }
     mn__instance_fini(&ranks->executor);
     mn__registry_free(ranks->registry);
+    for (int i = 0; ranks->at != NULL && i < ranks->n; i++) {
+        free(ranks->at[i].why);
+    }
     free(ranks->at);
     free(ranks->opened);
     free(ranks);

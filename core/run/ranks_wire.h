@@ -18,7 +18,8 @@ enum mn__word {
     MN__ROUND,  /* from rank 0; body: struct mn__round_order and the packed job; then the parts of
                    the state are broadcast */
     MN__TASK,   /* from rank 0: work on task index */
-    MN__RESULT, /* to rank 0, of task index; body: the slot, or why it failed */
+    MN__RESULT, /* to rank 0, of task index; body: the slot, if there is one */
+    MN__WHY,    /* to rank 0, before the result of a task that failed; body: the reason */
     MN__OVER,   /* from rank 0: no more tasks in this round */
     MN__BEAT,   /* to rank 0, now and then in a round: still there */
     MN__CANCEL, /* any way: signal number index has come */
@@ -59,6 +60,7 @@ struct mn__rank {
     int threads;            /* that work on the tasks of the experiment that is open */
     int given;              /* tasks under way there */
     double heard;           /* when it was last heard of */
+    char *why;              /* its next result is a failure, or NULL */
 };
 
 struct mn__ranks {

@@ -2,7 +2,9 @@
 #include "run/rundir.h"
 
 #include "base/text.h"
+#include "run/difference.h"
 #include "run/file.h"
+#include "run/kept.h"
 #include "run/origin.h"
 
 #include <errno.h>
@@ -11,42 +13,61 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHECKPOINT "checkpoint.safetensors"
-
 static int in_dir(const struct mn__rundir *d, struct mn_cx *cx, const char *name,
                   char out[PATH_MAX]) {
-    return snprintf(out, PATH_MAX, "%s/%s", d->path, name) < PATH_MAX
-               ? MN_OK
-               : mn__file_too_long(cx, d->path);
+    return mn__kept_path(cx, d->path, name, out);
+}
+
+static int sync_files(struct mn__rundir *d, struct mn_cx *cx) {
+    struct mn__metrics *const files[] = {&d->metrics, &d->timing, &d->architecture, &d->steps};
+    int status = MN_OK;
+    for (size_t i = 0; status == MN_OK && i < sizeof files / sizeof files[0]; i++) {
+        if (files[i]->fd >= 0) {
+            status = mn__metrics_sync(files[i], cx);
+        }
+    }
+    return status;
+}
+
+/* timing.jsonl has no length here: equal runs have equal checkpoints. */
+static int write_newest(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
+                        const struct mn__state *state) {
+    char path[PATH_MAX], metrics[32], architecture[32], steps[32];
+    const int status = in_dir(d, cx, MN__NEWEST, path);
+    snprintf(metrics, sizeof metrics, "%" PRId64, d->metrics.length);
+    snprintf(architecture, sizeof architecture, "%" PRId64, d->architecture.length);
+    snprintf(steps, sizeof steps, "%" PRId64, d->steps.length);
+    const struct mn__meta extra[] = {
+        {"metrics_bytes", metrics}, {"architecture_bytes", architecture}, {"steps_bytes", steps}};
+    return status != MN_OK ? status : mn__state_save(e, cx, path, state, 3, extra);
+}
+
+/* Only what the schedule asks for is kept: an interrupted run then keeps what any other does. */
+static int keep_newest(const struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
+                       const struct mn__state *state) {
+    const int64_t every = e->run.checkpoint_every;
+    const int scheduled = every > 0 && d->saved > 0 && d->saved % every == 0;
+    return scheduled && d->saved != state->meta_epoch && e->run.keep_checkpoints > 1
+               ? mn__kept_add(cx, d->path, d->saved)
+               : MN_OK;
 }
 
 int mn__rundir_save(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
                     const struct mn__state *state) {
-    char path[PATH_MAX], metrics[32], timing[32], architecture[32];
     if (d->saved == state->meta_epoch && d->evaluated == state->evaluated) {
         return MN_OK;
     }
-    int status = in_dir(d, cx, CHECKPOINT, path);
+    int status = sync_files(d, cx);
     if (status == MN_OK) {
-        status = mn__metrics_sync(&d->metrics, cx);
+        status = keep_newest(d, e, cx, state);
     }
     if (status == MN_OK) {
-        status = mn__metrics_sync(&d->timing, cx);
-    }
-    if (status == MN_OK && d->architecture.fd >= 0) {
-        status = mn__metrics_sync(&d->architecture, cx);
-    }
-    snprintf(metrics, sizeof metrics, "%" PRId64, d->metrics.length);
-    snprintf(timing, sizeof timing, "%" PRId64, d->timing.length);
-    snprintf(architecture, sizeof architecture, "%" PRId64, d->architecture.length);
-    const struct mn__meta extra[] = {
-        {"metrics_bytes", metrics}, {"timing_bytes", timing}, {"architecture_bytes", architecture}};
-    if (status == MN_OK) {
-        status = mn__state_save(e, cx, path, state, 3, extra);
+        status = write_newest(d, e, cx, state);
     }
     if (status == MN_OK) {
         d->saved = state->meta_epoch;
         d->evaluated = state->evaluated;
+        status = mn__kept_trim(cx, d->path, d->saved, e->run.keep_checkpoints - 1);
     }
     return status;
 }
@@ -73,15 +94,16 @@ int mn__rundir_save_best(struct mn__rundir *d, const struct mn__experiment *e, s
 
 static int write_config(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx) {
     char path[PATH_MAX];
-    char *text = NULL;
+    char *text;
+    size_t length;
     int status = in_dir(d, cx, "config.resolved.yaml", path);
     if (status == MN_OK) {
-        status = mn__experiment_text(e, cx, &text);
+        status = mn__resolved_text(e, cx, &text, &length);
     }
     if (status == MN_OK) {
-        status = mn__file_replace(cx, path, text, strlen(text));
+        status = mn__file_replace(cx, path, text, length);
+        free(text);
     }
-    free(text);
     return status;
 }
 
@@ -90,57 +112,52 @@ static int bytes_at(const struct mn__tensors *file, const char *key, int64_t *ou
     return text != NULL && mn__text_int(text, out) && *out >= 0;
 }
 
-/* Against the checkpoint that the state was loaded from. */
-static int check_checkpoint(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
-                            const struct mn__tensors *file) {
-    int64_t seed;
-    const char *text = mn__tensors_meta(file, "seed");
-    if (text == NULL || !mn__text_int(text, &seed) || seed != e->run.seed) {
-        return mn_fail(cx, MN_CONFIG,
-                       "%s: was made with run.seed %s, the configuration has %" PRId64, path,
-                       text != NULL ? text : "unknown", e->run.seed);
-    }
-    mn__origin_compare(e, cx, path, file);
-    return MN_OK;
-}
-
 /* Bytes of the files of lines that belong to a state. */
 struct lengths {
-    int64_t metrics, timing, architecture;
+    int64_t metrics, timing, architecture, steps;
 };
 
-/* Checkpoints of before architecture.csv do not tell its length: there was no such file. */
-static int read_lengths(const struct mn__tensors *file, struct lengths *out) {
-    return bytes_at(file, "metrics_bytes", &out->metrics) &&
-           bytes_at(file, "timing_bytes", &out->timing) &&
-           (mn__tensors_meta(file, "architecture_bytes") == NULL ||
-            bytes_at(file, "architecture_bytes", &out->architecture));
+/* 0 where the checkpoint was made before there was a file of this kind. */
+static int later_bytes(const struct mn__tensors *file, const char *key, int64_t *out) {
+    return mn__tensors_meta(file, key) == NULL || bytes_at(file, key, out);
 }
 
-static int go_on(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
-                 const struct mn__state *state, struct lengths *lengths) {
+static int read_lengths(const struct mn__tensors *file, struct lengths *out) {
+    return bytes_at(file, "metrics_bytes", &out->metrics) &&
+           later_bytes(file, "architecture_bytes", &out->architecture) &&
+           later_bytes(file, "steps_bytes", &out->steps);
+}
+
+/* What belongs to a state: for a new one nothing does. */
+static int lengths_of(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
+                      const struct mn__state *state, struct lengths *lengths) {
     struct mn__tensors file;
-    char path[PATH_MAX];
-    int status = in_dir(d, cx, CHECKPOINT, path);
-    if (status == MN_OK) {
-        status = mn__tensors_read(cx, path, &file);
+    char timing[PATH_MAX];
+    *lengths = (struct lengths){0};
+    if (!state->loaded) {
+        return MN_OK;
     }
+    int status = mn__tensors_read(cx, state->source, &file);
     if (status != MN_OK) {
         return status;
     }
-    status = check_checkpoint(e, cx, path, &file);
+    status = mn__origin_check(e, cx, state->source, &file, state->accept_changes);
     if (status == MN_OK && !read_lengths(&file, lengths)) {
-        status = mn_fail(cx, MN_IO, "%s: does not say how long the metrics files were", path);
+        status =
+            mn_fail(cx, MN_IO, "%s: does not say how long the metrics files were", state->source);
     }
     mn__tensors_fini(&file);
-    d->saved = state->meta_epoch;
-    d->evaluated = state->evaluated;
-    return status;
+    if (status == MN_OK) {
+        status = in_dir(d, cx, "timing.jsonl", timing);
+    }
+    return status != MN_OK ? status
+                           : mn__metrics_until(cx, timing, state->meta_epoch, state->evaluated,
+                                               &lengths->timing);
 }
 
 static int check_unused(const struct mn__rundir *d, struct mn_cx *cx) {
     char path[PATH_MAX];
-    const int status = in_dir(d, cx, CHECKPOINT, path);
+    const int status = in_dir(d, cx, MN__NEWEST, path);
     if (status == MN_OK && access(path, F_OK) == 0) {
         return mn_fail(cx, MN_CONFIG,
                        "%s holds a run already; 'metanas resume %s' goes on with it, another "
@@ -157,6 +174,16 @@ static int open_file(struct mn__rundir *d, struct mn_cx *cx, const char *name, i
     return status != MN_OK ? status : mn__metrics_open(out, cx, path, length);
 }
 
+/* steps.csv comes into being with its first line. */
+static int open_steps(struct mn__rundir *d, struct mn_cx *cx, int64_t length) {
+    char path[PATH_MAX];
+    const int status = in_dir(d, cx, "steps.csv", path);
+    if (status != MN_OK || (length == 0 && access(path, F_OK) != 0)) {
+        return status;
+    }
+    return open_file(d, cx, "steps.csv", length, &d->steps);
+}
+
 static int open_files(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
                       const struct lengths *lengths) {
     int status = open_file(d, cx, "metrics.jsonl", lengths->metrics, &d->metrics);
@@ -166,28 +193,55 @@ static int open_files(struct mn__rundir *d, const struct mn__experiment *e, stru
     if (status == MN_OK && mn__model_n_mixtures(e->model) > 0) {
         status = open_file(d, cx, "architecture.csv", lengths->architecture, &d->architecture);
     }
-    return status;
+    return status != MN_OK ? status : open_steps(d, cx, lengths->steps);
+}
+
+struct mn__metrics *mn__rundir_steps(struct mn__rundir *d, struct mn_cx *cx) {
+    return d->steps.fd >= 0 || open_file(d, cx, "steps.csv", 0, &d->steps) == MN_OK ? &d->steps
+                                                                                    : NULL;
 }
 
 int mn__rundir_open(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
                     const struct mn__state *state, const char *path) {
-    struct lengths lengths = {0};
+    struct lengths lengths;
     memset(d, 0, sizeof *d);
-    d->metrics.fd = d->timing.fd = d->architecture.fd = -1;
+    d->metrics.fd = d->timing.fd = d->architecture.fd = d->steps.fd = -1;
     d->path = path;
     d->saved = -1;
     int status = mn__file_folder(cx, path);
+    if (status == MN_OK && !state->loaded) {
+        status = check_unused(d, cx);
+    }
     if (status == MN_OK) {
-        status = state->loaded ? go_on(d, e, cx, state, &lengths) : check_unused(d, cx);
+        status = lengths_of(d, e, cx, state, &lengths);
     }
     if (status == MN_OK) {
         status = open_files(d, e, cx, &lengths);
     }
+    if (status == MN_OK && state->loaded) {
+        status = mn__kept_restore(cx, path, state->source);
+        d->saved = state->meta_epoch;
+        d->evaluated = state->evaluated;
+    }
     return status != MN_OK ? status : write_config(d, e, cx);
+}
+
+int mn__rundir_back(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
+                    const struct mn__state *state) {
+    struct lengths lengths;
+    int status = lengths_of(d, e, cx, state, &lengths);
+    mn__rundir_close(d);
+    d->steps = (struct mn__metrics){.fd = -1};
+    if (status == MN_OK) {
+        status = open_files(d, e, cx, &lengths);
+    }
+    d->saved = d->evaluated = -1;
+    return status;
 }
 
 void mn__rundir_close(struct mn__rundir *d) {
     mn__metrics_close(&d->metrics);
     mn__metrics_close(&d->timing);
     mn__metrics_close(&d->architecture);
+    mn__metrics_close(&d->steps);
 }

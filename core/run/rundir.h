@@ -11,18 +11,28 @@ struct mn__rundir {
     const char *path;
     struct mn__metrics metrics, timing;
     struct mn__metrics architecture; /* open where something is searched */
+    struct mn__metrics steps;        /* open once it has a line */
     int64_t saved;                   /* meta-epoch of the checkpoint; -1 = there is none */
     int64_t evaluated;               /* the last validation it knows of */
 };
 
 /* Make the folder and its files, for a new state; for one that was loaded, cut the metrics back to
- * its checkpoint. Refused: a new state where there is a checkpoint, and a checkpoint of another
- * seed. `close` takes one that could not be opened, too. */
+ * its checkpoint and make that the newest. Refused: a new state where there is a checkpoint, and
+ * what mn__origin_check refuses. `close` takes one that could not be opened, too. */
 int mn__rundir_open(struct mn__rundir *dir, const struct mn__experiment *experiment,
                     struct mn_cx *cx, const struct mn__state *state, const char *path);
 void mn__rundir_close(struct mn__rundir *dir);
 
-/* Write the checkpoint, unless the one that is there holds this state. */
+/* Cut the files of an open one back to an earlier state, a new one or one of its checkpoints. The
+ * next save writes in any case. */
+int mn__rundir_back(struct mn__rundir *dir, const struct mn__experiment *experiment,
+                    struct mn_cx *cx, const struct mn__state *state);
+
+/* steps.csv, made where it is not there yet. NULL = it cannot be made; a message says why. */
+struct mn__metrics *mn__rundir_steps(struct mn__rundir *dir, struct mn_cx *cx);
+
+/* Write the checkpoint, unless the one that is there holds this state; the one before stays under
+ * its second name (run/kept.h) as run.keep_checkpoints says. */
 int mn__rundir_save(struct mn__rundir *dir, const struct mn__experiment *experiment,
                     struct mn_cx *cx, const struct mn__state *state);
 /* Write best.safetensors: the state that `validation` was made with, and its accuracy. */

@@ -2,6 +2,7 @@
 #include "run/metatrain.h"
 
 #include "base/text.h"
+#include "run/difference.h"
 #include "run/origin.h"
 
 #include <inttypes.h>
@@ -178,7 +179,7 @@ static struct mn__tensor *list_all(const struct mn__experiment *e, const struct 
 static struct mn__meta *list_meta(const struct mn__experiment *e, const struct mn__state *state,
                                   const char *config, int n_extra, const struct mn__meta *extra,
                                   struct mn__arena *arena, int *n) {
-    const size_t most = (size_t)n_extra + 7 + MN__ORIGIN_ENTRIES;
+    const size_t most = (size_t)n_extra + 8 + MN__ORIGIN_ENTRIES;
     struct mn__meta *meta = mn__arena_array(arena, most, sizeof *meta);
     const char *epoch = mn__arena_format(arena, "%" PRId64, state->meta_epoch);
     const char *seed = mn__arena_format(arena, "%" PRId64, e->run.seed);
@@ -188,8 +189,9 @@ static struct mn__meta *list_meta(const struct mn__experiment *e, const struct m
     mn__text_from_real(state->best, best, sizeof best);
     const char *best_accuracy = mn__arena_text(arena, best);
     const char *best_epoch = mn__arena_format(arena, "%" PRId64, state->best_epoch);
-    if (meta == NULL || epoch == NULL || seed == NULL || shape == NULL || config == NULL ||
-        best_accuracy == NULL || best_epoch == NULL) {
+    const char *rollbacks = mn__arena_format(arena, "%" PRId64, state->rollbacks);
+    if (meta == NULL || epoch == NULL || seed == NULL || shape == NULL || best_accuracy == NULL ||
+        best_epoch == NULL || rollbacks == NULL) {
         return NULL;
     }
     int m = 0;
@@ -201,6 +203,9 @@ static struct mn__meta *list_meta(const struct mn__experiment *e, const struct m
     if (state->best >= 0) {
         meta[m++] = (struct mn__meta){"best_accuracy", best_accuracy};
         meta[m++] = (struct mn__meta){"best_meta_epoch", best_epoch};
+    }
+    if (state->rollbacks > 0) {
+        meta[m++] = (struct mn__meta){"rollbacks", rollbacks};
     }
     m += mn__origin_describe(e, meta + m);
     for (int i = 0; i < n_extra; i++) {
@@ -220,15 +225,17 @@ int mn__state_save(const struct mn__experiment *e, struct mn_cx *cx, const char 
                              state->log[3],
                              (double)state->meta_epoch,
                              (double)state->evaluated};
-    char *config = NULL;
-    int status = mn__experiment_text(e, cx, &config);
+    size_t length;
+    char *config;
+    const int resolved = mn__resolved_text(e, cx, &config, &length);
+    if (resolved != MN_OK) {
+        return resolved;
+    }
     struct mn__tensor *tensors = list_all(e, state, log, &arena, &n);
     struct mn__meta *meta = list_meta(e, state, config, n_extra, extra, &arena, &m);
-    if (status == MN_OK) {
-        status = tensors == NULL || meta == NULL
-                     ? mn_fail(cx, MN_NOMEM, "%s: no memory to write it", path)
-                     : mn__tensors_write(cx, path, n, tensors, m, meta);
-    }
+    const int status = tensors == NULL || meta == NULL
+                           ? mn_fail(cx, MN_NOMEM, "%s: no memory to write it", path)
+                           : mn__tensors_write(cx, path, n, tensors, m, meta);
     free(config);
     mn__arena_fini(&arena);
     return status;
@@ -330,6 +337,17 @@ static int load_best(struct loading *l, struct mn__state *state) {
     return MN_OK;
 }
 
+static int load_rollbacks(struct loading *l, struct mn__state *state) {
+    const char *text = mn__tensors_meta(l->file, "rollbacks");
+    if (text == NULL) {
+        return MN_OK;
+    }
+    return mn__text_int(text, &state->rollbacks) && state->rollbacks >= 0 &&
+                   state->rollbacks <= MN__MOST_ROLLBACKS
+               ? MN_OK
+               : mn_fail(l->cx, MN_IO, "%s: damaged: '%s' rollbacks", l->path, text);
+}
+
 static int load_all(const struct mn__experiment *e, struct loading *l, struct mn__state *out) {
     const char *format = mn__tensors_meta(l->file, "format");
     if (format == NULL || strcmp(format, FORMAT) != 0) {
@@ -345,6 +363,13 @@ static int load_all(const struct mn__experiment *e, struct loading *l, struct mn
     }
     if (status == MN_OK) {
         status = load_best(l, out);
+    }
+    if (status == MN_OK) {
+        status = load_rollbacks(l, out);
+    }
+    out->source = mn__arena_text(&out->arena, l->path);
+    if (status == MN_OK && out->source == NULL) {
+        status = mn_fail(l->cx, MN_NOMEM, "%s: no memory for its name", l->path);
     }
     out->loaded = 1;
     return status != MN_OK ? status : check_extra(l, e, out);

@@ -8,44 +8,77 @@
 
 /* ---- slots -------------------------------------------------------------------------------- */
 
-enum { LAST = 64 }; /* bytes in front of the arrays */
+/* Steps kept of a task whose learner does not tell how many it does. */
+enum { MOST_STEPS = 1024 };
 
-static size_t array_bytes(int64_t n) {
-    return ((size_t)n * sizeof(mn_real) + 63) / 64 * 64;
+static int64_t room_for_steps(const struct mn__experiment *e) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const struct mn_where where = {
+        .size = sizeof where, .split = MN_TRAIN, .meta_epochs = e->run.meta_epochs};
+    const int64_t steps =
+        table->steps != NULL ? table->steps(e->task_learner.self, &where) : MOST_STEPS;
+    return steps > 0 ? steps : MOST_STEPS;
+}
+
+static size_t padded(size_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
+
+static size_t reals_bytes(int64_t n) {
+    return padded((size_t)n * sizeof(mn_real));
+}
+
+static size_t steps_bytes(const struct mn__experiment *e) {
+    return padded((size_t)room_for_steps(e) * sizeof(struct mn__task_step));
 }
 
 static size_t slot_bytes(const struct mn__job *job) {
     const struct mn_dims *d = mn__model_dims(job->e->model);
-    return LAST + array_bytes(d->n_w) + array_bytes(d->n_a) + array_bytes(job->e->n_own) +
-           array_bytes(job->e->n_state);
+    return padded(sizeof(struct mn__task_outcome)) + steps_bytes(job->e) + reals_bytes(d->n_w) +
+           reals_bytes(d->n_a) + reals_bytes(job->e->n_own) + reals_bytes(job->e->n_state);
 }
 
-static mn_real *next_array(char **at, int64_t n) {
-    mn_real *array = (void *)*at;
-    *at += array_bytes(n);
+static void *next(char **at, size_t bytes) {
+    void *array = *at;
+    *at += bytes;
     return array;
 }
 
-static struct mn__train_result result_in(const struct mn__job *job, void *slot) {
+static struct mn__task_slot slot_in(const struct mn__job *job, void *bytes) {
     const struct mn_dims *d = mn__model_dims(job->e->model);
-    struct mn__train_result out = {.last = slot};
-    char *at = (char *)slot + LAST;
-    out.direction.to.w = next_array(&at, d->n_w);
-    out.direction.to.a = next_array(&at, d->n_a);
-    out.direction.own = next_array(&at, job->e->n_own);
-    out.learner = next_array(&at, job->e->n_state);
+    const int64_t room = room_for_steps(job->e);
+    char *at = bytes;
+    struct mn__task_slot out = {.outcome = next(&at, padded(sizeof *out.outcome))};
+    out.n_steps = out.outcome->n_steps < room ? out.outcome->n_steps : room;
+    out.steps = next(&at, steps_bytes(job->e));
+    out.direction.to.w = next(&at, reals_bytes(d->n_w));
+    out.direction.to.a = next(&at, reals_bytes(d->n_a));
+    out.direction.own = next(&at, reals_bytes(job->e->n_own));
+    out.learner = next(&at, reals_bytes(job->e->n_state));
     return out;
 }
 
-struct mn__train_result mn__train_result(const struct mn__job *job, int64_t i) {
-    return result_in(job, mn__job_slot(job, i));
+struct mn__task_slot mn__task_slot(const struct mn__job *job, int64_t i) {
+    return slot_in(job, mn__job_slot(job, i));
 }
 
 /* ---- a task ------------------------------------------------------------------------------- */
 
+struct watched {
+    struct mn__task_slot slot;
+    int64_t room;
+};
+
 static int note_step(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
                      double skip_share, const struct mn_point *now) {
-    memcpy(data, (const double[3]){loss, accuracy, skip_share}, 3 * sizeof(double));
+    const struct watched *watched = data;
+    struct mn__task_outcome *outcome = watched->slot.outcome;
+    outcome->last = (struct mn__task_step){loss, accuracy};
+    outcome->skip_share = skip_share;
+    if (outcome->n_steps < watched->room) {
+        watched->slot.steps[outcome->n_steps] = outcome->last;
+    }
+    outcome->n_steps++;
     return MN_OK;
 }
 
@@ -55,38 +88,59 @@ static void start_moments(const struct mn__job *job, int64_t task, mn_real *out)
     if (job->e->moments == MN_MOMENTS_RESET) {
         mn_vec_fill(n, 0, out);
     } else if (job->e->moments == MN_MOMENTS_CARRY && task > 0) {
-        mn_vec_copy(n, mn__train_result(job, task - 1).learner, out);
+        mn_vec_copy(n, mn__task_slot(job, task - 1).learner, out);
     } else {
         mn_vec_copy(n, job->state->learner, out);
     }
 }
 
-/* Algorithm 2, lines 5-12. */
-static int train_task(const struct mn__job *job, struct mn_cx *cx, int64_t index, void *slot) {
+static int solve(const struct mn__job *job, struct mn_cx *cx, int64_t index,
+                 struct mn__task_slot *slot) {
     const struct mn__experiment *e = job->e;
     const struct mn_dims *d = mn__model_dims(e->model);
-    struct mn__train_result result = result_in(job, slot);
     struct mn_task task;
     struct mn_point params = {mn_scratch(cx, (size_t)d->n_w * sizeof(mn_real)),
                               mn_scratch(cx, (size_t)d->n_a * sizeof(mn_real))};
-    int status = params.w != NULL && params.a != NULL ? MN_OK : MN_NOMEM;
-    memset(slot, 0, LAST);
+    if (params.w == NULL || params.a == NULL) {
+        return MN_NOMEM;
+    }
+    mn_vec_copy(d->n_w, job->state->meta.w, params.w);
+    mn_vec_copy(d->n_a, job->state->meta.a, params.a);
+    start_moments(job, index, slot->learner);
+    const int status = mn__episode_sample(e, cx, &task, NULL);
+    return status != MN_OK ? status
+                           : mn__task_direction(e, cx, &task, &job->state->meta, &params,
+                                                slot->learner, &slot->direction);
+}
+
+static int skips(const struct mn__job *job) {
+    return job->what != NULL ? *(const int *)job->what : job->e->run.on_nan == MN__ON_NAN_SKIP_TASK;
+}
+
+/* One that is skipped leaves the optimiser state as it found it. */
+static int train_task(const struct mn__job *job, struct mn_cx *cx, int64_t index, void *bytes) {
+    memset(bytes, 0, sizeof(struct mn__task_outcome));
+    struct watched watched = {slot_in(job, bytes), room_for_steps(job->e)};
     mn__cx_of(cx)->on_step = note_step;
-    mn__cx_of(cx)->on_step_data = result.last;
+    mn__cx_of(cx)->on_step_data = &watched;
+    const int status = solve(job, cx, index, &watched.slot);
+    mn__cx_of(cx)->on_step = NULL;
     if (status == MN_OK) {
-        mn_vec_copy(d->n_w, job->state->meta.w, params.w);
-        mn_vec_copy(d->n_a, job->state->meta.a, params.a);
-        start_moments(job, index, result.learner);
-        status = mn__episode_sample(e, cx, &task, NULL);
+        return MN_OK;
     }
-    if (status == MN_OK) {
-        status = mn__task_direction(e, cx, &task, &job->state->meta, &params, result.learner,
-                                    &result.direction);
+    mn__cx_where(cx, "meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")",
+                 cx->where.meta_epoch, index, cx->where.seed);
+    if (status == MN_NUMERIC) {
+        struct mn__task_outcome *outcome = watched.slot.outcome;
+        outcome->failed = 1;
+        snprintf(outcome->message, sizeof outcome->message, "%s", mn__cx_message(cx));
     }
-    return status != MN_OK
-               ? mn__cx_where(cx, "meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")",
-                              cx->where.meta_epoch, index, cx->where.seed)
-               : MN_OK;
+    if (status != MN_NUMERIC || !skips(job)) {
+        return status;
+    }
+    mn__cx_clear(cx);
+    start_moments(job, index, watched.slot.learner);
+    return MN_OK;
 }
 
 const struct mn__job_kind mn__train_job = {

@@ -44,6 +44,20 @@ int source_wants(const char *name) {
     return is_image(name);
 }
 
+static int check_sum(const struct source_reader *reader, uint64_t sum) {
+    if (sum > SOURCE_BYTES_MOST) {
+        return mn_fail(reader->cx, MN_IO, "%s: the image files have more than %llu bytes together",
+                       reader->path, (unsigned long long)SOURCE_BYTES_MOST);
+    }
+    if (reader->in_zip && sum > SOURCE_UNPACKED && sum / SOURCE_RATIO_MOST > reader->size) {
+        return mn_fail(reader->cx, MN_IO,
+                       "%s: an archive of %llu bytes with %llu bytes and more in it, which image "
+                       "files do not pack to",
+                       reader->path, (unsigned long long)reader->size, (unsigned long long)sum);
+    }
+    return MN_OK;
+}
+
 int source_enter(struct source_reader *reader, const char *name, uint64_t size, uint8_t **bytes) {
     struct mn_cx *cx = reader->cx;
     const struct source_file named = {name, reader->path, reader->in_zip, NULL, 0};
@@ -54,9 +68,9 @@ int source_enter(struct source_reader *reader, const char *name, uint64_t size, 
         return source_fail(cx, &named, "the file has %llu bytes; the most is %d",
                            (unsigned long long)size, (int)SOURCE_FILE_MOST);
     }
-    if (size > SOURCE_BYTES_MOST - reader->bytes) {
-        return mn_fail(cx, MN_IO, "%s: the image files have more than %llu bytes together",
-                       reader->path, (unsigned long long)SOURCE_BYTES_MOST);
+    const int status = check_sum(reader, reader->bytes + size);
+    if (status != MN_OK) {
+        return status;
     }
     const size_t length = strlen(name) + 1;
     struct source_found *found = mn_scratch(cx, sizeof *found);
@@ -110,6 +124,7 @@ int source_read(struct mn_cx *cx, const char *path, source_memory memory, struct
         return mn_fail(cx, MN_IO, "%s: neither a folder nor a zip archive", path);
     }
     reader.in_zip = S_ISREG(about.st_mode);
+    reader.size = (uint64_t)about.st_size;
     const int status = reader.in_zip ? source_read_zip(&reader) : source_read_tree(&reader);
     if (status != MN_OK) {
         return status;

@@ -12,6 +12,9 @@ enum {
     SOURCE_DEPTH_MOST = 8        /* folders inside each other */
 };
 #define SOURCE_BYTES_MOST ((uint64_t)8 << 30) /* of all files together */
+/* Image files are packed already. What unpacks to more than this times the archive, and more than
+ * SOURCE_UNPACKED, was made to fill the memory. */
+enum { SOURCE_RATIO_MOST = 100, SOURCE_UNPACKED = 64 << 20 };
 
 struct source_file {
     const char *name; /* relative to the source, with '/' */
@@ -48,6 +51,7 @@ struct source_reader {
     struct mn_cx *cx;
     const char *path;
     int in_zip;
+    uint64_t size; /* of the archive */
     source_memory memory;
     struct source_found *found;
     int64_t n;

@@ -137,16 +137,33 @@ static int add_line(struct omniglot *o, struct mn_cx *cx, const struct index *in
     return MN_OK;
 }
 
+/* The next line without its end, and what is wrong with it or NULL. 0 = the file has ended. */
+static int next_line(FILE *file, char *line, size_t size, const char **fault) {
+    size_t n = 0;
+    int byte;
+    *fault = NULL;
+    while ((byte = getc(file)) != EOF && byte != '\n') {
+        if (byte == '\0' || n + 1 == size) {
+            *fault = byte == '\0' ? "the line holds a zero byte" : "the line is too long";
+            return 1;
+        }
+        line[n++] = (char)byte;
+    }
+    const int ended = n == 0 && byte == EOF;
+    n -= n > 0 && line[n - 1] == '\r';
+    line[n] = '\0';
+    return !ended;
+}
+
 static int read_lines(struct omniglot *o, struct mn_cx *cx, const struct index *index, int split,
                       FILE *file, struct place *at) {
     char line[512];
-    for (at->line = 1; fgets(line, sizeof line, file) != NULL; at->line++) {
-        const size_t length = strcspn(line, "\r\n");
-        if (length + 1 == sizeof line) {
-            return mn_fail(cx, MN_IO, "%s:%d: the line is too long", at->path, at->line);
+    const char *fault;
+    for (at->line = 1; next_line(file, line, sizeof line, &fault); at->line++) {
+        if (fault != NULL) {
+            return mn_fail(cx, MN_IO, "%s:%d: %s", at->path, at->line, fault);
         }
-        line[length] = '\0';
-        const int status = length > 0 ? add_line(o, cx, index, split, at, line) : MN_OK;
+        const int status = line[0] != '\0' ? add_line(o, cx, index, split, at, line) : MN_OK;
         if (status != MN_OK) {
             return status;
         }

@@ -20,7 +20,7 @@ for after in 0 100 4000 $((size / 2)) $((size + 3000)) $((size * 3 / 2)) $((size
     [ $code -eq 3 ] || fail "full after $after bytes: exit code $code"
     holds "full after $after bytes: says so" grep -q '^metanas: run/.*No space left on device' err
     holds "full after $after bytes: no half file" \
-        sh -c '! ls -A run | grep -Ev "^(best.safetensors|checkpoint.safetensors|architecture.csv|config.resolved.yaml|metrics.jsonl|timing.jsonl)$"'
+        sh -c '! ls -A run | grep -Ev "^(best.safetensors|checkpoint(-[0-9]+)?.safetensors|architecture.csv|config.resolved.yaml|metrics.jsonl|timing.jsonl)$"'
     failed=$((failed + 1))
     if [ -e run/checkpoint.safetensors ]; then
         works "resume after $after bytes, with room again" resume run

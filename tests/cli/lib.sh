@@ -54,7 +54,7 @@ same() {
 }
 
 # same_run WHAT RUN RUN: the same metrics and, to the last bit, the same state. Checkpoints also hold
-# the length of timing.jsonl, so the files themselves may differ.
+# the configuration with the number of workers, so the files themselves may differ.
 same_run() {
     same "$1" "$2/metrics.jsonl" "$3/metrics.jsonl"
     [ ! -e "$2/architecture.csv" ] || same "$1" "$2/architecture.csv" "$3/architecture.csv"

@@ -7,7 +7,7 @@ sets='--set run.meta_epochs=60 --set run.eval_every=20 --set run.checkpoint_ever
 # shellcheck disable=SC2086
 works 'a run without interruption' train smoke.yaml --out whole $sets
 refused 'nothing but the length may change' 2 resume whole --set run.seed=3 <<'T'
-metanas: argument 4: run.seed cannot change when a run is resumed; only run.meta_epochs, run.executor, run.workers, run.checkpoint_every and dataset.path can
+metanas: argument 4: run.seed cannot change when a run is resumed; only run.meta_epochs, run.executor, run.workers, run.checkpoint_every, run.keep_checkpoints, run.on_nan, run.max_loss, run.rollbacks, dataset.path can
 T
 works 'resume of a finished run' resume whole
 holds 'says that it is finished' grep -q '^all 60 meta-epochs are done' out
@@ -71,12 +71,58 @@ works 'more of it' resume half --set run.meta_epochs=6
 works 'test after resume' test half --tasks 3
 holds 'goes to the new end' grep -q '"meta_epoch": 6' half/test.json
 
+# ---- kept checkpoints ----
+
+names() {
+    (cd "$1" && echo checkpoint*)
+}
+holds 'the last three checkpoints' [ "$(names whole)" = 'checkpoint-49.safetensors checkpoint-56.safetensors checkpoint.safetensors' ]
+same 'equal runs have equal checkpoints' whole/checkpoint.safetensors TERM/checkpoint.safetensors
+same 'an earlier one, too' whole/checkpoint-56.safetensors TERM/checkpoint-56.safetensors
+# shellcheck disable=SC2086
+works 'one checkpoint' train smoke.yaml --out one $sets --set run.keep_checkpoints=1
+holds 'is alone' [ "$(names one)" = checkpoint.safetensors ]
+
 head -c 1000 whole/checkpoint.safetensors >cut
+head -c 900 whole/checkpoint-56.safetensors >cut56
 cp -r whole damaged
 cp cut damaged/checkpoint.safetensors
+works 'resume from the checkpoint before a damaged one' resume damaged
+holds 'says which is damaged' grep -q '^metanas: damaged/checkpoint.safetensors: damaged at byte ' err
+holds 'and what it took' grep -q '^  taken in its place: damaged/checkpoint-56.safetensors, of meta-epoch 56$' err
+same_run 'a damaged checkpoint' whole damaged
+same 'the damaged file stays' cut damaged/damaged.safetensors
+rm -r damaged
+cp -r whole damaged
+cp cut56 damaged/checkpoint-56.safetensors
+rm damaged/checkpoint.safetensors
+works 'resume without the newest and with one damaged' resume damaged
+holds 'takes the third' grep -q '^  taken in its place: damaged/checkpoint-49.safetensors, of meta-epoch 49$' err
+same_run 'two checkpoints lost' whole damaged
+
+cp -r one alone
+cp cut alone/checkpoint.safetensors
 check
-"$METANAS" resume damaged >out 2>err
-holds 'a truncated checkpoint ends with 3' [ $? -eq 3 ]
-holds 'and is named with the place' grep -q '^metanas: damaged/checkpoint.safetensors: damaged at byte ' err
-same 'and stays as it was' cut damaged/checkpoint.safetensors
+"$METANAS" resume alone >out 2>err
+holds 'no whole checkpoint ends with 3' [ $? -eq 3 ]
+holds 'and is named with the place' grep -q '^metanas: alone/checkpoint.safetensors: damaged at byte ' err
+same 'and stays as it was' cut alone/checkpoint.safetensors
+
+# ---- what is refused ----
+
+cp -r half other
+sed 's/  lr_w: 0.005/  lr_w: 0.006/' half/config.resolved.yaml >other/config.resolved.yaml
+refused 'another configuration' 2 resume other --set run.meta_epochs=8 <<'T'
+metanas: other/checkpoint.safetensors: was made with another configuration: task_learner.lr_w was 0.005, now it is 0.006; --accept-changes goes on all the same
+T
+works 'that is accepted' resume other --set run.meta_epochs=8 --accept-changes
+holds 'with a warning' grep -q 'the configuration no longer tells how this run came about' err
+mkdir plugins
+cp "$METANAS_PLUGIN_PATH"/*.so plugins
+echo >>plugins/reptile.so
+check
+"$METANAS" resume half --plugin-dir "$work/plugins" --set run.meta_epochs=8 >out 2>err
+holds 'another plugin ends with 2' [ $? -eq 2 ]
+holds 'and is named' grep -q "^metanas: half/checkpoint.safetensors: was made with another plugin: meta_learner was 'reptile of reptile " err
+works 'a plugin that is accepted' resume half --plugin-dir "$work/plugins" --set run.meta_epochs=8 --accept-changes
 finish

@@ -148,7 +148,7 @@ holds 'is the same run' grep -q 'done$' out
 # ---- what is refused ----
 
 refused 'another configuration' 2 sweep sweep.yaml --set task_learner.lr_w=0.1 <<'T'
-metanas: sweeps/sweep/hard+order=joint/seed-1/config.resolved.yaml: the run was made with another configuration: 'lr_w: 0.005' there, 'lr_w: 0.1' here; choose another --out or remove the run
+metanas: sweeps/sweep/hard+order=joint/seed-1/config.resolved.yaml: the run was made with another configuration: task_learner.lr_w was 0.005, now it is 0.1; choose another --out or remove the run
 T
 cat >bad.yaml <<'Y'
 base: smoke.yaml

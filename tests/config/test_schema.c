@@ -558,6 +558,60 @@ static void tables_are_walked_by_stride(void **state) {
     assert_true(x.rate == 2);
 }
 
+/* The table of everything with all of it deprecated: at its default nothing of it is written, but
+ * lists, and all of it that has another value. */
+static void deprecated_options_of_every_type(void **state) {
+    enum { MOST = 32 };
+    struct mn_opt table[MOST];
+    const uint32_t n = everything_options.n;
+    assert_in_range(n, 1, MOST);
+    for (uint32_t i = 0; i < n; i++) {
+        table[i] = *mn__option(&everything_options, i);
+        table[i].flags |= MN_OPT_DEPRECATED;
+    }
+    const struct mn__options options = {table, n, sizeof table[0]};
+    struct everything x = bound("s: {}\n");
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    mn__schema_write(&options, &x, 0, out);
+    fclose(out);
+    assert_string_equal(text, "sizes: [8, 16, 32]\nrates: []\nops: [skip, conv_3x3]\n");
+    free(text);
+    x = bound("s: {steps: 6, rate: 1, fast: false, title: t, path: /p, anneal: cosine}\n");
+    out = open_memstream(&text, &length);
+    mn__schema_write(&options, &x, 0, out);
+    fclose(out);
+    const char *const lines[] = {"steps: 6\n", "rate: 1\n", "fast: false\n",
+                                 "title: t\n", "path: ",    "anneal: cosine\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        assert_non_null(strstr(text, lines[i]));
+    }
+    assert_null(strstr(text, "share"));
+    free(text);
+}
+
+/* More keys than a message holds are cut with dots. */
+static void many_known_keys_are_cut(void **state) {
+    enum { KEYS = 100 };
+    static struct mn_opt table[KEYS];
+    static char keys[KEYS][16];
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(keys[i], sizeof keys[i], "option_%d", i);
+        table[i] = *mn__option(&everything_options, 0);
+        table[i].key = keys[i];
+    }
+    const struct mn__options options = {table, KEYS, sizeof table[0]};
+    struct everything x;
+    struct mn__yaml *root = told_parse(&told, "s: {momentum: 2}\n");
+    mn__schema_bind(&told.arena, &options, mn__yaml_get(root, "s"), NULL, "u", &x, &told.faults);
+    assert_int_equal(told.faults.count, 1);
+    const char *said = told.faults.first->text;
+    assert_non_null(strstr(said, "known here: option_0, option_1, "));
+    assert_string_equal(said + strlen(said) - 5, ", ...");
+    assert_null(strstr(said, "option_99"));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -581,6 +635,8 @@ int main(void) {
         CASE(random_instances_round_trip),
         CASE(ranges_and_defaults_for_people),
         CASE(tables_are_walked_by_stride),
+        CASE(deprecated_options_of_every_type),
+        CASE(many_known_keys_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -287,8 +287,8 @@ static void put_replaces_in_place_or_appends(void **state) {
     struct mn__yaml *root = told_parse(&told, "a: 1\nb: 2\nc: 3\n");
     struct mn__yaml *value = mn__yaml_parse_value(&told.arena, "v", "20", &told.faults);
     struct mn__yaml *other = mn__yaml_parse_value(&told.arena, "v", "[4]", &told.faults);
-    mn__yaml_put(&told.arena, root, "b", value);
-    mn__yaml_put(&told.arena, root, "d", other);
+    assert_true(mn__yaml_put(&told.arena, root, "b", value));
+    assert_true(mn__yaml_put(&told.arena, root, "d", other));
     assert_string_equal(root->first->next->key, "b");
     assert_string_equal(root->first->next->text, "20");
     assert_string_equal(root->first->next->next->key, "c");

@@ -77,13 +77,20 @@ input_mixer: {use: sum}
 task_learner: {use: toy, fault: nan_loss, at_task: 4}
 meta_learner: {use: toy}
 T
-try "$METANAS" train toy.yaml --out nan-threads --plugin-dir "$TOY"
+try "$METANAS" train toy.yaml --out nan --plugin-dir "$TOY"
 says 'a loss that is not finite' 4 '^metanas: meta-epoch 0, task 4 \(seed 7\): task_learner toy: step 1: the loss is nan'
 mv err err-threads
-try ranks 3 "$METANAS" train toy.yaml --out nan-ranks --plugin-dir "$TOY"
+mv nan nan-threads
+try ranks 3 "$METANAS" train toy.yaml --out nan --plugin-dir "$TOY"
 says 'the same of ranks' 4 '^metanas: meta-epoch 0, task 4'
-grep -A1 '^metanas:' err >err-ranks
+grep -A2 '^metanas:' err >err-ranks
 same 'ranks fail as threads do' err-threads err-ranks
+same 'the steps before it are kept' nan-threads/steps.csv nan/steps.csv
+works 'skipped tasks with threads' train toy.yaml --out skip --plugin-dir "$TOY" --set run.on_nan=skip_task
+works_on 3 'and with ranks' train toy.yaml --out skip-ranks --plugin-dir "$TOY" --set run.on_nan=skip_task
+holds 'a task is skipped' grep -q '"kind":"skipped","meta_epoch":0,"task":4' skip/metrics.jsonl
+same_run 'skipped tasks' skip skip-ranks
+same 'steps of skipped tasks' skip/steps.csv skip-ranks/steps.csv
 try ranks 3 "$METANAS" train toy.yaml --out status --plugin-dir "$TOY" --set task_learner.fault=status
 says 'another failure' 6 '^metanas: (rank [12] \(.*\): )?meta-epoch 0, task 4 \(seed 7\): task_learner toy: step 1: told to fail'
 finish

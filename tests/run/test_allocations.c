@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/episode.h"
 #include "run/metatrain.h"
+#include "run/workers.h"
 #include "support/allocations.h"
 
 #include "fixture.h"

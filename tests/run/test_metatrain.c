@@ -344,6 +344,7 @@ static void test_resume_validation(void **state) {
     assert_ok(trial.cx,
               mn__state_load(&trial.e, trial.cx, in("part", "checkpoint.safetensors"), &s));
     assert_false(mn__state_finished(&trial.e, &s));
+    s.accept_changes = 1;
     assert_ok(trial.cx, train("part", &s));
     assert_true(mn__state_finished(&trial.e, &s));
     mn__state_fini(&s);

@@ -71,7 +71,7 @@ enum { NONE, STATUS, NAN_LOSS, NAN_WEIGHT, NAN_STATE, SIGNAL, NO_MESSAGE };
 struct toy {
     int32_t moments, fault;
     int64_t adapts, at_epoch, at_task, nap;
-    bool validating;
+    bool validating, first_draw;
 };
 
 enum { STEPS = 2, STATE = 2 };
@@ -103,7 +103,8 @@ static void nap(int64_t milliseconds) {
 static int misbehave(const struct toy *s, struct mn_cx *cx, struct mn_point *params, mn_real *state,
                      double *loss) {
     if (cx->where.split != (s->validating ? MN_VAL : MN_TRAIN) ||
-        cx->where.meta_epoch != s->at_epoch || cx->where.task != s->at_task) {
+        cx->where.meta_epoch != s->at_epoch || cx->where.task != s->at_task ||
+        (s->first_draw && cx->where.seed >> 53 != 0)) {
         return MN_OK;
     }
     switch (s->fault) {
@@ -178,6 +179,7 @@ static const struct mn_opt learner_options[] = {
     MN_INT(struct toy, at_epoch, 0, 0, 1000, "in which meta-epoch"),
     MN_INT(struct toy, at_task, 0, 0, 1000, "in which task"),
     MN_BOOL(struct toy, validating, 0, "in which split"),
+    MN_BOOL(struct toy, first_draw, 0, "only before a rollback"),
     MN_INT(struct toy, nap, 0, 0, 999, "milliseconds that a step sleeps"),
 };
 

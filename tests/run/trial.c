@@ -102,6 +102,7 @@ int trial_resume(struct trial *trial, const char *dir) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s", trial_in(trial, dir, "checkpoint.safetensors"));
     assert_ok(trial->cx, mn__state_load(&trial->e, trial->cx, path, &state));
+    state.accept_changes = 1; /* what goes wrong is an option of the toy */
     const int status = trial_train(trial, dir, &state);
     mn__state_fini(&state);
     return status;

@@ -29,7 +29,7 @@ struct arguments {
     int64_t seed, rounds, timeout, report; /* check; report -1 = not given */
     double progress;
     int json, tensors, untimed, learn, meta, training, in_process, quiet, verbose, help;
-    int dot, most_frequent, list, markdown, man;
+    int dot, most_frequent, list, markdown, man, accept_changes;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
@@ -62,7 +62,7 @@ struct command {
 
 extern const struct command command_train, command_test, command_resume, command_validate,
     command_genotype, command_report, command_adapt, command_episodes, command_sweep, command_probe,
-    command_list, command_check, command_new_plugin, command_help;
+    command_list, command_check, command_new_plugin, command_help, command_replay, command_doctor;
 
 /* The name of operand i, NULL past the last; and whether it may be left out. */
 const char *operand_name(const struct command *command, int i);

@@ -2,40 +2,43 @@
 #include "command.h"
 #include "rundir.h"
 
-#include "base/text.h"
-#include "run/metatrain.h"
+#include "run/difference.h"
+#include "run/kept.h"
 
 #include <string.h>
 
-/* What may change between two parts of a run. Anything else would make a run whose configuration
- * does not tell how it came about. */
-static const char *const changeable[] = {"run.meta_epochs", "run.executor", "run.workers",
-                                         "run.checkpoint_every", "dataset.path"};
+/* Anything else would make a run whose configuration does not tell how it came about. */
+static int may_change(const char *set, size_t length) {
+    for (const char *const *key = mn__resume_may_change; *key != NULL; key++) {
+        if (strlen(*key) == length && strncmp(*key, set, length) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
 
 static int check_sets(struct mn_cx *cx, const struct texts *sets) {
-    const size_t n = sizeof changeable / sizeof changeable[0];
+    char known[256] = "";
+    for (const char *const *key = mn__resume_may_change; *key != NULL; key++) {
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", used > 0 ? ", " : "", *key);
+    }
     for (int i = 0; i < sets->n; i++) {
         const size_t length = strcspn(sets->at[i], "=");
-        size_t k = 0;
-        while (k < n && (strlen(changeable[k]) != length ||
-                         strncmp(changeable[k], sets->at[i], length) != 0)) {
-            k++;
-        }
-        if (k == n) {
+        if (!may_change(sets->at[i], length)) {
             return mn_fail(cx, MN_CONFIG,
-                           "argument %d: %.*s cannot change when a run is resumed; only "
-                           "run.meta_epochs, run.executor, run.workers, run.checkpoint_every and "
-                           "dataset.path can",
-                           sets->argument[i], (int)length, sets->at[i]);
+                           "argument %d: %.*s cannot change when a run is resumed; only %s can",
+                           sets->argument[i], (int)length, sets->at[i], known);
         }
     }
     return MN_OK;
 }
 
 static int go_on(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir,
-                 const char *checkpoint) {
+                 int accept_changes) {
     struct mn__state state = {0};
-    int status = mn__state_load(experiment, cx, checkpoint, &state);
+    int status = mn__kept_resume(experiment, cx, dir, &state);
+    state.accept_changes = accept_changes;
     if (status == MN_OK && mn__state_finished(experiment, &state)) {
         printf("all %lld meta-epochs are done; --set run.meta_epochs=N adds more\n",
                (long long)state.meta_epoch);
@@ -52,7 +55,7 @@ static int go_on(struct mn_cx *cx, const struct mn__experiment *experiment, cons
 static int run_resume(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__experiment experiment = {0};
     struct mn__arena arena = {0};
-    const char *dir = arguments->operand, *config, *checkpoint;
+    const char *dir = arguments->operand, *config;
     int status = rundir_check(cx, dir);
     if (status == MN_OK) {
         status = check_sets(cx, &arguments->sets);
@@ -61,13 +64,10 @@ static int run_resume(struct mn_cx *cx, const struct arguments *arguments) {
         status = rundir_file(cx, &arena, dir, "config.resolved.yaml", &config);
     }
     if (status == MN_OK) {
-        status = rundir_file(cx, &arena, dir, "checkpoint.safetensors", &checkpoint);
-    }
-    if (status == MN_OK) {
         status = open_experiment(cx, arguments, config, NULL, &experiment);
     }
     if (status == MN_OK) {
-        status = go_on(cx, &experiment, dir, checkpoint);
+        status = go_on(cx, &experiment, dir, arguments->accept_changes);
     }
     mn__experiment_close(&experiment);
     mn__arena_fini(&arena);
@@ -75,16 +75,19 @@ static int run_resume(struct mn_cx *cx, const struct arguments *arguments) {
 }
 
 static const struct flag flags[] = {
-    {"set", "KEY=VALUE",
-     "change run.meta_epochs, run.executor, run.workers, run.checkpoint_every, dataset.path",
+    {"set", "KEY=VALUE", "change what no result hangs on, like run.workers, or run.meta_epochs",
      offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+    {"accept-changes", NULL, "go on although configuration or plugins have changed since",
+     offsetof(struct arguments, accept_changes), FLAG_SWITCH, 0},
 };
 
 const struct command command_resume = {
     .name = "resume",
     .operand = "RUN",
     .doc = "go on with a run from its last checkpoint",
-    .more = "The run ends with the same bits as one that was never interrupted.\n",
+    .more =
+        "The run ends with the same bits as one that was never interrupted. A damaged checkpoint\n"
+        "is warned of, and the one before it taken.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_resume,

@@ -4,7 +4,9 @@
 #include "test_run.h"
 
 #include "base/text.h"
+#include "run/difference.h"
 #include "run/file.h"
+#include "run/kept.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,67 +15,26 @@
 
 enum { MOST_CONFIG = 1 << 20 };
 
-/* ---- the configuration a run was made with ------------------------------------------------- */
-
-/* What may differ between two parts of a run, as in metanas resume. Lines of these keys. */
-static int may_differ(const char *line) {
-    static const char *const keys[] = {
-        "  executor:", "  workers:", "  checkpoint_every:", "  path:"};
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (strncmp(line, keys[i], strlen(keys[i])) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* The next line that counts, without its comment; NULL at the end. */
-static char *next_line(char **rest) {
-    char *line;
-    while ((line = strsep(rest, "\n")) != NULL) {
-        char *comment = strstr(line, " #");
-        if (comment != NULL) {
-            *comment = '\0';
-        }
-        if (line[0] != '\0' && line[0] != '#' && !may_differ(line)) {
-            return line;
-        }
-    }
-    return NULL;
-}
-
-static int compare(struct mn_cx *cx, const char *path, char *then, char *now) {
-    for (;;) {
-        char *a = next_line(&then), *b = next_line(&now);
-        if (a == NULL && b == NULL) {
-            return MN_OK;
-        }
-        if (a == NULL || b == NULL || strcmp(a, b) != 0) {
-            a = a != NULL ? a + strspn(a, " ") : "nothing";
-            b = b != NULL ? b + strspn(b, " ") : "nothing";
-            return mn_fail(cx, MN_CONFIG,
-                           "%s: the run was made with another configuration: '%s' there, '%s' "
-                           "here; choose another --out or remove the run",
-                           path, a, b);
-        }
-    }
-}
-
+/* The configuration a run was made with; its length must not differ either. */
 static int check_config(struct mn_cx *cx, const struct mn__experiment *experiment,
                         const char *path) {
     uint8_t *then = NULL;
     size_t length;
-    char *now = NULL;
+    struct mn__difference d;
     int status = mn__file_read(cx, path, MOST_CONFIG, &then, &length);
-    if (status == MN_OK) {
-        status = mn__experiment_text(experiment, cx, &now);
+    if (status != MN_OK) {
+        return status;
     }
-    if (status == MN_OK) {
-        status = compare(cx, path, (char *)then, now);
-    }
+    status = mn__difference_find(experiment, cx, path, (const char *)then,
+                                 mn__resume_may_change + 1, &d);
     free(then);
-    free(now);
-    return status;
+    if (status != MN_OK || d.key[0] == '\0') {
+        return status;
+    }
+    return mn_fail(cx, MN_CONFIG,
+                   "%s: the run was made with another configuration: %s was %s, now it is %s; "
+                   "choose another --out or remove the run",
+                   path, d.key, d.there, d.here);
 }
 
 /* ---- how far a run is ---------------------------------------------------------------------- */
@@ -169,7 +130,7 @@ int sweep_look(struct mn_cx *cx, const struct sweep_job *job, const struct sweep
 static int train(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir,
                  const char *checkpoint) {
     struct mn__state state = {0};
-    int status = access(checkpoint, F_OK) == 0 ? mn__state_load(experiment, cx, checkpoint, &state)
+    int status = access(checkpoint, F_OK) == 0 ? mn__kept_resume(experiment, cx, dir, &state)
                                                : mn__state_new(experiment, cx, &state);
     if (status == MN_OK && (!state.loaded || !mn__state_finished(experiment, &state))) {
         status = mn__metatrain(experiment, cx, &state, dir);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__RUN_DIFFERENCE_H
+#define MN__RUN_DIFFERENCE_H
+
+/* Whether a run was made with another configuration. */
+
+#include "run/experiment.h"
+
+struct mn__difference {
+    char key[128];              /* "task_learner.lr_w"; "" = there is none */
+    char there[256], here[256]; /* its values as text */
+};
+
+/* The first difference between a resolved configuration, `then`, and that of the experiment, but
+ * for the dotted keys in `free` (NULL-terminated). Options that `then` does not know are no
+ * difference: the program that wrote it had none of that name. `path` names it in messages. */
+int mn__difference_find(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,
+                        const char *then, const char *const *free, struct mn__difference *out);
+
+/* The resolved configuration as text, for free(). */
+int mn__resolved_text(const struct mn__experiment *experiment, struct mn_cx *cx, char **out,
+                      size_t *length);
+
+/* What may change when a run is resumed: nothing that it computed hangs on these. The length of
+ * the run comes first. NULL-terminated. */
+extern const char *const mn__resume_may_change[];
+
+#endif

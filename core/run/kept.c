@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/kept.h"
+
+#include "base/text.h"
+#include "run/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char before[] = "checkpoint-", after[] = ".safetensors";
+
+int mn__kept_path(struct mn_cx *cx, const char *dir, const char *name, char out[PATH_MAX]) {
+    return snprintf(out, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? MN_OK
+                                                                  : mn__file_too_long(cx, dir);
+}
+
+static int path_of(struct mn_cx *cx, const char *dir, int64_t meta_epoch, char out[PATH_MAX]) {
+    char name[64];
+    snprintf(name, sizeof name, "%s%" PRId64 "%s", before, meta_epoch, after);
+    return mn__kept_path(cx, dir, name, out);
+}
+
+static int io_failed(struct mn_cx *cx, const char *path, const char *doing) {
+    const int error = errno;
+    return mn_fail(cx, MN_IO, "%s: cannot %s: %s%s", path, doing, strerror(error),
+                   mn__file_advice(error));
+}
+
+/* ---- a second name ------------------------------------------------------------------------ */
+
+static int copy(struct mn_cx *cx, const char *from, const char *to) {
+    uint8_t *data;
+    size_t length;
+    int status = mn__file_read(cx, from, SIZE_MAX / 2, &data, &length);
+    if (status == MN_OK) {
+        status = mn__file_replace(cx, to, data, length);
+        free(data);
+    }
+    return status;
+}
+
+/* Not every file system has hard links. */
+static int same_file(struct mn_cx *cx, const char *from, const char *to) {
+    if (unlink(to) != 0 && errno != ENOENT) {
+        return io_failed(cx, to, "remove the file of this name");
+    }
+    return link(from, to) == 0 ? MN_OK : copy(cx, from, to);
+}
+
+int mn__kept_add(struct mn_cx *cx, const char *dir, int64_t meta_epoch) {
+    char newest[PATH_MAX], kept[PATH_MAX];
+    int status = mn__kept_path(cx, dir, MN__NEWEST, newest);
+    if (status == MN_OK) {
+        status = path_of(cx, dir, meta_epoch, kept);
+    }
+    return status != MN_OK ? status : same_file(cx, newest, kept);
+}
+
+int mn__kept_restore(struct mn_cx *cx, const char *dir, const char *source) {
+    char newest[PATH_MAX], damaged[PATH_MAX];
+    int status = mn__kept_path(cx, dir, MN__NEWEST, newest);
+    if (status == MN_OK) {
+        status = mn__kept_path(cx, dir, "damaged.safetensors", damaged);
+    }
+    if (status != MN_OK || strcmp(source, newest) == 0) {
+        return status;
+    }
+    if (rename(newest, damaged) != 0 && errno != ENOENT) {
+        return io_failed(cx, newest, "set it aside");
+    }
+    return same_file(cx, source, newest);
+}
+
+/* ---- which there are ---------------------------------------------------------------------- */
+
+struct list {
+    int64_t *at; /* ascending */
+    size_t n, room;
+};
+
+static int number_of(const char *name, int64_t *out) {
+    char digits[32];
+    const size_t n = strlen(name), b = sizeof before - 1, a = sizeof after - 1;
+    if (n <= b + a || n - b - a >= sizeof digits || strncmp(name, before, b) != 0 ||
+        strcmp(name + n - a, after) != 0 || name[b + strspn(name + b, "0123456789")] != '.') {
+        return 0;
+    }
+    snprintf(digits, sizeof digits, "%.*s", (int)(n - b - a), name + b);
+    return mn__text_int(digits, out);
+}
+
+static int add(struct list *list, int64_t value) {
+    if (list->n == list->room) {
+        const size_t room = list->room > 0 ? 2 * list->room : 16;
+        int64_t *at = realloc(list->at, room * sizeof *at);
+        if (at == NULL) {
+            return 0;
+        }
+        list->at = at;
+        list->room = room;
+    }
+    list->at[list->n++] = value;
+    return 1;
+}
+
+static int ascending(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* list->at is for free(). */
+static int read_list(struct mn_cx *cx, const char *dir, struct list *list) {
+    DIR *folder = opendir(dir);
+    int status = MN_OK;
+    *list = (struct list){0};
+    if (folder == NULL) {
+        return io_failed(cx, dir, "look into the folder");
+    }
+    for (const struct dirent *entry; status == MN_OK && (entry = readdir(folder)) != NULL;) {
+        int64_t value;
+        if (number_of(entry->d_name, &value) && !add(list, value)) {
+            status = mn_fail(cx, MN_NOMEM, "%s: no memory for the names in it", dir);
+        }
+    }
+    closedir(folder);
+    if (status == MN_OK && list->n > 0) {
+        qsort(list->at, list->n, sizeof *list->at, ascending);
+    }
+    return status;
+}
+
+int mn__kept_trim(struct mn_cx *cx, const char *dir, int64_t newest, int64_t most) {
+    struct list list;
+    char path[PATH_MAX];
+    int64_t left = 0;
+    int status = read_list(cx, dir, &list);
+    for (size_t i = list.n; status == MN_OK && i-- > 0;) {
+        if (list.at[i] < newest && ++left <= most) {
+            continue;
+        }
+        status = path_of(cx, dir, list.at[i], path);
+        if (status == MN_OK && unlink(path) != 0 && errno != ENOENT) {
+            status = io_failed(cx, path, "remove it");
+        }
+    }
+    free(list.at);
+    return status;
+}
+
+/* ---- loading ------------------------------------------------------------------------------ */
+
+struct search {
+    const struct mn__experiment *e;
+    struct mn_cx *cx;
+    int64_t last, every;
+    struct mn__state *out;
+    int found;
+    int damaged; /* so many could not be read */
+    char message[MN__MESSAGE];
+};
+
+static int wanted(const struct search *s, int64_t meta_epoch) {
+    return meta_epoch <= s->last &&
+           (s->every == 0 || (meta_epoch > 0 && meta_epoch % s->every == 0));
+}
+
+/* MN_OK also where the search has to go on. */
+static int try_one(struct search *s, const char *path) {
+    struct mn__state state = {0};
+    const int status = mn__state_load(s->e, s->cx, path, &state);
+    if (status == MN_IO) {
+        if (s->damaged++ == 0) {
+            snprintf(s->message, sizeof s->message, "%s", mn__cx_message(s->cx));
+        }
+        mn__cx_clear(s->cx);
+        return MN_OK;
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    if (!wanted(s, state.meta_epoch)) {
+        mn__state_fini(&state);
+        return MN_OK;
+    }
+    if (s->damaged > 0) {
+        mn_log(s->cx, MN_LOG_WARN, "%s\n  taken in its place: %s, of meta-epoch %" PRId64,
+               s->message, path, state.meta_epoch);
+    }
+    *s->out = state;
+    s->found = 1;
+    return MN_OK;
+}
+
+/* Names tell the meta-epoch; the newest has to be opened for it. */
+static int try_all(struct search *s, const char *dir, const struct list *list) {
+    char path[PATH_MAX];
+    int status = mn__kept_path(s->cx, dir, MN__NEWEST, path);
+    if (status == MN_OK && access(path, F_OK) == 0) {
+        status = try_one(s, path);
+    } else if (status == MN_OK && list->n > 0) {
+        s->damaged = 1;
+        snprintf(s->message, sizeof s->message, "%.1000s: there is none", path);
+    }
+    for (size_t i = list->n; status == MN_OK && !s->found && i-- > 0;) {
+        if (wanted(s, list->at[i])) {
+            status = path_of(s->cx, dir, list->at[i], path);
+            status = status != MN_OK ? status : try_one(s, path);
+        }
+    }
+    return status;
+}
+
+int mn__kept_load(const struct mn__experiment *e, struct mn_cx *cx, const char *dir, int64_t last,
+                  int64_t every, struct mn__state *out, int *found) {
+    struct search s = {.e = e, .cx = cx, .last = last, .every = every, .out = out};
+    struct list list;
+    int status = read_list(cx, dir, &list);
+    if (status == MN_OK) {
+        status = try_all(&s, dir, &list);
+    }
+    free(list.at);
+    *found = s.found;
+    return status == MN_OK && !s.found && s.damaged > 0 ? mn_fail(cx, MN_IO, "%s", s.message)
+                                                        : status;
+}
+
+int mn__kept_resume(const struct mn__experiment *e, struct mn_cx *cx, const char *dir,
+                    struct mn__state *out) {
+    char path[PATH_MAX];
+    int found;
+    int status = mn__kept_load(e, cx, dir, INT64_MAX, 0, out, &found);
+    if (status == MN_OK && !found) {
+        status = mn__kept_path(cx, dir, MN__NEWEST, path);
+        status = status != MN_OK ? status : mn__state_load(e, cx, path, out);
+    }
+    return status;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MN__RUN_KEPT_H
+#define MN__RUN_KEPT_H
+
+/* The checkpoints of a run directory: checkpoint.safetensors, the newest, and some from before it,
+ * checkpoint-N.safetensors after meta-epoch N. */
+
+#include "run/metatrain.h"
+
+#include <limits.h>
+
+#define MN__NEWEST "checkpoint.safetensors"
+
+/* DIR/NAME into out. */
+int mn__kept_path(struct mn_cx *cx, const char *dir, const char *name, char out[PATH_MAX]);
+
+/* Give the newest, that of `meta_epoch`, its second name, under which it stays when the next one
+ * takes its place. */
+int mn__kept_add(struct mn_cx *cx, const char *dir, int64_t meta_epoch);
+
+/* Of those before meta-epoch `newest` leave the last `most`; remove the rest, and what says that it
+ * is no older than the newest. */
+int mn__kept_trim(struct mn_cx *cx, const char *dir, int64_t newest, int64_t most);
+
+/* Load the newest checkpoint of at most meta-epoch `last` (INT64_MAX = any). One that cannot be
+ * read is warned of, and the one before it taken; MN_IO with the first failure where none can. A
+ * checkpoint that is whole but of another configuration ends the search: MN_CONFIG.
+ * `every` > 0: only those whose meta-epoch is a multiple of it. *out is untouched with MN_OK and
+ * *found = 0: there is none so early. */
+int mn__kept_load(const struct mn__experiment *experiment, struct mn_cx *cx, const char *dir,
+                  int64_t last, int64_t every, struct mn__state *out, int *found);
+
+/* The newest that can be read; a missing one is MN_IO. */
+int mn__kept_resume(const struct mn__experiment *experiment, struct mn_cx *cx, const char *dir,
+                    struct mn__state *out);
+
+/* Make `source`, a checkpoint of `dir`, the newest again. What stood there, damaged, becomes
+ * damaged.safetensors. */
+int mn__kept_restore(struct mn_cx *cx, const char *dir, const char *source);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_FUZZ_FUZZ_H
+#define TESTS_FUZZ_FUZZ_H
+
+/* Readers of foreign bytes, each behind the entry function of libFuzzer. fuzz_NAME.c is a target;
+ * with replay.c it is an ordinary test that reads the files of corpus/NAME. */
+
+#include "base/cx.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Read `data` as the target's format. Returns 0. Anything wrong ends the program: what a sanitizer
+ * finds, and a broken fuzz_must. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Inputs that the format's reader took. */
+extern long fuzz_accepted;
+
+/* What must be true whatever the input. */
+#define fuzz_must(condition)                                                                       \
+    ((condition) ? (void)0 : fuzz_broken(#condition, NULL, __FILE__, __LINE__))
+/* A reader either worked or left a message. */
+#define fuzz_must_explain(cx, status)                                                              \
+    (((status) == MN_OK) == (mn__cx_message(cx)[0] == '\0')                                        \
+         ? (void)0                                                                                 \
+         : fuzz_broken("a message if and only if it failed", cx, __FILE__, __LINE__))
+_Noreturn void fuzz_broken(const char *what, const struct mn_cx *cx, const char *file, int line);
+
+enum { FUZZ_FILES = 3 };
+/* The path of a file with these bytes, in memory. One for each slot; a slot's file is replaced by
+ * the next call. */
+const char *fuzz_file(int slot, const void *data, size_t size);
+
+/* The next piece of the input up to a zero byte, as text, which the caller frees. NULL = there is
+ * none. */
+char *fuzz_text(const uint8_t **data, size_t *size);
+
+/* A context for one input that prints nothing; the core's services are installed. */
+struct mn_cx *fuzz_begin(struct mn__cx *context);
+void fuzz_end(struct mn__cx *context);
+
+#endif

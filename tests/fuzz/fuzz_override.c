@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Assignments as --set takes them, one after the other up to zero bytes, on a small tree. */
+#include "fuzz.h"
+
+#include "../config/options.h"
+#include "config/override.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char base[] = "run: {seed: 1}\n"
+                           "s:\n  use: a\n  steps: 7\n  sizes: [1, 2]\n  title: x\n"
+                           "empty:\n";
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct mn__arena arena = {0};
+    struct mn__faults faults = {.arena = &arena};
+    struct everything options;
+    struct mn__yaml *root = mn__yaml_parse(&arena, "f.yaml", base, sizeof base - 1, &faults);
+    fuzz_must(root != NULL && faults.count == 0);
+    char *assignment;
+    for (int i = 1; (assignment = fuzz_text(&data, &size)) != NULL; i++) {
+        mn__override_apply(&arena, root, assignment, i, &faults);
+        free(assignment); /* nothing of it may be needed later */
+    }
+    fuzz_must(mn__yaml_copy(&arena, root) != NULL);
+    mn__schema_bind(&arena, &everything_options, mn__yaml_get(root, "s"), "use", "unit", &options,
+                    &faults);
+    for (const struct mn__fault *fault = faults.first; fault != NULL; fault = fault->next) {
+        fuzz_must(fault->text[0] != '\0');
+    }
+    fuzz_accepted += faults.count == 0;
+    mn__arena_fini(&arena);
+    return 0;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Write the binary first inputs of the targets into FOLDER/TARGET/NAME: small files as the program
+ * and its libraries write them. Only for making the kept ones anew. */
+#include "fuzz.h"
+#include "state.h"
+
+#include "../data/files.h"
+#include "../units/check.h"
+#include "run/episodes.h"
+#include "run/file.h"
+#include "run/metatrain.h"
+
+#include <stdlib.h>
+
+#include <png.h>
+
+static struct mn__cx context;
+static struct mn_cx *cx;
+static const char *root;
+
+static void must(int status) {
+    if (status != MN_OK) {
+        fprintf(stderr, "seeds: %s\n", mn__cx_message(cx));
+        exit(1);
+    }
+}
+
+static const char *place(const char *target, const char *name) {
+    static char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", root, target);
+    must(mn__file_folder(cx, path));
+    snprintf(path, sizeof path, "%s/%s/%s", root, target, name);
+    return path;
+}
+
+static void put_blob(const char *target, const char *name, struct blob blob) {
+    file_put(place(target, name), blob.at, blob.n);
+    blob_free(&blob);
+}
+
+/* ---- images ------------------------------------------------------------------------------- */
+
+enum { SIDE = 9 };
+
+static const uint8_t *pixels(void) {
+    static uint8_t at[SIDE * SIDE * 4];
+    for (size_t i = 0; i < sizeof at; i++) {
+        at[i] = (uint8_t)(37 * i);
+    }
+    return at;
+}
+
+static void images(void) {
+    const uint8_t *p = pixels();
+    put_blob("image", "gray.png", blob_image(SIDE, SIDE, 1, p));
+    put_blob("image", "colour.png", blob_image(SIDE, SIDE, 3, p));
+    put_blob("image", "bits.png", blob_png(SIDE, SIDE, PNG_COLOR_TYPE_GRAY, 1, 0, p));
+    put_blob("image", "palette.png", blob_png(SIDE, SIDE, PNG_COLOR_TYPE_PALETTE, 8, 0, p));
+    put_blob("image", "alpha.png", blob_png(SIDE, SIDE, PNG_COLOR_TYPE_RGB_ALPHA, 8, 0, p));
+    put_blob("image", "interlaced.png", blob_png(SIDE, SIDE, PNG_COLOR_TYPE_GRAY, 8, 1, p));
+    put_blob("image", "wide.png", blob_png(SIDE, 2, PNG_COLOR_TYPE_GRAY, 16, 0, p));
+    put_blob("image", "gray.jpg", blob_jpeg(SIDE, SIDE, 1, 0, p));
+    put_blob("image", "colour.jpg", blob_jpeg(SIDE, SIDE, 3, 0, p));
+    put_blob("image", "progressive.jpg", blob_jpeg(SIDE, SIDE, 3, 1, p));
+    put_blob("image", "cmyk.jpg", blob_jpeg(SIDE, SIDE, 4, 0, p));
+}
+
+/* ---- archives ----------------------------------------------------------------------------- */
+
+static void put_zip(const char *name, const char *member, const char *options) {
+    struct files files = {0};
+    files_add(&files, "a/1.png", blob_text("first first first first"));
+    files_add(&files, "a/notes.txt", blob_text("no image"));
+    files_add(&files, member, blob_text("second"));
+    files_zip(&files, place("zip", name), "", options);
+    files_free(&files);
+}
+
+static void archives(void) {
+    struct files none = {0};
+    put_zip("stored.zip", "b/2.jpg", "zip:compression=store");
+    put_zip("deflated.zip", "b/2.JPEG", "zip:compression=deflate");
+    put_zip("large.zip", "b/2.jpg", "zip:zip64");
+    put_zip("outside.zip", "../2.jpg", NULL);
+    put_zip("absolute.zip", "/2.jpg", NULL);
+    put_zip("twice.zip", "a/1.png", NULL);
+    files_zip(&none, place("zip", "empty.zip"), "", NULL);
+}
+
+/* ---- tensors and states ------------------------------------------------------------------- */
+
+static void tensors(void) {
+    static const float f32[6] = {0, -1, 2, 0.5F, 1e30F, -0.0F};
+    static const double f64[2] = {0.1, 1e-300};
+    static const int64_t i64[2] = {3, -5000000000};
+    static const int32_t i32[1] = {7};
+    static const uint8_t u8[3] = {1, 2, 255};
+    const struct mn__tensor all[] = {
+        {"w", MN__F32, 2, {2, 3}, f32},     {"d", MN__F64, 1, {2}, f64},
+        {"l", MN__I64, 2, {1, 2}, i64},     {"i", MN__I32, 0, {0}, i32},
+        {"empty", MN__F32, 2, {0, 4}, f32}, {"b\" \\", MN__U8, 1, {3}, u8},
+    };
+    const struct mn__meta meta = {"note", "a: \"b\"\n"};
+    must(mn__tensors_write(cx, place("tensors", "all"), 6, all, 1, &meta));
+    must(mn__tensors_write(cx, place("tensors", "none"), 0, NULL, 0, NULL));
+}
+
+static void checkpoints(void) {
+    struct mn__experiment e;
+    struct mn__state state;
+    must(fuzz_experiment(&e, cx));
+    must(mn__state_new(&e, cx, &state));
+    must(mn__state_save(&e, cx, place("checkpoint", "new"), &state, 0, NULL));
+    state.meta_epoch = 4;
+    state.evaluated = state.best_epoch = 2;
+    state.best = 0.75;
+    must(mn__state_save(&e, cx, place("checkpoint", "later"), &state, 0, NULL));
+    mn__state_fini(&state);
+    mn__experiment_close(&e);
+}
+
+/* ---- lists of episodes -------------------------------------------------------------------- */
+
+static void episodes(void) {
+    struct mn__episodes list = {
+        .spec = {.size = sizeof list.spec, .split = MN_TEST, .ways = 2, .support = 1, .query = 2},
+        .seed = 5,
+        .dataset = "glyphs",
+        .data = 0x0123456789abcdef,
+        .tasks = 2};
+    must(mn__episodes_room(&list, cx));
+    for (int64_t i = 0; i < 4; i++) {
+        list.classes[i] = 7 * i;
+        list.names[i] = i % 2 ? "Latin/character01/rot090" : "glyph 3";
+        list.hashes[i / 2] = (uint64_t)(i + 1) * 0x9e3779b97f4a7c15;
+        for (int64_t k = 0; k < 3; k++) {
+            list.samples[3 * i + k] = 3 * k;
+        }
+    }
+    must(mn__episodes_write(&list, cx, place("episodes", "two-tasks")));
+    mn__episodes_fini(&list);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+        return 2;
+    }
+    root = argv[1];
+    cx = fuzz_begin(&context);
+    images();
+    archives();
+    tensors();
+    checkpoints();
+    episodes();
+    fuzz_end(&context);
+    return 0;
+}

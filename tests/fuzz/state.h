@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_FUZZ_STATE_H
+#define TESTS_FUZZ_STATE_H
+
+/* The experiment that the checkpoints of fuzz_checkpoint.c belong to. */
+
+#include "run/experiment.h"
+
+/* Open it; its data set is never started. */
+int fuzz_experiment(struct mn__experiment *experiment, struct mn_cx *cx);
+
+#endif

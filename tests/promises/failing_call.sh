@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+# Promise: a write, fsync, rename or allocation that fails ends a command with a message, never a
+# crash; a checkpoint under its final name is whole, and the run goes on from it to the same end.
+. "$SOURCE/tests/promises/lib.sh"
+tiny
+sets='--set run.meta_epochs=4 --set run.checkpoint_every=1 --set run.eval_every=2 --set run.workers=1'
+most=$(count 40 1000000)
+
+# shellcheck disable=SC2086
+works 'a run with room' train tiny.yaml --out whole $sets
+check
+# shellcheck disable=SC2086
+FAIL_CALL=rename FAIL_NTH=2 FAIL_PATH=half/checkpoint LD_PRELOAD=$CALLS_SHIM \
+    "$METANAS" train tiny.yaml --out half $sets >out 2>err
+holds 'half a run: its third checkpoint could not be renamed' grep -q '^metanas: half/checkpoint.safetensors: cannot rename' err
+works 'tested' test whole --tasks 2
+
+# The files of run/ before each command, and the command.
+prepare() {
+    rm -rf run page.html
+    case $1 in
+    train) ;;
+    resume) cp -r half run ;;
+    *) cp -r whole run ;;
+    esac
+}
+command_of() {
+    case $1 in
+    train) echo "train tiny.yaml --out run $sets" ;;
+    resume) echo 'resume run' ;;
+    test) echo 'test run --tasks 2' ;;
+    validate) echo 'validate tiny.yaml --untimed' ;;
+    genotype) echo 'genotype run' ;;
+    replay) echo 'replay run --meta-epoch 3 --task 1' ;;
+    report) echo 'report run --out run/page.html' ;;
+    list) echo 'list' ;;
+    esac
+}
+
+# What a train or resume that failed has left is whole, and goes on to the same end.
+check_rest() {
+    [ -e run/checkpoint.safetensors ] || return 0
+    works "$1: resume" resume run
+    same_run "$1: the same end" whole run
+}
+
+# fails COMMAND CALL N: the N-th call fails. 1 = it was not reached.
+fails() {
+    what="$1, $2 $3"
+    prepare "$1"
+    rm -f mark
+    check
+    # shellcheck disable=SC2046
+    FAIL_CALL=$2 FAIL_NTH=$3 FAIL_PATH=run/ FAIL_MARK=$work/mark \
+        timeout 60 env LD_PRELOAD="$CALLS_SHIM" "$METANAS" $(command_of "$1") >out 2>err
+    code=$?
+    if [ ! -e mark ]; then
+        [ $code -eq 0 ] || fail "$what: not reached, yet exit code $code: $(cat err)"
+        return 1
+    fi
+    case $code in
+    0) ;;
+    [1-6]) [ -s err ] || fail "$what: ends with $code and says nothing" ;;
+    *)
+        fail "$what: exit code $code"
+        cat err
+        ;;
+    esac
+    case $1 in train | resume) check_rest "$what" ;; esac
+    [ "$2" = alloc ] || [ $code -ne 0 ] || case $1 in train | resume)
+        fail "$what: the failure was not told" ;;
+    esac
+    return 0
+}
+
+# Every one, or in short runs those that get further and further apart.
+total=0
+for command in train resume test report genotype replay validate list; do
+    for call in write fsync rename alloc; do
+        n=0 step=1 runs=0
+        while [ $runs -lt "$most" ] && fails "$command" "$call" $n; do
+            runs=$((runs + 1))
+            if [ -z "${METANAS_LONG:-}" ] && [ "$call" = alloc ]; then
+                step=$((step + step * 2 / 3 + 1))
+            elif [ -z "${METANAS_LONG:-}" ]; then
+                step=$((step + 2))
+            fi
+            n=$((n + step))
+        done
+        echo "$command: $runs failures of $call, the last at call $((n - step))"
+        total=$((total + runs))
+    done
+done
+holds 'there were failures' [ $total -gt 50 ]
+echo "$total failures"
+finish

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+# Promise: kill -9 at any moment loses at most the work since the last checkpoint, and the resumed
+# run ends with the same bits as one that was never interrupted.
+. "$SOURCE/tests/promises/lib.sh"
+tiny
+kills=$(count 25 1000)
+
+begin=$(now)
+works 'a run without interruption' train tiny.yaml --out whole --set run.meta_epochs=60
+seconds=$(awk -v a="$begin" -v b="$(now)" 'BEGIN {print b - a}')
+
+# One run is killed again and again until it is through; then the next begins.
+go_on() {
+    if [ -e run/checkpoint.safetensors ]; then
+        exec "$METANAS" resume run
+    fi
+    rm -rf run
+    exec "$METANAS" train tiny.yaml --out run --set run.meta_epochs=60
+}
+
+done_kills=0 whole_runs=0
+for r in $(random "$kills"); do
+    go_on >out 2>err &
+    pid=$!
+    sleep "$(awk -v r="$r" -v s="$seconds" 'BEGIN {print r * s * 0.8}')"
+    kill -s KILL $pid 2>/dev/null
+    wait $pid
+    code=$?
+    if [ $code -eq 137 ]; then
+        done_kills=$((done_kills + 1))
+    elif [ $code -eq 0 ]; then
+        same_run 'a run that was killed' whole run
+        whole_runs=$((whole_runs + 1))
+        rm -rf run
+    else
+        fail "after $done_kills kills: exit code $code"
+        cat err
+        rm -rf run
+    fi
+done
+(go_on) >out 2>err || fail "the last run: $(cat err)"
+same_run 'the last run' whole run
+holds 'most of them hit' [ $((done_kills * 2)) -gt "$kills" ]
+echo "$done_kills kills, $((whole_runs + 1)) runs compared, each of $seconds s"
+finish

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+# Promise: SIGINT, SIGTERM, SIGUSR1 save and end with 75 within 5 s; the resumed run ends with the
+# same bits. A closed standard output does not end a run.
+. "$SOURCE/tests/promises/lib.sh"
+tiny
+signals=$(count 12 200)
+
+begin=$(now)
+works 'a run without interruption' train tiny.yaml --out whole --set run.meta_epochs=60
+seconds=$(awk -v a="$begin" -v b="$(now)" 'BEGIN {print b - a}')
+
+go_on() {
+    if [ -e run/checkpoint.safetensors ]; then
+        exec "$METANAS" resume run
+    fi
+    rm -rf run
+    exec "$METANAS" train tiny.yaml --out run --set run.meta_epochs=60
+}
+
+stopped=0 slowest=0 i=0
+for r in $(random "$signals"); do
+    i=$((i + 1))
+    case $((i % 3)) in 0) signal=INT ;; 1) signal=TERM ;; *) signal=USR1 ;; esac
+    go_on >out 2>err &
+    pid=$!
+    # The handlers stand once the program says where it writes; before, the shell has the signal.
+    sleep "$(awk -v r="$r" -v s="$seconds" 'BEGIN {print 0.05 + r * s * 0.5}')"
+    begin=$(now)
+    kill -s "$signal" $pid 2>/dev/null
+    wait $pid
+    code=$?
+    slowest=$(awk -v a="$begin" -v b="$(now)" -v m="$slowest" 'BEGIN {x = b - a; print (x > m ? x : m)}')
+    if [ $code -eq 75 ]; then
+        stopped=$((stopped + 1))
+        holds "SIG$signal: a checkpoint" [ -e run/checkpoint.safetensors ]
+    elif [ $code -eq 0 ]; then
+        same_run "a run with SIG$signal" whole run
+        rm -rf run
+    else
+        fail "SIG$signal: exit code $code"
+        cat err
+    fi
+done
+(go_on) >out 2>err || fail "the last run: $(cat err)"
+same_run 'the last run' whole run
+holds 'half of them hit' [ $((stopped * 2)) -ge "$signals" ]
+holds "at most 5 s to stop ($slowest)" awk -v s="$slowest" 'BEGIN {exit !(s > 0 && s < 5)}'
+
+check
+{ "$METANAS" train tiny.yaml --out closed --set run.meta_epochs=60 2>err; echo $? >code; } | true
+[ "$(cat code)" -eq 0 ] || fail "a closed standard output: exit code $(cat code)"
+same_run 'a closed standard output' whole closed
+echo "$stopped signals stopped a run; the slowest took $slowest s"
+finish

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "doctor.h"
+
+#include "plugin/registry.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+void doctor_note(struct doctor *d, enum finding_level level, const char *area, const char *name,
+                 const char *format, ...) {
+    va_list args;
+    if (d->n == MOST_FINDINGS) {
+        d->lost++;
+        return;
+    }
+    struct finding *f = &d->findings[d->n++];
+    f->area = area;
+    f->name = name;
+    f->level = level;
+    va_start(args, format);
+    vsnprintf(f->text, sizeof f->text, format, args);
+    va_end(args);
+}
+
+void doctor_note_message(struct doctor *d, const char *area, const char *name) {
+    doctor_note(d, FINDING_FAILURE, area, name, "%s", mn__cx_message(d->cx));
+    mn__cx_clear(d->cx);
+}
+
+/* ---- plugins and data --------------------------------------------------------------------- */
+
+struct scan {
+    struct doctor *doctor;
+    int found, shadowed;
+};
+
+static void see_plugin(void *data, const char *file, const struct mn_plugin *plugin,
+                       const char *reason, const char *first) {
+    struct scan *scan = data;
+    if (plugin == NULL && first == NULL) {
+        doctor_note(scan->doctor, FINDING_WARNING, "plugins", "rejected", "%s", reason);
+    } else {
+        scan->found++;
+        scan->shadowed += first != NULL;
+    }
+}
+
+static void look_at_plugins(struct doctor *d) {
+    const struct texts *dirs = &d->arguments->plugin_dirs;
+    struct mn__registry *registry = NULL;
+    struct scan scan = {.doctor = d};
+    const char *path = getenv("METANAS_PLUGIN_PATH");
+    for (int i = 0; i < dirs->n; i++) {
+        doctor_note(d, FINDING_OK, "plugins", "--plugin-dir", "%s", dirs->at[i]);
+    }
+    doctor_note(d, FINDING_OK, "plugins", "METANAS_PLUGIN_PATH", "%s",
+                path != NULL ? path : "not set");
+    doctor_note(d, FINDING_OK, "plugins", "installed", "%s", MN__PLUGIN_DIR);
+    int status = mn__registry_new(d->cx, dirs->n > 0 ? dirs->at : NULL, &registry);
+    if (status == MN_OK) {
+        status = mn__registry_scan(registry, d->cx, see_plugin, &scan);
+    }
+    if (status != MN_OK) {
+        doctor_note_message(d, "plugins", "search");
+    } else {
+        doctor_note(d, scan.found > 0 ? FINDING_OK : FINDING_FAILURE, "plugins", "found",
+                    "%d, %d of them shadowed by an earlier folder", scan.found, scan.shadowed);
+    }
+    mn__registry_free(registry);
+}
+
+static void look_at_data(struct doctor *d) {
+    struct mn__experiment e = {0};
+    const char *config = d->arguments->operand;
+    if (config == NULL) {
+        doctor_note(d, FINDING_OK, "data", "configuration",
+                    "none given; 'metanas doctor CONFIG' "
+                    "looks at its data too");
+        return;
+    }
+    if (open_experiment(d->cx, d->arguments, config, NULL, &e) != MN_OK) {
+        doctor_note_message(d, "data", "configuration");
+        return;
+    }
+    doctor_note(d, FINDING_OK, "data", "found",
+                "%s: images %" PRId32 "x%" PRId32 "x%" PRId32 ", %" PRId64 " training, %" PRId64
+                " validation, %" PRId64 " test classes",
+                e.dataset.label, e.data.channels, e.data.height, e.data.width,
+                e.data.n_classes[MN_TRAIN], e.data.n_classes[MN_VAL], e.data.n_classes[MN_TEST]);
+    mn__experiment_close(&e);
+}
+
+/* ---- printing ----------------------------------------------------------------------------- */
+
+static const char *const level_names[] = {"ok", "warning", "failure"};
+
+static int count(const struct doctor *d, enum finding_level level) {
+    int n = 0;
+    for (int i = 0; i < d->n; i++) {
+        n += d->findings[i].level == level;
+    }
+    return n;
+}
+
+static void print_text(const struct doctor *d) {
+    static const char *const marks[] = {"", "  <- warning", "  <- FAILURE"};
+    for (int i = 0; i < d->n; i++) {
+        const struct finding *f = &d->findings[i];
+        const int first = i == 0 || strcmp(f->area, d->findings[i - 1].area) != 0;
+        printf("%-10s %-22s %s%s\n", first ? f->area : "", f->name, f->text, marks[f->level]);
+    }
+    printf("%s: %d failures, %d warnings\n",
+           count(d, FINDING_FAILURE) == 0 ? "healthy" : "NOT healthy", count(d, FINDING_FAILURE),
+           count(d, FINDING_WARNING));
+}
+
+static int print_json(const struct doctor *d) {
+    json_t *list = json_array();
+    int failed = list == NULL;
+    for (int i = 0; i < d->n; i++) {
+        const struct finding *f = &d->findings[i];
+        failed |= json_array_append_new(
+                      list, json_pack("{s:s, s:s, s:s, s:s}", "area", f->area, "name", f->name,
+                                      "level", level_names[f->level], "text", f->text)) != 0;
+    }
+    json_t *root =
+        json_pack("{s:b, s:o}", "healthy", count(d, FINDING_FAILURE) == 0, "findings", list);
+    failed |= root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
+    putchar('\n');
+    json_decref(root);
+    return failed ? mn_fail(d->cx, MN_NOMEM, "a finding is not UTF-8, or no memory") : MN_OK;
+}
+
+static int run_doctor(struct mn_cx *cx, const struct arguments *arguments) {
+    struct doctor *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        return no_memory(cx);
+    }
+    d->cx = cx;
+    d->arguments = arguments;
+    d->folder = arguments->out != NULL ? arguments->out : ".";
+    doctor_machine(d);
+    look_at_plugins(d);
+    look_at_data(d);
+    doctor_test(d);
+    if (d->lost > 0) {
+        d->n--;
+        doctor_note(d, FINDING_WARNING, "doctor", "more", "%d findings are not shown", d->lost + 1);
+    }
+    int status = MN_OK;
+    if (arguments->json) {
+        status = print_json(d);
+    } else {
+        print_text(d);
+    }
+    const int failures = count(d, FINDING_FAILURE);
+    if (status == MN_OK && failures > 0) {
+        status = mn_fail(cx, MN_INTERNAL, "doctor: %d check%s failed", failures,
+                         failures == 1 ? "" : "s");
+    }
+    free(d);
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"out", "DIR", "folder that runs will be written to (default: the working directory)",
+     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
+    {"json", NULL, "print the findings as JSON", offsetof(struct arguments, json), FLAG_SWITCH, 0},
+    {"set", "KEY=VALUE", "override an option of CONFIG (may repeat)",
+     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+};
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .operand = "CONFIG",
+    .operand_optional = 1,
+    .doc = "look at the machine, plugins, data and disk, and test itself",
+    .more =
+        "The test takes a few seconds and leaves nothing behind. The exit code is 0 where all is\n"
+        "well, 1 where a check failed.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_doctor,
+};
