@@ -72,7 +72,7 @@ static void each_broken_plugin_has_its_message(void **state) {
          "built for plugin ABI 0.6, this host offers 0.5: upgrade metanas or rebuild "
          "the plugin"},
         {"other_major",
-         "built for plugin ABI 1.4, this host offers 0.4: upgrade metanas or rebuild "
+         "built for plugin ABI 1.5, this host offers 0.5: upgrade metanas or rebuild "
          "the plugin"},
         {"size", "its descriptor is too small (16 bytes, units of 48, options of 80): rebuild the "
                  "plugin with this host's headers"},

@@ -181,18 +181,27 @@ static int help_kind(struct mn_cx *cx, struct mn__registry *registry, int kind, 
     return status;
 }
 
-static int unknown_topic(struct mn_cx *cx, const char *topic) {
-    const char *words[MN__KINDS + 16];
-    size_t n_commands, n = 0;
+/* Topic i: a command, a kind or a section; NULL past the last. */
+static const char *topic_at(size_t i) {
+    const size_t n_sections = sizeof sections / sizeof sections[0];
+    size_t n_commands;
     const struct command *const *all = commands(&n_commands);
-    for (size_t i = 0; i < n_commands; i++) {
-        words[n++] = all[i]->name;
+    if (i < n_commands) {
+        return all[i]->name;
     }
-    for (int kind = 1; kind <= MN__KINDS; kind++) {
-        words[n++] = mn__kind_name(kind);
+    i -= n_commands;
+    if (i < MN__KINDS) {
+        return mn__kind_name((int)i + 1);
     }
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        words[n++] = sections[i];
+    i -= MN__KINDS;
+    return i < n_sections ? sections[i] : NULL;
+}
+
+static int unknown_topic(struct mn_cx *cx, const char *topic) {
+    const char *words[64];
+    size_t n = 0;
+    while (n < sizeof words / sizeof words[0] && (words[n] = topic_at(n)) != NULL) {
+        n++;
     }
     const char *near = mn__text_nearest(topic, words, n);
     if (near != NULL) {
