@@ -92,6 +92,10 @@ int mn__rank_state(struct mn__ranks *ranks, struct mn_cx *cx, const struct mn__e
                    const struct mn__state *state);
 int64_t mn__rank_state_bytes(const struct mn__experiment *e, const struct mn__state *state);
 
+/* Rank 0: have the configuration of an experiment opened by all ranks, unless they have it open. */
+int mn__rank_open(struct mn__ranks *ranks, struct mn_cx *cx,
+                  const struct mn__experiment *experiment);
+
 /* Sleep where nothing happened, longer from time to time; *idle is 0 after something did. */
 void mn__rank_nap(int *idle);
 

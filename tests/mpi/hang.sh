@@ -18,5 +18,6 @@ holds 'the job ends' [ $code -ne 0 ]
 holds 'within a minute' [ $(($(date +%s) - begin)) -le 60 ]
 holds 'it says why' grep -Eq 'rank 1 \(.*\) has shown no sign of life|another rank did not answer for 30 seconds' err
 holds 'and how to go on' grep -q 'metanas resume run goes on from it' err
+[ "$failures" -eq 0 ] || tail -n 20 err
 works_on 2 'a resume' resume run --set run.meta_epochs=100
 finish

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <time.h>
 
 enum { TASKS = 200 };
@@ -180,6 +181,63 @@ static void test_context(void **state) {
     mn__workers_free(NULL);
 }
 
+/* ---- lists of tasks that grow -------------------------------------------------------------- */
+
+/* Take what finishes until `n` tasks have; failures go to the list. */
+static void take(struct mn__workers *workers, int n, int *failures) {
+    struct mn__finished task;
+    for (int taken = 0; taken < n;) {
+        if (!mn__workers_take(workers, &task)) {
+            nap(100);
+            continue;
+        }
+        taken++;
+        assert_true(task.seconds >= 0);
+        assert_true((task.message != NULL) == (task.status != MN_OK));
+        if (task.status != MN_OK) {
+            assert_string_equal(task.message, "task 7 failed");
+            assert_int_equal(task.index, 7);
+            (*failures)++;
+        }
+        free(task.message);
+    }
+}
+
+/* The calling thread adds and takes; a failure ends nothing. */
+static void test_list(void **state) {
+    for (int n = 1; n <= 4; n++) {
+        const struct mn_where where = {.size = sizeof where, .meta_epoch = 5};
+        struct mn__workers *workers;
+        struct work work;
+        int failures = 0;
+        work_begin(&work);
+        work.slow_failure = 7;
+        assert_ok(trial.cx, mn__workers_new_apart(trial.cx, n, trial.e.model, &workers));
+        assert_ok(trial.cx, mn__workers_open(workers, trial.cx, &where, TASKS, job, &work));
+        for (int64_t i = 0; i < 20; i++) {
+            mn__workers_add(workers, i);
+        }
+        take(workers, 20, &failures);
+        for (int64_t i = 20; i < TASKS; i++) {
+            mn__workers_add(workers, i);
+        }
+        take(workers, TASKS - 30, &failures);
+        mn__workers_close(workers);
+        assert_int_equal(failures, 1);
+        for (int64_t i = 0; i < TASKS; i++) {
+            assert_int_equal(work.runs[i], 1);
+            assert_int_equal(work.slots[i], i * i + 5);
+            assert_true(n > 1 || work.order[i] == i);
+        }
+        assert_int_equal(work.elsewhere, TASKS);
+        work_begin(&work); /* a round of the usual kind afterwards */
+        assert_ok(trial.cx, run(workers, &work, TASKS, 0));
+        assert_int_equal(work.started, TASKS);
+        assert_true(n == 1 || work.elsewhere == TASKS);
+        mn__workers_free(workers);
+    }
+}
+
 int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_task_once, begin, end),
@@ -188,6 +246,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_first_failure, begin, end),
         cmocka_unit_test_setup_teardown(test_cancel, begin, end),
         cmocka_unit_test_setup_teardown(test_context, begin, end),
+        cmocka_unit_test_setup_teardown(test_list, begin, end),
     };
     assert_true(argc > 1);
     trial_plugins(argv[1]);
