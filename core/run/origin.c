@@ -155,13 +155,14 @@ int mn__origin_check(const struct mn__experiment *e, struct mn_cx *cx, const cha
                      const struct mn__tensors *file, int accept) {
     struct mn__meta now[MN__ORIGIN_ENTRIES];
     const int n = mn__origin_describe(e, now);
+    const int n_plugins = mn__experiment_units(e) + (e->operation_plugins != NULL);
     int status = check_seed(e, cx, path, file);
     if (status == MN_OK) {
         status = check_config(e, cx, path, file, accept);
     }
     for (int i = 0; status == MN_OK && i < n; i++) {
         status = check_entry(cx, path, &now[i], mn__tensors_meta(file, now[i].key),
-                             i < mn__experiment_units(e) && !accept);
+                             i < n_plugins && !accept);
     }
     return status;
 }

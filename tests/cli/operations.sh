@@ -26,6 +26,9 @@ holds 'weights carry the name' grep -qa 'edges\.0\.se\.fc1\.weight' run/checkpoi
 works 'half of it' train base.yaml --out half --set run.meta_epochs=2
 works 'and the rest' resume half --set run.meta_epochs=4
 same_run 'give the same' run half
+check
+"$METANAS" resume half --set run.meta_epochs=6 --set operations.se.ratio=1 >out 2>err </dev/null && fail 'another option on resume'
+holds 'is refused by its key' grep -q 'operations\.se\.ratio cannot change when a run is resumed' err
 works 'testing' test run
 works 'another option' train base.yaml --out other --set operations.se.ratio=1
 check

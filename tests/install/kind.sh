@@ -31,6 +31,9 @@ holds 'the plugin is part of the checkpoint' grep -qa "\"$section\":\"${name}min
 # A plugin that has changed since is named on resume.
 sed -i 's/"0\.1\.0"/"0.2.0"/' mine/mine.c
 ninja -C mine/build >log 2>&1 || fail 'the changed plugin does not build'
-works 'a resume with a changed plugin' resume run --set run.meta_epochs=7
-holds 'warns' grep -q "$section was '${name}mine of mine 0\.1\.0, file crc32 [0-9a-f]*', now it is '${name}mine of mine 0\.2\.0, file crc32 [0-9a-f]*'" err
+check
+"$METANAS" resume run --set run.meta_epochs=7 >out 2>err </dev/null && fail 'a resume with a changed plugin'
+holds 'is refused' grep -q "made with another plugin: $section was '${name}mine of mine 0\.1\.0" err
+works 'but not where it is accepted' resume run --set run.meta_epochs=7 --accept-changes
+holds 'which warns' grep -q "$section was '${name}mine of mine 0\.1\.0, file crc32 [0-9a-f]*', now it is '${name}mine of mine 0\.2\.0, file crc32 [0-9a-f]*'" err
 finish
