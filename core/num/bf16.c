@@ -133,12 +133,6 @@ static ptrdiff_t pixels_of(ptrdiff_t room, const struct runs *r, ptrdiff_t gap, 
 
 /* ---- convolution -------------------------------------------------------------------------- */
 
-/* As even as blocks of at most `most` can be. */
-static int part_of(int left, int most) {
-    const int blocks = (left + most - 1) / most;
-    return (left + blocks - 1) / blocks;
-}
-
 /* Pairs in place of reals: [block of outputs][tap][pair of inputs][row of the block]. */
 static size_t packed(int n_out, int n_in, int n_tap) {
     return (size_t)n_out * (size_t)((n_in + 1) / 2) * (size_t)n_tap;
@@ -147,7 +141,7 @@ static size_t packed(int n_out, int n_in, int n_tap) {
 static void pack(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
                  ptrdiff_t st, mn_real *out) {
     for (int o = 0; o < n_out;) {
-        const int rows = part_of(n_out - o, ROWS);
+        const int rows = mn__part(n_out - o, ROWS);
         for (int t = 0; t < n_tap; t++) {
             for (int i = 0; i < n_in; i += 2) {
                 for (int r = 0; r < rows; r++, out++) {
@@ -208,12 +202,8 @@ static inline __attribute__((always_inline)) void tile(int rows, int wide, const
     for (int r = 0; r < rows; r++) {
         MN__UNROLL
         for (int v = 0; v < wide; v++) {
-            mn_real *to = j->y + r * j->ys + p + v * MN__V;
-            mn__vec out = (mn__vec)acc[r][v];
-            if (j->mask != NULL) {
-                out *= mn__load(j->mask + p + v * MN__V);
-            }
-            mn__store(to, j->accumulate ? mn__load(to) + out : out);
+            mn__put(j->y + r * j->ys + p + v * MN__V, (mn__vec)acc[r][v], j->mask, p + v * MN__V,
+                    j->accumulate);
         }
     }
 }
@@ -252,7 +242,7 @@ static void (*const rows_of[ROWS])(const struct job *j, ptrdiff_t len) = {
 static void outputs(const struct job *chunk, int n_out, ptrdiff_t len) {
     struct job j = *chunk;
     for (int o = 0; o < n_out;) {
-        const int rows = part_of(n_out - o, ROWS);
+        const int rows = mn__part(n_out - o, ROWS);
         rows_of[rows - 1](&j, len);
         j.w += (ptrdiff_t)rows * j.all_pairs * j.all_taps;
         j.y += rows * j.ys;
@@ -403,9 +393,9 @@ static void (*const sums_of[OUTS][INS])(const struct patch *j) = {NAMES(1), NAME
 /* Outputs by inputs that are converted, one tap. */
 static void all_sums(const struct patch *whole, int n_out, int n_in) {
     for (int o = 0; o < n_out;) {
-        const int outs = part_of(n_out - o, OUTS);
+        const int outs = mn__part(n_out - o, OUTS);
         for (int i = 0; i < n_in;) {
-            const int ins = part_of(n_in - i, INS);
+            const int ins = mn__part(n_in - i, INS);
             struct patch j = *whole;
             j.g += o * j.gs;
             j.x += i * j.xs;

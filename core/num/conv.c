@@ -66,12 +66,8 @@ static inline __attribute__((always_inline)) void tile(int rows, int wide, const
     for (int r = 0; r < rows; r++) {
         MN__UNROLL
         for (int v = 0; v < wide; v++) {
-            mn_real *to = j->y + r * j->ys + p + v * MN__V;
-            mn__vec out = acc[r][v];
-            if (j->mask != NULL) {
-                out *= mn__load(j->mask + in_image + v * MN__V);
-            }
-            mn__store(to, j->accumulate ? mn__load(to) + out : out);
+            mn__put(j->y + r * j->ys + p + v * MN__V, acc[r][v], j->mask, in_image + v * MN__V,
+                    j->accumulate);
         }
     }
 }

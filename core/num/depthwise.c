@@ -22,12 +22,8 @@ static void rows(int n_tap, const ptrdiff_t *tap, const mn_real *w, ptrdiff_t st
         }
         MN__UNROLL
         for (int v = 0; v < WIDE; v++) {
-            mn_real *to = y + p + v * MN__V;
-            mn__vec out = acc[v];
-            if (mask != NULL) {
-                out *= mn__load(mask + p + v * MN__V);
-            }
-            mn__store(to, accumulate ? mn__load(to) + out : out);
+            const ptrdiff_t at = p + v * MN__V;
+            mn__put(y + at, acc[v], mask, at, accumulate);
         }
     }
     for (; p < len; p += MN__V) {
@@ -35,10 +31,7 @@ static void rows(int n_tap, const ptrdiff_t *tap, const mn_real *w, ptrdiff_t st
         for (int t = 0; t < n_tap; t++) {
             acc += mn__splat(w[t * st]) * mn__load(x + p + tap[t]);
         }
-        if (mask != NULL) {
-            acc *= mn__load(mask + p);
-        }
-        mn__store(y + p, accumulate ? mn__load(y + p) + acc : acc);
+        mn__put(y + p, acc, mask, p, accumulate);
     }
 }
 

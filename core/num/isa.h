@@ -123,6 +123,16 @@ static inline mn__vec mn__positive(mn__vec v) {
     return mn__select(mn__below(v, (mn__vec){0}), (mn__vec){0}, v);
 }
 
+/* A vector of outputs, on the pixels of mask[at] on (NULL = on all), in place of what is there or
+ * added to it. */
+static inline __attribute__((always_inline)) void
+mn__put(mn_real *to, mn__vec v, const mn_real *mask, ptrdiff_t at, int accumulate) {
+    if (mask != NULL) {
+        v *= mn__load(mask + at);
+    }
+    mn__store(to, accumulate ? mn__load(to) + v : v);
+}
+
 /* The first n lanes. */
 static inline void mn__store_first(mn_real *at, mn__vec v, int n) {
 #if MN__VECTOR_BYTES == 64 && !defined(MN_REAL_DOUBLE)
@@ -224,13 +234,13 @@ static inline ptrdiff_t mn__used(const mn_real *mask, ptrdiff_t image) {
     return image;
 }
 
-/* Pixels whose sum is kept in reals before it goes on in double. */
-enum { MN__SUM_BLOCK = 1024 };
-
-/* Where the zero rows at an image's end begin, rounded up to a vector. */
+/* The same, rounded up to a vector. */
 static inline ptrdiff_t mn__used_of(const mn_real *mask, ptrdiff_t image) {
     return (mn__used(mask, image) + MN__V - 1) / MN__V * MN__V;
 }
+
+/* Pixels whose sum is kept in reals before it goes on in double. */
+enum { MN__SUM_BLOCK = 1024 };
 
 /* conv.c */
 size_t MN__NAME(packed)(int n_out, int n_in, int n_tap);

@@ -87,9 +87,7 @@ window_tile(int wide, int n, int step, const struct mn__window *window, const mn
     }
     MN__UNROLL
     for (int v = 0; v < wide; v++) {
-        mn_real *to = y + v * MN__V;
-        const mn__vec out = mask == NULL ? acc[v] : acc[v] * mn__load(mask + v * MN__V);
-        mn__store(to, accumulate ? mn__load(to) + out : out);
+        mn__put(y + v * MN__V, acc[v], mask, v * MN__V, accumulate);
     }
 }
 
@@ -140,11 +138,8 @@ static inline __attribute__((always_inline)) void box_3(int step, const struct m
     mn__vec low = column(window, x);
     for (ptrdiff_t p = 0; p < len; p += MN__V) {
         const mn__vec high = column(window, x + p + MN__V);
-        mn__vec out = (low + shifted(low, high, step) + shifted(low, high, 2 * step)) * weight;
-        if (plane != NULL) {
-            out *= mn__load(plane + p);
-        }
-        mn__store(y + p, accumulate ? mn__load(y + p) + out : out);
+        const mn__vec sum = low + shifted(low, high, step) + shifted(low, high, 2 * step);
+        mn__put(y + p, sum * weight, plane, p, accumulate);
         low = high;
     }
 }

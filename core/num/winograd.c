@@ -383,15 +383,11 @@ static void compute(const struct layout *l, const struct slot *s, int n_slots, i
     }
 }
 
-static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) {
-    return a < b ? a : b;
-}
-
 static void clear_rest(const struct layout *l, int n_out, mn_real *y, ptrdiff_t ys, ptrdiff_t len) {
     const ptrdiff_t unit = l->step == 1 ? MN__V : l->step,
                     done = (l->used + unit - 1) / unit * unit;
     for (ptrdiff_t p = 0; p < len; p += l->image) {
-        const ptrdiff_t part = least(len - p, l->image);
+        const ptrdiff_t part = len - p < l->image ? len - p : l->image;
         for (int o = 0; o < n_out && done < part; o++) {
             memset(y + o * ys + p + done, 0, (size_t)(part - done) * sizeof *y);
         }

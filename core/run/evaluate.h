@@ -72,7 +72,8 @@ int mn__predict(const struct mn__experiment *experiment, struct mn_cx *cx,
                 struct mn_outcome *out);
 
 /* Evaluate tasks 0..n-1 of a split from the meta point and the optimiser state of a state (copied
- * for each task). Results do not depend on the executor. */
+ * for each task). Results do not depend on the executor. `out` is the caller's to release, also
+ * after a failure. */
 int mn__evaluate(const struct mn__experiment *experiment, struct mn__executor *executor,
                  struct mn_cx *cx, const struct mn__state *state, int split, int64_t n,
                  struct mn__evaluation *out);

@@ -3,10 +3,24 @@
 
 #include "model/graph.h"
 
-size_t touched(const struct mn__workspace *ws) {
-    size_t n = 0;
-    for (size_t i = 0; i < ws->model->n_reals; i++) {
-        n += ws->reals[i] != 0;
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void touched_alone(struct mn__workspace *ws) {
+    ws->poison = 0;
+}
+
+int64_t touched_bytes(const struct mn__workspace *ws) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), n = (ws->mapped + page - 1) / page;
+    unsigned char *in = malloc(n);
+    int64_t bytes = -1;
+    if (in != NULL && mincore(ws->reals, ws->mapped, in) == 0) {
+        bytes = 0;
+        for (size_t i = 0; i < n; i++) {
+            bytes += in[i] & 1 ? (int64_t)page : 0;
+        }
     }
-    return n;
+    free(in);
+    return bytes;
 }

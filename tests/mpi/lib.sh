@@ -44,13 +44,14 @@ wait_for() {
     done
 }
 
-# processes DIR: those that train into it, ranks in order
+# processes DIR: those that train into it from this folder, ranks in order
 processes() {
     for process in /proc/[0-9]*; do
+        [ "$(readlink "$process/cwd" 2>/dev/null)" = "$work" ] || continue
         words=$(cat "$process/cmdline" 2>/dev/null | tr '\0' '\n')
         [ "$(echo "$words" | head -n 1)" = "$METANAS" ] && echo "$words" | grep -qx "$1" &&
             tr '\0' '\n' <"$process/environ" |
-            sed -nE "s/^(OMPI_COMM_WORLD_RANK|PMI_RANK)=([0-9]+)\$/\\2 ${process#/proc/}/p"
+            sed -nE "s/^(OMPI_COMM_WORLD_RANK|PMI_RANK)=([0-9]+)\$/\2 ${process#/proc/}/p"
     done | sort -n | cut -d ' ' -f 2
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Signals and dead ranks.
 . "$SOURCE/tests/mpi/lib.sh"
-sets='--set run.meta_epochs=90 --set run.eval_every=0 --set run.checkpoint_every=3 --set run.workers=1'
+sets='--set run.meta_epochs=60 --set run.eval_every=0 --set run.checkpoint_every=3 --set run.workers=1'
 
 # shellcheck disable=SC2086
 works 'a run without interruption' train smoke.yaml --out whole $sets
@@ -32,7 +32,7 @@ for signal in TERM USR1; do
         check
         [ $code -eq 75 ] || fail "SIG$signal to process $victim: exit code $code"
         holds 'within seconds' [ $(($(seconds) - begin)) -le 10 ]
-        holds 'it says how to go on' grep -q "^metanas: stopped after [0-9]* of 90 meta-epochs; go on with: metanas resume $dir\$" err
+        holds 'it says how to go on' grep -q "^metanas: stopped after [0-9]* of 60 meta-epochs; go on with: metanas resume $dir\$" err
         holds 'once' [ "$(grep -c '^metanas: ' err)" -eq 1 ]
 done
 works_on 2 'a resume' resume TERM1

@@ -166,15 +166,7 @@ static void check_rows(struct noise *noise, int w, int n_tap) {
 static void test_tails(void **state) {
     (void)state;
     struct noise noise = {4};
-    for (int w = 1; w <= MOST_TAIL; w++) {
-        check_rows(&noise, w, 9);
-    }
-    for (int i = 0; i < n_long_rows; i++) {
-        check_rows(&noise, long_rows[i], 9);
-    }
-    for (int n_tap = 1; n_tap <= MOST_TAPS; n_tap++) {
-        check_rows(&noise, 37, n_tap);
-    }
+    each_tail(check_rows, &noise);
 }
 
 int main(void) {

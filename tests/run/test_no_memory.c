@@ -91,10 +91,8 @@ static int evaluate_with(const struct mn__state *state, const struct mn__episode
     int status = mn__executor_threads(trial.cx, trial.e.model, 2, &executor);
     if (status == MN_OK) {
         status = mn__evaluate_plan(&trial.e, executor, trial.cx, state, &plan, &evaluation);
-        mn__executor_free(executor);
-    }
-    if (status == MN_OK) {
         mn__evaluation_fini(&evaluation);
+        mn__executor_free(executor);
     }
     return status;
 }

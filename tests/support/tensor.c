@@ -168,6 +168,18 @@ struct shape shape_rows(int n, int w, int n_tap) {
 const int long_rows[] = {1006, 1007, 1022, 1023, 1038, 2045, 2046, 2047};
 const int n_long_rows = sizeof long_rows / sizeof *long_rows;
 
+void each_tail(void (*check)(struct noise *noise, int width, int n_tap), struct noise *noise) {
+    for (int w = 1; w <= MOST_TAIL; w++) {
+        check(noise, w, 9);
+    }
+    for (int i = 0; i < n_long_rows; i++) {
+        check(noise, long_rows[i], 9);
+    }
+    for (int n_tap = 1; n_tap <= MOST_TAPS; n_tap++) {
+        check(noise, 37, n_tap);
+    }
+}
+
 void each_table(void (*check)(const struct mn__kernels *k, void *data), void *data) {
     static const char *const names[] = {"avx512", "avx2", "sse2", "openblas"};
     static int told[sizeof names / sizeof *names];

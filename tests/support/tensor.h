@@ -78,6 +78,10 @@ enum { MOST_TAIL = 80 };
 extern const int long_rows[];
 extern const int n_long_rows;
 
+/* Run check on rows that leave every number of pixels and of taps over: of each width with the nine
+ * taps of a 3x3 window, and of one width with any number of taps. */
+void each_tail(void (*check)(struct noise *noise, int width, int n_tap), struct noise *noise);
+
 /* Run check with every table that this machine has; names those that it lacks. */
 void each_table(void (*check)(const struct mn__kernels *k, void *data), void *data);
 

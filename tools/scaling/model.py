@@ -10,7 +10,7 @@ import argparse
 import math
 
 OPTIONS = [
-    ('task', 1.6, 'seconds of a task on one core'),
+    ('task', 1.42, 'seconds of a task on one core'),
     ('slowdown', 1.25, 'of a task where all cores of a node are at work'),
     ('spread', 0.05, 'standard deviation of the seconds of a task, relative'),
     ('state', 3.7e6, 'bytes of the state that tasks start from'),
