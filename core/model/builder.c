@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/builder.h"
 
-#include "base/text.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -83,6 +81,18 @@ static double linear_work(const struct mn__linear *l) {
     }
 }
 
+static int channels_out(const struct mn__linear *l, int of_path) {
+    switch (l->kind) {
+    case MN__LINEAR_CONV:
+    case MN__LINEAR_REDUCE:
+        return of_path;
+    case MN__LINEAR_FOREIGN:
+        return l->foreign->shape.tail > 0 ? l->foreign->shape.tail : of_path;
+    default:
+        return l->n_in;
+    }
+}
+
 /* Channel counts of a path's maps, and its work. n_in is the source's channel count. */
 static void bind_channels(struct mn_model *m, struct mn__path *path, int n_in) {
     const struct mn__grid *g = &m->sizes[path->grid].grid;
@@ -91,9 +101,8 @@ static void bind_channels(struct mn_model *m, struct mn__path *path, int n_in) {
         stage->n_phase = stage->n_linear == 2 && stage->linear[1].sh == 2 ? 2 : 1;
         for (int i = 0; i < stage->n_linear; i++) {
             struct mn__linear *l = &stage->linear[i];
-            l->n_in = s == 0 && i == 0 ? n_in : path->channels;
-            l->n_out = l->kind == MN__LINEAR_CONV || l->kind == MN__LINEAR_REDUCE ? path->channels
-                                                                                  : l->n_in;
+            l->n_in = i == 1 ? stage->linear[0].n_out : s == 0 ? n_in : path->channels;
+            l->n_out = channels_out(l, path->channels);
             path->work += linear_work(l) * g->h * g->w * (i == 0 ? stage->n_phase : 1);
         }
     }
@@ -108,19 +117,39 @@ static int even_reduce(struct mn_builder *b, const char *name, int channels) {
     return MN_OK;
 }
 
+static int candidate_weights(struct mn_builder *b, struct mn__path *path, const char *prefix,
+                             uint32_t flags) {
+    char full[200];
+    snprintf(full, sizeof full, "%s.%s", prefix, path->name);
+    return mn__path_weights(b, path, full, flags & MN_BUILD_AFFINE);
+}
+
+/* A candidate of a plugin. It reads the source at full size, whatever its stride. */
+static int foreign_path(struct mn_builder *b, struct mn__path *path, const char *prefix, int stride,
+                        uint32_t flags) {
+    const struct mn__grid *g = &b->model->sizes[b->model->states[path->source].grid].grid;
+    path->grid = stride == 1 ? b->model->states[path->source].grid
+                             : mn__graph_grid(b->model, (g->h + 1) / 2, (g->w + 1) / 2);
+    if (path->grid < 0) {
+        return mn__builder_no_memory(b);
+    }
+    const int status = mn__foreign_bind(b, path, stride);
+    if (status != MN_OK) {
+        return status;
+    }
+    path->relu = path->relu || b->model->states[path->source].relu;
+    b->model->states[path->source].need_r |= path->relu;
+    bind_channels(b->model, path, path->channels);
+    return candidate_weights(b, path, prefix, flags);
+}
+
 /* A candidate's path. */
 static int op_path(struct mn_builder *b, struct mn__path *path, const char *prefix,
                    const char *name, int32_t from, int stride, int channels, uint32_t flags) {
-    const struct mn__op *op = mn__op_find(name);
-    if (op == NULL) {
-        const char *names[64];
-        for (size_t i = 0; i < mn__op_count(); i++) {
-            names[i] = mn__op_at(i)->name;
-        }
-        const char *near = mn__text_nearest(name, names, mn__op_count());
-        return mn_fail(b->cx, MN_CONFIG, "unknown operation '%s'%s%s%s", name,
-                       near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                       near != NULL ? "'?" : "");
+    const struct mn__op *op;
+    int status = mn__operations_find(b->operations, b->cx, name, &op);
+    if (status != MN_OK) {
+        return status;
     }
     path->op = op;
     path->name = op->name;
@@ -135,7 +164,10 @@ static int op_path(struct mn_builder *b, struct mn__path *path, const char *pref
         path->n_stages = stride == 1 ? 0 : 1;
         path->relu = stride == 2;
     }
-    int status = bind_source(b, path, stride);
+    if (op->unit != NULL) {
+        return foreign_path(b, path, prefix, stride, flags);
+    }
+    status = bind_source(b, path, stride);
     if (status == MN_OK && path->n_stages == 1 && op->n_stages == 0) {
         status = even_reduce(b, prefix, channels);
     }
@@ -149,9 +181,7 @@ static int op_path(struct mn_builder *b, struct mn__path *path, const char *pref
     bind_channels(b->model, path, channels);
     const int reach = mn__op_reach(op);
     b->model->pad = reach > b->model->pad ? reach : b->model->pad;
-    char full[200];
-    snprintf(full, sizeof full, "%s.%s", prefix, name);
-    return mn__path_weights(b, path, full, flags & MN_BUILD_AFFINE);
+    return candidate_weights(b, path, prefix, flags);
 }
 
 static int edges_new(struct mn_builder *b, struct mn__layer *layer, int n) {
@@ -471,7 +501,9 @@ static int build_node(struct mn_builder *b, const struct mn_node_spec *given, in
         status = mn_fail(b->cx, MN_CONFIG, "node %s has %d edges; 1 to 64 are possible", spec.name,
                          spec.n_edges);
     }
-    spec.partial = spec.partial == 0 ? 1 : spec.partial;
+    if (spec.partial == 0 || b->abi_minor < 2) { /* before 0.2 these bytes were padding */
+        spec.partial = 1;
+    }
     if (status == MN_OK) {
         status = check_partial(b, &spec);
     }
@@ -635,8 +667,11 @@ static int add_images(struct mn_builder *b) {
 }
 
 int mn__graph_build(struct mn_model *model, struct mn_cx *cx,
-                    const struct mn__instance *search_space) {
-    struct mn_builder b = {.model = model, .cx = cx};
+                    const struct mn__instance *search_space, struct mn__operations *operations) {
+    struct mn_builder b = {.model = model,
+                           .cx = cx,
+                           .operations = operations,
+                           .abi_minor = search_space->unit.plugin->abi_minor};
     int status = add_images(&b);
     if (status != MN_OK) {
         return status;

@@ -9,7 +9,9 @@
 struct mn_builder {
     struct mn_model *model;
     struct mn_cx *cx;
-    int failed; /* a builder call returned an error: the rest does nothing */
+    struct mn__operations *operations; /* candidates of plugins, or NULL */
+    int abi_minor;                     /* that the search space was built for */
+    int failed;                        /* a builder call returned an error: the rest does nothing */
     int has_head;
 };
 
@@ -24,6 +26,11 @@ int mn__path_weights(struct mn_builder *b, struct mn__path *path, const char *pr
 /* A named segment of w (architecture 0) or a (1). bound: see mn_model.bounds. */
 int mn__segment_add(struct mn_builder *b, int architecture, const char *name, int n_dims,
                     const int64_t *dims, double bound, int64_t *offset);
+/* foreign_build.c: the stage of a candidate of a plugin, which stands at `stride` over the path's
+ * source. Its weights are added by mn__path_weights through mn__foreign_weights. */
+int mn__foreign_bind(struct mn_builder *b, struct mn__path *path, int stride);
+int mn__foreign_weights(struct mn_builder *b, struct mn__path *path, struct mn__linear *linear,
+                        const char *prefix);
 /* groups.c: the mixtures of a node's group, made on first use. */
 int mn__group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct mn__layer *layer);
 

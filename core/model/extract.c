@@ -2,6 +2,7 @@
 #include "model/graph.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The path that pair `pair` of a fixed node was made from. */
 struct origin {
@@ -71,13 +72,25 @@ static int copy_norm(const struct copy *c, int64_t from, int64_t to, double weig
     return 1;
 }
 
+static int copy_weights(const struct copy *c, const struct mn__linear *from,
+                        const struct mn__linear *to) {
+    if (to->kind != MN__LINEAR_FOREIGN) {
+        return copy_segment(c, from->weight, to->weight);
+    }
+    if (from->foreign->n_weights != to->foreign->n_weights) {
+        return 0;
+    }
+    mn_vec_copy(to->foreign->n_weights, c->w + from->weight, c->out + to->weight);
+    return 1;
+}
+
 static int copy_stage(const struct copy *c, const struct mn__stage *from,
                       const struct mn__stage *to, double weight) {
     int done = from->n_linear == to->n_linear && from->has_norm == to->has_norm;
     for (int i = 0; done && i < to->n_linear; i++) {
         const struct mn__linear *a = &from->linear[i], *b = &to->linear[i];
         const int pool = b->kind == MN__LINEAR_MAX_POOL || b->kind == MN__LINEAR_AVG_POOL;
-        done = a->kind == b->kind && (pool || copy_segment(c, a->weight, b->weight));
+        done = a->kind == b->kind && (pool || copy_weights(c, a, b));
         if (done && b->kind == MN__LINEAR_REDUCE) {
             done = copy_segment(c, a->weight2, b->weight2);
         }
@@ -88,9 +101,14 @@ static int copy_stage(const struct copy *c, const struct mn__stage *from,
     return done && (!to->has_norm || copy_norm(c, from->gamma, to->gamma, weight));
 }
 
+/* Those of plugins are other instances in another experiment. */
+static int same_op(const struct mn__op *a, const struct mn__op *b) {
+    return a == b || (a != NULL && b != NULL && strcmp(a->name, b->name) == 0);
+}
+
 static int copy_path(const struct copy *c, const struct origin *origin, const struct mn__path *to) {
     const struct mn__path *from = origin->path;
-    int done = from != NULL && from->op == to->op && from->n_stages == to->n_stages;
+    int done = from != NULL && same_op(from->op, to->op) && from->n_stages == to->n_stages;
     for (int s = 0; done && s < to->n_stages; s++) {
         done = copy_stage(c, &from->stage[s], &to->stage[s],
                           s + 1 == to->n_stages ? origin->weight : 1);

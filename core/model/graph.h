@@ -7,6 +7,7 @@
  * two stages, a stage one or two linear maps and a batch norm. */
 
 #include "base/arena.h"
+#include "metanas/operation.h"
 #include "metanas/search_space.h"
 #include "model/model.h"
 #include "model/slots.h"
@@ -19,7 +20,8 @@ enum mn__linear_kind {
     MN__LINEAR_DEPTHWISE,
     MN__LINEAR_MAX_POOL,
     MN__LINEAR_AVG_POOL,
-    MN__LINEAR_REDUCE /* two 1x1 convolutions on two phases, concatenated */
+    MN__LINEAR_REDUCE, /* two 1x1 convolutions on two phases, concatenated */
+    MN__LINEAR_FOREIGN /* an operation of a plugin: on plain arrays, source at full size */
 };
 
 /* The taps that reach one phase of the source, for the way back. */
@@ -28,6 +30,16 @@ struct mn__taps {
     int *index;     /* which taps of the map */
     ptrdiff_t *tap; /* from the source's pixel to the output's */
     size_t pack;    /* in the workspace's packed weights */
+};
+
+/* An operation of a plugin at its place. */
+struct mn__foreign {
+    const struct mn__instance *unit;
+    struct mn_op_site site;
+    struct mn_op_shape shape;
+    int grid;          /* of the source */
+    int64_t n_weights; /* reals */
+    int saved;         /* slot: [max_batch][n_saved] */
 };
 
 /* A linear map, and how it is reached in memory: tap t of row phase p reads source + tap[p][t]. */
@@ -45,6 +57,7 @@ struct mn__linear {
     int64_t weight, weight2;    /* offsets in w; weight2 for REDUCE */
     size_t pack;                /* in the workspace's packed weights */
     struct mn__taps back[2][4]; /* by row phase of the output and phase of the source */
+    struct mn__foreign *foreign;
 };
 
 struct mn__stage {
@@ -59,14 +72,16 @@ struct mn__stage {
                         again), after the last, taps of a max pool */
 };
 
-/* What a candidate operation is. */
+/* What a candidate operation is: built in, or of a plugin. */
 struct mn__op {
     const char *name;
     int relu;
     int n_stages; /* 0: the identity at stride 1, nothing for `none` */
     int none;
     void (*stage)(int index, int stride, struct mn__stage *stage); /* fills kinds, sizes, strides */
+    const struct mn__instance *unit; /* of a plugin, which tells the rest at its site; else NULL */
 };
+/* The built-in ones; all of them: operations.h. */
 const struct mn__op *mn__op_find(const char *name);
 size_t mn__op_count(void);
 const struct mn__op *mn__op_at(size_t i);
@@ -151,6 +166,9 @@ struct mn__head {
     int forward, back; /* steps of the pass */
 };
 
+/* Blocks of images as operations of plugins have them, [n][channels][height][width]. */
+enum mn__plain { MN__PLAIN_X, MN__PLAIN_Y, MN__PLAIN_DX, MN__PLAIN_WORK, MN__PLAIN };
+
 struct mn_model {
     struct mn__arena arena;
     const struct mn__kernels *kernels;
@@ -177,6 +195,7 @@ struct mn_model {
     int64_t n_saved, n_items, most_choices;
     double drop_path;
     int drop_ramp;
+    size_t plain[MN__PLAIN], n_plain[MN__PLAIN]; /* workspace: see enum mn__plain */
     size_t n_packed; /* reals of the packed weights of a layer's paths */
     int64_t most_weights;
     int most_channels, most_jobs; /* of a path, of a layer */
@@ -229,7 +248,7 @@ struct mn__workspace {
 
 /* builder.c: run the search space; plan.c: lay out w, a, statistics and workspace. */
 int mn__graph_build(struct mn_model *model, struct mn_cx *cx,
-                    const struct mn__instance *search_space);
+                    const struct mn__instance *search_space, struct mn__operations *operations);
 int mn__graph_plan(struct mn_model *model, struct mn_cx *cx);
 void mn__builder_install(struct mn_host *host);
 /* Grid of a size, made on first use. -1 = no memory. */
@@ -261,7 +280,9 @@ struct mn__run {
     const struct mn_pass *pass;
     int n; /* images */
     int dropping;
-    int back; /* on the way back */
+    struct mn_cx *cx;
+    int status; /* of the first operation of a plugin that failed */
+    int back;   /* on the way back */
     enum mn__plan plan;
     int poison;
 };

@@ -89,9 +89,13 @@ static void use_stages(struct mn_model *m, const struct mn__layer *layer, int e,
     const int forward = layer->forward + e, back = layer->back + e;
     for (int i = 0; i < path->n_stages; i++) {
         const struct mn__stage *stage = &path->stage[i];
+        const struct mn__foreign *foreign = stage->linear[0].foreign;
+        const int saved = foreign != NULL ? foreign->saved : MN__NOWHERE;
         use(m, stage->u, forward);
         use(m, stage->y, forward);
         use(m, stage->which, forward);
+        use(m, saved, forward);
+        use_back(m, saved, MN__HOLD_KEPT, back);
         use_back(m, stage->u, which, back);
         use_back(m, mn__sums_wanted(layer, path) ? stage->y : MN__NOWHERE, which, back);
         use_back(m, stage->which, which, back);

@@ -110,7 +110,8 @@ static const char *part_name(const struct mn__path *path, int stage, int linear,
     const char *suffix = path->n_stages == 2 ? (stage == 0 ? "1" : "2") : "";
     if (l->kind == MN__LINEAR_DEPTHWISE) {
         snprintf(out, size, "dw%s", suffix);
-    } else if (linear == 1 && s->linear[0].kind == MN__LINEAR_DEPTHWISE) {
+    } else if (linear == 1 && (s->linear[0].kind == MN__LINEAR_DEPTHWISE ||
+                               s->linear[0].kind == MN__LINEAR_FOREIGN)) {
         snprintf(out, size, "pw%s", suffix);
     } else if (s->n_linear == 2) {
         snprintf(out, size, "conv%d", linear + 1);
@@ -147,6 +148,8 @@ static int linear_weights(struct mn_builder *b, struct mn__path *path, int stage
                                : conv_weight(b, path, prefix, "conv2", l->n_out / 2, l->n_in, 1, 1,
                                              &l->weight2);
     }
+    case MN__LINEAR_FOREIGN:
+        return mn__foreign_weights(b, path, l, prefix);
     case MN__LINEAR_MAX_POOL:
     case MN__LINEAR_AVG_POOL:
         break;

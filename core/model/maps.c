@@ -65,6 +65,9 @@ static void apply(struct mn__run *run, const struct mn__stage *stage, int index,
     case MN__LINEAR_REDUCE:
         reduce(run, l, size, len, x, y);
         break;
+    case MN__LINEAR_FOREIGN:
+        mn__foreign_forward(run, l, size, block, x, y);
+        break;
     }
 }
 

@@ -148,6 +148,9 @@ static void linear_backward(struct mn__run *run, const struct mn__stage *stage, 
             avg_pool_backward(run, l, f, size, b);
         }
         return;
+    case MN__LINEAR_FOREIGN:
+        mn__foreign_backward(run, l, f, size, b);
+        return;
     case MN__LINEAR_DEPTHWISE:
     case MN__LINEAR_CONV:
         break;

@@ -41,7 +41,8 @@ void mn__model_install(struct mn_host *host) {
 
 int mn__model_outline(struct mn_cx *cx, const struct mn__instance *search_space,
                       const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
-                      const struct mn_dims *dims, struct mn_model **out) {
+                      struct mn__operations *operations, const struct mn_dims *dims,
+                      struct mn_model **out) {
     struct mn_model *m = calloc(1, sizeof *m);
     if (m == NULL) {
         return mn_fail(cx, MN_NOMEM, "no memory to build the network");
@@ -55,7 +56,7 @@ int mn__model_outline(struct mn_cx *cx, const struct mn__instance *search_space,
                                .height = dims->height,
                                .width = dims->width,
                                .max_batch = dims->max_batch};
-    const int status = mn__graph_build(m, cx, search_space);
+    const int status = mn__graph_build(m, cx, search_space, operations);
     if (status != MN_OK) {
         mn__model_free(m);
         return status;
@@ -66,10 +67,10 @@ int mn__model_outline(struct mn_cx *cx, const struct mn__instance *search_space,
 
 int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
                   const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
-                  const struct mn_dims *dims, const struct mn__kernels *kernels,
-                  struct mn_model **out) {
+                  struct mn__operations *operations, const struct mn_dims *dims,
+                  const struct mn__kernels *kernels, struct mn_model **out) {
     struct mn_model *m = NULL;
-    int status = mn__model_outline(cx, search_space, op_mixer, input_mixer, dims, &m);
+    int status = mn__model_outline(cx, search_space, op_mixer, input_mixer, operations, dims, &m);
     if (status != MN_OK) {
         return status;
     }

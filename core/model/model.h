@@ -5,6 +5,7 @@
 /* The network built from a search space, and one pass through it. The model is immutable; a
  * workspace holds the activations of one thread. */
 
+#include "model/operations.h"
 #include "num/kernel.h"
 #include "plugin/instance.h"
 
@@ -13,17 +14,19 @@ struct mn__workspace;
 
 /* Build: call the search space's `build`, lay out w, a, choices and statistics, plan the workspace.
  * `dims` gives ways, image shape and the largest batch; the rest of it is filled in by the search
- * space. The instances must outlive the model. Messages name the option or layer that does not fit.
+ * space. The instances must outlive the model, and so must `operations`, the candidates of plugins
+ * (NULL = the built-in ones alone). Messages name the option or layer that does not fit.
  */
 int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
                   const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
-                  const struct mn_dims *dims, const struct mn__kernels *kernels,
-                  struct mn_model **out);
+                  struct mn__operations *operations, const struct mn_dims *dims,
+                  const struct mn__kernels *kernels, struct mn_model **out);
 void mn__model_free(struct mn_model *model);
 /* The same without a plan of memory: enough to count weights and to prune. */
 int mn__model_outline(struct mn_cx *cx, const struct mn__instance *search_space,
                       const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
-                      const struct mn_dims *dims, struct mn_model **out);
+                      struct mn__operations *operations, const struct mn_dims *dims,
+                      struct mn_model **out);
 
 /* The channel count that a budget of weights leads to. */
 struct mn__fit {
@@ -36,7 +39,8 @@ struct mn__fit {
  * it in size, the smaller of equals. Before mn__model_new. MN_CONFIG when no count comes near. */
 int mn__model_fit(struct mn_cx *cx, struct mn__instance *search_space,
                   const struct mn__instance *op_mixer, const struct mn__instance *input_mixer,
-                  const struct mn_dims *dims, struct mn__fit *out);
+                  struct mn__operations *operations, const struct mn_dims *dims,
+                  struct mn__fit *out);
 
 /* Put the model's and builder's services into the host table. Once, at start. */
 void mn__model_install(struct mn_host *host);

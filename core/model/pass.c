@@ -121,6 +121,9 @@ static int gradients(struct mn__run *run, struct mn_cx *cx, struct mn_outcome *o
         return MN_OK;
     }
     backward(run);
+    if (run->status != MN_OK) {
+        return run->status;
+    }
     if ((run->pass->flags & MN_PASS_GRAD_A) != 0 && run->model->dims.n_a > 0) {
         return mn__mix_backward(run->ws, cx, run->pass, out->d_a);
     }
@@ -140,7 +143,8 @@ int mn__model_pass(struct mn_cx *cx, const struct mn_model *model, const struct 
                           .d_w = (pass->flags & MN_PASS_GRAD_W) != 0 ? out->d_w : NULL,
                           .pass = pass,
                           .plan = wants_gradients(pass) ? MN__PLAN_FULL : MN__PLAN_FORWARD,
-                          .n = batch->n};
+                          .n = batch->n,
+                          .cx = cx};
     out->skip_share = 0;
     status = mn__mix_forward(run.ws, cx, at->a, pass, &out->skip_share);
     if (status != MN_OK) {
@@ -150,6 +154,10 @@ int mn__model_pass(struct mn_cx *cx, const struct mn_model *model, const struct 
     run.poison = run.ws->poison > 0;
     run.ws->poison -= run.poison;
     forward(&run, batch);
+    if (run.status != MN_OK) {
+        run.ws->plan = -1;
+        return run.status;
+    }
     mn__head_forward(&run, batch->labels, &out->loss, &out->hits);
     hand_out(&run, out);
     if (!isfinite(out->loss)) {

@@ -85,6 +85,25 @@ static int is_pool(const struct mn__stage *stage) {
            stage->linear[0].kind == MN__LINEAR_AVG_POOL;
 }
 
+static void more(size_t *at, size_t reals) {
+    *at = reals > *at ? reals : *at;
+}
+
+/* A block of images on both sides of an operation of a plugin, and its own room. */
+static int plan_foreign(struct mn_model *m, const struct mn__size *size,
+                        const struct mn__linear *l) {
+    const struct mn_op_site *at = &l->foreign->site;
+    const size_t n = (size_t)size->n_block, in = (size_t)at->height * (size_t)at->width;
+    const size_t out = (size_t)at->out_height * (size_t)at->out_width;
+    const size_t saved = (size_t)m->dims.max_batch * (size_t)l->foreign->shape.n_saved;
+    more(&m->n_plain[MN__PLAIN_X], n * (size_t)l->n_in * in);
+    more(&m->n_plain[MN__PLAIN_DX], n * (size_t)l->n_in * in);
+    more(&m->n_plain[MN__PLAIN_Y], n * (size_t)l->n_out * out);
+    more(&m->n_plain[MN__PLAIN_WORK], n * (size_t)l->foreign->shape.n_work);
+    l->foreign->saved = MN__NOWHERE;
+    return saved > 0 ? add_slot(m, saved, 0, MN__OWN_LAYOUT, &l->foreign->saved) : MN_OK;
+}
+
 static int plan_stage(struct mn_model *m, const struct mn__path *path, struct mn__stage *stage) {
     const struct mn__grid *grid = &m->sizes[path->grid].grid;
     int status = add_tensor(m, path->grid, path->channels, &stage->y);
@@ -96,6 +115,9 @@ static int plan_stage(struct mn_model *m, const struct mn__path *path, struct mn
         const size_t bytes = (size_t)path->channels * (size_t)grid->n * (size_t)grid->image;
         status = add_slot(m, (bytes + sizeof(mn_real) - 1) / sizeof(mn_real), 0, MN__OWN_LAYOUT,
                           &stage->which);
+    }
+    if (status == MN_OK && stage->linear[0].kind == MN__LINEAR_FOREIGN) {
+        status = plan_foreign(m, &m->sizes[path->grid], &stage->linear[0]);
     }
     return status;
 }
@@ -203,6 +225,12 @@ static void plan_temporaries(struct mn_model *m) {
     }
 }
 
+static void plan_plain(struct mn_model *m) {
+    for (int i = 0; i < MN__PLAIN; i++) {
+        m->plain[i] = take(m, m->n_plain[i]);
+    }
+}
+
 static void plan_head(struct mn_model *m) {
     struct mn__head *h = &m->head;
     const size_t n = (size_t)m->dims.max_batch;
@@ -236,6 +264,7 @@ int mn__graph_plan(struct mn_model *m, struct mn_cx *cx) {
         status = plan_phases(m, &m->states[i]);
     }
     plan_temporaries(m);
+    plan_plain(m);
     plan_head(m);
     status = status == MN_OK ? mn__holds_plan(m) : status;
     return status == MN_OK ? MN_OK : mn_fail(cx, MN_NOMEM, "no memory to plan the network");

@@ -136,6 +136,7 @@ struct fitting {
     struct mn_cx *cx;
     struct mn__instance *space;
     const struct mn__instance *op_mixer, *input_mixer;
+    struct mn__operations *operations;
     const struct mn_dims *dims;
     struct mn_budget budget;
 };
@@ -144,7 +145,8 @@ struct fitting {
 static int size_at(const struct fitting *f, int64_t i, double *out) {
     struct mn_model *model;
     f->space->table.search_space.resize(f->space->self, f->budget.least + i * f->budget.step);
-    int status = mn__model_outline(f->cx, f->space, f->op_mixer, f->input_mixer, f->dims, &model);
+    int status = mn__model_outline(f->cx, f->space, f->op_mixer, f->input_mixer, f->operations,
+                                   f->dims, &model);
     if (status == MN_OK) {
         status = mn__model_mean_parameters(f->cx, model, out);
         mn__model_free(model);
@@ -191,13 +193,14 @@ static int search(const struct fitting *f, struct mn__fit *out) {
 }
 
 int mn__model_fit(struct mn_cx *cx, struct mn__instance *space, const struct mn__instance *op_mixer,
-                  const struct mn__instance *input_mixer, const struct mn_dims *dims,
-                  struct mn__fit *out) {
+                  const struct mn__instance *input_mixer, struct mn__operations *operations,
+                  const struct mn_dims *dims, struct mn__fit *out) {
     const struct mn_search_space *table = &space->table.search_space;
     struct fitting f = {.cx = cx,
                         .space = space,
                         .op_mixer = op_mixer,
                         .input_mixer = input_mixer,
+                        .operations = operations,
                         .dims = dims,
                         .budget = {.size = sizeof f.budget}};
     *out = (struct mn__fit){0};

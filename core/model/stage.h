@@ -107,4 +107,13 @@ void mn__maps_backward(struct mn__run *run, const struct mn__stage *stage,
                        const struct mn__size *size, const struct mn__block *block,
                        const struct mn__flow *flow);
 
+/* foreign.c: an operation of a plugin on one block. A failure goes to run->status, and the rest of
+ * the pass computes nothing that counts. */
+void mn__foreign_forward(struct mn__run *run, const struct mn__linear *linear,
+                         const struct mn__size *size, const struct mn__block *block,
+                         struct mn__view x, struct mn__view y);
+void mn__foreign_backward(struct mn__run *run, const struct mn__linear *linear,
+                          const struct mn__flow *flow, const struct mn__size *size,
+                          const struct mn__block *block);
+
 #endif

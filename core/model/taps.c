@@ -171,6 +171,9 @@ int mn__taps_plan(struct mn_model *m, struct mn__path *path, size_t *n_packed) {
         struct mn__stage *stage = &path->stage[s];
         for (int i = 0; i < stage->n_linear; i++) {
             struct mn__linear *l = &stage->linear[i];
+            if (l->kind == MN__LINEAR_FOREIGN) {
+                continue; /* it has no taps */
+            }
             struct form f = {.row = out->row, .in_h = out->h, .in_w = out->w};
             if (s == 0 && i == 0) {
                 f.strided = path->strided;

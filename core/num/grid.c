@@ -75,3 +75,17 @@ void mn__grid_store(const struct mn__grid *grid, int channels, int n0, int n1,
         }
     }
 }
+
+void mn__grid_add(const struct mn__grid *grid, int channels, int n0, int n1, const mn_real *nchw,
+                  mn_real *tensor) {
+    for (int n = n0; n < n1; n++) {
+        for (int c = 0; c < channels; c++) {
+            mn_real *image = tensor + c * grid->channel + n * grid->image;
+            for (int y = 0; y < grid->h; y++) {
+                for (int x = 0; x < grid->w; x++) {
+                    image[y * grid->row + x] += *nchw++;
+                }
+            }
+        }
+    }
+}

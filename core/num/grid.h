@@ -45,4 +45,8 @@ void mn__grid_load(const struct mn__grid *grid, int channels, int n0, int n1, co
 void mn__grid_store(const struct mn__grid *grid, int channels, int n0, int n1,
                     const mn_real *tensor, mn_real *nchw);
 
+/* tensor += NCHW; the padding stays. */
+void mn__grid_add(const struct mn__grid *grid, int channels, int n0, int n1, const mn_real *nchw,
+                  mn_real *tensor);
+
 #endif

@@ -17,7 +17,7 @@ static const struct mn_unit *unit_at(const struct mn_plugin *p, uint32_t i) {
                                                   (size_t)i * p->unit_stride);
 }
 
-static int name_ok(const char *name) {
+int mn__plugin_name_ok(const char *name) {
     if (name == NULL || name[0] < 'a' || name[0] > 'z' || strlen(name) > 60) {
         return 0;
     }
@@ -29,9 +29,8 @@ static int check_abi(struct mn_cx *cx, const char *file, const struct mn_plugin 
         return mn_fail(cx, MN_CONFIG, "%s: wrong magic number 0x%08x: not a METANAS plugin", file,
                        p->magic);
     }
-    const int fits = MN_ABI_MAJOR == 0
-                         ? p->abi_major == MN_ABI_MAJOR && p->abi_minor == MN_ABI_MINOR
-                         : p->abi_major == MN_ABI_MAJOR && p->abi_minor <= MN_ABI_MINOR;
+    const int fits = p->abi_major == MN_ABI_MAJOR && p->abi_minor >= MN_ABI_OLDEST &&
+                     p->abi_minor <= MN_ABI_MINOR;
     if (!fits) {
         return mn_fail(cx, MN_CONFIG,
                        "%s: built for plugin ABI %d.%d, this host offers %d.%d: upgrade metanas or "
@@ -144,7 +143,7 @@ static int check_list_default(struct mn_cx *cx, const char *file, const struct m
 
 static int check_option(struct mn_cx *cx, const char *file, const struct mn_unit *u,
                         const struct mn_opt *o) {
-    if (!name_ok(o->key) || o->doc == NULL || o->doc[0] == '\0') {
+    if (!mn__plugin_name_ok(o->key) || o->doc == NULL || o->doc[0] == '\0') {
         return mn_fail(cx, MN_CONFIG,
                        "%s: unit %s: an option without a proper key or doc line (%s)", file,
                        u->name, o->key != NULL ? o->key : "NULL");
@@ -232,7 +231,7 @@ static int check_vtable(struct mn_cx *cx, const char *file, const struct mn_unit
 
 static int check_unit(struct mn_cx *cx, const char *file, const struct mn_plugin *p,
                       const struct mn_unit *u) {
-    if (!name_ok(u->name)) {
+    if (!mn__plugin_name_ok(u->name)) {
         return mn_fail(cx, MN_CONFIG, "%s: unit name '%s': lower case letters, digits and _ only",
                        file, u->name != NULL ? u->name : "");
     }
@@ -261,7 +260,7 @@ int mn__plugin_check(struct mn_cx *cx, const char *file, const struct mn_plugin 
     if (status != MN_OK) {
         return status;
     }
-    if (!name_ok(p->name)) {
+    if (!mn__plugin_name_ok(p->name)) {
         return mn_fail(cx, MN_CONFIG, "%s: plugin name '%s': lower case letters, digits and _ only",
                        file, p->name != NULL ? p->name : "");
     }

@@ -97,6 +97,19 @@ static void describe_row(const struct mn_opt *o, FILE *out) {
     fprintf(out, " |\n");
 }
 
+void mn__describe_table(const struct mn__options *options, FILE *out) {
+    fprintf(out, "| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < options->n; i++) {
+            const struct mn_opt *o = mn__option(options, i);
+            if (is_in_pass(o, pass)) {
+                describe_row(o, out);
+            }
+        }
+    }
+    fputc('\n', out);
+}
+
 void mn__describe_markdown(const struct mn__unit *unit, FILE *out) {
     fprintf(out, "## %s `%s`\n\n%s. Plugin `%s` %s.\n\n", mn__kind_name(unit->unit->kind),
             unit->unit->name, unit->unit->doc, unit->plugin->name, unit->plugin->version);
@@ -104,14 +117,5 @@ void mn__describe_markdown(const struct mn__unit *unit, FILE *out) {
         fprintf(out, "No options.\n\n");
         return;
     }
-    fprintf(out, "| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
-    for (int pass = 0; pass < 2; pass++) {
-        for (uint32_t i = 0; i < unit->options.n; i++) {
-            const struct mn_opt *o = mn__option(&unit->options, i);
-            if (is_in_pass(o, pass)) {
-                describe_row(o, out);
-            }
-        }
-    }
-    fputc('\n', out);
+    mn__describe_table(&unit->options, out);
 }

@@ -77,6 +77,7 @@ static int run_check(struct mn__instance *instance, struct mn_cx *cx) {
             offsetof(struct mn_dataset, check) == offsetof(struct mn_search_space, check) &&
             offsetof(struct mn_dataset, check) == offsetof(struct mn_task_learner, check) &&
             offsetof(struct mn_dataset, check) == offsetof(struct mn_meta_learner, check) &&
+            offsetof(struct mn_dataset, check) == offsetof(struct mn_operation, check) &&
             offsetof(struct mn_dataset, check) == offsetof(struct mn_executor, check),
         "check stands at one place in all kinds");
     if (check == NULL) {

@@ -28,6 +28,7 @@ struct mn__instance {
         struct mn_task_learner task_learner;
         struct mn_meta_learner meta_learner;
         struct mn_executor executor;
+        struct mn_operation operation;
     } table;
 };
 

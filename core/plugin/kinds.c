@@ -19,20 +19,25 @@ static const struct mn__needed executor[] = {
     NEEDS(mn_executor, start),     NEEDS(mn_executor, stop), NEEDS(mn_executor, abort),
     NEEDS(mn_executor, broadcast), NEEDS(mn_executor, send), NEEDS(mn_executor, probe),
     NEEDS(mn_executor, receive)};
+static const struct mn__needed operation[] = {
+    NEEDS(mn_operation, shape), NEEDS(mn_operation, forward), NEEDS(mn_operation, backward)};
 
-#define KIND(name, type, table)                                                                    \
-    { name, sizeof(struct type), sizeof(struct type), table, sizeof table / sizeof table[0] }
+#define KIND(name, type, least, table)                                                             \
+    { name, sizeof(struct type), least, table, sizeof table / sizeof table[0] }
+/* The size that ended before a field which is newer. */
+#define BEFORE(type, field) offsetof(struct type, field)
 
-/* By enum mn_kind. The first size is this host's, the second what ABI 1.0 began with. */
+/* By enum mn_kind. The first size is this host's, the second that of MN_ABI_OLDEST. */
 static const struct mn__kind kinds[MN__KINDS + 1] = {
     {0},
-    KIND("dataset", mn_dataset, dataset),
-    KIND("search_space", mn_search_space, search_space),
-    KIND("op_mixer", mn_mixer, mixer),
-    KIND("input_mixer", mn_mixer, mixer),
-    KIND("task_learner", mn_task_learner, task_learner),
-    KIND("meta_learner", mn_meta_learner, meta_learner),
-    KIND("executor", mn_executor, executor),
+    KIND("dataset", mn_dataset, BEFORE(mn_dataset, n_samples), dataset),
+    KIND("search_space", mn_search_space, BEFORE(mn_search_space, budget), search_space),
+    KIND("op_mixer", mn_mixer, BEFORE(mn_mixer, measure), mixer),
+    KIND("input_mixer", mn_mixer, BEFORE(mn_mixer, measure), mixer),
+    KIND("task_learner", mn_task_learner, BEFORE(mn_task_learner, check_adjoint), task_learner),
+    KIND("meta_learner", mn_meta_learner, BEFORE(mn_meta_learner, traces), meta_learner),
+    KIND("executor", mn_executor, sizeof(struct mn_executor), executor),
+    KIND("operation", mn_operation, sizeof(struct mn_operation), operation),
 };
 
 const struct mn__kind *mn__kind(int kind) {

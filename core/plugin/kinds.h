@@ -13,7 +13,7 @@ struct mn__needed {
 
 struct mn__kind {
     const char *name;
-    size_t size, least; /* bytes of the vtable: here, and in the first ABI */
+    size_t size, least; /* bytes of the vtable: here, and in MN_ABI_OLDEST */
     const struct mn__needed *needed;
     size_t n_needed;
 };

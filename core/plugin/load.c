@@ -85,23 +85,25 @@ static int open_failed(struct mn_cx *cx, const char *path) {
     return mn_fail(cx, MN_IO, "%s: cannot be opened: %s%s", path, text, advice);
 }
 
-int mn__plugin_load(struct mn_cx *cx, const char *path, const struct mn_plugin **out) {
-    int status = check_file(cx, path);
-    if (status == MN_OK) {
-        status = start_ltdl(cx);
-    }
+static int open_file(struct mn_cx *cx, const char *path, lt_dlhandle *out) {
+    const int status = start_ltdl(cx);
     if (status != MN_OK) {
         return status;
     }
     reason[0] = '\0';
-    lt_dlhandle handle = lt_dlopen(path);
-    if (handle == NULL) {
+    *out = lt_dlopen(path);
+    if (*out == NULL) {
         if (reason[0] == '\0') {
             snprintf(reason, sizeof reason, "%s", lt_dlerror());
         }
         return open_failed(cx, path);
     }
-    lt_dlmakeresident(handle);
+    lt_dlmakeresident(*out);
+    return MN_OK;
+}
+
+static int call_entry(struct mn_cx *cx, const char *path, lt_dlhandle handle,
+                      const struct mn_plugin **out) {
     union {
         void *object;
         mn_plugin_entry_fn function;
@@ -111,11 +113,40 @@ int mn__plugin_load(struct mn_cx *cx, const char *path, const struct mn_plugin *
                        "%s: no mn_plugin_entry: not a METANAS plugin, or MN_PLUGIN(...) is missing",
                        path);
     }
-    const struct mn_plugin *plugin = entry.function();
-    if (plugin == NULL) {
+    *out = entry.function();
+    if (*out == NULL) {
         return mn_fail(cx, MN_CONFIG, "%s: mn_plugin_entry returns NULL", path);
     }
-    status = mn__plugin_check(cx, path, plugin);
-    *out = status == MN_OK ? plugin : NULL;
+    return MN_OK;
+}
+
+int mn__plugin_load_steps(struct mn_cx *cx, const char *path, const struct mn_plugin **out,
+                          enum mn__load_step *step) {
+    lt_dlhandle handle = NULL;
+    const struct mn_plugin *plugin = NULL;
+    *out = NULL;
+    *step = MN__LOAD_FILE;
+    int status = check_file(cx, path);
+    if (status == MN_OK) {
+        *step = MN__LOAD_OPEN;
+        status = open_file(cx, path, &handle);
+    }
+    if (status == MN_OK) {
+        *step = MN__LOAD_ENTRY;
+        status = call_entry(cx, path, handle, &plugin);
+    }
+    if (status == MN_OK) {
+        *step = MN__LOAD_TABLES;
+        status = mn__plugin_check(cx, path, plugin);
+    }
+    if (status == MN_OK) {
+        *step = MN__LOAD_DONE;
+        *out = plugin;
+    }
     return status;
+}
+
+int mn__plugin_load(struct mn_cx *cx, const char *path, const struct mn_plugin **out) {
+    enum mn__load_step step;
+    return mn__plugin_load_steps(cx, path, out, &step);
 }

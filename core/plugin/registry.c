@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugin/registry.h"
 
+#include "base/place.h"
 #include "base/text.h"
 #include "plugin/load.h"
 
@@ -71,22 +72,13 @@ static int add_environment(struct mn__registry *r, struct mn_cx *cx) {
     return status;
 }
 
-/* A program run from its build folder uses the plugins built beside it. */
 static int add_own(struct mn__registry *r, struct mn_cx *cx) {
-    char path[PATH_MAX], probe[PATH_MAX + 16];
-    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n > 0) {
-        path[n] = '\0';
-        for (int up = 0; up < 3 && strrchr(path, '/') != NULL; up++) {
-            *strrchr(path, '/') = '\0';
-            snprintf(probe, sizeof probe, "%s/meson-info", path);
-            if (up > 0 && access(probe, F_OK) == 0) {
-                snprintf(probe, sizeof probe, "%s/plugins", path);
-                return add_folder(r, cx, probe, strlen(probe), "build folder");
-            }
-        }
+    char path[PATH_MAX];
+    const char *from = mn__place_find(MN__PLACE_PLUGINS, path, sizeof path);
+    if (from == NULL) {
+        return mn_fail(cx, MN_CONFIG, "the path of the plugin folder is too long");
     }
-    return add_folder(r, cx, MN__PLUGIN_DIR, strlen(MN__PLUGIN_DIR), "install folder");
+    return add_folder(r, cx, path, strlen(path), from);
 }
 
 int mn__registry_new(struct mn_cx *cx, const char *const *directories, struct mn__registry **out) {
@@ -338,6 +330,21 @@ static int find_static(struct mn__registry *r, const struct search *s, const str
     return 0;
 }
 
+/* The first folder with a file NAME.so, and its path; -1 = none. */
+static int first_with(const struct mn__registry *r, const char *name, char *out, size_t size) {
+    for (int i = 0; i < r->n; i++) {
+        const int n = snprintf(out, size, "%s/%s%s", r->folders[i].path, name, SUFFIX);
+        if (n < (int)size && access(out, F_OK) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int mn__registry_file(const struct mn__registry *r, const char *name, char *out, size_t size) {
+    return first_with(r, name, out, size) >= 0;
+}
+
 int mn__registry_find(struct mn__registry *r, struct mn_cx *cx, int kind, const char *use,
                       const char *place, struct mn__unit *out) {
     struct search s = {.kind = kind, .use = use, .place = place};
@@ -349,56 +356,79 @@ int mn__registry_find(struct mn__registry *r, struct mn_cx *cx, int kind, const 
     if (find_static(r, &s, &found)) {
         return give(r, cx, &s, found->file, found->plugin, out);
     }
-    for (int i = 0; i < r->n; i++) {
-        char path[PATH_MAX];
-        const int n = snprintf(path, sizeof path, "%s/%s%s", r->folders[i].path, s.file, SUFFIX);
-        if (n >= (int)sizeof path || access(path, F_OK) != 0) {
-            continue;
-        }
-        const struct mn_plugin *plugin;
-        status = open_file(r, cx, r->folders[i].path, path, &plugin);
-        return status != MN_OK ? refuse(r, cx, &s, status, mn__cx_message(cx))
-                               : give(r, cx, &s, kept_path(r, path), plugin, out);
+    char path[PATH_MAX];
+    const int i = first_with(r, s.file, path, sizeof path);
+    if (i < 0) {
+        return not_found(r, cx, &s);
     }
-    return not_found(r, cx, &s);
+    const struct mn_plugin *plugin;
+    status = open_file(r, cx, r->folders[i].path, path, &plugin);
+    return status != MN_OK ? refuse(r, cx, &s, status, mn__cx_message(cx))
+                           : give(r, cx, &s, kept_path(r, path), plugin, out);
 }
 
 /* ---- scanning ----------------------------------------------------------------------------- */
 
-static int is_shadowed(const struct mn__registry *r, int folder, const char *name) {
-    char path[PATH_MAX];
-    for (int i = 0; i < folder; i++) {
-        if (snprintf(path, sizeof path, "%s/%s", r->folders[i].path, name) < (int)sizeof path &&
-            access(path, F_OK) == 0) {
-            return 1;
-        }
+const char *mn__registry_folder(const struct mn__registry *r, int i, const char **from) {
+    if (i >= r->n) {
+        return NULL;
     }
-    return 0;
+    *from = r->folders[i].from;
+    return r->folders[i].path;
+}
+
+static int came_before(const struct mn__registry *r, int folder) {
+    int i = 0;
+    while (strcmp(r->folders[i].path, r->folders[folder].path) != 0) {
+        i++;
+    }
+    return i < folder;
+}
+
+static void scan_file(struct mn__registry *r, struct mn_cx *cx, int folder, const char *file,
+                      mn__registry_seen seen, void *data) {
+    char name[PATH_MAX], path[PATH_MAX], first[PATH_MAX];
+    const struct mn_plugin *plugin = NULL;
+    const char *at = r->folders[folder].path;
+    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(SUFFIX)), file);
+    if (snprintf(path, sizeof path, "%s/%s", at, file) >= (int)sizeof path) {
+        return; /* `use` could not open it either */
+    }
+    if (first_with(r, name, first, sizeof first) < folder && strcmp(first, path) != 0) {
+        seen(data, path, NULL, NULL, first);
+        return;
+    }
+    const int status = open_file(r, cx, at, path, &plugin);
+    seen(data, path, status == MN_OK ? plugin : NULL, status == MN_OK ? NULL : mn__cx_message(cx),
+         NULL);
+    mn__cx_clear(cx);
+}
+
+static void scan_folder(struct mn__registry *r, struct mn_cx *cx, int folder,
+                        mn__registry_seen seen, void *data) {
+    struct dirent **entries;
+    const char *path = r->folders[folder].path;
+    const int n = scandir(path, &entries, is_plugin_file, alphasort);
+    if (n < 0) {
+        if (errno != ENOENT) {
+            mn_fail(cx, MN_IO, "%s: %s", path, strerror(errno));
+            seen(data, path, NULL, mn__cx_message(cx), NULL);
+            mn__cx_clear(cx);
+        }
+        return;
+    }
+    for (int e = 0; e < n; e++) {
+        scan_file(r, cx, folder, entries[e]->d_name, seen, data);
+        free(entries[e]);
+    }
+    free(entries);
 }
 
 int mn__registry_scan(struct mn__registry *r, struct mn_cx *cx, mn__registry_seen seen,
                       void *data) {
     for (int i = 0; i < r->n; i++) {
-        struct dirent **entries;
-        const int n = scandir(r->folders[i].path, &entries, is_plugin_file, alphasort);
-        if (n < 0 && errno != ENOENT) {
-            mn_fail(cx, MN_IO, "%s: %s", r->folders[i].path, strerror(errno));
-            seen(data, r->folders[i].path, NULL, mn__cx_message(cx), 0);
-            mn__cx_clear(cx);
-        }
-        for (int e = 0; e < n; e++) {
-            char path[PATH_MAX];
-            const struct mn_plugin *plugin = NULL;
-            snprintf(path, sizeof path, "%s/%s", r->folders[i].path, entries[e]->d_name);
-            const int status = open_file(r, cx, r->folders[i].path, path, &plugin);
-            seen(data, path, status == MN_OK ? plugin : NULL,
-                 status == MN_OK ? NULL : mn__cx_message(cx),
-                 is_shadowed(r, i, entries[e]->d_name));
-            mn__cx_clear(cx);
-            free(entries[e]);
-        }
-        if (n >= 0) {
-            free(entries);
+        if (!came_before(r, i)) {
+            scan_folder(r, cx, i, seen, data);
         }
     }
     return MN_OK;

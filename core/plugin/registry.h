@@ -33,20 +33,28 @@ int mn__registry_add(struct mn__registry *registry, struct mn_cx *cx,
 int mn__registry_find(struct mn__registry *registry, struct mn_cx *cx, int kind, const char *use,
                       const char *place, struct mn__unit *out);
 
-/* Every plugin file found in the search path, for `metanas list`: calls back in order of directory
- * and name; plugin is NULL and reason given for a rejected file; shadowed = 1 when an earlier
- * directory has the same name. */
+/* The file that `use: NAME` would open: 1 with its path in `out`, or 0. Nothing is opened. */
+int mn__registry_file(const struct mn__registry *registry, const char *name, char *out,
+                      size_t size);
+
+/* Folder i of the search path, first to last, and what names it ("--plugin-dir", ...); NULL past
+ * the last. It need not exist. */
+const char *mn__registry_folder(const struct mn__registry *registry, int i, const char **from);
+
+/* Every plugin file found in the search path, for `metanas list`: calls back in order of folder and
+ * name. `plugin` is NULL, and `reason` given, for a rejected file. A file behind one of the same
+ * name in an earlier folder is not opened: `first` is that one's path, else NULL. */
 typedef void (*mn__registry_seen)(void *data, const char *file, const struct mn_plugin *plugin,
-                                  const char *reason, int shadowed);
+                                  const char *reason, const char *first);
 int mn__registry_scan(struct mn__registry *registry, struct mn_cx *cx, mn__registry_seen seen,
                       void *data);
 
 /* "op_mixer" and back (0 = unknown), in enum mn_kind order from 1 to MN__KINDS. The first
- * MN__SECTIONS have a section in a configuration. */
-enum { MN__SECTIONS = 6, MN__KINDS };
+ * MN__SECTIONS have a section of their name in a configuration. */
+enum { MN__SECTIONS = 6, MN__KINDS = 8 };
 const char *mn__kind_name(int kind);
 int mn__kind_from(const char *name);
-/* Bytes of a kind's vtable in this host, and in ABI 1.0 the least a plugin must have. */
+/* Bytes of a kind's vtable in this host. */
 size_t mn__kind_vtable_size(int kind);
 
 #endif

@@ -145,25 +145,46 @@ static struct mn__yaml *unit_section(const struct mn__experiment *e, int i) {
     return mn__yaml_get(section, mn__meta_part_key(i - META_WEIGHTS));
 }
 
-static void check_sections(struct mn__experiment *e, struct mn__faults *faults) {
-    const char *names[16];
+enum { SECTIONS = 10 };
+
+/* Names of the sections that a configuration has. */
+static void section_names(const char *out[SECTIONS]) {
     size_t n = 0;
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        names[n++] = sections[i].name;
+        out[n++] = sections[i].name;
     }
     for (int i = 0; i < MN__SECTIONS; i++) {
-        names[n++] = mn__kind_name(units[i].kind);
+        out[n++] = mn__kind_name(units[i].kind);
     }
+    out[n] = "operations";
+    _Static_assert(sizeof sections / sizeof sections[0] + MN__SECTIONS + 1 == SECTIONS,
+                   "every section is listed");
+}
+
+int mn__experiment_has_section(const char *name) {
+    const char *names[SECTIONS];
+    section_names(names);
+    for (int i = 0; i < SECTIONS; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void check_sections(struct mn__experiment *e, struct mn__faults *faults) {
+    const char *names[SECTIONS];
+    section_names(names);
     for (const struct mn__yaml *node = e->root->first; node != NULL; node = node->next) {
-        const int kind = mn__kind_from(node->key);
-        if (mn__experiment_section(node->key) != NULL || (kind != 0 && kind <= MN__SECTIONS)) {
+        if (mn__experiment_has_section(node->key)) {
             continue;
         }
-        const char *near = mn__text_nearest(node->key, names, n);
+        const char *near = mn__text_nearest(node->key, names, SECTIONS);
         mn__fault_add(faults, node->key_mark, "unknown section '%s'%s%s%s", node->key,
                       near != NULL ? "; did you mean '"
                                    : "; sections are run, task, evaluation, dataset, search_space, "
-                                     "op_mixer, input_mixer, task_learner, meta_learner",
+                                     "op_mixer, input_mixer, task_learner, meta_learner, "
+                                     "operations",
                       near != NULL ? near : "", near != NULL ? "'?" : "");
     }
 }
@@ -206,7 +227,9 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
             return status; /* no fault of the configuration; a later unit would clear its message */
         }
     }
-    return faults->count > 0 ? MN_OK : mn__meta_parts_join(e, cx);
+    const int status = mn__operations_init(&e->operations, cx, e->registry,
+                                           mn__yaml_get(e->root, "operations"), faults);
+    return status != MN_OK || faults->count > 0 ? status : mn__meta_parts_join(e, cx);
 }
 
 /* ---- configuration ------------------------------------------------------------------------ */
@@ -358,11 +381,11 @@ static int build_network(struct mn__experiment *e, struct mn_cx *cx) {
                                  .height = e->data.height,
                                  .width = e->data.width,
                                  .max_batch = (int32_t)e->max_batch};
-    const int status =
-        mn__model_fit(cx, &e->search_space, &e->op_mixer, &e->input_mixer, &dims, &e->fit);
+    const int status = mn__model_fit(cx, &e->search_space, &e->op_mixer, &e->input_mixer,
+                                     &e->operations, &dims, &e->fit);
     return status != MN_OK ? status
                            : mn__model_new(cx, &e->search_space, &e->op_mixer, &e->input_mixer,
-                                           &dims, e->kernels, &e->model);
+                                           &e->operations, &dims, e->kernels, &e->model);
 }
 
 /* Products in bfloat16 have a table of their own, which is otherwise that of avx512. */
@@ -453,6 +476,7 @@ void mn__experiment_close(struct mn__experiment *e) {
     for (int i = 0; i < MN__UNITS; i++) {
         mn__instance_fini(mn__experiment_unit(e, i));
     }
+    mn__operations_fini(&e->operations);
     mn__registry_free(e->registry);
     mn__arena_fini(&e->arena);
     memset(e, 0, sizeof *e);
@@ -480,9 +504,18 @@ void mn__core_install(void) {
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static void write_unit(const struct mn__experiment *e, int i, FILE *out) {
-    const struct mn__instance *x = mn__experiment_unit(e, i);
+static void write_instance(const struct mn__instance *x, int indent, FILE *out) {
     const struct mn__unit *u = &x->unit;
+    if (strcmp(u->plugin->name, u->unit->name) == 0) {
+        fprintf(out, "%*suse: %s", indent, "", u->unit->name);
+    } else {
+        fprintf(out, "%*suse: %s/%s", indent, "", u->plugin->name, u->unit->name);
+    }
+    fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
+    mn__schema_write(&u->options, x->self, indent, out);
+}
+
+static void write_unit(const struct mn__experiment *e, int i, FILE *out) {
     int indent = 2;
     if (i != META_ARCHITECTURE) {
         fprintf(out, "%s:\n", mn__kind_name(units[i].kind));
@@ -491,13 +524,17 @@ static void write_unit(const struct mn__experiment *e, int i, FILE *out) {
         fprintf(out, "  %s:\n", mn__meta_part_key(i - META_WEIGHTS));
         indent = 4;
     }
-    if (strcmp(u->plugin->name, u->unit->name) == 0) {
-        fprintf(out, "%*suse: %s", indent, "", u->unit->name);
-    } else {
-        fprintf(out, "%*suse: %s/%s", indent, "", u->plugin->name, u->unit->name);
+    write_instance(mn__experiment_unit(e, i), indent, out);
+}
+
+/* Also those that the search space named without the section. */
+static void write_operations(const struct mn__experiment *e, FILE *out) {
+    const char *name;
+    const struct mn__instance *x;
+    for (int i = 0; (x = mn__operations_at(&e->operations, i, &name)) != NULL; i++) {
+        fprintf(out, "%s  %s:\n", i == 0 ? "operations:\n" : "", name);
+        write_instance(x, 4, out);
     }
-    fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
-    mn__schema_write(&u->options, x->self, indent, out);
 }
 
 int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
@@ -511,5 +548,6 @@ int mn__experiment_write_config(const struct mn__experiment *e, FILE *out) {
     for (int i = 0; i < mn__experiment_units(e); i++) {
         write_unit(e, i, out);
     }
+    write_operations(e, out);
     return ferror(out) ? MN_IO : MN_OK;
 }

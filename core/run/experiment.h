@@ -74,6 +74,7 @@ struct mn__experiment {
     struct mn__instance dataset, search_space, op_mixer, input_mixer, task_learner;
     struct mn__instance meta_learner;      /* of both, or of the weights */
     struct mn__instance meta_architecture; /* of the logits, where n_meta is 2 */
+    struct mn__operations operations;      /* section operations, and those named without it */
     struct mn__meta_part meta[2];
     int n_meta;
     int traces;    /* a meta learner looks at the steps of a task */
@@ -87,6 +88,7 @@ struct mn__experiment {
     int moments;                    /* enum mn_moments */
     int64_t max_batch;              /* images of the largest pass */
     const char *plugins[MN__UNITS]; /* what each unit comes from (run/origin.h) */
+    const char *operation_plugins;  /* and all operations of plugins; NULL = there are none */
 };
 
 enum mn__open_flag {
@@ -140,6 +142,9 @@ void mn__state_install(struct mn_host *host);
 /* The resolved configuration: every option of every section, plugin files and versions as comments;
  * running it again repeats the run. */
 int mn__experiment_write_config(const struct mn__experiment *experiment, FILE *out);
+/* Whether a configuration has a section of that name. */
+int mn__experiment_has_section(const char *name);
+
 /* Options of the fixed sections, for help and docs: "run", "task", "evaluation"; NULL = no such. */
 const struct mn__options *mn__experiment_section(const char *name);
 

@@ -23,32 +23,57 @@ int mn__origin_checksum(struct mn_cx *cx, const char *file, uint32_t *out) {
     return status;
 }
 
-static int note(struct mn__experiment *e, struct mn_cx *cx, int i) {
-    const struct mn__unit *u = &mn__experiment_unit(e, i)->unit;
+/* "soft_prune of soft_prune 0.1.0, file crc32 0123abcd"; NULL where status is not MN_OK. */
+static const char *origin_of(struct mn__experiment *e, struct mn_cx *cx, const struct mn__unit *u,
+                             int *status) {
     uint32_t crc = 0;
     if (u->file[0] == '/') { /* others were registered without a file */
-        const int status = mn__origin_checksum(cx, u->file, &crc);
+        *status = mn__origin_checksum(cx, u->file, &crc);
+        if (*status != MN_OK) {
+            return NULL;
+        }
+    }
+    const char *text = mn__arena_format(&e->arena, "%s of %s %s, file crc32 %08" PRIx32,
+                                        u->unit->name, u->plugin->name, u->plugin->version, crc);
+    *status = text != NULL ? MN_OK : mn_fail(cx, MN_NOMEM, "no memory for plugin names");
+    return text;
+}
+
+static int note_operations(struct mn__experiment *e, struct mn_cx *cx) {
+    const struct mn__instance *x;
+    const char *name;
+    int status = MN_OK;
+    for (int i = 0; (x = mn__operations_at(&e->operations, i, &name)) != NULL; i++) {
+        const char *before = e->operation_plugins;
+        const char *origin = origin_of(e, cx, &x->unit, &status);
         if (status != MN_OK) {
             return status;
         }
+        e->operation_plugins =
+            mn__arena_format(&e->arena, "%s%s%s: %s", before != NULL ? before : "",
+                             before != NULL ? "; " : "", name, origin);
+        if (e->operation_plugins == NULL) {
+            return mn_fail(cx, MN_NOMEM, "no memory for plugin names");
+        }
     }
-    e->plugins[i] = mn__arena_format(&e->arena, "%s of %s %s, file crc32 %08" PRIx32, u->unit->name,
-                                     u->plugin->name, u->plugin->version, crc);
-    return e->plugins[i] != NULL ? MN_OK : mn_fail(cx, MN_NOMEM, "no memory for plugin names");
+    return MN_OK;
 }
 
 int mn__origin_note(struct mn__experiment *e, struct mn_cx *cx) {
     int status = MN_OK;
     for (int i = 0; status == MN_OK && i < mn__experiment_units(e); i++) {
-        status = note(e, cx, i);
+        e->plugins[i] = origin_of(e, cx, &mn__experiment_unit(e, i)->unit, &status);
     }
-    return status;
+    return status != MN_OK ? status : note_operations(e, cx);
 }
 
 int mn__origin_describe(const struct mn__experiment *e, struct mn__meta *out) {
     int n = 0;
     for (int i = 0; i < mn__experiment_units(e); i++) {
         out[n++] = (struct mn__meta){mn__experiment_unit_section(e, i), e->plugins[i]};
+    }
+    if (e->operation_plugins != NULL) {
+        out[n++] = (struct mn__meta){"operations", e->operation_plugins};
     }
     out[n++] = (struct mn__meta){"version", MN__VERSION};
     out[n++] = (struct mn__meta){"kernels", e->kernels->name};
@@ -130,13 +155,14 @@ int mn__origin_check(const struct mn__experiment *e, struct mn_cx *cx, const cha
                      const struct mn__tensors *file, int accept) {
     struct mn__meta now[MN__ORIGIN_ENTRIES];
     const int n = mn__origin_describe(e, now);
+    const int n_plugins = mn__experiment_units(e) + (e->operation_plugins != NULL);
     int status = check_seed(e, cx, path, file);
     if (status == MN_OK) {
         status = check_config(e, cx, path, file, accept);
     }
     for (int i = 0; status == MN_OK && i < n; i++) {
         status = check_entry(cx, path, &now[i], mn__tensors_meta(file, now[i].key),
-                             i < mn__experiment_units(e) && !accept);
+                             i < n_plugins && !accept);
     }
     return status;
 }

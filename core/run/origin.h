@@ -7,7 +7,7 @@
 #include "run/checkpoint.h"
 #include "run/experiment.h"
 
-enum { MN__ORIGIN_ENTRIES = MN__UNITS + 3 };
+enum { MN__ORIGIN_ENTRIES = MN__UNITS + 4 };
 
 /* Note the plugin files as they are now, in experiment->plugins: they may be replaced while the
  * program runs. */

@@ -119,9 +119,7 @@ static const char *derive_label(struct reader *r, const char *key, const struct 
 }
 
 static int is_key(const char *name) {
-    const int kind = mn__kind_from(name);
-    return strchr(name, '.') != NULL || mn__experiment_section(name) != NULL ||
-           (kind != 0 && kind <= MN__SECTIONS);
+    return strchr(name, '.') != NULL || mn__experiment_has_section(name);
 }
 
 /* A value of an axis that is named by the key it sets. */

@@ -5,11 +5,12 @@
 /* The binary interface between the host and its plugins.
  *
  * Growth rules
- * - Major 0: a plugin loads only where major and minor are equal. From 1.0 on the major must be
- *   equal and the plugin's minor must not exceed the host's.
+ * - A plugin loads where the major is equal and its minor lies from MN_ABI_OLDEST to the host's.
+ *   While the major is 0 a minor may end the support of older ones; from 1.0 on the oldest stays 0.
  * - Every struct that crosses the border starts with its size and grows only at its end. The host
  *   copies the smaller of the two sizes into zeroes, so a function that a plugin does not know
  *   reads NULL, which means "optional, absent". Arrays of structs are walked by declared strides.
+ * - A field is not put where older headers have padding: the size would not tell that it is there.
  * - A new mandatory function, a changed meaning or a changed order is a new major number.
  * - Version strings are for people; nothing compares them.
  *
@@ -24,7 +25,8 @@
 
 #define MN_MAGIC 0x534e414du /* "MANS" in little-endian memory */
 #define MN_ABI_MAJOR 0
-#define MN_ABI_MINOR 4
+#define MN_ABI_MINOR 5
+#define MN_ABI_OLDEST 1 /* minor that this host still loads */
 
 /* The scalar of weights, logits and images. Plugins compiled with MN_REAL_DOUBLE load only into the
  * double-precision host. */

@@ -15,6 +15,7 @@
 #include "executor.h"
 #include "meta_learner.h"
 #include "mixer.h"
+#include "operation.h"
 #include "option.h"
 #include "search_space.h"
 #include "task_learner.h"
@@ -31,14 +32,22 @@ enum mn_kind {
     MN_INPUT_MIXER = 4,
     MN_TASK_LEARNER = 5,
     MN_META_LEARNER = 6,
-    MN_EXECUTOR = 7 /* has no section: run.executor names it */
+    MN_EXECUTOR = 7, /* has no section: run.executor names it */
+    MN_OPERATION = 8 /* section operations */
+};
+
+/* What a unit declares about itself; the conformance kit then asks no more of it. */
+enum mn_unit_flag {
+    MN_UNIT_FREE_SUM = 1, /* mixers: weights need not sum to 1, nor be positive */
+    MN_UNIT_SURROGATE = 2 /* mixers: in training passes backward is not the derivative of forward,
+                             by intent (straight-through and sampled estimators) */
 };
 
 /* One thing a plugin offers. The instance is zeroed host memory of instance_size bytes whose option
  * fields the host has filled. */
 struct mn_unit {
     int32_t kind;   /* enum mn_kind */
-    uint32_t flags; /* 0 */
+    uint32_t flags; /* enum mn_unit_flag */
     uint32_t instance_size;
     uint32_t n_opts;
     const char *name; /* [a-z][a-z0-9_]* */
@@ -74,16 +83,24 @@ typedef const struct mn_plugin *(*mn_plugin_entry_fn)(void);
 #define MN_PLUGIN_URL ""
 #endif
 
-#define MN_UNIT(kind_, name_, doc_, type_, opts_, vtable_)                                         \
+/* With enum mn_unit_flag. */
+#define MN_UNIT_FLAGGED(kind_, flags_, name_, doc_, type_, opts_, vtable_)                         \
     {                                                                                              \
-        .kind = (kind_), .instance_size = (uint32_t)sizeof(type_),                                 \
+        .kind = (kind_), .flags = (flags_), .instance_size = (uint32_t)sizeof(type_),              \
         .n_opts = (uint32_t)(sizeof(opts_) / sizeof(struct mn_opt)), .name = (name_),              \
         .doc = (doc_), .opts = (opts_), .vtable = (vtable_)                                        \
     }
+#define MN_UNIT(kind_, name_, doc_, type_, opts_, vtable_)                                         \
+    MN_UNIT_FLAGGED(kind_, 0, name_, doc_, type_, opts_, vtable_)
 
 /* A unit without options and without an instance of its own. */
+#define MN_UNIT_PLAIN_FLAGGED(kind_, flags_, name_, doc_, vtable_)                                 \
+    {                                                                                              \
+        .kind = (kind_), .flags = (flags_), .instance_size = 1, .name = (name_), .doc = (doc_),    \
+        .vtable = (vtable_)                                                                        \
+    }
 #define MN_UNIT_PLAIN(kind_, name_, doc_, vtable_)                                                 \
-    { .kind = (kind_), .instance_size = 1, .name = (name_), .doc = (doc_), .vtable = (vtable_) }
+    MN_UNIT_PLAIN_FLAGGED(kind_, 0, name_, doc_, vtable_)
 
 #define MN_PLUGIN(name_, version_, ...)                                                            \
     static const struct mn_unit mn_plugin_units[] = {__VA_ARGS__};                                 \

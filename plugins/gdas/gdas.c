@@ -52,6 +52,6 @@ static const struct mn_opt options[] = {
 };
 
 MN_PLUGIN("gdas", "0.1.0",
-          MN_UNIT(MN_OP_MIXER, "gdas",
-                  "one candidate drawn by Gumbel noise, gradient straight through (GDAS)",
-                  struct annealing, options, &mixer))
+          MN_UNIT_FLAGGED(MN_OP_MIXER, MN_UNIT_SURROGATE, "gdas",
+                          "one candidate drawn by Gumbel noise, gradient straight through (GDAS)",
+                          struct annealing, options, &mixer))

@@ -112,6 +112,6 @@ static const struct mn_mixer mixer = {
 };
 
 MN_PLUGIN("proxyless", "0.1.0",
-          MN_UNIT_PLAIN(MN_OP_MIXER, "proxyless",
-                        "binary gates; two drawn candidates where logits learn (ProxylessNAS)",
-                        &mixer))
+          MN_UNIT_PLAIN_FLAGGED(
+              MN_OP_MIXER, MN_UNIT_SURROGATE, "proxyless",
+              "binary gates; two drawn candidates where logits learn (ProxylessNAS)", &mixer))

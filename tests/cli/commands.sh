@@ -52,10 +52,11 @@ metanas: nowhere: No such file or directory; expected a run directory, as 'metan
 T
 
 works 'version' --version
-holds 'version names the ABI' grep -q '^plugin ABI  0\.4$' out
+holds 'version names the ABI' grep -q '^plugin ABI  0\.5$' out
 works 'help' help
 cp out overview
-for command in train test resume sweep validate genotype report adapt episodes probe list help; do
+for command in train test resume sweep validate genotype report adapt episodes probe list check new-plugin \
+    help; do
     holds "help lists $command" grep -q "^  $command " overview
     "$METANAS" $command --help >own
     holds "$command --help" grep -q "^usage: metanas $command" own
@@ -79,7 +80,41 @@ echo 'not a plugin' >bad/broken.so
 cp "$METANAS_PLUGIN_PATH/softmax.so" bad/
 works 'list with a broken file' list --plugin-dir "$work/bad"
 holds 'tells that it is rejected' grep -q '^rejected: .*/bad/broken\.so: ' out
-holds 'tells what is shadowed' grep -q '^shadowed: .*/softmax\.so' out
+holds 'tells what is shadowed' grep -qx "shadowed: $METANAS_PLUGIN_PATH/softmax.so: $work/bad/softmax.so comes first" out
+cp "$METANAS_PLUGIN_PATH/sum.so" bad/open.so
+chmod o+w bad/open.so
+mkdir open
+cp "$METANAS_PLUGIN_PATH/sum.so" open/other.so
+chmod o+w open
+works 'list, verbose' list -v --plugin-dir "$work/bad" --plugin-dir "$work/open" --plugin-dir "$work/none"
+cat >expected <<T
+searched, the first file of a name wins:
+    1. --plugin-dir         $work/bad
+    2. --plugin-dir         $work/open
+    3. --plugin-dir         $work/none (no such folder)
+    4. METANAS_PLUGIN_PATH  $METANAS_PLUGIN_PATH
+    5. build folder         $METANAS_PLUGIN_PATH
+T
+head -n 6 out >searched
+same 'tells where it looked, in order' expected searched
+holds 'rejects a file that anyone may write' grep -qx "rejected: $work/bad/open.so: anyone may write this file, so it is not loaded: chmod o-w it" out
+holds 'rejects a folder that anyone may write' grep -qx "rejected: $work/open: anyone may write in this folder, so nothing is loaded from it: chmod o-w it" out
+
+# The working directory is never searched.
+cp "$METANAS_PLUGIN_PATH/sum.so" here.so
+check
+METANAS_PLUGIN_PATH='' "$METANAS" help op_mixer/sum >out 2>err
+holds 'an empty search path is an error' grep -qx "metanas: METANAS_PLUGIN_PATH: '' is not an absolute path; plugins are searched in absolute folders only" err
+check
+"$METANAS" help input_mixer/here >out 2>err
+holds 'a plugin in the working directory is not found' grep -q 'there is no here.so' err
+for use in ./here /etc/here ../here here.so here/../../x; do
+    echo "input_mixer: {use: $use}" >use.yaml
+    check
+    "$METANAS" validate use.yaml >out 2>err
+    holds "use: $use is refused" [ $? -eq 2 ]
+    holds 'for being a path' grep -q 'a configuration never holds a path to code' err
+done
 
 check
 "$METANAS" help | head -n 1 >out 2>err

@@ -28,11 +28,11 @@ static void *take(struct mn_cx *cx, size_t bytes, int fill) {
 
 static void *service_scratch(struct mn_cx *cx, size_t bytes) {
     struct mock *mock = mock_of(cx);
-    if (mock->scratch_left == 0) {
+    if (mock->memory_left == 0) {
         mn_fail(cx, MN_NOMEM, "no scratch");
         return NULL;
     }
-    mock->scratch_left--;
+    mock->memory_left--;
     return take(cx, bytes, 0xFF);
 }
 
@@ -242,12 +242,12 @@ void store_expect_bytes(void (*open)(struct store *store), int64_t images, int64
 }
 
 void store_expect_decoded(struct store *store, int split, int decoded) {
-    const int64_t left = store->mock.scratch_left;
+    const int64_t left = store->mock.memory_left;
     const struct mn_dataset_info *info = &store->info;
     mn_real *image = filled((size_t)(info->channels * info->height * info->width), sizeof *image);
-    store->mock.scratch_left = 0;
+    store->mock.memory_left = 0;
     const int status = store->table->image(store->unit.self, &store->mock.cx, split, 0, 0, image);
-    store->mock.scratch_left = left;
+    store->mock.memory_left = left;
     assert_int_equal(status, decoded ? MN_OK : MN_NOMEM);
     free(image);
 }

@@ -4,8 +4,8 @@
 
 /* A dataset unit in a host that serves any number of blocks, and tasks drawn from it. */
 
+#include "../../tools/kit/mock.h"
 #include "../units/check.h"
-#include "../units/mock.h"
 #include "../units/unit.h"
 
 struct store_block;

@@ -321,7 +321,7 @@ static void no_memory(void **state) {
         struct image_work work = {0};
         struct image image, out;
         store_init(&s);
-        s.mock.scratch_left = calls;
+        s.mock.memory_left = calls;
         status = image_decode(&s.mock.cx, &work, &file, 3, &image);
         status = status == MN_OK ? image_resize(&s.mock.cx, &work, &image, 4, 4, &out) : status;
         assert_int_equal(status, s.mock.status);

@@ -331,7 +331,7 @@ static void no_memory(void **state) {
                                      .classes = chosen};
         open_set(&s, "tree");
         unit_int(&s.unit, "size", 8);
-        s.mock.scratch_left = calls;
+        s.mock.memory_left = calls;
         status = store_start(&s);
         if (status == MN_OK) {
             status = s.table->sample(s.unit.self, &s.mock.cx, &spec, &episode);

@@ -447,7 +447,7 @@ static void no_memory(void **state) {
     for (int status = MN_NOMEM; status != MN_OK; calls += 7) {
         struct store s;
         open_omniglot(&s, "zips");
-        s.mock.scratch_left = calls;
+        s.mock.memory_left = calls;
         status = store_start(&s);
         assert_true(status == MN_OK || status == MN_NOMEM);
         store_close(&s);

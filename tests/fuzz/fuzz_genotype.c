@@ -31,7 +31,7 @@ static void outline(struct mn_cx *cx, const struct mn__instance *space) {
     const struct mn_dims dims = {
         .size = sizeof dims, .ways = 2, .channels = 1, .height = 8, .width = 8, .max_batch = 2};
     struct mn_model *model = NULL;
-    const int status = mn__model_outline(cx, space, &op_mixer, &input_mixer, &dims, &model);
+    const int status = mn__model_outline(cx, space, &op_mixer, &input_mixer, NULL, &dims, &model);
     fuzz_must_explain(cx, status);
     if (status == MN_OK) {
         fuzz_accepted++;

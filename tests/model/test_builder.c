@@ -298,7 +298,7 @@ static void test_broken_rules(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct mn_model *model = NULL;
         attempt = cases[i].attempt;
-        assert_failed(cx, mn__model_outline(cx, &unit[0], &unit[1], &unit[2], &dims, &model),
+        assert_failed(cx, mn__model_outline(cx, &unit[0], &unit[1], &unit[2], NULL, &dims, &model),
                       cases[i].status, cases[i].text);
         assert_null(model);
     }

@@ -59,7 +59,8 @@ static void count_pass(int op, uint32_t flags, struct profile *out) {
     open_net(&net, op);
     net.pass.flags = flags;
     assert_int_equal(mn__model_new(net.cx, &net.e.search_space, &net.e.op_mixer, &net.e.input_mixer,
-                                   &net.dims, profile_wrap(net.e.kernels), &counting),
+                                   &net.e.operations, &net.dims, profile_wrap(net.e.kernels),
+                                   &counting),
                      MN_OK);
     mn__workspace_free(net.context.workspace);
     net.context.workspace = NULL;

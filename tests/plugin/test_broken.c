@@ -59,7 +59,7 @@ static void a_required_option_needs_no_default(void **state) {
     assert_ok(&cx.pub, mn__plugin_load(&cx.pub, module("required"), &plugin));
 }
 
-/* ABI 0.4, as in abi.h: a change there is meant to be seen here. */
+/* ABI 0.5, as in abi.h: a change there is meant to be seen here. */
 static void each_broken_plugin_has_its_message(void **state) {
     static const struct {
         const char *name;
@@ -69,10 +69,10 @@ static void each_broken_plugin_has_its_message(void **state) {
         {"null_entry", "mn_plugin_entry returns NULL"},
         {"magic", "wrong magic number 0x12345678: not a METANAS plugin"},
         {"newer_minor",
-         "built for plugin ABI 0.5, this host offers 0.4: upgrade metanas or rebuild "
+         "built for plugin ABI 0.6, this host offers 0.5: upgrade metanas or rebuild "
          "the plugin"},
         {"other_major",
-         "built for plugin ABI 1.4, this host offers 0.4: upgrade metanas or rebuild "
+         "built for plugin ABI 1.5, this host offers 0.5: upgrade metanas or rebuild "
          "the plugin"},
         {"size", "its descriptor is too small (16 bytes, units of 48, options of 80): rebuild the "
                  "plugin with this host's headers"},
@@ -93,7 +93,7 @@ static void each_broken_plugin_has_its_message(void **state) {
         {"unit_doc", "unit broken has no doc line"},
         {"kind", "unit broken is of unknown kind 99"},
         {"no_vtable", "unit broken has no vtable"},
-        {"short_vtable", "unit broken: its vtable has 16 bytes, a meta_learner needs 64 (is .size "
+        {"short_vtable", "unit broken: its vtable has 16 bytes, a meta_learner needs 40 (is .size "
                          "set?)"},
         {"no_function", "unit broken: a meta_learner must have the function update"},
         {"no_table", "unit broken: 1 options but no table"},

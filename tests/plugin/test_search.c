@@ -399,13 +399,15 @@ struct seen {
 
 /* What comes from the test's own folders; the build folder follows with whatever is built. */
 static void see(void *data, const char *file, const struct mn_plugin *plugin, const char *reason,
-                int shadowed) {
+                const char *first) {
     struct seen *seen = data;
     const size_t used = strlen(seen->text);
     if (strncmp(file, build_root, strlen(build_root)) != 0) {
         snprintf(seen->text + used, sizeof seen->text - used, "%s %s%s%s\n", file,
-                 plugin != NULL ? plugin->name : "-", shadowed ? " shadowed " : " ",
-                 reason != NULL ? reason : "");
+                 plugin != NULL ? plugin->name : "-", first != NULL ? " behind " : " ",
+                 first != NULL    ? first
+                 : reason != NULL ? reason
+                                  : "");
     }
 }
 
@@ -430,11 +432,60 @@ static void a_scan_goes_by_folder_and_name(void **state) {
              "%s/mm%s broken \n"
              "%s/zz%s broken \n"
              "%s/bb%s broken \n"
-             "%s/mm%s broken shadowed \n",
+             "%s/mm%s - behind %s/mm%s\n",
              a.path, SUFFIX, a.path, SUFFIX, a.path, SUFFIX, a.path, SUFFIX, b.path, SUFFIX, b.path,
-             SUFFIX);
+             SUFFIX, a.path, SUFFIX);
     assert_string_equal(seen.text, expected);
     assert_string_equal(mn__cx_message(&cx.pub), "");
+}
+
+static void a_scan_passes_over_a_folder_given_twice(void **state) {
+    static struct seen seen;
+    char expected[PATH_MAX];
+    seen.text[0] = '\0';
+    put(&a, fine(), "mm");
+    open_registry(a.path, a.path);
+    assert_int_equal(mn__registry_scan(registry, &cx.pub, see, &seen), MN_OK);
+    snprintf(expected, sizeof expected, "%s/mm%s broken \n", a.path, SUFFIX);
+    assert_string_equal(seen.text, expected);
+}
+
+static void a_shadowed_file_is_not_opened(void **state) {
+    static struct seen seen;
+    char expected[4 * PATH_MAX];
+    seen.text[0] = '\0';
+    put(&a, "magic", "mm");
+    put(&b, "missing_symbol", "mm");
+    open_registry(a.path, b.path);
+    assert_int_equal(mn__registry_scan(registry, &cx.pub, see, &seen), MN_OK);
+    snprintf(expected, sizeof expected,
+             "%s/mm%s - %s/mm%s: wrong magic number 0x12345678: not a METANAS plugin\n"
+             "%s/mm%s - behind %s/mm%s\n",
+             a.path, SUFFIX, a.path, SUFFIX, b.path, SUFFIX, a.path, SUFFIX);
+    assert_string_equal(seen.text, expected);
+}
+
+static void the_search_path_can_be_listed(void **state) {
+    const char *from = NULL;
+    setenv("METANAS_PLUGIN_PATH", c.path, 1);
+    open_registry(a.path, NULL);
+    assert_string_equal(mn__registry_folder(registry, 0, &from), a.path);
+    assert_string_equal(from, "--plugin-dir");
+    assert_string_equal(mn__registry_folder(registry, 1, &from), c.path);
+    assert_string_equal(from, "METANAS_PLUGIN_PATH");
+    assert_non_null(mn__registry_folder(registry, 2, &from));
+    assert_string_equal(from, "build folder");
+    assert_null(mn__registry_folder(registry, 3, &from));
+}
+
+static void a_file_can_be_found_without_opening_it(void **state) {
+    char path[PATH_MAX], expected[PATH_MAX];
+    file_put(folder_path(&b, sizeof(mn_real) == 8 ? "mm_f64.so" : "mm.so"), "x", 1);
+    open_registry(a.path, b.path);
+    snprintf(expected, sizeof expected, "%s/mm%s", b.path, SUFFIX);
+    assert_true(mn__registry_file(registry, "mm", path, sizeof path));
+    assert_string_equal(path, expected);
+    assert_false(mn__registry_file(registry, "nn", path, sizeof path));
 }
 
 static void a_scan_reports_what_is_no_folder_and_passes_over_what_is_not_there(void **state) {
@@ -451,7 +502,7 @@ static void a_scan_reports_what_is_no_folder_and_passes_over_what_is_not_there(v
 
 static void kinds_have_names(void **state) {
     static const char *const names[] = {"dataset",      "search_space", "op_mixer", "input_mixer",
-                                        "task_learner", "meta_learner", "executor"};
+                                        "task_learner", "meta_learner", "executor", "operation"};
     for (int kind = 1; kind <= MN__KINDS; kind++) {
         assert_string_equal(mn__kind_name(kind), names[kind - 1]);
         assert_int_equal(mn__kind_from(names[kind - 1]), kind);
@@ -489,6 +540,10 @@ int main(int argc, char **argv) {
         TEST(a_registered_plugin_is_offered_and_described),
         TEST(a_registered_plugin_is_checked),
         TEST(a_scan_goes_by_folder_and_name),
+        TEST(a_scan_passes_over_a_folder_given_twice),
+        TEST(a_shadowed_file_is_not_opened),
+        TEST(the_search_path_can_be_listed),
+        TEST(a_file_can_be_found_without_opening_it),
         TEST(a_scan_reports_what_is_no_folder_and_passes_over_what_is_not_there),
         TEST(kinds_have_names),
     };

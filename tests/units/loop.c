@@ -73,14 +73,6 @@ static mn_real *own_delta(struct mn_cx *cx) {
     return loop_of(cx)->own;
 }
 
-static int model_segment(struct mn_cx *cx, const struct mn_model *model, int architecture,
-                         int32_t index, struct mn_segment *out) {
-    const struct loop *loop = loop_of(cx);
-    assert_true(index >= 0 && index < (architecture ? 1 : 2));
-    *out = architecture ? loop->a_segments[index] : loop->w_segments[index];
-    return MN_OK;
-}
-
 /* ---- the loop ----------------------------------------------------------------------------- */
 
 void loop_open(struct loop *loop, const char *task_learner, const char *meta_learner) {
@@ -94,15 +86,6 @@ void loop_open(struct loop *loop, const char *task_learner, const char *meta_lea
     loop->mock.host.trace_point = trace_point;
     loop->mock.host.trace_back = trace_back;
     loop->mock.host.own_delta = own_delta;
-    loop->mock.host.model_segment = model_segment;
-    loop->w_segments[0] =
-        (struct mn_segment){.size = sizeof loop->w_segments[0], .name = "body.weight", .count = 3};
-    loop->w_segments[1] = (struct mn_segment){
-        .size = sizeof loop->w_segments[1], .name = "head.weight", .offset = 3, .count = TOY_W - 3};
-    loop->a_segments[0] =
-        (struct mn_segment){.size = sizeof loop->a_segments[0], .name = "alpha", .count = TOY_A};
-    loop->toy.dims.n_w_segments = 2;
-    loop->toy.dims.n_a_segments = 1;
     loop->now = (struct mn_point){loop->w, loop->a};
     loop->inner = unit_open(task_learner, MN_TASK_LEARNER);
     loop->outer = unit_open(meta_learner, MN_META_LEARNER);
@@ -136,7 +119,7 @@ void loop_adapt(struct loop *loop, const double *w, const double *a) {
         loop->a[j] = (mn_real)a[j];
     }
     toy_forget_calls(&loop->toy);
-    mock_free_scratch(&loop->mock);
+    mock_release(&loop->mock);
     mn_vec_fill(LOOP_STATE, 0, loop->state);
     record(loop, 0);
     assert_int_equal(loop->learner->adapt(loop->inner.self, &loop->mock.cx, NULL, &loop->toy.task,

@@ -16,7 +16,6 @@ struct loop {
     struct unit inner, outer;
     const struct mn_task_learner *learner;
     const struct mn_meta_learner *meta_learner;
-    struct mn_segment w_segments[2], a_segments[1];
     mn_real w[TOY_W], a[TOY_A], state[LOOP_STATE]; /* where the task learner works */
     struct mn_point now;
     struct {

@@ -191,7 +191,7 @@ static void the_strongest_product_stays(void **state) {
     assert_int_equal(mixture_select(&x, 2, weights, strength), 0x3u);
     assert_int_equal(x.table->select(x.unit.self, &x.mock.cx, 4, weights, NULL, keep), MN_INTERNAL);
     mock_expect(&x.mock, MN_INTERNAL, NULL, "strength");
-    x.mock.scratch_left = 0;
+    x.mock.memory_left = 0;
     assert_int_equal(x.table->select(x.unit.self, &x.mock.cx, 4, weights, strength, keep),
                      MN_NOMEM);
     mock_expect(&x.mock, MN_NOMEM, NULL, "scratch");

@@ -605,7 +605,7 @@ static void failures_end_the_build(void **state) {
         bench_close(&b);
         for (int64_t n = 0; n < scratch; n++) {
             prepare(&b, spaces[s]);
-            b.mock.scratch_left = n;
+            b.mock.memory_left = n;
             int status = check(&b);
             status = status == MN_OK ? build(&b) : status;
             assert_int_equal(status, MN_NOMEM);

@@ -485,7 +485,7 @@ static void no_memory_is_passed_on(void **state) {
         loop_open(&loop, "sgd", "meta_sgd");
         loop_start(&loop);
         loop_adapt(&loop, start_w, start_a);
-        loop.mock.scratch_left = calls;
+        loop.mock.memory_left = calls;
         struct mn_point out = {loop.direction_w, loop.direction_a};
         const int status = loop.meta_learner->delta(loop.outer.self, &loop.mock.cx, NULL,
                                                     &loop.toy.task, &loop.now, &loop.now, &out);

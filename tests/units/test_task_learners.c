@@ -603,7 +603,7 @@ static void failures_end_the_task(void **state) {
         mock_expect(&b.mock, MN_CANCELLED, NULL, "step 0");
         assert_int_equal(b.toy.n_passes, 0);
         b.mock.cancelled = 0;
-        b.mock.scratch_left = 0;
+        b.mock.memory_left = 0;
         assert_int_equal(adapt(&b), MN_NOMEM);
         mock_expect(&b.mock, MN_NOMEM, NULL, "scratch");
         bench_close(&b);

@@ -2,12 +2,18 @@
 #include "unit.h"
 
 #include "check.h"
+#include "mock.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static const char *directory, *suffix, *genotypes;
+
+/* A broken rule of the mock host fails the running test. */
+static void fail_now(const char *fault, const char *text) {
+    fail_msg("%s: %s", fault, text);
+}
 
 void unit_arguments(int argc, char **argv) {
     if (argc != 4) {
@@ -17,6 +23,7 @@ void unit_arguments(int argc, char **argv) {
     directory = argv[1];
     suffix = argv[2];
     genotypes = argv[3];
+    mock_on_fault(fail_now);
 }
 
 const char *unit_genotypes(void) {

@@ -195,8 +195,8 @@ static int profile_model(struct subject *s, struct mn_cx *cx, struct profile *ou
 int subject_profile(struct subject *s, struct mn_cx *cx, struct profile *out, double *seconds) {
     const struct mn_dims *d = mn__model_dims(s->e.model);
     struct mn_model *own = s->e.model, *profiled;
-    int status = mn__model_new(cx, &s->e.search_space, &s->e.op_mixer, &s->e.input_mixer, d,
-                               profile_wrap(s->e.kernels), &profiled);
+    int status = mn__model_new(cx, &s->e.search_space, &s->e.op_mixer, &s->e.input_mixer,
+                               &s->e.operations, d, profile_wrap(s->e.kernels), &profiled);
     if (status == MN_OK) {
         s->e.model = profiled;
         status = profile_model(s, cx, out, seconds);

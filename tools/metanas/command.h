@@ -17,17 +17,19 @@ struct texts {
 
 /* Everything a command line can say. Which flags a command takes is in its table. */
 struct arguments {
-    const char *operand; /* CONFIG, RUN or topic; NULL = not given */
-    struct texts sets, plugin_dirs, query;
+    const char *operand;   /* CONFIG, RUN or topic; NULL = not given */
+    struct texts operands; /* that one, and more where the command takes several */
+    struct texts sets, plugin_dirs, query, only;
     const char *out, *state, *init, *shape, *svg, *support;
     const char *steps, *episodes, *batch_norm;
     int32_t split; /* enum mn_split */
     int64_t tasks; /* 0 = as configured */
     int64_t meta_epoch;
-    int64_t task; /* -1 = not given */
+    int64_t task;                          /* -1 = not given */
+    int64_t seed, rounds, timeout, report; /* check; report -1 = not given */
     double progress;
-    int json, tensors, untimed, learn, meta, training, quiet, verbose, help;
-    int dot, most_frequent, list, accept_changes;
+    int json, tensors, untimed, learn, meta, training, in_process, quiet, verbose, help;
+    int dot, most_frequent, list, markdown, man, accept_changes;
 };
 
 enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
@@ -44,12 +46,13 @@ struct flag {
 /* A command. `run` returns a status with a message recorded in cx. */
 struct command {
     const char *name;
-    const char *operand; /* NULL = takes none */
-    const char *doc;     /* one line */
-    const char *more;    /* paragraphs for `metanas NAME --help`, or NULL */
+    const char *operand;              /* NULL = takes none */
+    const char *const *more_operands; /* names of those after it, NULL-terminated; or NULL */
+    const char *doc;                  /* one line */
+    const char *more;                 /* paragraphs for `metanas NAME --help`, or NULL */
     const struct flag *flags;
     size_t n_flags;
-    int operand_optional;
+    int operand_optional; /* the last operand may be left out */
     int (*run)(struct mn_cx *cx, const struct arguments *arguments);
     /* The configuration whose run.executor decides who works on the tasks, in `arena`. NULL where
      * the command has no tasks for other processes. */
@@ -59,7 +62,11 @@ struct command {
 
 extern const struct command command_train, command_test, command_resume, command_validate,
     command_genotype, command_report, command_adapt, command_episodes, command_sweep, command_probe,
-    command_list, command_help, command_replay, command_doctor;
+    command_list, command_check, command_new_plugin, command_help, command_replay, command_doctor;
+
+/* The name of operand i, NULL past the last; and whether it may be left out. */
+const char *operand_name(const struct command *command, int i);
+int operand_is_optional(const struct command *command, int i);
 
 /* All commands in the order of the help; and the flags that each of them takes. */
 const struct command *const *commands(size_t *n);
@@ -77,12 +84,23 @@ int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct comm
 void help_overview(FILE *out);
 void help_command(const struct command *command, FILE *out);
 void help_version(struct mn_cx *cx, FILE *out);
+/* "new-plugin KIND NAME [DIR]" and "-q, --quiet" into out. */
+const char *help_usage(const struct command *command, char *out, size_t size);
+const char *help_flag(const struct flag *flag, char *out, size_t size);
+
+struct exit_code {
+    int code;
+    const char *doc;
+};
+const struct exit_code *help_exit_codes(size_t *n);
 
 /* common.c: open a configuration as the command line says. `more` may preset flags and shape. */
 int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const char *config,
                     const struct mn__open *more, struct mn__experiment *out);
 /* The value of --shape, "C,H,W". */
 int parse_shape(struct mn_cx *cx, const char *command, const char *text, int shape[3]);
+/* The folders of --plugin-dir, NULL-terminated; NULL = none were given. */
+const char *const *plugin_folders(const struct arguments *arguments);
 int no_memory(struct mn_cx *cx);
 
 #endif

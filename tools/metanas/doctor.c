@@ -37,13 +37,13 @@ struct scan {
 };
 
 static void see_plugin(void *data, const char *file, const struct mn_plugin *plugin,
-                       const char *reason, int shadowed) {
+                       const char *reason, const char *first) {
     struct scan *scan = data;
-    if (plugin == NULL) {
+    if (plugin == NULL && first == NULL) {
         doctor_note(scan->doctor, FINDING_WARNING, "plugins", "rejected", "%s", reason);
     } else {
         scan->found++;
-        scan->shadowed += shadowed;
+        scan->shadowed += first != NULL;
     }
 }
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
+#include "pages.h"
 
+#include "base/place.h"
 #include "base/text.h"
+#include "model/operations.h"
 #include "num/kernel.h"
 #include "plugin/describe.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,17 +16,32 @@ enum { WIDTH = 100, COLUMN = 26 };
 
 static const char *const sections[] = {"run", "task", "evaluation"};
 
-static const char exit_codes[] =
-    "exit codes:\n"
-    "  0   done\n"
-    "  1   an error of metanas or of a plugin\n"
-    "  2   a wrong command line or configuration\n"
-    "  3   a file could not be read or written, or is damaged\n"
-    "  4   a loss, weight or gradient is not finite\n"
-    "  5   no memory\n"
-    "  6   the combination asked for is not supported\n"
-    "  75  stopped by a signal after saving; 'metanas resume' goes on\n"
-    "  130 stopped at once by a second interrupt\n";
+static const struct exit_code exit_codes[] = {
+    {0, "done"},
+    {1, "an error of metanas or of a plugin"},
+    {2, "a wrong command line or configuration"},
+    {3, "a file could not be read or written, or is damaged"},
+    {4, "a loss, weight or gradient is not finite"},
+    {5, "no memory"},
+    {6, "the combination asked for is not supported"},
+    {75, "stopped by a signal after saving; 'metanas resume' goes on"},
+    {130, "stopped at once by a second interrupt"},
+};
+
+const struct exit_code *help_exit_codes(size_t *n) {
+    *n = sizeof exit_codes / sizeof exit_codes[0];
+    return exit_codes;
+}
+
+const char *help_usage(const struct command *command, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "%s", command->name);
+    for (int i = 0; operand_name(command, i) != NULL && used < size; i++) {
+        const int optional = operand_is_optional(command, i);
+        used += (size_t)snprintf(out + used, size - used, " %s%s%s", optional ? "[" : "",
+                                 operand_name(command, i), optional ? "]" : "");
+    }
+    return out;
+}
 
 void help_overview(FILE *out) {
     size_t n;
@@ -30,34 +49,39 @@ void help_overview(FILE *out) {
     fputs("usage: metanas COMMAND [ARGUMENTS]\n\ncommands:\n", out);
     for (size_t i = 0; i < n; i++) {
         char usage[64];
-        snprintf(usage, sizeof usage, "%s %s", all[i]->name,
-                 all[i]->operand != NULL ? all[i]->operand : "");
-        fprintf(out, "  %-*s %s\n", COLUMN, usage, all[i]->doc);
+        fprintf(out, "  %-*s %s\n", COLUMN, help_usage(all[i], usage, sizeof usage), all[i]->doc);
     }
     fputs("\n'metanas COMMAND --help' explains a command, 'metanas help KIND/UNIT' a plugin's "
           "options,\n'metanas help run', 'task' and 'evaluation' those of the fixed sections; "
           "'metanas --version'\nprints what was built.\n\n",
           out);
-    fputs(exit_codes, out);
+    fputs("exit codes:\n", out);
+    for (size_t i = 0; i < sizeof exit_codes / sizeof exit_codes[0]; i++) {
+        fprintf(out, "  %-3d %s\n", exit_codes[i].code, exit_codes[i].doc);
+    }
+}
+
+const char *help_flag(const struct flag *flag, char *out, size_t size) {
+    const char letter[] = {'-', flag->letter, ',', ' ', '\0'};
+    snprintf(out, size, "%s--%s%s%s", flag->letter ? letter : "", flag->name,
+             flag->value != NULL ? " " : "", flag->value != NULL ? flag->value : "");
+    return out;
 }
 
 static void print_flags(const struct flag *flags, size_t n, FILE *out) {
     for (size_t i = 0; i < n; i++) {
         char usage[64];
-        const char letter[] = {'-', flags[i].letter, ',', ' ', '\0'};
-        snprintf(usage, sizeof usage, "%s--%s%s%s", flags[i].letter ? letter : "", flags[i].name,
-                 flags[i].value != NULL ? " " : "", flags[i].value != NULL ? flags[i].value : "");
-        fprintf(out, "  %-*s %s\n", COLUMN, usage, flags[i].doc);
+        fprintf(out, "  %-*s %s\n", COLUMN, help_flag(&flags[i], usage, sizeof usage),
+                flags[i].doc);
     }
 }
 
 void help_command(const struct command *command, FILE *out) {
     size_t n;
     const struct flag *shared = common_flags(&n);
-    const int optional = command->operand_optional;
-    fprintf(out, "usage: metanas %s%s%s%s [FLAGS]\n\n%s\n", command->name,
-            command->operand != NULL ? optional ? " [" : " " : "",
-            command->operand != NULL ? command->operand : "", optional ? "]" : "", command->doc);
+    char usage[64];
+    fprintf(out, "usage: metanas %s [FLAGS]\n\n%s\n", help_usage(command, usage, sizeof usage),
+            command->doc);
     if (command->more != NULL) {
         fprintf(out, "\n%s", command->more);
     }
@@ -73,68 +97,111 @@ void help_version(struct mn_cx *cx, FILE *out) {
     fprintf(out, "plugin ABI  %d.%d\n", MN_ABI_MAJOR, MN_ABI_MINOR);
     fprintf(out, "kernels     %s\n", kernels != NULL ? kernels->name : "none");
     fprintf(out, "BLAS        %s\n", mn__gemm_version());
-    fprintf(out, "plugins     %s\n", MN__PLUGIN_DIR);
+    char path[PATH_MAX];
+    const char *from = mn__place_find(MN__PLACE_PLUGINS, path, sizeof path);
+    fprintf(out, "plugins     %s\n", from != NULL ? path : MN__PLUGIN_DIR);
 }
 
 /* ---- help TOPIC ---------------------------------------------------------------------------- */
 
-static int help_unit(struct mn_cx *cx, struct mn__registry *registry, int kind, const char *use) {
+static int help_unit(struct mn_cx *cx, struct mn__registry *registry, int kind, const char *use,
+                     int markdown) {
     struct mn__unit unit;
     const int status = mn__registry_find(registry, cx, kind, use, NULL, &unit);
     if (status == MN_OK) {
-        mn__describe_unit(&unit, WIDTH, stdout);
+        if (markdown) {
+            mn__describe_markdown(&unit, stdout);
+        } else {
+            mn__describe_unit(&unit, WIDTH, stdout);
+        }
     }
     return status;
 }
 
 struct wanted {
     int kind;
+    int markdown;
     int found;
 };
 
+/* A unit of the kind that is listed. */
+static void print_found(struct wanted *wanted, const char *file, const struct mn_plugin *plugin,
+                        const struct mn_unit *unit) {
+    wanted->found++;
+    if (wanted->markdown) {
+        const struct mn__unit described = {
+            plugin, unit, file, {unit->opts, unit->n_opts, plugin->opt_stride}};
+        mn__describe_markdown(&described, stdout);
+        return;
+    }
+    const int own = strcmp(plugin->name, unit->name) == 0;
+    char name[160];
+    snprintf(name, sizeof name, "%s%s%s", plugin->name, own ? "" : "/", own ? "" : unit->name);
+    printf("  %-*s %s\n", COLUMN, name, unit->doc);
+}
+
 static void print_unit_line(void *data, const char *file, const struct mn_plugin *plugin,
-                            const char *reason, int shadowed) {
+                            const char *reason, const char *first) {
     struct wanted *wanted = data;
-    for (uint32_t i = 0; plugin != NULL && !shadowed && i < plugin->n_units; i++) {
+    for (uint32_t i = 0; plugin != NULL && i < plugin->n_units; i++) {
         const struct mn_unit *unit =
             (const void *)((const char *)plugin->units + (size_t)i * plugin->unit_stride);
         if (unit->kind == wanted->kind) {
-            const int own = strcmp(plugin->name, unit->name) == 0;
-            char name[160];
-            snprintf(name, sizeof name, "%s%s%s", plugin->name, own ? "" : "/",
-                     own ? "" : unit->name);
-            printf("  %-*s %s\n", COLUMN, name, unit->doc);
-            wanted->found++;
+            print_found(wanted, file, plugin, unit);
         }
     }
 }
 
-static int help_kind(struct mn_cx *cx, struct mn__registry *registry, int kind) {
-    struct wanted wanted = {kind, 0};
-    printf("%s: what 'use' can name\n", mn__kind_name(kind));
+static void print_built_in(int markdown) {
+    const char *name;
+    puts(markdown ? "Built in, named in `search_space.ops` without a section of their own:\n"
+                  : "built in, named in search_space.ops without a section of their own:");
+    for (size_t i = 0; (name = mn__operations_built_in(i)) != NULL; i++) {
+        printf(markdown ? "- `%s`\n" : "  %s\n", name);
+    }
+    puts(markdown ? "" : "of plugins:");
+}
+
+static int help_kind(struct mn_cx *cx, struct mn__registry *registry, int kind, int markdown) {
+    struct wanted wanted = {kind, markdown, 0};
+    printf(markdown ? "# %s\n\nWhat `use` can name in this section.\n\n"
+                    : "%s: what 'use' can name\n",
+           mn__kind_name(kind));
+    if (kind == MN_OPERATION) {
+        print_built_in(markdown);
+    }
     const int status = mn__registry_scan(registry, cx, print_unit_line, &wanted);
     if (kind == MN_META_LEARNER) {
         puts("one for weights and architecture, or one for each:\n"
              "  meta_learner: {weights: {use: NAME, ..}, architecture: {use: NAME, ..}}");
     }
-    if (status == MN_OK && wanted.found == 0) {
+    if (status == MN_OK && wanted.found == 0 && !(markdown && kind == MN_OPERATION)) {
         printf("  (none found; 'metanas list -v' tells where plugins are looked for)\n");
     }
     return status;
 }
 
-static int unknown_topic(struct mn_cx *cx, const char *topic) {
-    const char *words[MN__KINDS + 16];
-    size_t n_commands, n = 0;
+/* Topic i: a command, a kind or a section; NULL past the last. */
+static const char *topic_at(size_t i) {
+    const size_t n_sections = sizeof sections / sizeof sections[0];
+    size_t n_commands;
     const struct command *const *all = commands(&n_commands);
-    for (size_t i = 0; i < n_commands; i++) {
-        words[n++] = all[i]->name;
+    if (i < n_commands) {
+        return all[i]->name;
     }
-    for (int kind = 1; kind <= MN__KINDS; kind++) {
-        words[n++] = mn__kind_name(kind);
+    i -= n_commands;
+    if (i < MN__KINDS) {
+        return mn__kind_name((int)i + 1);
     }
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        words[n++] = sections[i];
+    i -= MN__KINDS;
+    return i < n_sections ? sections[i] : NULL;
+}
+
+static int unknown_topic(struct mn_cx *cx, const char *topic) {
+    const char *words[64];
+    size_t n = 0;
+    while (n < sizeof words / sizeof words[0] && (words[n] = topic_at(n)) != NULL) {
+        n++;
     }
     const char *near = mn__text_nearest(topic, words, n);
     if (near != NULL) {
@@ -149,29 +216,63 @@ static int unknown_topic(struct mn_cx *cx, const char *topic) {
 static int help_plugin(struct mn_cx *cx, const struct arguments *arguments, int kind,
                        const char *use) {
     struct mn__registry *registry = NULL;
-    int status = mn__registry_new(
-        cx, arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL, &registry);
+    int status = mn__registry_new(cx, plugin_folders(arguments), &registry);
     if (status == MN_OK) {
-        status = use != NULL ? help_unit(cx, registry, kind, use) : help_kind(cx, registry, kind);
+        status = use != NULL ? help_unit(cx, registry, kind, use, arguments->markdown)
+                             : help_kind(cx, registry, kind, arguments->markdown);
     }
     mn__registry_free(registry);
     return status;
 }
 
+static void print_overview(const struct arguments *arguments) {
+    if (arguments->man) {
+        manual_overview(stdout);
+    } else if (arguments->markdown) {
+        markdown_overview(stdout);
+    } else {
+        help_overview(stdout);
+    }
+}
+
+static void print_command(const struct arguments *arguments, const struct command *command) {
+    if (arguments->man) {
+        manual_command(command, stdout);
+    } else if (arguments->markdown) {
+        markdown_command(command, stdout);
+    } else {
+        help_command(command, stdout);
+    }
+}
+
+static void print_section(const struct arguments *arguments, const char *name,
+                          const struct mn__options *section) {
+    if (arguments->markdown) {
+        printf("# %s\n\nThe options of this section, which is not a plugin's.\n\n", name);
+        mn__describe_table(section, stdout);
+        return;
+    }
+    printf("section %s\n", name);
+    mn__describe_options(section, WIDTH, stdout);
+}
+
 static int run_help(struct mn_cx *cx, const struct arguments *arguments) {
     const char *topic = arguments->operand;
     if (topic == NULL) {
-        help_overview(stdout);
+        print_overview(arguments);
         return MN_OK;
     }
     if (command_find(topic) != NULL) {
-        help_command(command_find(topic), stdout);
+        print_command(arguments, command_find(topic));
         return MN_OK;
+    }
+    if (arguments->man) {
+        return mn_fail(cx, MN_CONFIG, "help: '%s' is no command, and only commands have pages",
+                       topic);
     }
     const struct mn__options *section = mn__experiment_section(topic);
     if (section != NULL) {
-        printf("section %s\n", topic);
-        mn__describe_options(section, WIDTH, stdout);
+        print_section(arguments, topic, section);
         return MN_OK;
     }
     char kind_name[32];
@@ -184,10 +285,19 @@ static int run_help(struct mn_cx *cx, const struct arguments *arguments) {
     return help_plugin(cx, arguments, kind, topic[length] == '/' ? topic + length + 1 : NULL);
 }
 
+static const struct flag flags[] = {
+    {"markdown", NULL, "write Markdown, as docs/reference is made",
+     offsetof(struct arguments, markdown), FLAG_SWITCH, 0},
+    {"man", NULL, "write a manual page (a command, or none for metanas itself)",
+     offsetof(struct arguments, man), FLAG_SWITCH, 0},
+};
+
 const struct command command_help = {
     .name = "help",
     .operand = "TOPIC",
     .operand_optional = 1,
     .doc = "explain a command, a section, a kind of plugin or KIND/UNIT",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
     .run = run_help,
 };

@@ -3,9 +3,11 @@
 
 #include "plugin/registry.h"
 
+#include <unistd.h>
+
 struct listing {
     int verbose;
-    int n_rejected, n_found;
+    int n_found;
 };
 
 static void print_units(const struct mn_plugin *plugin) {
@@ -17,18 +19,17 @@ static void print_units(const struct mn_plugin *plugin) {
 }
 
 static void print_plugin(void *data, const char *file, const struct mn_plugin *plugin,
-                         const char *reason, int shadowed) {
+                         const char *reason, const char *first) {
     struct listing *listing = data;
+    if (first != NULL) {
+        printf("shadowed: %s: %s comes first\n", file, first);
+        return;
+    }
     if (plugin == NULL) {
-        listing->n_rejected++;
         printf("rejected: %s\n", reason); /* which begins with the file */
         return;
     }
     listing->n_found++;
-    if (shadowed) {
-        printf("shadowed: %s: an earlier directory has a plugin of this name\n", file);
-        return;
-    }
     printf("%s %s\n", plugin->name, plugin->version);
     if (listing->verbose) {
         printf("    file %s, license %s, ABI %d.%d%s%s\n", file, plugin->license, plugin->abi_major,
@@ -37,18 +38,27 @@ static void print_plugin(void *data, const char *file, const struct mn_plugin *p
     print_units(plugin);
 }
 
+static void print_folders(const struct mn__registry *registry) {
+    const char *path, *from;
+    printf("searched, the first file of a name wins:\n");
+    for (int i = 0; (path = mn__registry_folder(registry, i, &from)) != NULL; i++) {
+        printf("%5d. %-20s %s%s\n", i + 1, from, path,
+               access(path, F_OK) == 0 ? "" : " (no such folder)");
+    }
+}
+
 static int run_list(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__registry *registry = NULL;
     struct listing listing = {.verbose = arguments->verbose};
-    int status = mn__registry_new(
-        cx, arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL, &registry);
+    int status = mn__registry_new(cx, plugin_folders(arguments), &registry);
+    if (status == MN_OK && listing.verbose) {
+        print_folders(registry);
+    }
     if (status == MN_OK) {
         status = mn__registry_scan(registry, cx, print_plugin, &listing);
     }
     if (status == MN_OK && listing.n_found == 0) {
-        printf("no plugins found; they are looked for in --plugin-dir, METANAS_PLUGIN_PATH and "
-               "%s\n",
-               MN__PLUGIN_DIR);
+        printf("no plugins found; 'metanas list -v' tells where they are looked for\n");
     }
     mn__registry_free(registry);
     return status;
@@ -57,5 +67,10 @@ static int run_list(struct mn_cx *cx, const struct arguments *arguments) {
 const struct command command_list = {
     .name = "list",
     .doc = "list the plugins found and their units; tell which files were rejected and why",
+    .more =
+        "Folders are searched in this order: --plugin-dir, METANAS_PLUGIN_PATH (colon-separated), "
+        "the install\nfolder. All are absolute; -v lists them. A file behind one of the same "
+        "name is 'shadowed' and never\nopened. Files and folders that anyone may write are "
+        "rejected.\n",
     .run = run_list,
 };

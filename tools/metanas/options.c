@@ -163,28 +163,54 @@ static int flag_parse(struct mn_cx *cx, const struct command *command, int argc,
     return flag_store(cx, command, flag, text, *i, out);
 }
 
+const char *operand_name(const struct command *command, int i) {
+    if (i == 0 || command->operand == NULL) {
+        return command->operand;
+    }
+    for (int more = 1; command->more_operands != NULL; more++) {
+        const char *name = command->more_operands[more - 1];
+        if (name == NULL || more == i) {
+            return name;
+        }
+    }
+    return NULL;
+}
+
+int operand_is_optional(const struct command *command, int i) {
+    return command->operand_optional && operand_name(command, i + 1) == NULL;
+}
+
 static int operand_store(struct mn_cx *cx, const struct command *command, const char *word,
-                         struct arguments *out) {
+                         int argument, struct arguments *out) {
+    struct texts *list = &out->operands;
     if (command->operand == NULL) {
         return mn_fail(cx, MN_CONFIG, "%s: takes no argument, but got '%s'", command->name, word);
     }
-    if (out->operand != NULL) {
+    if (operand_name(command, list->n) == NULL) {
         return mn_fail(cx, MN_CONFIG, "%s: takes one %s, but got '%s' and '%s'", command->name,
-                       command->operand, out->operand, word);
+                       operand_name(command, list->n - 1), list->at[list->n - 1], word);
     }
-    out->operand = word;
+    list->at[list->n] = word;
+    list->argument[list->n++] = argument;
+    out->operand = list->at[0];
     return MN_OK;
 }
 
 int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
                     int argc, char **argv, struct arguments *out) {
-    *out = (struct arguments){.progress = 1, .split = -1, .meta_epoch = -1, .task = -1};
-    int status = texts_room(cx, arena, argc, &out->sets);
-    if (status == MN_OK) {
-        status = texts_room(cx, arena, argc, &out->plugin_dirs);
-    }
-    if (status == MN_OK) {
-        status = texts_room(cx, arena, argc, &out->query);
+    *out = (struct arguments){.progress = 1,
+                              .split = -1,
+                              .meta_epoch = -1,
+                              .task = -1,
+                              .seed = 1,
+                              .rounds = 100,
+                              .timeout = 20,
+                              .report = -1};
+    struct texts *const lists[] = {&out->operands, &out->sets, &out->plugin_dirs, &out->query,
+                                   &out->only};
+    int status = MN_OK;
+    for (size_t i = 0; status == MN_OK && i < sizeof lists / sizeof lists[0]; i++) {
+        status = texts_room(cx, arena, argc, lists[i]);
     }
     int words_only = 0;
     for (int i = 2; status == MN_OK && i < argc; i++) {
@@ -193,15 +219,16 @@ int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct comm
         } else if (!words_only && argv[i][0] == '-' && argv[i][1] != '\0') {
             status = flag_parse(cx, command, argc, argv, &i, out);
         } else {
-            status = operand_store(cx, command, argv[i], out);
+            status = operand_store(cx, command, argv[i], i, out);
         }
     }
     if (status != MN_OK || out->help) {
         return status;
     }
-    if (command->operand != NULL && out->operand == NULL && !command->operand_optional) {
+    const char *next = operand_name(command, out->operands.n);
+    if (next != NULL && !operand_is_optional(command, out->operands.n)) {
         return mn_fail(cx, MN_CONFIG, "%s: %s is missing; see 'metanas %s --help'", command->name,
-                       command->operand, command->name);
+                       next, command->name);
     }
     return MN_OK;
 }

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_DATASET_H
+#define METANAS_DATASET_H
+
+/* dataset: where tasks come from. */
+
+#include "cx.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mn_dataset_info {
+    uint32_t size;
+    int32_t channels, height, width;
+    int64_t n_classes[3];   /* by enum mn_split */
+    int64_t min_samples[3]; /* images of the smallest class of the split; 0 for a split without */
+    int64_t n_images[3];    /* images in all; -1 = unlimited */
+};
+
+/* What a task should hold. */
+struct mn_episode_spec {
+    uint32_t size;
+    int32_t split;   /* enum mn_split */
+    int32_t ways;    /* classes */
+    int32_t support; /* support images a class */
+    int32_t query;   /* query images a class */
+    int32_t reserved;
+};
+
+/* Host buffers to fill; images are [n][channels][height][width], class by class. */
+struct mn_episode {
+    uint32_t size;
+    uint32_t reserved;
+    mn_real *support;        /* ways * spec.support images */
+    int32_t *support_labels; /* 0..ways-1 */
+    mn_real *query;          /* ways * spec.query images */
+    int32_t *query_labels;
+    int64_t *classes; /* [ways] the split's class behind each label */
+};
+
+struct mn_dataset {
+    uint32_t size;
+    uint32_t reserved;
+
+    /* Optional. Rules across options; use mn_bad_option. [setup] */
+    int (*check)(const void *self, struct mn_cx *cx);
+    /* Read or prepare the data; memory from mn_keep. [setup] MN_IO, MN_CONFIG. */
+    int (*start)(void *self, struct mn_cx *cx);
+    /* Optional. Release what is not host memory. [setup] */
+    void (*stop)(void *self);
+    /* Shape and counts, constant after start. [setup] */
+    int (*describe)(const void *self, struct mn_cx *cx, struct mn_dataset_info *out);
+    /* Draw one task, using only the streams of cx. Support and query images of a class are
+     * different drawings. The host has checked ways and images a class against describe. [worker]
+     */
+    int (*sample)(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+                  struct mn_episode *out);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

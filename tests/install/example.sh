@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# example.sh KIND NAME: an example of the documents, in a project made for it.
+. "$SOURCE/tests/install/lib.sh"
+kind=$1 name=$2 examples=$SOURCE/docs/examples
+
+works "a new $kind" new-plugin "$kind" "$name"
+cp "$examples/$name.c" "$examples/$name.yaml" "$name/"
+if [ -f "$examples/$name.awk" ]; then
+    awk -f "$examples/$name.awk" >"$name/$name.csv"
+fi
+build_and_test "$name"
+
+METANAS_PLUGIN_PATH=$work/$name/build
+export METANAS_PLUGIN_PATH
+if [ "$name" = csv_images ] && "$METANAS" help check >log 2>&1; then
+    # the test of the project cannot know where the images are
+    works 'check with images' check "$work/$name/build/$name.so" --set "dataset.path=$work/$name/$name.csv" \
+        --set dataset.height=14 --set dataset.width=14
+fi
+works 'training with it' train "$name/$name.yaml" --out run
+works 'a second time' train "$name/$name.yaml" --out again --set run.workers=2
+same 'gives the same numbers' run/metrics.jsonl again/metrics.jsonl
+case $name in
+entmax)
+    for alpha in 1.05 2; do
+        works "alpha $alpha" train "$name/$name.yaml" --out "alpha$alpha" --set "op_mixer.alpha=$alpha"
+    done
+    holds 'operations are skipped' sh -c '! grep -q "\"skip_share\":0.0[,}]" alpha2/metrics.jsonl'
+    ;;
+learned_rate)
+    holds 'its state is in the checkpoint' grep -qa '"meta\.log_rate_w"' run/checkpoint.safetensors
+    works 'the first half' train "$name/$name.yaml" --out half --set run.meta_epochs=3
+    works 'and the rest' resume half --set run.meta_epochs=6
+    same 'give the same numbers' run/metrics.jsonl half/metrics.jsonl
+    works 'without learning the rate' train "$name/$name.yaml" --out fixed --set meta_learner.kappa=0
+    works 'it is REPTILE' train "$name/$name.yaml" --out reptile --set 'meta_learner={use: reptile, lr_w: 0.5, lr_a: 0.5}'
+    same 'with the same numbers' fixed/metrics.jsonl reptile/metrics.jsonl
+    ;;
+csv_images)
+    file=$name/$name.csv
+    cp "$file" whole.csv
+    # spoil LINE EDIT COLUMN MESSAGE: the edit is of sed, the column as in the spoiled line
+    spoil() {
+        sed "$1$2" whole.csv >"$file"
+        column=$3
+        [ "$column" != end ] || column=$(($(sed -n "$1p" "$file" | tr -d '\n' | wc -c) + 1))
+        refused "line $1, $2" 3 validate "$name/$name.yaml" --quiet <<T
+metanas: dataset csv_images: $work/$file:$1:$column: $4
+T
+    }
+    spoil 3 's/train/trian/' 1 'the split is train, val or test'
+    spoil 5 's/bars0,/bars0,256,/' 13 'expected a whole number from 0 to 255'
+    spoil 4 's/,bars0//' end 'the line ends before channels x height x width values'
+    spoil 2 's/,[0-9]*$/,7&/' $(($(sed -n 2p whole.csv | sed 's/,[0-9]*$//' | tr -d '\n' | wc -c) + 3)) \
+        'the line has more than channels x height x width values'
+    rm "$file"
+    refused 'no file' 2 validate "$name/$name.yaml" --quiet <<T
+metanas: $name/$name.yaml:5:34: dataset csv_images: path: $work/$file cannot be read: is the path right?
+T
+    ;;
+esac
+finish

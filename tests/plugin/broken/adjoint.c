@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* Gradient descent with momentum that can be differentiated through. */
+#include "wrong.h"
+
+#include "../../../plugins/common/hessian.h"
+#include "../../../plugins/common/rates.h"
+
+enum {
+    FINE,
+    WRONG_SIGN,
+    FORGETS_MOMENTUM,
+    FORGETS_FACTOR,
+    IGNORES_FLAG,
+    NO_D_RATES,
+    IGNORES_RATES,
+    NO_STEPS,
+    UNNAMED_REFUSAL,
+    CHANGES_POINT,
+    OVERRUNS_D_STATE
+};
+
+struct learner {
+    double lr, momentum;
+    int64_t steps;
+};
+
+/* The room of a step. */
+struct step {
+    const struct learner *s;
+    struct mn_cx *cx;
+    const struct mn_model *model;
+    struct mn_dims dims;
+    struct mn_set batch;
+    struct mn_pass pass;
+    struct rates rates;
+    mn_real *d; /* [n_w + n_a] */
+};
+
+static int step_begin(struct step *r, const struct mn_task *task, int64_t number) {
+    int status = mn_model_dims(r->cx, r->model, &r->dims);
+    if (status == MN_OK) {
+        status = rates_begin(&r->rates, r->cx, &r->dims, number);
+    }
+    if (status == MN_OK) {
+        status = mn_task_batch(r->cx, task, number, 4, &r->batch);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    r->pass = (struct mn_pass){.size = sizeof r->pass, .flags = MN_PASS_TRAINING, .step = number};
+    r->d = mn_scratch(r->cx, (size_t)(r->dims.n_w + r->dims.n_a) * sizeof *r->d);
+    return r->d != NULL ? MN_OK : MN_NOMEM;
+}
+
+static int gradient(struct step *r, const struct mn_point *at, struct mn_outcome *out) {
+    struct mn_pass pass = r->pass;
+    pass.flags |= MN_PASS_GRAD_W | (r->dims.n_a > 0 ? MN_PASS_GRAD_A : 0u);
+    *out = (struct mn_outcome){.size = sizeof *out, .d_w = r->d, .d_a = r->d + r->dims.n_w};
+    return mn_model_pass(r->cx, r->model, at, &r->batch, &pass, out);
+}
+
+/* Momentum is that of the weights: b = momentum b + g, w -= factor lr b. */
+static void update(struct step *r, struct mn_point *params, mn_real *b) {
+    const mn_real *f_w = WRONG == IGNORES_RATES ? NULL : r->rates.factors.w;
+    const mn_real *f_a = WRONG == IGNORES_RATES ? NULL : r->rates.factors.a;
+    for (int64_t i = 0; i < r->dims.n_w; i++) {
+        b[i] = (mn_real)(r->s->momentum * (double)b[i] + (double)r->d[i]);
+    }
+    rates_note(&r->rates, f_w, r->dims.n_w, params->w);
+    mn_vec_sgd(r->dims.n_w, r->s->lr, b, params->w);
+    rates_apply(&r->rates, f_w, r->dims.n_w, params->w);
+    rates_note(&r->rates, f_a, r->dims.n_a, params->a);
+    mn_vec_sgd(r->dims.n_a, r->s->lr, r->d + r->dims.n_w, params->a);
+    rates_apply(&r->rates, f_a, r->dims.n_a, params->a);
+}
+
+static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
+                 const struct mn_task *task, struct mn_point *params, mn_real *state) {
+    const struct learner *s = self;
+    const int64_t steps = mn_task_steps(cx, task, s->steps);
+    int status = MN_OK;
+    for (int64_t number = 0; status == MN_OK && number < steps; number++) {
+        struct step r = {.s = s, .cx = cx, .model = model};
+        struct mn_outcome out;
+        status = step_begin(&r, task, number);
+        if (status == MN_OK) {
+            status = gradient(&r, params, &out);
+        }
+        if (status == MN_OK) {
+            update(&r, params, state);
+            status = mn_step_done(cx, number, out.loss, (double)out.hits / r.batch.n,
+                                  out.skip_share, params);
+        }
+    }
+    return status;
+}
+
+static void factors_back(const struct step *r, const struct mn_step *step, struct mn_adjoint *io) {
+    const double lr = r->s->lr, momentum = r->s->momentum;
+    for (int64_t i = 0; io->d_rates.w != NULL && i < r->dims.n_w; i++) {
+        const double b = momentum * (double)step->state[i] + (double)r->d[i];
+        io->d_rates.w[i] = (mn_real)(-lr * b * (double)io->d.w[i]);
+    }
+    for (int64_t i = 0; io->d_rates.a != NULL && i < r->dims.n_a; i++) {
+        io->d_rates.a[i] = (mn_real)(-lr * (double)r->d[r->dims.n_w + i] * (double)io->d.a[i]);
+    }
+}
+
+/* r->d becomes the derivative with regard to the gradient. */
+static void update_back(struct step *r, struct mn_adjoint *io) {
+    const double momentum = r->s->momentum;
+    const struct mn_point *f = &r->rates.factors;
+    const int with_factor = WRONG != FORGETS_FACTOR;
+    for (int64_t i = 0; i < r->dims.n_w; i++) {
+        const double factor = with_factor && f->w != NULL ? (double)f->w[i] : 1;
+        const double d_b = (double)io->d_state[i] - factor * r->s->lr * (double)io->d.w[i];
+        io->d_state[i] = (mn_real)(WRONG == FORGETS_MOMENTUM ? 0 : momentum * d_b);
+        r->d[i] = (mn_real)d_b;
+    }
+    for (int64_t i = 0; i < r->dims.n_a; i++) {
+        const double factor = with_factor && f->a != NULL ? (double)f->a[i] : 1;
+        r->d[r->dims.n_w + i] = (mn_real)(-factor * r->s->lr * (double)io->d.a[i]);
+    }
+    if (WRONG == OVERRUNS_D_STATE) {
+        io->d_state[r->dims.n_w] = 0;
+    }
+}
+
+static int gradient_back(struct step *r, const struct mn_step *step, struct mn_adjoint *io) {
+    const int64_t n_w = r->dims.n_w, n_a = r->dims.n_a;
+    const struct mn_point v = {r->d, n_a > 0 ? r->d + n_w : NULL};
+    mn_real *room = mn_scratch(r->cx, (size_t)(n_w + n_a) * sizeof *room);
+    struct mn_point second = {room, n_a > 0 && room != NULL ? room + n_w : NULL};
+    struct hessian h = {.cx = r->cx,
+                        .model = r->model,
+                        .dims = &r->dims,
+                        .at = &step->before,
+                        .batch = &r->batch,
+                        .pass = &r->pass,
+                        .epsilon = io->epsilon};
+    if (room == NULL || hessian_room(&h) != MN_OK) {
+        return MN_NOMEM;
+    }
+    const int status = hessian_times(&h, &v, &second);
+    if (status == MN_OK) {
+        mn_vec_axpy(n_w, WRONG == WRONG_SIGN ? -1 : 1, second.w, io->d.w);
+        mn_vec_axpy(n_a, WRONG == WRONG_SIGN ? -1 : 1, second.a, io->d.a);
+    }
+    return status;
+}
+
+static int adjoint(const void *self, struct mn_cx *cx, const struct mn_model *model,
+                   const struct mn_task *task, const struct mn_step *step, struct mn_adjoint *io) {
+    struct step r = {.s = self, .cx = cx, .model = model};
+    struct mn_outcome out;
+    int status = step_begin(&r, task, step->step);
+    if (status == MN_OK) {
+        status = gradient(&r, &step->before, &out);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    if (WRONG != NO_D_RATES) {
+        factors_back(&r, step, io);
+    }
+    if (WRONG == CHANGES_POINT) {
+        step->before.w[0] += 1;
+    }
+    if ((io->flags & MN_ADJOINT_FIRST_ORDER) != 0 && WRONG != IGNORES_FLAG) {
+        return MN_OK;
+    }
+    update_back(&r, io);
+    return gradient_back(&r, step, io);
+}
+
+static int check_adjoint(const void *self, struct mn_cx *cx) {
+    return WRONG == UNNAMED_REFUSAL ? mn_fail(cx, MN_UNSUPPORTED, "not with these options") : MN_OK;
+}
+
+static int64_t n_state(const void *self, const struct mn_dims *dims) {
+    return dims->n_w;
+}
+
+static int32_t max_batch(const void *self) {
+    return 4;
+}
+
+static int64_t n_steps(const void *self, const struct mn_where *where) {
+    return ((const struct learner *)self)->steps;
+}
+
+static const struct mn_task_learner table = {.size = sizeof table,
+                                             .n_state = n_state,
+                                             .max_batch = max_batch,
+                                             .steps = WRONG == NO_STEPS ? NULL : n_steps,
+                                             .adapt = adapt,
+                                             .check_adjoint = check_adjoint,
+                                             .adjoint = adjoint};
+
+static const struct mn_opt options[] = {
+    MN_REAL(struct learner, lr, 0.05, 0, 10, "learning rate"),
+    MN_REAL(struct learner, momentum, 0.5, 0, 1, "of the gradients of the weights"),
+    MN_INT(struct learner, steps, 5, 0, 100, "steps of a task"),
+};
+
+MN_PLUGIN(TEXT(NAME), "1.0.0",
+          MN_UNIT(MN_TASK_LEARNER, "learner", "descent with momentum", struct learner, options,
+                  &table))

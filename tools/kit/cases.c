@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "exports.h"
+#include "globals.h"
+#include "kit.h"
+
+#include "plugin/load.h"
+#include "plugin/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifdef MN_REAL_DOUBLE
+#define SUFFIX "_f64.so"
+#else
+#define SUFFIX ".so"
+#endif
+
+/* ---- the tables --------------------------------------------------------------------------- */
+
+/* Other processes are needed to run one: only its tables and options are checked. */
+static const struct kit_kind executor;
+
+const struct kit_kind *kit_kind(int kind) {
+    static const struct kit_kind *const kinds[MN__KINDS + 1] = {
+        [MN_DATASET] = &kit_dataset,           [MN_SEARCH_SPACE] = &kit_search_space,
+        [MN_OP_MIXER] = &kit_op_mixer,         [MN_INPUT_MIXER] = &kit_input_mixer,
+        [MN_TASK_LEARNER] = &kit_task_learner, [MN_META_LEARNER] = &kit_meta_learner,
+        [MN_OPERATION] = &kit_operation,       [MN_EXECUTOR] = &executor,
+    };
+    return kinds[kind];
+}
+
+const struct kit_case *kit_case_of_unit(int kind, size_t i) {
+    const struct kit_kind *own = kit_kind(kind);
+    if (i < kit_n_unit_cases) {
+        return &kit_unit_cases[i];
+    }
+    return i - kit_n_unit_cases < own->n_cases ? &own->cases[i - kit_n_unit_cases] : NULL;
+}
+
+/* ---- loading ------------------------------------------------------------------------------ */
+
+static const struct mn_unit *unit_at(const struct mn_plugin *plugin, uint32_t i) {
+    return (const void *)((const char *)plugin->units + (size_t)i * plugin->unit_stride);
+}
+
+void kit_load(struct kit *kit) {
+    static const char *const faults[] = {"load_file", "load_open", "load_entry", "load_tables"};
+    struct kit_globals before;
+    enum mn__load_step step;
+    struct mn__cx cx;
+    mn__cx_init(&cx);
+    kit_globals_take(&before);
+    kit_doing("mn_plugin_entry");
+    if (mn__plugin_load_steps(&cx.pub, kit->file, &kit->plugin, &step) != MN_OK) {
+        kit_fail(faults[step], "%s", mn__cx_message(&cx.pub));
+    }
+    kit_globals_check(&before);
+    kit_doing("");
+    mn__cx_fini(&cx);
+}
+
+int kit_choose(struct kit *kit, int kind, const char *name) {
+    for (uint32_t i = 0; i < kit->plugin->n_units; i++) {
+        const struct mn_unit *unit = unit_at(kit->plugin, i);
+        if (unit->kind == kind && strcmp(unit->name, name) == 0) {
+            kit->unit = unit;
+            kit->options = (struct mn__options){unit->opts, unit->n_opts, kit->plugin->opt_stride};
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- cases of a file ---------------------------------------------------------------------- */
+
+/* The file is loaded before every case: what is left is to tell the units. */
+static void load(const struct kit *kit) {
+    struct kit_report *report = kit_report_current();
+    size_t used = 0;
+    for (uint32_t i = 0; i < kit->plugin->n_units && used < sizeof report->units; i++) {
+        const struct mn_unit *unit = unit_at(kit->plugin, i);
+        used += (size_t)snprintf(report->units + used, sizeof report->units - used, "%s %s\n",
+                                 mn__kind_name(unit->kind), unit->name);
+    }
+}
+
+static void exports(const struct kit *kit) {
+    char names[512];
+    const int n = kit_exports(kit->file, names, sizeof names);
+    if (n < 0) {
+        kit_skip("the file has no table of sections");
+    }
+    if (n > 0) {
+        kit_fail("exports", "%d more: %s", n, names);
+    }
+}
+
+static void file_name(const struct kit *kit) {
+    const char *slash = strrchr(kit->file, '/');
+    char expected[128];
+    snprintf(expected, sizeof expected, "%s" SUFFIX, kit->plugin->name);
+    if (slash == NULL || strcmp(slash + 1, expected) != 0) {
+        kit_fail("file_name", "the plugin %s is in the file %s instead of %s", kit->plugin->name,
+                 slash != NULL ? slash + 1 : kit->file, expected);
+    }
+}
+
+const struct kit_case kit_load_cases[] = {
+    {"load", "the file loads by the rules of the interface and changes nothing by that", 1, load},
+    {"exports", "mn_plugin_entry is the only symbol that it exports", 0, exports},
+    {"file_name", "the file is named after the plugin", 0, file_name},
+};
+const size_t kit_n_load_cases = sizeof kit_load_cases / sizeof kit_load_cases[0];

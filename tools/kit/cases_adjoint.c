@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/* task_learner: differentiating through a task. With c a random direction, c . (w, a) after the
+ * task is a function of the point before it and of the factors of every step; what `adjoint` gives
+ * is compared with its differences. */
+
+#include "derivative.h"
+#include "task_learner.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#ifdef MN_REAL_DOUBLE
+#define EPSILON DBL_EPSILON
+#else
+#define EPSILON FLT_EPSILON
+#endif
+
+enum { POINT = TOY_W + TOY_A };
+
+/* Of the largest effect that the task has on the gradient: second derivatives are themselves
+ * differences. */
+#define TOLERANCE 0.02
+
+/* A recorded task. */
+struct tape {
+    struct kit_life *life;
+    struct task_run run;
+    mn_real *start;                    /* [POINT] */
+    mn_real *factors[TASK_STEPS];      /* [POINT] each */
+    struct mn_point rates[TASK_STEPS]; /* the same, for the toy */
+    int64_t row;                       /* reals of a row of toy.tape */
+    mn_real c[POINT];                  /* the direction */
+    mn_real *d, *d_state;              /* the gradient so far: [POINT], [n_state] */
+    mn_real *d_factors[TASK_STEPS];    /* [POINT] each */
+};
+
+static struct toy *toy_of(const struct tape *t) {
+    return t->life->data;
+}
+
+static struct mn_point point_of(mn_real *at) {
+    return (struct mn_point){at, at + TOY_W};
+}
+
+static struct tape tape_new(struct kit_life *life, uint64_t seed) {
+    struct tape t = {.life = life, .run = task_run_new(life, seed)};
+    struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 11, 0, 0, 0);
+    t.row = POINT + t.run.n_state;
+    t.start = kit_input(life, POINT);
+    t.d = kit_input(life, POINT);
+    t.d_state = kit_input(life, t.run.n_state);
+    kit_normal(&rng, POINT, 1, t.start);
+    kit_normal(&rng, POINT, 1, t.c);
+    for (int step = 0; step < TASK_STEPS; step++) {
+        t.factors[step] = kit_input(life, POINT);
+        t.d_factors[step] = kit_output(life, POINT);
+        t.rates[step] = point_of(t.factors[step]);
+        for (int i = 0; i < POINT; i++) {
+            t.factors[step][i] = (mn_real)(0.5 + mn_rng_uniform(&rng));
+        }
+    }
+    return t;
+}
+
+/* From the start of the tape; with its factors. */
+static int tape_adapt(struct tape *t) {
+    struct toy *toy = toy_of(t);
+    mn_vec_copy(TOY_W, t->start, t->run.params.w);
+    mn_vec_copy(TOY_A, t->start + TOY_W, t->run.params.a);
+    mn_vec_fill(t->run.n_state, 0, t->run.state);
+    toy->rates = t->rates;
+    return task_adapt(t->life, &t->run);
+}
+
+/* The same, recorded as the host does it. */
+static int tape_record(struct tape *t) {
+    struct toy *toy = toy_of(t);
+    mn_real *rows = kit_input(t->life, (TASK_STEPS + 1) * t->row);
+    mn_vec_copy(POINT, t->start, rows);
+    toy->tape = (struct toy_tape){1, rows, t->run.state, t->run.n_state};
+    const int status = tape_adapt(t);
+    if (status == MN_OK && toy->n_dones != TASK_STEPS) {
+        kit_fail("ignores_steps",
+                 "the host prescribes %d steps, but mn_step_done was called %d times", TASK_STEPS,
+                 toy->n_dones);
+    }
+    toy->tape.on = 0;
+    kit_seal(t->life, rows);
+    return status;
+}
+
+static int back_step(struct tape *t, int step, uint32_t flags) {
+    struct kit_life *life = t->life;
+    mn_real *row = toy_of(t)->tape.rows + step * t->row;
+    const struct mn_step done = {.size = sizeof done,
+                                 .step = step,
+                                 .before = point_of(row),
+                                 .after = point_of(row + t->row),
+                                 .state = row + POINT};
+    struct mn_adjoint io = {.size = sizeof io,
+                            .flags = flags,
+                            .epsilon = 0.01,
+                            .d = point_of(t->d),
+                            .d_state = t->d_state,
+                            .d_rates = point_of(t->d_factors[step])};
+    memset(t->d_factors[step], MOCK_POISON, POINT * sizeof *t->d_factors[step]);
+    toy_forget_calls(toy_of(t));
+    kit_call(life, "adjoint", KIT_WORKER);
+    const int status =
+        kit_end(life, life->table.task_learner.adjoint(life->self, &life->mock.cx, NULL,
+                                                       &toy_of(t)->task, &done, &io));
+    if (status == MN_OK) {
+        kit_written("d", POINT, t->d);
+        kit_written("d_state", t->run.n_state, t->d_state);
+        kit_written("d_rates", POINT, t->d_factors[step]);
+    }
+    return status;
+}
+
+static int back(struct tape *t, uint32_t flags) {
+    int status = MN_OK;
+    mn_vec_copy(POINT, t->c, t->d);
+    mn_vec_fill(t->run.n_state, 0, t->d_state);
+    for (int step = TASK_STEPS - 1; status == MN_OK && step >= 0; step--) {
+        status = back_step(t, step, flags);
+    }
+    return status;
+}
+
+/* ---- whether it can ----------------------------------------------------------------------- */
+
+/* 1 where the learner says that it can; 0 where it says why not, which is then the message. */
+static int differentiates(struct kit_life *life) {
+    const struct mn_task_learner *table = &life->table.task_learner;
+    if (table->adjoint == NULL) {
+        return 0;
+    }
+    if (table->steps == NULL) {
+        kit_fail("plan", "there is `adjoint`, but no `steps`");
+    }
+    if (table->check_adjoint == NULL) {
+        return 1;
+    }
+    kit_call(life, "check_adjoint", KIT_WORKER);
+    const int status = kit_end(life, table->check_adjoint(life->self, &life->mock.cx));
+    if (status != MN_OK && (status != MN_CONFIG || life->mock.key[0] == '\0')) {
+        kit_fail("refused_option", "check_adjoint returned %s: %s", kit_status_name(status),
+                 life->mock.message);
+    }
+    return status == MN_OK;
+}
+
+int task_exercise_adjoint(struct kit_life *life, uint64_t seed, uint64_t *digest) {
+    if (!differentiates(life)) {
+        return MN_OK;
+    }
+    struct tape t = tape_new(life, seed);
+    int status = tape_record(&t);
+    if (status == MN_OK) {
+        status = back(&t, 0);
+    }
+    kit_digest(digest, t.d, POINT * sizeof *t.d);
+    for (int step = 0; status == MN_OK && step < TASK_STEPS; step++) {
+        kit_digest(digest, t.d_factors[step], POINT * sizeof *t.d);
+    }
+    toy_of(&t)->rates = NULL;
+    toy_of(&t)->tape = (struct toy_tape){0};
+    return status;
+}
+
+static void begin(struct kit_life *life, const struct kit *kit) {
+    kit_life_begin(life, kit, 0);
+    if (life->table.task_learner.adjoint == NULL) {
+        kit_skip("the learner has no adjoint");
+    }
+    if (!differentiates(life)) {
+        kit_skip("check_adjoint refuses the option %s: %s", life->mock.key, life->mock.message);
+    }
+}
+
+/* ---- factors ------------------------------------------------------------------------------ */
+
+/* One step with factors for one half of the point: that half moves by factor times its update. */
+static void check_rates(struct kit_life *life, int first, int n, const char *what) {
+    struct tape t = tape_new(life, 1);
+    mn_real plain[POINT];
+    mn_real *params = first == 0 ? t.run.params.w : t.run.params.a;
+    mn_real *factors = t.factors[0] + first;
+    toy_of(&t)->prescribed = 1;
+    mn_real random[POINT];
+    mn_vec_copy(n, factors, random);
+    mn_vec_fill(POINT, 1, t.factors[0]);
+    kit_ok(life, tape_adapt(&t));
+    mn_vec_copy(n, params, plain);
+    mn_vec_copy(n, random, factors);
+    kit_ok(life, tape_adapt(&t));
+    for (int i = 0; i < n; i++) {
+        const double from = (double)t.start[first + i], update = (double)plain[i] - from;
+        const double expected = from + (double)random[i] * update;
+        if (fabs((double)params[i] - expected) > 16 * EPSILON * (1 + fabs(from))) {
+            kit_fail("rates",
+                     "%s[%d] went from %.7g to %.7g; with the factor %.4g the update of %.4g ends "
+                     "at %.7g",
+                     what, i, from, (double)params[i], (double)random[i], update, expected);
+        }
+    }
+}
+
+void task_case_rates(const struct kit *kit) {
+    struct kit_life life;
+    begin(&life, kit);
+    check_rates(&life, 0, TOY_W, "w");
+    check_rates(&life, TOY_W, TOY_A, "a");
+    kit_life_close(&life);
+}
+
+/* ---- gradients ---------------------------------------------------------------------------- */
+
+struct moved {
+    struct tape *tape;
+    mn_real *at;
+};
+
+static double objective(struct moved *moved, double to) {
+    struct tape *t = moved->tape;
+    const mn_real before = *moved->at;
+    *moved->at = (mn_real)to;
+    kit_ok(t->life, tape_adapt(t));
+    *moved->at = before;
+    return mn_vec_dot(TOY_W, t->c, t->run.params.w) +
+           mn_vec_dot(TOY_A, t->c + TOY_W, t->run.params.a);
+}
+
+static double difference(void *data, double by) {
+    struct moved *moved = data;
+    const double at = (double)*moved->at;
+    const double right = (double)(mn_real)(at + by), left = (double)(mn_real)(at - by);
+    return (objective(moved, right) - objective(moved, left)) / (right - left);
+}
+
+/* `got` [POINT] with regard to at[POINT]; `identity` is what it were if the task did nothing.
+ * Elements whose differences do not settle lie at a kink. Returns how many were compared. */
+static int compare(struct tape *t, mn_real *at, const mn_real *got, const mn_real *identity,
+                   const char *what) {
+    double expected[POINT], error[POINT], scale = 0;
+    int compared = 0;
+    for (int i = 0; i < POINT; i++) {
+        struct moved moved = {t, at + i};
+        expected[i] = kit_derivative(difference, &moved, 0.25, &error[i]);
+        scale = fmax(scale, fabs(expected[i] - (identity != NULL ? (double)identity[i] : 0)));
+    }
+    for (int i = 0; i < POINT; i++) {
+        const double off = fabs((double)got[i] - expected[i]);
+        const double tolerance = TOLERANCE * scale + 16 * EPSILON;
+        if (error[i] > 0.2 * tolerance + 16 * EPSILON) {
+            continue;
+        }
+        compared++;
+        if (off > tolerance + 5 * error[i]) {
+            kit_fail("adjoint", "%s[%d] is %.7g, differences of adapt give %.7g", what, i,
+                     (double)got[i], expected[i]);
+        }
+    }
+    return compared;
+}
+
+void task_case_adjoint(const struct kit *kit) {
+    int compared = 0, all = 0;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct kit_life life;
+        begin(&life, kit);
+        struct tape t = tape_new(&life, seed);
+        kit_at("task %d of %d steps", (int)seed, TASK_STEPS);
+        kit_ok(&life, tape_record(&t));
+        kit_ok(&life, back(&t, 0));
+        compared += compare(&t, t.start, t.d, t.c, "d");
+        for (int step = 0; step < TASK_STEPS; step++) {
+            kit_at("task %d, factors of step %d of %d", (int)seed, step, TASK_STEPS);
+            compared += compare(&t, t.factors[step], t.d_factors[step], NULL, "d_rates");
+        }
+        all += (1 + TASK_STEPS) * POINT;
+        kit_life_close(&life);
+    }
+    if (2 * compared < all) {
+        kit_fail("adjoint", "adapt is not smooth: differences settle for %d of %d elements only",
+                 compared, all);
+    }
+}
+
+void task_case_first_order(const struct kit *kit) {
+    struct kit_life life;
+    mn_real whole[POINT];
+    begin(&life, kit);
+    struct tape t = tape_new(&life, 1);
+    kit_ok(&life, tape_record(&t));
+    mn_vec_copy(POINT, t.c, t.d);
+    kit_ok(&life, back_step(&t, TASK_STEPS - 1, 0));
+    mn_vec_copy(POINT, t.d_factors[TASK_STEPS - 1], whole);
+    kit_ok(&life, back(&t, MN_ADJOINT_FIRST_ORDER));
+    for (int i = 0; i < POINT; i++) {
+        const double got = (double)t.d_factors[TASK_STEPS - 1][i], expected = (double)whole[i];
+        if (t.d[i] < t.c[i] || t.d[i] > t.c[i]) {
+            kit_fail("first_order", "d[%d] was %.7g and became %.7g", i, (double)t.c[i],
+                     (double)t.d[i]);
+        }
+        if (fabs(got - expected) > KIT_GRADIENT_TOLERANCE * (fabs(expected) + EPSILON)) {
+            kit_fail("first_order", "d_rates[%d] is %.7g, without the flag it is %.7g", i, got,
+                     expected);
+        }
+    }
+    kit_life_close(&life);
+}

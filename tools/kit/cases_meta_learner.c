@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* meta_learner, on the model of toy.h and tasks of trace.h. */
+
+#include "life.h"
+#include "trace.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { UPDATES = 6 };
+
+static void prepare(struct kit_life *life) {
+    life->data = mock_buffer(&life->mock, sizeof(struct trace), 0);
+    trace_install(life->data, &life->mock, TOY_A);
+    life->mock.claiming = 0;
+}
+
+static struct trace *trace_of_life(struct kit_life *life) {
+    return life->data;
+}
+
+static struct toy *toy_of_life(struct kit_life *life) {
+    return &trace_of_life(life)->toy;
+}
+
+static int start(struct kit_life *life) {
+    int status = MN_OK;
+    if (life->table.meta_learner.start != NULL) {
+        life->mock.claiming = 1;
+        kit_call(life, "start", KIT_SETUP);
+        status = kit_end(life, life->table.meta_learner.start(life->self, &life->mock.cx,
+                                                              &toy_of_life(life)->dims));
+        life->mock.claiming = 0;
+    }
+    return status;
+}
+
+/* ---- calls -------------------------------------------------------------------------------- */
+
+static int64_t n_a(struct kit_life *life) {
+    return toy_of_life(life)->dims.n_a;
+}
+
+static int traces(struct kit_life *life) {
+    int asked = 0;
+    if (life->table.meta_learner.traces != NULL) {
+        kit_call(life, "traces", KIT_WORKER);
+        asked = life->table.meta_learner.traces(life->self);
+        kit_end_plain(life);
+    }
+    return asked;
+}
+
+static int64_t n_own(struct kit_life *life) {
+    int64_t n = 0;
+    if (life->table.meta_learner.n_own != NULL) {
+        kit_call(life, "n_own", KIT_WORKER);
+        n = life->table.meta_learner.n_own(life->self, &toy_of_life(life)->dims);
+        kit_end_plain(life);
+    }
+    if (n < 0 || n > 1000000) {
+        kit_fail("plan", "n_own is %lld for a model of %d weights and %lld logits", (long long)n,
+                 TOY_W, (long long)n_a(life));
+    }
+    return n;
+}
+
+static struct mn_point point_new(struct kit_life *life) {
+    return (struct mn_point){kit_input(life, TOY_W),
+                             n_a(life) > 0 ? kit_input(life, n_a(life)) : NULL};
+}
+
+static struct mn_point random_point(struct kit_life *life, uint64_t seed, double scale) {
+    struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 6, 0, 0, 0);
+    struct mn_point at = point_new(life);
+    kit_normal(&rng, TOY_W, scale, at.w);
+    kit_normal(&rng, n_a(life), scale, at.a);
+    return at;
+}
+
+/* What `delta` gives and `update` takes. */
+struct direction {
+    struct mn_point at;
+    mn_real *own; /* NULL where n_own is 0 */
+    int64_t n_own;
+};
+
+static struct direction direction_new(struct kit_life *life) {
+    const int64_t n = n_own(life);
+    return (struct direction){point_new(life), n > 0 ? kit_input(life, n) : NULL, n};
+}
+
+static struct direction random_direction(struct kit_life *life, uint64_t seed, double scale) {
+    struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 7, 0, 0, 0);
+    struct direction d = direction_new(life);
+    d.at = random_point(life, seed, scale);
+    kit_normal(&rng, d.n_own, scale, d.own);
+    return d;
+}
+
+static void seal_point(struct kit_life *life, const struct mn_point *at) {
+    kit_seal(life, at->w);
+    if (at->a != NULL) {
+        kit_seal(life, at->a);
+    }
+}
+
+static void unseal_point(struct kit_life *life, const struct mn_point *at) {
+    mock_unseal(&life->mock, at->w);
+    if (at->a != NULL) {
+        mock_unseal(&life->mock, at->a);
+    }
+}
+
+static void check_written(struct kit_life *life, const char *what, const struct mn_point *at) {
+    char name[64];
+    snprintf(name, sizeof name, "%s w", what);
+    kit_written(name, TOY_W, at->w);
+    snprintf(name, sizeof name, "%s a", what);
+    kit_written(name, n_a(life), at->a);
+}
+
+/* The factors of a step's updates, 1 where the learner has none. */
+static int ask_rates(struct kit_life *life, int64_t step) {
+    struct trace_at *factors = &trace_of_life(life)->factors[step];
+    struct mn_point out = {kit_input(life, TOY_W), n_a(life) > 0 ? kit_input(life, TOY_A) : NULL};
+    const struct mn_point all = out;
+    int status = MN_OK;
+    mn_vec_fill(TOY_W, 1, factors->w);
+    mn_vec_fill(TOY_A, 1, factors->a);
+    mn_vec_fill(TOY_W, 1, out.w);
+    mn_vec_fill(n_a(life), 1, out.a);
+    if (life->table.meta_learner.rates != NULL) {
+        kit_call(life, "rates", KIT_WORKER);
+        status = kit_end(
+            life, life->table.meta_learner.rates(life->self, &life->mock.cx, NULL, step, &out));
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    check_written(life, "the factors of", &all);
+    mn_vec_copy(out.w != NULL ? TOY_W : 0, all.w, factors->w);
+    mn_vec_copy(out.a != NULL ? n_a(life) : 0, all.a, factors->a);
+    return MN_OK;
+}
+
+/* Run the task from `meta`; returns where it ended. */
+static int run_task(struct kit_life *life, const struct mn_point *meta, struct mn_point *adapted) {
+    struct trace *trace = trace_of_life(life);
+    int status = MN_OK;
+    for (int64_t step = 0; status == MN_OK && step < TRACE_STEPS; step++) {
+        status = ask_rates(life, step);
+    }
+    trace_run(trace, meta);
+    *adapted = point_new(life);
+    mn_vec_copy(TOY_W, trace->points[TRACE_STEPS].w, adapted->w);
+    mn_vec_copy(n_a(life), trace->points[TRACE_STEPS].a, adapted->a);
+    return status;
+}
+
+/* The direction of a task that starts from `meta`. */
+static int delta(struct kit_life *life, struct mn_point meta, struct direction *out) {
+    struct trace *trace = trace_of_life(life);
+    struct mn_point adapted;
+    int status = run_task(life, &meta, &adapted);
+    if (status != MN_OK) {
+        return status;
+    }
+    const int64_t n = n_own(life);
+    *out = (struct direction){
+        {kit_output(life, TOY_W), n_a(life) > 0 ? kit_output(life, n_a(life)) : NULL},
+        n > 0 ? kit_output(life, n) : NULL,
+        n};
+    seal_point(life, &meta);
+    seal_point(life, &adapted);
+    toy_forget_calls(&trace->toy);
+    trace->open = traces(life);
+    trace->own = out->own;
+    kit_call(life, "delta", KIT_WORKER);
+    status =
+        kit_end(life, life->table.meta_learner.delta(life->self, &life->mock.cx, NULL,
+                                                     &trace->toy.task, &meta, &adapted, &out->at));
+    trace->open = 0;
+    trace->own = NULL;
+    unseal_point(life, &meta);
+    if (status == MN_OK) {
+        check_written(life, "the direction of", &out->at);
+        kit_written("the direction of its own", n, out->own);
+    }
+    return status;
+}
+
+static int update(struct kit_life *life, struct mn_point *meta, struct direction mean) {
+    struct trace *trace = trace_of_life(life);
+    seal_point(life, &mean.at);
+    trace->own = mean.own;
+    kit_call(life, "update", KIT_SETUP);
+    const int status =
+        kit_end(life, life->table.meta_learner.update(life->self, &life->mock.cx, meta, &mean.at));
+    trace->own = NULL;
+    if (status == MN_OK) {
+        check_written(life, "the meta point's", meta);
+    }
+    return status;
+}
+
+static void digest_point(struct kit_life *life, uint64_t *digest, const struct mn_point *at) {
+    kit_digest(digest, at->w, TOY_W * sizeof(mn_real));
+    kit_digest(digest, at->a, (size_t)n_a(life) * sizeof(mn_real));
+}
+
+static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
+    struct mn_point meta = random_point(life, seed, 1);
+    struct direction out;
+    int status = delta(life, meta, &out);
+    if (status == MN_OK) {
+        digest_point(life, digest, &out.at);
+        kit_digest(digest, out.own, (size_t)out.n_own * sizeof(mn_real));
+    }
+    for (int i = 0; status == MN_OK && !workers && i < 2; i++) {
+        status = update(life, &meta, random_direction(life, seed + 2, 0.1));
+        digest_point(life, digest, &meta);
+    }
+    return status;
+}
+
+/* ---- cases -------------------------------------------------------------------------------- */
+
+static void fixed_point(const struct kit *kit) {
+    struct kit_life life;
+    kit_life_begin(&life, kit, 0);
+    struct mn_point meta = random_point(&life, 1, 1), before = random_point(&life, 1, 1);
+    for (int i = 0; i < 3; i++) {
+        kit_ok(&life, update(&life, &meta, direction_new(&life)));
+    }
+    if (memcmp(meta.w, before.w, TOY_W * sizeof(mn_real)) != 0 ||
+        memcmp(meta.a, before.a, TOY_A * sizeof(mn_real)) != 0) {
+        kit_fail("fixed_point", "a direction of zeros moves the meta point");
+    }
+    kit_life_close(&life);
+}
+
+/* Moving along a direction of descent takes away from it. */
+static void direction(const struct kit *kit) {
+    struct kit_life life;
+    kit_life_begin(&life, kit, 0);
+    struct mn_point meta = random_point(&life, 1, 1), before = random_point(&life, 1, 1);
+    struct direction mean = random_direction(&life, 2, 0.1);
+    kit_ok(&life, update(&life, &meta, mean));
+    double along = 0;
+    for (int i = 0; i < TOY_W; i++) {
+        along += ((double)meta.w[i] - (double)before.w[i]) * (double)mean.at.w[i];
+    }
+    for (int j = 0; j < TOY_A; j++) {
+        along += ((double)meta.a[j] - (double)before.a[j]) * (double)mean.at.a[j];
+    }
+    if (!(along < 0)) {
+        kit_fail("wrong_direction",
+                 "after one update the meta point moved by %g along the direction of descent, "
+                 "which is subtracted",
+                 along);
+    }
+    kit_life_close(&life);
+}
+
+/* The loss that tasks are about. */
+static double query_loss(const struct mn_point *at) {
+    double w[TOY_W], a[TOY_A];
+    for (int i = 0; i < TOY_W; i++) {
+        w[i] = (double)at->w[i];
+    }
+    for (int j = 0; j < TOY_A; j++) {
+        a[j] = (double)at->a[j];
+    }
+    return toy_loss(w, a, TOY_QUERY, 1, NULL, NULL);
+}
+
+static void learns(const struct kit *kit) {
+    struct kit_life life;
+    kit_life_begin(&life, kit, 0);
+    struct mn_point meta = random_point(&life, 1, 1);
+    const double before = query_loss(&meta);
+    for (int i = 0; i < 20; i++) {
+        struct direction out;
+        kit_ok(&life, delta(&life, meta, &out));
+        kit_ok(&life, update(&life, &meta, out));
+    }
+    if (!(query_loss(&meta) < before)) {
+        kit_fail("does_not_descend", "20 updates took the query loss from %.6g to %.6g", before,
+                 query_loss(&meta));
+    }
+    kit_life_close(&life);
+}
+
+static void updates(struct kit_life *life, int from, int to, struct mn_point *meta) {
+    for (int i = from; i < to; i++) {
+        life->mock.cx.where.meta_epoch = 90 + i;
+        kit_ok(life, update(life, meta, random_direction(life, 100 + (uint64_t)i, 0.1)));
+    }
+}
+
+/* What a checkpoint holds: the meta point and the named states. */
+static void restore(struct kit_life *life, const struct kit_life *saved, struct mn_point *meta,
+                    const struct mn_point *saved_meta) {
+    mn_vec_copy(TOY_W, saved_meta->w, meta->w);
+    mn_vec_copy(TOY_A, saved_meta->a, meta->a);
+    if (life->mock.n_states != saved->mock.n_states) {
+        kit_fail("hidden_state", "a second instance claims %d states, the first %d",
+                 life->mock.n_states, saved->mock.n_states);
+    }
+    for (int i = 0; i < saved->mock.n_states; i++) {
+        const int64_t n = saved->mock.states[i].n;
+        mn_vec_copy(n, saved->mock.states[i].at,
+                    mock_state(&life->mock, saved->mock.states[i].name, n));
+    }
+}
+
+static void resume(const struct kit *kit) {
+    for (int at = 1; at < UPDATES; at++) {
+        struct kit_life straight, resumed;
+        kit_life_begin(&straight, kit, 0);
+        kit_life_begin(&resumed, kit, 0);
+        struct mn_point on = random_point(&straight, 1, 1), again = point_new(&resumed);
+        kit_at("saved after %d of %d updates", at, UPDATES);
+        updates(&straight, 0, at, &on);
+        restore(&resumed, &straight, &again, &on);
+        updates(&straight, at, UPDATES, &on);
+        updates(&resumed, at, UPDATES, &again);
+        if (memcmp(on.w, again.w, TOY_W * sizeof(mn_real)) != 0 ||
+            memcmp(on.a, again.a, TOY_A * sizeof(mn_real)) != 0) {
+            kit_fail("hidden_state", "the resumed run ends at another point");
+        }
+        kit_life_close(&resumed);
+        kit_life_close(&straight);
+    }
+}
+
+static void numeric(const struct kit *kit) {
+    struct kit_life life;
+    struct direction out;
+    kit_life_begin(&life, kit, 0);
+    toy_of_life(&life)->fail_pass = 0;
+    const int status = delta(&life, random_point(&life, 1, 1), &out);
+    if (toy_of_life(&life)->n_passes == 0) {
+        kit_ok(&life, status);
+    } else if (status != MN_NUMERIC) {
+        kit_fail("hides_numeric", "the loss was not a number, but delta returned %s",
+                 kit_status_name(status));
+    }
+    kit_life_close(&life);
+}
+
+static void prepare_weights_only(struct kit_life *life) {
+    prepare(life);
+    toy_of_life(life)->dims.n_a = 0;
+    toy_of_life(life)->dims.n_a_segments = 0;
+}
+
+static void no_architecture(const struct kit *kit) {
+    struct kit_life life;
+    struct direction out;
+    const int opened = kit_life_open_with(&life, kit, KIT_WATCH_BOUNDS, prepare_weights_only);
+    if (opened == MN_UNSUPPORTED) {
+        kit_life_close(&life);
+        return;
+    }
+    kit_ok(&life, opened);
+    struct mn_point meta = random_point(&life, 1, 1);
+    int status = delta(&life, meta, &out);
+    if (status == MN_OK) {
+        status = update(&life, &meta, out);
+    }
+    if (status != MN_OK && status != MN_UNSUPPORTED) {
+        kit_fail("no_architecture", "%s returned %s: %s", life.function, kit_status_name(status),
+                 life.mock.message);
+    }
+    kit_life_close(&life);
+}
+
+static const struct kit_case cases[] = {
+    {"fixed_point", "without a direction the meta point stays", 0, fixed_point},
+    {"direction", "update moves against the mean direction", 0, direction},
+    {"learns", "delta and update together lower the loss of a small convex problem", 0, learns},
+    {"resume", "saved, restored and continued equals straight on, to the bit", 0, resume},
+    {"numeric", "a loss that is not a number ends delta with MN_NUMERIC", 0, numeric},
+    {"no_architecture", "a model without architecture is learned or refused", 0, no_architecture},
+};
+
+const struct kit_kind kit_meta_learner = {.prepare = prepare,
+                                          .start = start,
+                                          .exercise = exercise,
+                                          .options = 1,
+                                          .cases = cases,
+                                          .n_cases = sizeof cases / sizeof cases[0]};

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+/* op_mixer and input_mixer. */
+
+#include "derivative.h"
+#include "life.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { MOST_ITEMS = 5, MOST_CHOICES = 128 };
+
+/* ---- calls -------------------------------------------------------------------------------- */
+
+static int64_t n_choices(struct kit_life *life, int64_t n_items) {
+    kit_call(life, "n_choices", KIT_WORKER);
+    const int64_t n = life->table.mixer.n_choices(life->self, n_items);
+    kit_end_plain(life);
+    if (n < 1 || n > MOST_CHOICES) {
+        kit_fail("choices", "n_choices(%lld) is %lld", (long long)n_items, (long long)n);
+    }
+    return n;
+}
+
+static int64_t n_logits(struct kit_life *life, int64_t n_items) {
+    kit_call(life, "n_logits", KIT_WORKER);
+    const int64_t n = life->table.mixer.n_logits(life->self, n_items);
+    kit_end_plain(life);
+    return n;
+}
+
+static int64_t n_saved(struct kit_life *life, int64_t n) {
+    if (life->table.mixer.n_saved == NULL) {
+        return 0;
+    }
+    kit_call(life, "n_saved", KIT_WORKER);
+    const int64_t saved = life->table.mixer.n_saved(life->self, n);
+    kit_end_plain(life);
+    if (saved < 0 || saved > 1000000) {
+        kit_fail("plan", "n_saved(%lld) is %lld", (long long)n, (long long)saved);
+    }
+    return saved;
+}
+
+/* One mixture: its inputs and outputs. */
+struct mixture {
+    int64_t n, saved_room;
+    int learned; /* has logits */
+    mn_real *logits, *weights, *saved, *d_weights;
+    struct mn_when when;
+    uint64_t seed; /* of the noise */
+};
+
+static struct mixture mixture_new(struct kit_life *life, int64_t n_items) {
+    struct mixture m = {.n = n_choices(life, n_items), .when.size = sizeof m.when};
+    m.learned = n_logits(life, n_items) > 0;
+    m.when.gradient = (uint32_t)m.learned;
+    if (m.learned && life->table.mixer.backward == NULL) {
+        kit_fail("choices", "n_logits is not 0, but there is no backward");
+    }
+    m.saved_room = n_saved(life, m.n);
+    m.logits = kit_input(life, m.n);
+    m.weights = kit_output(life, m.n);
+    m.saved = kit_output(life, m.saved_room);
+    m.d_weights = kit_input(life, m.n);
+    return m;
+}
+
+/* Weights are written and finite when this returns MN_OK. */
+static int forward(struct kit_life *life, struct mixture *m) {
+    struct mn_rng rng = mn_rng_make(m->seed, MN_RNG_MIXER, 0, 0, 0, 0);
+    memset(m->weights, MOCK_POISON, (size_t)m->n * sizeof *m->weights);
+    kit_seal(life, m->logits);
+    kit_call(life, "forward", KIT_WORKER);
+    const int status =
+        kit_end(life, life->table.mixer.forward(life->self, &life->mock.cx, m->n,
+                                                m->learned ? m->logits : NULL, &m->when, &rng,
+                                                m->weights, m->saved_room > 0 ? m->saved : NULL));
+    mock_unseal(&life->mock, m->logits);
+    if (status == MN_OK) {
+        kit_written("the weights", m->n, m->weights);
+    }
+    return status;
+}
+
+static int backward(struct kit_life *life, struct mixture *m, mn_real *d_logits) {
+    mn_real *const sealed[] = {m->logits, m->weights, m->saved, m->d_weights};
+    for (int i = 0; i < 4; i++) {
+        kit_seal(life, sealed[i]);
+    }
+    kit_call(life, "backward", KIT_WORKER);
+    const int status = kit_end(life, life->table.mixer.backward(life->self, &life->mock.cx, m->n,
+                                                                m->logits, &m->when, m->weights,
+                                                                m->saved_room > 0 ? m->saved : NULL,
+                                                                m->d_weights, d_logits));
+    for (int i = 0; i < 4; i++) {
+        mock_unseal(&life->mock, sealed[i]);
+    }
+    if (status == MN_OK) {
+        kit_written("d_logits", m->n, d_logits);
+    }
+    return status;
+}
+
+/* Which choices are to be computed for their gradient. */
+static void measure(struct kit_life *life, const struct mixture *m, uint64_t *digest) {
+    if (life->table.mixer.measure == NULL) {
+        return;
+    }
+    uint8_t *measured = mock_buffer(&life->mock, (size_t)m->n, 0);
+    kit_call(life, "measure", KIT_WORKER);
+    life->table.mixer.measure(life->self, m->n, m->weights, m->saved_room > 0 ? m->saved : NULL,
+                              measured);
+    kit_end_plain(life);
+    for (int64_t i = 0; i < m->n; i++) {
+        if (measured[i] > 1) {
+            kit_fail("keep_value", "measured[%lld] is %d", (long long)i, measured[i]);
+        }
+    }
+    kit_digest(digest, measured, (size_t)m->n);
+}
+
+/* Input mixers are told the strength of choices of one item. */
+static int has_strength(const struct kit_life *life, int64_t n_items, int64_t n) {
+    if (life->kit->unit->kind != MN_INPUT_MIXER || n != n_items) {
+        return 0;
+    }
+    for (int64_t c = 0; c < n; c++) {
+        for (int64_t i = 0; i < n_items; i++) {
+            if (life->table.mixer.holds(life->self, n_items, c, i) != (c == i)) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
+/* keep is poisoned. */
+static int select_choices(struct kit_life *life, int64_t n_items, int64_t n, mn_real *weights,
+                          mn_real *strength, uint8_t *keep) {
+    const int strong = has_strength(life, n_items, n);
+    kit_seal(life, weights);
+    kit_call(life, "select", KIT_WORKER);
+    const int status =
+        kit_end(life, life->table.mixer.select(life->self, &life->mock.cx, n, weights,
+                                               strong ? strength : NULL, keep));
+    mock_unseal(&life->mock, weights);
+    int64_t kept = 0;
+    for (int64_t i = 0; status == MN_OK && i < n; i++) {
+        if (keep[i] > 1) {
+            kit_fail("keep_value", "keep[%lld] is %d", (long long)i, keep[i]);
+        }
+        kept += keep[i];
+    }
+    if (status == MN_OK && kept == 0) {
+        kit_fail("keeps_none", "none of %lld choices is kept", (long long)n);
+    }
+    return status;
+}
+
+/* ---- exercise ----------------------------------------------------------------------------- */
+
+static int exercise_items(struct kit_life *life, int64_t n_items, struct mn_rng *rng,
+                          uint64_t *digest) {
+    struct mixture m = mixture_new(life, n_items);
+    mn_real *d_logits = kit_input(life, m.n), *strength = kit_input(life, m.n);
+    uint8_t *keep = mock_buffer(&life->mock, (size_t)m.n, MOCK_POISON);
+    kit_normal(rng, m.n, 1, m.logits);
+    kit_normal(rng, m.n, 1, m.d_weights);
+    for (int64_t i = 0; i < m.n; i++) {
+        strength[i] = (mn_real)mn_rng_uniform(rng);
+    }
+    m.when.progress = mn_rng_uniform(rng);
+    m.when.training = mn_rng_below(rng, 2);
+    m.seed = mn_rng_u32(rng);
+    int status = forward(life, &m);
+    kit_digest(digest, m.weights, (size_t)m.n * sizeof *m.weights);
+    if (status == MN_OK && m.learned) {
+        measure(life, &m, digest);
+        status = backward(life, &m, d_logits);
+        kit_digest(digest, d_logits, (size_t)m.n * sizeof *d_logits);
+    }
+    m.when.progress = 1;
+    m.when.training = m.when.gradient = 0;
+    status = status == MN_OK ? forward(life, &m) : status;
+    if (status == MN_OK) {
+        status = select_choices(life, n_items, m.n, m.weights, strength, keep);
+        kit_digest(digest, keep, (size_t)m.n);
+    }
+    return status;
+}
+
+static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
+    struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 1, 0, 0, 0);
+    int status = MN_OK;
+    for (int64_t n_items = 1; status == MN_OK && n_items <= MOST_ITEMS; n_items++) {
+        status = exercise_items(life, n_items, &rng, digest);
+    }
+    return status;
+}
+
+/* ---- choices ------------------------------------------------------------------------------ */
+
+static int holds(struct kit_life *life, int64_t n_items, int64_t choice, int64_t item) {
+    kit_call(life, "holds", KIT_WORKER);
+    const int held = life->table.mixer.holds(life->self, n_items, choice, item);
+    kit_end_plain(life);
+    if (held != 0 && held != 1) {
+        kit_fail("choices", "holds(%lld, %lld, %lld) is %d", (long long)n_items, (long long)choice,
+                 (long long)item, held);
+    }
+    return held;
+}
+
+static void check_choices(struct kit_life *life, int64_t n_items) {
+    const int64_t n = n_choices(life, n_items), logits = n_logits(life, n_items);
+    const int plain = life->kit->unit->kind == MN_OP_MIXER;
+    int covered[16] = {0};
+    if (logits != 0 && logits != n) {
+        kit_fail("choices", "n_logits(%lld) is %lld; it is n_choices (%lld) or 0",
+                 (long long)n_items, (long long)logits, (long long)n);
+    }
+    for (int64_t c = 0; c < n; c++) {
+        int held = 0;
+        for (int64_t i = 0; i < n_items; i++) {
+            const int in = holds(life, n_items, c, i);
+            held += in;
+            covered[i] |= in;
+            if (plain && (n != n_items || in != (c == i))) {
+                kit_fail("choices", "of %lld operations, choice %lld %s operation %lld",
+                         (long long)n_items, (long long)c, in ? "holds" : "does not hold",
+                         (long long)i);
+            }
+        }
+        if (held == 0) {
+            kit_fail("choices", "choice %lld of %lld items holds none", (long long)c,
+                     (long long)n_items);
+        }
+    }
+    for (int64_t i = 0; i < n_items; i++) {
+        if (!covered[i]) {
+            kit_fail("choices", "item %lld of %lld is in no choice", (long long)i,
+                     (long long)n_items);
+        }
+    }
+}
+
+static void choices(const struct kit *kit) {
+    struct kit_life life;
+    kit_life_begin(&life, kit, 0);
+    for (int64_t n_items = 1; n_items <= 9; n_items++) {
+        check_choices(&life, n_items);
+    }
+    kit_life_close(&life);
+}
+
+/* ---- weights ------------------------------------------------------------------------------ */
+
+/* Calls `check` for logits that are equal, random, large and far apart, along the task. */
+static void over_logits(const struct kit *kit,
+                        void (*check)(struct kit_life *life, struct mixture *m)) {
+    static const double scales[] = {0, 1, 30, 1000};
+    for (int64_t n_items = 1; n_items <= MOST_ITEMS; n_items++) {
+        for (int round = 0; round < 32; round++) {
+            struct kit_life life;
+            struct mn_rng rng = mn_rng_make((uint64_t)round, MN_RNG_PLUGIN, 2, 0, 0, 0);
+            kit_life_begin(&life, kit, 0);
+            struct mixture m = mixture_new(&life, n_items);
+            kit_normal(&rng, m.n, scales[round % 4], m.logits);
+            m.when.progress = (round / 4) % 4 / 3.0;
+            m.when.training = round >= 16;
+            m.seed = (uint64_t)round;
+            kit_at("%lld items, logits of scale %g, progress %g%s", (long long)n_items,
+                   scales[round % 4], m.when.progress, m.when.training ? ", training" : "");
+            check(&life, &m);
+            kit_life_close(&life);
+        }
+    }
+}
+
+static void check_finite(struct kit_life *life, struct mixture *m) {
+    mn_real *d_logits = kit_input(life, m->n);
+    kit_ok(life, forward(life, m)); /* and finite */
+    mn_vec_fill(m->n, 1, m->d_weights);
+    if (m->learned) {
+        kit_ok(life, backward(life, m, d_logits));
+    }
+}
+
+static void finite_outputs(const struct kit *kit) {
+    over_logits(kit, check_finite);
+}
+
+static void check_simplex(struct kit_life *life, struct mixture *m) {
+    double sum = 0;
+    kit_ok(life, forward(life, m));
+    for (int64_t i = 0; i < m->n; i++) {
+        if (m->weights[i] < 0) {
+            kit_fail("simplex", "weight %lld is %g", (long long)i, (double)m->weights[i]);
+        }
+        sum += (double)m->weights[i];
+    }
+    if (m->learned && fabs(sum - 1) > 1e-5) {
+        kit_fail("simplex", "the weights of %lld choices sum to %.7g", (long long)m->n, sum);
+    }
+}
+
+static void simplex(const struct kit *kit) {
+    if ((kit->unit->flags & MN_UNIT_FREE_SUM) != 0) {
+        kit_skip("the unit declares that its weights need not sum to 1");
+    }
+    over_logits(kit, check_simplex);
+}
+
+/* ---- gradient ----------------------------------------------------------------------------- */
+
+/* sum_i d_weights_i weight_i with logit k moved by `by`. */
+static double objective(struct kit_life *life, struct mixture *m, int64_t k, double by) {
+    const mn_real before = m->logits[k];
+    m->logits[k] = (mn_real)((double)before + by);
+    kit_ok(life, forward(life, m));
+    m->logits[k] = before;
+    return mn_vec_dot(m->n, m->d_weights, m->weights);
+}
+
+struct moved {
+    struct kit_life *life;
+    struct mixture *m;
+    int64_t logit;
+};
+
+static double difference(void *data, double by) {
+    const struct moved *moved = data;
+    const double at = (double)moved->m->logits[moved->logit];
+    const double right = (double)(mn_real)(at + by), left = (double)(mn_real)(at - by);
+    return (objective(moved->life, moved->m, moved->logit, by) -
+            objective(moved->life, moved->m, moved->logit, -by)) /
+           (right - left);
+}
+
+/* Elements where the differences do not agree with each other lie at a kink: not compared. Returns
+ * how many were. */
+static int check_gradient(struct kit_life *life, struct mixture *m) {
+    mn_real *d = kit_input(life, m->n), *added = kit_input(life, m->n);
+    int compared = 0;
+    kit_ok(life, forward(life, m));
+    kit_ok(life, backward(life, m, d));
+    mn_vec_fill(m->n, (mn_real)0.75, added);
+    kit_ok(life, backward(life, m, added));
+    for (int64_t k = 0; k < m->n; k++) {
+        struct moved moved = {life, m, k};
+        double error;
+        const double expected = kit_derivative(difference, &moved, 0.25, &error);
+        const double scale = 1 + fabs(expected);
+        if (error > 0.2 * KIT_GRADIENT_TOLERANCE * scale) {
+            continue;
+        }
+        compared++;
+        if (fabs((double)d[k] - expected) > KIT_GRADIENT_TOLERANCE * scale + 5 * error) {
+            kit_fail("gradient", "d_logits[%lld] is %.7g, differences of forward give %.7g",
+                     (long long)k, (double)d[k], expected);
+        }
+        if (fabs((double)(added[k] - d[k]) - 0.75) > 1e-4 * (1 + fabs((double)d[k]))) {
+            kit_fail("gradient_not_added",
+                     "d_logits[%lld] was 0.75 and became %.7g instead of %.7g", (long long)k,
+                     (double)added[k], 0.75 + (double)d[k]);
+        }
+    }
+    return compared;
+}
+
+static void gradient_round(const struct kit *kit, int round, int *compared, int *all) {
+    struct kit_life life;
+    struct mn_rng rng = mn_rng_make((uint64_t)round, MN_RNG_PLUGIN, 3, 0, 0, 0);
+    kit_life_begin(&life, kit, 0);
+    struct mixture m = mixture_new(&life, 2 + round % (MOST_ITEMS - 1));
+    if (!m.learned) {
+        kit_skip("the mixer has no logits");
+    }
+    kit_normal(&rng, m.n, 0.5, m.logits);
+    kit_normal(&rng, m.n, 1, m.d_weights);
+    m.when.progress = round % 4 / 3.0;
+    m.when.training = (uint32_t)(round / 4) % 2;
+    m.seed = (uint64_t)round;
+    kit_at("%lld choices, progress %g%s", (long long)m.n, m.when.progress,
+           m.when.training ? ", training" : "");
+    *compared += check_gradient(&life, &m);
+    *all += (int)m.n;
+    kit_life_close(&life);
+}
+
+static void gradient(const struct kit *kit) {
+    int compared = 0, all = 0;
+    /* Rounds 4 to 7 and 12 to 15 are training passes. */
+    const int surrogate = (kit->unit->flags & MN_UNIT_SURROGATE) != 0;
+    for (int round = 0; round < 16; round++) {
+        if (surrogate && round / 4 % 2 == 1) {
+            continue;
+        }
+        gradient_round(kit, round, &compared, &all);
+    }
+    if (2 * compared < all) {
+        kit_fail("gradient", "forward is not smooth: differences settle for %d of %d logits only",
+                 compared, all);
+    }
+}
+
+/* ---- pruning ------------------------------------------------------------------------------ */
+
+/* Equal weights, one above all, all tiny, random ones. */
+static void fill_weights(int shape, int64_t n, struct mn_rng *rng, mn_real *out) {
+    for (int64_t i = 0; i < n; i++) {
+        const double values[] = {1.0 / (double)n, i == n - 1, 1e-9,
+                                 mn_rng_uniform(rng) / (double)n};
+        out[i] = (mn_real)values[shape];
+    }
+}
+
+static void check_select(struct kit_life *life, int64_t n_items, int shape) {
+    struct mn_rng rng = mn_rng_make((uint64_t)shape, MN_RNG_PLUGIN, 4, 0, 0, 0);
+    const int64_t n = n_choices(life, n_items);
+    mn_real *weights = kit_input(life, n), *strength = kit_input(life, n);
+    uint8_t *keep = mock_buffer(&life->mock, (size_t)n, MOCK_POISON);
+    fill_weights(shape, n, &rng, weights);
+    fill_weights(shape, n, &rng, strength);
+    kit_ok(life, select_choices(life, n_items, n, weights, strength, keep));
+}
+
+static void select_some(const struct kit *kit) {
+    struct kit_life life;
+    kit_life_begin(&life, kit, 0);
+    for (int64_t n_items = 1; n_items <= MOST_ITEMS; n_items++) {
+        for (int shape = 0; shape < 4; shape++) {
+            for (int split = MN_TRAIN; split <= MN_TEST; split++) {
+                static const char *const shapes[] = {"equal", "one 1, the others 0", "tiny",
+                                                     "random"};
+                kit_at("%lld items, weights: %s, %s", (long long)n_items, shapes[shape],
+                       split == MN_TRAIN ? "meta-training" : "evaluation");
+                life.mock.cx.where.split = split;
+                check_select(&life, n_items, shape);
+            }
+        }
+    }
+    kit_life_close(&life);
+}
+
+static void threshold(const struct kit *kit) {
+    struct kit_life life;
+    kit_life_begin(&life, kit, 0);
+    for (int split = MN_TRAIN; life.table.mixer.threshold != NULL && split <= MN_TEST; split++) {
+        life.mock.cx.where.split = split;
+        kit_call(&life, "threshold", KIT_WORKER);
+        const double t = life.table.mixer.threshold(life.self, &life.mock.cx);
+        kit_end_plain(&life);
+        if (!(t >= 0 && t < 1)) {
+            kit_fail("threshold", "the threshold is %g", t);
+        }
+    }
+    kit_life_close(&life);
+}
+
+static const struct kit_case cases[] = {
+    {"choices", "every choice is a set of items, for operations the item itself", 0, choices},
+    {"finite", "weights and gradients are finite for any logits, at progress 0 to 1", 0,
+     finite_outputs},
+    {"simplex", "weights are not negative and sum to 1", 0, simplex},
+    {"gradient", "backward adds the derivative of forward", 0, gradient},
+    {"select", "pruning keeps at least one choice", 0, select_some},
+    {"threshold", "the threshold lies in [0, 1)", 0, threshold},
+};
+
+const struct kit_kind kit_op_mixer = {.exercise = exercise,
+                                      .ends = 1,
+                                      .options = 1,
+                                      .cases = cases,
+                                      .n_cases = sizeof cases / sizeof cases[0]};
+const struct kit_kind kit_input_mixer = {.exercise = exercise,
+                                         .ends = 1,
+                                         .options = 1,
+                                         .cases = cases,
+                                         .n_cases = sizeof cases / sizeof cases[0]};

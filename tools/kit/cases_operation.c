@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/* operation, at sites of several sizes and both strides. */
+
+#include "derivative.h"
+#include "life.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#ifdef MN_REAL_DOUBLE
+#define EPSILON DBL_EPSILON
+#else
+#define EPSILON FLT_EPSILON
+#endif
+
+enum { IMAGES = 3, MOST_REALS = 1 << 24, COMPARED = 24 /* elements of an array */ };
+
+static const struct mn_op_site sites[] = {
+    {sizeof sites[0], 1, 4, 6, 6, 6, 6}, {sizeof sites[0], 2, 4, 6, 6, 3, 3},
+    {sizeof sites[0], 1, 4, 7, 5, 7, 5}, {sizeof sites[0], 2, 4, 7, 5, 4, 3},
+    {sizeof sites[0], 1, 8, 2, 3, 2, 3}, {sizeof sites[0], 2, 4, 1, 1, 1, 1},
+};
+enum { SITES = sizeof sites / sizeof sites[0] };
+
+/* An operation at a site, and its arrays for IMAGES images. */
+struct place {
+    struct kit_life *life;
+    const struct mn_op_site *site;
+    struct mn_op_shape shape;
+    int64_t in, out, n_weights; /* reals of an image, of its output, of all weights */
+    mn_real *w, *x, *y, *saved, *g, *dx, *d_w, *work;
+};
+
+/* ---- calls -------------------------------------------------------------------------------- */
+
+static void check_shape(const struct place *p) {
+    const struct mn_op_shape *s = &p->shape;
+    if ((s->flags & ~(uint32_t)MN_OP_RELU_BEFORE) != 0) {
+        kit_fail("op_shape", "flags are 0x%x", s->flags);
+    }
+    if (s->tail < 0 || s->tail > 65536 || s->n_weights < 0 || s->n_weights > MN_OP_WEIGHTS) {
+        kit_fail("op_shape", "tail is %d and n_weights %d", (int)s->tail, (int)s->n_weights);
+    }
+    if (s->n_saved < 0 || s->n_saved > MOST_REALS || s->n_work < 0 || s->n_work > MOST_REALS ||
+        !(s->work >= 0 && isfinite(s->work))) {
+        kit_fail("op_shape", "n_saved is %lld, n_work %lld, work %g", (long long)s->n_saved,
+                 (long long)s->n_work, s->work);
+    }
+    if (s->n_weights > 0 && p->life->table.operation.weight == NULL) {
+        kit_fail("op_shape", "n_weights is %d, but there is no `weight`", (int)s->n_weights);
+    }
+}
+
+static int ask_shape(struct place *p) {
+    struct kit_life *life = p->life;
+    p->shape = (struct mn_op_shape){.size = sizeof p->shape};
+    kit_call(life, "shape", KIT_WORKER);
+    const int status =
+        kit_end(life, life->table.operation.shape(life->self, &life->mock.cx, p->site, &p->shape));
+    if (status == MN_OK) {
+        check_shape(p);
+    }
+    return status;
+}
+
+static void check_weight(const struct mn_op_weight *w, int32_t index) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.";
+    if (w->name == NULL || w->name[0] == '\0' || strlen(w->name) > 100 ||
+        w->name[strspn(w->name, letters)] != '\0') {
+        kit_fail("op_weight", "array %d is named \"%s\"", (int)index,
+                 w->name != NULL ? w->name : "(NULL)");
+    }
+    if (strncmp(w->name, "pw.", 3) == 0 || strncmp(w->name, "bn.", 3) == 0) {
+        kit_fail("op_weight", "array %d is named %s; pw and bn are the host's", (int)index,
+                 w->name);
+    }
+    if (w->n_dims < 1 || w->n_dims > 4 || w->init < MN_OP_INIT_UNIFORM ||
+        w->init > MN_OP_INIT_ZEROS) {
+        kit_fail("op_weight", "%s has n_dims %d and init %d", w->name, (int)w->n_dims,
+                 (int)w->init);
+    }
+    if (w->init == MN_OP_INIT_UNIFORM && w->fan_in < 1) {
+        kit_fail("op_weight", "%s has fan_in %lld", w->name, (long long)w->fan_in);
+    }
+}
+
+static int64_t count(const struct mn_op_weight *w) {
+    int64_t n = 1;
+    for (int i = 0; i < w->n_dims; i++) {
+        if (w->dims[i] < 1 || w->dims[i] > MOST_REALS / n) {
+            kit_fail("op_weight", "dimension %d of %s is %lld", i, w->name, (long long)w->dims[i]);
+        }
+        n *= w->dims[i];
+    }
+    return n;
+}
+
+static int ask_weights(struct place *p) {
+    struct kit_life *life = p->life;
+    const char *names[MN_OP_WEIGHTS];
+    p->n_weights = 0;
+    for (int32_t i = 0; i < p->shape.n_weights; i++) {
+        struct mn_op_weight w = {.size = sizeof w};
+        kit_call(life, "weight", KIT_WORKER);
+        const int status =
+            kit_end(life, life->table.operation.weight(life->self, &life->mock.cx, p->site, i, &w));
+        if (status != MN_OK) {
+            return status;
+        }
+        check_weight(&w, i);
+        names[i] = w.name;
+        for (int32_t j = 0; j < i; j++) {
+            if (strcmp(names[j], names[i]) == 0) {
+                kit_fail("op_weight", "arrays %d and %d are both named %s", (int)j, (int)i,
+                         names[i]);
+            }
+        }
+        p->n_weights += count(&w);
+    }
+    return MN_OK;
+}
+
+/* Random weights, images and gradients. MN_UNSUPPORTED: it cannot stand there. */
+static int place_new(struct kit_life *life, int site, struct mn_rng *rng, struct place *p) {
+    const struct mn_op_site *s = &sites[site];
+    *p = (struct place){.life = life, .site = s, .in = (int64_t)s->channels * s->height * s->width};
+    kit_at("%d channels of %d x %d, stride %d", (int)s->channels, (int)s->height, (int)s->width,
+           (int)s->stride);
+    int status = ask_shape(p);
+    if (status == MN_OK) {
+        status = ask_weights(p);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    const int32_t channels = p->shape.tail > 0 ? p->shape.tail : s->channels;
+    p->out = (int64_t)channels * s->out_height * s->out_width;
+    p->w = p->n_weights > 0 ? kit_input(life, p->n_weights) : NULL;
+    p->d_w = p->n_weights > 0 ? kit_input(life, p->n_weights) : NULL;
+    p->x = kit_input(life, IMAGES * p->in);
+    p->dx = kit_output(life, IMAGES * p->in);
+    p->y = kit_output(life, IMAGES * p->out);
+    p->g = kit_input(life, IMAGES * p->out);
+    p->saved = p->shape.n_saved > 0 ? kit_output(life, IMAGES * p->shape.n_saved) : NULL;
+    p->work = p->shape.n_work > 0 ? kit_output(life, IMAGES * p->shape.n_work) : NULL;
+    kit_normal(rng, p->n_weights, 0.5, p->w);
+    kit_normal(rng, IMAGES * p->in, 1, p->x);
+    kit_normal(rng, IMAGES * p->out, 1, p->g);
+    for (int64_t i = 0; (p->shape.flags & MN_OP_RELU_BEFORE) != 0 && i < IMAGES * p->in; i++) {
+        p->x[i] = p->x[i] > 0 ? p->x[i] : 0;
+    }
+    return MN_OK;
+}
+
+static void poison(mn_real *at, int64_t n) {
+    if (at != NULL) {
+        memset(at, MOCK_POISON, (size_t)n * sizeof *at);
+    }
+}
+
+static void seal(struct kit_life *life, mn_real *at) {
+    if (at != NULL) {
+        kit_seal(life, at);
+    }
+}
+
+static void unseal(struct kit_life *life, mn_real *at) {
+    if (at != NULL) {
+        mock_unseal(&life->mock, at);
+    }
+}
+
+/* Images first..first + n - 1. */
+static int forward(struct place *p, int first, int n) {
+    struct kit_life *life = p->life;
+    mn_real *y = p->y + first * p->out;
+    poison(y, n * p->out);
+    mn_vec_fill(IMAGES * p->shape.n_work, (mn_real)NAN, p->work);
+    seal(life, p->w);
+    seal(life, p->x);
+    kit_call(life, "forward", KIT_WORKER);
+    const int status =
+        kit_end(life, life->table.operation.forward(
+                          life->self, &life->mock.cx, p->site, n, p->w, p->x + first * p->in, y,
+                          p->saved != NULL ? p->saved + first * p->shape.n_saved : NULL, p->work));
+    unseal(life, p->w);
+    unseal(life, p->x);
+    if (status == MN_OK) {
+        kit_written("y", n * p->out, y);
+    }
+    return status;
+}
+
+static int backward(struct place *p, int first, int n, int with_dx, int with_dw) {
+    struct kit_life *life = p->life;
+    mn_real *const inputs[] = {p->w, p->x, p->g, p->saved};
+    mn_real *dx = with_dx ? p->dx + first * p->in : NULL, *d_w = with_dw ? p->d_w : NULL;
+    poison(dx, n * p->in);
+    mn_vec_fill(IMAGES * p->shape.n_work, (mn_real)NAN, p->work);
+    for (int i = 0; i < 4; i++) {
+        seal(life, inputs[i]);
+    }
+    kit_call(life, "backward", KIT_WORKER);
+    const int status =
+        kit_end(life, life->table.operation.backward(
+                          life->self, &life->mock.cx, p->site, n, p->w, p->x + first * p->in,
+                          p->saved != NULL ? p->saved + first * p->shape.n_saved : NULL,
+                          p->g + first * p->out, dx, d_w, p->work));
+    for (int i = 0; i < 4; i++) {
+        unseal(life, inputs[i]);
+    }
+    if (status == MN_OK && dx != NULL) {
+        kit_written("dx", n * p->in, dx);
+    }
+    if (status == MN_OK && d_w != NULL) {
+        kit_written("d_w", p->n_weights, d_w);
+    }
+    return status;
+}
+
+static void digest_reals(uint64_t *digest, const mn_real *at, int64_t n) {
+    kit_digest(digest, at, at != NULL ? (size_t)n * sizeof *at : 0);
+}
+
+static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
+    struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 13, 0, 0, 0);
+    for (int i = 0; i < SITES; i++) {
+        struct place p;
+        int status = place_new(life, i, &rng, &p);
+        if (status == MN_UNSUPPORTED) {
+            continue;
+        }
+        if (status == MN_OK) {
+            status = forward(&p, 0, IMAGES);
+        }
+        if (status == MN_OK) {
+            status = backward(&p, 0, IMAGES, 1, p.n_weights > 0);
+        }
+        if (status != MN_OK) {
+            return status;
+        }
+        digest_reals(digest, p.y, IMAGES * p.out);
+        digest_reals(digest, p.dx, IMAGES * p.in);
+        digest_reals(digest, p.d_w, p.n_weights);
+    }
+    return MN_OK;
+}
+
+/* ---- cases -------------------------------------------------------------------------------- */
+
+/* Calls `check` at every site where the operation can stand. */
+static void over_sites(const struct kit *kit, void (*check)(struct place *p)) {
+    struct kit_life life;
+    int possible = 0;
+    struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 14, 0, 0, 0);
+    kit_life_begin(&life, kit, 0);
+    for (int i = 0; i < SITES; i++) {
+        struct mock_block *mark = mock_mark(&life.mock);
+        struct place p;
+        const int status = place_new(&life, i, &rng, &p);
+        if (status != MN_UNSUPPORTED) {
+            kit_ok(&life, status);
+            check(&p);
+            possible++;
+        }
+        mock_rewind(&life.mock, mark);
+    }
+    if (possible == 0) {
+        kit_fail("op_shape", "none of %d sites is supported; the last message: %s", SITES,
+                 life.mock.message);
+    }
+    kit_life_close(&life);
+}
+
+static void check_again(struct place *p) {
+    const struct mn_op_shape first = p->shape;
+    const int64_t n_weights = p->n_weights;
+    kit_ok(p->life, ask_shape(p));
+    kit_ok(p->life, ask_weights(p));
+    if (memcmp(&first, &p->shape, sizeof first) != 0 || n_weights != p->n_weights) {
+        kit_fail("op_shape", "a second call for the same site tells something else");
+    }
+}
+
+static void shapes(const struct kit *kit) {
+    over_sites(kit, check_again);
+}
+
+/* An element of w or x that is moved. */
+struct moved {
+    struct place *p;
+    mn_real *at;
+};
+
+static double objective(struct moved *moved, double to) {
+    struct place *p = moved->p;
+    const mn_real before = *moved->at;
+    *moved->at = (mn_real)to;
+    kit_ok(p->life, forward(p, 0, IMAGES));
+    *moved->at = before;
+    return mn_vec_dot(IMAGES * p->out, p->g, p->y);
+}
+
+static double difference(void *data, double by) {
+    struct moved *moved = data;
+    const double at = (double)*moved->at;
+    const double right = (double)(mn_real)(at + by), left = (double)(mn_real)(at - by);
+    return (objective(moved, right) - objective(moved, left)) / (right - left);
+}
+
+/* Up to COMPARED elements of an array of n; those whose differences do not settle lie at a kink. */
+static void compare(struct place *p, const char *what, mn_real *at, const mn_real *got, int64_t n) {
+    const int64_t step = n > COMPARED ? n / COMPARED : 1;
+    int compared = 0, all = 0;
+    for (int64_t i = 0; i < n; i += step, all++) {
+        struct moved moved = {p, at + i};
+        double error;
+        const double expected = kit_derivative(difference, &moved, 0.25, &error);
+        const double scale = 1 + fabs(expected);
+        if (error > 0.2 * KIT_GRADIENT_TOLERANCE * scale) {
+            continue;
+        }
+        compared++;
+        if (fabs((double)got[i] - expected) > KIT_GRADIENT_TOLERANCE * scale + 5 * error) {
+            kit_fail("op_gradient", "%s[%lld] is %.7g, differences of forward give %.7g", what,
+                     (long long)i, (double)got[i], expected);
+        }
+    }
+    if (2 * compared < all) {
+        kit_fail("op_gradient",
+                 "forward is not smooth: differences settle for %d of %d elements of %s only",
+                 compared, all, what);
+    }
+}
+
+static void check_gradient(struct place *p) {
+    /* away from 0, where the ReLU before has its kink */
+    for (int64_t i = 0; i < IMAGES * p->in; i++) {
+        p->x[i] += (mn_real)0.3;
+    }
+    kit_ok(p->life, forward(p, 0, IMAGES));
+    mn_vec_fill(p->n_weights, 0, p->d_w);
+    kit_ok(p->life, backward(p, 0, IMAGES, 1, p->n_weights > 0));
+    compare(p, "dx", p->x, p->dx, IMAGES * p->in);
+    compare(p, "d_w", p->w, p->d_w, p->n_weights);
+}
+
+static void gradient(const struct kit *kit) {
+    over_sites(kit, check_gradient);
+}
+
+static mn_real *copy(struct place *p, const mn_real *from, int64_t n) {
+    mn_real *to = kit_input(p->life, n);
+    mn_vec_copy(n, from, to);
+    return to;
+}
+
+static void check_close(const char *fault, const char *what, int64_t n, const mn_real *got,
+                        const mn_real *expected, double offset) {
+    for (int64_t i = 0; i < n; i++) {
+        const double off = fabs((double)got[i] - offset - (double)expected[i]);
+        if (off > 1000 * EPSILON * (1 + fabs((double)expected[i]))) {
+            kit_fail(fault, "%s[%lld] is %.7g instead of %.7g", what, (long long)i, (double)got[i],
+                     offset + (double)expected[i]);
+        }
+    }
+}
+
+/* d_w is added to; each gradient comes without the other too. */
+static void check_wanted(struct place *p) {
+    kit_ok(p->life, forward(p, 0, IMAGES));
+    mn_vec_fill(p->n_weights, 0, p->d_w);
+    kit_ok(p->life, backward(p, 0, IMAGES, 1, p->n_weights > 0));
+    const mn_real *d_w = copy(p, p->d_w, p->n_weights), *dx = copy(p, p->dx, IMAGES * p->in);
+    kit_ok(p->life, backward(p, 0, IMAGES, 1, 0));
+    check_close("op_wanted", "dx without d_w", IMAGES * p->in, p->dx, dx, 0);
+    if (p->n_weights > 0) {
+        mn_vec_fill(p->n_weights, (mn_real)0.75, p->d_w);
+        kit_ok(p->life, backward(p, 0, IMAGES, 0, 1));
+        check_close("op_added", "d_w, which was 0.75,", p->n_weights, p->d_w, d_w, 0.75);
+    }
+}
+
+static void wanted(const struct kit *kit) {
+    over_sites(kit, check_wanted);
+}
+
+/* One image at a time gives what all give at once, to the bit but for the sums in d_w. */
+static void check_images(struct place *p) {
+    kit_ok(p->life, forward(p, 0, IMAGES));
+    mn_vec_fill(p->n_weights, 0, p->d_w);
+    kit_ok(p->life, backward(p, 0, IMAGES, 1, p->n_weights > 0));
+    const mn_real *y = copy(p, p->y, IMAGES * p->out), *dx = copy(p, p->dx, IMAGES * p->in);
+    const mn_real *d_w = copy(p, p->d_w, p->n_weights);
+    mn_vec_fill(p->n_weights, 0, p->d_w);
+    for (int i = IMAGES - 1; i >= 0; i--) {
+        kit_ok(p->life, forward(p, i, 1));
+    }
+    for (int i = 0; i < IMAGES; i++) {
+        kit_ok(p->life, backward(p, i, 1, 1, p->n_weights > 0));
+    }
+    if (memcmp(y, p->y, (size_t)(IMAGES * p->out) * sizeof *y) != 0 ||
+        memcmp(dx, p->dx, (size_t)(IMAGES * p->in) * sizeof *dx) != 0) {
+        kit_fail("op_images", "%d images one by one give another %s than all at once", IMAGES,
+                 memcmp(y, p->y, (size_t)(IMAGES * p->out) * sizeof *y) != 0 ? "y" : "dx");
+    }
+    check_close("op_images", "d_w of images one by one", p->n_weights, p->d_w, d_w, 0);
+}
+
+static void images(const struct kit *kit) {
+    over_sites(kit, check_images);
+}
+
+static const struct kit_case cases[] = {
+    {"shape", "shape and weights are the same for the same site", 0, shapes},
+    {"gradient", "backward gives the derivative of forward", 0, gradient},
+    {"wanted", "d_w is added to; dx and d_w can each be left out", 0, wanted},
+    {"images", "an image gives the same alone and among others", 0, images},
+};
+
+const struct kit_kind kit_operation = {.exercise = exercise,
+                                       .ends = 1,
+                                       .options = 1,
+                                       .cases = cases,
+                                       .n_cases = sizeof cases / sizeof cases[0]};

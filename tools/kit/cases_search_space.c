@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* search_space, on the recording builder of record.h, and on the host's own. */
+
+#include "life.h"
+#include "record.h"
+
+#include "model/model.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct mn_dims shapes[] = {
+    {.size = sizeof(struct mn_dims), .ways = 20, .channels = 1, .height = 28, .width = 28},
+    {.size = sizeof(struct mn_dims), .ways = 5, .channels = 3, .height = 84, .width = 84},
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static void prepare(struct kit_life *life) {
+    life->data = mock_buffer(&life->mock, sizeof(struct mn_builder), 0);
+}
+
+/* ---- calls -------------------------------------------------------------------------------- */
+
+static int build(struct kit_life *life, const struct mn_dims *dims, int fail_at) {
+    struct mn_builder *builder = life->data;
+    record_install(&life->mock, builder, dims);
+    builder->fail_at = fail_at;
+    builder->without_partial = life->kit->plugin->abi_minor < 2;
+    kit_call(life, "build", KIT_WORKER);
+    const int status =
+        kit_end(life, life->table.search_space.build(life->self, &life->mock.cx, dims, builder));
+    if (status == MN_OK && builder->heads != 1) {
+        kit_fail("head", "the network has %d heads", builder->heads);
+    }
+    return status;
+}
+
+static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
+    const struct mn_builder *builder = life->data;
+    int status = MN_OK;
+    for (int i = 0; status == MN_OK && i < SHAPES; i++) {
+        status = build(life, &shapes[i], -1);
+        kit_digest(digest, &builder->digest, sizeof builder->digest);
+    }
+    return status;
+}
+
+/* ---- cases -------------------------------------------------------------------------------- */
+
+/* Each builder call fails once: build ends there with its status. */
+static void refusals(const struct kit *kit) {
+    struct kit_life life;
+    kit_life_begin(&life, kit, 0);
+    const struct mn_builder *builder = life.data;
+    kit_ok(&life, build(&life, &shapes[0], -1));
+    const int calls = builder->calls;
+    for (int n = 0; n < calls; n++) {
+        kit_at("builder call %d of %d fails", n + 1, calls);
+        const int status = build(&life, &shapes[0], n);
+        if (status != MN_CONFIG || builder->calls != n + 1) {
+            kit_fail("ignores_builder", "build returned %s after %d more builder calls",
+                     kit_status_name(status), builder->calls - n - 1);
+        }
+    }
+    kit_life_close(&life);
+}
+
+/* ---- the host's own model ----------------------------------------------------------------- */
+
+static int64_t as_many(const void *self, int64_t n_items) {
+    return n_items;
+}
+
+static int64_t none(const void *self, int64_t n_items) {
+    return 0;
+}
+
+static int is_same(const void *self, int64_t n_items, int64_t choice, int64_t item) {
+    return choice == item;
+}
+
+static int equal_weights(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+                         const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
+                         mn_real *saved) {
+    mn_vec_fill(n, (mn_real)(1.0 / (double)n), weights);
+    return MN_OK;
+}
+
+static int keep_all(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+                    const mn_real *strength, uint8_t *keep) {
+    memset(keep, 1, (size_t)n);
+    return MN_OK;
+}
+
+/* Mixes everything with equal weights. */
+static struct mn__instance plain_mixer(int kind) {
+    static const struct mn_plugin plugin = {.name = "kit", .version = "0"};
+    static const struct mn_unit units[] = {{.kind = MN_OP_MIXER, .name = "equal"},
+                                           {.kind = MN_INPUT_MIXER, .name = "equal"}};
+    struct mn__instance mixer = {
+        .unit = {.plugin = &plugin, .unit = &units[kind == MN_INPUT_MIXER], .file = "(kit)"},
+        .label = "mixer equal",
+        .table.mixer = {.size = sizeof mixer.table.mixer,
+                        .n_choices = as_many,
+                        .n_logits = none,
+                        .holds = is_same,
+                        .forward = equal_weights,
+                        .select = keep_all}};
+    return mixer;
+}
+
+/* One training pass over two images of noise. */
+static void run_model(struct mn__cx *cx, const struct mn_model *model, const struct mn_dims *dims,
+                      struct kit_life *life) {
+    const int64_t image = (int64_t)dims->channels * dims->height * dims->width;
+    struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 10, 0, 0, 0);
+    struct mn_point at = {kit_input(life, dims->n_w), kit_input(life, dims->n_a)};
+    mn_real *images = kit_input(life, 2 * image), *d_w = kit_output(life, dims->n_w);
+    const int32_t labels[] = {0, 1};
+    const struct mn_set batch = {2, 0, images, labels};
+    const struct mn_pass pass = {
+        .size = sizeof pass, .flags = MN_PASS_GRAD_W | MN_PASS_TRAINING, .progress = 1};
+    struct mn_outcome out = {.size = sizeof out, .d_w = d_w};
+    kit_normal(&rng, 2 * image, 1, images);
+    mn__model_init(model, 1, 0.001, &at);
+    if (mn__workspace_new(&cx->pub, model, &cx->workspace) != MN_OK ||
+        mn_model_pass(&cx->pub, model, &at, &batch, &pass, &out) != MN_OK) {
+        kit_fail("model_refused", "%s", mn__cx_message(&cx->pub));
+    }
+    kit_written("the gradient of the network", dims->n_w, d_w);
+    mn__workspace_free(cx->workspace);
+    cx->workspace = NULL;
+}
+
+static void build_model(struct kit_life *life, const struct mn_dims *shape) {
+    struct mn__instance space = {.unit = {.plugin = life->kit->plugin,
+                                          .unit = life->kit->unit,
+                                          .file = life->kit->file,
+                                          .options = life->kit->options},
+                                 .self = life->self,
+                                 .label = life->kit->unit->name,
+                                 .table.search_space = life->table.search_space};
+    const struct mn__instance op = plain_mixer(MN_OP_MIXER), input = plain_mixer(MN_INPUT_MIXER);
+    struct mn_dims dims = *shape;
+    struct mn_model *model = NULL;
+    struct mn__fit fit;
+    struct mn__cx cx;
+    dims.max_batch = 2;
+    mn__cx_init(&cx);
+    cx.quiet = MN_LOG_ERROR;
+    kit_at("images %d x %d x %d", (int)shape->channels, (int)shape->height, (int)shape->width);
+    kit_doing("build");
+    if (mn__gemm_init(&cx.pub) != MN_OK ||
+        mn__model_fit(&cx.pub, &space, &op, &input, NULL, &dims, &fit) != MN_OK ||
+        mn__model_new(&cx.pub, &space, &op, &input, NULL, &dims, mn__kernels_find("auto"),
+                      &model) != MN_OK) {
+        kit_fail("model_refused", "%s", mn__cx_message(&cx.pub));
+    }
+    run_model(&cx, model, mn__model_dims(model), life);
+    mn__model_free(model);
+    mn__cx_fini(&cx);
+}
+
+static void model(const struct kit *kit) {
+    struct kit_life life;
+    kit_life_begin(&life, kit, 0);
+    for (int i = 0; i < SHAPES; i++) {
+        build_model(&life, &shapes[i]);
+    }
+    kit_life_close(&life);
+}
+
+static const struct kit_case cases[] = {
+    {"refusals", "a builder call that fails ends build with its status", 0, refusals},
+    {"model", "the host builds the network and runs a training pass through it", 0, model},
+};
+
+const struct kit_kind kit_search_space = {.prepare = prepare,
+                                          .exercise = exercise,
+                                          .ends = 0,
+                                          .options = 1,
+                                          .cases = cases,
+                                          .n_cases = sizeof cases / sizeof cases[0]};

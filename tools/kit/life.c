@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "life.h"
+
+#include "config/override.h"
+#include "plugin/registry.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- brackets ----------------------------------------------------------------------------- */
+
+void kit_digest(uint64_t *digest, const void *data, size_t bytes) {
+    const uint8_t *at = data;
+    for (size_t i = 0; i < bytes; i++) {
+        *digest = (*digest ^ at[i]) * 0x100000001B3u; /* FNV-1a */
+    }
+}
+
+static uint64_t hash_self(const struct kit_life *life) {
+    uint64_t hash = 0xCBF29CE484222325u;
+    kit_digest(&hash, life->self, life->kit->unit->instance_size);
+    return hash;
+}
+
+void kit_call(struct kit_life *life, const char *function, int worker) {
+    kit_doing(function);
+    life->function = function;
+    life->in_worker = worker;
+    life->refused = life->mock.n_refused;
+    mock_clear(&life->mock);
+    if (worker && (life->watch & KIT_WATCH_SELF) != 0) {
+        life->self_hash = hash_self(life);
+    }
+    if ((life->watch & KIT_WATCH_GLOBALS) != 0) {
+        kit_globals_take(&life->globals);
+    }
+}
+
+void kit_end_plain(struct kit_life *life) {
+    if ((life->watch & KIT_WATCH_GLOBALS) != 0) {
+        kit_globals_check(&life->globals);
+    }
+    if ((life->watch & KIT_WATCH_BOUNDS) != 0) {
+        mock_check_guards(&life->mock);
+    }
+    if ((life->watch & KIT_WATCH_INPUTS) != 0) {
+        mock_check_seals(&life->mock);
+    }
+    if (life->in_worker && (life->watch & KIT_WATCH_SELF) != 0 &&
+        life->self_hash != hash_self(life)) {
+        kit_fail("writes_self", "%s changed the instance", life->function);
+    }
+    mock_release(&life->mock);
+}
+
+int kit_end(struct kit_life *life, int status) {
+    if (status > MN_OK || status < MN_INTERNAL) {
+        kit_fail("unknown_status", "%s returned %d", life->function, status);
+    }
+    if (status != MN_OK && status != MN_CANCELLED && life->mock.message[0] == '\0') {
+        kit_fail("no_message", "%s returned %s, but there is no message", life->function,
+                 kit_status_name(status));
+    }
+    if (life->mock.n_refused > life->refused && status != MN_NOMEM) {
+        kit_fail("ignores_no_memory", "%s returned %s instead of MN_NOMEM", life->function,
+                 kit_status_name(status));
+    }
+    kit_end_plain(life);
+    return status;
+}
+
+const char *kit_status_name(int status) {
+    static const char *const names[] = {"MN_OK",        "MN_NOMEM",   "MN_CONFIG",
+                                        "MN_IO",        "MN_NUMERIC", "MN_UNSUPPORTED",
+                                        "MN_CANCELLED", "MN_INTERNAL"};
+    return status <= MN_OK && status >= MN_INTERNAL ? names[-status] : "an unknown status";
+}
+
+void kit_ok(const struct kit_life *life, int status) {
+    if (status != MN_OK) {
+        kit_fail("fails", "%s returned %s: %s%s%s", life->function, kit_status_name(status),
+                 life->mock.key, life->mock.key[0] != '\0' ? ": " : "", life->mock.message);
+    }
+}
+
+/* ---- instances ---------------------------------------------------------------------------- */
+
+static void require(const struct kit *kit, const struct mn__yaml *section) {
+    for (uint32_t i = 0; i < kit->options.n; i++) {
+        const struct mn_opt *o = mn__option(&kit->options, i);
+        if ((o->flags & MN_OPT_REQUIRED) != 0 && mn__yaml_get(section, o->key) == NULL) {
+            kit_skip("the option %s is required: give it with --set %s.%s=VALUE", o->key,
+                     mn__kind_name(kit->unit->kind), o->key);
+        }
+    }
+}
+
+static void apply(struct kit_life *life, struct mn__yaml *root, const char *const *sets, int n,
+                  struct mn__faults *faults) {
+    for (int i = 0; i < n; i++) {
+        mn__override_apply(&life->arena, root, sets[i], i + 1, faults);
+    }
+}
+
+/* Fill the options: defaults, those of the command line, and `more`. */
+static void bind(struct kit_life *life, const char *const *more, int n) {
+    const struct kit *kit = life->kit;
+    struct mn__faults faults = {.arena = &life->arena};
+    struct mn__yaml *root = mn__yaml_parse(&life->arena, "options", "", 0, &faults);
+    if (root == NULL) {
+        kit_fail("memory", "no memory for the options");
+    }
+    apply(life, root, kit->sets, kit->n_sets, &faults);
+    apply(life, root, more, n, &faults);
+    struct mn__yaml *section = mn__yaml_get(root, mn__kind_name(kit->unit->kind));
+    require(kit, section);
+    mn__schema_bind(&life->arena, &kit->options, section, "use", kit->unit->name, life->self,
+                    &faults);
+    if (faults.count > 0) {
+        kit_fail("option", "%s", faults.first != NULL ? faults.first->text : "no memory");
+    }
+}
+
+/* A table may be shorter than this host's: what it lacks reads NULL. */
+static void copy_table(struct kit_life *life) {
+    const void *from = life->kit->unit->vtable;
+    const size_t there = *(const uint32_t *)from,
+                 here = mn__kind_vtable_size(life->kit->unit->kind);
+    memcpy(&life->table, from, there < here ? there : here);
+}
+
+static void set_where(struct mock *mock) {
+    struct mn_where *where = &mock->cx.where;
+    where->seed = 1;
+    where->meta_epoch = 90; /* after any warm-up */
+    where->meta_epochs = 100;
+    where->adapts = MN_ADAPTS_W | MN_ADAPTS_A;
+}
+
+static int check_and_start(struct kit_life *life) {
+    const struct kit_kind *kind = kit_kind(life->kit->unit->kind);
+    int status = MN_OK;
+    if (life->table.mixer.check != NULL) { /* `check` stands at one place in all kinds */
+        kit_call(life, "check", KIT_WORKER);
+        status = kit_end(life, life->table.mixer.check(life->self, &life->mock.cx));
+    }
+    if (status == MN_OK && kind->start != NULL && (life->watch & KIT_NO_START) == 0) {
+        status = kind->start(life);
+        life->started = status == MN_OK;
+    }
+    return status;
+}
+
+/* A host and an instance with its options. */
+static void make(struct kit_life *life, const struct kit *kit, const char *const *more, int n,
+                 unsigned watch) {
+    memset(life, 0, sizeof *life);
+    life->kit = kit;
+    life->watch = watch;
+    mock_init(&life->mock);
+    set_where(&life->mock);
+    life->self = mock_buffer(&life->mock, kit->unit->instance_size, 0);
+    life->owns_self = 1;
+    copy_table(life);
+    bind(life, more, n);
+}
+
+int kit_life_open(struct kit_life *life, const struct kit *kit, const char *const *more, int n,
+                  unsigned watch, int64_t memory) {
+    const struct kit_kind *kind = kit_kind(kit->unit->kind);
+    make(life, kit, more, n, watch);
+    if (kind->prepare != NULL) {
+        kind->prepare(life);
+    }
+    life->mock.memory_left = memory >= 0 ? memory : INT64_MAX;
+    return check_and_start(life);
+}
+
+int kit_life_open_with(struct kit_life *life, const struct kit *kit, unsigned watch,
+                       void (*prepare)(struct kit_life *life)) {
+    make(life, kit, NULL, 0, watch);
+    prepare(life);
+    return check_and_start(life);
+}
+
+void kit_life_share(struct kit_life *life, const struct kit_life *of) {
+    const struct kit_kind *kind = kit_kind(of->kit->unit->kind);
+    memset(life, 0, sizeof *life);
+    life->kit = of->kit;
+    life->table = of->table;
+    life->self = of->self;
+    mock_init(&life->mock);
+    set_where(&life->mock);
+    if (kind->prepare != NULL) {
+        kind->prepare(life);
+    }
+}
+
+void kit_life_close(struct kit_life *life) {
+    const struct kit_kind *kind = kit_kind(life->kit->unit->kind);
+    if (life->owns_self && life->started && kind->stop != NULL) {
+        kind->stop(life);
+    }
+    mock_fini(&life->mock);
+    mn__arena_fini(&life->arena);
+}
+
+static int is_given(const struct kit *kit, const char *key) {
+    char start[128];
+    const int n = snprintf(start, sizeof start, "%s.%s=", mn__kind_name(kit->unit->kind), key);
+    for (int i = 0; i < kit->n_sets; i++) {
+        if (strncmp(kit->sets[i], start, (size_t)n) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A default that stands for "not given": an empty text or list, or the least number. */
+static int stands_for_none(const struct mn_opt *o) {
+    if (o->type == MN_OPT_INT || o->type == MN_OPT_REAL) {
+        return o->def <= o->min;
+    }
+    return o->def_text != NULL && o->def_text[0] == '\0';
+}
+
+void kit_need(const struct kit_life *life, int status) {
+    const struct kit *kit = life->kit;
+    for (uint32_t i = 0; status == MN_CONFIG && i < kit->options.n; i++) {
+        const struct mn_opt *o = mn__option(&kit->options, i);
+        if (strcmp(o->key, life->mock.key) == 0 && stands_for_none(o) && !is_given(kit, o->key)) {
+            kit_skip("the unit needs an option: give it with --set %s.%s=VALUE (%s)",
+                     mn__kind_name(kit->unit->kind), o->key, life->mock.message);
+        }
+    }
+}
+
+void kit_life_begin(struct kit_life *life, const struct kit *kit, unsigned watch) {
+    const int status = kit_life_open(life, kit, NULL, 0, watch, -1);
+    kit_need(life, status);
+    kit_ok(life, status);
+}
+
+int kit_exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
+    if (kit_kind(life->kit->unit->kind)->exercise == NULL) {
+        kit_skip("units of this kind work with other processes, which the checks do not start");
+    }
+    struct mock_block *mark = mock_mark(&life->mock);
+    *digest = 0xCBF29CE484222325u;
+    const int status = kit_kind(life->kit->unit->kind)->exercise(life, seed, workers, digest);
+    mock_rewind(&life->mock, mark);
+    return status;
+}
+
+/* ---- buffers ------------------------------------------------------------------------------ */
+
+mn_real *kit_output(struct kit_life *life, int64_t n) {
+    return mock_buffer(&life->mock, (size_t)n * sizeof(mn_real), MOCK_POISON);
+}
+
+mn_real *kit_input(struct kit_life *life, int64_t n) {
+    return mock_buffer(&life->mock, (size_t)n * sizeof(mn_real), 0);
+}
+
+void kit_seal(struct kit_life *life, void *buffer) {
+    mock_seal(&life->mock, buffer);
+}
+
+void kit_written(const char *what, int64_t n, const mn_real *at) {
+    mn_real poison;
+    memset(&poison, MOCK_POISON, sizeof poison);
+    for (int64_t i = 0; i < n; i++) {
+        if (memcmp(&at[i], &poison, sizeof poison) == 0) {
+            kit_fail("unwritten", "element %lld of %lld of %s was not written", (long long)i,
+                     (long long)n, what);
+        }
+        if (!isfinite(at[i])) {
+            kit_fail("not_finite", "element %lld of %lld of %s is %s", (long long)i, (long long)n,
+                     what, isnan(at[i]) ? "not a number" : "infinite");
+        }
+    }
+}
+
+void kit_normal(struct mn_rng *rng, int64_t n, double scale, mn_real *out) {
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = (mn_real)(scale * mn_rng_normal(rng));
+    }
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KIT_LIFE_H
+#define KIT_LIFE_H
+
+/* An instance of the unit under check with a host of its own, and the brackets round every call of
+ * one of its functions. */
+
+#include "globals.h"
+#include "kit.h"
+
+enum kit_watch {
+    KIT_WATCH_SELF = 1,    /* [worker] functions leave the instance alone */
+    KIT_WATCH_BOUNDS = 2,  /* nothing outside a buffer is written */
+    KIT_WATCH_INPUTS = 4,  /* sealed inputs stay the same */
+    KIT_WATCH_GLOBALS = 8, /* the state of the process stays the same */
+    KIT_WATCH_ALL = 15,
+    KIT_NO_START = 16 /* `check` alone */
+};
+
+struct kit_life {
+    const struct kit *kit;
+    struct mock mock;
+    void *self;
+    int owns_self;
+    int started;
+    unsigned watch;
+    uint64_t self_hash; /* before a [worker] call */
+    int in_worker;
+    int refused;          /* calls for memory before this call */
+    const char *function; /* that is being called */
+    struct kit_globals globals;
+    struct mn__arena arena; /* texts of options */
+    union {
+        struct mn_dataset dataset;
+        struct mn_search_space search_space;
+        struct mn_mixer mixer;
+        struct mn_task_learner task_learner;
+        struct mn_meta_learner meta_learner;
+        struct mn_operation operation;
+    } table;
+    void *data; /* of the kind */
+};
+
+/* Make the instance with the options of the command line and `more` (n assignments KIND.KEY=VALUE),
+ * call `check` and the kind's start. Returns the status of those. The life is to be closed in any
+ * case. Skips the case where a required option is not given. memory = calls for memory that
+ * succeed, -1 = all. */
+int kit_life_open(struct kit_life *life, const struct kit *kit, const char *const *more, int n,
+                  unsigned watch, int64_t memory);
+/* With default options, but other services than the kind's own. */
+int kit_life_open_with(struct kit_life *life, const struct kit *kit, unsigned watch,
+                       void (*prepare)(struct kit_life *life));
+/* A second host for the same instance, for another thread. */
+void kit_life_share(struct kit_life *life, const struct kit_life *of);
+void kit_life_close(struct kit_life *life);
+
+/* Skips the case where `check` refused an option whose default stands for none, and that the
+ * command line does not give. */
+void kit_need(const struct kit_life *life, int status);
+
+/* With defaults, everything working; faults otherwise. */
+void kit_life_begin(struct kit_life *life, const struct kit *kit, unsigned watch);
+
+/* The kind's exercise; what it took is given back. */
+int kit_exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest);
+
+/* Brackets round a call: kit_call(life, "forward", 1); status = kit_end(life, forward(...));
+ * kit_end faults when the status is unknown, or a failure has no message. */
+enum { KIT_SETUP = 0, KIT_WORKER = 1 };
+void kit_call(struct kit_life *life, const char *function, int worker);
+int kit_end(struct kit_life *life, int status);
+void kit_end_plain(struct kit_life *life); /* of a function without a status */
+
+/* Faults unless status is MN_OK; the message of the plugin is told. */
+void kit_ok(const struct kit_life *life, int status);
+const char *kit_status_name(int status);
+
+/* Mix bytes into a digest. */
+void kit_digest(uint64_t *digest, const void *data, size_t bytes);
+
+/* A buffer of n reals: poisoned outputs, sealed inputs (fill, then kit_seal), zeroed ones. */
+mn_real *kit_output(struct kit_life *life, int64_t n);
+mn_real *kit_input(struct kit_life *life, int64_t n);
+void kit_seal(struct kit_life *life, void *buffer);
+/* Faults unless all n reals were written and are finite. */
+void kit_written(const char *what, int64_t n, const mn_real *at);
+
+/* n normal numbers. */
+void kit_normal(struct mn_rng *rng, int64_t n, double scale, mn_real *out);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "toy.h"
+
+#define HITS_SHARE 0.5
+#define SKIP_SHARE 0.125
+
+double toy_image(int64_t step) {
+    return 0.4 * (double)step + 0.25;
+}
+
+double toy_loss(const double *w, const double *a, double image, double progress, double *dw,
+                double *da) {
+    double loss = 0;
+    for (int i = 0; i < TOY_W; i++) {
+        const double off = w[i] - sin(image + i);
+        const double coupled = a != NULL && i < TOY_A ? a[i] : 0;
+        loss += 0.5 * (i + 1) * off * off;
+        if (dw != NULL) {
+            dw[i] = (i + 1) * off + (0.2 + progress) * coupled;
+        }
+    }
+    for (int j = 0; a != NULL && j < TOY_A; j++) {
+        const double off = a[j] - cos(image + 2 * j);
+        loss += off * off + (0.2 + progress) * a[j] * w[j];
+        if (da != NULL) {
+            da[j] = 2 * off + (0.2 + progress) * w[j];
+        }
+    }
+    return loss;
+}
+
+static struct toy *toy_of(struct mn_cx *cx) {
+    return mock_of(cx)->data;
+}
+
+static void check_size(const char *what, uint32_t size, size_t expected) {
+    if (size != expected) {
+        mock_fault("size_field", "a struct %s has size %u instead of %zu", what, size, expected);
+    }
+}
+
+static void count_call(const char *what, int n) {
+    if (n >= TOY_CALLS) {
+        mock_fault("ignores_steps", "more than %d calls of %s in a short task", TOY_CALLS, what);
+    }
+}
+
+static int model_dims(struct mn_cx *cx, const struct mn_model *model, struct mn_dims *out) {
+    check_size("mn_dims", out->size, sizeof *out);
+    *out = toy_of(cx)->dims;
+    return MN_OK;
+}
+
+static void widen(int n, const mn_real *x, double *out) {
+    for (int i = 0; i < n; i++) {
+        out[i] = (double)x[i];
+    }
+}
+
+static void narrow(int n, const double *x, mn_real *out) {
+    for (int i = 0; i < n; i++) {
+        out[i] = (mn_real)x[i];
+    }
+}
+
+/* The weights are those of a body and of a head, the last layer; the logits are one segment. */
+static int model_segment(struct mn_cx *cx, const struct mn_model *model, int architecture,
+                         int32_t index, struct mn_segment *out) {
+    const struct toy *toy = toy_of(cx);
+    const int n = architecture ? toy->dims.n_a_segments : toy->dims.n_w_segments;
+    check_size("mn_segment", out->size, sizeof *out);
+    if (index < 0 || index >= n) {
+        return mn_fail(cx, MN_INTERNAL, "the model has no segment %d", (int)index);
+    }
+    *out = (struct mn_segment){.size = sizeof *out, .n_dims = 1};
+    if (architecture) {
+        out->name = "alpha";
+        out->count = toy->dims.n_a;
+    } else {
+        out->name = index == 0 ? "body.weight" : "head.weight";
+        out->offset = index == 0 ? 0 : TOY_BODY;
+        out->count = index == 0 ? TOY_BODY : TOY_W - TOY_BODY;
+    }
+    out->dims[0] = out->count;
+    return MN_OK;
+}
+
+/* The model has no choices to prune. */
+static int model_prune(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
+                       uint8_t *keep) {
+    return MN_OK;
+}
+
+static void check_pass(const struct toy *toy, const struct mn_set *batch,
+                       const struct mn_pass *pass, const struct mn_outcome *out) {
+    check_size("mn_pass", pass->size, sizeof *pass);
+    check_size("mn_outcome", out->size, sizeof *out);
+    count_call("mn_model_pass", toy->n_passes);
+    if (batch->n < 1 || batch->images == NULL || batch->labels == NULL) {
+        mock_fault("pass", "a pass over no images");
+    }
+    if (!(pass->progress >= 0 && pass->progress <= 1)) {
+        mock_fault("pass", "the progress of a pass is %g; it lies in 0 to 1", pass->progress);
+    }
+    if (((pass->flags & MN_PASS_GRAD_W) != 0 && out->d_w == NULL) ||
+        ((pass->flags & MN_PASS_GRAD_A) != 0 && (out->d_a == NULL || toy->dims.n_a == 0))) {
+        mock_fault("pass", "a pass asks for a gradient but has no room for it, or the model has "
+                           "no architecture");
+    }
+}
+
+static int model_pass(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
+                      const struct mn_set *batch, const struct mn_pass *pass,
+                      struct mn_outcome *out) {
+    struct toy *toy = toy_of(cx);
+    double w[TOY_W], a[TOY_A], dw[TOY_W], da[TOY_A];
+    const int with_a = toy->dims.n_a > 0;
+    check_pass(toy, batch, pass, out);
+    struct toy_pass *record = &toy->passes[toy->n_passes];
+    *record = (struct toy_pass){.flags = pass->flags,
+                                .progress = pass->progress,
+                                .image = (double)batch->images[0],
+                                .step = pass->step};
+    widen(TOY_W, at->w, record->w);
+    if (toy->n_passes++ == toy->fail_pass) {
+        return mn_fail(cx, MN_NUMERIC, "the loss is nan");
+    }
+    widen(TOY_W, at->w, w);
+    widen(with_a ? TOY_A : 0, at->a, a);
+    out->loss = toy_loss(w, with_a ? a : NULL, (double)batch->images[0], pass->progress, dw, da);
+    if (!isfinite(out->loss)) {
+        return mn_fail(cx, MN_NUMERIC, "the loss is not finite");
+    }
+    out->hits = (int32_t)(HITS_SHARE * batch->n);
+    out->skip_share = SKIP_SHARE;
+    for (int64_t i = 0; out->logits != NULL && i < 2 * (int64_t)batch->n; i++) {
+        out->logits[i] = (mn_real)sin((double)i);
+    }
+    if ((pass->flags & MN_PASS_GRAD_W) != 0) {
+        narrow(TOY_W, dw, out->d_w);
+    }
+    if ((pass->flags & MN_PASS_GRAD_A) != 0) {
+        narrow(TOY_A, da, out->d_a);
+    }
+    return MN_OK;
+}
+
+static void check_task(const struct toy *toy, const struct mn_task *task) {
+    if (task != &toy->task) {
+        mock_fault("pass", "a task that is not the one given");
+    }
+}
+
+static int64_t task_steps(struct mn_cx *cx, const struct mn_task *task, int64_t steps) {
+    const int64_t prescribed = toy_of(cx)->prescribed;
+    check_task(toy_of(cx), task);
+    return prescribed >= 0 ? prescribed : steps;
+}
+
+static int task_batch(struct mn_cx *cx, const struct mn_task *task, int64_t step, int32_t n,
+                      struct mn_set *out) {
+    struct toy *toy = toy_of(cx);
+    const int32_t images = n > 0 ? n : TOY_SUPPORT;
+    check_task(toy, task);
+    count_call("mn_task_batch", toy->n_batches);
+    if (n < 0 || step < 0) {
+        mock_fault("batch_size", "a mini-batch of %d images for step %lld", (int)n,
+                   (long long)step);
+    }
+    toy->batches[toy->n_batches++] = (struct toy_batch){step, n};
+    mn_real *at = mn_scratch(cx, (size_t)images * sizeof *at);
+    int32_t *labels = at == NULL ? NULL : mn_scratch(cx, (size_t)images * sizeof *labels);
+    if (labels == NULL) {
+        return MN_NOMEM;
+    }
+    for (int32_t i = 0; i < images; i++) {
+        at[i] = (mn_real)toy_image(toy->one_image >= 0 ? toy->one_image : step);
+        labels[i] = i % 2;
+    }
+    mock_seal(toy->mock, at);
+    mock_seal(toy->mock, labels);
+    *out = (struct mn_set){images, 0, at, labels};
+    return MN_OK;
+}
+
+static void record(const struct toy *toy, int done, const struct mn_point *now) {
+    const struct toy_tape *tape = &toy->tape;
+    const int64_t n_a = toy->dims.n_a, row = TOY_W + n_a + tape->n_state;
+    if (!tape->on || done >= toy->prescribed) {
+        return;
+    }
+    mn_real *to = tape->rows + (done + 1) * row;
+    mn_vec_copy(TOY_W, now->w, to);
+    mn_vec_copy(n_a, now->a, to + TOY_W);
+    mn_vec_copy(tape->n_state, tape->state, to + TOY_W + n_a);
+}
+
+static int step_done(struct mn_cx *cx, int64_t step, double loss, double accuracy,
+                     double skip_share, const struct mn_point *now) {
+    struct toy *toy = toy_of(cx);
+    count_call("mn_step_done", toy->n_dones);
+    struct toy_done *done = &toy->dones[toy->n_dones];
+    *done = (struct toy_done){.step = step,
+                              .loss = loss,
+                              .accuracy = accuracy,
+                              .skip_share = skip_share,
+                              .passes = toy->n_passes,
+                              .batches = toy->n_batches};
+    widen(TOY_W, now->w, done->w);
+    widen((int)toy->dims.n_a, now->a, done->a);
+    record(toy, toy->n_dones, now);
+    if (toy->n_dones++ == toy->fail_done) {
+        return mn_fail(cx, MN_CANCELLED, "enough");
+    }
+    return mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped by the user") : MN_OK;
+}
+
+static int step_rates(struct mn_cx *cx, int64_t step, struct mn_point *out) {
+    const struct toy *toy = toy_of(cx);
+    if (step < 0 || (toy->prescribed >= 0 && step >= toy->prescribed)) {
+        mock_fault("pass", "mn_step_rates of step %lld of %lld", (long long)step,
+                   (long long)toy->prescribed);
+    }
+    *out = toy->rates != NULL ? toy->rates[step] : (struct mn_point){NULL, NULL};
+    return MN_OK;
+}
+
+static struct mn_set set_new(struct mock *mock, int32_t n, double image) {
+    mn_real *images = mock_buffer(mock, (size_t)n * sizeof *images, 0);
+    int32_t *labels = mock_buffer(mock, (size_t)n * sizeof *labels, 0);
+    mn_vec_fill(n, (mn_real)image, images);
+    mock_seal(mock, images);
+    mock_seal(mock, labels);
+    return (struct mn_set){n, 0, images, labels};
+}
+
+void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
+    memset(toy, 0, sizeof *toy);
+    toy->mock = mock;
+    toy->dims = (struct mn_dims){.size = sizeof toy->dims,
+                                 .ways = 2,
+                                 .channels = 1,
+                                 .height = 1,
+                                 .width = 1,
+                                 .max_batch = 64,
+                                 .n_w = TOY_W,
+                                 .n_a = n_a,
+                                 .n_w_segments = 2,
+                                 .n_a_segments = n_a > 0};
+    toy->prescribed = toy->one_image = toy->fail_pass = toy->fail_done = -1;
+    toy->task = (struct mn_task){.size = sizeof toy->task,
+                                 .ways = 2,
+                                 .support = set_new(mock, TOY_SUPPORT, toy_image(0)),
+                                 .query = set_new(mock, 1, TOY_QUERY)};
+    mock->data = toy;
+    mock->host.model_dims = model_dims;
+    mock->host.model_segment = model_segment;
+    mock->host.model_pass = model_pass;
+    mock->host.model_prune = model_prune;
+    mock->host.task_steps = task_steps;
+    mock->host.task_batch = task_batch;
+    mock->host.step_done = step_done;
+    mock->host.step_rates = step_rates;
+}
+
+void toy_forget_calls(struct toy *toy) {
+    toy->n_passes = toy->n_batches = toy->n_dones = 0;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include <string.h>
+
+#define RATE 0.05
+
+static struct trace *trace_of(struct mn_cx *cx) {
+    return mock_of(cx)->data;
+}
+
+/* ---- the task ----------------------------------------------------------------------------- */
+
+static void gradient(const struct trace *trace, int64_t step, double *dw, double *da) {
+    double w[TOY_W], a[TOY_A];
+    for (int i = 0; i < TOY_W; i++) {
+        w[i] = (double)trace->points[step].w[i];
+    }
+    for (int j = 0; j < TOY_A; j++) {
+        a[j] = (double)trace->points[step].a[j];
+        da[j] = 0;
+    }
+    toy_loss(w, trace->toy.dims.n_a > 0 ? a : NULL, TOY_QUERY, 1, dw, da);
+}
+
+void trace_run(struct trace *trace, const struct mn_point *meta) {
+    mn_vec_copy(TOY_W, meta->w, trace->points[0].w);
+    mn_vec_copy(trace->toy.dims.n_a, meta->a, trace->points[0].a);
+    for (int64_t step = 0; step < TRACE_STEPS; step++) {
+        const struct trace_at *at = &trace->points[step], *by = &trace->factors[step];
+        struct trace_at *next = &trace->points[step + 1];
+        double dw[TOY_W], da[TOY_A];
+        gradient(trace, step, dw, da);
+        for (int i = 0; i < TOY_W; i++) {
+            next->w[i] = (mn_real)((double)at->w[i] - RATE * (double)by->w[i] * dw[i]);
+        }
+        for (int j = 0; j < TOY_A; j++) {
+            next->a[j] = (mn_real)((double)at->a[j] - RATE * (double)by->a[j] * da[j]);
+        }
+    }
+    trace->back = TRACE_STEPS;
+}
+
+/* ---- services ----------------------------------------------------------------------------- */
+
+static int64_t trace_steps(struct mn_cx *cx) {
+    if (!trace_of(cx)->open) {
+        mn_fail(cx, MN_INTERNAL,
+                "no trace was kept: `traces` does not ask for it, or this is not "
+                "`delta`");
+        return -1;
+    }
+    return TRACE_STEPS;
+}
+
+static int trace_point(struct mn_cx *cx, int64_t step, struct mn_point *out) {
+    struct trace *trace = trace_of(cx);
+    if (trace_steps(cx) < 0) {
+        return MN_INTERNAL;
+    }
+    if (step < 0 || step > TRACE_STEPS) {
+        return mn_fail(cx, MN_INTERNAL, "the trace has no point before step %lld", (long long)step);
+    }
+    *out = (struct mn_point){trace->points[step].w,
+                             trace->toy.dims.n_a > 0 ? trace->points[step].a : NULL};
+    return MN_OK;
+}
+
+/* With regard to the factors: an update is -RATE factor gradient. */
+static void back_to_factors(const struct trace *trace, int64_t step, struct mn_adjoint *io) {
+    double dw[TOY_W], da[TOY_A];
+    gradient(trace, step, dw, da);
+    for (int i = 0; io->d_rates.w != NULL && i < TOY_W; i++) {
+        io->d_rates.w[i] = (mn_real)(-RATE * dw[i] * (double)io->d.w[i]);
+    }
+    for (int j = 0; io->d_rates.a != NULL && j < trace->toy.dims.n_a; j++) {
+        io->d_rates.a[j] = (mn_real)(-RATE * da[j] * (double)io->d.a[j]);
+    }
+}
+
+/* d -= H (RATE factor d), where H holds i+1 for w_i, 2 for a_j and 1.2 for a_j with w_j. */
+static void back_to_point(const struct trace *trace, int64_t step, struct mn_adjoint *io) {
+    const double coupling = 1.2;
+    const struct trace_at *by = &trace->factors[step];
+    const int n_a = (int)trace->toy.dims.n_a;
+    double vw[TOY_W], va[TOY_A] = {0};
+    for (int i = 0; i < TOY_W; i++) {
+        vw[i] = RATE * (double)by->w[i] * (double)io->d.w[i];
+    }
+    for (int j = 0; j < n_a; j++) {
+        va[j] = RATE * (double)by->a[j] * (double)io->d.a[j];
+    }
+    for (int i = 0; i < TOY_W; i++) {
+        const double coupled = i < n_a ? coupling * va[i] : 0;
+        io->d.w[i] = (mn_real)((double)io->d.w[i] - (i + 1) * vw[i] - coupled);
+    }
+    for (int j = 0; j < n_a; j++) {
+        io->d.a[j] = (mn_real)((double)io->d.a[j] - 2 * va[j] - coupling * vw[j]);
+    }
+}
+
+static int trace_back(struct mn_cx *cx, int64_t step, struct mn_adjoint *adjoint) {
+    struct trace *trace = trace_of(cx);
+    if (trace_steps(cx) < 0) {
+        return MN_INTERNAL;
+    }
+    if (step < 0 || step != trace->back - 1) {
+        return mn_fail(cx, MN_INTERNAL, "step %lld is not the next one back", (long long)step);
+    }
+    if (adjoint->size != sizeof *adjoint) {
+        mock_fault("size_field", "a struct mn_adjoint has size %u instead of %zu", adjoint->size,
+                   sizeof *adjoint);
+    }
+    trace->back = step;
+    back_to_factors(trace, step, adjoint);
+    if ((adjoint->flags & MN_ADJOINT_FIRST_ORDER) == 0) {
+        back_to_point(trace, step, adjoint);
+    }
+    return MN_OK;
+}
+
+static mn_real *own_delta(struct mn_cx *cx) {
+    if (trace_of(cx)->own == NULL) {
+        mn_fail(cx, MN_INTERNAL,
+                "there is no direction of its own: `n_own` is 0, or this is "
+                "neither `delta` nor `update`");
+    }
+    return trace_of(cx)->own;
+}
+
+void trace_install(struct trace *trace, struct mock *mock, int64_t n_a) {
+    memset(trace, 0, sizeof *trace);
+    toy_install(&trace->toy, mock, n_a);
+    mock->data = trace;
+    mock->host.trace_steps = trace_steps;
+    mock->host.trace_point = trace_point;
+    mock->host.trace_back = trace_back;
+    mock->host.own_delta = own_delta;
+}

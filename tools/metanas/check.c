@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include "faults.h"
+#include "run.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is told of the cases while they run. */
+struct telling {
+    const struct kit_plan *plan;
+    int counts[KIT_SKIPPED + 1]; /* by enum kit_verdict */
+    int n;
+    json_t *cases; /* --json */
+};
+
+/* ---- TAP ------------------------------------------------------------------------------------ */
+
+/* As a quoted text of YAML. */
+static void print_field(const char *key, const char *text) {
+    json_t *value = json_string(text);
+    char *quoted = value != NULL ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    printf("  %s: %s\n", key, quoted != NULL ? quoted : "(not in UTF-8)");
+    free(quoted);
+    json_decref(value);
+}
+
+static void print_failure(const struct kit_plan *plan, const struct kit_result *r) {
+    const struct kit_fault *fault = kit_fault_find(r->report.fault);
+    char repeat[PATH_MAX + 1024];
+    kit_repeat(plan, r, repeat, sizeof repeat);
+    printf("  ---\n  fault: %s\n", r->report.fault);
+    print_field("saw", r->report.text);
+    if (r->report.doing[0] != '\0') {
+        print_field("in", r->report.doing);
+    }
+    if (r->report.at[0] != '\0') {
+        print_field("at", r->report.at);
+    }
+    print_field("rule", fault->what);
+    print_field("do", fault->todo);
+    print_field("repeat", repeat);
+    printf("  ...\n");
+}
+
+static void tell_tap(void *data, const struct kit_result *r, int number, int n) {
+    struct telling *t = data;
+    const int failed = r->report.verdict == KIT_FAILED;
+    if (number == 1) {
+        printf("TAP version 13\n1..%d\n", n);
+    }
+    printf("%s %d - %s: %s", failed ? "not ok" : "ok", number, r->name, r->doc);
+    if (r->report.verdict == KIT_SKIPPED) {
+        printf(" # SKIP %s", r->report.text);
+    }
+    printf("\n");
+    if (failed) {
+        print_failure(t->plan, r);
+    } else if (r->report.verdict == KIT_PASSED && r->report.text[0] != '\0') {
+        printf("# %s: %s\n", r->name, r->report.text);
+    }
+    fflush(stdout);
+    t->counts[r->report.verdict]++;
+    t->n = n;
+}
+
+/* ---- JSON ----------------------------------------------------------------------------------- */
+
+static void tell_json(void *data, const struct kit_result *r, int number, int n) {
+    static const char *const verdicts[] = {"none", "passed", "failed", "skipped"};
+    struct telling *t = data;
+    json_t *entry = json_pack("{s:s, s:s, s:s, s:f}", "name", r->name, "doc", r->doc, "verdict",
+                              verdicts[r->report.verdict], "seconds", r->seconds);
+    if (r->report.verdict == KIT_FAILED) {
+        const struct kit_fault *fault = kit_fault_find(r->report.fault);
+        char repeat[PATH_MAX + 1024];
+        kit_repeat(t->plan, r, repeat, sizeof repeat);
+        json_object_set_new(entry, "fault", json_string(r->report.fault));
+        json_object_set_new(entry, "saw", json_string(r->report.text));
+        json_object_set_new(entry, "in", json_string(r->report.doing));
+        json_object_set_new(entry, "at", json_string(r->report.at));
+        json_object_set_new(entry, "rule", json_string(fault->what));
+        json_object_set_new(entry, "do", json_string(fault->todo));
+        json_object_set_new(entry, "repeat", json_string(repeat));
+    } else if (r->report.text[0] != '\0') {
+        json_object_set_new(entry, r->report.verdict == KIT_SKIPPED ? "reason" : "note",
+                            json_string(r->report.text));
+    }
+    json_array_append_new(t->cases, entry);
+    t->counts[r->report.verdict]++;
+    t->n = n;
+}
+
+static int print_json(struct mn_cx *cx, const struct telling *t) {
+    json_t *all =
+        json_pack("{s:s, s:I, s:i, s:i, s:i, s:O}", "plugin", t->plan->file, "seed",
+                  (json_int_t)t->plan->seed, "passed", t->counts[KIT_PASSED], "failed",
+                  t->counts[KIT_FAILED], "skipped", t->counts[KIT_SKIPPED], "cases", t->cases);
+    const int failed = all == NULL || json_dumpf(all, stdout, JSON_INDENT(2)) != 0;
+    printf("\n");
+    json_decref(all);
+    return failed ? mn_fail(cx, MN_IO, "the results cannot be written as JSON") : MN_OK;
+}
+
+/* ---- the command ---------------------------------------------------------------------------- */
+
+static void tell_name(void *data, const struct kit_result *r, int number, int n) {
+    struct telling *t = data;
+    t->counts[r->report.verdict]++;
+    if (r->report.verdict == KIT_FAILED) {
+        tell_tap(data, r, number, n);
+        return;
+    }
+    printf("%-44s %s\n", r->name, r->doc);
+}
+
+static int tell_all(struct mn_cx *cx, struct telling *t, const struct arguments *arguments) {
+    int status;
+    if (arguments->list) {
+        return kit_list(cx, t->plan, tell_name, t);
+    }
+    if (!arguments->json) {
+        status = kit_run(cx, t->plan, tell_tap, t);
+        if (status == MN_OK) {
+            printf("# %d passed, %d failed, %d skipped; seed %llu\n", t->counts[KIT_PASSED],
+                   t->counts[KIT_FAILED], t->counts[KIT_SKIPPED],
+                   (unsigned long long)t->plan->seed);
+        }
+        return status;
+    }
+    t->cases = json_array();
+    status = t->cases == NULL ? no_memory(cx) : kit_run(cx, t->plan, tell_json, t);
+    if (status == MN_OK) {
+        status = print_json(cx, t);
+    }
+    json_decref(t->cases);
+    return status;
+}
+
+static int run_check(struct mn_cx *cx, const struct arguments *arguments) {
+    char path[PATH_MAX];
+    if (realpath(arguments->operand, path) == NULL) {
+        return mn_fail(cx, MN_IO, "%s: %s", arguments->operand, strerror(errno));
+    }
+    const struct kit_plan plan = {.file = path,
+                                  .only = arguments->only.at,
+                                  .sets = arguments->sets.at,
+                                  .n_sets = arguments->sets.n,
+                                  .seed = (uint64_t)arguments->seed,
+                                  .rounds = arguments->rounds,
+                                  .timeout = (double)arguments->timeout,
+                                  .in_process = arguments->in_process};
+    if (arguments->report >= 0) {
+        return arguments->only.n == 1
+                   ? kit_run_one(cx, &plan, arguments->only.at[0], (int)arguments->report)
+                   : mn_fail(cx, MN_CONFIG, "check: --report is for metanas itself");
+    }
+    struct telling telling = {.plan = &plan};
+    const int status = tell_all(cx, &telling, arguments);
+    if (status == MN_OK && telling.counts[KIT_FAILED] > 0) {
+        return mn_fail(cx, MN_INTERNAL, "%s: %d of %d cases failed", arguments->operand,
+                       telling.counts[KIT_FAILED], telling.n > 0 ? telling.n : 1);
+    }
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"only", "PATTERN", "run the cases whose name fits, like 'op_mixer/*' (may repeat)",
+     offsetof(struct arguments, only), FLAG_TEXTS, 0},
+    {"set", "KIND.KEY=VALUE", "give an option of the unit, like dataset.path=DIR (may repeat)",
+     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+    {"list", NULL, "list the cases instead of running them", offsetof(struct arguments, list),
+     FLAG_SWITCH, 0},
+    {"json", NULL, "print one JSON object instead of TAP", offsetof(struct arguments, json),
+     FLAG_SWITCH, 0},
+    {"seed", "N", "seed of the first round of fuzzing (default 1)",
+     offsetof(struct arguments, seed), FLAG_COUNT, 0},
+    {"rounds", "N", "rounds of fuzzing; each has the next seed (default 100)",
+     offsetof(struct arguments, rounds), FLAG_COUNT, 0},
+    {"timeout", "SECONDS", "time limit of a case (default 20)", offsetof(struct arguments, timeout),
+     FLAG_COUNT, 0},
+    {"in-process", NULL, "run the cases in this process, for a debugger",
+     offsetof(struct arguments, in_process), FLAG_SWITCH, 0},
+    {"report", "FD", "run one case and leave its result here (metanas starts itself so)",
+     offsetof(struct arguments, report), FLAG_COUNT, 0},
+};
+
+const struct command command_check = {
+    .name = "check",
+    .operand = "PLUGIN.so",
+    .doc = "check that a plugin keeps the rules of the interface",
+    .more =
+        "Every case runs in a process of its own with a host that watches memory, inputs and\n"
+        "global state. Results are printed as TAP. A failure has the name of its fault, what was\n"
+        "seen, the rule, what to do, and the command that repeats it. A case that cannot be run\n"
+        "is skipped and says why. The exit code is 1 when a case failed.\n"
+        "A plugin is trusted code: it runs with your rights here too.\n",
+    .flags = flags,
+    .n_flags = sizeof flags / sizeof flags[0],
+    .run = run_check,
+};

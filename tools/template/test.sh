@@ -1,0 +1,20 @@
+#!/bin/sh
+# test.sh CONFIG PLUGIN: check the plugin, then train and test with it for a few seconds. Run by
+# `meson test`, which sets METANAS to the program.
+set -eu
+config=$1
+METANAS_PLUGIN_PATH=$(cd "$(dirname "$2")" && pwd)
+export METANAS_PLUGIN_PATH
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$METANAS" help @KIND@/@NAME@
+if "$METANAS" help check >"$work/help" 2>&1; then
+    "$METANAS" check "$METANAS_PLUGIN_PATH/@NAME@.so"
+else
+    echo 'this metanas has no command check; only a run is tried'
+fi
+"$METANAS" train "$config" --out "$work/run"
+"$METANAS" test "$work/run"
+grep -q '"accuracy_mean"' "$work/run/test.json"
+grep -q '^ *use: @NAME@ ' "$work/run/config.resolved.yaml"
