@@ -46,7 +46,7 @@ static int check_layer(struct mn_builder *b, const char *name, int channels) {
 /* The output grid of a path with a stride, and what the source must prepare. */
 static int bind_source(struct mn_builder *b, struct mn__path *path, int stride) {
     struct mn_model *m = b->model;
-    struct mn__state *s = &m->states[path->source];
+    struct mn__cell_state *s = &m->states[path->source];
     const struct mn__grid *g = &m->sizes[s->grid].grid;
     path->relu = path->relu || s->relu;
     path->strided = stride == 2;
@@ -235,7 +235,7 @@ static int relu_view(struct mn_builder *b, const char *name, int32_t *state) {
         return mn__builder_no_memory(b);
     }
     layer->parts[0] = of;
-    const struct mn__state s = b->model->states[of];
+    const struct mn__cell_state s = b->model->states[of];
     status = mn__state_add(b, s.act, s.first, s.channels, s.grid, (int)(layer - b->model->layers),
                            state);
     if (status == MN_OK) {
@@ -379,7 +379,7 @@ static int build_max_pool(struct mn_builder *b, const char *name, int32_t from, 
     if (status != MN_OK) {
         return guard(b, status);
     }
-    const struct mn__state s = b->model->states[from];
+    const struct mn__cell_state s = b->model->states[from];
     const struct mn__grid g = b->model->sizes[s.grid].grid;
     if (g.h < 2 || g.w < 2) {
         return guard(b, mn_fail(b->cx, MN_CONFIG,
@@ -536,7 +536,7 @@ static int check_part(struct mn_builder *b, const char *name, const int32_t *sta
     if (status != MN_OK) {
         return status;
     }
-    const struct mn__state *s = &m->states[states[i]];
+    const struct mn__cell_state *s = &m->states[states[i]];
     if (s->grid != m->states[states[0]].grid) {
         return mn_fail(b->cx, MN_CONFIG, "concatenation %s: its parts differ in size", name);
     }
@@ -564,7 +564,7 @@ static int join(struct mn_builder *b, struct mn__layer *layer, int32_t *state) {
     const int act = m->states[*state].act;
     int first = 0;
     for (int i = 0; i < layer->n_parts; i++) {
-        struct mn__state *part = &m->states[layer->parts[i]];
+        struct mn__cell_state *part = &m->states[layer->parts[i]];
         m->acts[part->act].channels = 0;
         part->act = act;
         part->first = first;
@@ -616,7 +616,7 @@ static int build_head(struct mn_builder *b, const struct mn_head_spec *given) {
     if (status != MN_OK) {
         return guard(b, status);
     }
-    struct mn__state *s = &m->states[spec.from];
+    struct mn__cell_state *s = &m->states[spec.from];
     const struct mn__grid *g = &m->sizes[s->grid].grid;
     s->need_r |= s->relu;
     m->head = (struct mn__head){.name = mn__arena_text(&m->arena, spec.name),

@@ -139,7 +139,7 @@ struct mn__act {
 };
 
 /* A range of channels of an act. Stride-2 consumers read four phases of it on a half-size grid. */
-struct mn__state {
+struct mn__cell_state {
     int act, first, channels, grid;
     int relu; /* consumers see ReLU of it */
     int need_r, need_xp, need_rp;
@@ -180,7 +180,7 @@ struct mn_model {
     int n_acts;
     struct mn__act *acts;
     int n_states;
-    struct mn__state *states;
+    struct mn__cell_state *states;
     int n_layers;
     struct mn__layer *layers;
     int n_paths;

@@ -12,7 +12,7 @@ static const mn_real *input_of(struct mn__run *run) {
 /* NULL for the images. */
 static mn_real *gradient_of(const struct mn__run *run) {
     const struct mn_model *m = run->model;
-    const struct mn__state *s = &m->states[m->head.from];
+    const struct mn__cell_state *s = &m->states[m->head.from];
     const struct mn__act *act = &m->acts[s->act];
     mn_real *dx = mn__slot(run, s->relu ? act->dr : act->dx);
     return dx == NULL ? NULL : dx + s->first * m->sizes[s->grid].grid.channel;
@@ -20,7 +20,7 @@ static mn_real *gradient_of(const struct mn__run *run) {
 
 static void pool_features(struct mn__run *run) {
     const struct mn__head *h = &run->model->head;
-    const struct mn__state *s = &run->model->states[h->from];
+    const struct mn__cell_state *s = &run->model->states[h->from];
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
     const mn_real *x = input_of(run);
     mn_real *features = run->ws->reals + h->features;
@@ -38,7 +38,7 @@ static void pool_features(struct mn__run *run) {
 
 static void spread_features(const struct mn__run *run) {
     const struct mn__head *h = &run->model->head;
-    const struct mn__state *s = &run->model->states[h->from];
+    const struct mn__cell_state *s = &run->model->states[h->from];
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
     mn_real *dx = gradient_of(run);
     const mn_real *d = run->ws->reals + h->d_features;
@@ -55,7 +55,7 @@ static void spread_features(const struct mn__run *run) {
 
 static void add_flat(const struct mn__run *run) {
     const struct mn__head *h = &run->model->head;
-    const struct mn__state *s = &run->model->states[h->from];
+    const struct mn__cell_state *s = &run->model->states[h->from];
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
     mn_real *dx = gradient_of(run);
     const mn_real *d = run->ws->reals + h->d_features;
@@ -113,7 +113,7 @@ static double cross_entropy(const struct mn__run *run, const int32_t *labels, in
 
 void mn__head_forward(struct mn__run *run, const int32_t *labels, double *loss, int32_t *hits) {
     const struct mn__head *h = &run->model->head;
-    const struct mn__state *s = &run->model->states[h->from];
+    const struct mn__cell_state *s = &run->model->states[h->from];
     if (h->kind == MN_HEAD_FLATTEN) {
         mn__grid_store(&run->model->sizes[s->grid].grid, s->channels, 0, run->n, input_of(run),
                        run->ws->reals + h->features);

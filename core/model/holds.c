@@ -47,7 +47,7 @@ static enum mn__hold_of kept(const struct mn__act *act) {
 /* A layer prepares the sources of all its edges before the first one. */
 static void use_source(struct mn_model *m, const struct mn__layer *layer, int e,
                        const struct mn__path *path) {
-    const struct mn__state *s = &m->states[path->source];
+    const struct mn__cell_state *s = &m->states[path->source];
     const struct mn__act *act = &m->acts[s->act];
     const int phases = path->relu ? s->rp : s->xp, whole = path->relu ? act->r : act->x;
     const int read = path->strided ? phases : whole;
@@ -66,7 +66,7 @@ static void use_source(struct mn_model *m, const struct mn__layer *layer, int e,
 
 static void use_source_gradient(struct mn_model *m, const struct mn__layer *layer, int e,
                                 const struct mn__path *path) {
-    const struct mn__state *s = &m->states[path->source];
+    const struct mn__cell_state *s = &m->states[path->source];
     const int whole = path->relu ? m->acts[s->act].dr : m->acts[s->act].dx;
     if (s->act == 0) {
         return; /* the images */
@@ -133,7 +133,7 @@ static void use_layer(struct mn_model *m, const struct mn__layer *layer) {
 
 static void use_head(struct mn_model *m) {
     const struct mn__head *h = &m->head;
-    const struct mn__state *s = &m->states[h->from];
+    const struct mn__cell_state *s = &m->states[h->from];
     const struct mn__act *act = &m->acts[s->act];
     use(m, act->x, h->forward);
     use(m, s->relu ? act->r : MN__NOWHERE, h->forward);

@@ -43,16 +43,16 @@ int mn__state_add(struct mn_builder *b, int act, int first, int channels, int gr
     if (m->states == NULL) {
         return mn__builder_no_memory(b);
     }
-    m->states[m->n_states] = (struct mn__state){.act = act,
-                                                .first = first,
-                                                .channels = channels,
-                                                .grid = grid,
-                                                .layer = layer,
-                                                .half = -1,
-                                                .xp = MN__NOWHERE,
-                                                .rp = MN__NOWHERE,
-                                                .dxp = MN__NOWHERE,
-                                                .drp = MN__NOWHERE};
+    m->states[m->n_states] = (struct mn__cell_state){.act = act,
+                                                     .first = first,
+                                                     .channels = channels,
+                                                     .grid = grid,
+                                                     .layer = layer,
+                                                     .half = -1,
+                                                     .xp = MN__NOWHERE,
+                                                     .rp = MN__NOWHERE,
+                                                     .dxp = MN__NOWHERE,
+                                                     .drp = MN__NOWHERE};
     *out = m->n_states++;
     return MN_OK;
 }

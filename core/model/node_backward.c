@@ -326,7 +326,7 @@ static void chunk_backward(struct mn__run *run, const struct mn__layer *layer,
 }
 
 void mn__node_backward(struct mn__run *run, const struct mn__layer *layer) {
-    const struct mn__state *s = &run->model->states[layer->state];
+    const struct mn__cell_state *s = &run->model->states[layer->state];
     const struct mn__size *size = &run->model->sizes[s->grid];
     const mn_real *dy = mn__slot(run, run->model->acts[s->act].dx) + s->first * size->grid.channel;
     const int n = mn__jobs_of(run, layer);

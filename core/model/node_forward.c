@@ -181,7 +181,7 @@ static void clear_rest(struct mn__run *run, const struct mn__layer *layer,
 
 /* Its jobs are not touched: another layer may be gathering its own. */
 void mn__node_again(struct mn__run *run, const struct mn__layer *layer) {
-    const struct mn__state *s = &run->model->states[layer->state];
+    const struct mn__cell_state *s = &run->model->states[layer->state];
     const struct mn__size *size = &run->model->sizes[s->grid];
     const struct mn__path *path = &layer->edges[0].paths[0];
     mn_real *x = mn__slot(run, run->model->acts[s->act].x);
@@ -196,7 +196,7 @@ void mn__node_again(struct mn__run *run, const struct mn__layer *layer) {
 }
 
 void mn__node_forward(struct mn__run *run, const struct mn__layer *layer) {
-    const struct mn__state *s = &run->model->states[layer->state];
+    const struct mn__cell_state *s = &run->model->states[layer->state];
     const struct mn__size *size = &run->model->sizes[s->grid];
     mn_real *x = mn__slot(run, run->model->acts[s->act].x) + s->first * size->grid.channel;
     mn__edges_clear(run, &size->grid, s->channels, x);

@@ -173,7 +173,7 @@ static int plan_layer(struct mn_model *m, struct mn__layer *layer) {
 static void needs_relu(const struct mn_model *m, int act, int *whole, int *any) {
     *whole = *any = 0;
     for (int i = 0; i < m->n_states; i++) {
-        const struct mn__state *s = &m->states[i];
+        const struct mn__cell_state *s = &m->states[i];
         *whole |= s->act == act && s->need_r;
         *any |= s->act == act && (s->need_r || s->need_rp);
     }
@@ -197,7 +197,7 @@ static int plan_act(struct mn_model *m, int i) {
     return status;
 }
 
-static int plan_phases(struct mn_model *m, struct mn__state *s) {
+static int plan_phases(struct mn_model *m, struct mn__cell_state *s) {
     int *const slots[] = {&s->xp, &s->dxp, &s->rp, &s->drp};
     const int gradients = s->act > 0;
     const int wanted[] = {s->need_xp, s->need_xp && gradients, s->need_rp, s->need_rp && gradients};

@@ -10,7 +10,7 @@ static ptrdiff_t all_images(const struct mn__run *run, const struct mn__grid *g)
 }
 
 /* The range of an act's tensor that a state covers. */
-static mn_real *part(const struct mn__run *run, const struct mn__state *s, int slot) {
+static mn_real *part(const struct mn__run *run, const struct mn__cell_state *s, int slot) {
     mn_real *base = mn__slot(run, slot);
     return base == NULL ? NULL : base + s->first * run->model->sizes[s->grid].grid.channel;
 }
@@ -28,7 +28,7 @@ static void prepare_whole(struct mn__run *run, const struct mn__act *act) {
 }
 
 static void prepare_relu(struct mn__run *run, int state) {
-    const struct mn__state *s = &run->model->states[state];
+    const struct mn__cell_state *s = &run->model->states[state];
     const struct mn__act *act = &run->model->acts[s->act];
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
     if ((run->ws->ready[state] & READY_R) != 0) {
@@ -42,7 +42,7 @@ static void prepare_relu(struct mn__run *run, int state) {
 
 /* The four phases of one channel, a channel at a time: so they are cleared, written and cut off at
  * zero while they are in the cache. */
-static void split_channel(struct mn__run *run, const struct mn__state *s, const mn_real *x,
+static void split_channel(struct mn__run *run, const struct mn__cell_state *s, const mn_real *x,
                           mn_real *to, int relu) {
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
@@ -56,7 +56,7 @@ static void split_channel(struct mn__run *run, const struct mn__state *s, const 
     }
 }
 
-static void split(struct mn__run *run, const struct mn__state *s, mn_real *to, int relu) {
+static void split(struct mn__run *run, const struct mn__cell_state *s, mn_real *to, int relu) {
     const ptrdiff_t from = run->model->sizes[s->grid].grid.channel;
     const ptrdiff_t step = run->model->sizes[s->half].grid.channel;
     const mn_real *x = part(run, s, run->model->acts[s->act].x);
@@ -65,7 +65,7 @@ static void split(struct mn__run *run, const struct mn__state *s, mn_real *to, i
     }
 }
 
-static void relu_of_phases(struct mn__run *run, const struct mn__state *s) {
+static void relu_of_phases(struct mn__run *run, const struct mn__cell_state *s) {
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
     const ptrdiff_t phase = (ptrdiff_t)mn__grid_reals(half, s->channels);
     const mn_real *x = mn__slot(run, s->xp);
@@ -78,7 +78,7 @@ static void relu_of_phases(struct mn__run *run, const struct mn__state *s) {
 }
 
 static void prepare_phases(struct mn__run *run, int state, int relu) {
-    const struct mn__state *s = &run->model->states[state];
+    const struct mn__cell_state *s = &run->model->states[state];
     const uint8_t bit = relu ? READY_RP : READY_XP;
     if ((run->ws->ready[state] & bit) != 0) {
         return;
@@ -100,7 +100,7 @@ static struct mn__source from_channel(struct mn__source source, int first) {
 }
 
 struct mn__source mn__source_of(struct mn__run *run, const struct mn__path *path) {
-    const struct mn__state *s = &run->model->states[path->source];
+    const struct mn__cell_state *s = &run->model->states[path->source];
     const struct mn__act *act = &run->model->acts[s->act];
     prepare_whole(run, act);
     if (path->strided) {
@@ -175,7 +175,7 @@ static void complete(struct mn__run *run, int act, int relu, int first, int n) {
 
 /* Some taps of a stride-2 map reach only some phases. */
 static void complete_phases(struct mn__run *run, int state, int relu) {
-    const struct mn__state *s = &run->model->states[state];
+    const struct mn__cell_state *s = &run->model->states[state];
     const struct mn__grid *half = &run->model->sizes[s->half].grid;
     const uint8_t bit = relu ? READY_RP : READY_XP;
     mn_real *to = mn__slot(run, relu ? s->drp : s->dxp);
@@ -192,7 +192,7 @@ int mn__gradient_adds(const struct mn__path *path) {
 }
 
 int mn__gradient_begin(struct mn__run *run, const struct mn__path *path) {
-    const struct mn__state *s = &run->model->states[path->source];
+    const struct mn__cell_state *s = &run->model->states[path->source];
     if (s->act == 0) {
         return 0; /* the images */
     }
@@ -212,12 +212,12 @@ int mn__gradient_begin(struct mn__run *run, const struct mn__path *path) {
 }
 
 void mn__gradient_clear(struct mn__run *run, int state, int relu) {
-    const struct mn__state *s = &run->model->states[state];
+    const struct mn__cell_state *s = &run->model->states[state];
     complete(run, s->act, relu, s->first, s->channels);
 }
 
 static void fold_phases(struct mn__run *run, int state, int relu) {
-    const struct mn__state *s = &run->model->states[state];
+    const struct mn__cell_state *s = &run->model->states[state];
     const struct mn__act *act = &run->model->acts[s->act];
     if ((run->ws->phased[state] & (relu ? READY_RP : READY_XP)) == 0) {
         return;
@@ -241,7 +241,7 @@ static void fold_phases(struct mn__run *run, int state, int relu) {
     memset(flags, 1, (size_t)s->channels);
 }
 
-static void fold_relu(struct mn__run *run, const struct mn__state *s) {
+static void fold_relu(struct mn__run *run, const struct mn__cell_state *s) {
     const struct mn__act *act = &run->model->acts[s->act];
     const struct mn__grid *g = &run->model->sizes[s->grid].grid;
     uint8_t *flags = written(run, s->act, 0) + s->first;
@@ -261,7 +261,7 @@ static void fold_relu(struct mn__run *run, const struct mn__state *s) {
 }
 
 void mn__source_fold(struct mn__run *run, int state, int whole) {
-    const struct mn__state *s = &run->model->states[state];
+    const struct mn__cell_state *s = &run->model->states[state];
     fold_phases(run, state, 0);
     fold_phases(run, state, 1);
     if (whole) {

@@ -164,7 +164,7 @@ static int plan_packed(struct mn_model *m, struct mn__linear *l, const struct fo
 }
 
 int mn__taps_plan(struct mn_model *m, struct mn__path *path, size_t *n_packed) {
-    const struct mn__state *source = &m->states[path->source];
+    const struct mn__cell_state *source = &m->states[path->source];
     const struct mn__grid *in = &m->sizes[source->grid].grid;
     const struct mn__grid *out = &m->sizes[path->grid].grid;
     for (int s = 0; s < path->n_stages; s++) {

@@ -11,7 +11,7 @@
 int mn__predict(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
                 const struct mn_point *at, const uint8_t *keep, struct mn_outcome *out) {
     struct mn_pass pass = {.size = sizeof pass, .progress = 1, .keep = keep};
-    if (e->evaluation.batch_norm == 1) {
+    if (e->evaluation.batch_norm == MN__SUPPORT) {
         struct mn_outcome support = {.size = sizeof support};
         const size_t n = (size_t)mn__model_dims(e->model)->n_stats;
         mn_real *stats = mn_scratch(cx, (n > 0 ? n : 1) * sizeof *stats);

@@ -371,7 +371,7 @@ static int64_t plan_batch(const struct mn__experiment *e, int64_t at_least) {
     const int64_t learner = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
     int64_t n = most(at_least, learner > 0 ? learner : support);
     n = most(n, t->ways * most(t->queries, t->train_queries));
-    return e->evaluation.batch_norm == 1 ? most(n, t->ways * t->shots) : n;
+    return e->evaluation.batch_norm == MN__SUPPORT ? most(n, t->ways * t->shots) : n;
 }
 
 static int build_network(struct mn__experiment *e, struct mn_cx *cx) {
@@ -410,7 +410,7 @@ static int find_reduced(struct mn__experiment *e, struct mn_cx *cx) {
 static int find_kernels(struct mn__experiment *e, struct mn_cx *cx) {
     const char *name = kernel_choices[e->run.kernels];
     char place[512];
-    if (e->run.precision == 1) {
+    if (e->run.precision == MN__BF16) {
         return find_reduced(e, cx);
     }
     e->kernels = mn__kernels_find(name);

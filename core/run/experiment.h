@@ -15,6 +15,9 @@ enum mn__on_nan { MN__ON_NAN_STOP, MN__ON_NAN_SKIP_TASK, MN__ON_NAN_ROLLBACK };
 
 enum { MN__MOST_ROLLBACKS = 1000 };
 
+/* Numbers that products of convolutions take. */
+enum mn__precision { MN__FLOAT, MN__BF16 };
+
 /* Section run. */
 struct mn__run_options {
     const char *name;
@@ -32,7 +35,7 @@ struct mn__run_options {
     int64_t rollbacks;        /* most of a run */
     bool log_steps;           /* every task's steps to steps.csv */
     int32_t kernels;          /* choice */
-    int32_t precision;        /* choice: 0 float, 1 bf16 */
+    int32_t precision;        /* enum mn__precision */
     double alpha_std;
     bool prune_meta; /* cut meta-alphas at every evaluation (method: under meta_threshold at the
                         final temperature) */
@@ -46,11 +49,14 @@ struct mn__task_options {
     int64_t train_queries; /* 0 = queries */
 };
 
+/* Images that batch norm of the query images takes its moments from. */
+enum mn__batch_norm { MN__TRANSDUCTIVE, MN__SUPPORT };
+
 /* Section evaluation. */
 struct mn__evaluation_options {
     int64_t tasks;            /* metanas test */
     int64_t validation_tasks; /* every eval_every */
-    int32_t batch_norm;       /* choice: 0 transductive, 1 support */
+    int32_t batch_norm;       /* enum mn__batch_norm */
 };
 
 /* A meta learner and the parts of the meta point that it updates. */

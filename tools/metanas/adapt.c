@@ -112,7 +112,7 @@ static void print_predictions(const struct own *own, double *p) {
 
 static void print_all(const struct own *own, double *p) {
     char count[32];
-    const int transductive = own->experiment->evaluation.batch_norm == 0;
+    const int transductive = own->experiment->evaluation.batch_norm == MN__TRANSDUCTIVE;
     printf("adapted to %" PRId32 " classes by %" PRId64 " pictures (seed %" PRId64 ")\n",
            own->task.ways, own->support.n, own->experiment->run.seed);
     printf("batch norm %s\n",
