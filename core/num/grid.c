@@ -7,15 +7,11 @@ static ptrdiff_t round_up(ptrdiff_t n, ptrdiff_t to) {
     return (n + to - 1) / to * to;
 }
 
-static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) {
-    return a > b ? a : b;
-}
-
 void mn__grid_init(struct mn__grid *grid, int n, int h, int w, int pad) {
     enum { SLACK = 8 * MN__LANES, LINE = 4096 };
     const ptrdiff_t row = w + pad;
     const ptrdiff_t span = round_up(h * row, MN__LANES);
-    const ptrdiff_t image = most(round_up((h + pad) * row, MN__LANES), span);
+    const ptrdiff_t image = round_up(span + pad * row, MN__LANES);
     const ptrdiff_t guard = round_up(pad * row + pad, MN__LANES);
     ptrdiff_t channel = guard + n * image + SLACK;
     /* Channels a multiple of a page apart would share cache sets. */

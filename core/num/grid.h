@@ -9,7 +9,9 @@
  *
  * Element (c, n, y, x) of a tensor is base[c * channel + n * image + y * row + x]; base points at
  * channel 0, image 0, row 0, column 0. `span` = h * row rounded up to MN__LANES covers an image's
- * pixels; image >= span, and both are multiples of MN__LANES, so loops over an image need no tail.
+ * pixels; both are multiples of MN__LANES, so loops over an image need no tail. image >= span +
+ * pad * row: taps of a column read no pixel of the next image, which may not be written yet, not
+ * even for what lies behind the last row.
  *
  * Invariant: every tensor's padding is zero, always. Kernels that would write it multiply by the
  * mask. */

@@ -21,7 +21,7 @@ static void check_size(const struct size *s) {
     assert_int_equal(g.span % MN__LANES, 0);
     assert_int_equal(g.image % MN__LANES, 0);
     assert_true(g.span >= s->h * g.row && g.span < s->h * g.row + MN__LANES);
-    assert_true(g.image >= g.span && g.image >= (s->h + s->pad) * g.row);
+    assert_true(g.image >= g.span + s->pad * g.row);
     assert_true(g.channel >= s->n * g.image + g.guard);
     /* The furthest taps of the outermost vectors stay inside the allocation. */
     const ptrdiff_t reach = s->pad * g.row + s->pad, base = mn__grid_base(&g);
