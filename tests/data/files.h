@@ -4,7 +4,7 @@
 
 /* Images, folder trees and archives made for a test. */
 
-#include "../run/folder.h"
+#include "../support/folder.h"
 
 #include <stddef.h>
 #include <stdint.h>

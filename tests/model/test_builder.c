@@ -3,7 +3,7 @@
  * name, and no network comes out. */
 #include "model/model.h"
 
-#include "../run/check.h"
+#include "../support/check.h"
 
 #include <metanas/plugin.h>
 

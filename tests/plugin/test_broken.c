@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Every way to be no plugin, and what is said about it. */
 
-#include "../run/check.h"
-#include "../run/folder.h"
+#include "../support/check.h"
+#include "../support/folder.h"
 
 #include "plugin/load.h"
 

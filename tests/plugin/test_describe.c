@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Help texts, letter for letter. */
 
-#include "../run/check.h"
+#include "../support/check.h"
 
 #include "plugin/describe.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From a section of a configuration to a unit with its options filled in. */
 
-#include "../run/check.h"
+#include "../support/check.h"
 
 #include "config/override.h"
 #include "plugin/instance.h"

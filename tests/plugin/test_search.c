@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Where plugins are looked for, and what is said when there is none. */
 
-#include "../run/check.h"
-#include "../run/folder.h"
+#include "../support/check.h"
+#include "../support/folder.h"
 
 #include "plugin/registry.h"
 

@@ -4,8 +4,8 @@
  * one that says so. */
 #include "run/metatrain.h"
 
-#include "../run/check.h"
 #include "../run/trial.h"
+#include "../support/check.h"
 #include "../support/seal.h"
 #include "hostile.h"
 

@@ -4,8 +4,8 @@
 #include "run/episodes.h"
 
 #include "../../plugins/omniglot/omniglot.h"
-#include "../run/check.h"
-#include "../run/folder.h"
+#include "../support/check.h"
+#include "../support/folder.h"
 #include "plugin/instance.h"
 
 #include <stdlib.h>

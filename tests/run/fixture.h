@@ -4,7 +4,7 @@
 
 /* The one trial of a test program: a new one for each test. */
 
-#include "check.h"
+#include "../support/check.h"
 #include "trial.h"
 
 static struct trial trial;

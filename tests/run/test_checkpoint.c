@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/checkpoint.h"
 
-#include "check.h"
-#include "folder.h"
+#include "../support/check.h"
+#include "../support/folder.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 /* Tasks and mini-batches, through the services that plugins call. */
 #include "run/episode.h"
 
-#include "check.h"
+#include "../support/check.h"
 #include "trial.h"
 
 static struct trial trial;

@@ -4,8 +4,8 @@
 #include "run/checkpoint.h"
 #include "run/metrics.h"
 
-#include "check.h"
-#include "folder.h"
+#include "../support/check.h"
+#include "../support/folder.h"
 
 #include <errno.h>
 #include <signal.h>

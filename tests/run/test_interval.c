@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/evaluate.h"
 
-#include "check.h"
+#include "../support/check.h"
 
 /* From printed tables of Student's t, two-sided 5%. */
 static void test_table(void **state) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/memory.h"
 
-#include "check.h"
+#include "../support/check.h"
 
 #include <sys/mman.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/progress.h"
 
-#include "check.h"
+#include "../support/check.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/rehearse.h"
 
-#include "check.h"
+#include "../support/check.h"
 #include "trial.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* States in checkpoints: what is saved, and what is refused. */
 #include "run/metatrain.h"
 
-#include "check.h"
+#include "../support/check.h"
 #include "trial.h"
 
 #include <stdlib.h>

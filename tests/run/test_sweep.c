@@ -2,8 +2,8 @@
 /* Sweep files to arms. Their faults: tests/cli/sweep.sh. */
 #include "run/sweep.h"
 
-#include "check.h"
-#include "folder.h"
+#include "../support/check.h"
+#include "../support/folder.h"
 
 static struct mn__cx context;
 static struct mn_cx *cx;

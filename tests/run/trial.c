@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trial.h"
 
-#include "check.h"
+#include "../support/check.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
 
 /* An experiment on a configuration text, in a folder of its own. */
 
-#include "folder.h"
+#include "../support/folder.h"
 
 #include "run/metatrain.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_RUN_FOLDER_H
-#define TESTS_RUN_FOLDER_H
+#ifndef TESTS_SUPPORT_FOLDER_H
+#define TESTS_SUPPORT_FOLDER_H
 
 /* A new empty folder for a test, and its removal with all that is in it. */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_RUN_CHECK_H
-#define TESTS_RUN_CHECK_H
+#ifndef TESTS_SUPPORT_CHECK_H
+#define TESTS_SUPPORT_CHECK_H
 
 /* cmocka, and what these tests ask again and again. The core's headers come first: a macro of
  * cmocka is called fail. */
