@@ -5,19 +5,9 @@
 tiny
 kills=$(count 25 1000)
 
-begin=$(now)
-works 'a run without interruption' train tiny.yaml --out whole --set run.meta_epochs=60
-seconds=$(awk -v a="$begin" -v b="$(now)" 'BEGIN {print b - a}')
+undisturbed
 
 # One run is killed again and again until it is through; then the next begins.
-go_on() {
-    if [ -e run/checkpoint.safetensors ]; then
-        exec "$METANAS" resume run
-    fi
-    rm -rf run
-    exec "$METANAS" train tiny.yaml --out run --set run.meta_epochs=60
-}
-
 done_kills=0 whole_runs=0
 for r in $(random "$kills"); do
     go_on >out 2>err &

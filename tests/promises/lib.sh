@@ -31,3 +31,19 @@ search_space: {use: darts, cells: 2, nodes: 2, channels: 4, ops: [max_pool_3x3, 
 task_learner: {use: darts, steps: 3, batch: 3, test_steps: 3, test_batch: 3}
 Y
 }
+
+# The run to compare with, in `whole`; how long it takes, in `seconds`.
+undisturbed() {
+    begin=$(now)
+    works 'a run without interruption' train tiny.yaml --out whole --set run.meta_epochs=60
+    seconds=$(awk -v a="$begin" -v b="$(now)" 'BEGIN {print b - a}')
+}
+
+# In a process of its own: the same run in `run`, begun or resumed.
+go_on() {
+    if [ -e run/checkpoint.safetensors ]; then
+        exec "$METANAS" resume run
+    fi
+    rm -rf run
+    exec "$METANAS" train tiny.yaml --out run --set run.meta_epochs=60
+}

@@ -5,17 +5,7 @@
 tiny
 signals=$(count 12 200)
 
-begin=$(now)
-works 'a run without interruption' train tiny.yaml --out whole --set run.meta_epochs=60
-seconds=$(awk -v a="$begin" -v b="$(now)" 'BEGIN {print b - a}')
-
-go_on() {
-    if [ -e run/checkpoint.safetensors ]; then
-        exec "$METANAS" resume run
-    fi
-    rm -rf run
-    exec "$METANAS" train tiny.yaml --out run --set run.meta_epochs=60
-}
+undisturbed
 
 stopped=0 slowest=0 i=0
 for r in $(random "$signals"); do

@@ -22,10 +22,14 @@ static const struct kit_kind executor;
 
 const struct kit_kind *kit_kind(int kind) {
     static const struct kit_kind *const kinds[MN__KINDS + 1] = {
-        [MN_DATASET] = &kit_dataset,           [MN_SEARCH_SPACE] = &kit_search_space,
-        [MN_OP_MIXER] = &kit_op_mixer,         [MN_INPUT_MIXER] = &kit_input_mixer,
-        [MN_TASK_LEARNER] = &kit_task_learner, [MN_META_LEARNER] = &kit_meta_learner,
-        [MN_OPERATION] = &kit_operation,       [MN_EXECUTOR] = &executor,
+        [MN_DATASET] = &kit_dataset,
+        [MN_SEARCH_SPACE] = &kit_search_space,
+        [MN_OP_MIXER] = &kit_mixer,
+        [MN_INPUT_MIXER] = &kit_mixer,
+        [MN_TASK_LEARNER] = &kit_task_learner,
+        [MN_META_LEARNER] = &kit_meta_learner,
+        [MN_OPERATION] = &kit_operation,
+        [MN_EXECUTOR] = &executor,
     };
     return kinds[kind];
 }

@@ -469,13 +469,8 @@ static const struct kit_case cases[] = {
     {"threshold", "the threshold lies in [0, 1)", 0, threshold},
 };
 
-const struct kit_kind kit_op_mixer = {.exercise = exercise,
-                                      .ends = 1,
-                                      .options = 1,
-                                      .cases = cases,
-                                      .n_cases = sizeof cases / sizeof cases[0]};
-const struct kit_kind kit_input_mixer = {.exercise = exercise,
-                                         .ends = 1,
-                                         .options = 1,
-                                         .cases = cases,
-                                         .n_cases = sizeof cases / sizeof cases[0]};
+const struct kit_kind kit_mixer = {.exercise = exercise,
+                                   .ends = 1,
+                                   .options = 1,
+                                   .cases = cases,
+                                   .n_cases = sizeof cases / sizeof cases[0]};
