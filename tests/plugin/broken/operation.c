@@ -63,7 +63,7 @@ static double position(const struct operation *s, int64_t image) {
     return s->scale * (WRONG == BY_POSITION ? 1 + (double)image : 1);
 }
 
-static mn_real last; /* of x, for KEEPS_LAST */
+static _Thread_local mn_real last; /* of x, for KEEPS_LAST: no race, which would be another fault */
 
 static int forward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
                    const mn_real *w, const mn_real *x, mn_real *y, mn_real *saved, mn_real *work) {
