@@ -43,147 +43,6 @@ static int check_layer(struct mn_builder *b, const char *name, int channels) {
     return MN_OK;
 }
 
-/* The output grid of a path with a stride, and what the source must prepare. */
-static int bind_source(struct mn_builder *b, struct mn__path *path, int stride) {
-    struct mn_model *m = b->model;
-    struct mn__cell_state *s = &m->states[path->source];
-    const struct mn__grid *g = &m->sizes[s->grid].grid;
-    path->relu = path->relu || s->relu;
-    path->strided = stride == 2;
-    path->grid = stride == 1 ? s->grid : mn__graph_grid(m, (g->h + 1) / 2, (g->w + 1) / 2);
-    if (path->grid < 0) {
-        return mn__builder_no_memory(b);
-    }
-    s = &m->states[path->source];
-    s->need_r |= path->relu && !path->strided;
-    if (path->strided) {
-        if (s->half >= 0 && s->half != path->grid) {
-            return mn_fail(b->cx, MN_UNSUPPORTED,
-                           "a state of odd size feeds both a 2x2 max pool and a stride-2 edge");
-        }
-        s->half = path->grid;
-        s->need_rp |= path->relu;
-        s->need_xp |= !path->relu;
-    }
-    return MN_OK;
-}
-
-static double linear_work(const struct mn__linear *l) {
-    const double taps = (double)l->kh * l->kw;
-    switch (l->kind) {
-    case MN__LINEAR_CONV:
-    case MN__LINEAR_REDUCE:
-        return taps * l->n_in * l->n_out;
-    case MN__LINEAR_DEPTHWISE:
-        return taps * l->n_out;
-    default:
-        return 0;
-    }
-}
-
-static int channels_out(const struct mn__linear *l, int of_path) {
-    switch (l->kind) {
-    case MN__LINEAR_CONV:
-    case MN__LINEAR_REDUCE:
-        return of_path;
-    case MN__LINEAR_FOREIGN:
-        return l->foreign->shape.tail > 0 ? l->foreign->shape.tail : of_path;
-    default:
-        return l->n_in;
-    }
-}
-
-/* Channel counts of a path's maps, and its work. n_in is the source's channel count. */
-static void bind_channels(struct mn_model *m, struct mn__path *path, int n_in) {
-    const struct mn__grid *g = &m->sizes[path->grid].grid;
-    for (int s = 0; s < path->n_stages; s++) {
-        struct mn__stage *stage = &path->stage[s];
-        stage->n_phase = stage->n_linear == 2 && stage->linear[1].sh == 2 ? 2 : 1;
-        for (int i = 0; i < stage->n_linear; i++) {
-            struct mn__linear *l = &stage->linear[i];
-            l->n_in = i == 1 ? stage->linear[0].n_out : s == 0 ? n_in : path->channels;
-            l->n_out = channels_out(l, path->channels);
-            path->work += linear_work(l) * g->h * g->w * (i == 0 ? stage->n_phase : 1);
-        }
-    }
-}
-
-static int even_reduce(struct mn_builder *b, const char *name, int channels) {
-    if (channels % 2 != 0) {
-        return mn_fail(b->cx, MN_CONFIG,
-                       "layer %s: a factorized reduce splits the channels in two halves; %d is odd",
-                       name, channels);
-    }
-    return MN_OK;
-}
-
-static int candidate_weights(struct mn_builder *b, struct mn__path *path, const char *prefix,
-                             uint32_t flags) {
-    char full[200];
-    snprintf(full, sizeof full, "%s.%s", prefix, path->name);
-    return mn__path_weights(b, path, full, flags & MN_BUILD_AFFINE);
-}
-
-/* A candidate of a plugin. It reads the source at full size, whatever its stride. */
-static int foreign_path(struct mn_builder *b, struct mn__path *path, const char *prefix, int stride,
-                        uint32_t flags) {
-    const struct mn__grid *g = &b->model->sizes[b->model->states[path->source].grid].grid;
-    path->grid = stride == 1 ? b->model->states[path->source].grid
-                             : mn__graph_grid(b->model, (g->h + 1) / 2, (g->w + 1) / 2);
-    if (path->grid < 0) {
-        return mn__builder_no_memory(b);
-    }
-    const int status = mn__foreign_bind(b, path, stride);
-    if (status != MN_OK) {
-        return status;
-    }
-    path->relu = path->relu || b->model->states[path->source].relu;
-    b->model->states[path->source].need_r |= path->relu;
-    bind_channels(b->model, path, path->channels);
-    return candidate_weights(b, path, prefix, flags);
-}
-
-/* A candidate's path. */
-static int op_path(struct mn_builder *b, struct mn__path *path, const char *prefix,
-                   const char *name, int32_t from, int stride, int channels, uint32_t flags) {
-    const struct mn__op *op;
-    int status = mn__operations_find(b->operations, b->cx, name, &op);
-    if (status != MN_OK) {
-        return status;
-    }
-    path->op = op;
-    path->name = op->name;
-    path->source = from;
-    path->channels = channels;
-    path->none = op->none;
-    path->relu = op->relu;
-    path->n_stages = op->n_stages;
-    path->index = b->model->n_paths++;
-    if (op->n_stages == 0 && !op->none) {
-        path->identity = stride == 1;
-        path->n_stages = stride == 1 ? 0 : 1;
-        path->relu = stride == 2;
-    }
-    if (op->unit != NULL) {
-        return foreign_path(b, path, prefix, stride, flags);
-    }
-    status = bind_source(b, path, stride);
-    if (status == MN_OK && path->n_stages == 1 && op->n_stages == 0) {
-        status = even_reduce(b, prefix, channels);
-    }
-    if (status != MN_OK) {
-        return status;
-    }
-    for (int s = 0; s < path->n_stages; s++) {
-        op->stage(s, stride, &path->stage[s]);
-        path->stage[s].has_norm = 1;
-    }
-    bind_channels(b->model, path, channels);
-    const int reach = mn__op_reach(op);
-    b->model->pad = reach > b->model->pad ? reach : b->model->pad;
-    return candidate_weights(b, path, prefix, flags);
-}
-
 static int edges_new(struct mn_builder *b, struct mn__layer *layer, int n) {
     layer->edges = mn__arena_array(&b->model->arena, (size_t)n, sizeof *layer->edges);
     if (layer->edges == NULL) {
@@ -263,11 +122,11 @@ static int single(struct mn_builder *b, const char *name, struct mn__path proto,
     layer->groups = 1;
     *path = proto;
     path->index = b->model->n_paths++;
-    status = bind_source(b, path, stride);
+    status = mn__path_bind_source(b, path, stride);
     if (status != MN_OK) {
         return status;
     }
-    bind_channels(b->model, path, b->model->states[path->source].channels);
+    mn__path_bind_channels(b->model, path, b->model->states[path->source].channels);
     b->model->pad = b->model->pad > 1 ? b->model->pad : 1;
     status = mn__path_weights(b, path, name, flags);
     return status != MN_OK ? status : output(b, layer, path->channels, path->grid, state);
@@ -343,7 +202,7 @@ static int build_reduce(struct mn_builder *b, const char *name, int32_t from, in
         status = check_state(b, name, from);
     }
     if (status == MN_OK) {
-        status = even_reduce(b, name, channels);
+        status = mn__path_even(b, name, channels);
     }
     if (status != MN_OK) {
         return guard(b, status);
@@ -441,11 +300,11 @@ static int passed_path(struct mn_builder *b, struct mn__path *path, struct mn_ed
                               .identity = edge.stride == 1,
                               .n_stages = edge.stride == 1 ? 0 : 1,
                               .index = b->model->n_paths++};
-    const int status = bind_source(b, path, edge.stride);
+    const int status = mn__path_bind_source(b, path, edge.stride);
     if (status == MN_OK && edge.stride == 2) {
         path->stage[0] =
             (struct mn__stage){.n_linear = 1, .linear = {pool_2x2}, .gamma = -1, .bias = -1};
-        bind_channels(b->model, path, channels);
+        mn__path_bind_channels(b->model, path, channels);
     }
     return status;
 }
@@ -464,8 +323,8 @@ static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struc
     }
     struct mn__path *paths = layer->edges[e].paths;
     for (int o = 0; status == MN_OK && o < edge.n_ops; o++) {
-        status = op_path(b, &paths[o], prefix, edge.ops[o], edge.from, edge.stride, channels,
-                         spec->flags);
+        status = mn__candidate_add(b, &paths[o], prefix, edge.ops[o], edge.from, edge.stride,
+                                   channels, spec->flags);
     }
     for (int g = 1; status == MN_OK && g < groups; g++) {
         status = passed_path(b, &paths[edge.n_ops + g - 1], edge, channels, g);

@@ -26,6 +26,16 @@ int mn__path_weights(struct mn_builder *b, struct mn__path *path, const char *pr
 /* A named segment of w (architecture 0) or a (1). bound: see mn_model.bounds. */
 int mn__segment_add(struct mn_builder *b, int architecture, const char *name, int n_dims,
                     const int64_t *dims, double bound, int64_t *offset);
+/* path_build.c: the output grid of a path with a stride, and what its source must prepare. */
+int mn__path_bind_source(struct mn_builder *b, struct mn__path *path, int stride);
+/* Channel counts of a path's maps, and its work. n_in is the source's channel count. */
+void mn__path_bind_channels(struct mn_model *m, struct mn__path *path, int n_in);
+/* MN_CONFIG where the channels have no halves for a factorised reduce. */
+int mn__path_even(struct mn_builder *b, const char *layer, int channels);
+/* candidate.c: the path of the candidate `name` from state `from`; prefix: of its weights' names.
+ */
+int mn__candidate_add(struct mn_builder *b, struct mn__path *path, const char *prefix,
+                      const char *name, int32_t from, int stride, int channels, uint32_t flags);
 /* foreign_build.c: the stage of a candidate of a plugin, which stands at `stride` over the path's
  * source. Its weights are added by mn__path_weights through mn__foreign_weights. */
 int mn__foreign_bind(struct mn_builder *b, struct mn__path *path, int stride);

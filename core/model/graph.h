@@ -21,7 +21,7 @@ enum mn__linear_kind {
     MN__LINEAR_MAX_POOL,
     MN__LINEAR_AVG_POOL,
     MN__LINEAR_REDUCE, /* two 1x1 convolutions on two phases, concatenated */
-    MN__LINEAR_FOREIGN /* an operation of a plugin: on plain arrays, source at full size */
+    MN__LINEAR_FOREIGN /* an operation that computes: on plain arrays, source at full size */
 };
 
 /* The taps that reach one phase of the source, for the way back. */
@@ -72,21 +72,13 @@ struct mn__stage {
                         again), after the last, taps of a max pool */
 };
 
-/* What a candidate operation is: built in, or of a plugin. */
+/* A candidate operation: built in (op.h), or of a plugin. */
 struct mn__op {
     const char *name;
-    int relu;
-    int n_stages; /* 0: the identity at stride 1, nothing for `none` */
-    int none;
-    void (*stage)(int index, int stride, struct mn__stage *stage); /* fills kinds, sizes, strides */
-    const struct mn__instance *unit; /* of a plugin, which tells the rest at its site; else NULL */
+    const struct mn_operation *table;
+    const void *self;                /* of a built-in one's functions */
+    const struct mn__instance *unit; /* of a plugin; NULL: built in */
 };
-/* The built-in ones; all of them: operations.h. */
-const struct mn__op *mn__op_find(const char *name);
-size_t mn__op_count(void);
-const struct mn__op *mn__op_at(size_t i);
-/* Rows of zeros that an operation's taps may reach beyond the image. */
-int mn__op_reach(const struct mn__op *op);
 
 struct mn__path {
     const struct mn__op *op; /* NULL: convolution, reduce or max pool of its own layer */

@@ -1,103 +1,98 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/graph.h"
+#include "model/op.h"
 
 #include <string.h>
 
-static struct mn__linear linear(enum mn__linear_kind kind, int kh, int kw, int dilation, int sh,
-                                int sw) {
-    return (struct mn__linear){.kind = kind,
-                               .kh = kh,
-                               .kw = kw,
-                               .dilation = dilation,
-                               .sh = sh,
-                               .sw = sw,
-                               .centred = 1,
-                               .weight = -1,
-                               .weight2 = -1};
+/* The built-in candidates, as tables of the public kind `operation`. */
+
+static struct mn_op_map pool(int32_t kind, int32_t stride) {
+    return (struct mn_op_map){kind, 3, 3, 1, stride, stride};
 }
 
-static void one(struct mn__stage *s, struct mn__linear first) {
-    s->n_linear = 1;
-    s->linear[0] = first;
+static struct mn_op_map conv(int32_t height, int32_t width, int32_t stride_y, int32_t stride_x) {
+    return (struct mn_op_map){MN_OP_MAP_CONV, height, width, 1, stride_y, stride_x};
 }
 
-static void two(struct mn__stage *s, struct mn__linear first, struct mn__linear second) {
-    s->n_linear = 2;
-    s->linear[0] = first;
-    s->linear[1] = second;
+static int of_stages(struct mn_op_maps *out, uint32_t flags, int32_t n_stages) {
+    out->flags = flags;
+    out->n_stages = n_stages;
+    return MN_OK;
 }
 
-static struct mn__linear conv(int kh, int kw, int sh, int sw) {
-    return linear(MN__LINEAR_CONV, kh, kw, 1, sh, sw);
+static int max_pool(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out) {
+    out->stages[0] = (struct mn_op_stage){1, {pool(MN_OP_MAP_MAX_POOL, stride)}};
+    return of_stages(out, 0, 1);
 }
 
-/* Depthwise, then 1x1. */
-static void separable(struct mn__stage *s, int k, int dilation, int stride) {
-    two(s, linear(MN__LINEAR_DEPTHWISE, k, k, dilation, stride, stride), conv(1, 1, 1, 1));
+static int avg_pool(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out) {
+    out->stages[0] = (struct mn_op_stage){1, {pool(MN_OP_MAP_AVG_POOL, stride)}};
+    return of_stages(out, 0, 1);
 }
 
-static void max_pool(int index, int stride, struct mn__stage *s) {
-    one(s, linear(MN__LINEAR_MAX_POOL, 3, 3, 1, stride, stride));
+static int identity(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out) {
+    return MN_OK;
 }
 
-static void avg_pool(int index, int stride, struct mn__stage *s) {
-    one(s, linear(MN__LINEAR_AVG_POOL, 3, 3, 1, stride, stride));
+static int zero(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out) {
+    return of_stages(out, MN_OP_ZERO, 0);
 }
 
-static void reduce(int index, int stride, struct mn__stage *s) {
-    one(s, linear(MN__LINEAR_REDUCE, 1, 1, 1, 2, 2));
+static int conv_1x5_5x1(const void *self, struct mn_cx *cx, int32_t stride,
+                        struct mn_op_maps *out) {
+    out->stages[0] = (struct mn_op_stage){2, {conv(1, 5, stride, stride), conv(5, 1, 1, 1)}};
+    return of_stages(out, MN_OP_RELU_BEFORE, 1);
 }
 
-static void conv_1x5_5x1(int index, int stride, struct mn__stage *s) {
-    two(s, conv(1, 5, stride, stride), conv(5, 1, 1, 1));
+static int conv_7x1_1x7(const void *self, struct mn_cx *cx, int32_t stride,
+                        struct mn_op_maps *out) {
+    out->stages[0] = (struct mn_op_stage){2, {conv(1, 7, 1, stride), conv(7, 1, stride, 1)}};
+    return of_stages(out, MN_OP_RELU_BEFORE, 1);
 }
 
-static void conv_7x1_1x7(int index, int stride, struct mn__stage *s) {
-    two(s, conv(1, 7, 1, stride), conv(7, 1, stride, 1));
+static int dense_conv_3x3(const void *self, struct mn_cx *cx, int32_t stride,
+                          struct mn_op_maps *out) {
+    out->stages[0] = (struct mn_op_stage){1, {conv(3, 3, stride, stride)}};
+    return of_stages(out, MN_OP_RELU_BEFORE, 1);
 }
 
-static void conv_3x3(int index, int stride, struct mn__stage *s) {
-    separable(s, 3, 1, stride);
+struct separable {
+    int32_t kernel, dilation, n_stages;
+};
+
+/* Depthwise, then 1x1; once, or twice with the stride in the first. */
+static int separable(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out) {
+    const struct separable *s = self;
+    for (int i = 0; i < s->n_stages; i++) {
+        const int32_t by = i == 0 ? stride : 1;
+        const struct mn_op_map depthwise = {MN_OP_MAP_DEPTHWISE, s->kernel, s->kernel,
+                                            s->dilation,         by,        by};
+        out->stages[i] = (struct mn_op_stage){2, {depthwise, conv(1, 1, 1, 1)}};
+    }
+    return of_stages(out, MN_OP_RELU_BEFORE, s->n_stages);
 }
 
-static void dil_conv_3x3(int index, int stride, struct mn__stage *s) {
-    separable(s, 3, 2, stride);
-}
-
-static void dil_conv_5x5(int index, int stride, struct mn__stage *s) {
-    separable(s, 5, 2, stride);
-}
-
-static void sep_conv_3x3(int index, int stride, struct mn__stage *s) {
-    separable(s, 3, 1, index == 0 ? stride : 1);
-}
-
-static void sep_conv_5x5(int index, int stride, struct mn__stage *s) {
-    separable(s, 5, 1, index == 0 ? stride : 1);
-}
-
-static void sep_conv_7x7(int index, int stride, struct mn__stage *s) {
-    separable(s, 7, 1, index == 0 ? stride : 1);
-}
-
-static void dense_conv_3x3(int index, int stride, struct mn__stage *s) {
-    one(s, conv(3, 3, stride, stride));
-}
+#define OP(op_name, function, self)                                                                \
+    {                                                                                              \
+        op_name,                                                                                   \
+            &(const struct mn_operation){.size = sizeof(struct mn_operation), .maps = function},   \
+            self, NULL                                                                             \
+    }
+#define SEPARABLE(op_name, ...) OP(op_name, separable, (&(const struct separable){__VA_ARGS__}))
 
 static const struct mn__op ops[] = {
-    {.name = "max_pool_3x3", .n_stages = 1, .stage = max_pool},
-    {.name = "avg_pool_3x3", .n_stages = 1, .stage = avg_pool},
-    {.name = "skip_connect", .n_stages = 0, .stage = reduce},
-    {.name = "conv_1x5_5x1", .relu = 1, .n_stages = 1, .stage = conv_1x5_5x1},
-    {.name = "conv_3x3", .relu = 1, .n_stages = 1, .stage = conv_3x3},
-    {.name = "sep_conv_3x3", .relu = 1, .n_stages = 2, .stage = sep_conv_3x3},
-    {.name = "dil_conv_3x3", .relu = 1, .n_stages = 1, .stage = dil_conv_3x3},
-    {.name = "none", .n_stages = 0, .none = 1},
-    {.name = "sep_conv_5x5", .relu = 1, .n_stages = 2, .stage = sep_conv_5x5},
-    {.name = "sep_conv_7x7", .relu = 1, .n_stages = 2, .stage = sep_conv_7x7},
-    {.name = "dil_conv_5x5", .relu = 1, .n_stages = 1, .stage = dil_conv_5x5},
-    {.name = "conv_7x1_1x7", .relu = 1, .n_stages = 1, .stage = conv_7x1_1x7},
-    {.name = "dense_conv_3x3", .relu = 1, .n_stages = 1, .stage = dense_conv_3x3},
+    OP("max_pool_3x3", max_pool, NULL),
+    OP("avg_pool_3x3", avg_pool, NULL),
+    OP("skip_connect", identity, NULL),
+    OP("conv_1x5_5x1", conv_1x5_5x1, NULL),
+    SEPARABLE("conv_3x3", 3, 1, 1),
+    SEPARABLE("sep_conv_3x3", 3, 1, 2),
+    SEPARABLE("dil_conv_3x3", 3, 2, 1),
+    OP("none", zero, NULL),
+    SEPARABLE("sep_conv_5x5", 5, 1, 2),
+    SEPARABLE("sep_conv_7x7", 7, 1, 2),
+    SEPARABLE("dil_conv_5x5", 5, 2, 1),
+    OP("conv_7x1_1x7", conv_7x1_1x7, NULL),
+    OP("dense_conv_3x3", dense_conv_3x3, NULL),
 };
 
 size_t mn__op_count(void) {
@@ -115,19 +110,4 @@ const struct mn__op *mn__op_find(const char *name) {
         }
     }
     return NULL;
-}
-
-int mn__op_reach(const struct mn__op *op) {
-    int reach = 1;
-    for (int s = 0; s < op->n_stages; s++) {
-        struct mn__stage stage = {0};
-        op->stage(s, 1, &stage);
-        for (int l = 0; l < stage.n_linear; l++) {
-            const struct mn__linear *m = &stage.linear[l];
-            const int k = m->kh > m->kw ? m->kh : m->kw;
-            const int r = (k - 1) / 2 * m->dilation;
-            reach = r > reach ? r : reach;
-        }
-    }
-    return reach;
 }

@@ -2,7 +2,7 @@
 #include "model/operations.h"
 
 #include "base/text.h"
-#include "model/graph.h"
+#include "model/op.h"
 
 #include <string.h>
 
@@ -35,7 +35,8 @@ static struct mn__operation *append(struct mn__operations *o, struct mn_cx *cx, 
     while (*end != NULL) {
         end = &(*end)->next;
     }
-    x->op = (struct mn__op){.name = copy, .n_stages = 1, .unit = &x->instance};
+    x->op =
+        (struct mn__op){.name = copy, .table = &x->instance.table.operation, .unit = &x->instance};
     *end = x;
     return x;
 }

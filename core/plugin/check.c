@@ -207,6 +207,31 @@ static int check_options(struct mn_cx *cx, const char *file, const struct mn_plu
     return MN_OK;
 }
 
+static int has_function(const struct mn_unit *u, const struct mn__needed *wanted) {
+    void (*function)(void) = NULL;
+    if (wanted->offset + sizeof function <= *(const uint32_t *)u->vtable) {
+        memcpy(&function, (const char *)u->vtable + wanted->offset, sizeof function);
+    }
+    return function != NULL;
+}
+
+static int check_functions(struct mn_cx *cx, const char *file, const struct mn_unit *u,
+                           const struct mn__kind *kind) {
+    const struct mn__needed *instead = &kind->instead;
+    if (instead->name != NULL && has_function(u, instead)) {
+        return MN_OK;
+    }
+    for (size_t i = 0; i < kind->n_needed; i++) {
+        if (!has_function(u, &kind->needed[i])) {
+            return mn_fail(cx, MN_CONFIG, "%s: unit %s: a %s must have the function %s%s%s", file,
+                           u->name, kind->name, kind->needed[i].name,
+                           instead->name != NULL ? ", or " : "",
+                           instead->name != NULL ? instead->name : "");
+        }
+    }
+    return MN_OK;
+}
+
 static int check_vtable(struct mn_cx *cx, const char *file, const struct mn_unit *u) {
     const struct mn__kind *kind = mn__kind(u->kind);
     if (u->vtable == NULL) {
@@ -218,15 +243,7 @@ static int check_vtable(struct mn_cx *cx, const char *file, const struct mn_unit
                        "%s: unit %s: its vtable has %u bytes, a %s needs %zu (is .size set?)", file,
                        u->name, size, kind->name, kind->least);
     }
-    for (size_t i = 0; i < kind->n_needed; i++) {
-        void (*function)(void);
-        memcpy(&function, (const char *)u->vtable + kind->needed[i].offset, sizeof function);
-        if (function == NULL) {
-            return mn_fail(cx, MN_CONFIG, "%s: unit %s: a %s must have the function %s", file,
-                           u->name, kind->name, kind->needed[i].name);
-        }
-    }
-    return MN_OK;
+    return check_functions(cx, file, u, kind);
 }
 
 static int check_unit(struct mn_cx *cx, const char *file, const struct mn_plugin *p,

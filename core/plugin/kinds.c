@@ -22,8 +22,9 @@ static const struct mn__needed executor[] = {
 static const struct mn__needed operation[] = {
     NEEDS(mn_operation, shape), NEEDS(mn_operation, forward), NEEDS(mn_operation, backward)};
 
-#define KIND(name, type, least, table)                                                             \
-    { name, sizeof(struct type), least, table, sizeof table / sizeof table[0] }
+#define KIND_OR(name, type, least, table, ...)                                                     \
+    { name, sizeof(struct type), least, table, sizeof table / sizeof table[0], __VA_ARGS__ }
+#define KIND(name, type, least, table) KIND_OR(name, type, least, table, {NULL, 0})
 /* The size that ended before a field which is newer. */
 #define BEFORE(type, field) offsetof(struct type, field)
 
@@ -37,7 +38,8 @@ static const struct mn__kind kinds[MN__KINDS + 1] = {
     KIND("task_learner", mn_task_learner, BEFORE(mn_task_learner, check_adjoint), task_learner),
     KIND("meta_learner", mn_meta_learner, BEFORE(mn_meta_learner, traces), meta_learner),
     KIND("executor", mn_executor, sizeof(struct mn_executor), executor),
-    KIND("operation", mn_operation, sizeof(struct mn_operation), operation),
+    KIND_OR("operation", mn_operation, BEFORE(mn_operation, maps), operation,
+            NEEDS(mn_operation, maps)),
 };
 
 const struct mn__kind *mn__kind(int kind) {

@@ -16,6 +16,7 @@ struct mn__kind {
     size_t size, least; /* bytes of the vtable: here, and in MN_ABI_OLDEST */
     const struct mn__needed *needed;
     size_t n_needed;
+    struct mn__needed instead; /* a function that makes up for all of those; name NULL = none */
 };
 
 /* By enum mn_kind; NULL = unknown. */

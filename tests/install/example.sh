@@ -36,6 +36,17 @@ learned_rate)
     works 'it is REPTILE' train "$name/$name.yaml" --out reptile --set 'meta_learner={use: reptile, lr_w: 0.5, lr_a: 0.5}'
     same 'with the same numbers' fixed/metrics.jsonl reptile/metrics.jsonl
     ;;
+separable)
+    sep='operations={sep: {use: separable, kernel: 3, repeats: 2}}'
+    works 'twice 3x3' train "$name/$name.yaml" --out twice --set "$sep" --set 'search_space.ops=[skip_connect, sep]'
+    works 'the built-in one' train "$name/$name.yaml" --out built_in --set "$sep" \
+        --set 'search_space.ops=[skip_connect, sep_conv_3x3]'
+    same 'gives the same numbers' twice/metrics.jsonl built_in/metrics.jsonl
+    refused 'an even kernel' 2 validate "$name/$name.yaml" --quiet --set operations.sep_9x9.kernel=4 <<T
+argument 5 (--set operations.sep_9x9.kernel=4): operations.sep_9x9 separable: kernel: expected an odd number
+metanas: $name/$name.yaml: 1 fault; nothing was run
+T
+    ;;
 csv_images)
     file=$name/$name.csv
     cp "$file" whole.csv

@@ -32,15 +32,11 @@ static int64_t parameters(struct net *net) {
     return n;
 }
 
-/* The plugin's conv_3x3 has the same weights in the same order as the built-in one. n images are
- * several blocks. */
-static void check_alike(int stride, int n, int height, int width) {
+/* Two configurations of the same network; n images are several blocks. */
+static void check_same(const char *first, const char *second, int n, int height, int width) {
     struct net ours, theirs;
-    char config[1024];
-    snprintf(config, sizeof config, single, "conv_3x3", stride == 2 ? 0 : -1);
-    net_open(&ours, config, n, 2, height, width);
-    snprintf(config, sizeof config, single, "plain_conv", stride == 2 ? 0 : -1);
-    net_open(&theirs, config, n, 2, height, width);
+    net_open(&ours, first, n, 2, height, width);
+    net_open(&theirs, second, n, 2, height, width);
     assert_int_equal(ours.dims.n_w, theirs.dims.n_w);
     assert_true(fabs(mn__model_work(ours.model) - mn__model_work(theirs.model)) < 0.5);
     assert_int_equal(parameters(&ours), parameters(&theirs));
@@ -54,6 +50,14 @@ static void check_alike(int stride, int n, int height, int width) {
     net_close(&theirs);
 }
 
+/* The plugin's conv_3x3 has the same weights in the same order as the built-in one. */
+static void check_alike(int stride, int n, int height, int width) {
+    char ours[1024], theirs[1024];
+    snprintf(ours, sizeof ours, single, "conv_3x3", stride == 2 ? 0 : -1);
+    snprintf(theirs, sizeof theirs, single, "plain_conv", stride == 2 ? 0 : -1);
+    check_same(ours, theirs, n, height, width);
+}
+
 static void test_like_built_in(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -62,6 +66,36 @@ static void test_like_built_in(void **state) {
     }
     check_alike(1, 90, 8, 8);
     check_alike(2, 90, 8, 8);
+}
+
+/* ---- made of the host's maps -------------------------------------------------------------- */
+
+static void of_one(char *out, size_t size, const char *use, int stride) {
+    const int n = snprintf(out, size, "operations: {x: {use: %s}}\n", use);
+    snprintf(out + n, size - (size_t)n, single, "x", stride == 2 ? 0 : -1);
+}
+
+static void check_maps(const char *maps, const char *plain) {
+    for (int i = 0; i < 6; i++) {
+        char ours[1024], theirs[1024];
+        of_one(ours, sizeof ours, maps, 1 + i % 2);
+        of_one(theirs, sizeof theirs, plain, 1 + i % 2);
+        check_same(ours, theirs, 3, sizes[i / 2][0], sizes[i / 2][1]);
+    }
+}
+
+/* Kernels that no built-in candidate has, beside plain loops; some reach beyond the image. */
+static void test_maps_like_loops(void **state) {
+    (void)state;
+    check_maps("maps, form: separable, height: 9, width: 9", "plain_conv, height: 9, width: 9");
+    check_maps("maps, form: separable, height: 15, width: 1, dilation: 4",
+               "plain_conv, height: 15, width: 1, dilation: 4");
+    check_maps("maps, form: separable, height: 1, width: 3, dilation: 3",
+               "plain_conv, height: 1, width: 3, dilation: 3");
+    check_maps("maps, form: max_pool, relu: false, height: 5, width: 3",
+               "plain_conv, pool: max, height: 5, width: 3");
+    check_maps("maps, form: avg_pool, relu: false, height: 3, width: 7, dilation: 2",
+               "plain_conv, pool: average, height: 3, width: 7, dilation: 2");
 }
 
 /* What a tensor leaves behind in memory that others get is never read. */
@@ -114,6 +148,21 @@ static void test_gradients(void **state) {
     check_config(config, "partial channels", 0, 1);
 }
 
+static void test_gradients_of_maps(void **state) {
+    static const char *const forms[] = {"conv",     "depthwise", "separable", "max_pool",
+                                        "avg_pool", "conv_conv", "rows_last", "two_stages"};
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char use[256], config[1024];
+        snprintf(use, sizeof use, "maps, form: %s, height: 5, width: 3, dilation: 3, relu: %s",
+                 forms[i], i % 2 == 0 ? "true" : "false");
+        of_one(config, sizeof config, use, 2);
+        check_config(config, forms[i], 0, 1);
+        of_one(config, sizeof config, use, 1);
+        check_config(config, forms[i], 0, 0);
+    }
+}
+
 static void check_failure(const char *option, uint32_t flags, int status, const char *text) {
     struct net net;
     char config[1024];
@@ -142,8 +191,9 @@ static void test_failures(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_like_built_in),
-                                       cmocka_unit_test(test_gradients),
-                                       cmocka_unit_test(test_failures)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_like_built_in), cmocka_unit_test(test_maps_like_loops),
+        cmocka_unit_test(test_gradients), cmocka_unit_test(test_gradients_of_maps),
+        cmocka_unit_test(test_failures)};
     return cmocka_run_group_tests_name("operations", tests, NULL, NULL);
 }

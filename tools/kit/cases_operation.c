@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* operation, at sites of several sizes and both strides. */
+/* operation, at sites of several sizes and both strides; one that is made of the host's maps, at
+ * both strides. */
+
+#include "model/op.h"
 
 #include "derivative.h"
 #include "life.h"
@@ -223,7 +226,61 @@ static void digest_reals(uint64_t *digest, const mn_real *at, int64_t n) {
     kit_digest(digest, at, at != NULL ? (size_t)n * sizeof *at : 0);
 }
 
+/* ---- of the host's maps ------------------------------------------------------------------- */
+
+static int is_made_of_maps(const struct kit_life *life) {
+    return life->table.operation.maps != NULL;
+}
+
+static int ask_maps(struct kit_life *life, int32_t stride, struct mn_op_maps *out) {
+    *out = (struct mn_op_maps){.size = sizeof *out};
+    kit_at("stride %d", (int)stride);
+    kit_call(life, "maps", KIT_WORKER);
+    const int status =
+        kit_end(life, life->table.operation.maps(life->self, &life->mock.cx, stride, out));
+    const char *fault = status == MN_OK ? mn__op_maps_fault(out, stride) : NULL;
+    if (fault != NULL) {
+        kit_fail("op_maps", "%s", fault);
+    }
+    return status;
+}
+
+static int exercise_maps(struct kit_life *life, uint64_t *digest) {
+    for (int32_t stride = 1; stride <= 2; stride++) {
+        struct mn_op_maps maps;
+        const int status = ask_maps(life, stride, &maps);
+        if (status != MN_OK && status != MN_UNSUPPORTED) {
+            return status;
+        }
+        kit_digest(digest, &maps, sizeof maps);
+    }
+    return MN_OK;
+}
+
+static void check_maps(struct kit_life *life) {
+    int possible = 0;
+    for (int32_t stride = 1; stride <= 2; stride++) {
+        struct mn_op_maps first, again;
+        const int status = ask_maps(life, stride, &first);
+        if (status != MN_UNSUPPORTED) {
+            kit_ok(life, status);
+            kit_ok(life, ask_maps(life, stride, &again));
+            possible++;
+            if (memcmp(&first, &again, sizeof first) != 0) {
+                kit_fail("op_maps", "a second call for the same stride tells something else");
+            }
+        }
+    }
+    if (possible == 0) {
+        kit_fail("op_maps", "neither stride is supported; the last message: %s",
+                 life->mock.message);
+    }
+}
+
 static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
+    if (is_made_of_maps(life)) {
+        return exercise_maps(life, digest);
+    }
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 13, 0, 0, 0);
     for (int i = 0; i < SITES; i++) {
         struct place p;
@@ -255,6 +312,9 @@ static void over_sites(const struct kit *kit, void (*check)(struct place *p)) {
     int possible = 0;
     struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 14, 0, 0, 0);
     kit_life_begin(&life, kit, 0);
+    if (is_made_of_maps(&life)) {
+        kit_skip("the host computes it: see the case maps");
+    }
     for (int i = 0; i < SITES; i++) {
         struct mock_block *mark = mock_mark(&life.mock);
         struct place p;
@@ -412,7 +472,18 @@ static void images(const struct kit *kit) {
     over_sites(kit, check_images);
 }
 
+static void maps(const struct kit *kit) {
+    struct kit_life life;
+    kit_life_begin(&life, kit, 0);
+    if (!is_made_of_maps(&life)) {
+        kit_skip("it is not made of the host's maps, but computes");
+    }
+    check_maps(&life);
+    kit_life_close(&life);
+}
+
 static const struct kit_case cases[] = {
+    {"maps", "maps keep the rules, and are the same for the same stride", 0, maps},
     {"shape", "shape and weights are the same for the same site", 0, shapes},
     {"gradient", "backward gives the derivative of forward", 0, gradient},
     {"wanted", "d_w is added to; dx and d_w can each be left out", 0, wanted},

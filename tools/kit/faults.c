@@ -195,6 +195,9 @@ static const struct kit_fault faults[] = {
     {"op_shape", "shape tells channels, weights and room of an operation at a site, always alike.",
      "Compute it from the options and the site alone; return MN_UNSUPPORTED where the operation "
      "cannot stand. See <metanas/operation.h>."},
+    {"op_maps", "maps tells stages of convolutions and pools that the host computes, always alike.",
+     "Compute it from the options and the stride alone. The rules stand above struct mn_op_maps in "
+     "<metanas/operation.h>."},
     {"op_weight", "Arrays of weights have names of their own, 1 to 4 dimensions and a fan-in.",
      "See struct mn_op_weight in <metanas/operation.h>; names pw and bn are the host's."},
     {"op_gradient", "backward gives the derivative of what forward computes.",

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/builder.h"
+#include "model/op.h"
+
+/* A candidate of the search space takes its place in the network. */
+
+static int add_weights(struct mn_builder *b, struct mn__path *path, const char *prefix,
+                       uint32_t flags) {
+    char full[200];
+    snprintf(full, sizeof full, "%s.%s", prefix, path->name);
+    return mn__path_weights(b, path, full, flags & MN_BUILD_AFFINE);
+}
+
+/* One that computes by itself. It reads the source at full size, whatever its stride. */
+static int foreign_path(struct mn_builder *b, struct mn__path *path, int stride) {
+    const struct mn__grid *g = &b->model->sizes[b->model->states[path->source].grid].grid;
+    path->n_stages = 1;
+    path->grid = stride == 1 ? b->model->states[path->source].grid
+                             : mn__graph_grid(b->model, (g->h + 1) / 2, (g->w + 1) / 2);
+    if (path->grid < 0) {
+        return mn__builder_no_memory(b);
+    }
+    const int status = mn__foreign_bind(b, path, stride);
+    path->relu = path->relu || b->model->states[path->source].relu;
+    b->model->states[path->source].need_r |= path->relu;
+    return status;
+}
+
+/* ---- one that is made of the host's maps -------------------------------------------------- */
+
+static enum mn__linear_kind kind_of(const struct mn_op_map *map) {
+    switch (map->kind) {
+    case MN_OP_MAP_DEPTHWISE:
+        return MN__LINEAR_DEPTHWISE;
+    case MN_OP_MAP_MAX_POOL:
+        return MN__LINEAR_MAX_POOL;
+    case MN_OP_MAP_AVG_POOL:
+        return MN__LINEAR_AVG_POOL;
+    default:
+        return MN__LINEAR_CONV;
+    }
+}
+
+static struct mn__stage stage_of(const struct mn_op_stage *from) {
+    struct mn__stage stage = {.n_linear = from->n_maps, .has_norm = 1};
+    for (int i = 0; i < from->n_maps; i++) {
+        const struct mn_op_map *map = &from->maps[i];
+        stage.linear[i] = (struct mn__linear){.kind = kind_of(map),
+                                              .kh = map->height,
+                                              .kw = map->width,
+                                              .dilation = map->dilation,
+                                              .sh = map->stride_y,
+                                              .sw = map->stride_x,
+                                              .centred = 1,
+                                              .weight = -1,
+                                              .weight2 = -1};
+    }
+    return stage;
+}
+
+static const struct mn_op_stage reduce = {
+    .n_maps = 1, .maps = {{.height = 1, .width = 1, .dilation = 1, .stride_y = 2, .stride_x = 2}}};
+
+static int ask_maps(struct mn_builder *b, const struct mn__op *op, int stride,
+                    struct mn_op_maps *out) {
+    *out = (struct mn_op_maps){.size = sizeof *out};
+    if (op->unit == NULL) {
+        return op->table->maps(op->self, b->cx, stride, out);
+    }
+    struct mn__call call = mn__call_begin(b->cx, op->unit);
+    const int status = mn__call_end(&call, op->table->maps(op->unit->self, b->cx, stride, out));
+    const char *fault = status == MN_OK ? mn__op_maps_fault(out, stride) : NULL;
+    return fault == NULL ? status
+                         : mn_fail(b->cx, MN_INTERNAL, "%s: at stride %d: %s", op->unit->label,
+                                   stride, fault);
+}
+
+static int maps_path(struct mn_builder *b, struct mn__path *path, const char *prefix, int stride) {
+    struct mn_op_maps maps;
+    int status = ask_maps(b, path->op, stride, &maps);
+    if (status != MN_OK) {
+        return status;
+    }
+    path->none = (maps.flags & MN_OP_ZERO) != 0;
+    path->identity = maps.n_stages == 0 && !path->none && stride == 1;
+    const int reduces = maps.n_stages == 0 && !path->none && stride == 2;
+    path->n_stages = reduces ? 1 : maps.n_stages;
+    path->relu = reduces || (maps.flags & MN_OP_RELU_BEFORE) != 0;
+    for (int s = 0; s < maps.n_stages; s++) {
+        path->stage[s] = stage_of(&maps.stages[s]);
+    }
+    if (reduces) {
+        path->stage[0] = stage_of(&reduce);
+        path->stage[0].linear[0].kind = MN__LINEAR_REDUCE;
+        status = mn__path_even(b, prefix, path->channels);
+    }
+    const int reach = mn__op_maps_reach(&maps);
+    b->model->pad = reach > b->model->pad ? reach : b->model->pad;
+    return status != MN_OK ? status : mn__path_bind_source(b, path, stride);
+}
+
+int mn__candidate_add(struct mn_builder *b, struct mn__path *path, const char *prefix,
+                      const char *name, int32_t from, int stride, int channels, uint32_t flags) {
+    const struct mn__op *op;
+    int status = mn__operations_find(b->operations, b->cx, name, &op);
+    if (status != MN_OK) {
+        return status;
+    }
+    path->op = op;
+    path->name = op->name;
+    path->source = from;
+    path->channels = channels;
+    path->index = b->model->n_paths++;
+    status = op->table->maps != NULL ? maps_path(b, path, prefix, stride)
+                                     : foreign_path(b, path, stride);
+    if (status != MN_OK) {
+        return status;
+    }
+    mn__path_bind_channels(b->model, path, channels);
+    return add_weights(b, path, prefix, flags);
+}
