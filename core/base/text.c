@@ -140,6 +140,15 @@ const char *mn__text_nearest(const char *word, const char *const *candidates, si
 
 /* ---- for people --------------------------------------------------------------------------- */
 
+const char *mn__text_hint(const char *near, const char *otherwise, char *out, size_t size) {
+    if (near != NULL) {
+        snprintf(out, size, "; did you mean '%s'?", near);
+    } else {
+        snprintf(out, size, "%s", otherwise);
+    }
+    return out;
+}
+
 const char *mn__text_count(int64_t n, char *out, size_t size) {
     char digits[32];
     const int length =

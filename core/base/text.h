@@ -20,6 +20,9 @@ int mn__text_from_real(double x, char *out, size_t size);
  * enough to be a likely slip (distance at most 1 + length / 4, and something in common). */
 const char *mn__text_nearest(const char *word, const char *const *candidates, size_t n);
 
+/* "; did you mean 'NEAR'?" into out; what `otherwise` says where near is NULL. */
+const char *mn__text_hint(const char *near, const char *otherwise, char *out, size_t size);
+
 /* "1,234,567" into out. */
 const char *mn__text_count(int64_t n, char *out, size_t size);
 /* "12.3 MB"; "1 h 03 min", "unknown" for what is not finite. */

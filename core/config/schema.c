@@ -219,12 +219,11 @@ static void bind_choice(struct binder *b, const struct mn_opt *o, const struct m
             return;
         }
     }
-    char range[512];
+    char range[512], hint[256];
     const char *near = mn__text_nearest(node->text, o->choices, n);
-    mn__fault_add(b->faults, node->mark, "%s: %s: unknown value '%.80s': expected %s%s%s%s",
-                  b->what, o->key, node->text, mn__option_range(o, range, sizeof range),
-                  near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                  near != NULL ? "'?" : "");
+    mn__fault_add(b->faults, node->mark, "%s: %s: unknown value '%.80s': expected %s%s", b->what,
+                  o->key, node->text, mn__option_range(o, range, sizeof range),
+                  mn__text_hint(near, "", hint, sizeof hint));
 }
 
 /* Relative paths start at the folder of the file that names them. */

@@ -137,9 +137,9 @@ static const char *nearest(const struct mn__operations *o, const char *name) {
 }
 
 static int unknown(struct mn_cx *cx, const char *name, const char *near) {
-    return mn_fail(cx, MN_CONFIG, "unknown operation '%s'%s%s%s", name,
-                   near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                   near != NULL ? "'?" : "");
+    char hint[256];
+    return mn_fail(cx, MN_CONFIG, "unknown operation '%s'%s", name,
+                   mn__text_hint(near, "", hint, sizeof hint));
 }
 
 /* A plugin of that name, with its defaults. */

@@ -235,11 +235,10 @@ static const char *nearest_name(const struct mn__registry *r, struct mn__arena *
 
 static int not_found(const struct mn__registry *r, struct mn_cx *cx, const struct search *s) {
     struct mn__arena arena = {0};
-    char why[512];
-    const char *near = nearest_name(r, &arena, s->file);
-    snprintf(why, sizeof why, "there is no %s%s%s%s%s", s->file, SUFFIX,
-             near != NULL ? "; did you mean '" : ": is its folder in METANAS_PLUGIN_PATH?",
-             near != NULL ? near : "", near != NULL ? "'?" : "");
+    char why[512], hint[256];
+    snprintf(why, sizeof why, "there is no %s%s%s", s->file, SUFFIX,
+             mn__text_hint(nearest_name(r, &arena, s->file),
+                           ": is its folder in METANAS_PLUGIN_PATH?", hint, sizeof hint));
     mn__arena_fini(&arena);
     return refuse(r, cx, s, MN_CONFIG, why);
 }

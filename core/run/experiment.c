@@ -172,6 +172,14 @@ int mn__experiment_has_section(const char *name) {
     return 0;
 }
 
+static const char *list_sections(const char *const names[SECTIONS], char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "; sections are ");
+    for (int i = 0; i < SECTIONS && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", names[i]);
+    }
+    return out;
+}
+
 static void check_sections(struct mn__experiment *e, struct mn__faults *faults) {
     const char *names[SECTIONS];
     section_names(names);
@@ -179,13 +187,10 @@ static void check_sections(struct mn__experiment *e, struct mn__faults *faults) 
         if (mn__experiment_has_section(node->key)) {
             continue;
         }
-        const char *near = mn__text_nearest(node->key, names, SECTIONS);
-        mn__fault_add(faults, node->key_mark, "unknown section '%s'%s%s%s", node->key,
-                      near != NULL ? "; did you mean '"
-                                   : "; sections are run, task, evaluation, dataset, search_space, "
-                                     "op_mixer, input_mixer, task_learner, meta_learner, "
-                                     "operations",
-                      near != NULL ? near : "", near != NULL ? "'?" : "");
+        char all[256], hint[256];
+        mn__fault_add(faults, node->key_mark, "unknown section '%s'%s", node->key,
+                      mn__text_hint(mn__text_nearest(node->key, names, SECTIONS),
+                                    list_sections(names, all, sizeof all), hint, sizeof hint));
     }
 }
 

@@ -293,11 +293,11 @@ static void check_keys(struct reader *r, const struct mn__yaml *root) {
             found |= strcmp(node->key, known[i]) == 0;
         }
         if (!found) {
-            const char *near = mn__text_nearest(node->key, known, n);
-            mn__fault_add(r->faults, node->key_mark, "unknown key '%s'%s%s%s", node->key,
-                          near != NULL ? "; did you mean '"
-                                       : "; a sweep has base, set, seeds and axes",
-                          near != NULL ? near : "", near != NULL ? "'?" : "");
+            char hint[256];
+            mn__fault_add(r->faults, node->key_mark, "unknown key '%s'%s", node->key,
+                          mn__text_hint(mn__text_nearest(node->key, known, n),
+                                        "; a sweep has base, set, seeds and axes", hint,
+                                        sizeof hint));
         }
     }
 }

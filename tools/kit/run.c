@@ -175,9 +175,9 @@ static int bad_pattern(struct mn_cx *cx, const struct kit_plan *plan, const stru
     if (names != NULL && at != NULL) {
         near = mn__text_nearest(plan->only[0], at, (size_t)list->n);
     }
-    mn_fail(cx, MN_CONFIG, "check: no case is named '%s'%s%s%s; --list shows all", plan->only[0],
-            near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-            near != NULL ? "'?" : "");
+    char hint[256];
+    mn_fail(cx, MN_CONFIG, "check: no case is named '%s'%s; --list shows all", plan->only[0],
+            mn__text_hint(near, "", hint, sizeof hint));
     free(names);
     free(at);
     return MN_CONFIG;
