@@ -545,5 +545,5 @@ int mn__graph_build(struct mn_model *model, struct mn_cx *cx,
     if (status == MN_OK && !b.has_head) {
         status = mn_fail(cx, MN_INTERNAL, "%s: build made no head", search_space->label);
     }
-    return status;
+    return status != MN_OK ? status : mn__segments_check(&b);
 }

@@ -36,6 +36,9 @@ int mn__path_even(struct mn_builder *b, const char *layer, int channels);
  */
 int mn__candidate_add(struct mn_builder *b, struct mn__path *path, const char *prefix,
                       const char *name, int32_t from, int stride, int channels, uint32_t flags);
+/* MN_INTERNAL where two segments of w or of a have the same name: files could not tell them apart.
+ */
+int mn__segments_check(struct mn_builder *b);
 /* foreign_build.c: the stage of a candidate of a plugin, which stands at `stride` over the path's
  * source. Its weights are added by mn__path_weights through mn__foreign_weights. */
 int mn__foreign_bind(struct mn_builder *b, struct mn__path *path, int stride);

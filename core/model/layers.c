@@ -2,6 +2,7 @@
 #include "model/builder.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void *mn__append(struct mn__arena *arena, void *array, int64_t n, size_t size) {
@@ -101,6 +102,38 @@ int mn__segment_add(struct mn_builder *b, int architecture, const char *name, in
     return MN_OK;
 }
 
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int check_names(struct mn_builder *b, const struct mn_segment *segments, int32_t n) {
+    const char **names = n > 0 ? mn__arena_array(&b->model->arena, (size_t)n, sizeof *names) : NULL;
+    if (n > 0 && names == NULL) {
+        return mn__builder_no_memory(b);
+    }
+    for (int32_t i = 0; i < n; i++) {
+        names[i] = segments[i].name;
+    }
+    if (n > 1) {
+        qsort(names, (size_t)n, sizeof *names, by_name);
+    }
+    for (int32_t i = 1; i < n; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0) {
+            return mn_fail(b->cx, MN_INTERNAL,
+                           "two arrays are named %s: layers and an operation's arrays of weights "
+                           "need names of their own",
+                           names[i]);
+        }
+    }
+    return MN_OK;
+}
+
+int mn__segments_check(struct mn_builder *b) {
+    const struct mn_model *m = b->model;
+    const int status = check_names(b, m->segments[0], m->dims.n_w_segments);
+    return status != MN_OK ? status : check_names(b, m->segments[1], m->dims.n_a_segments);
+}
+
 /* ---- weights of a path -------------------------------------------------------------------- */
 
 static const char *part_name(const struct mn__path *path, int stage, int linear, char *out,
@@ -114,7 +147,7 @@ static const char *part_name(const struct mn__path *path, int stage, int linear,
                                s->linear[0].kind == MN__LINEAR_FOREIGN)) {
         snprintf(out, size, "pw%s", suffix);
     } else if (s->n_linear == 2) {
-        snprintf(out, size, "conv%d", linear + 1);
+        snprintf(out, size, "conv%s%s%d", suffix, suffix[0] != '\0' ? "_" : "", linear + 1);
     } else {
         snprintf(out, size, "conv%s", suffix);
     }

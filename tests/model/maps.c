@@ -2,7 +2,17 @@
 /* Operations for test_operations.c, made of the host's maps in every form that there is. */
 #include <metanas/plugin.h>
 
-enum form { CONV, DEPTHWISE, SEPARABLE, MAX_POOL, AVG_POOL, CONV_CONV, ROWS_LAST, TWO_STAGES };
+enum form {
+    CONV,
+    DEPTHWISE,
+    SEPARABLE,
+    MAX_POOL,
+    AVG_POOL,
+    CONV_CONV,
+    ROWS_LAST,
+    TWO_STAGES,
+    FOUR_CONVS
+};
 
 struct operation {
     int64_t height, width, dilation;
@@ -18,7 +28,7 @@ static int maps(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op
     struct mn_op_map first = conv;
     struct mn_op_stage *stage = &out->stages[0];
     out->flags = s->relu ? MN_OP_RELU_BEFORE : 0;
-    out->n_stages = s->form == TWO_STAGES ? 2 : 1;
+    out->n_stages = s->form == TWO_STAGES || s->form == FOUR_CONVS ? 2 : 1;
     switch ((enum form)s->form) {
     case CONV:
         *stage = (struct mn_op_stage){1, {conv}};
@@ -40,6 +50,11 @@ static int maps(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op
         *stage = (struct mn_op_stage){
             2, {{MN_OP_MAP_CONV, h, w, d, 1, stride}, {MN_OP_MAP_CONV, w, h, d, stride, 1}}};
         break;
+    case FOUR_CONVS:
+        *stage = (struct mn_op_stage){2, {conv, {MN_OP_MAP_CONV, 1, 1, 1, 1, 1}}};
+        out->stages[1] = (struct mn_op_stage){
+            2, {{MN_OP_MAP_CONV, w, h, d, 1, 1}, {MN_OP_MAP_CONV, 1, 3, 1, 1, 1}}};
+        break;
     case TWO_STAGES:
         *stage = (struct mn_op_stage){1, {conv}};
         out->stages[1] = (struct mn_op_stage){
@@ -51,8 +66,9 @@ static int maps(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op
 
 static const struct mn_operation table = {.size = sizeof table, .maps = maps};
 
-static const char *const forms[] = {"conv",      "depthwise", "separable",  "max_pool", "avg_pool",
-                                    "conv_conv", "rows_last", "two_stages", NULL};
+static const char *const forms[] = {"conv",       "depthwise", "separable", "max_pool",
+                                    "avg_pool",   "conv_conv", "rows_last", "two_stages",
+                                    "four_convs", NULL};
 
 static const struct mn_opt options[] = {
     MN_INT(struct operation, height, 3, 1, 15, "of the kernel"),

@@ -108,6 +108,11 @@ ATTEMPT(no_head) {
     stem(cx, b);
     return MN_OK;
 }
+ATTEMPT(same_name) {
+    stem(cx, b);
+    stem(cx, b);
+    return head(cx, b, 2);
+}
 ATTEMPT(ignored) {
     stem(cx, b);
     conv(cx, b, "a", 9, 4, 3, 1);
@@ -233,6 +238,9 @@ static const struct {
     {odd_stride, MN_UNSUPPORTED, "layer a: stride 3; 1 and 2 are possible"},
     {behind_head, MN_INTERNAL, "layer late comes after the head"},
     {two_heads, MN_INTERNAL, "layer head comes after the head"},
+    {same_name, MN_INTERNAL,
+     "two arrays are named stem.conv.weight: layers and an operation's arrays of weights need "
+     "names of their own"},
     {no_head, MN_INTERNAL, "build made no head"},
     {ignored, MN_INTERNAL, "build ignored a failed builder call"},
     {drop_path, MN_CONFIG, "drop path rate 1 is not in [0, 1)"},

@@ -149,8 +149,9 @@ static void test_gradients(void **state) {
 }
 
 static void test_gradients_of_maps(void **state) {
-    static const char *const forms[] = {"conv",     "depthwise", "separable", "max_pool",
-                                        "avg_pool", "conv_conv", "rows_last", "two_stages"};
+    static const char *const forms[] = {"conv",      "depthwise",  "separable",
+                                        "max_pool",  "avg_pool",   "conv_conv",
+                                        "rows_last", "two_stages", "four_convs"};
     (void)state;
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         char use[256], config[1024];
