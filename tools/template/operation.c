@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A parabola for each channel, y = x + scale w x^2, then a 1x1 convolution, which the host computes
- * (`tail` of the shape). With stride 2 every second pixel is taken. */
+ * (`tail` of the shape). With stride 2 every second pixel is taken. A candidate of convolutions and
+ * pools alone needs one function, `maps`, in the place of those here: <metanas/operation.h>. */
 #include <metanas/plugin.h>
 
 struct operation {
