@@ -35,7 +35,7 @@ static int fails(int wrong) {
 }
 
 static int maps(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out) {
-    static int calls;
+    static _Thread_local int calls; /* no race, which would be another fault */
     const struct operation *s = self;
     const int32_t k = fails(EVEN_KERNEL) ? 4 : (int32_t)s->kernel;
     if (fails(NOWHERE)) {
