@@ -127,7 +127,7 @@ static int single(struct mn_builder *b, const char *name, struct mn__path proto,
         return status;
     }
     mn__path_bind_channels(b->model, path, b->model->states[path->source].channels);
-    b->model->pad = b->model->pad > 1 ? b->model->pad : 1;
+    mn__path_reach(b->model, 1);
     status = mn__path_weights(b, path, name, flags);
     return status != MN_OK ? status : output(b, layer, path->channels, path->grid, state);
 }
@@ -186,8 +186,7 @@ static int build_conv(struct mn_builder *b, const struct mn_conv_spec *given, in
                                                    .sh = spec.stride,
                                                    .sw = spec.stride,
                                                    .centred = 1}}};
-    const int reach = (spec.kernel - 1) / 2;
-    b->model->pad = reach > b->model->pad ? reach : b->model->pad;
+    mn__path_reach(b->model, (spec.kernel - 1) / 2);
     status = single(b, spec.name, path, spec.stride, spec.flags, state);
     if (status == MN_OK && (spec.flags & MN_BUILD_RELU_AFTER) != 0) {
         status = relu_view(b, spec.name, state);
@@ -209,15 +208,7 @@ static int build_reduce(struct mn_builder *b, const char *name, int32_t from, in
     }
     struct mn__path path = {
         .name = "reduce", .source = from, .relu = 1, .channels = channels, .n_stages = 1};
-    path.stage[0] = (struct mn__stage){.n_linear = 1,
-                                       .has_norm = 1,
-                                       .linear = {{.kind = MN__LINEAR_REDUCE,
-                                                   .kh = 1,
-                                                   .kw = 1,
-                                                   .dilation = 1,
-                                                   .sh = 2,
-                                                   .sw = 2,
-                                                   .centred = 1}}};
+    path.stage[0] = mn__stage_reduce;
     return guard(b, single(b, name, path, 2, flags & MN_BUILD_AFFINE, state));
 }
 

@@ -26,10 +26,16 @@ int mn__path_weights(struct mn_builder *b, struct mn__path *path, const char *pr
 /* A named segment of w (architecture 0) or a (1). bound: see mn_model.bounds. */
 int mn__segment_add(struct mn_builder *b, int architecture, const char *name, int n_dims,
                     const int64_t *dims, double bound, int64_t *offset);
-/* path_build.c: the output grid of a path with a stride, and what its source must prepare. */
+/* path_build.c: the output grid of a path with a stride over its source. */
+int mn__path_bind_grid(struct mn_builder *b, struct mn__path *path, int stride);
+/* The same, and what the source must prepare for the host's maps. */
 int mn__path_bind_source(struct mn_builder *b, struct mn__path *path, int stride);
 /* Channel counts of a path's maps, and its work. n_in is the source's channel count. */
 void mn__path_bind_channels(struct mn_model *m, struct mn__path *path, int n_in);
+/* Taps reach so many rows beyond the image. */
+void mn__path_reach(struct mn_model *m, int rows);
+/* A factorised reduce, before it is bound. */
+extern const struct mn__stage mn__stage_reduce;
 /* MN_CONFIG where the channels have no halves for a factorised reduce. */
 int mn__path_even(struct mn_builder *b, const char *layer, int channels);
 /* candidate.c: the path of the candidate `name` from state `from`; prefix: of its weights' names.

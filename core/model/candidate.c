@@ -13,14 +13,11 @@ static int add_weights(struct mn_builder *b, struct mn__path *path, const char *
 
 /* One that computes by itself. It reads the source at full size, whatever its stride. */
 static int foreign_path(struct mn_builder *b, struct mn__path *path, int stride) {
-    const struct mn__grid *g = &b->model->sizes[b->model->states[path->source].grid].grid;
     path->n_stages = 1;
-    path->grid = stride == 1 ? b->model->states[path->source].grid
-                             : mn__graph_grid(b->model, (g->h + 1) / 2, (g->w + 1) / 2);
-    if (path->grid < 0) {
-        return mn__builder_no_memory(b);
+    int status = mn__path_bind_grid(b, path, stride);
+    if (status == MN_OK) {
+        status = mn__foreign_bind(b, path, stride);
     }
-    const int status = mn__foreign_bind(b, path, stride);
     path->relu = path->relu || b->model->states[path->source].relu;
     b->model->states[path->source].need_r |= path->relu;
     return status;
@@ -58,9 +55,6 @@ static struct mn__stage stage_of(const struct mn_op_stage *from) {
     return stage;
 }
 
-static const struct mn_op_stage reduce = {
-    .n_maps = 1, .maps = {{.height = 1, .width = 1, .dilation = 1, .stride_y = 2, .stride_x = 2}}};
-
 static int ask_maps(struct mn_builder *b, const struct mn__op *op, int stride,
                     struct mn_op_maps *out) {
     *out = (struct mn_op_maps){.size = sizeof *out};
@@ -90,12 +84,10 @@ static int maps_path(struct mn_builder *b, struct mn__path *path, const char *pr
         path->stage[s] = stage_of(&maps.stages[s]);
     }
     if (reduces) {
-        path->stage[0] = stage_of(&reduce);
-        path->stage[0].linear[0].kind = MN__LINEAR_REDUCE;
+        path->stage[0] = mn__stage_reduce;
         status = mn__path_even(b, prefix, path->channels);
     }
-    const int reach = mn__op_maps_reach(&maps);
-    b->model->pad = reach > b->model->pad ? reach : b->model->pad;
+    mn__path_reach(b->model, mn__op_maps_reach(&maps));
     return status != MN_OK ? status : mn__path_bind_source(b, path, stride);
 }
 

@@ -3,17 +3,36 @@
 
 /* What all paths take from their place: source, grid, channels. */
 
+int mn__path_bind_grid(struct mn_builder *b, struct mn__path *path, int stride) {
+    const int source = b->model->states[path->source].grid;
+    const struct mn__grid *g = &b->model->sizes[source].grid;
+    path->grid = stride == 1 ? source : mn__graph_grid(b->model, (g->h + 1) / 2, (g->w + 1) / 2);
+    return path->grid < 0 ? mn__builder_no_memory(b) : MN_OK;
+}
+
+void mn__path_reach(struct mn_model *m, int rows) {
+    m->pad = rows > m->pad ? rows : m->pad;
+}
+
+const struct mn__stage mn__stage_reduce = {.n_linear = 1,
+                                           .has_norm = 1,
+                                           .linear = {{.kind = MN__LINEAR_REDUCE,
+                                                       .kh = 1,
+                                                       .kw = 1,
+                                                       .dilation = 1,
+                                                       .sh = 2,
+                                                       .sw = 2,
+                                                       .centred = 1}}};
+
 int mn__path_bind_source(struct mn_builder *b, struct mn__path *path, int stride) {
     struct mn_model *m = b->model;
     struct mn__cell_state *s = &m->states[path->source];
-    const struct mn__grid *g = &m->sizes[s->grid].grid;
     path->relu = path->relu || s->relu;
     path->strided = stride == 2;
-    path->grid = stride == 1 ? s->grid : mn__graph_grid(m, (g->h + 1) / 2, (g->w + 1) / 2);
-    if (path->grid < 0) {
-        return mn__builder_no_memory(b);
+    const int status = mn__path_bind_grid(b, path, stride);
+    if (status != MN_OK) {
+        return status;
     }
-    s = &m->states[path->source];
     s->need_r |= path->relu && !path->strided;
     if (path->strided) {
         if (s->half >= 0 && s->half != path->grid) {

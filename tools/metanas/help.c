@@ -203,14 +203,12 @@ static int unknown_topic(struct mn_cx *cx, const char *topic) {
     while (n < sizeof words / sizeof words[0] && (words[n] = topic_at(n)) != NULL) {
         n++;
     }
-    const char *near = mn__text_nearest(topic, words, n);
-    if (near != NULL) {
-        return mn_fail(cx, MN_CONFIG, "help: unknown topic '%s'; did you mean '%s'?", topic, near);
-    }
-    return mn_fail(cx, MN_CONFIG,
-                   "help: unknown topic '%s'; it can be a command, a section (run, task, "
-                   "evaluation), a kind or KIND/UNIT ('metanas list' shows them)",
-                   topic);
+    char hint[256];
+    return mn_fail(cx, MN_CONFIG, "help: unknown topic '%s'%s", topic,
+                   mn__text_hint(mn__text_nearest(topic, words, n),
+                                 "; it can be a command, a section (run, task, evaluation), a kind "
+                                 "or KIND/UNIT ('metanas list' shows them)",
+                                 hint, sizeof hint));
 }
 
 static int help_plugin(struct mn_cx *cx, const struct arguments *arguments, int kind,

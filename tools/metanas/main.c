@@ -56,11 +56,9 @@ static void handle_signals(void) {
 }
 
 static int unknown_command(struct mn_cx *cx, const char *word) {
-    const char *near = command_nearest(word);
-    if (near != NULL) {
-        return mn_fail(cx, MN_CONFIG, "unknown command '%s'; did you mean '%s'?", word, near);
-    }
-    return mn_fail(cx, MN_CONFIG, "unknown command '%s'; see 'metanas help'", word);
+    char hint[256];
+    return mn_fail(cx, MN_CONFIG, "unknown command '%s'%s", word,
+                   mn__text_hint(command_nearest(word), "; see 'metanas help'", hint, sizeof hint));
 }
 
 static int is_one_of(const char *word, const char *a, const char *b) {
