@@ -180,7 +180,8 @@ static int read_list(struct omniglot *o, struct mn_cx *cx, const struct index *i
     if (file == NULL) {
         return mn_bad_option(cx, given ? "splits" : "split",
                              "%s: %s; the Vinyals split is read from train.txt, val.txt and "
-                             "test.txt in the folder that splits names",
+                             "test.txt in the folder that splits names; the split "
+                             "background_evaluation needs no lists",
                              path, strerror(n < (int)sizeof path ? errno : ENAMETOOLONG));
     }
     struct place at = {path, 0};
