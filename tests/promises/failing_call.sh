@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Promise: a write, fsync, rename or allocation that fails ends a command with a message, never a
 # crash; a checkpoint under its final name is whole, and the run goes on from it to the same end.
+# Arguments: the commands to try.
 . "$SOURCE/tests/promises/lib.sh"
 tiny
 sets='--set run.meta_epochs=4 --set run.checkpoint_every=1 --set run.eval_every=2 --set run.workers=1'
+decided='--set op_mixer.test_threshold=0.45 --set input_mixer.test_threshold=0.45' # adapt writes a fixed network
 most=$(count 40 1000000)
 
 # shellcheck disable=SC2086
@@ -14,12 +16,23 @@ FAIL_CALL=rename FAIL_NTH=2 FAIL_PATH=half/checkpoint LD_PRELOAD=$CALLS_SHIM \
     "$METANAS" train tiny.yaml --out half $sets >out 2>err
 holds 'half a run: its third checkpoint could not be renamed' grep -q '^metanas: half/checkpoint.safetensors: cannot rename' err
 works 'tested' test whole --tasks 2
+works 'tensors to probe' probe tiny.yaml --init init.st --shape 1,10,10
+"$TENSORS" edit init.st in.st images images 6x1x10x10 labels labels 6 3
+echo "{base: tiny.yaml, seeds: [1, 2], axes: {task_learner.order: [joint]}}" >sweep.yaml
+p=0
+for class in bar stick fall; do
+    mkdir -p mine/$class ask/$class
+    "$PICTURES" write mine/$class/1.png 40 $p 0
+    "$PICTURES" write ask/$class/1.jpg 10 $p 1
+    p=$((p + 1))
+done
 
 # The files of run/ before each command, and the command.
 prepare() {
     rm -rf run page.html
     case $1 in
-    train) ;;
+    train | sweep) ;;
+    new-plugin) mkdir run ;;
     resume) cp -r half run ;;
     *) cp -r whole run ;;
     esac
@@ -34,6 +47,13 @@ command_of() {
     replay) echo 'replay run --meta-epoch 3 --task 1' ;;
     report) echo 'report run --out run/page.html' ;;
     list) echo 'list' ;;
+    sweep) echo "sweep sweep.yaml --out run $sets" ;;
+    adapt) echo "adapt run --support mine --query ask --out run/found $decided" ;;
+    episodes) echo 'episodes run --tasks 2 --out run/list.txt' ;;
+    probe) echo 'probe tiny.yaml --state in.st --out run/out.st' ;;
+    doctor) echo 'doctor tiny.yaml --out run' ;;
+    check) echo "check $METANAS_PLUGIN_PATH/sum.so --only input_mixer/sum.docs" ;;
+    new-plugin) echo 'new-plugin op_mixer mine run/mine' ;;
     esac
 }
 
@@ -75,7 +95,7 @@ fails() {
 
 # Every one, or in short runs those that get further and further apart.
 total=0
-for command in train resume test report genotype replay validate list; do
+for command; do
     for call in write fsync rename alloc; do
         n=0 step=1 runs=0
         while [ $runs -lt "$most" ] && fails "$command" "$call" $n; do
@@ -84,6 +104,8 @@ for command in train resume test report genotype replay validate list; do
                 step=$((step + step * 2 / 3 + 1))
             elif [ -z "${METANAS_LONG:-}" ]; then
                 step=$((step + 2))
+            elif [ $n -ge 2000 ]; then
+                case $command in sweep | doctor) step=17 ;; esac # what train and test did, over and over
             fi
             n=$((n + step))
         done
@@ -91,6 +113,6 @@ for command in train resume test report genotype replay validate list; do
         total=$((total + runs))
     done
 done
-holds 'there were failures' [ $total -gt 50 ]
+holds 'there were failures' [ $total -gt $(($# * 4)) ]
 echo "$total failures"
 finish
