@@ -64,6 +64,7 @@ static int paths_new(struct mn_builder *b, struct mn__edge *edge, int n_ops, int
     edge->n_paths = n;
     edge->n_ops = n_ops;
     edge->mixture = -1;
+    edge->weight = 1;
     return MN_OK;
 }
 
@@ -277,6 +278,11 @@ static int check_edge(struct mn_builder *b, const struct mn_node_spec *spec, con
         status = mn_fail(b->cx, MN_CONFIG, "%s: the input has %d channels, the node %d", prefix,
                          b->model->states[edge.from].channels, spec->channels);
     }
+    if (status == MN_OK && (!isfinite(edge.weight) || (edge.weight != 0 && spec->group != NULL))) {
+        status = mn_fail(b->cx, MN_UNSUPPORTED,
+                         "%s: weight %g; it must be finite, and 0 where the node is searched",
+                         prefix, edge.weight);
+    }
     return status;
 }
 
@@ -311,6 +317,9 @@ static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struc
     int status = check_edge(b, spec, prefix, edge);
     if (status == MN_OK) {
         status = paths_new(b, &layer->edges[e], edge.n_ops, groups - 1);
+    }
+    if (edge.weight != 0) {
+        layer->edges[e].weight = edge.weight;
     }
     struct mn__path *paths = layer->edges[e].paths;
     for (int o = 0; status == MN_OK && o < edge.n_ops; o++) {

@@ -31,6 +31,25 @@ static struct origin origin_of(const struct mn_model *m, const struct mn__layer 
     return (struct origin){NULL, 0};
 }
 
+double mn__model_identity_weight(const struct mn_model *m, const mn_real *mixture,
+                                 const char *group, int edge, const char *op) {
+    for (int l = 0; l < m->n_layers; l++) {
+        const struct mn__layer *layer = &m->layers[l];
+        if (layer->mixture < 0 || edge >= layer->n_edges ||
+            strcmp(m->mixtures[layer->mixture].group, group) != 0) {
+            continue;
+        }
+        const struct mn__edge *at = &layer->edges[edge];
+        for (int p = 0; p < at->n_ops; p++) {
+            if (at->paths[p].identity && strcmp(at->paths[p].name, op) == 0) {
+                return item_weight(m, layer->mixture, mixture, edge) *
+                       item_weight(m, at->mixture, mixture, p);
+            }
+        }
+    }
+    return 1;
+}
+
 static int64_t count_at(const struct mn_model *m, int64_t offset) {
     for (int i = 0; i < m->dims.n_w_segments; i++) {
         if (m->segments[0][i].offset == offset) {
@@ -116,17 +135,16 @@ static int copy_path(const struct copy *c, const struct origin *origin, const st
     return done;
 }
 
-/* An identity has no norm that could take over its weight. */
-static int check_identity(struct mn_cx *cx, const struct mn__layer *layer,
+/* An identity has no norm that could take over its weight: the edge has it. */
+static int check_identity(struct mn_cx *cx, const struct mn__layer *to, int e,
                           const struct origin *origin) {
-    return origin->path == NULL || !origin->path->identity || fabs(origin->weight - 1) < 1e-6
+    const double weight = to->edges[e].weight;
+    return origin->path == NULL || !origin->path->identity ||
+                   fabs(origin->weight - weight) <= 1e-6 * weight
                ? MN_OK
                : mn_fail(cx, MN_UNSUPPORTED,
-                         "layer %s: %s stayed beside other choices with weight %.3f, which a fixed "
-                         "network cannot express; a lower op_mixer.t_min or a higher "
-                         "op_mixer.test_threshold (and those of input_mixer) make the mixtures "
-                         "decide",
-                         layer->name, origin->path->name, origin->weight);
+                         "layer %s: %s has weight %g in the pruned network, %g in the fixed one",
+                         to->name, origin->path->name, origin->weight, weight);
 }
 
 static int copy_layer(const struct copy *c, struct mn_cx *cx, int l, const uint8_t *keep,
@@ -134,11 +152,12 @@ static int copy_layer(const struct copy *c, struct mn_cx *cx, int l, const uint8
     const struct mn__layer *to = &c->to->layers[l];
     const struct mn__layer *from = &c->from->layers[l];
     for (int e = 0; e < to->n_edges; e++) {
-        const struct origin origin = origin_of(c->from, from, keep, mixture, e);
-        const int status = check_identity(cx, to, &origin);
+        struct origin origin = origin_of(c->from, from, keep, mixture, e);
+        const int status = check_identity(cx, to, e, &origin);
         if (status != MN_OK) {
             return status;
         }
+        origin.weight /= to->edges[e].weight;
         if (to->edges[e].n_paths != 1 || !copy_path(c, &origin, &to->edges[e].paths[0])) {
             return mn_fail(cx, MN_UNSUPPORTED, "layer %s of the pruned network has another form",
                            to->name);

@@ -103,7 +103,8 @@ struct mn__edge {
     int n_paths;
     int n_ops; /* candidates; paths after them pass channels by, with weight 1 */
     struct mn__path *paths;
-    int mixture; /* op mixture, -1 = weights 1 */
+    int mixture;   /* op mixture, -1 = weights 1 */
+    double weight; /* factor of all of it, mn_edge_spec.weight */
 };
 
 enum mn__layer_kind { MN__LAYER_NODE, MN__LAYER_CONCAT };

@@ -111,11 +111,16 @@ size_t mn__model_genotype(const struct mn_model *model, const uint8_t *keep, cha
 /* Weights out[n_w] of a fixed network from those of a pruned one. `to` is built like `from`, but
  * each node has the operations that `keep` leaves, an edge each, in the order of the genotype; its
  * norms have scale and shift. `mixture` are the weights of a pass with `keep`, after skipping
- * (mn_outcome): they become part of the last norm of their candidate. MN_UNSUPPORTED where the
- * networks differ, and where an identity, which has no norm, has another weight than 1. */
+ * (mn_outcome): they become part of the last norm of their candidate. An identity has none; its
+ * edge in `to` must have the weight (mn_edge_spec). MN_UNSUPPORTED where the networks differ. */
 int mn__model_extract(struct mn_cx *cx, const struct mn_model *from, const mn_real *w,
                       const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
                       mn_real *out);
+
+/* Weight of candidate `op` of edge `edge` in its node's sum, where it is an identity; 1 where it is
+ * not. `group` as in mn__mixture, `mixture` as in mn__model_extract. */
+double mn__model_identity_weight(const struct mn_model *model, const mn_real *mixture,
+                                 const char *group, int edge, const char *op);
 
 /* Mean entropy in nats of the operation and input mixtures at progress 1: out[0] op, out[1] in. */
 int mn__model_entropy(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,

@@ -42,7 +42,7 @@ static double item_weight(const struct mn__run *run, int mixture, int item) {
 
 static double path_weight(const struct mn__run *run, const struct mn__layer *layer, int e, int p) {
     const struct mn__edge *edge = &layer->edges[e];
-    return item_weight(run, layer->mixture, e) *
+    return edge->weight * item_weight(run, layer->mixture, e) *
            (p < edge->n_ops ? item_weight(run, edge->mixture, p) : 1);
 }
 

@@ -25,7 +25,7 @@
 
 #define MN_MAGIC 0x534e414du /* "MANS" in little-endian memory */
 #define MN_ABI_MAJOR 0
-#define MN_ABI_MINOR 6
+#define MN_ABI_MINOR 7
 #define MN_ABI_OLDEST 1 /* minor that this host still loads */
 
 /* The scalar of weights, logits and images. Plugins compiled with MN_REAL_DOUBLE load only into the

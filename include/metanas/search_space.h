@@ -36,6 +36,9 @@ struct mn_edge_spec {
     int32_t stride;         /* 1 or 2 */
     int32_t n_ops;          /* candidates, 1..64 */
     const char *const *ops; /* their names; mn_bad names give MN_CONFIG with the nearest one */
+    /* Factor of what the edge gives to the node's sum; 0 = 1. Only where nothing is searched: there
+     * it is what the mixtures of a pruned network left. Since interface 0.7. */
+    double weight;
 };
 
 /* A node: the mixture over its edges of the mixtures over their candidates (Eq. 7). */

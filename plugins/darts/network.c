@@ -126,7 +126,8 @@ static int build_node(const struct site *site, const struct network_node *node, 
                                          .from = site->states[edge->input],
                                          .stride = site->reduction && edge->input < 2 ? 2 : 1,
                                          .n_ops = edge->n_ops,
-                                         .ops = edge->ops};
+                                         .ops = edge->ops,
+                                         .weight = edge->weight};
     }
     snprintf(name, sizeof name, "cells.%" PRId64 ".nodes.%" PRId32, site->index, j);
     snprintf(group, sizeof group, "%s.%" PRId32, site->reduction ? "reduction" : "normal", j);

@@ -11,6 +11,7 @@ struct network_edge {
     int32_t input;
     int32_t n_ops;
     const char *const *ops;
+    double weight; /* in the node's sum; 0 = 1, or what the mixtures say */
 };
 
 struct network_node {

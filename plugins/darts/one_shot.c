@@ -34,7 +34,7 @@ static int all_edges(const struct one_shot *s, struct mn_cx *cx, int32_t j,
         return MN_NOMEM;
     }
     for (int32_t e = 0; e < 2 + j; e++) {
-        edges[e] = (struct network_edge){e, (int32_t)s->ops.n, s->ops.at};
+        edges[e] = (struct network_edge){.input = e, .n_ops = (int32_t)s->ops.n, .ops = s->ops.at};
     }
     *node = (struct network_node){2 + j, edges};
     return MN_OK;

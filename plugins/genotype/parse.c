@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 enum { MOST_NODES = 32, MOST_EDGES = 64 };
+static const int64_t most_digits = 100000000000000; /* what a double holds exactly */
 
 /* A node's text, for messages. */
 struct source {
@@ -15,7 +16,7 @@ struct source {
 static int bad(const struct source *s, const char *why) {
     return mn_bad_option(s->cx, s->key,
                          "node %" PRId32 ", '%s': %s; expected pairs of operation and input such "
-                         "as 'conv_3x3 0, skip_connect 1'",
+                         "as 'conv_3x3 0, skip_connect 1', each with a weight behind it or none",
                          s->node, s->text, why);
 }
 
@@ -58,8 +59,29 @@ static int parse_input(const struct source *s, char **at, int32_t *input) {
     return MN_OK;
 }
 
+/* A decimal number over 0, the same in every locale; none = 1. */
+static int parse_weight(const struct source *s, char **at, double *weight) {
+    int64_t digits = 0, unit = 1;
+    int point = 0;
+    *weight = 1;
+    if (!is_digit(**at) && **at != '.') {
+        return MN_OK;
+    }
+    for (; is_digit(**at) || (**at == '.' && !point); (*at)++) {
+        if (**at == '.') {
+            point = 1;
+        } else if (digits < most_digits && unit < most_digits) {
+            digits = digits * 10 + (**at - '0');
+            unit *= point ? 10 : 1;
+        }
+    }
+    *weight = (double)digits / (double)unit;
+    return *weight > 0 && *weight <= 1000 ? MN_OK : bad(s, "a weight is not in (0, 1000]");
+}
+
 /* One pair from *at on, which ends up at the comma or end after it. Ends the name with a zero. */
-static int parse_pair(const struct source *s, char **at, const char **name, int32_t *input) {
+static int parse_pair(const struct source *s, char **at, const char **name,
+                      struct network_edge *edge) {
     char *begin = skip_spaces(*at), *end = begin;
     while (is_word(*end)) {
         end++;
@@ -71,7 +93,11 @@ static int parse_pair(const struct source *s, char **at, const char **name, int3
     if (*at == end && *end != '\0' && *end != ',') {
         return bad(s, "a character does not belong there");
     }
-    const int status = parse_input(s, at, input);
+    int status = parse_input(s, at, &edge->input);
+    if (status == MN_OK) {
+        *at = skip_spaces(*at);
+        status = parse_weight(s, at, &edge->weight);
+    }
     if (status != MN_OK) {
         return status;
     }
@@ -103,12 +129,11 @@ static int parse_node(const struct source *s, struct network_node *out) {
     }
     memcpy(text, s->text, bytes);
     for (int32_t e = 0; e < n; e++) {
-        int32_t input = 0;
-        const int status = parse_pair(s, &text, &names[e], &input);
+        edges[e] = (struct network_edge){.n_ops = 1, .ops = &names[e]};
+        const int status = parse_pair(s, &text, &names[e], &edges[e]);
         if (status != MN_OK) {
             return status;
         }
-        edges[e] = (struct network_edge){input, 1, &names[e]};
         text += *text == ',';
     }
     *out = (struct network_node){n, edges};

@@ -80,8 +80,9 @@ def normalise(x):
 
 
 def node_pairs(text):
-    """'conv_3x3 0, skip_connect 1' as [('conv_3x3', 0), ('skip_connect', 1)]."""
-    return [(op, int(i)) for op, i in (pair.split() for pair in text.split(','))]
+    """'conv_3x3 0, skip_connect 1 0.5' as [('conv_3x3', 0, 1.0), ('skip_connect', 1, 0.5)]."""
+    pairs = (pair.split() + ['1'] for pair in text.split(','))
+    return [(op, int(i), float(weight)) for op, i, weight, *_ in pairs]
 
 
 class Network:
@@ -167,8 +168,8 @@ class Network:
         stride = [2 if reduction and i < 2 else 1 for i in range(len(states))]
         if self.kind == 'genotype':
             pairs = node_pairs(self.space['reduction' if reduction else 'normal'][j])
-            return sum(self.candidate(states[i], f'{name}{e}.{op}', op, stride[i])
-                       for e, (op, i) in enumerate(pairs))
+            return sum(weight * self.candidate(states[i], f'{name}{e}.{op}', op, stride[i])
+                       for e, (op, i, weight) in enumerate(pairs))
         group = ('reduction' if reduction else 'normal') + f'.{j}'
         ops = self.space.get('ops', PAPER_OPS)
         m, q = self.node_mixture(group, len(states), len(ops))

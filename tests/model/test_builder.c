@@ -7,6 +7,8 @@
 
 #include <metanas/plugin.h>
 
+#include <math.h>
+
 #include "run/experiment.h"
 
 /* ---- the search space --------------------------------------------------------------------- */
@@ -156,6 +158,17 @@ ATTEMPT(edge_stride) {
     stem(cx, b);
     return node(cx, b, &edge, 1, "n", NULL, 0);
 }
+ATTEMPT(searched_weight) {
+    struct mn_edge_spec edges[] = {{.from = 1, .stride = 1, .n_ops = 2, .ops = two, .weight = 0.5}};
+    stem(cx, b);
+    return node(cx, b, edges, 1, "n", "g", 0);
+}
+ATTEMPT(endless_weight) {
+    struct mn_edge_spec edge = {
+        .from = 1, .stride = 1, .n_ops = 1, .ops = skip, .weight = INFINITY};
+    stem(cx, b);
+    return node(cx, b, &edge, 1, "n", NULL, 0);
+}
 ATTEMPT(edge_channels) {
     struct mn_edge_spec edge = {.from = 0, .stride = 1, .n_ops = 1, .ops = skip};
     stem(cx, b);
@@ -250,6 +263,8 @@ static const struct {
     {unknown_op, MN_CONFIG, "unknown operation 'conv_3x4'; did you mean 'conv_3x3'?"},
     {no_ops, MN_CONFIG, "n.edges.0: 0 candidates; 1 to 64 are possible"},
     {edge_stride, MN_UNSUPPORTED, "n.edges.0: stride 4; 1 and 2 are possible"},
+    {searched_weight, MN_UNSUPPORTED, "n.edges.0: weight 0.5; it must be finite, and 0 where"},
+    {endless_weight, MN_UNSUPPORTED, "n.edges.0: weight inf; it must be finite, and 0 where"},
     {edge_channels, MN_CONFIG, "n.edges.0: the input has 1 channels, the node 4"},
     {no_edges, MN_CONFIG, "node n has 0 edges; 1 to 64 are possible"},
     {thirds, MN_CONFIG, "node n: 1/3 of 4 channels is not a whole number"},

@@ -59,7 +59,7 @@ static void a_required_option_needs_no_default(void **state) {
     assert_ok(&cx.pub, mn__plugin_load(&cx.pub, module("required"), &plugin));
 }
 
-/* ABI 0.6, as in abi.h: a change there is meant to be seen here. */
+/* ABI 0.7, as in abi.h: a change there is meant to be seen here. */
 static void each_broken_plugin_has_its_message(void **state) {
     static const struct {
         const char *name;
@@ -69,10 +69,10 @@ static void each_broken_plugin_has_its_message(void **state) {
         {"null_entry", "mn_plugin_entry returns NULL"},
         {"magic", "wrong magic number 0x12345678: not a METANAS plugin"},
         {"newer_minor",
-         "built for plugin ABI 0.7, this host offers 0.6: upgrade metanas or rebuild "
+         "built for plugin ABI 0.8, this host offers 0.7: upgrade metanas or rebuild "
          "the plugin"},
         {"other_major",
-         "built for plugin ABI 1.6, this host offers 0.6: upgrade metanas or rebuild "
+         "built for plugin ABI 1.7, this host offers 0.7: upgrade metanas or rebuild "
          "the plugin"},
         {"size", "its descriptor is too small (16 bytes, units of 48, options of 80): rebuild the "
                  "plugin with this host's headers"},

@@ -270,8 +270,8 @@ static void pc_darts_needs_channels_that_divide(void **state) {
 /* ---- genotype ----------------------------------------------------------------------------- */
 
 static void a_genotype_is_built(void **state) {
-    static const char *const normal[] = {"conv_3x3 1, max_pool_3x3 1",
-                                         "  skip_connect\t0 ,conv_1x5_5x1 2, none 1 "};
+    static const char *const normal[] = {
+        "conv_3x3 1, max_pool_3x3 1", "  skip_connect\t0 .25 ,conv_1x5_5x1 2 1.00, none 1  12.5 "};
     static const char *const reduction[] = {"sep_conv_3x3 0"};
     struct bench b;
     bench_open(&b, "genotype");
@@ -287,8 +287,8 @@ static void a_genotype_is_built(void **state) {
                 "conv cells.0.preproc0 1: channels 8, kernel 1, stride 1, ra -> 2\n"
                 "conv cells.0.preproc1 1: channels 8, kernel 1, stride 1, ra -> 3\n"
                 "node cells.0.nodes.0 []: channels 8, a: 3/1 conv_3x3 | 3/1 max_pool_3x3 -> 4\n"
-                "node cells.0.nodes.1 []: channels 8, a: 2/1 skip_connect | 4/1 conv_1x5_5x1 | "
-                "3/1 none -> 5\n"
+                "node cells.0.nodes.1 []: channels 8, a: 2/1 skip_connect x 0.25 | 4/1 "
+                "conv_1x5_5x1 | 3/1 none x 12.5 -> 5\n"
                 "concat cells.0: 4 5 -> 6\n"
                 "conv cells.1.preproc0 1: channels 8, kernel 1, stride 1, ra -> 7\n"
                 "conv cells.1.preproc1 6: channels 8, kernel 1, stride 1, ra -> 8\n"
@@ -297,8 +297,8 @@ static void a_genotype_is_built(void **state) {
                 "reduce cells.2.preproc0 6: channels 8, a -> 11\n"
                 "conv cells.2.preproc1 10: channels 8, kernel 1, stride 1, ra -> 12\n"
                 "node cells.2.nodes.0 []: channels 8, a: 12/1 conv_3x3 | 12/1 max_pool_3x3 -> 13\n"
-                "node cells.2.nodes.1 []: channels 8, a: 11/1 skip_connect | 13/1 conv_1x5_5x1 | "
-                "12/1 none -> 14\n"
+                "node cells.2.nodes.1 []: channels 8, a: 11/1 skip_connect x 0.25 | 13/1 "
+                "conv_1x5_5x1 | 12/1 none x 12.5 -> 14\n"
                 "concat cells.2: 13 14 -> 15\n"
                 "head head 15: average\n");
     bench_close(&b);
@@ -328,7 +328,13 @@ static void malformed_genotypes_are_named(void **state) {
     expect_malformed("conv_3x3 x", "no input");
     expect_malformed("conv_3x3 -1", "no input");
     expect_malformed("conv-3x3 0", "does not belong");
-    expect_malformed("conv_3x3 0 1", "a comma is missing");
+    expect_malformed("conv_3x3 0 0", "a weight is not in (0, 1000]");
+    expect_malformed("conv_3x3 0 0.000000000000000000000001", "a weight is not in (0, 1000]");
+    expect_malformed("conv_3x3 0 1000.5", "a weight is not in (0, 1000]");
+    expect_malformed("conv_3x3 0 -1", "a comma is missing");
+    expect_malformed("conv_3x3 0 1e3", "a comma is missing");
+    expect_malformed("conv_3x3 0 1.2.3", "a comma is missing");
+    expect_malformed("conv_3x3 0 1 1", "a comma is missing");
     expect_malformed("conv_3x3 0 conv_3x3 1", "a comma is missing");
     expect_malformed("conv_3x3 1x", "a comma is missing");
     expect_malformed("conv_3x3 3", "inputs 0 to 2");

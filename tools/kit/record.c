@@ -128,7 +128,7 @@ static int max_pool(struct mn_builder *b, const char *name, int32_t from, int32_
 
 static void put_edge(struct mn_builder *b, const void *given) {
     struct mn_edge_spec edge;
-    read_spec("mn_edge_spec", &edge, sizeof edge, given, sizeof edge);
+    read_spec("mn_edge_spec", &edge, sizeof edge, given, offsetof(struct mn_edge_spec, weight));
     check_state(b, edge.from);
     put(b, "%d/%d ", edge.from, edge.stride);
     if (edge.n_ops < 1 || edge.ops == NULL) {
@@ -136,6 +136,9 @@ static void put_edge(struct mn_builder *b, const void *given) {
     }
     for (int32_t o = 0; o < edge.n_ops; o++) {
         put(b, "%s%s", o > 0 ? "," : "", check_name(edge.ops[o]));
+    }
+    if (edge.weight != 0 && edge.weight != 1) {
+        put(b, " x %g", edge.weight);
     }
 }
 
@@ -146,7 +149,8 @@ static int node(struct mn_builder *b, const struct mn_node_spec *given, int32_t 
         spec.partial = 0;
     }
     check_name(spec.name);
-    if (spec.n_edges < 1 || spec.edges == NULL || spec.edge_stride < sizeof *spec.edges) {
+    if (spec.n_edges < 1 || spec.edges == NULL ||
+        spec.edge_stride < offsetof(struct mn_edge_spec, weight)) {
         mock_fault("unknown_state", "node %s has %d edges of %u bytes", spec.name,
                    (int)spec.n_edges, spec.edge_stride);
     }

@@ -19,6 +19,7 @@ struct own {
     struct mn_task task;
     struct mn__solution solution;
     struct cells cells; /* none where nothing is searched */
+    mn_real *mixture;   /* weights of the pruned network */
     struct mn__arena arena;
 };
 
@@ -57,6 +58,17 @@ static int solve(struct mn_cx *cx, struct own *own, const struct mn__state *stat
     return status;
 }
 
+/* Mixture weights of the pruned network, from a pass over the query set. */
+static int weigh(struct mn_cx *cx, struct own *own) {
+    struct mn_outcome outcome = {.size = sizeof outcome};
+    const struct mn_dims *dims = mn__model_dims(own->experiment->model);
+    own->mixture = mn_scratch(cx, (size_t)dims->n_choices * sizeof *own->mixture);
+    outcome.mixture = own->mixture;
+    return own->mixture == NULL ? MN_NOMEM
+                                : mn__predict(own->experiment, cx, &own->task, &own->solution.at,
+                                              own->solution.keep, &outcome);
+}
+
 static int read_cells(struct mn_cx *cx, struct own *own) {
     const struct mn_model *model = own->experiment->model;
     const size_t length = mn__model_genotype(model, own->solution.keep, NULL, 0);
@@ -65,7 +77,15 @@ static int read_cells(struct mn_cx *cx, struct own *own) {
         return no_memory(cx);
     }
     mn__model_genotype(model, own->solution.keep, text, length + 1);
-    return length > 0 ? cells_parse(cx, &own->arena, "the architecture", text, &own->cells) : MN_OK;
+    if (length == 0) {
+        return MN_OK;
+    }
+    int status = cells_parse(cx, &own->arena, "the architecture", text, &own->cells);
+    if (status == MN_OK) {
+        status = weigh(cx, own);
+    }
+    return status == MN_OK ? cells_weigh(cx, &own->arena, model, own->mixture, &own->cells)
+                           : status;
 }
 
 /* ---- printing ----------------------------------------------------------------------------- */
@@ -183,7 +203,8 @@ static int write_network(struct mn_cx *cx, struct own *own) {
     double difference = 0;
     int status =
         rundir_file(cx, &own->arena, own->arguments->operand, "config.resolved.yaml", &config);
-    const struct extract x = {own->experiment, config, &own->task, &own->solution, &own->cells};
+    const struct extract x = {own->experiment, config,      &own->task,
+                              &own->solution,  &own->cells, own->mixture};
     if (status == MN_OK) {
         status = extract_write(cx, own->arguments, &x, own->arguments->out, &difference);
     }

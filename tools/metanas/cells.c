@@ -3,6 +3,8 @@
 
 #include "command.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 enum { MOST = 64 }; /* nodes of a cell, inputs of a node, operations of an input */
@@ -142,6 +144,39 @@ int cells_parse(struct mn_cx *cx, struct mn__arena *arena, const char *what, con
     return status == MN_OK && *p.at != '\0' ? bad(&p, "' | ' or the end") : status;
 }
 
+/* ---- weights ------------------------------------------------------------------------------ */
+
+static int weigh_input(struct mn_cx *cx, struct mn__arena *arena, const struct mn_model *model,
+                       const mn_real *mixture, const char *group, struct cell_input *input) {
+    input->weights = mn__arena_array(arena, (size_t)input->n_ops, sizeof *input->weights);
+    if (input->weights == NULL) {
+        return no_memory(cx);
+    }
+    for (int o = 0; o < input->n_ops; o++) {
+        input->weights[o] =
+            mn__model_identity_weight(model, mixture, group, input->from, input->ops[o]);
+    }
+    return MN_OK;
+}
+
+int cells_weigh(struct mn_cx *cx, struct mn__arena *arena, const struct mn_model *model,
+                const mn_real *mixture, struct cells *cells) {
+    int status = MN_OK;
+    for (int i = 0; i < cells->n; i++) {
+        const struct cell *cell = &cells->at[i];
+        for (int j = 0; j < cell->n_nodes; j++) {
+            const char *group = mn__arena_format(arena, "%s.%d", cell->type, j);
+            if (group == NULL) {
+                return no_memory(cx);
+            }
+            for (int k = 0; status == MN_OK && k < cell->nodes[j].n_inputs; k++) {
+                status = weigh_input(cx, arena, model, mixture, group, &cell->nodes[j].inputs[k]);
+            }
+        }
+    }
+    return status;
+}
+
 /* ---- YAML --------------------------------------------------------------------------------- */
 
 void cell_node_write(const struct cell_node *node, FILE *out) {
@@ -150,6 +185,11 @@ void cell_node_write(const struct cell_node *node, FILE *out) {
         const struct cell_input *input = &node->inputs[k];
         for (int o = 0; o < input->n_ops; o++) {
             fprintf(out, "%s%s %d", separator, input->ops[o], input->from);
+            if (input->weights != NULL && input->weights[o] != 1) {
+                const int64_t billionths = llround(input->weights[o] * 1e9);
+                fprintf(out, " %" PRId64 ".%09" PRId64, billionths / 1000000000,
+                        billionths % 1000000000);
+            }
             separator = ", ";
         }
     }

@@ -5,6 +5,7 @@
 /* An architecture taken apart, from the one line that mn__model_genotype writes. */
 
 #include "base/cx.h"
+#include "model/model.h"
 
 #include <stdio.h>
 
@@ -13,6 +14,7 @@ struct cell_input {
     int from; /* 0 and 1 are the cell's inputs (0 the older), 2, 3, .. its nodes */
     int n_ops;
     const char **ops;
+    double *weights; /* of the operations in the node's sum; NULL = 1 */
 };
 
 struct cell_node {
@@ -37,7 +39,13 @@ struct cells {
 int cells_parse(struct mn_cx *cx, struct mn__arena *arena, const char *what, const char *text,
                 struct cells *out);
 
-/* The pairs of a node, as search space `genotype` reads them: "conv_3x3 0, skip_connect 1". */
+/* Set the weights that a fixed network cannot put into a norm: those of identities, from the
+ * mixture weights of a pass of the pruned `model`. In arena. */
+int cells_weigh(struct mn_cx *cx, struct mn__arena *arena, const struct mn_model *model,
+                const mn_real *mixture, struct cells *cells);
+
+/* The pairs of a node, as search space `genotype` reads them, with weights other than 1:
+ * "conv_3x3 0, skip_connect 1 0.25". */
 void cell_node_write(const struct cell_node *node, FILE *out);
 
 /* The keys `normal` and `reduction` that search space `genotype` reads. Several operations of one

@@ -144,16 +144,6 @@ static int write_weights(struct mn_cx *cx, struct mn__arena *arena, const char *
     return mn__tensors_write(cx, path, n, tensors, 1, meta);
 }
 
-/* Mixture weights of the pruned network, from a pass over the query set. */
-static int mixture_of(struct mn_cx *cx, const struct extract *x, mn_real **out) {
-    struct mn_outcome outcome = {.size = sizeof outcome};
-    *out = mn_scratch(cx, (size_t)mn__model_dims(x->experiment->model)->n_choices * sizeof **out);
-    outcome.mixture = *out;
-    return *out == NULL ? MN_NOMEM
-                        : mn__predict(x->experiment, cx, x->task, &x->solution->at,
-                                      x->solution->keep, &outcome);
-}
-
 /* ---- check -------------------------------------------------------------------------------- */
 
 #define LARGEST 1e-3 /* rounding of float stays far below */
@@ -216,15 +206,15 @@ static int write_pruned(struct mn_cx *cx, const struct arguments *arguments,
                         struct mn__arena *arena, const struct extract *x, const char *dir,
                         double *difference) {
     struct mn__experiment fixed = {0};
-    mn_real *mixture = NULL, *w = NULL;
+    mn_real *w = NULL;
     int status = open_fixed(cx, arguments, x, arena, &fixed);
     if (status == MN_OK) {
         w = mn__arena_zeroed(arena, (size_t)mn__model_dims(fixed.model)->n_w * sizeof *w);
-        status = w != NULL ? mixture_of(cx, x, &mixture) : no_memory(cx);
+        status = w != NULL ? MN_OK : no_memory(cx);
     }
     if (status == MN_OK) {
         status = mn__model_extract(cx, x->experiment->model, x->solution->at.w, x->solution->keep,
-                                   mixture, fixed.model, w);
+                                   x->mixture, fixed.model, w);
     }
     if (status == MN_OK) {
         status = compare(cx, x, &fixed, w, difference);

@@ -14,14 +14,15 @@ struct extract {
     const char *config;                      /* its file */
     const struct mn_task *task;
     const struct mn__solution *solution; /* with logits */
-    const struct cells *cells;
+    const struct cells *cells;           /* weighed */
+    const mn_real
+        *mixture; /* weights of a pass of the pruned network; NULL where nothing is searched */
 };
 
 /* Make the fixed network and compute the query set with it; write DIR/network.yaml, a configuration
  * of search space genotype, and DIR/network.safetensors, its weights. Where nothing is searched
  * they are the run's own configuration and the adapted weights. *difference is the largest
- * difference of a probability to those of the solution. MN_UNSUPPORTED for other search spaces and
- * for mixtures that a fixed network cannot express. */
+ * difference of a probability to those of the solution. MN_UNSUPPORTED for other search spaces. */
 int extract_write(struct mn_cx *cx, const struct arguments *arguments,
                   const struct extract *extract, const char *dir, double *difference);
 

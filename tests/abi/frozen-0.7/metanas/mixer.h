@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_MIXER_H
+#define METANAS_MIXER_H
+
+/* op_mixer and input_mixer: one vtable, two kinds. A mixture has n_items items (the candidate
+ * operations of an edge, or the inputs of a node) and n choices, each a subset of the items. The
+ * mixer maps one logit for every choice to one mixture weight for every choice; the host drops the
+ * choices at or under the threshold and gives each item the sum of the weights of the choices that
+ * hold it (Eq. 7; for operations choice i is {item i}, Eq. 1 and 5). A mixer sees only the choices
+ * that a keep mask left, so pruned logits behave as minus infinity. What has weight 0 in the end is
+ * not computed, unless `measure` asks for it. */
+
+#include "cx.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* When a mixture is computed. */
+struct mn_when {
+    uint32_t size;
+    uint32_t training; /* 1 in adaptation steps: noise is on */
+    double progress;   /* 0..1 through the task's architecture steps; the annealing follows it */
+    uint32_t gradient; /* 1 where the pass gives the gradient of the logits: backward follows */
+    uint32_t reserved;
+};
+
+struct mn_mixer {
+    uint32_t size;
+    uint32_t reserved;
+
+    /* Optional. Rules across options; use mn_bad_option. [setup] */
+    int (*check)(const void *self, struct mn_cx *cx);
+
+    /* Choices over n_items items, at least 1 for n_items >= 1. [setup] */
+    int64_t (*n_choices)(const void *self, int64_t n_items);
+
+    /* Logits that are learned: n_choices, or 0 for a mixture without parameters, for which forward
+     * is called with logits NULL and backward never. [setup] */
+    int64_t (*n_logits)(const void *self, int64_t n_items);
+
+    /* 1 if choice holds item, else 0. [setup] */
+    int (*holds)(const void *self, int64_t n_items, int64_t choice, int64_t item);
+
+    /* Reals kept from forward to backward for n choices. Optional, NULL = 0. [setup] */
+    int64_t (*n_saved)(const void *self, int64_t n);
+
+    /* Weight at or under which a forward pass skips a choice; 0 = never. Optional, NULL = 0. The
+     * split in cx->where tells meta-training from evaluation. [worker] */
+    double (*threshold)(const void *self, const struct mn_cx *cx);
+
+    /* weights[n] from logits[n]; cx's stream MN_RNG_MIXER is `rng`, already set to this mixture.
+     * [worker] */
+    int (*forward)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+                   const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
+                   mn_real *saved);
+
+    /* Adds dL/dlogits to d_logits[n], given dL/dweights in d_weights[n]: 0 for the choices that
+     * were not computed. NULL only where n_logits is always 0. [worker] */
+    int (*backward)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+                    const struct mn_when *when, const mn_real *weights, const mn_real *saved,
+                    const mn_real *d_weights, mn_real *d_logits);
+
+    /* Hard pruning: keep[n] = 1 for the choices that stay, at least one. weights are those of
+     * forward at progress 1 without noise. strength[n], given to input mixers, is the largest
+     * operation weight on the edge, for choices of one item; else NULL. [worker] */
+    int (*select)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+                  const mn_real *strength, uint8_t *keep);
+
+    /* Which choices a pass with the gradient of the logits computes although their weight is 0:
+     * measured[n], zeroes on entry, gets 1 for them. They do not change the output of the network,
+     * but backward learns their dL/dweight. Called after forward, with what it wrote. Optional,
+     * NULL = none. [worker] Source: Cai et al. (ProxylessNAS, ICLR 2019), section 3.2. */
+    void (*measure)(const void *self, int64_t n, const mn_real *weights, const mn_real *saved,
+                    uint8_t *measured);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_OPERATION_H
+#define METANAS_OPERATION_H
+
+/* operation: a candidate of a search space, y = o(x; w) of Eq. 1. There are two ways to be one.
+ *
+ * It is made of the host's maps: `maps` names convolutions and pools, and the host computes them on
+ * its own kernels and tensors. The built-in candidates are such tables (core/model/op.c).
+ *
+ * It computes: `shape`, `weight`, `forward` and `backward`, on plain arrays, image by image;
+ * everything around is the host's: the ReLU before, a 1x1 convolution and the batch norm after, the
+ * mixture weight and its gradient, drop path, skipping and the place of the weights in w. Arrays of
+ * images are [n][channels][height][width] without padding. The host cuts a batch into blocks of
+ * images as it likes, so what comes out for an image must depend on that image and on w alone. */
+
+#include "cx.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where in a network an operation stands. */
+struct mn_op_site {
+    uint32_t size;
+    int32_t stride;                /* 1 or 2 */
+    int32_t channels;              /* of x, and of what the node takes */
+    int32_t height, width;         /* of x */
+    int32_t out_height, out_width; /* of y: those of x divided by the stride, rounded up */
+};
+
+enum mn_op_flag {
+    MN_OP_RELU_BEFORE = 1, /* x is the ReLU of the state; it is computed once for all candidates */
+    MN_OP_ZERO = 2         /* y = 0, for `maps` without stages (interface 0.6) */
+};
+
+enum { MN_OP_WEIGHTS = 32 /* arrays of weights an operation may have */ };
+
+/* What an operation is at a site. Zeroed but for size before the call. */
+struct mn_op_shape {
+    uint32_t size;
+    uint32_t flags; /* enum mn_op_flag */
+    /* 0: y has the site's channels. C > 0: y has C channels, and the host gives the node a 1x1
+     * convolution of y without bias, from C to the site's channels (weights: pw.weight). It costs
+     * the plugin nothing and runs on the host's matrix kernels. */
+    int32_t tail;
+    int32_t n_weights; /* arrays of weights, 0 to MN_OP_WEIGHTS */
+    int64_t n_saved;   /* reals an image kept from forward to backward */
+    int64_t n_work;    /* reals an image of room within a call */
+    double work;       /* multiply-adds an image, without the tail; for plans and reports */
+};
+
+enum mn_op_init {
+    MN_OP_INIT_UNIFORM = 0, /* uniform in +-1/sqrt(fan_in) */
+    MN_OP_INIT_ONES = 1,
+    MN_OP_INIT_ZEROS = 2
+};
+
+/* One array of weights. Zeroed but for size before the call. */
+struct mn_op_weight {
+    uint32_t size;
+    int32_t n_dims;   /* 1 to 4 */
+    const char *name; /* "dw.weight": letters, digits, '_' and '.'; the plugin's, constant */
+    int64_t dims[4];  /* row-major */
+    int32_t init;     /* enum mn_op_init */
+    int32_t reserved;
+    int64_t fan_in; /* products that are summed up to one output, 1 or more */
+};
+
+/* ---- the host's maps (interface 0.6) ------------------------------------------------------ */
+
+enum mn_op_map_kind {
+    MN_OP_MAP_CONV = 0,      /* between all channels, no bias; weights [out][in][height][width] */
+    MN_OP_MAP_DEPTHWISE = 1, /* each channel by itself, no bias; weights [c][1][height][width] */
+    MN_OP_MAP_MAX_POOL = 2,
+    MN_OP_MAP_AVG_POOL = 3 /* over the taps that lie on the image */
+};
+
+/* A convolution or pool. At stride 1 images keep their size: the padding is (height - 1) / 2 *
+ * dilation rows, and columns alike. */
+struct mn_op_map {
+    int32_t kind;          /* enum mn_op_map_kind */
+    int32_t height, width; /* of the kernel: odd, 1 to 15 */
+    int32_t dilation;      /* 1 to 4 */
+    int32_t stride_y, stride_x;
+};
+
+/* Maps one after the other, then a batch norm: a convolution, or a pool, or a convolution (of
+ * either kind) and then one between all channels. */
+struct mn_op_stage {
+    int32_t n_maps; /* 1 or 2 */
+    struct mn_op_map maps[2];
+};
+
+/* Stages one after the other, with a ReLU between. The strides of the first stage's maps multiply
+ * to the site's, along y and along x: the first map has them both, or, where it is a convolution
+ * between all channels, it has the one along x and the second map the one along y. All other
+ * strides are 1; a pool stands in an operation of one stage. No stage: the identity, at stride 2 a
+ * factorised reduction of the host (two 1x1 convolutions of every second pixel, after a ReLU); or
+ * with MN_OP_ZERO nothing. Zeroed but for size before the call. */
+struct mn_op_maps {
+    uint32_t size;
+    uint32_t flags;   /* enum mn_op_flag */
+    int32_t n_stages; /* 0 to 2 */
+    struct mn_op_stage stages[2];
+};
+
+struct mn_operation {
+    uint32_t size;
+    uint32_t reserved;
+
+    /* Optional. Rules across options; use mn_bad_option. [setup] */
+    int (*check)(const void *self, struct mn_cx *cx);
+
+    /* The next four are NULL where `maps` is not. */
+
+    /* What it is at `site`; the same for equal sites. MN_UNSUPPORTED with a message where it cannot
+     * be. [setup] */
+    int (*shape)(const void *self, struct mn_cx *cx, const struct mn_op_site *site,
+                 struct mn_op_shape *out);
+
+    /* Array `index` of the weights, 0..n_weights-1. NULL where n_weights is always 0. [setup] */
+    int (*weight)(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t index,
+                  struct mn_op_weight *out);
+
+    /* y of n images x, written whole. w holds the arrays of weights one after the other, saved
+     * n * n_saved reals for backward, work n * n_work reals of room; each is NULL where its length
+     * is 0. [worker] */
+    int (*forward)(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+                   const mn_real *w, const mn_real *x, mn_real *y, mn_real *saved, mn_real *work);
+
+    /* Given g = dL/dy: writes dx = dL/dx whole, and adds dL/dw to d_w; either is NULL where it is
+     * not wanted. x, saved and n are those of one call of forward, whatever else was called since.
+     * [worker] */
+    int (*backward)(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+                    const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
+                    mn_real *dx, mn_real *d_w, mn_real *work);
+
+    /* What the host computes at `stride` 1 or 2; the same for equal strides. Since interface 0.6.
+     * [setup] */
+    int (*maps)(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_OPTION_H
+#define METANAS_OPTION_H
+
+/* Options are data: a unit lists them in a table, the host reads the configuration, checks types
+ * and ranges and fills the fields of the instance before any function of the unit runs. `metanas
+ * help KIND/UNIT` and the reference pages are generated from the same table. */
+
+#include "abi.h"
+
+#include <stdbool.h>
+
+enum mn_opt_type {
+    MN_OPT_INT = 1,    /* int64_t */
+    MN_OPT_REAL = 2,   /* double */
+    MN_OPT_BOOL = 3,   /* bool */
+    MN_OPT_TEXT = 4,   /* const char *, host-owned, never NULL */
+    MN_OPT_PATH = 5,   /* const char *, host-owned; relative to the configuration file; "" = none */
+    MN_OPT_CHOICE = 6, /* int32_t, index into choices */
+    MN_OPT_INTS = 7,   /* struct mn_ints, host-owned */
+    MN_OPT_REALS = 8,  /* struct mn_reals, host-owned */
+    MN_OPT_TEXTS = 9   /* struct mn_texts, host-owned */
+};
+
+enum mn_opt_flag {
+    MN_OPT_REQUIRED = 1,   /* the configuration must give it */
+    MN_OPT_ADVANCED = 2,   /* listed last */
+    MN_OPT_DEPRECATED = 4, /* accepted with a warning */
+    MN_OPT_OPEN_MIN = 8,   /* min itself is not allowed */
+    MN_OPT_OPEN_MAX = 16,  /* max itself is not allowed */
+    MN_OPT_MERGE = 32 /* path of a YAML mapping whose keys become keys of this section, unless the
+                         section gives them itself */
+};
+
+struct mn_ints {
+    const int64_t *at;
+    int64_t n;
+};
+struct mn_reals {
+    const double *at;
+    int64_t n;
+};
+struct mn_texts {
+    const char *const *at;
+    int64_t n;
+};
+
+struct mn_opt {
+    const char *key;
+    const char *doc;  /* one line, no full stop */
+    const char *unit; /* unit of measure for people ("steps"), or NULL */
+    int32_t type;
+    uint32_t flags;
+    uint32_t offset; /* of the field in the instance */
+    uint32_t reserved;
+    double def, min, max; /* int, real, bool (0 or 1), choice (index); lists: range of elements */
+    const char *def_text; /* text, path; lists: comma-separated */
+    const char *const *choices; /* choice: NULL-terminated */
+};
+
+/* Offset of field f of struct s, refused by the compiler unless f has type T. */
+#define MN_FIELD(s, f, T)                                                                          \
+    ((uint32_t)(offsetof(s, f) + 0 * sizeof(char[_Generic(((s *)0)->f, T : 1)])))
+
+/* The key is the name of the field. */
+#define MN_INT(s, f, def_, min_, max_, doc_)                                                       \
+    { #f, doc_, NULL, MN_OPT_INT, 0, MN_FIELD(s, f, int64_t), 0, def_, min_, max_, NULL, NULL }
+#define MN_REAL(s, f, def_, min_, max_, doc_)                                                      \
+    { #f, doc_, NULL, MN_OPT_REAL, 0, MN_FIELD(s, f, double), 0, def_, min_, max_, NULL, NULL }
+#define MN_REAL_OPEN(s, f, def_, min_, max_, flags_, doc_)                                         \
+    { #f, doc_, NULL, MN_OPT_REAL, flags_, MN_FIELD(s, f, double), 0, def_, min_, max_, NULL, NULL }
+#define MN_BOOL(s, f, def_, doc_)                                                                  \
+    { #f, doc_, NULL, MN_OPT_BOOL, 0, MN_FIELD(s, f, bool), 0, def_, 0, 1, NULL, NULL }
+#define MN_TEXT(s, f, def_, doc_)                                                                  \
+    { #f, doc_, NULL, MN_OPT_TEXT, 0, MN_FIELD(s, f, const char *), 0, 0, 0, 0, def_, NULL }
+#define MN_PATH(s, f, def_, flags_, doc_)                                                          \
+    { #f, doc_, NULL, MN_OPT_PATH, flags_, MN_FIELD(s, f, const char *), 0, 0, 0, 0, def_, NULL }
+#define MN_CHOICE(s, f, def_, choices_, doc_)                                                      \
+    { #f, doc_, NULL, MN_OPT_CHOICE, 0, MN_FIELD(s, f, int32_t), 0, def_, 0, 0, NULL, choices_ }
+#define MN_INTS(s, f, def_, min_, max_, doc_)                                                      \
+    { #f, doc_, NULL, MN_OPT_INTS, 0, MN_FIELD(s, f, struct mn_ints), 0, 0, min_, max_, def_, NULL }
+#define MN_REALS(s, f, def_, min_, max_, doc_)                                                     \
+    {                                                                                              \
+#f, doc_, NULL, MN_OPT_REALS, 0, MN_FIELD(s, f, struct mn_reals), 0, 0, min_, max_, def_,  \
+            NULL                                                                                   \
+    }
+#define MN_TEXTS(s, f, def_, doc_)                                                                 \
+    { #f, doc_, NULL, MN_OPT_TEXTS, 0, MN_FIELD(s, f, struct mn_texts), 0, 0, 0, 0, def_, NULL }
+
+#endif

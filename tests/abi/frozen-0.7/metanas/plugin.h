@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_PLUGIN_H
+#define METANAS_PLUGIN_H
+
+/* What a plugin includes. A plugin is a shared object that exports one symbol, mn_plugin_entry,
+ * defined by MN_PLUGIN:
+ *
+ *     MN_PLUGIN("reptile", "1.0.0",
+ *               MN_UNIT(MN_META_LEARNER, "reptile", "moves towards the adapted weights",
+ *                       struct reptile, options, &vtable))
+ */
+
+#include "cx.h"
+#include "dataset.h"
+#include "executor.h"
+#include "meta_learner.h"
+#include "mixer.h"
+#include "operation.h"
+#include "option.h"
+#include "search_space.h"
+#include "task_learner.h"
+#include "vec.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum mn_kind {
+    MN_DATASET = 1,
+    MN_SEARCH_SPACE = 2,
+    MN_OP_MIXER = 3,
+    MN_INPUT_MIXER = 4,
+    MN_TASK_LEARNER = 5,
+    MN_META_LEARNER = 6,
+    MN_EXECUTOR = 7, /* has no section: run.executor names it */
+    MN_OPERATION = 8 /* section operations */
+};
+
+/* What a unit declares about itself; the conformance kit then asks no more of it. */
+enum mn_unit_flag {
+    MN_UNIT_FREE_SUM = 1, /* mixers: weights need not sum to 1, nor be positive */
+    MN_UNIT_SURROGATE = 2 /* mixers: in training passes backward is not the derivative of forward,
+                             by intent (straight-through and sampled estimators) */
+};
+
+/* One thing a plugin offers. The instance is zeroed host memory of instance_size bytes whose option
+ * fields the host has filled. */
+struct mn_unit {
+    int32_t kind;   /* enum mn_kind */
+    uint32_t flags; /* enum mn_unit_flag */
+    uint32_t instance_size;
+    uint32_t n_opts;
+    const char *name; /* [a-z][a-z0-9_]* */
+    const char *doc;  /* one line, no full stop */
+    const struct mn_opt *opts;
+    const void *vtable; /* struct of the kind; its first field is its size */
+};
+
+struct mn_plugin {
+    uint32_t magic; /* MN_MAGIC */
+    uint32_t size;
+    uint16_t abi_major, abi_minor;
+    uint16_t unit_stride, opt_stride;
+    uint32_t real_bytes;
+    uint32_t n_units;
+    const char *name; /* [a-z][a-z0-9_]*, the file is NAME.so */
+    const char *version;
+    const char *author;
+    const char *license;
+    const char *url;
+    const struct mn_unit *units;
+};
+
+typedef const struct mn_plugin *(*mn_plugin_entry_fn)(void);
+
+#ifndef MN_PLUGIN_AUTHOR
+#define MN_PLUGIN_AUTHOR ""
+#endif
+#ifndef MN_PLUGIN_LICENSE
+#define MN_PLUGIN_LICENSE "MIT"
+#endif
+#ifndef MN_PLUGIN_URL
+#define MN_PLUGIN_URL ""
+#endif
+
+/* With enum mn_unit_flag. */
+#define MN_UNIT_FLAGGED(kind_, flags_, name_, doc_, type_, opts_, vtable_)                         \
+    {                                                                                              \
+        .kind = (kind_), .flags = (flags_), .instance_size = (uint32_t)sizeof(type_),              \
+        .n_opts = (uint32_t)(sizeof(opts_) / sizeof(struct mn_opt)), .name = (name_),              \
+        .doc = (doc_), .opts = (opts_), .vtable = (vtable_)                                        \
+    }
+#define MN_UNIT(kind_, name_, doc_, type_, opts_, vtable_)                                         \
+    MN_UNIT_FLAGGED(kind_, 0, name_, doc_, type_, opts_, vtable_)
+
+/* A unit without options and without an instance of its own. */
+#define MN_UNIT_PLAIN_FLAGGED(kind_, flags_, name_, doc_, vtable_)                                 \
+    {                                                                                              \
+        .kind = (kind_), .flags = (flags_), .instance_size = 1, .name = (name_), .doc = (doc_),    \
+        .vtable = (vtable_)                                                                        \
+    }
+#define MN_UNIT_PLAIN(kind_, name_, doc_, vtable_)                                                 \
+    MN_UNIT_PLAIN_FLAGGED(kind_, 0, name_, doc_, vtable_)
+
+#define MN_PLUGIN(name_, version_, ...)                                                            \
+    static const struct mn_unit mn_plugin_units[] = {__VA_ARGS__};                                 \
+    static const struct mn_plugin mn_plugin_self = {                                               \
+        .magic = MN_MAGIC,                                                                         \
+        .size = (uint32_t)sizeof(struct mn_plugin),                                                \
+        .abi_major = MN_ABI_MAJOR,                                                                 \
+        .abi_minor = MN_ABI_MINOR,                                                                 \
+        .unit_stride = (uint16_t)sizeof(struct mn_unit),                                           \
+        .opt_stride = (uint16_t)sizeof(struct mn_opt),                                             \
+        .real_bytes = (uint32_t)sizeof(mn_real),                                                   \
+        .n_units = (uint32_t)(sizeof mn_plugin_units / sizeof mn_plugin_units[0]),                 \
+        .name = (name_),                                                                           \
+        .version = (version_),                                                                     \
+        .author = MN_PLUGIN_AUTHOR,                                                                \
+        .license = MN_PLUGIN_LICENSE,                                                              \
+        .url = MN_PLUGIN_URL,                                                                      \
+        .units = mn_plugin_units};                                                                 \
+    MN_EXPORT const struct mn_plugin *mn_plugin_entry(void);                                       \
+    MN_EXPORT const struct mn_plugin *mn_plugin_entry(void) {                                      \
+        return &mn_plugin_self;                                                                    \
+    }
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
