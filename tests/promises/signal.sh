@@ -23,7 +23,11 @@ for r in $(random $((signals * 4))); do
     slowest=$(awk -v a="$begin" -v b="$(now)" -v m="$slowest" 'BEGIN {x = b - a; print (x > m ? x : m)}')
     if [ $code -eq 75 ]; then
         stopped=$((stopped + 1))
-        holds "SIG$signal: a checkpoint" [ -e run/checkpoint.safetensors ]
+        if grep -q 'no run was begun; the same command begins it' err; then
+            holds "SIG$signal: nothing yet" [ ! -e run ]
+        else
+            holds "SIG$signal: a checkpoint" [ -e run/checkpoint.safetensors ]
+        fi
     elif [ $code -eq 0 ]; then
         same_run "a run with SIG$signal" whole run
         rm -rf run
@@ -36,6 +40,16 @@ done
 same_run 'the last run' whole run
 holds 'enough of them hit' [ $stopped -eq "$signals" ]
 holds "at most 5 s to stop ($slowest)" awk -v s="$slowest" 'BEGIN {exit !(s > 0 && s < 5)}'
+
+# Before there is a run: the data alone take seconds.
+"$METANAS" train tiny.yaml --out early --set dataset.train_classes=20000 >out 2>err &
+pid=$!
+sleep 1
+kill -s USR1 $pid
+wait $pid
+holds 'an early signal: 75' [ $? -eq 75 ]
+holds 'it is said' grep -q 'no run was begun; the same command begins it' err
+holds 'no run is left' [ ! -e early ]
 
 check
 { "$METANAS" train tiny.yaml --out closed --set run.meta_epochs=60 2>err; echo $? >code; } | true

@@ -24,7 +24,7 @@ static const struct exit_code exit_codes[] = {
     {4, "a loss, weight or gradient is not finite"},
     {5, "no memory"},
     {6, "the combination asked for is not supported"},
-    {75, "stopped by a signal after saving; 'metanas resume' goes on"},
+    {75, "stopped by a signal, what was done is saved; 'metanas resume' goes on"},
     {130, "stopped at once by a second interrupt"},
 };
 
