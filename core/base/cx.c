@@ -111,6 +111,17 @@ int mn__cx_where(struct mn_cx *cx, const char *format, ...) {
     return c->status;
 }
 
+int mn__cx_more(struct mn_cx *cx, int status, const char *format, ...) {
+    struct mn__cx *c = mn__cx_of(cx);
+    const size_t length = strlen(c->message);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(c->message + length, sizeof c->message - length, format, args);
+    va_end(args);
+    c->status = status;
+    return status;
+}
+
 /* What a failed call left out: a message, or a status that exists. */
 static void complete(struct mn__cx *c, int status) {
     const int known = status < MN_OK && status >= MN_INTERNAL;

@@ -70,6 +70,9 @@ void mn__cx_clear(struct mn_cx *cx);
 /* Put "context: " before the recorded message: where a failure happened. Returns the status. */
 MN_PRINTF(2, 3) int mn__cx_where(struct mn_cx *cx, const char *format, ...);
 
+/* Add to the recorded message of a failure with `status`, which is returned. */
+MN_PRINTF(3, 4) int mn__cx_more(struct mn_cx *cx, int status, const char *format, ...);
+
 /* The status of a plugin's call, checked: a positive or unknown value, or a failure without a
  * message, becomes a message that names the unit. Messages get "unit: " in front. Releases the
  * scratch that the call took. */

@@ -332,6 +332,7 @@ static int loop(struct training *t) {
 
 /* Keep what is whole, and say how to go on. */
 static int leave_cancelled(struct training *t) {
+    mn__cx_clear(t->cx);
     const int status = mn__rundir_save(&t->dir, t->e, t->cx, t->state);
     if (status != MN_OK) {
         return status;
@@ -343,8 +344,11 @@ static int leave_cancelled(struct training *t) {
 }
 
 /* What can be done about numbers that are not finite. */
-static int leave_numeric(struct training *t, const char *message) {
+static int leave_numeric(struct training *t) {
     const int64_t task = t->batch.culprit;
+    char message[MN__MESSAGE];
+    snprintf(message, sizeof message, "%s", mn__cx_message(t->cx));
+    mn__cx_clear(t->cx);
     char saved[128] = "no checkpoint was written yet", replay[PATH_MAX + 80] = "";
     if (t->dir.saved >= 0) {
         snprintf(saved, sizeof saved,
@@ -366,22 +370,19 @@ static int leave_numeric(struct training *t, const char *message) {
 }
 
 static int leave(struct training *t, int status) {
-    char message[MN__MESSAGE];
-    snprintf(message, sizeof message, "%s", mn__cx_message(t->cx));
-    mn__cx_clear(t->cx);
     if (status == MN_CANCELLED) {
         return leave_cancelled(t);
     }
     if (status == MN_NUMERIC) {
-        return leave_numeric(t, message);
+        return leave_numeric(t);
     }
     if (t->dir.saved < 0) {
-        return mn_fail(t->cx, status, "%s\n  no checkpoint was written yet", message);
+        return mn__cx_more(t->cx, status, "\n  no checkpoint was written yet");
     }
-    return mn_fail(t->cx, status,
-                   "%s\n  the checkpoint of meta-epoch %" PRId64
-                   " is whole: metanas resume %s goes on from it",
-                   message, t->dir.saved, t->dir.path);
+    return mn__cx_more(t->cx, status,
+                       "\n  the checkpoint of meta-epoch %" PRId64
+                       " is whole: metanas resume %s goes on from it",
+                       t->dir.saved, t->dir.path);
 }
 
 int mn__state_finished(const struct mn__experiment *e, const struct mn__state *state) {

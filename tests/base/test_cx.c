@@ -51,7 +51,9 @@ static void the_first_message_stays_and_places_go_before_it(void **state) {
     mn__cx_clear(&cx.pub);
     assert_string_equal(mn__cx_message(&cx.pub), "");
     assert_int_equal(mn_fail(&cx.pub, MN_IO, "new"), MN_IO);
-    assert_string_equal(mn__cx_message(&cx.pub), "new");
+    assert_int_equal(mn__cx_more(&cx.pub, MN_NUMERIC, "; %d more", 2), MN_NUMERIC);
+    assert_string_equal(mn__cx_message(&cx.pub), "new; 2 more");
+    assert_int_equal(mn_fail(&cx.pub, MN_IO, "later"), MN_NUMERIC);
 }
 
 static void a_failure_cannot_have_a_status_of_success(void **state) {
@@ -69,6 +71,8 @@ static void long_messages_are_cut_not_overrun(void **state) {
     mn__cx_where(&cx.pub, "here");
     assert_int_equal(strlen(mn__cx_message(&cx.pub)), MN__MESSAGE - 1);
     assert_memory_equal(mn__cx_message(&cx.pub), "here: mmm", 9);
+    assert_int_equal(mn__cx_more(&cx.pub, MN_IO, "%s", text), MN_IO);
+    assert_int_equal(strlen(mn__cx_message(&cx.pub)), MN__MESSAGE - 1);
     mn__cx_where(&cx.pub, "%s", text);
     assert_int_equal(strlen(mn__cx_message(&cx.pub)), MN__MESSAGE - 1);
 }

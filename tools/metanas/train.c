@@ -17,21 +17,13 @@ static int train(struct mn_cx *cx, const struct mn__experiment *experiment, cons
     return status;
 }
 
-/* A signal came before there was anything to save. */
-static int leave_early(struct mn_cx *cx) {
-    char message[MN__MESSAGE];
-    snprintf(message, sizeof message, "%s", mn__cx_message(cx));
-    mn__cx_clear(cx);
-    return mn_fail(cx, MN_CANCELLED, "%s\n  no run was begun; the same command begins it", message);
-}
-
 static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__experiment experiment = {0};
     struct mn__arena arena = {0};
     const char *dir = NULL;
     int status = open_experiment(cx, arguments, arguments->operand, NULL, &experiment);
     if (status == MN_CANCELLED) {
-        status = leave_early(cx);
+        status = mn__cx_more(cx, status, "\n  no run was begun; the same command begins it");
     }
     if (status == MN_OK) {
         status = rundir_make(cx, &arena, arguments->out, experiment.run.name, &dir);
