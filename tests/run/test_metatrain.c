@@ -421,7 +421,8 @@ static void test_no_best_without_validation(void **state) {
 }
 
 static void cancel_after(long microseconds) {
-    const struct itimerval timer = {.it_value.tv_usec = microseconds};
+    const struct itimerval timer = {
+        .it_value = {.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000}};
     assert_int_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
