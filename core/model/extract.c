@@ -14,6 +14,13 @@ static double item_weight(const struct mn_model *m, int mixture, const mn_real *
     return mixture < 0 ? 1 : mn__model_item_weight(m, mixture, weights, item);
 }
 
+/* Of path p on edge e in its node's sum. */
+static double path_weight(const struct mn_model *m, const struct mn__layer *layer,
+                          const mn_real *mixture, int e, int p) {
+    return item_weight(m, layer->mixture, mixture, e) *
+           item_weight(m, layer->edges[e].mixture, mixture, p);
+}
+
 /* The kept candidate number `pair` of a layer, edge by edge: the order in which a genotype lists
  * them. path = NULL where there are fewer. */
 static struct origin origin_of(const struct mn_model *m, const struct mn__layer *layer,
@@ -22,9 +29,7 @@ static struct origin origin_of(const struct mn_model *m, const struct mn__layer 
         const struct mn__edge *edge = &layer->edges[e];
         for (int p = 0; p < edge->n_paths && mn__item_kept(m, layer->mixture, keep, e); p++) {
             if (mn__item_kept(m, edge->mixture, keep, p) && pair-- == 0) {
-                return (struct origin){&edge->paths[p],
-                                       item_weight(m, layer->mixture, mixture, e) *
-                                           item_weight(m, edge->mixture, mixture, p)};
+                return (struct origin){&edge->paths[p], path_weight(m, layer, mixture, e, p)};
             }
         }
     }
@@ -42,8 +47,7 @@ double mn__model_identity_weight(const struct mn_model *m, const mn_real *mixtur
         const struct mn__edge *at = &layer->edges[edge];
         for (int p = 0; p < at->n_ops; p++) {
             if (at->paths[p].identity && strcmp(at->paths[p].name, op) == 0) {
-                return item_weight(m, layer->mixture, mixture, edge) *
-                       item_weight(m, at->mixture, mixture, p);
+                return path_weight(m, layer, mixture, edge, p);
             }
         }
     }

@@ -15,8 +15,7 @@ struct extract {
     const struct mn_task *task;
     const struct mn__solution *solution; /* with logits */
     const struct cells *cells;           /* weighed */
-    const mn_real
-        *mixture; /* weights of a pass of the pruned network; NULL where nothing is searched */
+    const mn_real *mixture; /* its mixture weights, of a pass; NULL where nothing is searched */
 };
 
 /* Make the fixed network and compute the query set with it; write DIR/network.yaml, a configuration
