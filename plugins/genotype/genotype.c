@@ -58,7 +58,8 @@ static const struct mn_opt options[] = {
             "file with the keys normal and reduction, such as those in configs/genotypes"),
     MN_TEXTS(struct genotype, normal, "",
              "nodes of a normal cell, each a text of pairs of operation and input: "
-             "'conv_1x5_5x1 0, conv_3x3 1'"),
+             "'conv_1x5_5x1 0, conv_3x3 1'; a third word is the weight of the pair in the sum, "
+             "'skip_connect 1 0.25', else 1"),
     MN_TEXTS(struct genotype, reduction, "", "nodes of a reduction cell, in the same form"),
     NETWORK_OPTIONS(1),
 };
