@@ -95,9 +95,10 @@ mv wrong run/test-steps.csv
 refused 'without its columns' 3 report run <<'T'
 metanas: run/test-steps.csv: lacks the column step, or accuracy with its interval
 T
-works 'a test with steps' test run --tasks 4 --steps 0,2,4 --state best --batch-norm support
+works 'a test with steps' test run --tasks 4 --steps 0,2,4 --state best --batch-norm support \
+    --set 'op_mixer={use: soft_prune, t_min: 0.1}'
 works 'its report' report run
-holds 'its command' grep -q '^metanas test run --tasks 4 --state best --steps 0,2,4 --batch-norm support$' $page
+holds 'its command' grep -q '^metanas test run --tasks 4 --state best --steps 0,2,4 --batch-norm support --set &#39;op_mixer={use: soft_prune, t_min: 0.1}&#39;$' $page
 holds 'its steps' [ "$(sed -n '/id="steps"/,/<\/section>/p' $page | grep -c '^<tr><td class="n">[024]<')" = 3 ]
 last=$(tail -n 1 run/test-steps.csv | cut -d, -f2)
 holds 'the last one' grep -q "<td class=\"n\">4</td><td class=\"n\">$(percent "$last")</td>" $page
@@ -142,6 +143,13 @@ holds 'three figures' [ "$(grep -c '<figcaption>' real/report.html)" = 3 ]
 mean=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "accuracy") c = i } NR == 3 { print $c }' real/results.csv)
 half=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "accuracy_ci95") c = i } NR == 3 { print $c }' real/results.csv)
 holds 'mean and interval in one cell' grep -q ">$(percent "$mean") ± $(percent "$half")</td>" real/report.html
+holds 'the command to repeat it' grep -q '<pre>metanas sweep real.yaml --set run.meta_epochs=2 --set evaluation.tasks=3 --out real$' real/report.html
+holds 'the base configuration' grep -q "^  name: $(sed -n 's/^  name: //p' smoke.yaml)" real/report.html
+holds 'a copy of it' cmp -s smoke.yaml real/base.yaml
+printf '{"sweep": 1' >real/sweep.json
+refused 'a damaged sweep.json' 3 report real <<'T'
+metanas: real/sweep.json:1:11: not valid JSON: '}' expected near end of file
+T
 holds 'what was tested' grep -q 'Test: 3 tasks a seed, 5-way 1-shot' real/report.html
 
 # ---- in a browser ----

@@ -97,6 +97,36 @@ int rundir_json(struct mn_cx *cx, const char *path, json_t **out) {
                                   error.column, error.text);
 }
 
+int rundir_json_write(struct mn_cx *cx, const char *path, json_t *object, FILE *echo) {
+    char *text =
+        object != NULL ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
+    json_decref(object);
+    if (text == NULL) {
+        return mn_fail(cx, MN_IO,
+                       "%s: cannot write it: a name in it is not UTF-8, or no memory is left",
+                       path);
+    }
+    const size_t length = strlen(text);
+    text[length] = '\n'; /* in place of the final zero: only the length counts from here on */
+    const int status = mn__file_replace(cx, path, text, length + 1);
+    if (status == MN_OK && echo != NULL) {
+        fwrite(text, 1, length + 1, echo);
+    }
+    free(text);
+    return status;
+}
+
+json_t *rundir_texts(const struct texts *texts) {
+    json_t *list = json_array();
+    for (int i = 0; list != NULL && texts != NULL && i < texts->n; i++) {
+        if (json_array_append_new(list, json_string(texts->at[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 double rundir_seconds(const json_t *line, int64_t *meta_epoch) {
     const json_t *each = json_object_get(line, "seconds_per_meta_epoch");
     if (!json_is_number(each)) {

@@ -22,6 +22,11 @@ int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, cons
 /* A JSON file of it, `path` as from rundir_file. For json_decref. A missing file is an error that
  * names the command that makes it. */
 int rundir_json(struct mn_cx *cx, const char *path, json_t **out);
+/* Write `object`, which is taken (NULL = it could not be made), to the file in one step; to `echo`
+ * as well unless that is NULL. */
+int rundir_json_write(struct mn_cx *cx, const char *path, json_t *object, FILE *echo);
+/* The texts as an array, an empty one without any. NULL = no memory. */
+json_t *rundir_texts(const struct texts *texts);
 /* Seconds that a line of timing.jsonl stands for: those of a validation, or of the meta-epochs
  * since the line before, whose last meta-epoch is in *meta_epoch (0 at first) and is moved on. */
 double rundir_seconds(const json_t *line, int64_t *meta_epoch);

@@ -3,14 +3,10 @@
 #include "rundir.h"
 
 #include "base/text.h"
-#include "run/file.h"
 #include "run/progress.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { MOST_FILE = 1 << 20 };
 
 /* The folder without --out: sweeps/NAME for NAME.yaml. */
 static const char *default_folder(struct mn__arena *arena, const char *file) {
@@ -128,34 +124,13 @@ static int look_at_all(struct mn_cx *cx, const struct sweep_job *job, struct swe
     return status;
 }
 
-/* The sweep file as it is now, kept beside the runs that it made. */
-static int keep_file(struct mn_cx *cx, const struct sweep_job *job) {
-    struct mn__arena arena = {0};
-    const char *path = NULL;
-    uint8_t *text = NULL;
-    size_t length;
-    int status = rundir_file(cx, &arena, job->out, "sweep.yaml", &path);
-    if (status == MN_OK) {
-        status = mn__file_folder(cx, job->out);
-    }
-    if (status == MN_OK) {
-        status = mn__file_read(cx, job->sweep.file, MOST_FILE, &text, &length);
-    }
-    if (status == MN_OK) {
-        status = mn__file_replace(cx, path, text, length);
-    }
-    free(text);
-    mn__arena_fini(&arena);
-    return status;
-}
-
 static int run_all(struct mn_cx *cx, struct sweep_job *job) {
     struct total total = {.begin = mn__seconds()};
     struct sweep_status *now = mn__arena_array(&job->arena, (size_t)job->n_runs, sizeof *now);
     int64_t left = 0;
     int status = now != NULL ? look_at_all(cx, job, now, &left) : no_memory(cx);
     if (status == MN_OK) {
-        status = keep_file(cx, job);
+        status = sweep_keep(cx, job);
     }
     for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
         if (now[i].progress == SWEEP_DONE) {

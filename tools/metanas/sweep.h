@@ -56,6 +56,10 @@ int sweep_finish(struct mn_cx *cx, const struct sweep_job *job, const struct swe
 int sweep_open(struct mn_cx *cx, const struct sweep_job *job, int64_t arm, int seed,
                const struct mn__open *more, struct mn__experiment *out);
 
+/* sweep_keep.c: the sweep file and its base as they are now, and the command, kept in the folder.
+ */
+int sweep_keep(struct mn_cx *cx, struct sweep_job *job);
+
 /* sweep_results.c: gather what is finished; write runs.csv, results.csv and results.txt to the
  * folder; print the last one, too, where `print` is set. */
 int sweep_report(struct mn_cx *cx, const struct sweep_job *job, int print);

@@ -103,6 +103,7 @@ static int run_test(struct mn_cx *cx, const struct arguments *given) {
     struct mn__arena arena = {0};
     struct arguments arguments = *given;
     struct test_plan plan = {.state_name = given->state != NULL ? given->state : "last",
+                             .sets = &given->sets,
                              .json = given->json};
     const char *config = NULL;
     int status = read_command(cx, &arena, &arguments, &episodes, &plan);

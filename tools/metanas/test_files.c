@@ -55,7 +55,7 @@ static json_t *report_json(const struct test_report *report) {
     snprintf(episodes, sizeof episodes, "%016" PRIx64, e->episodes);
     return json_pack(
         "{s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, "
-        "s:I, s:s, s:s, s:s*, s:o, s:o}",
+        "s:I, s:s, s:s, s:s*, s:o, s:o, s:o}",
         "accuracy_mean", e->accuracy_mean, "accuracy_ci95", e->accuracy_ci95, "tasks",
         (json_int_t)e->tasks, "accuracy_before_prune", e->before_mean, "before_prune_ci95",
         e->before_ci95, "prune_gap", e->prune_gap, "prune_gap_ci95", e->prune_gap_ci95, "loss_mean",
@@ -65,26 +65,9 @@ static json_t *report_json(const struct test_report *report) {
         (json_int_t)x->task.ways, "shots", (json_int_t)x->task.shots, "queries",
         (json_int_t)x->task.queries, "split", split_names[what->split], "meta_epoch",
         (json_int_t)report->meta_epoch, "state", report->plan->state_name, "episodes", episodes,
-        "episodes_file", what->episodes != NULL ? what->episodes->path : NULL, "steps",
-        steps_json(report), "genotypes", genotypes_json(&report->genotypes));
-}
-
-static int write_json(struct mn_cx *cx, const char *path, const struct test_report *report) {
-    json_t *object = report_json(report);
-    char *text =
-        object != NULL ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
-    json_decref(object);
-    if (text == NULL) {
-        return no_memory(cx);
-    }
-    const size_t length = strlen(text);
-    text[length] = '\n'; /* in place of the final zero: only the length counts from here on */
-    const int status = mn__file_replace(cx, path, text, length + 1);
-    if (status == MN_OK && report->plan->json) {
-        fwrite(text, 1, length + 1, stdout);
-    }
-    free(text);
-    return status;
+        "episodes_file", what->episodes != NULL ? what->episodes->path : NULL, "set",
+        rundir_texts(report->plan->sets), "steps", steps_json(report), "genotypes",
+        genotypes_json(&report->genotypes));
 }
 
 /* ---- tables ------------------------------------------------------------------------------- */
@@ -165,7 +148,8 @@ int test_write(struct mn_cx *cx, const struct test_report *report, const char *d
                                                 : drop_table(cx, steps);
     }
     if (status == MN_OK) {
-        status = write_json(cx, json, report);
+        status =
+            rundir_json_write(cx, json, report_json(report), report->plan->json ? stdout : NULL);
     }
     mn__arena_fini(&arena);
     return status;

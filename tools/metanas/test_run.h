@@ -14,8 +14,9 @@ struct test_plan {
     const char *state;      /* file */
     const char *state_name; /* as the user named it: "last", "best" or the file */
     struct mn__evaluation_plan what;
-    int json; /* print test.json instead of a summary */
-    int mute; /* print nothing */
+    const struct texts *sets; /* --set of the command line; NULL = none */
+    int json;                 /* print test.json instead of a summary */
+    int mute;                 /* print nothing */
 };
 
 /* A finished test. */

@@ -70,10 +70,10 @@ static int read_lines(struct mn_cx *cx, struct record *s, const char *name, stru
     return status != MN_OK || path == NULL ? status : lines_read(cx, path, out);
 }
 
-static int read_test(struct mn_cx *cx, struct record *s) {
+static int read_json(struct mn_cx *cx, struct record *s, const char *name, json_t **out) {
     const char *path;
-    const int status = find(cx, s, "test.json", &path);
-    return status != MN_OK || path == NULL ? status : rundir_json(cx, path, &s->test);
+    const int status = find(cx, s, name, &path);
+    return status != MN_OK || path == NULL ? status : rundir_json(cx, path, out);
 }
 
 static int read_checkpoint(struct mn_cx *cx, struct record *s) {
@@ -104,7 +104,10 @@ int record_read(struct mn_cx *cx, const char *dir, struct record *s) {
         status = read_lines(cx, s, "timing.jsonl", &s->timing);
     }
     if (status == MN_OK) {
-        status = read_test(cx, s);
+        status = read_json(cx, s, "test.json", &s->test);
+    }
+    if (status == MN_OK) {
+        status = read_json(cx, s, "sweep.json", &s->command);
     }
     if (status == MN_OK) {
         status = read_table(cx, s, "architecture.csv", &s->architecture);
@@ -116,6 +119,10 @@ int record_read(struct mn_cx *cx, const char *dir, struct record *s) {
         const char *path;
         status = read_text(cx, s, "results.txt", &path, &s->summary);
     }
+    if (status == MN_OK) {
+        const char *path;
+        status = read_text(cx, s, "base.yaml", &path, &s->base);
+    }
     return status == MN_OK ? read_table(cx, s, "results.csv", &s->results) : status;
 }
 
@@ -126,6 +133,7 @@ void record_fini(struct record *s) {
     lines_fini(&s->metrics);
     lines_fini(&s->timing);
     json_decref(s->test);
+    json_decref(s->command);
     mn__arena_fini(&s->arena);
 }
 

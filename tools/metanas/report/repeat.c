@@ -31,6 +31,15 @@ static void put_flag(struct page *page, const char *flag, const char *value) {
     put_word(page, value);
 }
 
+static void put_flags(struct page *page, const char *flag, const json_t *values) {
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        const char *value = json_string_value(json_array_get(values, i));
+        if (value != NULL) {
+            put_flag(page, flag, value);
+        }
+    }
+}
+
 /* --steps 0,5,10 */
 static void put_steps(struct page *page, const json_t *steps) {
     for (size_t i = 0; i < json_array_size(steps); i++) {
@@ -64,6 +73,7 @@ static void put_test(struct page *page, const struct record *record) {
     if (norm != NULL && usual != NULL && strcmp(norm, usual) != 0) {
         put_flag(page, "batch-norm", norm);
     }
+    put_flags(page, "set", json_object_get(test, "set"));
     page_markup(page, "\n");
 }
 
@@ -113,12 +123,12 @@ static void put_origin(struct page *page, const struct record *record) {
     page_markup(page, "</tbody></table>\n");
 }
 
-static void put_config(struct page *page, const struct record *record) {
-    if (record->config == NULL) {
+static void put_config(struct page *page, const char *title, const char *config) {
+    if (config == NULL) {
         return;
     }
-    page_markup(page, "<h3>Configuration</h3>\n<pre class=\"long\">");
-    page_text(page, record->config);
+    page_markup(page, "<h3>%s</h3>\n<pre class=\"long\">", title);
+    page_text(page, config);
     page_markup(page, "</pre>\n");
 }
 
@@ -126,20 +136,31 @@ int section_repeat_run(struct page *page, const struct record *record) {
     page_section(page, "repeat", "To repeat it");
     put_commands(page, record);
     put_origin(page, record);
-    put_config(page, record);
+    put_config(page, "Configuration", record->config);
     page_section_end(page);
     return MN_OK;
 }
 
 int section_repeat_sweep(struct page *page, const struct record *record) {
     page_section(page, "repeat", "To repeat it");
-    page_markup(page,
-                "<p>With the sweep below in sweep.yaml:</p>\n<pre>metanas sweep sweep.yaml --out ");
-    put_word(page, record->dir);
+    const char *file = json_string_value(json_object_get(record->command, "sweep"));
+    const char *base = json_string_value(json_object_get(record->command, "base"));
+    page_markup(page, "<p>With the sweep below in ");
+    page_text(page, file != NULL ? file : "sweep.yaml");
+    if (base != NULL) {
+        page_markup(page, " and its base in ");
+        page_text(page, base);
+    }
+    page_markup(page, ":</p>\n<pre>metanas sweep ");
+    put_word(page, file != NULL ? file : "sweep.yaml");
+    put_flags(page, "plugin-dir", json_object_get(record->command, "plugin_dir"));
+    put_flags(page, "set", json_object_get(record->command, "set"));
+    put_flag(page, "out", record->dir);
     page_markup(page, "\nmetanas report ");
     put_word(page, record->dir);
     page_markup(page, "</pre>\n");
-    put_config(page, record);
+    put_config(page, "Sweep", record->config);
+    put_config(page, "Base", record->base);
     page_section_end(page);
     return MN_OK;
 }
