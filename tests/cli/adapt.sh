@@ -151,4 +151,19 @@ holds 'and is named' grep -q '^metanas: dataset glyphs: broken/box/3\.png: broke
 refused 'query that is not there' 3 adapt run --support mine --query none.png <<'T'
 metanas: none.png: No such file or directory
 T
+
+# ---- the shipped state ----
+
+p=0
+for class in bar stick fall rise box; do
+    mkdir -p drawn/$class new/$class
+    "$PICTURES" write drawn/$class/1.png 40 $p 0
+    for variant in 1 2 3; do
+        "$PICTURES" write new/$class/$variant.png 28 $p $variant
+    done
+    p=$((p + 1))
+done
+works 'adapt a shipped state' adapt "$SOURCE/configs/pretrained/omniglot-5way-1shot" --support drawn --query new
+holds 'it tells simple drawings apart' grep -Eq '^1[45] of the 15 pictures' out
+
 finish
