@@ -59,9 +59,14 @@ static int begin(struct image_decoder *d) {
     return 1;
 }
 
+/* What is transparent is on white, as on the screen of a drawing program. */
 static void ask_for_bytes(struct state *s) {
+    const png_uint_16 full = png_get_bit_depth(s->png, s->info) == 16 ? 65535 : 255;
+    const png_color_16 white = {.red = full, .green = full, .blue = full, .gray = full};
     png_set_palette_to_rgb(s->png);
     png_set_expand_gray_1_2_4_to_8(s->png);
+    png_set_tRNS_to_alpha(s->png);
+    png_set_background_fixed(s->png, &white, PNG_BACKGROUND_GAMMA_SCREEN, 0, PNG_FP_1);
     png_set_scale_16(s->png);
     png_set_strip_alpha(s->png);
 }

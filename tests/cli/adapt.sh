@@ -22,7 +22,7 @@ cp out printed
 holds 'predicts every picture' [ "$(grep -c 'then' out)" = 11 ]
 holds 'names the batch norm' grep -q '^batch norm transductive' out
 holds 'names the network' grep -q '^network of [0-9,]* parameters$' out
-holds 'counts the right ones among those with a label' grep -Eq '^[0-9]+ of the 10 pictures' out
+holds 'counts the right ones among those with a label' grep -Eq '^[0-9]+ of the 11 pictures' out
 works 'again' adapt run --support mine --query ask --query mine/bar/2.jpg
 sed '/^written/d' printed >expected
 same 'the same' expected out
@@ -131,12 +131,12 @@ T
 cp -r mine empty
 mkdir empty/none
 refused 'class folder without pictures' 3 adapt run --support empty --query ask <<'T'
-metanas: empty/none: this class folder holds no picture (.png, .jpg, .jpeg)
+metanas: --support: empty/none: this class folder holds no picture (.png, .jpg, .jpeg)
 T
 cp -r mine outside
 cp mine/bar/1.png outside/x.png
 refused 'picture outside of folders' 3 adapt run --support outside --query ask <<'T'
-metanas: outside/x.png: lies in no class folder; put the pictures of each class into a folder of its own: outside/CLASS/
+metanas: --support: outside/x.png: lies in no class folder; put the pictures of each class into a folder of its own: outside/CLASS/
 T
 cp -r mine broken
 echo 'no picture' >broken/box/3.png
@@ -149,7 +149,14 @@ check
 holds 'truncated picture ends with 3' [ $? -eq 3 ]
 holds 'and is named' grep -q '^metanas: dataset glyphs: broken/box/3\.png: broken PNG file: ' err
 refused 'query that is not there' 3 adapt run --support mine --query none.png <<'T'
-metanas: none.png: No such file or directory
+metanas: --query: none.png: No such file or directory
+T
+
+works 'pictures of one class' adapt run --support mine --query ask/bar --query ask/box/1.png
+holds 'are counted, too' grep -Eq '^[0-9] of the 3 pictures' out
+: >file
+refused 'no folder to write to' 3 adapt run --support mine --query ask --out file <<'T'
+metanas: adapt: --out file: not a folder
 T
 
 # ---- the shipped state ----

@@ -33,7 +33,10 @@ refused 'operand where none is taken' 2 list all <<'T'
 metanas: list: takes no argument, but got 'all'
 T
 refused 'not a number' 2 test run --tasks ten <<'T'
-metanas: test: --tasks is 'ten'; expected a whole number, 0 or more
+metanas: test: --tasks is 'ten'; expected a whole number, 1 or more
+T
+refused 'no tasks' 2 test run --tasks 0 <<'T'
+metanas: test: --tasks is '0'; expected a whole number, 1 or more
 T
 refused 'not a split' 2 test run --split tset <<'T'
 metanas: test: --split is 'tset'; expected train, val or test

@@ -122,7 +122,7 @@ works 'a test of the last state' test run --state last --tasks 4
 same 'is the default' drawn.csv run/test-tasks.csv
 rm two/best.safetensors
 refused 'no best state' 3 test two --state best <<'T'
-metanas: two/best.safetensors: there is none: the run has not been validated yet; --state last takes its last checkpoint
+metanas: two/best.safetensors: there is none; a run has one when it has been validated. --state last takes its last checkpoint
 T
 works 'batch norm by a flag' test run --tasks 4 --batch-norm support
 holds 'is used and told' grep -q '"batch_norm": "support"' run/test.json

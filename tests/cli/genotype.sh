@@ -36,7 +36,7 @@ works 'the most frequent genotype' genotype run
 grep -v '^#' out >cells
 as_yaml <line >expected
 same 'is that of test.json, as YAML' expected cells
-holds 'and tells where it comes from' grep -q '^# The most frequent cells: those of 1 of 1 test tasks\.$' out
+holds 'and tells where it comes from' grep -q '^# The most frequent cells: those of 1 of 1 test tasks, after [0-9]* meta-epochs\.$' out
 works 'of a task' genotype run --task 0
 grep -v '^#' out >cells
 same 'is that of the test of this task' expected cells
@@ -46,6 +46,9 @@ cp run/best.safetensors elsewhere.safetensors
 cp out best
 works 'a state by its file' genotype run --task 0 --state elsewhere.safetensors
 same 'the same' best out
+refused 'a state without a task' 2 genotype run --state best <<'T'
+metanas: genotype: --state goes with --task or --meta; the most frequent cells are those that the last test has written down
+T
 works 'of the meta-architecture' genotype run --meta
 grep -v '^#' out >cells
 tail -n 1 run/architecture.csv | sed 's/.*,//' | as_yaml >expected

@@ -72,6 +72,15 @@ holds 'a report without Graphviz' [ $? -eq 0 ]
 holds 'says that it does not draw' grep -q 'Not drawn: the program dot of Graphviz is not installed' bare.html
 holds 'and has the cells in words' grep -q 'The normal cell in words' bare.html
 
+cp -r run moved
+works 'an episode list' episodes moved --tasks 3 --out frozen.episodes
+works 'a test by it' test moved --episodes frozen.episodes
+works 'its report' report moved --out frozen.html
+holds 'names the list' grep -q '<td>frozen.episodes</td>' frozen.html
+works 'go on training' resume moved --set run.meta_epochs=9
+works 'a report after it' report moved --out old.html
+holds 'says that the test is old' grep -q 'The test is older than the run, which has 9 meta-epochs now: &#39;metanas test moved&#39;' old.html
+
 works 'train a fixed network' train smoke.yaml --out fixed --set run.meta_epochs=1 \
     --set "search_space={use: genotype, file: $SOURCE/configs/genotypes/metanas-omniglot.yaml, channels: 4}"
 works 'its report' report fixed

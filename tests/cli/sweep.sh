@@ -103,6 +103,18 @@ holds 'runs two of them' [ "$(grep -c '^run [0-9]* of 8' err)" -eq 2 ]
 cut -d, -f1-17 $results >after
 same 'the results are the same' before after
 
+test_of=sweeps/sweep/soft+order=joint/seed-7
+works 'a test by hand, of another kind' test $test_of --set task_learner.test_steps=1
+works 'list after it' sweep sweep.yaml --list
+holds 'is not that of the sweep' grep -q '^soft+order=joint/seed-7 *trained, not tested$' out
+works 'so it is tested again' sweep sweep.yaml
+cut -d, -f1-17 $results >after
+same 'with the same results' before after
+rm $test_of/test-tasks.csv
+works 'a test without its tasks' sweep sweep.yaml
+cut -d, -f1-17 $results >after
+same 'is done again' before after
+
 # ---- stopped at any time ----
 
 cut -d, -f1-17 one/results.csv >before
@@ -123,6 +135,7 @@ for signal in KILL TERM; do
     done
     check
     [ $signal = KILL ] || [ $code -eq 75 ] || [ $code -eq 0 ] || fail "SIGTERM: exit code $code"
+    holds "SIG$signal: the table is of this sweep" grep -q '^hard+order=joint,' stopped/results.csv
     works "on after SIG$signal" sweep one.yaml --out stopped
     cut -d, -f1-17 stopped/results.csv >after
     same "after SIG$signal: the same results" before after
@@ -150,6 +163,36 @@ holds 'is the same run' grep -q 'done$' out
 refused 'another configuration' 2 sweep sweep.yaml --set task_learner.lr_w=0.1 <<'T'
 metanas: sweeps/sweep/hard+order=joint/seed-1/config.resolved.yaml: the run was made with another configuration: task_learner.lr_w was 0.005, now it is 0.1; choose another --out or remove the run
 T
+refused 'a seed for all' 2 sweep one.yaml --out seeds --set 'run={seed: 3, meta_epochs: 2}' <<'T'
+arm hard+order=joint: run.seed cannot be set by --set: 'seeds' of one.yaml lists its values
+arm soft+order=joint: run.seed cannot be set by --set: 'seeds' of one.yaml lists its values
+metanas: one.yaml: 2 of 2 arms cannot be run; nothing was run
+T
+refused 'a key of an axis' 2 sweep sweep.yaml --out axis --set task_learner.order=joint <<'T'
+arm hard+order=alternating: the same configuration as that of arm hard+order=joint; is a key of an axis given by --set?
+arm soft+order=alternating: the same configuration as that of arm soft+order=joint; is a key of an axis given by --set?
+metanas: sweep.yaml: 2 of 4 arms cannot be run; nothing was run
+T
+refused 'the folder of a run' 2 sweep one.yaml --out plain <<'T'
+metanas: plain is the directory of a run; give another --out
+T
+refused 'a sweep in place of a run' 3 test sweeps/sweep <<'T'
+metanas: sweeps/sweep: the folder of a sweep; expected one of its runs, sweeps/sweep/ARM/seed-N
+T
+printf 'base: none.yaml\nseeds: [1]\n' >baseless.yaml
+refused 'a base that is not there' 2 sweep baseless.yaml <<'T'
+baseless.yaml:1:7: base: cannot read none.yaml: No such file or directory
+metanas: baseless.yaml: 1 fault; nothing was run
+T
+mv $test_of/config.resolved.yaml kept.yaml
+refused 'a run without its configuration' 3 sweep sweep.yaml <<T
+metanas: $test_of/config.resolved.yaml is not there, so nobody knows how the run was made; remove $test_of, and it is made again
+T
+mv kept.yaml $test_of/config.resolved.yaml
+mkdir -p locked
+flock locked "$METANAS" sweep one.yaml --out locked >out 2>err
+holds 'two at once: the second ends with 3' [ $? -eq 3 ]
+holds 'and says why' grep -q '^metanas: locked: another metanas is at work on this sweep$' err
 cat >bad.yaml <<'Y'
 base: smoke.yaml
 seeds: [1]
@@ -215,6 +258,17 @@ holds 'and is named' grep -q '^run wild/seed-1 failed: meta-epoch 0, ' err
 holds 'the others are run' [ -n "$(column sweeps/diverge/results.csv accuracy tame)" ]
 holds 'it has no result' [ -z "$(column sweeps/diverge/results.csv accuracy wild)" ]
 holds 'but a mark' [ "$(column sweeps/diverge/results.csv seeds_failed wild)" = 1 ]
+
+# ---- arms that are tested in other ways ----
+
+cat >ways.yaml <<'Y'
+base: smoke.yaml
+set: {run.meta_epochs: 1, evaluation.tasks: 4}
+seeds: [1]
+axes: {evaluation.batch_norm: [transductive, support], task.shots: [1, 2]}
+Y
+works 'tests of different kinds' sweep ways.yaml
+holds 'the note says what differs' grep -q '^Test: 4 tasks a seed, 5-way shots by arm, [0-9]* query images a class, transductive or support batch norm by arm; seeds 1\.$' out
 
 # ---- shipped sweeps ----
 

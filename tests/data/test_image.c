@@ -91,7 +91,13 @@ static void png_gray(void **state) {
     }
 }
 
-/* Colours by palette, with and without alpha, and gray with alpha: alpha is left away. */
+/* A sample on white. */
+static int on_white(int sample, int alpha) {
+    return (int)lround((sample * alpha + 255.0 * (255 - alpha)) / 255);
+}
+
+/* Colours by palette, with and without alpha, and gray with alpha: alpha is that of paint on white.
+ */
 static void png_colour(void **state) {
     enum { N = 6 };
     static const struct {
@@ -109,9 +115,11 @@ static void png_colour(void **state) {
             for (int c = 0; c < 3; c++) {
                 const int index = from[0];
                 const int palette[3] = {3 * index, 255 - index, 7 * index};
-                expected[3 * i + c] = forms[f].channels >= 3   ? from[c]
-                                      : forms[f].channels == 2 ? from[0]
-                                                               : (uint8_t)palette[c];
+                expected[3 * i + c] =
+                    (uint8_t)(forms[f].channels == 4   ? on_white(from[c], from[3])
+                              : forms[f].channels == 3 ? from[c]
+                              : forms[f].channels == 2 ? on_white(from[0], from[1])
+                                                       : palette[c]);
             }
         }
         store_init(&s);

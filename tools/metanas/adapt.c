@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A task of a person's own. */
 struct own {
@@ -260,11 +261,20 @@ static int read_pictures(struct mn_cx *cx, struct own *own) {
         return mn_fail(cx, MN_CONFIG, "adapt: --%s is missing; see 'metanas adapt --help'",
                        a->support == NULL ? "support DIR" : "query DIR|FILE");
     }
-    int status = rundir_check(cx, a->operand);
-    if (status == MN_OK) {
-        status = pictures_support(cx, a->support, &own->support, &own->classes);
+    struct stat about;
+    if (a->out != NULL && stat(a->out, &about) == 0 && !S_ISDIR(about.st_mode)) {
+        return mn_fail(cx, MN_IO, "adapt: --out %s: not a folder", a->out);
     }
-    return status == MN_OK ? pictures_query(cx, a->query.at, &own->classes, &own->query) : status;
+    int status = rundir_check(cx, a->operand);
+    if (status != MN_OK) {
+        return status;
+    }
+    status = pictures_support(cx, a->support, &own->support, &own->classes);
+    if (status != MN_OK) {
+        return mn__cx_where(cx, "--support");
+    }
+    status = pictures_query(cx, a->query.at, &own->classes, &own->query);
+    return status != MN_OK ? mn__cx_where(cx, "--query") : MN_OK;
 }
 
 static int run_adapt(struct mn_cx *cx, const struct arguments *arguments) {

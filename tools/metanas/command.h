@@ -32,7 +32,15 @@ struct arguments {
     int dot, most_frequent, list, markdown, man, accept_changes;
 };
 
-enum flag_type { FLAG_SWITCH, FLAG_TEXT, FLAG_TEXTS, FLAG_COUNT, FLAG_FRACTION, FLAG_SPLIT };
+enum flag_type {
+    FLAG_SWITCH,
+    FLAG_TEXT,
+    FLAG_TEXTS,
+    FLAG_COUNT,
+    FLAG_POSITIVE,
+    FLAG_FRACTION,
+    FLAG_SPLIT
+};
 
 struct flag {
     const char *name;  /* without the dashes */

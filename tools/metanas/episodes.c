@@ -71,7 +71,7 @@ static int run_episodes(struct mn_cx *cx, const struct arguments *arguments) {
 static const struct flag flags[] = {
     {"out", "FILE", "the list to write", offsetof(struct arguments, out), FLAG_TEXT, 'o'},
     {"tasks", "N", "number of episodes (default: evaluation.tasks)",
-     offsetof(struct arguments, tasks), FLAG_COUNT, 0},
+     offsetof(struct arguments, tasks), FLAG_POSITIVE, 0},
     {"split", "SPLIT", "classes to draw from: test (default), val or train",
      offsetof(struct arguments, split), FLAG_SPLIT, 0},
     {"set", "KEY=VALUE", "override an option: --set run.seed=2 (may repeat)",

@@ -40,8 +40,11 @@ static int most_frequent(struct mn_cx *cx, struct mn__arena *arena, const char *
     if (status == MN_OK) {
         out->text = mn__arena_text(arena, genotypes.at[0].text);
         out->origin = mn__arena_format(
-            arena, "The most frequent cells: those of %" PRId64 " of %" PRId64 " test tasks.",
-            genotypes.at[0].count, (int64_t)json_integer_value(json_object_get(test, "tasks")));
+            arena,
+            "The most frequent cells: those of %" PRId64 " of %" PRId64
+            " test tasks, after %" PRId64 " meta-epochs.",
+            genotypes.at[0].count, (int64_t)json_integer_value(json_object_get(test, "tasks")),
+            (int64_t)json_integer_value(json_object_get(test, "meta_epoch")));
         status = out->text != NULL && out->origin != NULL ? MN_OK : no_memory(cx);
     }
     mn__arena_fini(&genotypes.arena);
@@ -161,6 +164,13 @@ static int run_genotype(struct mn_cx *cx, const struct arguments *arguments) {
         return mn_fail(cx, MN_CONFIG,
                        "genotype: --task, --meta and --most-frequent exclude each "
                        "other");
+    }
+    if (arguments->task < 0 && !arguments->meta &&
+        (arguments->state != NULL || arguments->sets.n > 0)) {
+        return mn_fail(cx, MN_CONFIG,
+                       "genotype: --%s goes with --task or --meta; the most frequent cells are "
+                       "those that the last test has written down",
+                       arguments->state != NULL ? "state" : "set");
     }
     int status = rundir_check(cx, arguments->operand);
     if (status == MN_OK) {

@@ -104,10 +104,13 @@ static int flag_store(struct mn_cx *cx, const struct command *command, const str
         list->argument[list->n++] = argument;
         return MN_OK;
     }
-    case FLAG_COUNT: {
+    case FLAG_COUNT:
+    case FLAG_POSITIVE: {
+        const int least = flag->type == FLAG_POSITIVE;
         int64_t n;
-        if (!mn__text_int(text, &n) || n < 0) {
-            return bad_value(cx, command, flag, text, "a whole number, 0 or more");
+        if (!mn__text_int(text, &n) || n < least) {
+            return bad_value(cx, command, flag, text,
+                             least ? "a whole number, 1 or more" : "a whole number, 0 or more");
         }
         *(int64_t *)field = n;
         return MN_OK;

@@ -42,6 +42,15 @@ static int32_t label_of(const struct class_names *classes, const char *name) {
     return -1;
 }
 
+/* The label of a file by the folder it lies in, -1 = that is not named like a class. */
+static int32_t label_by_folder(const struct class_names *classes, const char *path) {
+    const char *end = strrchr(path, '/'), *begin = end;
+    while (begin != NULL && begin > path && begin[-1] != '/') {
+        begin--;
+    }
+    return begin != NULL ? label_of(classes, begin) : -1;
+}
+
 static int fill(struct mn_cx *cx, const char *dir, const struct source *source,
                 const struct class_names *classes, struct picture_file *out) {
     for (int64_t i = 0; i < source->n; i++) {
@@ -51,6 +60,7 @@ static int fill(struct mn_cx *cx, const char *dir, const struct source *source,
         if (out[i].name == NULL) {
             return MN_NOMEM;
         }
+        out[i].label = out[i].label >= 0 ? out[i].label : label_by_folder(classes, out[i].name);
     }
     return MN_OK;
 }
@@ -135,7 +145,8 @@ int pictures_support(struct mn_cx *cx, const char *dir, struct pictures *out,
 
 /* ---- query -------------------------------------------------------------------------------- */
 
-static int read_one(struct mn_cx *cx, const char *path, struct picture_file *out) {
+static int read_one(struct mn_cx *cx, const char *path, const struct class_names *classes,
+                    struct picture_file *out) {
     uint8_t *bytes;
     size_t n;
     const int status = mn__file_read(cx, path, SOURCE_FILE_MOST, &bytes, &n);
@@ -147,7 +158,7 @@ static int read_one(struct mn_cx *cx, const char *path, struct picture_file *out
         memcpy(copy, bytes, n);
     }
     free(bytes);
-    *out = (struct picture_file){path, -1, copy, (int64_t)n};
+    *out = (struct picture_file){path, label_by_folder(classes, path), copy, (int64_t)n};
     return copy != NULL ? MN_OK : MN_NOMEM;
 }
 
@@ -172,7 +183,7 @@ static int add_path(struct mn_cx *cx, const char *path, const struct class_names
         memcpy(files, out->files, (size_t)out->n * sizeof *files);
     }
     status = folder ? fill(cx, path, &source, classes, files + out->n)
-                    : read_one(cx, path, files + out->n);
+                    : read_one(cx, path, classes, files + out->n);
     *out = (struct pictures){out->n + source.n, files};
     return status;
 }

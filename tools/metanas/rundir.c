@@ -72,7 +72,7 @@ int rundir_config(struct mn_cx *cx, struct mn__arena *arena, const struct argume
     return rundir_file(cx, arena, arguments->operand, "config.resolved.yaml", out);
 }
 
-int rundir_check(struct mn_cx *cx, const char *dir) {
+int rundir_check_folder(struct mn_cx *cx, const char *dir) {
     struct stat about;
     if (stat(dir, &about) != 0) {
         return mn_fail(cx, MN_IO, "%s: %s; expected a run directory, as 'metanas train' makes", dir,
@@ -84,6 +84,25 @@ int rundir_check(struct mn_cx *cx, const char *dir) {
                        dir);
     }
     return MN_OK;
+}
+
+int rundir_check(struct mn_cx *cx, const char *dir) {
+    struct mn__arena arena = {0};
+    const char *config, *sweep;
+    int status = rundir_check_folder(cx, dir);
+    if (status == MN_OK) {
+        status = rundir_file(cx, &arena, dir, "config.resolved.yaml", &config);
+    }
+    if (status == MN_OK) {
+        status = rundir_file(cx, &arena, dir, "sweep.yaml", &sweep);
+    }
+    if (status == MN_OK && access(config, F_OK) != 0 && access(sweep, F_OK) == 0) {
+        status =
+            mn_fail(cx, MN_IO, "%s: the folder of a sweep; expected one of its runs, %s/ARM/seed-N",
+                    dir, dir);
+    }
+    mn__arena_fini(&arena);
+    return status;
 }
 
 int rundir_json(struct mn_cx *cx, const char *path, json_t **out) {
@@ -149,8 +168,8 @@ int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, con
     const int status = rundir_file(cx, arena, dir, "best.safetensors", out);
     if (status == MN_OK && access(*out, F_OK) != 0) {
         return mn_fail(cx, MN_IO,
-                       "%s: there is none: the run has not been validated yet; --state last takes "
-                       "its last checkpoint",
+                       "%s: there is none; a run has one when it has been validated. --state last "
+                       "takes its last checkpoint",
                        *out);
     }
     return status;

@@ -14,7 +14,9 @@
  * Refused where a run is in it already. */
 int rundir_make(struct mn_cx *cx, struct mn__arena *arena, const char *out, const char *name,
                 const char **dir);
-/* MN_IO with a message where `dir` is no run directory. */
+/* MN_IO with a message where `dir` is no folder. */
+int rundir_check_folder(struct mn_cx *cx, const char *dir);
+/* The same, also where it is that of a sweep. */
 int rundir_check(struct mn_cx *cx, const char *dir);
 /* DIR/NAME in arena. */
 int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,

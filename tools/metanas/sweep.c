@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The folder without --out: sweeps/NAME for NAME.yaml. */
 static const char *default_folder(struct mn__arena *arena, const char *file) {
@@ -128,9 +129,15 @@ static int run_all(struct mn_cx *cx, struct sweep_job *job) {
     struct total total = {.begin = mn__seconds()};
     struct sweep_status *now = mn__arena_array(&job->arena, (size_t)job->n_runs, sizeof *now);
     int64_t left = 0;
-    int status = now != NULL ? look_at_all(cx, job, now, &left) : no_memory(cx);
+    int status = now != NULL ? sweep_claim(cx, job) : no_memory(cx);
+    if (status == MN_OK) {
+        status = look_at_all(cx, job, now, &left);
+    }
     if (status == MN_OK) {
         status = sweep_keep(cx, job);
+    }
+    if (status == MN_OK) {
+        status = sweep_report(cx, job, 0); /* of what is finished, to go with the files kept */
     }
     for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
         if (now[i].progress == SWEEP_DONE) {
@@ -157,7 +164,7 @@ static int run_all(struct mn_cx *cx, struct sweep_job *job) {
 }
 
 static int run_sweep(struct mn_cx *cx, const struct arguments *arguments) {
-    struct sweep_job job = {.arguments = arguments};
+    struct sweep_job job = {.arguments = arguments, .lock = -1};
     int status = mn__sweep_read(cx, arguments->operand, stderr, &job.sweep);
     if (status == MN_OK) {
         job.out = arguments->out != NULL ? arguments->out
@@ -166,9 +173,15 @@ static int run_sweep(struct mn_cx *cx, const struct arguments *arguments) {
     }
     if (status == MN_OK) {
         status = sweep_validate(cx, &job);
+        if (status == MN_CANCELLED) {
+            status = mn__cx_more(cx, status, "\n  no run was begun; the same command begins them");
+        }
     }
     if (status == MN_OK) {
         status = arguments->list ? list(cx, &job) : run_all(cx, &job);
+    }
+    if (job.lock >= 0) {
+        close(job.lock);
     }
     mn__sweep_fini(&job.sweep);
     mn__arena_fini(&job.arena);

@@ -21,6 +21,7 @@ struct sweep_job {
     const struct arguments *arguments;
     struct mn__sweep sweep;
     const char *out; /* folder */
+    int lock;        /* its descriptor; -1 = not claimed */
     int64_t n_runs;
     struct sweep_run *runs; /* [n_runs], seeds of an arm next to each other */
     struct mn_dataset_info
@@ -56,7 +57,10 @@ int sweep_finish(struct mn_cx *cx, const struct sweep_job *job, const struct swe
 int sweep_open(struct mn_cx *cx, const struct sweep_job *job, int64_t arm, int seed,
                const struct mn__open *more, struct mn__experiment *out);
 
-/* sweep_keep.c: the sweep file and its base as they are now, and the command, kept in the folder.
+/* sweep_keep.c: make the folder and keep other processes out of it until job->lock is closed.
+ * Refused where another one is at work there, and in the directory of a run. */
+int sweep_claim(struct mn_cx *cx, struct sweep_job *job);
+/* The sweep file and its base as they are now, and the command, kept in the folder.
  */
 int sweep_keep(struct mn_cx *cx, struct sweep_job *job);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "sweep.h"
 
+#include "base/hash.h"
+#include "run/difference.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +13,14 @@ int sweep_open(struct mn_cx *cx, const struct sweep_job *job, int64_t arm, int s
     struct mn__arena arena = {0};
     struct mn__open open = more != NULL ? *more : (struct mn__open){0};
     open.assignments = mn__sweep_assignments(&job->sweep, arm, seed, &arena, &open.n_assignments);
-    const int status = open.assignments != NULL
-                           ? open_experiment(cx, job->arguments, job->sweep.base, &open, out)
-                           : no_memory(cx);
+    int status = open.assignments != NULL
+                     ? open_experiment(cx, job->arguments, job->sweep.base, &open, out)
+                     : no_memory(cx);
+    if (status == MN_OK && out->run.seed != job->sweep.seeds[seed]) {
+        status = mn_fail(cx, MN_CONFIG,
+                         "run.seed cannot be set by --set: 'seeds' of %s lists its values",
+                         job->sweep.file);
+    }
     mn__arena_fini(&arena);
     return status;
 }
@@ -26,6 +34,7 @@ struct check {
     char *dataset;               /* resolved section of the one that was opened; NULL = none was */
     char *said;                  /* all lines printed so far */
     int64_t faulty;              /* arms */
+    uint64_t *hash;              /* [n_arms], of the resolved configuration; 0 = not known */
 };
 
 /* The configuration of the data set as text; NULL = no memory. For free. */
@@ -65,6 +74,23 @@ static int say(struct check *c, char *text) {
     return MN_OK;
 }
 
+static int starts_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* A message without a place in one of the files: which arm has caused it? */
+static int say_of_arm(struct check *c, int64_t arm, char *message) {
+    if (starts_with(message, c->job->sweep.file) || starts_with(message, c->job->sweep.base)) {
+        return say(c, message);
+    }
+    struct mn__arena arena = {0};
+    const char *name = mn__sweep_name(&c->job->sweep, arm, &arena);
+    char *line = name != NULL ? mn__arena_format(&arena, "arm %s: %s", name, message) : NULL;
+    const int status = line != NULL ? say(c, line) : no_memory(c->cx);
+    mn__arena_fini(&arena);
+    return status;
+}
+
 /* Open an arm with or without its data, and say what is wrong with it. A fault of the
  * configuration is counted and is no failure. */
 static int open_arm(struct check *c, int64_t arm, const struct mn__open *how,
@@ -90,11 +116,40 @@ static int open_arm(struct check *c, int64_t arm, const struct mn__open *how,
         mn__cx_clear(c->cx);
         status = say(c, faults);
         if (status == MN_OK && is_faulty && n_faults == 0) {
-            status = say(c, message);
+            status = say_of_arm(c, arm, message);
         }
+    } else {
+        say(c, faults);
     }
     free(faults);
     return status;
+}
+
+/* Two arms of one configuration compare nothing: a --set may have undone what tells them apart. */
+static int check_distinct(struct check *c, int64_t arm, const struct mn__experiment *experiment) {
+    char *text = NULL;
+    size_t length;
+    int status = mn__resolved_text(experiment, c->cx, &text, &length);
+    if (status != MN_OK) {
+        return status;
+    }
+    c->hash[arm] = mn__hash_bytes(mn__hash_begin(), text, length);
+    free(text);
+    for (int64_t i = 0; i < arm; i++) {
+        if (c->hash[i] == c->hash[arm]) {
+            char message[MN__MESSAGE];
+            struct mn__arena arena = {0};
+            const char *name = mn__sweep_name(&c->job->sweep, i, &arena);
+            snprintf(
+                message, sizeof message,
+                "the same configuration as that of arm %s; is a key of an axis given by --set?",
+                name != NULL ? name : "?");
+            mn__arena_fini(&arena);
+            c->faulty++;
+            return say_of_arm(c, arm, message);
+        }
+    }
+    return MN_OK;
 }
 
 /* The first look leaves the data alone and tells which data set it is. */
@@ -113,6 +168,9 @@ static int check_arm(struct check *c, int64_t arm) {
         status = dataset != NULL ? open_arm(c, arm, &how, &experiment) : no_memory(c->cx);
     }
     if (status == MN_OK && c->faulty == before) {
+        status = check_distinct(c, arm, &experiment);
+    }
+    if (status == MN_OK && c->faulty == before) {
         c->job->data[arm] = c->data = experiment.data;
         free(c->dataset);
         c->dataset = dataset;
@@ -126,7 +184,8 @@ static int check_arm(struct check *c, int64_t arm) {
 int sweep_validate(struct mn_cx *cx, struct sweep_job *job) {
     struct check c = {.cx = cx, .job = job};
     job->data = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *job->data);
-    int status = job->data != NULL ? MN_OK : no_memory(cx);
+    c.hash = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *c.hash);
+    int status = job->data != NULL && c.hash != NULL ? MN_OK : no_memory(cx);
     for (int64_t arm = 0; status == MN_OK && arm < job->sweep.n_arms; arm++) {
         status = check_arm(&c, arm);
         if (status != MN_OK) {

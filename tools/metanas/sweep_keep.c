@@ -4,7 +4,11 @@
 
 #include "run/file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 enum { MOST_FILE = 1 << 20 };
 
@@ -37,11 +41,29 @@ static int keep_command(struct mn_cx *cx, struct sweep_job *job) {
                                  NULL);
 }
 
-int sweep_keep(struct mn_cx *cx, struct sweep_job *job) {
-    int status = mn__file_folder(cx, job->out);
-    if (status == MN_OK) {
-        status = keep_copy(cx, job, "sweep.yaml", job->sweep.file);
+int sweep_claim(struct mn_cx *cx, struct sweep_job *job) {
+    const char *run = NULL;
+    int status = rundir_file(cx, &job->arena, job->out, "config.resolved.yaml", &run);
+    if (status == MN_OK && access(run, F_OK) == 0) {
+        status =
+            mn_fail(cx, MN_CONFIG, "%s is the directory of a run; give another --out", job->out);
     }
+    if (status == MN_OK) {
+        status = mn__file_folder(cx, job->out);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    job->lock = open(job->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* File systems without locks are used without. */
+    if (job->lock >= 0 && flock(job->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return mn_fail(cx, MN_IO, "%s: another metanas is at work on this sweep", job->out);
+    }
+    return MN_OK;
+}
+
+int sweep_keep(struct mn_cx *cx, struct sweep_job *job) {
+    int status = keep_copy(cx, job, "sweep.yaml", job->sweep.file);
     if (status == MN_OK) {
         status = keep_copy(cx, job, "base.yaml", job->sweep.base);
     }

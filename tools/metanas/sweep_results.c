@@ -191,6 +191,36 @@ static const char *over(const struct sweep_results *r, int pairs) {
                                   : "tasks";
 }
 
+static void put_common(FILE *out, int is_common, int64_t n, const char *unit, const char *by_arm) {
+    if (is_common) {
+        fprintf(out, "%" PRId64 "%s", n, unit);
+    } else {
+        fputs(by_arm, out);
+    }
+}
+
+/* What the tests had in common; of the rest, that arms differ in it. */
+static void put_tests(FILE *out, const struct sweep_results *r, const struct sweep_result *some) {
+    int tasks = 1, ways = 1, shots = 1, queries = 1, mode = 1;
+    for (int64_t i = 0; i < r->job->n_runs; i++) {
+        const struct sweep_result *x = &r->runs[i];
+        if (x->progress == SWEEP_DONE) {
+            tasks &= x->tasks == some->tasks;
+            ways &= x->ways == some->ways;
+            shots &= x->shots == some->shots;
+            queries &= x->queries == some->queries;
+            mode &= strcmp(x->batch_norm, some->batch_norm) == 0;
+        }
+    }
+    fputs("Test: ", out);
+    put_common(out, tasks, some->tasks, " tasks a seed, ", "tasks by arm, ");
+    put_common(out, ways, some->ways, "-way ", "ways by arm, ");
+    put_common(out, shots, some->shots, "-shot, ", "shots by arm, ");
+    put_common(out, queries, some->queries, " query images a class, ", "query images by arm, ");
+    fprintf(out, "%s batch norm%s; seeds", mode ? some->batch_norm : "transductive or support",
+            mode ? "" : " by arm");
+}
+
 static int put_notes(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
     struct mn__arena arena = {0};
     const char *first = mn__sweep_name(&r->job->sweep, 0, &arena);
@@ -208,10 +238,7 @@ static int put_notes(FILE *out, struct mn_cx *cx, const struct sweep_results *r)
                 "Difference: accuracy less that of %s, in points, on the same test tasks seed by "
                 "seed; paired over %s.\n",
                 first, over(r, 1));
-        fprintf(out,
-                "Test: %" PRId64 " tasks a seed, %" PRId64 "-way %" PRId64 "-shot, %" PRId64
-                " query images a class, %s batch norm; seeds",
-                some->tasks, some->ways, some->shots, some->queries, some->batch_norm);
+        put_tests(out, r, some);
         for (int i = 0; i < r->job->sweep.n_seeds; i++) {
             fprintf(out, "%s %" PRId64, i > 0 ? "," : "", r->job->sweep.seeds[i]);
         }

@@ -48,6 +48,9 @@ static int test_is_current(const struct mn__experiment *x, const json_t *test) {
            strcmp(split, "test") == 0 && mode != NULL &&
            strcmp(mode, mn__batch_norm_name(x)) == 0 &&
            json_object_get(test, "episodes_file") == NULL &&
+           json_array_size(json_object_get(test, "set")) == 0 &&
+           json_integer_value(json_object_get(test, "seed")) == x->run.seed &&
+           json_integer_value(json_object_get(test, "ways")) == x->task.ways &&
            json_integer_value(json_object_get(test, "tasks")) == x->evaluation.tasks &&
            json_integer_value(json_object_get(test, "shots")) == x->task.shots &&
            json_integer_value(json_object_get(test, "queries")) == x->task.queries &&
@@ -57,10 +60,13 @@ static int test_is_current(const struct mn__experiment *x, const json_t *test) {
 static int look_at_test(struct mn_cx *cx, struct mn__arena *arena,
                         const struct mn__experiment *experiment, const char *dir,
                         struct sweep_status *out) {
-    const char *path;
+    const char *path, *tasks;
     json_t *test = NULL;
     int status = rundir_file(cx, arena, dir, "test.json", &path);
-    if (status == MN_OK && access(path, F_OK) == 0) {
+    if (status == MN_OK) {
+        status = rundir_file(cx, arena, dir, "test-tasks.csv", &tasks);
+    }
+    if (status == MN_OK && access(path, F_OK) == 0 && access(tasks, F_OK) == 0) {
         status = rundir_json(cx, path, &test);
         if (status == MN_OK && test_is_current(experiment, test)) {
             out->progress = SWEEP_DONE;
@@ -93,11 +99,19 @@ static int look(struct mn_cx *cx, struct mn__arena *arena, const struct mn__expe
     if (status == MN_OK) {
         status = rundir_file(cx, arena, dir, "config.resolved.yaml", &config);
     }
-    if (status != MN_OK || access(checkpoint, F_OK) != 0) {
+    if (status != MN_OK) {
         return status;
     }
-    status = check_config(cx, experiment, config);
-    if (status == MN_OK) {
+    const int begun = access(checkpoint, F_OK) == 0;
+    if (access(config, F_OK) == 0) {
+        status = check_config(cx, experiment, config);
+    } else if (begun) {
+        status = mn_fail(cx, MN_IO,
+                         "%s is not there, so nobody knows how the run was made; remove %s, and it "
+                         "is made again",
+                         config, dir);
+    }
+    if (status == MN_OK && begun) {
         status = look_at_checkpoint(cx, checkpoint, out);
     }
     if (status == MN_OK && out->progress == SWEEP_TRAINED) {

@@ -127,7 +127,7 @@ static int run_test(struct mn_cx *cx, const struct arguments *given) {
 
 static const struct flag flags[] = {
     {"tasks", "N", "number of tasks (default: evaluation.tasks)", offsetof(struct arguments, tasks),
-     FLAG_COUNT, 0},
+     FLAG_POSITIVE, 0},
     {"split", "SPLIT", "classes to draw from: test (default), val or train",
      offsetof(struct arguments, split), FLAG_SPLIT, 0},
     {"episodes", "FILE", "take the tasks from a list that 'metanas episodes' made",

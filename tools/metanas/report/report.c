@@ -67,7 +67,7 @@ static int write_report(struct mn_cx *cx, struct record *record, const char *pat
 static int run_report(struct mn_cx *cx, const struct arguments *arguments) {
     struct record record = {0};
     const char *dir = arguments->operand, *path = arguments->out;
-    int status = rundir_check(cx, dir);
+    int status = rundir_check_folder(cx, dir);
     if (status == MN_OK) {
         status = record_read(cx, dir, &record);
     }

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 /* ---- the last test ------------------------------------------------------------------------ */
 
@@ -56,8 +57,24 @@ static void test_rows(struct page *page, const json_t *test) {
              whole(test, "queries"), text(test, "split"));
     page_row(page, "batch norm on query images", "%s", text(test, "batch_norm"));
     page_row(page, "seed", "%" PRId64, whole(test, "seed"));
+    if (json_object_get(test, "episodes_file") != NULL) {
+        page_row(page, "tasks from", "%s", text(test, "episodes_file"));
+    }
     page_row(page, "state", "%s, after %" PRId64 " meta-epochs", text(test, "state"),
              whole(test, "meta_epoch"));
+}
+
+/* A test of the last state tells of the run as it was then. */
+static void outdated_note(struct page *page, const struct record *record) {
+    const char *now = record_meta(record, "meta_epoch");
+    int64_t meta_epoch;
+    if (strcmp(text(record->test, "state"), "last") == 0 && now != NULL &&
+        mn__text_int(now, &meta_epoch) && meta_epoch != whole(record->test, "meta_epoch")) {
+        page_missing(page,
+                     "The test is older than the run, which has %" PRId64
+                     " meta-epochs now: 'metanas test %s' tests it again.",
+                     meta_epoch, record->dir);
+    }
 }
 
 int section_test(struct page *page, const struct record *record) {
@@ -66,6 +83,7 @@ int section_test(struct page *page, const struct record *record) {
         page_missing(page, "Not tested yet: 'metanas test %s' writes what belongs here.",
                      record->dir);
     } else {
+        outdated_note(page, record);
         page_markup(page, "<table class=\"pairs\"><tbody>\n");
         test_rows(page, record->test);
         page_markup(page,
