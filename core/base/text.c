@@ -179,6 +179,14 @@ const char *mn__text_bytes(uint64_t bytes, char *out, size_t size) {
     return out;
 }
 
+const char *mn__text_interval(double half, int digits, const char *unit, char *out, size_t size) {
+    snprintf(out, size, "%s", "");
+    if (isfinite(half)) {
+        snprintf(out, size, " +- %.*f%s", digits, half, unit);
+    }
+    return out;
+}
+
 const char *mn__text_duration(double seconds, char *out, size_t size) {
     const int64_t whole = seconds > 0 && seconds < 1e15 ? (int64_t)(seconds + 0.5) : 0;
     if (!(seconds < 1e15)) {

@@ -28,5 +28,8 @@ const char *mn__text_count(int64_t n, char *out, size_t size);
 /* "12.3 MB"; "1 h 03 min", "unknown" for what is not finite. */
 const char *mn__text_bytes(uint64_t bytes, char *out, size_t size);
 const char *mn__text_duration(double seconds, char *out, size_t size);
+/* " +- 1.23" and `unit` for a half width of 1.23 with two digits; nothing where it is not known
+ * (NAN). */
+const char *mn__text_interval(double half, int digits, const char *unit, char *out, size_t size);
 
 #endif

@@ -88,7 +88,7 @@ void mn__evaluation_fini(struct mn__evaluation *evaluation);
 /* t such that |T| > t with probability 5%, for Student's T with df degrees of freedom. */
 double mn__t_quantile95(double df);
 
-/* Half width of the 95% confidence interval of the mean of x[n] (Student t); 0 for n < 2. */
+/* Half width of the 95% confidence interval of the mean of x[n] (Student t); NAN for n < 2. */
 double mn__ci95(int64_t n, const double *x, double *mean);
 
 #endif

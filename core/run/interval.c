@@ -63,7 +63,7 @@ double mn__ci95(int64_t n, const double *x, double *mean) {
     }
     *mean = n > 0 ? sum / (double)n : 0;
     if (n < 2) {
-        return 0;
+        return (double)NAN;
     }
     for (int64_t i = 0; i < n; i++) {
         squares += (x[i] - *mean) * (x[i] - *mean);

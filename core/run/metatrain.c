@@ -195,13 +195,15 @@ static int validate(struct training *t) {
     }
     mn__evaluation_fini(&v);
     if (status == MN_OK) {
+        char half[32];
         t->state->evaluated = t->state->meta_epoch;
         mn__progress_note(&t->progress,
-                          "meta-epoch %" PRId64 ": validation %.2f%% +- %.2f (%" PRId64
+                          "meta-epoch %" PRId64 ": validation %.2f%%%s (%" PRId64
                           " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
                           t->state->meta_epoch, 100 * t->progress.validation,
-                          100 * t->progress.interval, t->e->evaluation.validation_tasks,
-                          mn__batch_norm_name(t->e), t->e->run.seed, 100 * prune_gap);
+                          mn__text_interval(100 * t->progress.interval, 2, "", half, sizeof half),
+                          t->e->evaluation.validation_tasks, mn__batch_norm_name(t->e),
+                          t->e->run.seed, 100 * prune_gap);
     }
     return status;
 }

@@ -48,8 +48,9 @@ static size_t describe(const struct mn__progress *p, int64_t done, double now, c
                               100 * p->accuracy);
     }
     if (p->have_validation && n < size) {
-        n += (size_t)snprintf(out + n, size - n, "  val %.1f%% +- %.1f", 100 * p->validation,
-                              100 * p->interval);
+        char half[32];
+        n += (size_t)snprintf(out + n, size - n, "  val %.1f%%%s", 100 * p->validation,
+                              mn__text_interval(100 * p->interval, 1, "", half, sizeof half));
     }
     return n;
 }

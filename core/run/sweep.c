@@ -4,10 +4,8 @@
 #include "base/text.h"
 #include "run/experiment.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MOST_LABEL = 48, MOST_ARMS = 10000 };
 
@@ -252,9 +250,6 @@ static void read_base(struct reader *r, const struct mn__yaml *root) {
         mn__arena_format(&r->sweep->arena, "%.*s%s", folder, r->sweep->file, base->text);
     if (r->sweep->base == NULL) {
         mn__fault_add(r->faults, base->mark, "no memory to read the sweep");
-    } else if (access(r->sweep->base, R_OK) != 0) {
-        mn__fault_add(r->faults, base->mark, "base: cannot read %s: %s", r->sweep->base,
-                      strerror(errno));
     }
 }
 

@@ -31,6 +31,8 @@ refused 'nothing tested yet' 3 genotype run <<'T'
 metanas: run/test.json: No such file or directory; 'metanas test' writes it
 T
 works 'test' test run --tasks 1
+holds 'one task has no interval' grep -q '^test accuracy  [0-9.]*% (one task: no interval)$' out
+holds 'nor in test.json' grep -q '"accuracy_ci95": null' run/test.json
 first_genotype run/test.json >line
 works 'the most frequent genotype' genotype run
 grep -v '^#' out >cells

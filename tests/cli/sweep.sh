@@ -180,9 +180,8 @@ refused 'a sweep in place of a run' 3 test sweeps/sweep <<'T'
 metanas: sweeps/sweep: the folder of a sweep; expected one of its runs, sweeps/sweep/ARM/seed-N
 T
 printf 'base: none.yaml\nseeds: [1]\n' >baseless.yaml
-refused 'a base that is not there' 2 sweep baseless.yaml <<'T'
-baseless.yaml:1:7: base: cannot read none.yaml: No such file or directory
-metanas: baseless.yaml: 1 fault; nothing was run
+refused 'a base that is not there' 3 sweep baseless.yaml <<'T'
+metanas: baseless.yaml: base: cannot read none.yaml: No such file or directory
 T
 mv $test_of/config.resolved.yaml kept.yaml
 refused 'a run without its configuration' 3 sweep sweep.yaml <<T

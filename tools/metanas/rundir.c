@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "rundir.h"
 
+#include "base/text.h"
 #include "run/file.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -243,9 +245,13 @@ int rundir_report(struct mn_cx *cx, const char *dir) {
     if (status == MN_OK) {
         json_t *last = last_validation(path);
         if (last != NULL) {
-            printf("validation accuracy %.2f%% +- %.2f%%\n",
+            const json_t *interval = json_object_get(last, "accuracy_ci95");
+            char half[32];
+            printf("validation accuracy %.2f%%%s\n",
                    100 * json_number_value(json_object_get(last, "accuracy_mean")),
-                   100 * json_number_value(json_object_get(last, "accuracy_ci95")));
+                   mn__text_interval(json_is_number(interval) ? 100 * json_number_value(interval)
+                                                              : (double)NAN,
+                                     2, "%", half, sizeof half));
         }
         json_decref(last);
         printf("saved in %s; test it with: metanas test %s\n", dir, dir);

@@ -4,9 +4,11 @@
 #include "base/hash.h"
 #include "run/difference.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int sweep_open(struct mn_cx *cx, const struct sweep_job *job, int64_t arm, int seed,
                const struct mn__open *more, struct mn__experiment *out) {
@@ -183,6 +185,10 @@ static int check_arm(struct check *c, int64_t arm) {
 
 int sweep_validate(struct mn_cx *cx, struct sweep_job *job) {
     struct check c = {.cx = cx, .job = job};
+    if (access(job->sweep.base, R_OK) != 0) {
+        return mn_fail(cx, MN_IO, "%s: base: cannot read %s: %s", job->sweep.file, job->sweep.base,
+                       strerror(errno));
+    }
     job->data = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *job->data);
     c.hash = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *c.hash);
     int status = job->data != NULL && c.hash != NULL ? MN_OK : no_memory(cx);

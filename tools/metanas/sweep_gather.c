@@ -12,7 +12,6 @@
 static struct sweep_mean mean_of(int64_t n, const double *x) {
     struct sweep_mean out = {.n = n};
     out.ci95 = mn__ci95(n, x, &out.mean);
-    out.ci95 = n > 1 ? out.ci95 : NAN;
     return out;
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,16 +30,22 @@ static json_t *genotypes_json(const struct genotypes *genotypes) {
     return list;
 }
 
+/* A half width; null where one task has none. */
+static json_t *half_json(double half) {
+    return isfinite(half) ? json_real(half) : json_null();
+}
+
 static json_t *steps_json(const struct test_report *report) {
     const struct mn__evaluation_plan *what = &report->plan->what;
     json_t *list = json_array();
     for (int i = 0; list != NULL && i < what->n_steps; i++) {
         const struct mn__evaluation *e = &report->evaluation.looks[i];
-        json_t *item = json_pack(
-            "{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)what->steps[i],
-            "accuracy_mean", e->accuracy_mean, "accuracy_ci95", e->accuracy_ci95,
-            "accuracy_before_prune", e->before_mean, "prune_gap", e->prune_gap, "prune_gap_ci95",
-            e->prune_gap_ci95, "loss_mean", e->loss_mean, "parameters_mean", e->parameters_mean);
+        json_t *item = json_pack("{s:I, s:f, s:o, s:f, s:f, s:o, s:f, s:f}", "step",
+                                 (json_int_t)what->steps[i], "accuracy_mean", e->accuracy_mean,
+                                 "accuracy_ci95", half_json(e->accuracy_ci95),
+                                 "accuracy_before_prune", e->before_mean, "prune_gap", e->prune_gap,
+                                 "prune_gap_ci95", half_json(e->prune_gap_ci95), "loss_mean",
+                                 e->loss_mean, "parameters_mean", e->parameters_mean);
         if (item == NULL || json_array_append_new(list, item) != 0) {
             json_decref(list);
             return NULL;
@@ -54,26 +61,31 @@ static json_t *report_json(const struct test_report *report) {
     char episodes[32];
     snprintf(episodes, sizeof episodes, "%016" PRIx64, e->episodes);
     return json_pack(
-        "{s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, "
+        "{s:f, s:o, s:I, s:f, s:o, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, "
         "s:I, s:s, s:s, s:s*, s:o, s:o, s:o}",
-        "accuracy_mean", e->accuracy_mean, "accuracy_ci95", e->accuracy_ci95, "tasks",
+        "accuracy_mean", e->accuracy_mean, "accuracy_ci95", half_json(e->accuracy_ci95), "tasks",
         (json_int_t)e->tasks, "accuracy_before_prune", e->before_mean, "before_prune_ci95",
-        e->before_ci95, "prune_gap", e->prune_gap, "prune_gap_ci95", e->prune_gap_ci95, "loss_mean",
-        e->loss_mean, "parameters_mean", e->parameters_mean, "parameters_min",
-        (json_int_t)e->parameters_min, "parameters_max", (json_int_t)e->parameters_max,
-        "batch_norm", mn__batch_norm_name(x), "seed", (json_int_t)x->run.seed, "ways",
-        (json_int_t)x->task.ways, "shots", (json_int_t)x->task.shots, "queries",
-        (json_int_t)x->task.queries, "split", split_names[what->split], "meta_epoch",
-        (json_int_t)report->meta_epoch, "state", report->plan->state_name, "episodes", episodes,
-        "episodes_file", what->episodes != NULL ? what->episodes->path : NULL, "set",
+        half_json(e->before_ci95), "prune_gap", e->prune_gap, "prune_gap_ci95",
+        half_json(e->prune_gap_ci95), "loss_mean", e->loss_mean, "parameters_mean",
+        e->parameters_mean, "parameters_min", (json_int_t)e->parameters_min, "parameters_max",
+        (json_int_t)e->parameters_max, "batch_norm", mn__batch_norm_name(x), "seed",
+        (json_int_t)x->run.seed, "ways", (json_int_t)x->task.ways, "shots",
+        (json_int_t)x->task.shots, "queries", (json_int_t)x->task.queries, "split",
+        split_names[what->split], "meta_epoch", (json_int_t)report->meta_epoch, "state",
+        report->plan->state_name, "episodes", episodes, "episodes_file",
+        what->episodes != NULL ? what->episodes->path : NULL, "set",
         rundir_texts(report->plan->sets), "steps", steps_json(report), "genotypes",
         genotypes_json(&report->genotypes));
 }
 
 /* ---- tables ------------------------------------------------------------------------------- */
 
+/* Nothing where it is not known. */
 static const char *real(double x, char out[40]) {
-    mn__text_from_real(x, out, 40);
+    snprintf(out, 40, "%s", "");
+    if (isfinite(x)) {
+        mn__text_from_real(x, out, 40);
+    }
     return out;
 }
 
@@ -164,19 +176,30 @@ static void print_steps(const struct test_report *report) {
     }
     for (int i = 0; i < what->n_steps; i++) {
         const struct mn__evaluation *e = &report->evaluation.looks[i];
-        printf("  %10" PRId64 "   %6.2f%% +- %5.2f%%         %6.2f%%     %+6.2f%%\n",
-               what->steps[i], 100 * e->accuracy_mean, 100 * e->accuracy_ci95, 100 * e->before_mean,
-               100 * e->prune_gap);
+        char half[32];
+        printf("  %10" PRId64 "   %6.2f%%%-10s         %6.2f%%     %+6.2f%%\n", what->steps[i],
+               100 * e->accuracy_mean,
+               mn__text_interval(100 * e->accuracy_ci95, 2, "%", half, sizeof half),
+               100 * e->before_mean, 100 * e->prune_gap);
     }
+}
+
+static const char *over(int64_t tasks, char *out, size_t size) {
+    if (tasks < 2) {
+        return "one task: no interval";
+    }
+    snprintf(out, size, "mean and 95%% interval of %" PRId64 " tasks", tasks);
+    return out;
 }
 
 void test_print(const struct test_report *report, const char *dir) {
     const struct mn__evaluation *e = &report->evaluation;
     const struct mn__evaluation_plan *what = &report->plan->what;
     const struct mn__experiment *x = report->experiment;
-    char low[32], high[32], mean[32];
-    printf("%s accuracy  %.2f%% +- %.2f%% (mean and 95%% interval of %" PRId64 " tasks)\n",
-           split_names[what->split], 100 * e->accuracy_mean, 100 * e->accuracy_ci95, e->tasks);
+    char low[32], high[32], mean[32], half[32], tasks[64];
+    printf("%s accuracy  %.2f%%%s (%s)\n", split_names[what->split], 100 * e->accuracy_mean,
+           mn__text_interval(100 * e->accuracy_ci95, 2, "%", half, sizeof half),
+           over(e->tasks, tasks, sizeof tasks));
     printf("  task         %" PRId64 "-way %" PRId64 "-shot, %" PRId64
            " query images a class, seed %" PRId64 "\n",
            x->task.ways, x->task.shots, x->task.queries, x->run.seed);
@@ -187,8 +210,8 @@ void test_print(const struct test_report *report, const char *dir) {
     printf("  state        %s, after %" PRId64 " meta-epochs\n", report->plan->state_name,
            report->meta_epoch);
     printf("  batch norm   %s\n", mn__batch_norm_name(x));
-    printf("  before prune %.2f%%, prune gap %.2f%% +- %.2f%%\n", 100 * e->before_mean,
-           100 * e->prune_gap, 100 * e->prune_gap_ci95);
+    printf("  before prune %.2f%%, prune gap %.2f%%%s\n", 100 * e->before_mean, 100 * e->prune_gap,
+           mn__text_interval(100 * e->prune_gap_ci95, 2, "%", half, sizeof half));
     printf("  parameters   %s on average, %s to %s\n",
            mn__text_count((int64_t)(e->parameters_mean + 0.5), mean, sizeof mean),
            mn__text_count(e->parameters_min, low, sizeof low),
