@@ -61,7 +61,8 @@ static inline int budget_check(struct mn_cx *cx, const struct budget *s) {
     const int given = s->parameters[0] != '\0';
     if (given && s->channels != 0) {
         return mn_bad_option(cx, BUDGET_KEY,
-                             "channels is given, too (%" PRId64 "); leave one of the two out",
+                             "channels is given, too (%" PRId64
+                             "); leave one of the two out, or set channels to 0",
                              s->channels);
     }
     if (!given && s->channels == 0) {

@@ -35,6 +35,9 @@ T
 refused 'not a number' 2 test run --tasks ten <<'T'
 metanas: test: --tasks is 'ten'; expected a whole number, 1 or more
 T
+refused 'two values' 2 test run --tasks 4 --tasks=5 <<'T'
+metanas: test: --tasks is given twice
+T
 refused 'no tasks' 2 test run --tasks 0 <<'T'
 metanas: test: --tasks is '0'; expected a whole number, 1 or more
 T

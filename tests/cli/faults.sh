@@ -37,7 +37,7 @@ search_space:
   parameters: 30k
 Y
 refused 'two sizes' 2 validate size.yaml <<'T'
-size.yaml:4:15: search_space darts: parameters: channels is given, too (28); leave one of the two out
+size.yaml:4:15: search_space darts: parameters: channels is given, too (28); leave one of the two out, or set channels to 0
 metanas: size.yaml: 1 fault; nothing was run
 T
 sed -i '/channels/d; /parameters/d' size.yaml

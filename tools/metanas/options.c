@@ -138,9 +138,30 @@ static int texts_room(struct mn_cx *cx, struct mn__arena *arena, int n, struct t
     return list->at != NULL && list->argument != NULL ? MN_OK : no_memory(cx);
 }
 
+/* Flags of one value that were given. */
+struct given {
+    const struct flag **at;
+    int n;
+};
+
+/* The last of two values would win without a word. */
+static int once(struct mn_cx *cx, const struct command *command, const struct flag *flag,
+                struct given *given) {
+    if (flag->type == FLAG_TEXTS || flag->type == FLAG_SWITCH) {
+        return MN_OK;
+    }
+    for (int i = 0; i < given->n; i++) {
+        if (given->at[i] == flag) {
+            return mn_fail(cx, MN_CONFIG, "%s: --%s is given twice", command->name, flag->name);
+        }
+    }
+    given->at[given->n++] = flag;
+    return MN_OK;
+}
+
 /* One flag at argv[*i]; *i moves on over a value that is a word of its own. */
 static int flag_parse(struct mn_cx *cx, const struct command *command, int argc, char **argv,
-                      int *i, struct arguments *out) {
+                      int *i, struct given *given, struct arguments *out) {
     const char *word = argv[*i], *text = NULL;
     const struct flag *flag;
     if (word[1] == '-') {
@@ -163,7 +184,8 @@ static int flag_parse(struct mn_cx *cx, const struct command *command, int argc,
         }
         text = argv[++*i];
     }
-    return flag_store(cx, command, flag, text, *i, out);
+    const int status = once(cx, command, flag, given);
+    return status != MN_OK ? status : flag_store(cx, command, flag, text, *i, out);
 }
 
 const char *operand_name(const struct command *command, int i) {
@@ -215,12 +237,16 @@ int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct comm
     for (size_t i = 0; status == MN_OK && i < sizeof lists / sizeof lists[0]; i++) {
         status = texts_room(cx, arena, argc, lists[i]);
     }
+    struct given given = {.at = mn__arena_array(arena, (size_t)argc, sizeof *given.at)};
+    if (status == MN_OK && given.at == NULL) {
+        status = no_memory(cx);
+    }
     int words_only = 0;
     for (int i = 2; status == MN_OK && i < argc; i++) {
         if (!words_only && strcmp(argv[i], "--") == 0) {
             words_only = 1;
         } else if (!words_only && argv[i][0] == '-' && argv[i][1] != '\0') {
-            status = flag_parse(cx, command, argc, argv, &i, out);
+            status = flag_parse(cx, command, argc, argv, &i, &given, out);
         } else {
             status = operand_store(cx, command, argv[i], i, out);
         }
