@@ -154,7 +154,6 @@ half=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "accuracy_ci95") c
 holds 'mean and interval in one cell' grep -q ">$(percent "$mean") ± $(percent "$half")</td>" real/report.html
 holds 'the command to repeat it' grep -q '<pre>metanas sweep real.yaml --set run.meta_epochs=2 --set evaluation.tasks=3 --out real$' real/report.html
 holds 'the base configuration' grep -q "^  name: $(sed -n 's/^  name: //p' smoke.yaml)" real/report.html
-holds 'a copy of it' cmp -s smoke.yaml real/base.yaml
 printf '{"sweep": 1' >real/sweep.json
 refused 'a damaged sweep.json' 3 report real <<'T'
 metanas: real/sweep.json:1:11: not valid JSON: '}' expected near end of file

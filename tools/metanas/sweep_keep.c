@@ -12,13 +12,13 @@
 
 enum { MOST_FILE = 1 << 20 };
 
-static int keep_copy(struct mn_cx *cx, struct sweep_job *job, const char *name, const char *from) {
+static int keep_file(struct mn_cx *cx, struct sweep_job *job) {
     const char *path = NULL;
     uint8_t *text;
     size_t length;
-    int status = rundir_file(cx, &job->arena, job->out, name, &path);
+    int status = rundir_file(cx, &job->arena, job->out, "sweep.yaml", &path);
     if (status == MN_OK) {
-        status = mn__file_read(cx, from, MOST_FILE, &text, &length);
+        status = mn__file_read(cx, job->sweep.file, MOST_FILE, &text, &length);
     }
     if (status == MN_OK) {
         status = mn__file_replace(cx, path, text, length);
@@ -27,18 +27,26 @@ static int keep_copy(struct mn_cx *cx, struct sweep_job *job, const char *name, 
     return status;
 }
 
-/* The command, for a report to repeat it. */
+/* The command and its base, for a report to repeat it. */
 static int keep_command(struct mn_cx *cx, struct sweep_job *job) {
     const struct arguments *given = job->arguments;
     const char *path = NULL;
-    const int status = rundir_file(cx, &job->arena, job->out, "sweep.json", &path);
-    return status != MN_OK ? status
-                           : rundir_json_write(
-                                 cx, path,
-                                 json_pack("{s:s, s:s, s:o, s:o}", "sweep", job->sweep.file, "base",
-                                           job->sweep.base, "set", rundir_texts(&given->sets),
-                                           "plugin_dir", rundir_texts(&given->plugin_dirs)),
-                                 NULL);
+    uint8_t *base;
+    size_t length;
+    int status = rundir_file(cx, &job->arena, job->out, "sweep.json", &path);
+    if (status == MN_OK) {
+        status = mn__file_read(cx, job->sweep.base, MOST_FILE, &base, &length);
+    }
+    if (status == MN_OK) {
+        status = rundir_json_write(cx, path,
+                                   json_pack("{s:s, s:s, s:s, s:o, s:o}", "sweep", job->sweep.file,
+                                             "base", job->sweep.base, "base_text",
+                                             (const char *)base, "set", rundir_texts(&given->sets),
+                                             "plugin_dir", rundir_texts(&given->plugin_dirs)),
+                                   NULL);
+        free(base);
+    }
+    return status;
 }
 
 int sweep_claim(struct mn_cx *cx, struct sweep_job *job) {
@@ -63,9 +71,6 @@ int sweep_claim(struct mn_cx *cx, struct sweep_job *job) {
 }
 
 int sweep_keep(struct mn_cx *cx, struct sweep_job *job) {
-    int status = keep_copy(cx, job, "sweep.yaml", job->sweep.file);
-    if (status == MN_OK) {
-        status = keep_copy(cx, job, "base.yaml", job->sweep.base);
-    }
+    const int status = keep_file(cx, job);
     return status == MN_OK ? keep_command(cx, job) : status;
 }

@@ -119,10 +119,6 @@ int record_read(struct mn_cx *cx, const char *dir, struct record *s) {
         const char *path;
         status = read_text(cx, s, "results.txt", &path, &s->summary);
     }
-    if (status == MN_OK) {
-        const char *path;
-        status = read_text(cx, s, "base.yaml", &path, &s->base);
-    }
     return status == MN_OK ? read_table(cx, s, "results.csv", &s->results) : status;
 }
 

@@ -17,7 +17,6 @@ struct record {
     json_t *test;               /* NULL = none */
     struct table *architecture; /* NULL = none */
     struct table *steps;        /* NULL = none */
-    const char *base;           /* text of base.yaml of a sweep; NULL = none */
     json_t *command;            /* sweep.json of a sweep; NULL = none */
     const char *summary;        /* results.txt of a sweep; NULL = none */
     struct table *results;      /* of a sweep; NULL = none */

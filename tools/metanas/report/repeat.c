@@ -160,7 +160,7 @@ int section_repeat_sweep(struct page *page, const struct record *record) {
     put_word(page, record->dir);
     page_markup(page, "</pre>\n");
     put_config(page, "Sweep", record->config);
-    put_config(page, "Base", record->base);
+    put_config(page, "Base", json_string_value(json_object_get(record->command, "base_text")));
     page_section_end(page);
     return MN_OK;
 }
