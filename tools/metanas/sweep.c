@@ -136,7 +136,7 @@ static int run_all(struct mn_cx *cx, struct sweep_job *job) {
     if (status == MN_OK) {
         status = sweep_keep(cx, job);
     }
-    if (status == MN_OK) {
+    if (status == MN_OK && left > 0) {
         status = sweep_report(cx, job, 0); /* of what is finished, to go with the files kept */
     }
     for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
