@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/place.h"
 
+#include "base/paths.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "doctor.h"
 
+#include "base/paths.h"
 #include "plugin/registry.h"
 
 #include <inttypes.h>

@@ -2,6 +2,7 @@
 #include "command.h"
 #include "pages.h"
 
+#include "base/paths.h"
 #include "base/place.h"
 #include "base/text.h"
 #include "model/operations.h"
