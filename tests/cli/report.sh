@@ -160,6 +160,42 @@ metanas: real/sweep.json:1:11: not valid JSON: '}' expected near end of file
 T
 holds 'what was tested' grep -q 'Test: 3 tasks a seed, 5-way 1-shot' real/report.html
 
+# ---- files of another hand ----
+
+# made WHAT BYTES: the report of crafted, in time, and shorter than that
+made() {
+    check
+    timeout 60 "$METANAS" report crafted --out crafted.html >out 2>err
+    [ $? -eq 0 ] || fail "$1: $(cat err)"
+    holds "$1: the page is whole" grep -q '^</html>' crafted.html
+    holds "$1: and small" [ "$(wc -c <crafted.html)" -lt "$2" ]
+}
+mkdir crafted
+cp run/config.resolved.yaml crafted
+awk 'BEGIN { for (i = 0; i < 100000; i++) printf "\"\"x" }' >crafted/architecture.csv
+refused 'text behind the quote that ends a field' 3 report crafted <<'T'
+metanas: crafted/architecture.csv:1: text follows the quote that ends a field
+T
+rm crafted/architecture.csv
+cat >crafted/metrics.jsonl <<'J'
+{"kind":"train","meta_epoch":1,"loss":2.3025850929940455,"accuracy":0.2}
+{"kind":"train","meta_epoch":2,"loss":2.302585092994046,"accuracy":0.2}
+{"kind":"validation","meta_epoch":2,"loss":1e308,"accuracy_mean":-1e308,"accuracy_ci95":1e308}
+{"kind":"train","meta_ep
+J
+truncate -s -1 crafted/metrics.jsonl
+made 'losses of 1e308, and a line that was not written whole' 100000
+sed -i 3d crafted/metrics.jsonl
+made 'two losses that are one step of double apart' 100000
+rm crafted/*
+printf 'base: smoke.yaml\nseeds: [1]\n' >crafted/sweep.yaml
+awk 'BEGIN { n = 20000
+    printf "arm"; for (i = 0; i < n; i++) printf ",x%d", i
+    for (r = 0; r < 4; r++) { printf "\narm%d", r; for (i = 0; i < n; i++) printf ",%d", i }
+    printf "\n" }' >crafted/results.csv
+made 'twenty thousand columns' 8000000
+holds 'all of them' grep -q '>19999</td></tr>$' crafted.html
+
 # ---- in a browser ----
 
 browser=

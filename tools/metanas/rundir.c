@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "run/file.h"
+#include "run/lines.h"
 
 #include <errno.h>
 #include <math.h>
@@ -217,33 +218,26 @@ int rundir_open(struct mn_cx *cx, const struct arguments *arguments, const char 
     return status;
 }
 
-/* The last line of metrics.jsonl that holds a validation result. */
-static json_t *last_validation(const char *path) {
-    json_t *last = NULL;
-    char *line = NULL;
-    size_t size = 0;
-    FILE *in = fopen(path, "r");
-    while (in != NULL && getline(&line, &size, in) > 0) {
-        json_t *object = json_loads(line, 0, NULL);
-        if (json_is_number(json_object_get(object, "accuracy_mean"))) {
-            json_decref(last);
-            last = json_incref(object);
-        }
-        json_decref(object);
+/* Keep the last line of metrics.jsonl that holds a validation result. */
+static int keep_validation(void *data, struct mn_cx *cx, json_t *line) {
+    json_t **last = data;
+    (void)cx;
+    if (json_is_number(json_object_get(line, "accuracy_mean"))) {
+        json_decref(*last);
+        *last = json_incref(line);
     }
-    free(line);
-    if (in != NULL) {
-        fclose(in);
-    }
-    return last;
+    return MN_OK;
 }
 
 int rundir_report(struct mn_cx *cx, const char *dir) {
     struct mn__arena arena = {0};
     const char *path;
-    const int status = rundir_file(cx, &arena, dir, "metrics.jsonl", &path);
+    json_t *last = NULL;
+    int status = rundir_file(cx, &arena, dir, "metrics.jsonl", &path);
+    if (status == MN_OK && access(path, F_OK) == 0) {
+        status = mn__lines_read(cx, path, keep_validation, &last);
+    }
     if (status == MN_OK) {
-        json_t *last = last_validation(path);
         if (last != NULL) {
             const json_t *interval = json_object_get(last, "accuracy_ci95");
             char half[32];
@@ -253,9 +247,9 @@ int rundir_report(struct mn_cx *cx, const char *dir) {
                                                               : (double)NAN,
                                      2, "%", half, sizeof half));
         }
-        json_decref(last);
         printf("saved in %s; test it with: metanas test %s\n", dir, dir);
     }
+    json_decref(last);
     mn__arena_fini(&arena);
     return status;
 }

@@ -2,98 +2,19 @@
 #include "rundir.h"
 #include "sweep_results.h"
 
-#include "base/text.h"
-#include "run/evaluate.h"
+#include "run/lines.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-static struct sweep_mean mean_of(int64_t n, const double *x) {
-    struct sweep_mean out = {.n = n};
-    out.ci95 = mn__ci95(n, x, &out.mean);
-    return out;
-}
-
-/* Of b - a. */
-static int mean_of_difference(struct mn_cx *cx, int64_t n, const double *a, const double *b,
-                              struct sweep_mean *out) {
-    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
-    double *x = mn_scratch(cx, (size_t)n * sizeof *x);
-    if (x == NULL) {
-        return MN_NOMEM;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        x[i] = b[i] - a[i];
-    }
-    *out = mean_of(n, x);
-    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
-    return MN_OK;
-}
+#include <unistd.h>
 
 /* ---- files of a run ------------------------------------------------------------------------ */
 
-/* The next column of a line, cut off. */
-static const char *column(char **line) {
-    const char *text = strsep(line, ",");
-    return text != NULL ? text : "";
-}
-
-static int damaged(struct mn_cx *cx, const char *path) {
-    return mn_fail(cx, MN_IO,
-                   "%s: does not fit test.json beside it; remove test.json, so that the run is "
-                   "tested again",
-                   path);
-}
-
-/* task,episode,accuracy,accuracy_before_prune,... */
-static int read_tasks(struct mn_cx *cx, const char *path, struct sweep_result *out) {
-    char *line = NULL;
-    size_t size = 0;
-    int64_t n = -1; /* the first line holds the names */
-    FILE *in = fopen(path, "r");
-    int whole = in != NULL;
-    while (whole && getline(&line, &size, in) > 0) {
-        char *at = line;
-        int64_t task;
-        if (n >= 0) {
-            whole = n < out->tasks && mn__text_int(column(&at), &task) && task == n;
-            column(&at);
-            whole = whole && mn__text_real(column(&at), &out->accuracy[n]) &&
-                    mn__text_real(column(&at), &out->before[n]);
-        }
-        n++;
-    }
-    free(line);
-    if (in != NULL) {
-        fclose(in);
-    }
-    return whole && n == out->tasks ? MN_OK : damaged(cx, path);
-}
-
-static double number(const json_t *object, const char *key) {
-    return json_number_value(json_object_get(object, key));
-}
-
-static void copy_text(const json_t *object, const char *key, char out[32]) {
-    const char *text = json_string_value(json_object_get(object, key));
-    snprintf(out, 32, "%s", text != NULL ? text : "");
-}
-
-static void copy_test(const json_t *test, struct sweep_result *out) {
-    out->ways = (int64_t)number(test, "ways");
-    out->shots = (int64_t)number(test, "shots");
-    out->queries = (int64_t)number(test, "queries");
-    out->parameters = number(test, "parameters_mean");
-    out->parameters_min = (int64_t)number(test, "parameters_min");
-    out->parameters_max = (int64_t)number(test, "parameters_max");
-    copy_text(test, "episodes", out->episodes);
-    copy_text(test, "batch_norm", out->batch_norm);
-}
-
 static int read_test(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
                      struct sweep_result *out) {
+    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
     const char *path = NULL, *tasks = NULL;
+    struct mn__table table;
     json_t *test = NULL;
     int status = rundir_file(cx, arena, dir, "test.json", &path);
     if (status == MN_OK) {
@@ -102,43 +23,37 @@ static int read_test(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
     if (status == MN_OK) {
         status = rundir_json(cx, path, &test);
     }
-    if (status != MN_OK) {
-        return status;
-    }
-    out->tasks = (int64_t)number(test, "tasks");
-    out->accuracy = mn__arena_array(arena, (size_t)out->tasks, sizeof *out->accuracy);
-    out->before = mn__arena_array(arena, (size_t)out->tasks, sizeof *out->before);
-    status = out->accuracy && out->before ? read_tasks(cx, tasks, out) : no_memory(cx);
     if (status == MN_OK) {
-        copy_test(test, out);
-        out->accuracy_mean = mean_of(out->tasks, out->accuracy);
-        out->before_mean = mean_of(out->tasks, out->before);
-        status = mean_of_difference(cx, out->tasks, out->accuracy, out->before, &out->gap);
+        status = mn__table_read(cx, &mn__cx_of(cx)->scratch, tasks, &table);
     }
-    if (status == MN_OK && fabs(out->accuracy_mean.mean - number(test, "accuracy_mean")) > 1e-9) {
-        status = damaged(cx, tasks);
+    if (status == MN_OK) {
+        status = sweep_take_test(cx, arena, test, tasks, &table, out);
     }
     json_decref(test);
+    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
     return status;
 }
 
+/* Of the lines of timing.jsonl so far. */
+struct timing {
+    double seconds;
+    int64_t meta_epoch;
+};
+
+static int add_seconds(void *data, struct mn_cx *cx, json_t *line) {
+    struct timing *timing = data;
+    (void)cx;
+    timing->seconds += rundir_seconds(line, &timing->meta_epoch);
+    return MN_OK;
+}
+
 /* NAN without a line of training (run.log_every). */
-static double training_seconds(const char *path) {
-    char *text = NULL;
-    size_t size = 0;
-    double sum = 0;
-    int64_t meta_epoch = 0;
-    FILE *in = fopen(path, "r");
-    while (in != NULL && getline(&text, &size, in) > 0) {
-        json_t *line = json_loads(text, 0, NULL);
-        sum += rundir_seconds(line, &meta_epoch);
-        json_decref(line);
-    }
-    free(text);
-    if (in != NULL) {
-        fclose(in);
-    }
-    return meta_epoch > 0 ? sum : NAN;
+static int training_seconds(struct mn_cx *cx, const char *path, double *out) {
+    struct timing timing = {0};
+    const int status =
+        access(path, F_OK) == 0 ? mn__lines_read(cx, path, add_seconds, &timing) : MN_OK;
+    *out = timing.meta_epoch > 0 ? timing.seconds : (double)NAN;
+    return status;
 }
 
 static int gather_run(struct mn_cx *cx, const struct sweep_job *job, int64_t i,
@@ -153,7 +68,9 @@ static int gather_run(struct mn_cx *cx, const struct sweep_job *job, int64_t i,
         status = rundir_file(cx, arena, run->dir, "timing.jsonl", &timing);
     }
     if (status == MN_OK && now.progress == SWEEP_DONE) {
-        out->seconds = training_seconds(timing);
+        status = training_seconds(cx, timing, &out->seconds);
+    }
+    if (status == MN_OK && now.progress == SWEEP_DONE) {
         status = read_test(cx, arena, run->dir, out);
     }
     return status;
@@ -180,9 +97,9 @@ int sweep_difference(struct mn_cx *cx, const struct sweep_results *r, int64_t ru
     const int seeds = r->job->sweep.n_seeds;
     const struct sweep_result *first = partner(r, run / seeds, (int)(run % seeds));
     *out = (struct sweep_mean){0};
-    return first == NULL
-               ? MN_OK
-               : mean_of_difference(cx, first->tasks, first->accuracy, r->runs[run].accuracy, out);
+    return first == NULL ? MN_OK
+                         : sweep_mean_of_difference(cx, first->tasks, first->accuracy,
+                                                    r->runs[run].accuracy, out);
 }
 
 /* Columns of the seeds of an arm. */
@@ -226,16 +143,16 @@ static int summarise(struct mn_cx *cx, const struct sweep_results *r, int64_t ar
         out->before = run->before_mean;
         out->gap = run->gap;
     } else if (c->n > 1) {
-        out->accuracy = mean_of(c->n, c->accuracy);
-        out->before = mean_of(c->n, c->before);
-        out->gap = mean_of(c->n, c->gap);
+        out->accuracy = sweep_mean_of(c->n, c->accuracy);
+        out->before = sweep_mean_of(c->n, c->before);
+        out->gap = sweep_mean_of(c->n, c->gap);
     }
     out->parameters /= c->n > 0 ? c->n : 1;
     out->seconds /= c->n > 0 ? c->n : 1;
     if (c->n_pairs == 1) {
         return sweep_difference(cx, r, first + c->only_pair, &out->difference);
     }
-    out->difference = c->n_pairs > 1 ? mean_of(c->n_pairs, c->difference) : out->difference;
+    out->difference = c->n_pairs > 1 ? sweep_mean_of(c->n_pairs, c->difference) : out->difference;
     return MN_OK;
 }
 

@@ -6,6 +6,10 @@
 
 #include "sweep.h"
 
+#include "run/table.h"
+
+#include <jansson.h>
+
 /* A mean with the half width of its 95% interval; n = values it is a mean of, 0 = none. */
 struct sweep_mean {
     int64_t n;
@@ -38,6 +42,15 @@ struct sweep_results {
     struct sweep_arm *arms;    /* [sweep.n_arms] */
     struct mn__arena arena;
 };
+
+/* sweep_test.c: the mean of n values, and of the differences b - a. */
+struct sweep_mean sweep_mean_of(int64_t n, const double *x);
+int sweep_mean_of_difference(struct mn_cx *cx, int64_t n, const double *a, const double *b,
+                             struct sweep_mean *out);
+/* What test.json and test-tasks.csv, which lies at `path`, say of a run; arrays in arena. MN_IO
+ * where they do not fit each other. */
+int sweep_take_test(struct mn_cx *cx, struct mn__arena *arena, const json_t *test, const char *path,
+                    const struct mn__table *tasks, struct sweep_result *out);
 
 /* sweep_gather.c: read what the runs have written, and take the means. */
 int sweep_gather(struct mn_cx *cx, const struct sweep_job *job, struct sweep_results *out);

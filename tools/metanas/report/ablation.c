@@ -8,27 +8,27 @@
 
 /* ---- the drawing -------------------------------------------------------------------------- */
 
-enum { LABELS = 240, WIDTH = 760, ROW = 20, HEAD = 26, VALUES = 150 };
+enum { LABELS = 240, WIDTH = 760, ROW = 20, HEAD = 26, VALUES = 150, MOST_DRAWN = 1000 };
 
 /* An arm's name, or the first cells, which are the axes. */
-static void put_label(struct page *page, const struct table *table, int64_t row, int mean) {
+static void put_label(struct page *page, const struct mn__table *table, int64_t row, int mean) {
     const int most = strcmp(table->names[0], "arm") == 0 ? 1 : 3;
     const char *separator = "";
     for (int c = 0; c < mean && c < most; c++) {
-        if (table_cell(table, row, c)[0] != '\0') {
-            page_print(page, "%s%s", separator, table_cell(table, row, c));
+        if (mn__table_cell(table, row, c)[0] != '\0') {
+            page_print(page, "%s%s", separator, mn__table_cell(table, row, c));
             separator = ", ";
         }
     }
 }
 
-static void draw_row(struct page *page, const struct table *table, int64_t row,
-                     const struct table_interval *at, const double range[2]) {
+static void draw_row(struct page *page, const struct mn__table *table, int64_t row,
+                     const struct mn__table_interval *at, const double range[2]) {
     const double y = HEAD + (double)row * ROW + ROW / 2.0;
-    const double mean = table_number(table, row, at->mean);
+    const double mean = mn__table_number(table, row, at->mean);
     const double scale = (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
     double ends[2];
-    table_bounds(table, row, at, ends);
+    mn__table_bounds(table, row, at, ends);
     page_markup(page, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LABELS - 10, y + 4);
     put_label(page, table, row, at->mean);
     page_markup(page,
@@ -67,16 +67,17 @@ static const struct {
     {"difference", "Accuracy minus that of the first arm, in pairs on the same test tasks", 1},
 };
 
-static void draw_intervals(struct page *page, const struct table *table,
-                           const struct table_interval *at, int what) {
+static void draw_intervals(struct page *page, const struct mn__table *table,
+                           const struct mn__table_interval *at, int what) {
+    const int rows = table->n_rows < MOST_DRAWN ? (int)table->n_rows : MOST_DRAWN;
     double range[2] = {INFINITY, -INFINITY};
     if (drawn[what].from_zero) {
         range[0] = range[1] = 0;
     }
-    for (int64_t i = 0; i < table->n_rows; i++) {
+    for (int i = 0; i < rows; i++) {
         double ends[2];
-        const double mean = table_number(table, i, at->mean);
-        table_bounds(table, i, at, ends);
+        const double mean = mn__table_number(table, i, at->mean);
+        mn__table_bounds(table, i, at, ends);
         range[0] = fmin(range[0], isfinite(ends[0]) ? ends[0] : mean);
         range[1] = fmax(range[1], isfinite(ends[1]) ? ends[1] : mean);
     }
@@ -90,7 +91,7 @@ static void draw_intervals(struct page *page, const struct table *table,
     page_markup(page,
                 "<div class=\"scroll\"><svg viewBox=\"0 0 %d %d\" width=\"%d\" class=\"chart\" "
                 "role=\"img\"><title>",
-                WIDTH, HEAD + (int)table->n_rows * ROW + 8, WIDTH);
+                WIDTH, HEAD + rows * ROW + 8, WIDTH);
     page_text(page, drawn[what].caption);
     page_markup(page,
                 "</title><desc>The table under the figure has the numbers.</desc>\n"
@@ -99,20 +100,22 @@ static void draw_intervals(struct page *page, const struct table *table,
                 LABELS, 100 * range[0], WIDTH - VALUES, 100 * range[1]);
     if (drawn[what].from_zero) {
         page_markup(page, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>\n",
-                    at_zero(range), at_zero(range), HEAD - 6, HEAD + (int)table->n_rows * ROW);
+                    at_zero(range), at_zero(range), HEAD - 6, HEAD + rows * ROW);
     }
-    for (int64_t i = 0; i < table->n_rows; i++) {
+    for (int i = 0; i < rows; i++) {
         draw_row(page, table, i, at, range);
     }
     page_markup(page, "</svg></div>\n");
-    page_figure_end(page, "%s, with the 95%% interval.", drawn[what].caption);
+    page_figure_end(page, "%s, with the 95%% interval%s.", drawn[what].caption,
+                    rows < table->n_rows ? "; the first arms, all are in the table" : "");
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-static int is_number(const struct table *table, int column) {
+static int is_number(const struct mn__table *table, int column) {
     for (int64_t i = 0; i < table->n_rows; i++) {
-        if (table_cell(table, i, column)[0] != '\0' && !isfinite(table_number(table, i, column))) {
+        if (mn__table_cell(table, i, column)[0] != '\0' &&
+            !isfinite(mn__table_number(table, i, column))) {
             return 0;
         }
     }
@@ -131,29 +134,39 @@ static int is_share(const char *name) {
 }
 
 /* The column of the half width of an interval, which stands in the cell of its mean. */
-static int half_of(const struct table *table, int column) {
+static int half_of(const struct mn__table *table, int column) {
     char name[256];
     snprintf(name, sizeof name, "%s_ci95", table->names[column]);
-    const int half = table_column(table, name);
+    const int half = mn__table_column(table, name);
     return half >= 0 || strcmp(table->names[column], "accuracy_before_prune") != 0
                ? half
-               : table_column(table, "before_prune_ci95");
+               : mn__table_column(table, "before_prune_ci95");
 }
 
-static int is_half(const struct table *table, int column) {
-    for (int c = 0; c < table->n_columns; c++) {
-        if (half_of(table, c) == column) {
-            return 1;
+/* What the table shows of a column. */
+struct shown {
+    int half;    /* the column that stands in its cells as well, -1 = none */
+    int is_half; /* it stands in those of another one */
+    int numeric;
+};
+
+static struct shown *what_is_shown(struct page *page, const struct mn__table *table) {
+    struct shown *shown = mn__arena_zeroed(page->arena, (size_t)table->n_columns * sizeof *shown);
+    for (int c = 0; shown != NULL && c < table->n_columns; c++) {
+        shown[c].numeric = is_number(table, c);
+        shown[c].half = half_of(table, c);
+        if (shown[c].half >= 0) {
+            shown[shown[c].half].is_half = 1;
         }
     }
-    return 0;
+    return shown;
 }
 
-static void put_value(struct page *page, const struct table *table, int64_t row, int column) {
-    const double x = table_number(table, row, column);
-    const char *cell = table_cell(table, row, column);
-    const int half = half_of(table, column);
-    const double width = table_number(table, row, half);
+static void put_value(struct page *page, const struct mn__table *table, int64_t row, int column,
+                      int half) {
+    const double x = mn__table_number(table, row, column);
+    const char *cell = mn__table_cell(table, row, column);
+    const double width = mn__table_number(table, row, half);
     if (isfinite(x) && is_share(table->names[column])) {
         page_print(page, "%.2f%%", 100 * x);
         if (isfinite(width)) {
@@ -166,13 +179,13 @@ static void put_value(struct page *page, const struct table *table, int64_t row,
     }
 }
 
-static void put_table(struct page *page, const struct table *table, const uint8_t *numeric) {
+static void put_table(struct page *page, const struct mn__table *table, const struct shown *shown) {
     page_markup(page, "<div class=\"scroll\"><table class=\"sort\"><thead><tr>");
     for (int c = 0; c < table->n_columns; c++) {
-        if (is_half(table, c)) {
+        if (shown[c].is_half) {
             continue;
         }
-        page_markup(page, "<th%s scope=\"col\">", numeric[c] ? " class=\"n\"" : "");
+        page_markup(page, "<th%s scope=\"col\">", shown[c].numeric ? " class=\"n\"" : "");
         page_text(page, table->names[c]);
         page_markup(page, "</th>");
     }
@@ -180,15 +193,15 @@ static void put_table(struct page *page, const struct table *table, const uint8_
     for (int64_t i = 0; i < table->n_rows; i++) {
         page_markup(page, "<tr>");
         for (int c = 0; c < table->n_columns; c++) {
-            const char *cell = table_cell(table, i, c);
-            if (is_half(table, c)) {
+            const char *cell = mn__table_cell(table, i, c);
+            if (shown[c].is_half) {
                 continue;
             }
-            page_markup(page, "<td%s data-v=\"", numeric[c] ? " class=\"n\"" : "");
+            page_markup(page, "<td%s data-v=\"", shown[c].numeric ? " class=\"n\"" : "");
             page_text(page, cell);
             page_markup(page, "\">");
-            if (numeric[c]) {
-                put_value(page, table, i, c);
+            if (shown[c].numeric) {
+                put_value(page, table, i, c, shown[c].half);
             } else {
                 page_text(page, cell);
             }
@@ -200,27 +213,24 @@ static void put_table(struct page *page, const struct table *table, const uint8_
 }
 
 int section_ablation(struct page *page, const struct record *record) {
-    const struct table *table = record->results;
+    const struct mn__table *table = record->results;
     page_section(page, "ablation", "Ablation");
     if (table == NULL) {
         page_missing(page, "results.csv is not there yet: 'metanas sweep' writes it.");
         page_section_end(page);
         return MN_OK;
     }
-    uint8_t *numeric = mn__arena_array(page->arena, (size_t)table->n_columns, 1);
-    if (numeric == NULL) {
+    const struct shown *shown = what_is_shown(page, table);
+    if (shown == NULL) {
         return no_memory(page->cx);
     }
-    for (int c = 0; c < table->n_columns; c++) {
-        numeric[c] = (uint8_t)is_number(table, c);
-    }
     for (int i = 0; i < (int)(sizeof drawn / sizeof drawn[0]); i++) {
-        struct table_interval at;
-        if (table_find_interval(table, drawn[i].name, &at)) {
+        struct mn__table_interval at;
+        if (mn__table_find_interval(table, drawn[i].name, &at)) {
             draw_intervals(page, table, &at, i);
         }
     }
-    put_table(page, table, numeric);
+    put_table(page, table, shown);
     if (record->summary != NULL) {
         page_markup(page, "<pre>");
         page_text(page, record->summary);

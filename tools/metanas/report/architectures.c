@@ -16,18 +16,18 @@ static void put_key(struct page *page) {
                       "nodes.</p>\n");
 }
 
-static int draw_meta(struct page *page, const struct table *table) {
-    const int genotype = table_column(table, "genotype");
-    const int epoch = table_column(table, "meta_epoch");
+static int draw_meta(struct page *page, const struct mn__table *table) {
+    const int genotype = mn__table_column(table, "genotype");
+    const int epoch = mn__table_column(table, "meta_epoch");
     if (genotype < 0 || table->n_rows == 0) {
         return MN_OK;
     }
     const char *caption = mn__arena_format(
         page->arena, "The meta-architecture at meta-epoch %g, pruned as at evaluation.",
-        table_number(table, table->n_rows - 1, epoch));
+        mn__table_number(table, table->n_rows - 1, epoch));
     return caption == NULL
                ? no_memory(page->cx)
-               : found_draw(page, table_cell(table, table->n_rows - 1, genotype), caption);
+               : found_draw(page, mn__table_cell(table, table->n_rows - 1, genotype), caption);
 }
 
 static int draw_tasks(struct page *page, const struct genotypes *genotypes) {

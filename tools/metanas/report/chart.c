@@ -25,17 +25,24 @@ static double nice_step(double range, int wanted) {
     return power * (unit <= 1 ? 1 : unit <= 2 ? 2 : unit <= 5 ? 5 : 10);
 }
 
+/* Differences of values of this size are finite, and shorter axes than this part of the values
+ * would have ticks that are the same number. */
+static const double most_value = 1e300, least_range = 1e-9;
+
 static void widen(struct scale *s, double value) {
     if (isfinite(value)) {
+        value = fmin(fmax(value, -most_value), most_value);
         s->low = value < s->low ? value : s->low;
         s->high = value > s->high ? value : s->high;
     }
 }
 
 static void finish(struct scale *s, int wanted, int to_ticks) {
-    if (!(s->high > s->low)) {
-        s->low -= 0.5;
-        s->high += 0.5;
+    const double size = fmax(fabs(s->low), fabs(s->high));
+    if (!(s->high - s->low > least_range * size)) {
+        const double half = fmax(0.5, 10 * least_range * size);
+        s->low -= half;
+        s->high += half;
     }
     s->step = nice_step(s->high - s->low, wanted);
     if (to_ticks) {
@@ -67,7 +74,8 @@ static struct axes axes_of(const struct chart *chart) {
 }
 
 static double at_x(const struct axes *a, double x) {
-    return LEFT + (x - a->x.low) / (a->x.high - a->x.low) * (WIDTH - LEFT - RIGHT);
+    const double inside = fmin(fmax(x, a->x.low), a->x.high);
+    return LEFT + (inside - a->x.low) / (a->x.high - a->x.low) * (WIDTH - LEFT - RIGHT);
 }
 
 static double at_y(const struct axes *a, double y) {
@@ -75,26 +83,38 @@ static double at_y(const struct axes *a, double y) {
     return HEIGHT - BOTTOM - (inside - a->y.low) / (a->y.high - a->y.low) * (HEIGHT - TOP - BOTTOM);
 }
 
+/* A tick's name, which tells it from its neighbours; large and tiny numbers as powers of ten. */
 static void label(char *out, size_t size, double value, double step, int percent) {
+    enum { DIGITS = 6 };
     const double scale = percent ? 100 : 1;
+    const double shown = fabs(value) < step / 1e6 ? 0 : value * scale;
     const int digits = (int)fmax(0, ceil(-log10(step * scale) - 1e-9));
-    snprintf(out, size, "%.*f%s", digits, fabs(value) < step / 1e6 ? 0.0 : value * scale,
+    const int significant = (int)fmax(1, ceil(log10(fmax(fabs(shown) / (step * scale), 1)) + 1));
+    const int plain = digits <= DIGITS && fabs(shown) < 1e6;
+    snprintf(out, size, plain ? "%.*f%s" : "%.*g%s", plain ? digits : significant, shown,
              percent ? "%" : "");
+}
+
+/* How many there are from `first` on: counted, for a sum of steps may stand still. */
+static int ticks(double first, const struct scale *s) {
+    return (int)fmin(fmax(floor((s->high - first) / s->step + 1e-6), -1), 20) + 1;
 }
 
 /* ---- drawing ------------------------------------------------------------------------------ */
 
 static void draw_axes(struct page *page, const struct chart *chart, const struct axes *a) {
     char text[40];
-    for (double y = a->y.low; y <= a->y.high + a->y.step / 2; y += a->y.step) {
+    for (int i = 0; i < ticks(a->y.low, &a->y); i++) {
+        const double y = a->y.low + i * a->y.step;
         label(text, sizeof text, y, a->y.step, chart->percent);
         page_markup(page,
                     "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
                     "<text class=\"soft\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
                     LEFT, WIDTH - RIGHT, at_y(a, y), at_y(a, y), LEFT - 6, at_y(a, y) + 4, text);
     }
-    for (double x = ceil(a->x.low / a->x.step - 1e-9) * a->x.step; x <= a->x.high + 1e-9;
-         x += a->x.step) {
+    const double first = ceil(a->x.low / a->x.step - 1e-9) * a->x.step;
+    for (int i = 0; i < ticks(first, &a->x); i++) {
+        const double x = first + i * a->x.step;
         label(text, sizeof text, x, a->x.step, 0);
         page_markup(page,
                     "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"

@@ -10,14 +10,32 @@
 
 /* ---- series of metrics.jsonl -------------------------------------------------------------- */
 
+/* Numbers `key` of the lines of a kind, in order: (*what)[*n]; NAN where a line lacks it. */
+static int series(struct page *page, const struct record *record, const char *kind, const char *key,
+                  double **what, int *n) {
+    const struct lines *lines = &record->metrics;
+    *what = mn__arena_array(page->arena, lines->n, sizeof **what);
+    *n = 0;
+    if (*what == NULL) {
+        return no_memory(page->cx);
+    }
+    for (size_t i = 0; i < lines->n; i++) {
+        const char *is = json_string_value(json_object_get(lines->at[i], "kind"));
+        const json_t *value = json_object_get(lines->at[i], key);
+        if (is != NULL && strcmp(is, kind) == 0) {
+            (*what)[(*n)++] = json_is_number(value) ? json_number_value(value) : (double)NAN;
+        }
+    }
+    return MN_OK;
+}
+
 static int curve_of(struct page *page, const struct record *record, const char *kind,
                     const char *key, const char *name, struct curve *out) {
     double *x, *y;
     *out = (struct curve){.name = name};
-    int status =
-        lines_series(page->cx, page->arena, &record->metrics, kind, "meta_epoch", &x, &out->n);
+    int status = series(page, record, kind, "meta_epoch", &x, &out->n);
     if (status == MN_OK) {
-        status = lines_series(page->cx, page->arena, &record->metrics, kind, key, &y, &out->n);
+        status = series(page, record, kind, key, &y, &out->n);
     }
     if (status == MN_OK) {
         out->x = x;
@@ -31,7 +49,7 @@ static int add_band(struct page *page, const struct record *record, const char *
                     const char *key, struct curve *curve) {
     double *half;
     int n;
-    const int status = lines_series(page->cx, page->arena, &record->metrics, kind, key, &half, &n);
+    const int status = series(page, record, kind, key, &half, &n);
     double *low = mn__arena_array(page->arena, (size_t)curve->n, sizeof *low);
     double *high = mn__arena_array(page->arena, (size_t)curve->n, sizeof *high);
     if (status != MN_OK || low == NULL || high == NULL) {
@@ -216,7 +234,8 @@ static int draw_temperature(struct page *page, const struct record *record) {
 
 static int draw_heat(struct page *page, const struct record *record) {
     struct heat *heat;
-    const int status = heat_find(page->cx, page->arena, record->architecture, &heat);
+    int left_out;
+    const int status = heat_find(page->cx, page->arena, record->architecture, &heat, &left_out);
     if (status != MN_OK || heat == NULL || record->architecture->n_rows == 0) {
         return status;
     }
@@ -231,6 +250,10 @@ static int draw_heat(struct page *page, const struct record *record) {
                         "at the final temperature; under them the weight of the edge in its node.",
                         heat->type);
         heat_table(page, heat, record->architecture);
+    }
+    if (left_out > 0) {
+        page_missing(page, "Not drawn: %d more column%s of architecture.csv.", left_out,
+                     left_out == 1 ? "" : "s");
     }
     return MN_OK;
 }

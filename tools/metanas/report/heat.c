@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = 64, MOST_EDGES = 1024, MOST_ROWS = 64 };
+enum { NAME = 64, MOST_CELLS = 8, MOST_EDGES = 256, MOST_ROWS = 64 };
 
 /* ---- columns ------------------------------------------------------------------------------ */
 
@@ -48,58 +48,72 @@ static int place_of(const char *name, struct place *out) {
     return op != NULL ? out->op != NULL : edge[0] == '\0';
 }
 
-static struct heat *cell_of(struct mn__arena *arena, struct heat **first, const char *type) {
-    while (*first != NULL && strcmp((*first)->type, type) != 0) {
+/* The cell of a type, entered where it is new. *out is NULL where there are too many; 0 = no
+ * memory. */
+static int cell_of(struct mn__arena *arena, struct heat **first, const char *type,
+                   struct heat **out) {
+    int n = 0;
+    for (; *first != NULL && strcmp((*first)->type, type) != 0; n++) {
         first = &(*first)->next;
     }
-    if (*first == NULL) {
+    if (*first == NULL && n < MOST_CELLS) {
         struct heat *heat = mn__arena_zeroed(arena, sizeof *heat);
         if (heat == NULL) {
-            return NULL;
+            return 0;
         }
         heat->type = mn__arena_text(arena, type);
         heat->edges = mn__arena_array(arena, MOST_EDGES, sizeof *heat->edges);
         if (heat->type == NULL || heat->edges == NULL) {
-            return NULL;
+            return 0;
         }
         *first = heat;
     }
-    return *first;
+    *out = *first;
+    return 1;
 }
 
-/* NULL = no memory, or more edges than are drawn. */
-static struct heat_edge *edge_of(struct mn__arena *arena, struct heat *heat, int node, int from) {
+/* The same of an edge. */
+static int edge_of(struct mn__arena *arena, struct heat *heat, int node, int from,
+                   struct heat_edge **out) {
+    *out = NULL;
     for (int i = 0; i < heat->n; i++) {
         if (heat->edges[i].node == node && heat->edges[i].from == from) {
-            return &heat->edges[i];
+            *out = &heat->edges[i];
         }
     }
-    struct heat_row *rows = mn__arena_array(arena, MOST_ROWS, sizeof *rows);
-    if (rows == NULL || heat->n == MOST_EDGES) {
-        return NULL;
+    if (*out == NULL && heat->n < MOST_EDGES) {
+        struct heat_row *rows = mn__arena_array(arena, MOST_ROWS, sizeof *rows);
+        if (rows == NULL) {
+            return 0;
+        }
+        *out = &heat->edges[heat->n++];
+        **out = (struct heat_edge){node, from, 0, rows, -1};
     }
-    heat->edges[heat->n] = (struct heat_edge){node, from, 0, rows, -1};
-    return &heat->edges[heat->n++];
+    return 1;
 }
 
-int heat_find(struct mn_cx *cx, struct mn__arena *arena, const struct table *table,
-              struct heat **out) {
+int heat_find(struct mn_cx *cx, struct mn__arena *arena, const struct mn__table *table,
+              struct heat **out, int *left_out) {
     *out = NULL;
+    *left_out = 0;
     for (int c = 0; c < table->n_columns; c++) {
         struct place place;
+        struct heat *heat;
+        struct heat_edge *edge = NULL;
         if (!place_of(table->names[c], &place)) {
             continue;
         }
-        struct heat *heat = cell_of(arena, out, place.type);
-        struct heat_edge *edge = heat != NULL ? edge_of(arena, heat, place.node, place.edge) : NULL;
-        if (edge == NULL) {
+        if (!cell_of(arena, out, place.type, &heat) ||
+            (heat != NULL && !edge_of(arena, heat, place.node, place.edge, &edge))) {
             return no_memory(cx);
         }
-        if (place.op == NULL) {
+        if (edge != NULL && place.op == NULL) {
             edge->input = c;
-        } else if (edge->n < MOST_ROWS) {
+        } else if (edge != NULL && edge->n < MOST_ROWS) {
             edge->rows[edge->n++] = (struct heat_row){c, place.op};
             heat->most_rows = edge->n > heat->most_rows ? edge->n : heat->most_rows;
+        } else {
+            ++*left_out;
         }
     }
     return MN_OK;
@@ -110,28 +124,44 @@ int heat_find(struct mn_cx *cx, struct mn__arena *arena, const struct table *tab
 enum { LABELS = 84, PANEL = 132, GAP = 14, ROW = 11, HEAD = 18, BETWEEN = 6, STEPS = 64 };
 enum { LEVELS = 20 }; /* of opacity: near cells of one level become one rectangle */
 
-static int64_t sampled(const struct table *table, int step, int steps) {
+static int64_t sampled(const struct mn__table *table, int step, int steps) {
     return steps > 1 ? (int64_t)llround((double)step * (double)(table->n_rows - 1) / (steps - 1))
                      : table->n_rows - 1;
 }
 
-static int level_of(const struct table *table, int64_t row, int column) {
-    const double x = table_number(table, row, column);
+static int level_of(const struct mn__table *table, int64_t row, int column) {
+    const double x = mn__table_number(table, row, column);
     return x > 0 ? (int)lround(fmin(x, 1) * LEVELS) : 0;
 }
 
+/* The levels of a panel: of each operation, and of the edge in the last row. */
+struct panel {
+    int rows, steps;
+    uint8_t level[MOST_ROWS + 1][STEPS];
+};
+
+static void fill_panel(const struct heat_edge *edge, const struct mn__table *table,
+                       struct panel *out) {
+    out->rows = edge->n + 1;
+    out->steps = table->n_rows < STEPS ? (int)table->n_rows : STEPS;
+    for (int r = 0; r < out->rows; r++) {
+        const int column = r < edge->n ? edge->rows[r].column : edge->input;
+        for (int s = 0; s < out->steps; s++) {
+            out->level[r][s] = (uint8_t)level_of(table, sampled(table, s, out->steps), column);
+        }
+    }
+}
+
 /* Runs of one level as rectangles of one path: small, and a screen reader has nothing to count. */
-static void draw_level(struct page *page, const struct heat_edge *edge, const struct table *table,
-                       double x, double y, int level) {
-    const int steps = table->n_rows < STEPS ? (int)table->n_rows : STEPS;
+static void draw_level(struct page *page, const struct panel *panel, double x, double y,
+                       int level) {
+    const int steps = panel->steps;
     const double width = (double)PANEL / steps;
     int any = 0;
-    for (int r = 0; r <= edge->n; r++) {
-        const int column = r < edge->n ? edge->rows[r].column : edge->input;
-        const double top = y + r * ROW + (r == edge->n ? BETWEEN : 0);
-        for (int s = 0, from = -1; column >= 0 && s <= steps; s++) {
-            const int here =
-                s < steps && level_of(table, sampled(table, s, steps), column) == level;
+    for (int r = 0; r < panel->rows; r++) {
+        const double top = y + r * ROW + (r == panel->rows - 1 ? BETWEEN : 0);
+        for (int s = 0, from = -1; s <= steps; s++) {
+            const int here = s < steps && panel->level[r][s] == level;
             from = here && from < 0 ? s : from;
             if (!here && from >= 0) {
                 page_markup(page, "%sM%.1f %.1fh%.1fv%dh-%.1fz",
@@ -146,13 +176,15 @@ static void draw_level(struct page *page, const struct heat_edge *edge, const st
     }
 }
 
-static void draw_panel(struct page *page, const struct heat_edge *edge, const struct table *table,
-                       double x, double y) {
+static void draw_panel(struct page *page, const struct heat_edge *edge,
+                       const struct mn__table *table, double x, double y) {
     page_markup(page, "<text x=\"%.0f\" y=\"%.0f\">%s %d to node %d</text>\n", x, y - 5,
                 edge->from < 2 ? "input" : "node", edge->from < 2 ? edge->from : edge->from - 2,
                 edge->node);
+    struct panel panel;
+    fill_panel(edge, table, &panel);
     for (int level = 1; level <= LEVELS; level++) {
-        draw_level(page, edge, table, x, y, level);
+        draw_level(page, &panel, x, y, level);
     }
     page_markup(page, "<path class=\"frame\" d=\"M%.1f %.1fh%dv%dh-%dzM%.1f %.1fh%dv%dh-%dz\"/>\n",
                 x - .5, y - 1.0, PANEL + 1, edge->n * ROW + 1, PANEL + 1, x - .5,
@@ -170,11 +202,12 @@ static void draw_labels(struct page *page, const struct heat_edge *edge, double 
                 y + edge->n * ROW + BETWEEN + 9);
 }
 
-static void draw_key(struct page *page, const struct table *table, double y) {
-    const int column = table_column(table, "meta_epoch");
+static void draw_key(struct page *page, const struct mn__table *table, double y) {
+    const int column = mn__table_column(table, "meta_epoch");
     page_markup(page, "<text class=\"soft\" x=\"%d\" y=\"%.0f\">", LABELS, y + 10);
     page_print(page, "each panel: meta-epoch %g (left) to %g (right)",
-               table_number(table, 0, column), table_number(table, table->n_rows - 1, column));
+               mn__table_number(table, 0, column),
+               mn__table_number(table, table->n_rows - 1, column));
     page_markup(page, "</text>\n<text class=\"soft\" x=\"%d\" y=\"%.0f\">weight 0</text>\n",
                 LABELS + 300, y + 10);
     for (int i = 0; i < 10; i++) {
@@ -185,7 +218,7 @@ static void draw_key(struct page *page, const struct table *table, double y) {
     page_markup(page, "<text class=\"soft\" x=\"%d\" y=\"%.0f\">1</text>\n", LABELS + 496, y + 10);
 }
 
-void heat_draw(struct page *page, const struct heat *heat, const struct table *table) {
+void heat_draw(struct page *page, const struct heat *heat, const struct mn__table *table) {
     const int height = HEAD + heat->most_rows * ROW + BETWEEN + ROW + 10;
     int nodes = 0, inputs = 0;
     for (int i = 0; i < heat->n; i++) {
@@ -212,8 +245,8 @@ void heat_draw(struct page *page, const struct heat *heat, const struct table *t
 
 /* ---- numbers ------------------------------------------------------------------------------ */
 
-static void put_weight(struct page *page, const struct table *table, int column) {
-    const double x = table_number(table, table->n_rows - 1, column);
+static void put_weight(struct page *page, const struct mn__table *table, int column) {
+    const double x = mn__table_number(table, table->n_rows - 1, column);
     if (isfinite(x)) {
         page_markup(page, "<td class=\"n\">%.3f</td>", x);
     } else {
@@ -221,11 +254,11 @@ static void put_weight(struct page *page, const struct table *table, int column)
     }
 }
 
-void heat_table(struct page *page, const struct heat *heat, const struct table *table) {
+void heat_table(struct page *page, const struct heat *heat, const struct mn__table *table) {
     const struct heat_edge *first = &heat->edges[0];
     page_markup(page, "<details class=\"numbers\"><summary>Weights of the ");
     page_print(page, "%s cell at meta-epoch %g", heat->type,
-               table_number(table, table->n_rows - 1, table_column(table, "meta_epoch")));
+               mn__table_number(table, table->n_rows - 1, mn__table_column(table, "meta_epoch")));
     page_markup(page, "</summary><div class=\"scroll\"><table class=\"sort\"><thead><tr>"
                       "<th scope=\"col\">edge</th><th class=\"n\" scope=\"col\">input</th>");
     for (int r = 0; r < first->n; r++) {

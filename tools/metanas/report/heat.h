@@ -5,7 +5,8 @@
 /* The weights of architecture.csv: operation by edge over meta-training. */
 
 #include "page.h"
-#include "table.h"
+
+#include "run/table.h"
 
 /* One row of a heat map, a column of architecture.csv. */
 struct heat_row {
@@ -29,13 +30,13 @@ struct heat {
 };
 
 /* The cells of the columns TYPE.NODE.op.EDGE.OPERATION and TYPE.NODE.in.EDGE, in arena. NULL in
- * *out where there are none. */
-int heat_find(struct mn_cx *cx, struct mn__arena *arena, const struct table *table,
-              struct heat **out);
+ * *out where there are none; so many columns are more than can be drawn in *left_out. */
+int heat_find(struct mn_cx *cx, struct mn__arena *arena, const struct mn__table *table,
+              struct heat **out, int *left_out);
 
 /* A panel an edge: time to the right, a line an operation, the last one the input. */
-void heat_draw(struct page *page, const struct heat *heat, const struct table *table);
+void heat_draw(struct page *page, const struct heat *heat, const struct mn__table *table);
 /* The last row of the table as a table of numbers. */
-void heat_table(struct page *page, const struct heat *heat, const struct table *table);
+void heat_table(struct page *page, const struct heat *heat, const struct mn__table *table);
 
 #endif

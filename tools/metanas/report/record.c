@@ -54,20 +54,45 @@ static int read_config(struct mn_cx *cx, struct record *s, const char *name) {
     return MN_OK;
 }
 
-static int read_table(struct mn_cx *cx, struct record *s, const char *name, struct table **out) {
+static int read_table(struct mn_cx *cx, struct record *s, const char *name,
+                      struct mn__table **out) {
     const char *path;
     const int status = find(cx, s, name, &path);
     if (status != MN_OK || path == NULL) {
         return status;
     }
     *out = mn__arena_zeroed(&s->arena, sizeof **out);
-    return *out != NULL ? table_read(cx, &s->arena, path, *out) : no_memory(cx);
+    return *out != NULL ? mn__table_read(cx, &s->arena, path, *out) : no_memory(cx);
+}
+
+int record_add_line(void *data, struct mn_cx *cx, json_t *object) {
+    struct lines *lines = data;
+    if (lines->n == lines->room) {
+        const size_t room = lines->room > 0 ? 2 * lines->room : 64;
+        json_t **at = realloc(lines->at, room * sizeof *at);
+        if (at == NULL) {
+            return no_memory(cx);
+        }
+        lines->at = at;
+        lines->room = room;
+    }
+    lines->at[lines->n++] = json_incref(object);
+    return MN_OK;
+}
+
+void record_forget_lines(struct lines *lines) {
+    for (size_t i = 0; i < lines->n; i++) {
+        json_decref(lines->at[i]);
+    }
+    free(lines->at);
+    *lines = (struct lines){0};
 }
 
 static int read_lines(struct mn_cx *cx, struct record *s, const char *name, struct lines *out) {
     const char *path;
     const int status = find(cx, s, name, &path);
-    return status != MN_OK || path == NULL ? status : lines_read(cx, path, out);
+    return status != MN_OK || path == NULL ? status
+                                           : mn__lines_read(cx, path, record_add_line, out);
 }
 
 static int read_json(struct mn_cx *cx, struct record *s, const char *name, json_t **out) {
@@ -126,8 +151,8 @@ void record_fini(struct record *s) {
     if (s->checkpoint != NULL) {
         mn__tensors_fini(s->checkpoint);
     }
-    lines_fini(&s->metrics);
-    lines_fini(&s->timing);
+    record_forget_lines(&s->metrics);
+    record_forget_lines(&s->timing);
     json_decref(s->test);
     json_decref(s->command);
     mn__arena_fini(&s->arena);

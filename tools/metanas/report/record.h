@@ -4,9 +4,16 @@
 
 /* The files of a run or sweep directory that a report is made from. */
 
-#include "table.h"
-
 #include "config/yaml.h"
+#include "run/checkpoint.h"
+#include "run/lines.h"
+#include "run/table.h"
+
+/* The objects of a file of JSON lines. */
+struct lines {
+    size_t n, room;
+    json_t **at;
+};
 
 struct record {
     const char *dir;
@@ -14,12 +21,12 @@ struct record {
     struct mn__yaml *root;          /* the same as a tree, NULL = none */
     struct mn__tensors *checkpoint; /* NULL = none */
     struct lines metrics, timing;
-    json_t *test;               /* NULL = none */
-    struct table *architecture; /* NULL = none */
-    struct table *steps;        /* NULL = none */
-    json_t *command;            /* sweep.json of a sweep; NULL = none */
-    const char *summary;        /* results.txt of a sweep; NULL = none */
-    struct table *results;      /* of a sweep; NULL = none */
+    json_t *test;                   /* NULL = none */
+    struct mn__table *architecture; /* NULL = none */
+    struct mn__table *steps;        /* NULL = none */
+    json_t *command;                /* sweep.json of a sweep; NULL = none */
+    const char *summary;            /* results.txt of a sweep; NULL = none */
+    struct mn__table *results;      /* of a sweep; NULL = none */
     struct mn__arena arena;
 };
 
@@ -27,6 +34,10 @@ struct record {
  * form is. */
 int record_read(struct mn_cx *cx, const char *dir, struct record *out);
 void record_fini(struct record *record);
+
+/* mn__line_fn: add a line to the struct lines `data`; and forget them all. */
+int record_add_line(void *data, struct mn_cx *cx, json_t *object);
+void record_forget_lines(struct lines *lines);
 
 /* An option of the configuration, or NULL. */
 const char *record_option(const struct record *record, const char *section, const char *key);

@@ -98,10 +98,10 @@ int section_test(struct page *page, const struct record *record) {
 /* ---- accuracy by adaptation step ---------------------------------------------------------- */
 
 /* A curve of a column over `step`, with its interval where `at` is not NULL. */
-static int curve_of(struct page *page, const struct table *table, const char *name, int column,
-                    const struct table_interval *at, struct curve *out) {
+static int curve_of(struct page *page, const struct mn__table *table, const char *name, int column,
+                    const struct mn__table_interval *at, struct curve *out) {
     const size_t n = (size_t)table->n_rows;
-    const int step = table_column(table, "step");
+    const int step = mn__table_column(table, "step");
     double *x = mn__arena_array(page->arena, n, sizeof *x);
     double *y = mn__arena_array(page->arena, n, sizeof *y);
     double *low = mn__arena_array(page->arena, n, sizeof *low);
@@ -112,10 +112,10 @@ static int curve_of(struct page *page, const struct table *table, const char *na
     for (int64_t i = 0; i < table->n_rows; i++) {
         double ends[2] = {(double)NAN, (double)NAN};
         if (at != NULL) {
-            table_bounds(table, i, at, ends);
+            mn__table_bounds(table, i, at, ends);
         }
-        x[i] = table_number(table, i, step);
-        y[i] = table_number(table, i, column);
+        x[i] = mn__table_number(table, i, step);
+        y[i] = mn__table_number(table, i, column);
         low[i] = ends[0];
         high[i] = ends[1];
     }
@@ -142,8 +142,8 @@ static void steps_table(struct page *page, const struct chart *chart) {
 }
 
 static int draw_steps(struct page *page, const struct record *record,
-                      const struct table_interval *at) {
-    const int before = table_column(record->steps, "accuracy_before_prune");
+                      const struct mn__table_interval *at) {
+    const int before = mn__table_column(record->steps, "accuracy_before_prune");
     struct chart chart = {.title = "Accuracy by adaptation step",
                           .x_name = "task step",
                           .y_name = "accuracy on the query set",
@@ -169,12 +169,12 @@ static int draw_steps(struct page *page, const struct record *record,
 }
 
 int section_steps(struct page *page, const struct record *record) {
-    struct table_interval at;
+    struct mn__table_interval at;
     if (record->steps == NULL || record->test == NULL) {
         return MN_OK;
     }
-    if (!table_find_interval(record->steps, "accuracy", &at) ||
-        table_column(record->steps, "step") < 0) {
+    if (!mn__table_find_interval(record->steps, "accuracy", &at) ||
+        mn__table_column(record->steps, "step") < 0) {
         return mn_fail(page->cx, MN_IO,
                        "%s/test-steps.csv: lacks the column step, or accuracy with its interval",
                        record->dir);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/table.h"
+
+#include "base/text.h"
+#include "run/file.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_BYTES = 256 << 20, MOST_COLUMNS = 1 << 20 };
+
+struct reader {
+    struct mn_cx *cx;
+    const char *name;
+    char *at; /* fields are ended with a zero in place */
+    int64_t line;
+    int end_of_line; /* the field before was the last of its line */
+};
+
+static int bad(const struct reader *r, const char *what) {
+    return mn_fail(r->cx, MN_IO, "%s:%" PRId64 ": %s", r->name, r->line, what);
+}
+
+static int ends_field(char c) {
+    return c == ',' || c == '\r' || c == '\n' || c == '\0';
+}
+
+/* The next field, unquoted in place. */
+static int next_field(struct reader *r, const char **out) {
+    char *to = r->at;
+    const int quoted = *r->at == '"';
+    *out = r->at;
+    r->at += quoted;
+    for (;; r->at++) {
+        if (quoted && *r->at == '\0') {
+            return bad(r, "a quote is not closed");
+        }
+        if (quoted && *r->at == '"' && *++r->at != '"') {
+            break;
+        }
+        if (!quoted && ends_field(*r->at)) {
+            break;
+        }
+        *to++ = *r->at;
+    }
+    const char stop = *r->at;
+    if (!ends_field(stop)) {
+        return bad(r, "text follows the quote that ends a field");
+    }
+    r->at += stop == '\r' && r->at[1] == '\n' ? 2 : stop != '\0';
+    r->end_of_line = stop != ',';
+    *to = '\0';
+    return MN_OK;
+}
+
+/* Every field but the last is ended by one of these; inside quotes they count in vain. */
+static size_t most_fields(const char *text) {
+    size_t n = 1;
+    for (; *text != '\0'; text++) {
+        n += (size_t)ends_field(*text);
+    }
+    return n;
+}
+
+static int read_rows(struct reader *r, const char **fields, struct mn__table *out) {
+    int64_t n = 0;
+    int width = 0;
+    r->end_of_line = 1;
+    while (*r->at != '\0' || !r->end_of_line) {
+        const int status = next_field(r, &fields[n++]);
+        if (status != MN_OK) {
+            return status;
+        }
+        if (++width > MOST_COLUMNS) {
+            return bad(r, "more fields than a table of this program can have");
+        }
+        if (!r->end_of_line) {
+            continue;
+        }
+        out->n_columns = r->line == 1 ? width : out->n_columns;
+        if (width != out->n_columns) {
+            return mn_fail(r->cx, MN_IO, "%s:%" PRId64 ": %d field%s; the head has %d", r->name,
+                           r->line, width, width == 1 ? "" : "s", out->n_columns);
+        }
+        width = 0;
+        r->line++;
+    }
+    out->n_rows = r->line - 2;
+    return out->n_columns > 0 ? MN_OK : mn_fail(r->cx, MN_IO, "%s: the file is empty", r->name);
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+struct named {
+    const char *name;
+    int column;
+};
+
+static int by_name(const void *a, const void *b) {
+    const struct named *x = a, *y = b;
+    const int order = strcmp(x->name, y->name);
+    return order != 0 ? order : (x->column > y->column) - (x->column < y->column);
+}
+
+static int sort_names(struct mn_cx *cx, struct mn__arena *arena, struct mn__table *table) {
+    const size_t n = (size_t)table->n_columns;
+    struct named *all = malloc(n * sizeof *all);
+    table->by_name = mn__arena_array(arena, n, sizeof *table->by_name);
+    if (all == NULL || table->by_name == NULL) {
+        free(all);
+        return mn_fail(cx, MN_NOMEM, "no memory for the names of a table");
+    }
+    for (size_t i = 0; i < n; i++) {
+        all[i] = (struct named){table->names[i], (int)i};
+    }
+    qsort(all, n, sizeof *all, by_name);
+    for (size_t i = 0; i < n; i++) {
+        table->by_name[i] = all[i].column;
+    }
+    free(all);
+    return MN_OK;
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+int mn__table_parse(struct mn_cx *cx, struct mn__arena *arena, const char *name, const char *text,
+                    size_t length, struct mn__table *out) {
+    *out = (struct mn__table){0};
+    if (strlen(text) != length) {
+        return mn_fail(cx, MN_IO, "%s: holds a zero byte: not a table", name);
+    }
+    text += strncmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* a byte order mark */
+    char *copy = mn__arena_text(arena, text);
+    const char **fields = mn__arena_array(arena, most_fields(text), sizeof *fields);
+    if (copy == NULL || fields == NULL) {
+        return mn_fail(cx, MN_NOMEM, "%s: no memory for the table", name);
+    }
+    struct reader reader = {.cx = cx, .name = name, .at = copy, .line = 1};
+    const int status = read_rows(&reader, fields, out);
+    if (status != MN_OK) {
+        return status;
+    }
+    out->names = fields;
+    out->cells = fields + out->n_columns;
+    return sort_names(cx, arena, out);
+}
+
+int mn__table_read(struct mn_cx *cx, struct mn__arena *arena, const char *path,
+                   struct mn__table *out) {
+    uint8_t *bytes;
+    size_t length;
+    int status = mn__file_read(cx, path, MOST_BYTES, &bytes, &length);
+    if (status == MN_OK) {
+        status = mn__table_parse(cx, arena, path, (const char *)bytes, length, out);
+        free(bytes);
+    }
+    return status;
+}
+
+/* ---- cells -------------------------------------------------------------------------------- */
+
+int mn__table_column(const struct mn__table *table, const char *name) {
+    int from = 0, to = table->n_columns;
+    while (from < to) {
+        const int middle = from + (to - from) / 2;
+        if (strcmp(table->names[table->by_name[middle]], name) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    const int found = from < table->n_columns ? table->by_name[from] : -1;
+    return found >= 0 && strcmp(table->names[found], name) == 0 ? found : -1;
+}
+
+const char *mn__table_cell(const struct mn__table *table, int64_t row, int column) {
+    return table->cells[row * table->n_columns + column];
+}
+
+double mn__table_number(const struct mn__table *table, int64_t row, int column) {
+    double x;
+    return column >= 0 && mn__text_real(mn__table_cell(table, row, column), &x) ? x : (double)NAN;
+}
+
+static int column_with(const struct mn__table *table, const char *name, const char *ending) {
+    char whole[256];
+    return snprintf(whole, sizeof whole, "%s%s", name, ending) < (int)sizeof whole
+               ? mn__table_column(table, whole)
+               : -1;
+}
+
+int mn__table_find_interval(const struct mn__table *table, const char *name,
+                            struct mn__table_interval *out) {
+    const int plain = mn__table_column(table, name);
+    *out = (struct mn__table_interval){
+        plain >= 0 ? plain : column_with(table, name, "_mean"), column_with(table, name, "_ci95"),
+        column_with(table, name, "_low"), column_with(table, name, "_high")};
+    return out->mean >= 0 && (out->half >= 0 || (out->low >= 0 && out->high >= 0));
+}
+
+void mn__table_bounds(const struct mn__table *table, int64_t row,
+                      const struct mn__table_interval *at, double ends[2]) {
+    const double mean = mn__table_number(table, row, at->mean);
+    const double half = mn__table_number(table, row, at->half);
+    ends[0] = at->half >= 0 ? mean - half : mn__table_number(table, row, at->low);
+    ends[1] = at->half >= 0 ? mean + half : mn__table_number(table, row, at->high);
+}
