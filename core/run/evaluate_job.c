@@ -144,16 +144,29 @@ struct unpacked {
     struct mn__episodes episodes;
 };
 
+/* Whether `n` bytes are a head and what it tells of. */
+static int is_plan(const struct packed *head, const char *bytes, size_t n) {
+    const int64_t rest = (int64_t)(n - sizeof *head), each = sizeof(int64_t);
+    return head->split >= MN_TRAIN && head->split <= MN_TEST && head->n_steps >= 0 &&
+           head->n_steps <= rest / each && head->path_bytes == rest - head->n_steps * each &&
+           (head->path_bytes == 0 || bytes[n - 1] == '\0');
+}
+
 static int unpack(struct mn__job *job, struct mn_cx *cx, struct mn__arena *arena, const void *bytes,
                   size_t n) {
-    struct packed head;
+    struct packed head = {.n_steps = -1};
     struct unpacked *u = mn__arena_zeroed(arena, sizeof *u);
     char *copy = mn__arena_take(arena, n);
     if (u == NULL || copy == NULL) {
         return mn_fail(cx, MN_NOMEM, "no memory for the plan of an evaluation");
     }
-    memcpy(&head, bytes, sizeof head);
-    memcpy(copy, bytes, n);
+    if (n >= sizeof head) {
+        memcpy(&head, bytes, sizeof head);
+        memcpy(copy, bytes, n);
+    }
+    if (n < sizeof head || !is_plan(&head, bytes, n)) {
+        return mn_fail(cx, MN_INTERNAL, "rank 0 sends half a plan of an evaluation");
+    }
     u->plan = (struct mn__evaluation_plan){.split = (int)head.split,
                                            .tasks = head.tasks,
                                            .steps = (const void *)(copy + sizeof head),

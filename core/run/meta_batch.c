@@ -131,8 +131,8 @@ int mn__meta_batch_run(struct mn__meta_batch *b, struct mn_cx *cx, struct mn__st
     choose(b);
     if (b->n_used == 0) {
         b->culprit = 0;
-        return mn_fail(cx, MN_NUMERIC, "%s; and so is every task of the meta-batch",
-                       mn__meta_batch_slot(b, 0).outcome->message);
+        return mn_fail(cx, MN_NUMERIC, "%.*s; and so is every task of the meta-batch",
+                       MN__MESSAGE - 1, mn__meta_batch_slot(b, 0).outcome->message);
     }
     cx->where = where;
     status = mn__meta_update(b->e, cx, &state->meta, b->n_used, b->used);

@@ -48,40 +48,49 @@ int mn__metrics_open(struct mn__metrics *m, struct mn_cx *cx, const char *path, 
     return MN_OK;
 }
 
-static int belongs(const char *line, int64_t meta_epoch, int64_t evaluated) {
-    static const char key[] = "\"meta_epoch\":";
+/* A line without its line feed. */
+static int belongs(const char *line, size_t length, int64_t meta_epoch, int64_t evaluated) {
+    static const char key[] = "\"meta_epoch\":", validation[] = "{\"kind\":\"validation\"";
+    const int is_validation =
+        length >= sizeof validation - 1 && memcmp(line, validation, sizeof validation - 1) == 0;
+    const char *value = memmem(line, length, key, sizeof key - 1);
     char digits[24];
     int64_t at;
-    const char *value = strstr(line, key);
-    if (value == NULL || strchr(line, '\n') == NULL) {
+    if (value == NULL) {
         return 0;
     }
     value += sizeof key - 1;
-    snprintf(digits, sizeof digits, "%.*s", (int)strspn(value, "0123456789"), value);
-    const int validation = strncmp(line, "{\"kind\":\"validation\"", 20) == 0;
-    return mn__text_int(digits, &at) && at <= (validation ? evaluated : meta_epoch);
+    const size_t rest = length - (size_t)(value - line);
+    snprintf(digits, sizeof digits, "%.*s", (int)(rest < sizeof digits ? rest : sizeof digits),
+             value);
+    digits[strspn(digits, "0123456789")] = '\0';
+    return mn__text_int(digits, &at) && at <= (is_validation ? evaluated : meta_epoch);
+}
+
+int64_t mn__metrics_fitting(const char *text, size_t length, int64_t meta_epoch,
+                            int64_t evaluated) {
+    const char *at = text, *end;
+    while ((end = memchr(at, '\n', length - (size_t)(at - text))) != NULL &&
+           belongs(at, (size_t)(end - at), meta_epoch, evaluated)) {
+        at = end + 1;
+    }
+    return at - text;
 }
 
 int mn__metrics_until(struct mn_cx *cx, const char *path, int64_t meta_epoch, int64_t evaluated,
                       int64_t *length) {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-    FILE *in = fopen(path, "re");
+    uint8_t *text;
+    size_t bytes;
     *length = 0;
-    if (in == NULL) {
-        const int error = errno;
-        return error == ENOENT ? MN_OK
-                               : mn_fail(cx, MN_IO, "%s: cannot read: %s%s", path, strerror(error),
-                                         mn__file_advice(error));
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        return MN_OK;
     }
-    while ((n = getline(&line, &room, in)) > 0 && belongs(line, meta_epoch, evaluated)) {
-        *length += n;
+    const int status = mn__file_read(cx, path, SIZE_MAX / 2, &text, &bytes);
+    if (status == MN_OK) {
+        *length = mn__metrics_fitting((const char *)text, bytes, meta_epoch, evaluated);
+        free(text);
     }
-    const int failed_to_read = ferror(in);
-    free(line);
-    fclose(in);
-    return failed_to_read ? mn_fail(cx, MN_IO, "%s: cannot read it", path) : MN_OK;
+    return status;
 }
 
 void mn__metrics_close(struct mn__metrics *m) {

@@ -26,6 +26,8 @@ int mn__metrics_open(struct mn__metrics *metrics, struct mn_cx *cx, const char *
  * meta-epochs (in a line of validation, than `evaluated`); 0 where there is no file. MN_IO. */
 int mn__metrics_until(struct mn_cx *cx, const char *path, int64_t meta_epoch, int64_t evaluated,
                       int64_t *length);
+/* The same of such lines in memory. */
+int64_t mn__metrics_fitting(const char *text, size_t length, int64_t meta_epoch, int64_t evaluated);
 void mn__metrics_close(struct mn__metrics *metrics);
 
 /* Build one line: {"kind":"train", ...}; numbers are written so that they read back exactly. */

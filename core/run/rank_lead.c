@@ -23,6 +23,7 @@ struct round {
     struct mn_cx *cx;
     const struct mn__job *job;
     int64_t given, done; /* tasks */
+    int *owner;          /* [job->n] rank that a task was given to, -1 after its result */
     int64_t finished;    /* without a failure */
     int told;            /* ranks know of the cancellation */
     double cancelled;    /* when */
@@ -71,6 +72,7 @@ static int give_out(struct round *r) {
     while (status == MN_OK && r->given < r->job->n && !stopping(r) && (to = next_rank(r)) >= 0) {
         const struct mn__head head = {.word = MN__TASK, .index = r->given};
         ranks->at[to].given++;
+        r->owner[r->given] = to;
         if (to == 0) {
             mn__workers_add(r->l->workers, r->given);
         } else {
@@ -84,6 +86,7 @@ static int give_out(struct round *r) {
 static void settle(struct round *r, int rank, double seconds, int64_t index, int status,
                    const char *message) {
     r->l->ranks->at[rank].given--;
+    r->owner[index] = -1;
     r->l->ranks->traffic.busy += seconds;
     r->done++;
     if (status != MN_OK && index < r->failed) {
@@ -118,7 +121,7 @@ static int take_reason(struct round *r, int from, const struct mn__head *head) {
 static int take_result(struct round *r, int from, const struct mn__head *head) {
     struct mn__ranks *ranks = r->l->ranks;
     struct mn__rank *x = &ranks->at[from];
-    if (head->index < 0 || head->index >= r->given ||
+    if (head->index < 0 || head->index >= r->given || r->owner[head->index] != from ||
         (head->bytes != (int64_t)r->job->kind->slot_bytes(r->job) &&
          (head->status == MN_OK || head->bytes != 0))) {
         ranks->lost = 1;
@@ -147,10 +150,16 @@ static int take_message(struct round *r, int from, const struct mn__head *head) 
     case MN__WHY:
         return take_reason(r, from, head);
     case MN__CANCEL:
-        mn__cancel((int)head->index);
-        return MN_OK;
-    default: /* a sign of life */
-        return MN_OK;
+        return mn__rank_signal(r->cx, from, head);
+    case MN__BEAT:
+        if (head->bytes == 0) {
+            return MN_OK;
+        }
+        /* fall through */
+    default:
+        r->l->ranks->lost = 1;
+        return mn_fail(r->cx, MN_INTERNAL, "rank %d (%s) says %d in a round", from,
+                       r->l->ranks->at[from].host, (int)head->word);
     }
 }
 
@@ -319,8 +328,11 @@ static int run(struct mn__executor *executor, struct mn_cx *cx, const struct mn_
     if (job->ordered) {
         return mn__workers_run(l->workers, cx, where, job->n - job->first, 1, work_in_order, &r);
     }
-    int status = begin(&r, where);
+    r.owner = malloc((size_t)(job->n > 0 ? job->n : 1) * sizeof *r.owner);
+    int status =
+        r.owner != NULL ? begin(&r, where) : mn_fail(cx, MN_NOMEM, "no memory to give out tasks");
     if (status != MN_OK) {
+        free(r.owner);
         return status;
     }
     status = mn__workers_open(l->workers, cx, where, job->n, work, &r);
@@ -333,7 +345,9 @@ static int run(struct mn__executor *executor, struct mn_cx *cx, const struct mn_
     if (status == MN_OK) {
         status = all_rounds_of_messages(&r);
     }
-    return conclude(&r, status);
+    status = conclude(&r, status);
+    free(r.owner);
+    return status;
 }
 
 /* ---- the executor ------------------------------------------------------------------------- */

@@ -35,6 +35,8 @@ static int compare_origin(struct mn__ranks *ranks, struct mn_cx *cx, int rank, c
     return status;
 }
 
+enum { MOST_THREADS = 1 << 16 };
+
 /* What a rank says to MN__OPEN. */
 static int take_ready(struct mn__ranks *ranks, struct mn_cx *cx, int from,
                       const struct mn__head *head, const char *origin) {
@@ -43,12 +45,16 @@ static int take_ready(struct mn__ranks *ranks, struct mn_cx *cx, int from,
     int status = mn__rank_text(ranks, cx, from, head->bytes, &body);
     if (status == MN_OK && head->status != MN_OK) {
         status = mn_fail(cx, head->status, "rank %d (%s): %s", from, x->host, body);
-    } else if (status == MN_OK && head->bytes < (int64_t)sizeof x->share) {
-        status = mn_fail(cx, MN_INTERNAL, "rank %d (%s) sends half an answer", from, x->host);
+    } else if (status == MN_OK &&
+               (head->bytes < (int64_t)sizeof x->share || head->word != MN__READY ||
+                head->index < 1 || head->index > MOST_THREADS)) {
+        status = mn_fail(cx, MN_INTERNAL, "rank %d (%s) sends no answer to a configuration", from,
+                         x->host);
     }
     if (status == MN_OK) {
         x->threads = (int)head->index;
         memcpy(&x->share, body, sizeof x->share);
+        x->share.n = x->share.n >= 0 && x->share.n <= MN__MOST_SHARED ? x->share.n : 0;
         status = compare_origin(ranks, cx, from, origin, body + sizeof x->share);
     }
     free(body);
@@ -70,7 +76,7 @@ static int wait_until_open(struct mn__ranks *ranks, struct mn_cx *cx, const char
         }
         idle = 0;
         if (status == MN_OK && head.word == MN__CANCEL) {
-            mn__cancel((int)head.index);
+            status = mn__rank_signal(cx, from, &head);
         } else if (status == MN_OK) {
             open++;
             status = take_ready(ranks, cx, from, &head, origin);

@@ -20,6 +20,8 @@ struct service {
     int told; /* rank 0 knows that a signal came */
 };
 
+enum { MOST_TASKS = 1 << 24 };
+
 /* A task of a round has a buffer while it is under way. */
 struct round {
     struct service *s;
@@ -28,7 +30,7 @@ struct round {
     int n_buffers;
     char **buffers; /* [n_buffers], those that are free first */
     int n_free;
-    char **slots; /* [job.n], of tasks under way */
+    char **slots; /* [job.n], of tasks under way; NULL = it is not */
     int64_t given, done;
     int over;
     double pulse; /* when the last sign of life was sent */
@@ -55,8 +57,7 @@ static int pass_signal(struct service *s) {
 
 static int take_signal(struct service *s, const struct mn__head *head) {
     s->told = 1;
-    mn__cancel((int)head->index);
-    return MN_OK;
+    return mn__rank_signal(s->cx, 0, head);
 }
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -144,6 +145,11 @@ static int serve_open(struct service *s, const struct mn__head *head) {
     }
     if (status == MN_OK) {
         memcpy(&share, body, sizeof share);
+        status = share.n >= 0 && share.n <= MN__MOST_SHARED
+                     ? MN_OK
+                     : mn_fail(s->cx, MN_INTERNAL, "rank 0 tells of data that it cannot share");
+    }
+    if (status == MN_OK) {
         status = answer_open(
             s, open_text(s, body + sizeof share, (int)head->index, &share, head->status));
     }
@@ -171,7 +177,8 @@ static int send_failure(struct round *r, int64_t index, int failure, const char 
 }
 
 static int take_task(struct round *r, int64_t index) {
-    if (index < 0 || index >= r->job.n || r->n_free == 0) {
+    if (index < 0 || index >= r->job.n || r->given >= r->job.n || r->n_free == 0 ||
+        r->slots[index] != NULL) {
         return mn_fail(r->s->cx, MN_INTERNAL, "rank 0 gives out a task too many");
     }
     r->given++;
@@ -210,6 +217,7 @@ static int send_result(struct round *r, const struct mn__finished *task) {
             : send_failure(r, task->index, task->status,
                            task->message != NULL ? task->message : "a task failed", buffer);
     r->buffers[r->n_free++] = buffer;
+    r->slots[task->index] = NULL;
     r->done++;
     return status;
 }
@@ -268,7 +276,7 @@ static int make_buffers(struct round *r) {
     const size_t stride = mn__job_stride(&r->job);
     r->n_buffers = r->s->threads + 1;
     r->buffers = mn__arena_array(&r->arena, (size_t)r->n_buffers, sizeof *r->buffers);
-    r->slots = mn__arena_array(&r->arena, (size_t)r->job.n, sizeof *r->slots);
+    r->slots = mn__arena_zeroed(&r->arena, (size_t)r->job.n * sizeof *r->slots);
     char *all = mn__arena_array(&r->arena, (size_t)r->n_buffers, stride);
     if (r->buffers == NULL || r->slots == NULL || all == NULL) {
         return mn_fail(r->s->cx, MN_NOMEM, "no memory for the results of %d tasks", r->n_buffers);
@@ -297,7 +305,9 @@ static int make_job(struct round *r, const struct mn__round_order *order, const 
                     size_t bytes) {
     r->job = (struct mn__job){
         .kind = mn__rank_kind(order->kind), .e = &r->s->e, .state = &r->s->state, .n = order->n};
-    if (r->job.kind == NULL || r->s->workers == NULL) {
+    if (r->job.kind == NULL || r->s->workers == NULL || order->n < 0 || order->n > MOST_TASKS ||
+        order->where.size != sizeof order->where || order->where.split < MN_TRAIN ||
+        order->where.split > MN_TEST) {
         return mn_fail(r->s->cx, MN_INTERNAL, "rank 0 asks for what this rank has not opened");
     }
     int status = MN_OK;

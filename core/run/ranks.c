@@ -33,6 +33,9 @@ int64_t mn__rank_kind_number(const struct mn__job_kind *kind) {
 
 enum { HEADS, BODIES }; /* tags */
 
+/* Of a message that is not results: a configuration, a plan, a reason. */
+enum { MOST_TEXT = 1 << 24 };
+
 static const struct mn_executor *table_of(const struct mn__ranks *ranks) {
     return &ranks->executor.table.executor;
 }
@@ -86,6 +89,11 @@ int mn__rank_poll(struct mn__ranks *ranks, struct mn_cx *cx, int *from, struct m
                        (long long)arrival.bytes, *from);
     }
     status = receive_part(ranks, cx, *from, HEADS, sizeof *head, head);
+    if (status == MN_OK && head->bytes < 0) {
+        ranks->lost = 1;
+        return mn_fail(cx, MN_INTERNAL, "rank %d announces %lld bytes, which no message has", *from,
+                       (long long)head->bytes);
+    }
     if (status == MN_OK && ranks->at != NULL) {
         ranks->at[*from].heard = mn__seconds();
     }
@@ -97,6 +105,10 @@ int mn__rank_body(struct mn__ranks *ranks, struct mn_cx *cx, int from, int64_t b
 }
 
 int mn__rank_text(struct mn__ranks *ranks, struct mn_cx *cx, int from, int64_t bytes, char **out) {
+    if (bytes > MOST_TEXT) {
+        return mn_fail(cx, MN_INTERNAL, "rank %d announces %lld bytes, which no message has", from,
+                       (long long)bytes);
+    }
     char *text = malloc((size_t)bytes + 1);
     if (text == NULL) {
         return mn_fail(cx, MN_NOMEM, "no memory for a message of %lld bytes", (long long)bytes);
@@ -105,6 +117,15 @@ int mn__rank_text(struct mn__ranks *ranks, struct mn_cx *cx, int from, int64_t b
     text[bytes] = '\0';
     *out = text;
     return status;
+}
+
+int mn__rank_signal(struct mn_cx *cx, int from, const struct mn__head *head) {
+    if (head->index < 1 || head->index > 64 || head->bytes != 0) {
+        return mn_fail(cx, MN_INTERNAL, "rank %d tells of signal %lld, which there is not", from,
+                       (long long)head->index);
+    }
+    mn__cancel((int)head->index);
+    return MN_OK;
 }
 
 int64_t mn__rank_state_bytes(const struct mn__experiment *e, const struct mn__state *state) {

@@ -87,6 +87,8 @@ int mn__rank_poll(struct mn__ranks *ranks, struct mn_cx *cx, int *from, struct m
 int mn__rank_body(struct mn__ranks *ranks, struct mn_cx *cx, int from, int64_t bytes, void *out);
 /* A body as text with a zero behind it. For free. */
 int mn__rank_text(struct mn__ranks *ranks, struct mn_cx *cx, int from, int64_t bytes, char **out);
+/* A message MN__CANCEL: cancels here, too. */
+int mn__rank_signal(struct mn_cx *cx, int from, const struct mn__head *head);
 /* The state of a job from rank 0 to all. */
 int mn__rank_state(struct mn__ranks *ranks, struct mn_cx *cx, const struct mn__experiment *e,
                    const struct mn__state *state);

@@ -42,16 +42,23 @@ const char *fuzz_file(int slot, const void *data, size_t size) {
     return files[slot].path;
 }
 
+char *fuzz_copy(const uint8_t *data, size_t size) {
+    char *text = malloc(size + 1);
+    fuzz_must(text != NULL);
+    if (size > 0) {
+        memcpy(text, data, size);
+    }
+    text[size] = '\0';
+    return text;
+}
+
 char *fuzz_text(const uint8_t **data, size_t *size) {
     if (*size == 0) {
         return NULL;
     }
     const uint8_t *zero = memchr(*data, 0, *size);
     const size_t length = zero != NULL ? (size_t)(zero - *data) : *size;
-    char *text = malloc(length + 1);
-    fuzz_must(text != NULL);
-    memcpy(text, *data, length);
-    text[length] = '\0';
+    char *text = fuzz_copy(*data, length);
     *data += length + (zero != NULL);
     *size -= length + (zero != NULL);
     return text;

@@ -36,6 +36,9 @@ const char *fuzz_file(int slot, const void *data, size_t size);
  * none. */
 char *fuzz_text(const uint8_t **data, size_t *size);
 
+/* All of the input with a zero behind it, which the caller frees. */
+char *fuzz_copy(const uint8_t *data, size_t size);
+
 /* A context for one input that prints nothing; the core's services are installed. */
 struct mn_cx *fuzz_begin(struct mn__cx *context);
 void fuzz_end(struct mn__cx *context);

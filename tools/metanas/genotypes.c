@@ -42,6 +42,8 @@ int genotypes_count(struct mn_cx *cx, const struct mn__evaluation *evaluation,
     return MN_OK;
 }
 
+enum { MOST_TASKS = 1 << 30 };
+
 int genotypes_read(struct mn_cx *cx, const char *path, const json_t *test, struct genotypes *out) {
     const json_t *list = json_object_get(test, "genotypes");
     if (!json_is_array(list)) {
@@ -56,7 +58,7 @@ int genotypes_read(struct mn_cx *cx, const char *path, const json_t *test, struc
         const json_t *item = json_array_get(list, i);
         const char *text = json_string_value(json_object_get(item, "genotype"));
         const json_int_t count = json_integer_value(json_object_get(item, "count"));
-        if (text == NULL || count < 1) {
+        if (text == NULL || count < 1 || count > MOST_TASKS) {
             return mn_fail(cx, MN_IO, "%s: genotype %zu lacks its text or its count", path, i);
         }
         out->at[i] = (struct genotype){mn__arena_text(&out->arena, text), count};

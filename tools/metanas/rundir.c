@@ -155,8 +155,8 @@ double rundir_seconds(const json_t *line, int64_t *meta_epoch) {
         return json_number_value(json_object_get(line, "seconds"));
     }
     const int64_t before = *meta_epoch;
-    *meta_epoch = (int64_t)json_number_value(json_object_get(line, "meta_epoch"));
-    return json_number_value(each) * (double)(*meta_epoch - before);
+    *meta_epoch = (int64_t)json_integer_value(json_object_get(line, "meta_epoch"));
+    return json_number_value(each) * ((double)*meta_epoch - (double)before);
 }
 
 int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,

@@ -163,7 +163,7 @@ static int put_line(FILE *out, struct mn_cx *cx, const struct sweep_results *r, 
         return no_memory(cx);
     }
     if (x->n_done > 0) {
-        mn__text_count((int64_t)(x->parameters + 0.5), parameters, sizeof parameters);
+        mn__text_count(llround(fmin(fmax(x->parameters, 0), 1e15)), parameters, sizeof parameters);
     }
     if (x->n_done > 0 && isfinite(x->seconds)) {
         mn__text_duration(x->seconds, time, sizeof time);

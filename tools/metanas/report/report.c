@@ -25,7 +25,7 @@ static int is_sweep(const struct record *record) {
             mn__yaml_get(record->root, "axes") != NULL);
 }
 
-static int write_page(struct mn_cx *cx, struct record *record, FILE *out) {
+int report_page(struct mn_cx *cx, struct record *record, FILE *out) {
     struct page page = {.cx = cx, .arena = &record->arena, .out = out};
     const int sweep = is_sweep(record);
     const char *name = record_option(record, "run", "name");
@@ -52,7 +52,7 @@ static int write_report(struct mn_cx *cx, struct record *record, const char *pat
     if (out == NULL) {
         return no_memory(cx);
     }
-    int status = write_page(cx, record, out);
+    int status = report_page(cx, record, out);
     const int failed = ferror(out);
     if ((fclose(out) != 0 || failed) && status == MN_OK) {
         status = no_memory(cx);

@@ -26,10 +26,15 @@ static int64_t whole(const json_t *test, const char *key) {
     return (int64_t)json_integer_value(json_object_get(test, key));
 }
 
+/* 0 where it is no number. */
+static int64_t rounded(double x) {
+    return isfinite(x) ? (int64_t)llround(fmin(fmax(x, -1e15), 1e15)) : 0;
+}
+
 static void parameters_row(struct page *page, const json_t *test) {
     char mean[32], low[32], high[32];
     page_row(page, "parameters", "%s on average, %s to %s",
-             mn__text_count((int64_t)(number(test, "parameters_mean") + 0.5), mean, sizeof mean),
+             mn__text_count(rounded(number(test, "parameters_mean")), mean, sizeof mean),
              mn__text_count(whole(test, "parameters_min"), low, sizeof low),
              mn__text_count(whole(test, "parameters_max"), high, sizeof high));
 }

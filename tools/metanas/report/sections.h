@@ -8,6 +8,9 @@
 #include "page.h"
 #include "record.h"
 
+/* report.c: the whole page. */
+int report_page(struct mn_cx *cx, struct record *record, FILE *out);
+
 /* results.c */
 int section_test(struct page *page, const struct record *record);
 int section_steps(struct page *page, const struct record *record);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* A picture of `adapt`: prepared by a data set of characters and by one of photographs, in several
+ * shapes. The first byte chooses. */
+#include "fuzz.h"
+
+#include "../../tools/metanas/pictures.h"
+#include "run/experiment.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SETS = 2 };
+
+static const char *const configs[SETS] = {
+    "task: {ways: 2}\ndataset: {use: glyphs}\n"
+    "search_space: {use: darts, cells: 1, nodes: 1, channels: 2, ops: [skip_connect]}\n",
+    "task: {ways: 2}\ndataset: {use: image_folder, path: none}\n"
+    "search_space: {use: darts, cells: 1, nodes: 1, channels: 2, ops: [skip_connect]}\n"};
+
+static struct mn__experiment experiments[SETS];
+
+static void open_once(void) {
+    static const int shapes[SETS][3] = {{1, 12, 12}, {3, 9, 9}};
+    static struct mn__cx context;
+    struct mn_cx *cx = experiments[0].model == NULL ? fuzz_begin(&context) : NULL;
+    for (int i = 0; cx != NULL && i < SETS; i++) {
+        const struct mn__open open = {.config = fuzz_file(0, configs[i], strlen(configs[i])),
+                                      .flags = MN__OPEN_NO_DATA,
+                                      .shape = shapes[i]};
+        const int status = mn__experiment_open(&experiments[i], cx, &open);
+        fuzz_must_explain(cx, status);
+        fuzz_must(status == MN_OK);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct mn__cx context;
+    struct mn_set set;
+    open_once();
+    if (size == 0) {
+        return 0;
+    }
+    struct mn_cx *cx = fuzz_begin(&context);
+    const struct mn__experiment *e = &experiments[data[0] % SETS];
+    struct picture_file file = {"a.png", 0, data + 1, (int64_t)size - 1};
+    const struct pictures pictures = {1, &file};
+    const int status = pictures_prepare(cx, e, &pictures, &set);
+    fuzz_must_explain(cx, status);
+    if (status == MN_OK) {
+        const int n = e->data.channels * e->data.height * e->data.width;
+        fuzz_accepted++;
+        for (int i = 0; i < n; i++) {
+            fuzz_must(isfinite((double)set.images[i]));
+        }
+    }
+    fuzz_end(&context);
+    return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* test.json, a zero byte, test-tasks.csv: as a sweep gathers them. */
+#include "fuzz.h"
+
+#include "../../tools/metanas/genotypes.h"
+#include "../../tools/metanas/sweep_results.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void check(const struct sweep_result *result) {
+    fuzz_must(result->tasks >= 1);
+    fuzz_must(isfinite(result->accuracy[result->tasks - 1]) && isfinite(result->before[0]));
+    fuzz_must(result->accuracy_mean.n == result->tasks && result->gap.n == result->tasks);
+    fuzz_must(strlen(result->episodes) < sizeof result->episodes);
+}
+
+static int take(struct mn_cx *cx, struct mn__arena *arena, const json_t *test, const char *tasks) {
+    struct mn__table table;
+    struct sweep_result result = {0};
+    int status = mn__table_parse(cx, arena, "test-tasks.csv", tasks, strlen(tasks), &table);
+    if (status == MN_OK) {
+        status = sweep_take_test(cx, arena, test, "test-tasks.csv", &table, &result);
+    }
+    fuzz_must_explain(cx, status);
+    if (status == MN_OK) {
+        check(&result);
+    }
+    mn__cx_clear(cx);
+    return status == MN_OK;
+}
+
+static void genotypes(struct mn_cx *cx, const json_t *test) {
+    struct genotypes genotypes = {0};
+    const int status = genotypes_read(cx, "test.json", test, &genotypes);
+    fuzz_must_explain(cx, status);
+    for (size_t i = 0; status == MN_OK && i < genotypes.n; i++) {
+        fuzz_must(genotypes.at[i].text != NULL && genotypes.at[i].count >= 1);
+    }
+    mn__arena_fini(&genotypes.arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static struct mn__arena arena;
+    struct mn__cx context;
+    struct mn_cx *cx = fuzz_begin(&context);
+    char *text = fuzz_text(&data, &size), *tasks = fuzz_text(&data, &size);
+    json_t *test = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (test != NULL) {
+        fuzz_accepted += take(cx, &arena, test, tasks != NULL ? tasks : "");
+        genotypes(cx, test);
+    }
+    json_decref(test);
+    free(text);
+    free(tasks);
+    mn__arena_release(&arena, 0);
+    fuzz_end(&context);
+    return 0;
+}
