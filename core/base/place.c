@@ -42,15 +42,22 @@ static int own_folder(char *out, size_t size) {
     return go_up(out);
 }
 
-/* Programs stand one or two folders deep in a build folder. */
+/* A program that was built and not installed stands in tools, tools/X or tests/X of its build
+ * folder. An installed one may lie in a build folder too, where that is its prefix. */
 static int find_built(const char *name, char *out, size_t size) {
     char path[PATH_MAX], probe[PATH_MAX + 16];
     if (!own_folder(path, sizeof path)) {
         return 0;
     }
-    for (int up = 0; up < 2 && go_up(path); up++) {
+    for (int up = 0; up < 2; up++) {
+        const char *last = strrchr(path, '/');
+        const int built = last != NULL &&
+                          (strcmp(last, "/tools") == 0 || (up == 1 && strcmp(last, "/tests") == 0));
+        if (!go_up(path)) {
+            return 0;
+        }
         snprintf(probe, sizeof probe, "%s/meson-info", path);
-        if (exists(probe)) {
+        if (built && exists(probe)) {
             return snprintf(out, size, "%s/%s", path, name) < (int)size;
         }
     }
@@ -79,11 +86,11 @@ static int find_moved(const char *installed, char *out, size_t size) {
 }
 
 const char *mn__place_find(enum mn__place which, char *out, size_t size) {
-    if (find_built(places[which].built, out, size)) {
-        return "build folder";
-    }
     if (find_moved(places[which].installed, out, size)) {
         return "install folder";
+    }
+    if (find_built(places[which].built, out, size)) {
+        return "build folder";
     }
     const int n = snprintf(out, size, "%s", places[which].installed);
     return n < (int)size ? "install folder" : NULL;

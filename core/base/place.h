@@ -2,8 +2,8 @@
 #ifndef MN__BASE_PLACE_H
 #define MN__BASE_PLACE_H
 
-/* Where the files that belong to the program are: in its build folder when it runs from there, in
- * the tree that it was installed with, wherever that was moved to, else in the prefix that it was
+/* Where the files that belong to the program are: in the tree that it was installed with, wherever
+ * that was moved to; in its build folder where it was not installed; else in the prefix that it was
  * configured for. */
 
 #include <stddef.h>

@@ -140,6 +140,10 @@ const char *mn__text_nearest(const char *word, const char *const *candidates, si
 
 /* ---- for people --------------------------------------------------------------------------- */
 
+const char *mn__text_article(const char *word) {
+    return word[0] != '\0' && strchr("aeiou", word[0]) != NULL ? "an" : "a";
+}
+
 const char *mn__text_hint(const char *near, const char *otherwise, char *out, size_t size) {
     if (near != NULL) {
         snprintf(out, size, "; did you mean '%s'?", near);

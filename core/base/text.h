@@ -20,6 +20,9 @@ int mn__text_from_real(double x, char *out, size_t size);
  * enough to be a likely slip (distance at most 1 + length / 4, and something in common). */
 const char *mn__text_nearest(const char *word, const char *const *candidates, size_t n);
 
+/* "a" or "an", before a name of this program: "op_mixer". */
+const char *mn__text_article(const char *word);
+
 /* "; did you mean 'NEAR'?" into out; what `otherwise` says where near is NULL. */
 const char *mn__text_hint(const char *near, const char *otherwise, char *out, size_t size);
 

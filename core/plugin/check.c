@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/text.h"
 #include "plugin/kinds.h"
 #include "plugin/load.h"
 
@@ -223,8 +224,8 @@ static int check_functions(struct mn_cx *cx, const char *file, const struct mn_u
     }
     for (size_t i = 0; i < kind->n_needed; i++) {
         if (!has_function(u, &kind->needed[i])) {
-            return mn_fail(cx, MN_CONFIG, "%s: unit %s: a %s must have the function %s%s%s", file,
-                           u->name, kind->name, kind->needed[i].name,
+            return mn_fail(cx, MN_CONFIG, "%s: unit %s: %s %s must have the function %s%s%s", file,
+                           u->name, mn__text_article(kind->name), kind->name, kind->needed[i].name,
                            instead->name != NULL ? ", or " : "",
                            instead->name != NULL ? instead->name : "");
         }
@@ -240,8 +241,8 @@ static int check_vtable(struct mn_cx *cx, const char *file, const struct mn_unit
     const uint32_t size = *(const uint32_t *)u->vtable;
     if (size < kind->least) {
         return mn_fail(cx, MN_CONFIG,
-                       "%s: unit %s: its vtable has %u bytes, a %s needs %zu (is .size set?)", file,
-                       u->name, size, kind->name, kind->least);
+                       "%s: unit %s: its vtable has %u bytes, %s %s needs %zu (is .size set?)",
+                       file, u->name, size, mn__text_article(kind->name), kind->name, kind->least);
     }
     return check_functions(cx, file, u, kind);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugin/elf.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <link.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,21 +36,15 @@ static int is_whole(int fd, const ElfW(Ehdr) * head, uint64_t size) {
     return 1;
 }
 
-int mn__elf_check(struct mn_cx *cx, const char *path) {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+int mn__elf_check(struct mn_cx *cx, const char *path, int fd) {
     struct stat s;
     ElfW(Ehdr) head;
-    int status = MN_OK;
-    if (fd < 0) {
-        return mn_fail(cx, MN_IO, "%s: cannot be read: %s", path, strerror(errno));
-    }
     if (pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head && is_ours(&head) &&
         fstat(fd, &s) == 0 && !is_whole(fd, &head, (uint64_t)s.st_size)) {
-        status = mn_fail(cx, MN_IO,
-                         "%s: the file is cut short or damaged: its headers promise more than its "
-                         "%lld bytes: install it again",
-                         path, (long long)s.st_size);
+        return mn_fail(cx, MN_IO,
+                       "%s: the file is cut short or damaged: its headers promise more than its "
+                       "%lld bytes: install it again",
+                       path, (long long)s.st_size);
     }
-    close(fd);
-    return status;
+    return MN_OK;
 }

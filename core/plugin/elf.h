@@ -9,6 +9,6 @@
 /* Refuse a shared object that was cut short: the linker maps what its headers promise, and the
  * first access past the end of the file kills the program. Files that are no shared object of this
  * system pass: the linker itself says so. */
-int mn__elf_check(struct mn_cx *cx, const char *path);
+int mn__elf_check(struct mn_cx *cx, const char *path, int fd);
 
 #endif

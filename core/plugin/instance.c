@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugin/instance.h"
 
+#include "base/text.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -101,7 +103,8 @@ static const char *use_of(struct mn__yaml *section, const char *default_use,
     }
     *mark = use->mark;
     if (use->kind != MN__YAML_SCALAR || use->text[0] == '\0') {
-        mn__fault_add(faults, use->mark, "%s: use: expected the name of a %s", kind, kind);
+        mn__fault_add(faults, use->mark, "%s: use: expected the name of %s %s", kind,
+                      mn__text_article(kind), kind);
         return NULL;
     }
     return use->text;

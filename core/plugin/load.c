@@ -4,11 +4,11 @@
 #include "plugin/elf.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <ltdl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* libltdl's own loader reports every failure as "file not found", binds lazily and searches the
  * environment's paths. So this one takes its place: bind now, keep symbols local, keep the real
@@ -50,22 +50,24 @@ static int start_ltdl(struct mn_cx *cx) {
     return MN_OK;
 }
 
-static int check_file(struct mn_cx *cx, const char *path) {
+static int check_file(struct mn_cx *cx, const char *path, enum mn__trust trust, int *fd) {
     struct stat s;
-    if (path[0] != '/') {
-        return mn_fail(cx, MN_CONFIG, "%s: not an absolute path", path);
+    int status = mn__trust_open(cx, path, trust, fd, NULL);
+    if (status == MN_OK && fstat(*fd, &s) == 0 && !S_ISREG(s.st_mode)) {
+        status = mn_fail(cx, MN_IO, "%s: not a regular file", path);
     }
-    if (stat(path, &s) != 0) {
-        return mn_fail(cx, MN_IO, "%s: %s", path, strerror(errno));
-    }
-    if (!S_ISREG(s.st_mode)) {
-        return mn_fail(cx, MN_IO, "%s: not a regular file", path);
-    }
-    if ((s.st_mode & S_IWOTH) != 0) {
-        return mn_fail(cx, MN_IO,
-                       "%s: anyone may write this file, so it is not loaded: chmod o-w it", path);
-    }
-    return mn__elf_check(cx, path);
+    return status != MN_OK ? status : mn__elf_check(cx, path, *fd);
+}
+
+/* The dynamic linker takes a path: did it open what was checked? While the file is held open no
+ * other one can have its number. */
+static int check_same(struct mn_cx *cx, const char *path, int fd) {
+    struct stat checked, now;
+    return fstat(fd, &checked) == 0 && stat(path, &now) == 0 && checked.st_dev == now.st_dev &&
+                   checked.st_ino == now.st_ino
+               ? MN_OK
+               : mn_fail(cx, MN_IO,
+                         "%s: another file took its place while it was opened; try again", path);
 }
 
 /* dlerror's text often begins with the path already. */
@@ -120,16 +122,23 @@ static int call_entry(struct mn_cx *cx, const char *path, lt_dlhandle handle,
     return MN_OK;
 }
 
-int mn__plugin_load_steps(struct mn_cx *cx, const char *path, const struct mn_plugin **out,
-                          enum mn__load_step *step) {
+int mn__plugin_load_steps(struct mn_cx *cx, const char *path, enum mn__trust trust,
+                          const struct mn_plugin **out, enum mn__load_step *step) {
     lt_dlhandle handle = NULL;
+    int fd = -1;
     const struct mn_plugin *plugin = NULL;
     *out = NULL;
     *step = MN__LOAD_FILE;
-    int status = check_file(cx, path);
+    int status = check_file(cx, path, trust, &fd);
     if (status == MN_OK) {
         *step = MN__LOAD_OPEN;
         status = open_file(cx, path, &handle);
+    }
+    if (status == MN_OK) {
+        status = check_same(cx, path, fd);
+    }
+    if (fd >= 0) {
+        close(fd);
     }
     if (status == MN_OK) {
         *step = MN__LOAD_ENTRY;
@@ -146,7 +155,8 @@ int mn__plugin_load_steps(struct mn_cx *cx, const char *path, const struct mn_pl
     return status;
 }
 
-int mn__plugin_load(struct mn_cx *cx, const char *path, const struct mn_plugin **out) {
+int mn__plugin_load(struct mn_cx *cx, const char *path, enum mn__trust trust,
+                    const struct mn_plugin **out) {
     enum mn__load_step step;
-    return mn__plugin_load_steps(cx, path, out, &step);
+    return mn__plugin_load_steps(cx, path, trust, out, &step);
 }

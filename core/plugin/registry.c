@@ -3,10 +3,12 @@
 
 #include "base/place.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "plugin/load.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,8 @@ enum { MOST_DIRECTORIES = 64 };
 struct folder {
     const char *path;
     const char *from; /* "--plugin-dir", ... */
+    enum mn__trust trust;
+    int warned; /* that it is another user's */
 };
 
 struct loaded {
@@ -42,7 +46,7 @@ struct mn__registry {
 /* ---- search path -------------------------------------------------------------------------- */
 
 static int add_folder(struct mn__registry *r, struct mn_cx *cx, const char *path, size_t length,
-                      const char *from) {
+                      const char *from, enum mn__trust trust) {
     if (length == 0 || path[0] != '/') {
         return mn_fail(
             cx, MN_CONFIG,
@@ -57,7 +61,7 @@ static int add_folder(struct mn__registry *r, struct mn_cx *cx, const char *path
     if (copy == NULL) {
         return mn_fail(cx, MN_NOMEM, "no memory for the plugin path");
     }
-    r->folders[r->n++] = (struct folder){copy, from};
+    r->folders[r->n++] = (struct folder){copy, from, trust, 0};
     return MN_OK;
 }
 
@@ -66,7 +70,10 @@ static int add_environment(struct mn__registry *r, struct mn_cx *cx) {
     int status = MN_OK;
     while (at != NULL && status == MN_OK) {
         const char *end = strchrnul(at, ':');
-        status = add_folder(r, cx, at, (size_t)(end - at), "METANAS_PLUGIN_PATH");
+        if (end > at) { /* an empty part comes of PATH=NEW:$PATH and means nothing */
+            status =
+                add_folder(r, cx, at, (size_t)(end - at), "METANAS_PLUGIN_PATH", MN__TRUST_NAMED);
+        }
         at = *end == ':' ? end + 1 : NULL;
     }
     return status;
@@ -78,7 +85,7 @@ static int add_own(struct mn__registry *r, struct mn_cx *cx) {
     if (from == NULL) {
         return mn_fail(cx, MN_CONFIG, "the path of the plugin folder is too long");
     }
-    return add_folder(r, cx, path, strlen(path), from);
+    return add_folder(r, cx, path, strlen(path), from, MN__TRUST_FOUND);
 }
 
 int mn__registry_new(struct mn_cx *cx, const char *const *directories, struct mn__registry **out) {
@@ -88,7 +95,8 @@ int mn__registry_new(struct mn_cx *cx, const char *const *directories, struct mn
     }
     int status = MN_OK;
     for (; status == MN_OK && directories != NULL && *directories != NULL; directories++) {
-        status = add_folder(r, cx, *directories, strlen(*directories), "--plugin-dir");
+        status =
+            add_folder(r, cx, *directories, strlen(*directories), "--plugin-dir", MN__TRUST_NAMED);
     }
     if (status == MN_OK) {
         status = add_environment(r, cx);
@@ -282,30 +290,36 @@ static int give(const struct mn__registry *r, struct mn_cx *cx, const struct sea
     return MN_OK;
 }
 
-/* A folder that anyone may write could hold anyone's code. */
-static int check_folder(struct mn_cx *cx, const char *path) {
-    struct stat s;
-    if (stat(path, &s) == 0 && (s.st_mode & S_IWOTH) != 0) {
-        return mn_fail(
-            cx, MN_IO,
-            "%s: anyone may write in this folder, so nothing is loaded from it: chmod o-w "
-            "it",
-            path);
+/* Look whose a folder and a plugin in it are. Another user's is told once: the folder, or else the
+ * file. */
+static int check_owners(struct mn_cx *cx, struct folder *folder, const char *path) {
+    struct mn__stranger folder_of, file_of;
+    int status = mn__trust_check(cx, folder->path, folder->trust, &folder_of);
+    if (status == MN_OK) {
+        status = mn__trust_check(cx, path, folder->trust, &file_of);
     }
-    return MN_OK;
+    if (status == MN_OK && folder_of.there && !folder->warned) {
+        folder->warned = 1;
+        mn_log(cx, MN_LOG_WARN, "%s=%s belongs to user %u, whose plugins run with your rights",
+               folder->from, folder->path, (unsigned)folder_of.user);
+    } else if (status == MN_OK && file_of.there && !folder_of.there) {
+        mn_log(cx, MN_LOG_WARN, "%s belongs to user %u and runs with your rights", path,
+               (unsigned)file_of.user);
+    }
+    return status;
 }
 
-static int open_file(struct mn__registry *r, struct mn_cx *cx, const char *folder, const char *path,
-                     const struct mn_plugin **out) {
+static int open_file(struct mn__registry *r, struct mn_cx *cx, struct folder *folder,
+                     const char *path, const struct mn_plugin **out) {
     for (const struct loaded *l = r->loaded; l != NULL; l = l->next) {
         if (strcmp(l->file, path) == 0) {
             *out = l->plugin;
             return MN_OK;
         }
     }
-    int status = check_folder(cx, folder);
+    int status = check_owners(cx, folder, path);
     if (status == MN_OK) {
-        status = mn__plugin_load(cx, path, out);
+        status = mn__plugin_load(cx, path, folder->trust, out);
     }
     return status != MN_OK ? status : remember(r, cx, path, *out);
 }
@@ -329,11 +343,11 @@ static int find_static(struct mn__registry *r, const struct search *s, const str
     return 0;
 }
 
-/* The first folder with a file NAME.so, and its path; -1 = none. */
+/* The first folder with a file NAME.so, or a link that leads nowhere, and its path; -1 = none. */
 static int first_with(const struct mn__registry *r, const char *name, char *out, size_t size) {
     for (int i = 0; i < r->n; i++) {
         const int n = snprintf(out, size, "%s/%s%s", r->folders[i].path, name, SUFFIX);
-        if (n < (int)size && access(out, F_OK) == 0) {
+        if (n < (int)size && faccessat(AT_FDCWD, out, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
             return i;
         }
     }
@@ -361,7 +375,7 @@ int mn__registry_find(struct mn__registry *r, struct mn_cx *cx, int kind, const 
         return not_found(r, cx, &s);
     }
     const struct mn_plugin *plugin;
-    status = open_file(r, cx, r->folders[i].path, path, &plugin);
+    status = open_file(r, cx, &r->folders[i], path, &plugin);
     return status != MN_OK ? refuse(r, cx, &s, status, mn__cx_message(cx))
                            : give(r, cx, &s, kept_path(r, path), plugin, out);
 }
@@ -388,9 +402,9 @@ static void scan_file(struct mn__registry *r, struct mn_cx *cx, int folder, cons
                       mn__registry_seen seen, void *data) {
     char name[PATH_MAX], path[PATH_MAX], first[PATH_MAX];
     const struct mn_plugin *plugin = NULL;
-    const char *at = r->folders[folder].path;
+    struct folder *at = &r->folders[folder];
     snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(SUFFIX)), file);
-    if (snprintf(path, sizeof path, "%s/%s", at, file) >= (int)sizeof path) {
+    if (snprintf(path, sizeof path, "%s/%s", at->path, file) >= (int)sizeof path) {
         return; /* `use` could not open it either */
     }
     if (first_with(r, name, first, sizeof first) < folder && strcmp(first, path) != 0) {

@@ -34,6 +34,13 @@ plugins=$(cd "$(pkg-config --variable=plugindir metanas)" && pwd)
 refused 'a shipped plugin' 2 new-plugin meta_learner reptile <<T
 metanas: new-plugin: a plugin 'reptile' exists already: $plugins/reptile.so; take another name
 T
+for name in skip_connect conv_3x3 none; do
+    refused "the built-in operation $name" 2 new-plugin operation $name <<T
+metanas: new-plugin: an operation '$name' is built in; take another name
+T
+done
+works 'which another kind may be called' new-plugin op_mixer conv_3x3 mixer
+rm -r mixer
 mkdir full empty
 echo text >full/file
 for folder in full empty; do
@@ -52,7 +59,7 @@ holds 'the empty folder is empty still' [ -z "$(ls empty)" ]
 template=$(find "$work/tree" -name test.sh)
 mv "$template" away
 refused 'a template that is missing' 3 new-plugin op_mixer mine <<T
-metanas: $template: cannot read: No such file or directory; is the path right?
+metanas: $template: No such file or directory
 T
 holds 'no folder is left' [ ! -e mine ]
 mv away "$template"

@@ -32,7 +32,7 @@ static void check_refused(const char *path, int status, const char *reason) {
     const struct mn_plugin *plugin = &untouched;
     char expected[PATH_MAX + 1024];
     snprintf(expected, sizeof expected, "%s: %s", path, reason);
-    const int got = mn__plugin_load(&cx.pub, path, &plugin);
+    const int got = mn__plugin_load(&cx.pub, path, MN__TRUST_FOUND, &plugin);
     assert_string_equal(mn__cx_message(&cx.pub), expected);
     assert_int_equal(got, status);
     assert_true(plugin == &untouched || plugin == NULL);
@@ -47,16 +47,16 @@ static const char *module(const char *name) {
 
 static void what_is_right_loads_and_stays(void **state) {
     const struct mn_plugin *plugin = NULL, *again = NULL;
-    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, module("fine"), &plugin));
+    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, module("fine"), MN__TRUST_FOUND, &plugin));
     assert_string_equal(plugin->name, "broken");
     assert_string_equal(plugin->units[0].opts[0].key, "steps");
-    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, module("fine"), &again));
+    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, module("fine"), MN__TRUST_FOUND, &again));
     assert_ptr_equal(plugin, again);
 }
 
 static void a_required_option_needs_no_default(void **state) {
     const struct mn_plugin *plugin = NULL;
-    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, module("required"), &plugin));
+    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, module("required"), MN__TRUST_FOUND, &plugin));
 }
 
 /* ABI 0.7, as in abi.h: a change there is meant to be seen here. */
@@ -128,8 +128,8 @@ static void each_broken_plugin_has_its_message(void **state) {
 /* The sign of a printed NaN is the C library's affair. */
 static void a_default_that_is_no_number_is_refused(void **state) {
     const struct mn_plugin *plugin = NULL;
-    assert_failed(&cx.pub, mn__plugin_load(&cx.pub, module("real_nan"), &plugin), MN_CONFIG,
-                  "unit broken: option rate: the default ", "nan is out of range");
+    assert_failed(&cx.pub, mn__plugin_load(&cx.pub, module("real_nan"), MN__TRUST_FOUND, &plugin),
+                  MN_CONFIG, "unit broken: option rate: the default ", "nan is out of range");
 }
 
 static void an_undefined_symbol_is_found_before_anything_runs(void **state) {
@@ -161,7 +161,7 @@ static void a_file_that_anyone_may_write_is_not_opened(void **state) {
     assert_int_equal(chmod(path, 0646), 0);
     check_refused(path, MN_IO, "anyone may write this file, so it is not loaded: chmod o-w it");
     assert_int_equal(chmod(path, 0644), 0);
-    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, path, &plugin));
+    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, path, MN__TRUST_FOUND, &plugin));
 }
 
 static void what_is_no_shared_object_is_told_from_what_is_missing(void **state) {
@@ -186,7 +186,7 @@ static void a_file_cut_short_anywhere_is_refused(void **state) {
     uint8_t *data = file_get(module("fine"), &length);
     for (size_t n = 0; n < length; n += n < 70 || n + 20 > length ? 1 : 59) {
         file_put(path, data, n);
-        const int status = mn__plugin_load(&cx.pub, path, &plugin);
+        const int status = mn__plugin_load(&cx.pub, path, MN__TRUST_FOUND, &plugin);
         if (status != MN_IO || (strstr(mn__cx_message(&cx.pub), "file too short") == NULL &&
                                 strstr(mn__cx_message(&cx.pub), "cut short or damaged") == NULL)) {
             fail_msg("%zu of %zu bytes: status %d: %s", n, length, status, mn__cx_message(&cx.pub));
@@ -195,7 +195,7 @@ static void a_file_cut_short_anywhere_is_refused(void **state) {
     }
     file_put(path, data, length);
     free(data);
-    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, path, &plugin));
+    assert_ok(&cx.pub, mn__plugin_load(&cx.pub, path, MN__TRUST_FOUND, &plugin));
 }
 
 static void headers_that_promise_too_much_are_refused(void **state) {

@@ -56,7 +56,7 @@ void kit_load(struct kit *kit) {
     mn__cx_init(&cx);
     kit_globals_take(&before);
     kit_doing("mn_plugin_entry");
-    if (mn__plugin_load_steps(&cx.pub, kit->file, &kit->plugin, &step) != MN_OK) {
+    if (mn__plugin_load_steps(&cx.pub, kit->file, MN__TRUST_NAMED, &kit->plugin, &step) != MN_OK) {
         kit_fail(faults[step], "%s", mn__cx_message(&cx.pub));
     }
     kit_globals_check(&before);

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void doctor_note(struct doctor *d, enum finding_level level, const char *area, const char *name,
                  const char *format, ...) {
@@ -49,18 +50,16 @@ static void see_plugin(void *data, const char *file, const struct mn_plugin *plu
 }
 
 static void look_at_plugins(struct doctor *d) {
-    const struct texts *dirs = &d->arguments->plugin_dirs;
     struct mn__registry *registry = NULL;
     struct scan scan = {.doctor = d};
-    const char *path = getenv("METANAS_PLUGIN_PATH");
-    for (int i = 0; i < dirs->n; i++) {
-        doctor_note(d, FINDING_OK, "plugins", "--plugin-dir", "%s", dirs->at[i]);
-    }
-    doctor_note(d, FINDING_OK, "plugins", "METANAS_PLUGIN_PATH", "%s",
-                path != NULL ? path : "not set");
-    doctor_note(d, FINDING_OK, "plugins", "installed", "%s", MN__PLUGIN_DIR);
-    int status = mn__registry_new(d->cx, dirs->n > 0 ? dirs->at : NULL, &registry);
+    const char *path, *from;
+    int status = mn__registry_new(d->cx, plugin_folders(d->arguments), &registry);
     if (status == MN_OK) {
+        for (int i = 0; (path = mn__registry_folder(registry, i, &from)) != NULL; i++) {
+            const int there = access(path, F_OK) == 0;
+            doctor_note(d, there ? FINDING_OK : FINDING_WARNING, "plugins", from, "%s%s", path,
+                        there ? "" : ": no such folder");
+        }
         status = mn__registry_scan(registry, d->cx, see_plugin, &scan);
     }
     if (status != MN_OK) {

@@ -3,6 +3,8 @@
 
 #include "base/place.h"
 #include "base/text.h"
+#include "base/trust.h"
+#include "model/op.h"
 #include "plugin/load.h"
 #include "plugin/registry.h"
 #include "run/file.h"
@@ -69,9 +71,14 @@ static int check_name(struct mn_cx *cx, const char *name) {
 }
 
 /* Two plugins of one name would hide each other. */
-static int check_free(struct mn_cx *cx, const struct arguments *arguments, const char *name) {
+static int check_free(struct mn_cx *cx, const struct arguments *arguments, int kind,
+                      const char *name) {
     struct mn__registry *registry = NULL;
     char file[PATH_MAX];
+    if (kind == MN_OPERATION && mn__op_find(name) != NULL) {
+        return mn_fail(cx, MN_CONFIG,
+                       "new-plugin: an operation '%s' is built in; take another name", name);
+    }
     int status = mn__registry_new(cx, plugin_folders(arguments), &registry);
     if (status == MN_OK && mn__registry_file(registry, name, file, sizeof file)) {
         status =
@@ -148,7 +155,13 @@ static int write_file(const struct project *p, const char *template, const char 
     if (snprintf(to, sizeof to, "%s/%s", p->folder, file) >= (int)sizeof to) {
         return mn__file_too_long(p->cx, p->folder);
     }
-    int status = mn__file_read(p->cx, from, MOST_TEMPLATE, &data, &length);
+    int status = mn__trust_check(p->cx, p->templates, MN__TRUST_FOUND, NULL);
+    if (status == MN_OK) {
+        status = mn__trust_check(p->cx, from, MN__TRUST_FOUND, NULL);
+    }
+    if (status == MN_OK) {
+        status = mn__file_read(p->cx, from, MOST_TEMPLATE, &data, &length);
+    }
     if (status != MN_OK) {
         return status;
     }
@@ -222,7 +235,7 @@ static int run_new_plugin(struct mn_cx *cx, const struct arguments *arguments) {
         status = check_name(cx, p.name);
     }
     if (status == MN_OK) {
-        status = check_free(cx, arguments, p.name);
+        status = check_free(cx, arguments, mn__kind_from(p.kind), p.name);
     }
     if (status == MN_OK) {
         status = write_project(&p);
