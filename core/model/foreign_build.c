@@ -8,7 +8,6 @@
 /* An operation of a plugin takes its place in the network. */
 
 enum { MOST_NAME = 100 };
-static const int64_t most_reals = (int64_t)1 << 40;
 
 static int refuse(struct mn_builder *b, const struct mn__foreign *f, const char *what) {
     return mn_fail(b->cx, MN_INTERNAL, "%s: %s for %d channels of %dx%d, stride %d", f->unit->label,
@@ -27,8 +26,8 @@ static int check_shape(struct mn_builder *b, const struct mn__foreign *f) {
         (s->n_weights > 0 && f->unit->table.operation.weight == NULL)) {
         return refuse(b, f, "weights that nobody can ask for");
     }
-    if (s->n_saved < 0 || s->n_saved > most_reals || s->n_work < 0 || s->n_work > most_reals ||
-        !(s->work >= 0 && isfinite(s->work))) {
+    if (s->n_saved < 0 || s->n_saved > MN__MOST_REALS || s->n_work < 0 ||
+        s->n_work > MN__MOST_REALS || !(s->work >= 0 && isfinite(s->work))) {
         return refuse(b, f, "sizes out of range");
     }
     return MN_OK;
@@ -98,7 +97,7 @@ static int check_weight(struct mn_builder *b, const struct mn__foreign *f,
     }
     int64_t n = 1;
     for (int i = 0; i < w->n_dims; i++) {
-        if (w->dims[i] < 1 || w->dims[i] > most_reals / n) {
+        if (w->dims[i] < 1 || w->dims[i] > MN__MOST_REALS / n) {
             return refuse(b, f, "weights of impossible size");
         }
         n *= w->dims[i];

@@ -79,6 +79,12 @@ static int mixture_add(struct mn_builder *b, const struct mn__instance *mixer,
         return status;
     }
     const struct mn_mixer *table = &mixer->table.mixer;
+    const int64_t n_saved = table->n_saved != NULL ? table->n_saved(mixer->self, choices) : 0;
+    if (n_saved < 0 || n_saved > MN__MOST_REALS) {
+        return mn__instance_wrong(
+            b->cx, mixer, "n_saved is %" PRId64 " for %" PRId64 " choices, which is no size",
+            n_saved, choices);
+    }
     const int i = m->n_mixtures++;
     m->mixtures[i] = *proto;
     m->mixtures[i].n_choices = choices;
@@ -88,7 +94,7 @@ static int mixture_add(struct mn_builder *b, const struct mn__instance *mixer,
     m->item0[i] = m->n_items;
     m->dims.n_choices += choices;
     m->n_items += proto->n_items;
-    m->n_saved += table->n_saved != NULL ? table->n_saved(mixer->self, choices) : 0;
+    m->n_saved += n_saved;
     m->most_choices = choices > m->most_choices ? choices : m->most_choices;
     return MN_OK;
 }

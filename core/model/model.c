@@ -29,10 +29,23 @@ static int model_segment(struct mn_cx *cx, const struct mn_model *model, int arc
     return MN_OK;
 }
 
+/* A plugin that was not told of these structs by their headers says so by their sizes. */
+static int model_pass(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
+                      const struct mn_set *batch, const struct mn_pass *pass,
+                      struct mn_outcome *out) {
+    if (pass->size < sizeof *pass || out->size < sizeof *out) {
+        return mn_fail(cx, MN_INTERNAL,
+                       "mn_model_pass: the size of mn_pass is %u and that of mn_outcome %u; they "
+                       "begin with .size = sizeof, which is %zu and %zu",
+                       pass->size, out->size, sizeof *pass, sizeof *out);
+    }
+    return mn__model_pass(cx, model, at, batch, pass, out);
+}
+
 void mn__model_install(struct mn_host *host) {
     host->model_dims = model_dims;
     host->model_segment = model_segment;
-    host->model_pass = mn__model_pass;
+    host->model_pass = model_pass;
     host->model_prune = mn__model_prune;
     mn__builder_install(host);
 }

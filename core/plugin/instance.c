@@ -176,6 +176,17 @@ void mn__instance_fini(struct mn__instance *instance) {
     memset(instance, 0, sizeof *instance);
 }
 
+int mn__instance_wrong(struct mn_cx *cx, const struct mn__instance *instance, const char *format,
+                       ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return mn_fail(cx, MN_INTERNAL, "%s: %s; this is an error of the plugin", instance->label,
+                   text);
+}
+
 void *mn__instance_keep(struct mn__instance *instance, size_t bytes) {
     return mn__arena_zeroed(&instance->arena, bytes);
 }

@@ -7,6 +7,9 @@
 #include "plugin/registry.h"
 #include "plugin/share.h"
 
+/* More numbers than a plugin can mean: a size beyond is an error of it. */
+#define MN__MOST_REALS ((int64_t)1 << 32)
+
 struct mn__instance {
     struct mn__unit unit;
     void *self;                     /* instance struct, in arena */
@@ -45,6 +48,12 @@ void mn__instance_fini(struct mn__instance *instance);
 
 /* Put `keep` and `bad_option` into the host table. Once, at start. */
 void mn__instance_install(struct mn_host *host);
+
+/* Fail with MN_INTERNAL because what the unit says of itself cannot be: "LABEL: TEXT; this is an
+ * error of the plugin". */
+MN_PRINTF(3, 4)
+int mn__instance_wrong(struct mn_cx *cx, const struct mn__instance *instance, const char *format,
+                       ...);
 
 /* Memory for mn_keep. NULL = none. */
 void *mn__instance_keep(struct mn__instance *instance, size_t bytes);

@@ -430,8 +430,16 @@ static void scan_folder(struct mn__registry *r, struct mn_cx *cx, int folder,
         }
         return;
     }
+    /* one reason for all its files */
+    const int refused = n > 0 && mn__trust_check(cx, path, r->folders[folder].trust, NULL) != MN_OK;
+    if (refused) {
+        seen(data, path, NULL, mn__cx_message(cx), NULL);
+        mn__cx_clear(cx);
+    }
     for (int e = 0; e < n; e++) {
-        scan_file(r, cx, folder, entries[e]->d_name, seen, data);
+        if (!refused) {
+            scan_file(r, cx, folder, entries[e]->d_name, seen, data);
+        }
         free(entries[e]);
     }
     free(entries);

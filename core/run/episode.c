@@ -158,10 +158,29 @@ void mn__episode_task(const struct mn__experiment *e, const struct mn_episode_sp
                             .host = e};
 }
 
+static int check_labels(const struct mn__experiment *e, struct mn_cx *cx, int32_t ways, int32_t n,
+                        const int32_t *labels) {
+    for (int32_t i = 0; i < n; i++) {
+        if (labels[i] < 0 || labels[i] >= ways) {
+            return mn__instance_wrong(
+                cx, &e->dataset, "label %" PRId32 " of image %" PRId32 " is not in 0..%" PRId32,
+                labels[i], i, ways - 1);
+        }
+    }
+    return MN_OK;
+}
+
 int mn__episode_draw(const struct mn__experiment *e, struct mn_cx *cx,
                      const struct mn_episode_spec *spec, struct mn_episode *out) {
     struct mn__call call = mn__call_begin(cx, &e->dataset);
-    return mn__call_end(&call, e->dataset.table.dataset.sample(e->dataset.self, cx, spec, out));
+    int status =
+        mn__call_end(&call, e->dataset.table.dataset.sample(e->dataset.self, cx, spec, out));
+    if (status == MN_OK) {
+        status = check_labels(e, cx, spec->ways, spec->ways * spec->support, out->support_labels);
+    }
+    return status != MN_OK
+               ? status
+               : check_labels(e, cx, spec->ways, spec->ways * spec->query, out->query_labels);
 }
 
 static uint64_t hash_set(uint64_t hash, const struct mn_set *set, size_t reals) {

@@ -2,6 +2,7 @@
 #include "run/experiment.h"
 
 #include "base/text.h"
+#include "run/declared.h"
 #include "run/episode.h"
 #include "run/inner.h"
 #include "run/launch.h"
@@ -358,6 +359,9 @@ static int open_data(struct mn__experiment *e, struct mn_cx *cx) {
     e->data.size = sizeof e->data;
     call = mn__call_begin(cx, &e->dataset);
     status = mn__call_end(&call, table->describe(e->dataset.self, cx, &e->data));
+    if (status == MN_OK) {
+        status = mn__declared_data(e, cx);
+    }
     return status != MN_OK ? status : check_splits(e, cx);
 }
 
@@ -431,8 +435,11 @@ static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_le
     if (status == MN_OK) {
         status = mn__gemm_init(cx);
     }
+    if (status == MN_OK) {
+        status = mn__declared_units(e, cx);
+    }
     e->max_batch = plan_batch(e, at_least);
-    if (status == MN_OK && e->max_batch > 1 << 20) {
+    if (status == MN_OK && e->max_batch > MN__MOST_BATCH) {
         status = mn_fail(cx, MN_CONFIG, "task: a batch of %" PRId64 " images is too large",
                          e->max_batch);
     }
@@ -446,7 +453,8 @@ static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_le
     const struct mn_dims *dims = mn__model_dims(e->model);
     e->n_state = table->n_state != NULL ? table->n_state(e->task_learner.self, dims) : 0;
     e->moments = table->moments != NULL ? table->moments(e->task_learner.self) : MN_MOMENTS_AVERAGE;
-    return mn__meta_parts_size(e, cx);
+    status = mn__declared_state(e, cx);
+    return status != MN_OK ? status : mn__meta_parts_size(e, cx);
 }
 
 int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct mn__open *open) {

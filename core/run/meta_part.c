@@ -119,9 +119,9 @@ int mn__meta_parts_size(struct mn__experiment *e, struct mn_cx *cx) {
         }
         part->own0 = e->n_own;
         part->n_own = table->n_own != NULL ? table->n_own(part->unit->self, &part->dims) : 0;
-        if (part->n_own < 0 || part->n_own > INT64_MAX / 32) {
-            return mn_fail(cx, MN_INTERNAL, "%s: n_own is %" PRId64 ", which is no size",
-                           part->unit->label, part->n_own);
+        if (part->n_own < 0 || part->n_own > MN__MOST_REALS) {
+            return mn__instance_wrong(cx, part->unit, "n_own is %" PRId64 ", which is no size",
+                                      part->n_own);
         }
         e->n_own += part->n_own;
     }

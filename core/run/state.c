@@ -15,6 +15,27 @@ enum { REAL_TYPE = sizeof(mn_real) == 4 ? MN__F32 : MN__F64, LOG = 6 };
 
 /* ---- named state of the meta learner ------------------------------------------------------ */
 
+enum { MOST_NAME = 100 };
+
+static int is_name(const char *name) {
+    const size_t n = name == NULL ? 0
+                                  : strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-"
+                                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    return n > 0 && n <= MOST_NAME && name[n] == '\0';
+}
+
+static int is_claimed(const struct mn__state *s, const char *name) {
+    const size_t prefix = strlen(s->prefix);
+    for (int i = 0; i < s->n_named; i++) {
+        const char *other = s->named[i].name;
+        if (strncmp(other, s->prefix, prefix) == 0 && other[prefix] == '.' &&
+            strcmp(other + prefix + 1, name) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static mn_real *claim(struct mn_cx *cx, const char *name, int64_t n) {
     struct mn__state *s = mn__cx_of(cx)->claiming;
     if (s == NULL) {
@@ -22,13 +43,27 @@ static mn_real *claim(struct mn_cx *cx, const char *name, int64_t n) {
                 name);
         return NULL;
     }
-    if (s->n_named == MN__MOST_NAMED || n < 1) {
+    if (!is_name(name)) {
         mn_fail(cx, MN_INTERNAL,
-                "mn_state(\"%s\", %" PRId64 "): at most %d states of 1 real or more", name, n,
-                MN__MOST_NAMED);
+                "mn_state: a name has 1 to %d letters, digits, '_', '.' and '-'; this is an error "
+                "of the plugin",
+                MOST_NAME);
         return NULL;
     }
-    mn_real *at = n > INT64_MAX / 8 ? NULL : mn__arena_zeroed(&s->arena, (size_t)n * sizeof *at);
+    if (is_claimed(s, name)) {
+        mn_fail(cx, MN_INTERNAL,
+                "mn_state(\"%s\"): claimed twice, so no checkpoint could be read again; this is "
+                "an error of the plugin",
+                name);
+        return NULL;
+    }
+    if (s->n_named == MN__MOST_NAMED || n < 1 || n > MN__MOST_REALS) {
+        mn_fail(cx, MN_INTERNAL,
+                "mn_state(\"%s\", %" PRId64 "): at most %d states of 1 to %" PRId64 " reals", name,
+                n, MN__MOST_NAMED, MN__MOST_REALS);
+        return NULL;
+    }
+    mn_real *at = mn__arena_zeroed(&s->arena, (size_t)n * sizeof *at);
     const char *copy = mn__arena_format(&s->arena, "%s.%s", s->prefix, name);
     if (at == NULL || copy == NULL) {
         mn_fail(cx, MN_NOMEM, "no memory for state %s", name);

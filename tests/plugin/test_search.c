@@ -500,6 +500,22 @@ static void a_broken_link_shadows_and_is_rejected(void **state) {
     assert_string_equal(seen.text, expected);
 }
 
+static void a_folder_that_is_refused_is_told_once(void **state) {
+    static struct seen seen;
+    char expected[2 * PATH_MAX];
+    seen.text[0] = '\0';
+    put(&a, fine(), "mm");
+    put(&a, fine(), "nn");
+    open_registry(a.path, NULL);
+    assert_int_equal(chmod(a.path, 0777), 0);
+    assert_int_equal(mn__registry_scan(registry, &cx.pub, see, &seen), MN_OK);
+    snprintf(expected, sizeof expected,
+             "%s - %s: anyone may write in this folder, so nothing is loaded from it: chmod o-w "
+             "it\n",
+             a.path, a.path);
+    assert_string_equal(seen.text, expected);
+}
+
 static void the_search_path_can_be_listed(void **state) {
     const char *from = NULL;
     setenv("METANAS_PLUGIN_PATH", c.path, 1);
@@ -579,6 +595,7 @@ int main(int argc, char **argv) {
         TEST(a_scan_passes_over_a_folder_given_twice),
         TEST(a_shadowed_file_is_not_opened),
         TEST(a_broken_link_shadows_and_is_rejected),
+        TEST(a_folder_that_is_refused_is_told_once),
         TEST(the_search_path_can_be_listed),
         TEST(a_file_can_be_found_without_opening_it),
         TEST(a_scan_reports_what_is_no_folder_and_passes_over_what_is_not_there),

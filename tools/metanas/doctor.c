@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "doctor.h"
 
-#include "base/paths.h"
 #include "plugin/registry.h"
 
 #include <inttypes.h>
