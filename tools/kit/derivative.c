@@ -5,12 +5,18 @@
 
 enum { LEVELS = 8 };
 
-double kit_derivative(kit_difference difference, void *data, double step, double *error) {
+static double central(kit_function f, void *data, double by) {
+    double right, left;
+    const double above = f(data, by, &right), below = f(data, -by, &left);
+    return (above - below) / (right - left);
+}
+
+double kit_derivative(kit_function f, void *data, double step, double *error) {
     double table[LEVELS][LEVELS], best = 0;
     *error = INFINITY;
     for (int i = 0; i < LEVELS; i++, step /= 2) {
         double factor = 4;
-        table[0][i] = difference(data, step);
+        table[0][i] = central(f, data, step);
         for (int j = 1; j <= i; j++, factor *= 4) {
             table[j][i] = (table[j - 1][i] * factor - table[j - 1][i - 1]) / (factor - 1);
             const double off =
@@ -22,4 +28,32 @@ double kit_derivative(kit_difference difference, void *data, double step, double
         }
     }
     return best;
+}
+
+int kit_derivative_at_kink(kit_function f, void *data, double got, double estimate,
+                           double tolerance) {
+    double here, right, left;
+    const double now = f(data, 0, &here);
+    for (double by = 1.0 / 256; by > 1.0 / 2048; by /= 2) {
+        const double above = (f(data, by, &right) - now) / (right - here);
+        const double below = (now - f(data, -by, &left)) / (here - left);
+        if (fabs((above + below) / 2 - estimate) > tolerance &&
+            got >= fmin(above, below) - tolerance && got <= fmax(above, below) + tolerance) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+enum kit_agreement kit_agrees(kit_function f, void *data, double got, double *expected) {
+    double error;
+    *expected = kit_derivative(f, data, 0.25, &error);
+    const double tolerance = KIT_GRADIENT_TOLERANCE * (1 + fabs(*expected));
+    if (error <= 0.2 * tolerance && fabs(got - *expected) <= tolerance + 5 * error) {
+        return KIT_AGREES;
+    }
+    if (kit_derivative_at_kink(f, data, got, *expected, tolerance)) {
+        return KIT_AGREES;
+    }
+    return error > 0.2 * tolerance ? KIT_UNSETTLED : KIT_DISAGREES;
 }

@@ -13,12 +13,25 @@
 #define KIT_GRADIENT_TOLERANCE 5e-3
 #endif
 
-/* The central difference (f(x + by) - f(x - by)) / 2 by. */
-typedef double (*kit_difference)(void *data, double by);
+/* f where its argument is moved by `by`; *at = the argument, as it was rounded. */
+typedef double (*kit_function)(void *data, double by, double *at);
 
 /* Ridders' method (Advances in Engineering Software 4, 1982): central differences at falling steps,
  * beginning with `step`, extrapolated; the estimate that its neighbours agree with best, and how
- * well they do. A large error means a kink. */
-double kit_derivative(kit_difference difference, void *data, double step, double *error);
+ * well they do. Near a kink the error is large, or wide steps across it agree by chance. */
+double kit_derivative(kit_function f, void *data, double step, double *error);
+
+/* 1 where the finest differences contradict the estimate, as near a kink, and `got` lies between
+ * the slopes on both sides. */
+int kit_derivative_at_kink(kit_function f, void *data, double got, double estimate,
+                           double tolerance);
+
+enum kit_agreement {
+    KIT_AGREES,
+    KIT_DISAGREES,
+    KIT_UNSETTLED /* the differences do not tell the derivative */
+};
+/* Compare an element of a gradient with differences, which give `expected`. */
+enum kit_agreement kit_agrees(kit_function f, void *data, double got, double *expected);
 
 #endif
