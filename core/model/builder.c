@@ -531,6 +531,9 @@ int mn__graph_build(struct mn_model *model, struct mn_cx *cx,
                            .cx = cx,
                            .operations = operations,
                            .abi_minor = search_space->unit.plugin->abi_minor};
+    if (operations != NULL) {
+        operations->beside = search_space->unit.plugin;
+    }
     int status = add_images(&b);
     if (status != MN_OK) {
         return status;

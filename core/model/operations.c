@@ -12,7 +12,7 @@ struct mn__operation {
     struct mn__operation *next;
 };
 
-enum { NAMES = 64 };
+enum { NAMES = 512 };
 
 static const struct mn__op *named(const struct mn__operations *o, const char *name) {
     for (const struct mn__operation *x = o->first; x != NULL; x = x->next) {
@@ -142,21 +142,21 @@ static int unknown(struct mn_cx *cx, const char *name, const char *near) {
                    mn__text_hint(near, "", hint, sizeof hint));
 }
 
-/* A plugin of that name, with its defaults. */
-static int load(struct mn__operations *o, struct mn_cx *cx, const char *name,
+/* What `use` names, with its defaults. */
+static int load(struct mn__operations *o, struct mn_cx *cx, const char *name, const char *use,
                 const struct mn__op **out) {
     struct mn__faults faults = {.arena = &o->arena};
     struct mn__operation *x = append(o, cx, name);
     if (x == NULL) {
         return MN_NOMEM;
     }
-    int status = mn__instance_init(&x->instance, cx, o->registry, MN_OPERATION, NULL, NULL, name,
+    int status = mn__instance_init(&x->instance, cx, o->registry, MN_OPERATION, NULL, NULL, use,
                                    (struct mn__mark){0}, &faults);
     if (status == MN_OK && faults.count > 0) {
         status = mn_fail(cx, MN_CONFIG,
                          "operation %s: %s; its options are given by operations: {%s: {use: %s, "
                          "...}}",
-                         name, faults.first != NULL ? faults.first->text : "no memory", name, name);
+                         name, faults.first != NULL ? faults.first->text : "no memory", name, use);
     }
     if (status != MN_OK) {
         x->op.name = ""; /* nobody finds it again */
@@ -175,10 +175,16 @@ int mn__operations_find(struct mn__operations *o, struct mn_cx *cx, const char *
     if (*out != NULL) {
         return MN_OK;
     }
+    if (o != NULL && o->registry != NULL && o->beside != NULL &&
+        mn__plugin_unit(o->beside, MN_OPERATION, name) != NULL) {
+        char use[160];
+        snprintf(use, sizeof use, "%s/%s", o->beside->name, name);
+        return load(o, cx, name, use, out);
+    }
     const char *near = nearest(o, name);
     if (o == NULL || o->registry == NULL || !is_name(name) ||
         (near != NULL && !mn__registry_file(o->registry, name, file, sizeof file))) {
         return unknown(cx, name, near);
     }
-    return load(o, cx, name, out);
+    return load(o, cx, name, name, out);
 }

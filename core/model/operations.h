@@ -3,7 +3,8 @@
 #define MN__MODEL_OPERATIONS_H
 
 /* The candidates that a search space may name, found in this order: the built-in ones (op.c), those
- * of the section `operations`, and plugins of that name with their default options. [setup] */
+ * of the section `operations`, those of the search space's own file, and plugins of that name; the
+ * last two with their default options. [setup] */
 
 #include "plugin/instance.h"
 
@@ -13,6 +14,7 @@ struct mn__operation;
 struct mn__operations {
     struct mn__arena arena;
     struct mn__registry *registry;
+    const struct mn_plugin *beside; /* of the search space that asks; NULL = none */
     struct mn__operation *first;
 };
 

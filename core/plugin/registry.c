@@ -256,7 +256,7 @@ static const struct mn_unit *unit_at(const struct mn_plugin *p, uint32_t i) {
                                                   (size_t)i * p->unit_stride);
 }
 
-static const struct mn_unit *unit_of(const struct mn_plugin *p, int kind, const char *name) {
+const struct mn_unit *mn__plugin_unit(const struct mn_plugin *p, int kind, const char *name) {
     for (uint32_t i = 0; i < p->n_units; i++) {
         if (unit_at(p, i)->kind == kind && strcmp(unit_at(p, i)->name, name) == 0) {
             return unit_at(p, i);
@@ -279,7 +279,7 @@ static int no_such_unit(const struct mn__registry *r, struct mn_cx *cx, const st
 
 static int give(const struct mn__registry *r, struct mn_cx *cx, const struct search *s,
                 const char *file, const struct mn_plugin *p, struct mn__unit *out) {
-    const struct mn_unit *unit = unit_of(p, s->kind, s->unit);
+    const struct mn_unit *unit = mn__plugin_unit(p, s->kind, s->unit);
     if (unit == NULL) {
         return no_such_unit(r, cx, s, file, p);
     }

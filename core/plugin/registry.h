@@ -33,6 +33,9 @@ int mn__registry_add(struct mn__registry *registry, struct mn_cx *cx,
 int mn__registry_find(struct mn__registry *registry, struct mn_cx *cx, int kind, const char *use,
                       const char *place, struct mn__unit *out);
 
+/* The unit of that kind and name; NULL = there is none. */
+const struct mn_unit *mn__plugin_unit(const struct mn_plugin *plugin, int kind, const char *name);
+
 /* The file that `use: NAME` would open: 1 with its path in `out`, or 0. Nothing is opened. */
 int mn__registry_file(const struct mn__registry *registry, const char *name, char *out,
                       size_t size);

@@ -65,15 +65,12 @@ void kit_load(struct kit *kit) {
 }
 
 int kit_choose(struct kit *kit, int kind, const char *name) {
-    for (uint32_t i = 0; i < kit->plugin->n_units; i++) {
-        const struct mn_unit *unit = unit_at(kit->plugin, i);
-        if (unit->kind == kind && strcmp(unit->name, name) == 0) {
-            kit->unit = unit;
-            kit->options = (struct mn__options){unit->opts, unit->n_opts, kit->plugin->opt_stride};
-            return 1;
-        }
+    kit->unit = mn__plugin_unit(kit->plugin, kind, name);
+    if (kit->unit != NULL) {
+        kit->options =
+            (struct mn__options){kit->unit->opts, kit->unit->n_opts, kit->plugin->opt_stride};
     }
-    return 0;
+    return kit->unit != NULL;
 }
 
 /* ---- cases of a file ---------------------------------------------------------------------- */

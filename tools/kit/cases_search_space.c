@@ -5,6 +5,7 @@
 #include "record.h"
 
 #include "model/model.h"
+#include "model/operations.h"
 
 #include <math.h>
 #include <string.h>
@@ -143,6 +144,9 @@ static void build_model(struct kit_life *life, const struct mn_dims *shape) {
     const struct mn__instance op = plain_mixer(MN_OP_MIXER), input = plain_mixer(MN_INPUT_MIXER);
     struct mn_dims dims = *shape;
     struct mn_model *model = NULL;
+    struct mn__registry *registry = NULL;
+    struct mn__operations operations = {0};
+    struct mn__faults faults = {.arena = &operations.arena};
     struct mn__fit fit;
     struct mn__cx cx;
     dims.max_batch = 2;
@@ -150,14 +154,20 @@ static void build_model(struct kit_life *life, const struct mn_dims *shape) {
     cx.quiet = MN_LOG_ERROR;
     kit_at("images %d x %d x %d", (int)shape->channels, (int)shape->height, (int)shape->width);
     kit_doing("build");
-    if (mn__gemm_init(&cx.pub) != MN_OK ||
-        mn__model_fit(&cx.pub, &space, &op, &input, NULL, &dims, &fit) != MN_OK ||
-        mn__model_new(&cx.pub, &space, &op, &input, NULL, &dims, mn__kernels_find("auto"),
+    /* candidates may be of other plugins, and of this file */
+    if (mn__registry_new(&cx.pub, life->kit->folders, &registry) != MN_OK ||
+        mn__registry_add(registry, &cx.pub, life->kit->plugin) != MN_OK ||
+        mn__operations_init(&operations, &cx.pub, registry, NULL, &faults) != MN_OK ||
+        mn__gemm_init(&cx.pub) != MN_OK ||
+        mn__model_fit(&cx.pub, &space, &op, &input, &operations, &dims, &fit) != MN_OK ||
+        mn__model_new(&cx.pub, &space, &op, &input, &operations, &dims, mn__kernels_find("auto"),
                       &model) != MN_OK) {
         kit_fail("model_refused", "%s", mn__cx_message(&cx.pub));
     }
     run_model(&cx, model, mn__model_dims(model), life);
     mn__model_free(model);
+    mn__operations_fini(&operations);
+    mn__registry_free(registry);
     mn__cx_fini(&cx);
 }
 

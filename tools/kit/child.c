@@ -48,19 +48,27 @@ static int share(struct child *child) {
 /* The command line of a case. Numbers are written into `texts`. */
 static const char **arguments(const struct kit_plan *plan, const char *name, int descriptor,
                               char texts[3][32]) {
-    const size_t room = ARGUMENTS + 2 * (size_t)plan->n_sets;
+    size_t n_folders = 0;
+    while (plan->folders != NULL && plan->folders[n_folders] != NULL) {
+        n_folders++;
+    }
+    const size_t room = ARGUMENTS + 2 * ((size_t)plan->n_sets + n_folders);
     const char **at = calloc(room, sizeof *at);
     const char *fixed[] = {"metanas", "check",  plan->file, "--only",   name,    "--report",
                            texts[0],  "--seed", texts[1],   "--rounds", texts[2]};
-    const size_t n = sizeof fixed / sizeof fixed[0];
+    size_t n = sizeof fixed / sizeof fixed[0];
     snprintf(texts[0], 32, "%d", descriptor);
     snprintf(texts[1], 32, "%" PRIu64, plan->seed);
     snprintf(texts[2], 32, "%" PRId64, plan->rounds);
     if (at != NULL) {
         memcpy(at, fixed, sizeof fixed);
+        for (size_t i = 0; i < n_folders; i++) {
+            at[n++] = "--plugin-dir";
+            at[n++] = plan->folders[i];
+        }
         for (int i = 0; i < plan->n_sets; i++) {
-            at[n + 2 * (size_t)i] = "--set";
-            at[n + 2 * (size_t)i + 1] = plan->sets[i];
+            at[n++] = "--set";
+            at[n++] = plan->sets[i];
         }
     }
     return at;

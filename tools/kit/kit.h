@@ -12,6 +12,7 @@ struct kit {
     const struct mn_plugin *plugin;
     const struct mn_unit *unit; /* NULL for cases of the whole file */
     struct mn__options options; /* of the unit */
+    const char *const *folders; /* of --plugin-dir, NULL-terminated or NULL */
     const char *const *sets;    /* KIND.KEY=VALUE texts of the command line */
     int n_sets;
     uint64_t seed;

@@ -82,6 +82,7 @@ struct job {
 
 static struct kit kit_of(const struct kit_plan *plan) {
     return (struct kit){.file = plan->file,
+                        .folders = plan->folders,
                         .sets = plan->sets,
                         .n_sets = plan->n_sets,
                         .seed = plan->seed,
@@ -265,6 +266,9 @@ void kit_repeat(const struct kit_plan *plan, const struct kit_result *result, ch
                 size_t size) {
     size_t used =
         (size_t)snprintf(out, size, "metanas check %s --only %s", plan->file, result->name);
+    for (int i = 0; plan->folders != NULL && plan->folders[i] != NULL && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, " --plugin-dir %s", plan->folders[i]);
+    }
     for (int i = 0; i < plan->n_sets && used < size; i++) {
         used += (size_t)snprintf(out + used, size - used, " --set %s", plan->sets[i]);
     }

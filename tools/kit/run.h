@@ -10,8 +10,9 @@
 #include "base/cx.h"
 
 struct kit_plan {
-    const char *file;        /* absolute */
-    const char *const *only; /* patterns of names, as in fnmatch; NULL-terminated, empty = all */
+    const char *file;           /* absolute */
+    const char *const *only;    /* patterns of names, as in fnmatch; NULL-terminated, empty = all */
+    const char *const *folders; /* of --plugin-dir, NULL-terminated or NULL */
     const char *const *sets;
     int n_sets;
     uint64_t seed;

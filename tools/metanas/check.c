@@ -148,6 +148,7 @@ static int run_check(struct mn_cx *cx, const struct arguments *arguments) {
     }
     const struct kit_plan plan = {.file = path,
                                   .only = arguments->only.at,
+                                  .folders = plugin_folders(arguments),
                                   .sets = arguments->sets.at,
                                   .n_sets = arguments->sets.n,
                                   .seed = (uint64_t)arguments->seed,
