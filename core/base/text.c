@@ -94,6 +94,15 @@ int mn__text_from_real(double x, char *out, size_t size) {
     return n;
 }
 
+const char *mn__text_finite(double x, const char *otherwise, char *out, size_t size) {
+    if (isfinite(x)) {
+        mn__text_from_real(x, out, size);
+    } else {
+        snprintf(out, size, "%s", otherwise);
+    }
+    return out;
+}
+
 /* ---- words -------------------------------------------------------------------------------- */
 
 enum { LONGEST = 64 };

@@ -16,6 +16,9 @@ int mn__text_real(const char *text, double *out);
  * length. */
 int mn__text_from_real(double x, char *out, size_t size);
 
+/* The same of a number that may not be finite: then `otherwise`. Returns `out`. */
+const char *mn__text_finite(double x, const char *otherwise, char *out, size_t size);
+
 /* The candidate nearest to `word` by edit distance with transpositions, or NULL if none is near
  * enough to be a likely slip (distance at most 1 + length / 4, and something in common). */
 const char *mn__text_nearest(const char *word, const char *const *candidates, size_t n);

@@ -150,11 +150,8 @@ void mn__metrics_int(struct mn__metrics *m, const char *key, int64_t value) {
 }
 
 void mn__metrics_real(struct mn__metrics *m, const char *key, double value) {
-    char text[40] = "null"; /* JSON has no word for what is not finite */
-    if (isfinite(value)) {
-        mn__text_from_real(value, text, sizeof text);
-    }
-    mn__metrics_put(m, ",\"%s\":%s", key, text);
+    char text[40];
+    mn__metrics_put(m, ",\"%s\":%s", key, mn__text_finite(value, "null", text, sizeof text));
 }
 
 void mn__metrics_text(struct mn__metrics *m, const char *key, const char *value) {

@@ -75,12 +75,10 @@ int mn__rundir_save(struct mn__rundir *d, const struct mn__experiment *e, struct
 
 int mn__rundir_save_best(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
                          const struct mn__state *state, const struct mn__evaluation *v) {
-    char path[PATH_MAX], accuracy[40], interval[40] = "none", tasks[32];
+    char path[PATH_MAX], accuracy[40], interval[40], tasks[32];
     const int status = in_dir(d, cx, "best.safetensors", path);
     mn__text_from_real(v->accuracy_mean, accuracy, sizeof accuracy);
-    if (isfinite(v->accuracy_ci95)) {
-        mn__text_from_real(v->accuracy_ci95, interval, sizeof interval);
-    }
+    mn__text_finite(v->accuracy_ci95, "none", interval, sizeof interval);
     snprintf(tasks, sizeof tasks, "%" PRId64, v->tasks);
     const struct mn__meta extra[] = {
         {"validation_accuracy", accuracy},

@@ -5,9 +5,11 @@
 #include "run/experiment.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LABEL = 48, MOST_ARMS = 10000 };
+/* The last one is what a folder's name can have. */
+enum { MOST_LABEL = 48, MOST_ARMS = 10000, MOST_RUNS = 100000, MOST_NAME = 255 };
 
 /* Of labels and of names of axes. */
 static const char name_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -68,25 +70,42 @@ static struct mn__assignment *read_set(struct reader *r, const struct mn__yaml *
 
 /* ---- axes --------------------------------------------------------------------------------- */
 
-static void check_label(struct reader *r, const struct mn__sweep_axis *axis, int n,
-                        struct mn__mark mark) {
-    const char *label = axis->values[n].label;
+static void check_label(struct reader *r, const struct mn__sweep_value *value) {
+    const char *label = value->label;
     if (label == NULL) {
         return; /* a fault was added */
     }
     const size_t length = strlen(label);
-    if (length == 0 || length > MOST_LABEL || label[0] == '.' ||
+    if (length == 0 || length > MOST_LABEL || strchr(".=-", label[0]) != NULL ||
         strspn(label, name_characters) != length) {
-        mn__fault_add(r->faults, mark,
+        mn__fault_add(r->faults, value->mark,
                       "'%.80s' cannot be a label: 1 to %d letters, digits and . _ = - are one, "
-                      "without a dot in front",
+                      "with none of . = - in front",
                       label, MOST_LABEL);
     }
-    for (int i = 0; i < n; i++) {
-        if (axis->values[i].label != NULL && strcmp(axis->values[i].label, label) == 0) {
-            mn__fault_add(r->faults, mark,
+}
+
+/* By label, then as they stand. */
+static int by_label(const void *a, const void *b) {
+    const struct mn__sweep_value *x = *(const struct mn__sweep_value *const *)a;
+    const struct mn__sweep_value *y = *(const struct mn__sweep_value *const *)b;
+    const int order = strcmp(x->label != NULL ? x->label : "", y->label != NULL ? y->label : "");
+    return order != 0 ? order : (x > y) - (x < y);
+}
+
+static void check_labels(struct reader *r, const struct mn__sweep_axis *axis) {
+    const struct mn__sweep_value **all = room(r, axis->n, sizeof *all);
+    for (int i = 0; all != NULL && i < axis->n; i++) {
+        all[i] = &axis->values[i];
+    }
+    if (all != NULL) {
+        qsort(all, (size_t)axis->n, sizeof *all, by_label);
+    }
+    for (int i = 1; all != NULL && i < axis->n; i++) {
+        if (all[i]->label != NULL && strcmp(all[i - 1]->label, all[i]->label) == 0) {
+            mn__fault_add(r->faults, all[i]->mark,
                           "axis '%s' has two values '%s'; give them labels: a map of label: value",
-                          axis->name, label);
+                          axis->name, all[i]->label);
         }
     }
 }
@@ -135,6 +154,7 @@ static void read_plain(struct reader *r, const struct mn__yaml *axis, const stru
 static void read_value(struct reader *r, const struct mn__yaml *axis, const struct mn__yaml *value,
                        struct mn__sweep_value *out) {
     const int labelled = axis->kind == MN__YAML_MAP;
+    out->mark = labelled ? value->key_mark : value->mark;
     out->label = labelled ? value->key : derive_label(r, axis->key, value);
     if (!labelled || is_key(axis->key)) {
         read_plain(r, axis, value, out);
@@ -146,10 +166,17 @@ static void read_value(struct reader *r, const struct mn__yaml *axis, const stru
 static void read_axis(struct reader *r, const struct mn__yaml *node, struct mn__sweep_axis *out) {
     const int n = count(node);
     out->name = node->key;
-    if (node->key[0] == '\0' || strspn(node->key, name_characters) != strlen(node->key)) {
+    if (node->key[0] == '\0' || strchr(".=-", node->key[0]) != NULL ||
+        strspn(node->key, name_characters) != strlen(node->key)) {
         mn__fault_add(r->faults, node->key_mark,
-                      "'%.80s' cannot be the name of an axis: letters, digits and . _ = - are one",
+                      "'%.80s' cannot be the name of an axis: letters, digits and . _ = - are one, "
+                      "with none of . = - in front",
                       node->key);
+    }
+    if (n > MOST_ARMS) {
+        mn__fault_add(r->faults, node->mark, "axis '%s' has %d values; a sweep can have %d arms",
+                      node->key, n, MOST_ARMS);
+        return;
     }
     if (node->kind == MN__YAML_SCALAR || n == 0) {
         mn__fault_add(r->faults, node->mark,
@@ -167,9 +194,32 @@ static void read_axis(struct reader *r, const struct mn__yaml *node, struct mn__
     for (const struct mn__yaml *value = node->first; out->values != NULL && value != NULL;
          value = value->next) {
         read_value(r, node, value, &out->values[out->n]);
-        check_label(r, out, out->n, node->kind == MN__YAML_MAP ? value->key_mark : value->mark);
+        check_label(r, &out->values[out->n]);
         out->n++;
     }
+    check_labels(r, out);
+}
+
+/* A key that a value of an axis sets. */
+struct setting {
+    const char *key, *name; /* of the key, of the axis */
+    struct mn__mark mark;
+    int axis;
+};
+
+/* Keys in an order in which those that begin with a key and a dot follow it at once. */
+static int compare_keys(const char *x, const char *y) {
+    for (; *x != '\0' && *x == *y; x++, y++) {
+    }
+    const int a = *x == '.' ? 1 : *x == '\0' ? 0 : (unsigned char)*x + 1;
+    const int b = *y == '.' ? 1 : *y == '\0' ? 0 : (unsigned char)*y + 1;
+    return a - b;
+}
+
+static int by_key(const void *a, const void *b) {
+    const struct setting *x = a, *y = b;
+    const int order = compare_keys(x->key, y->key);
+    return order != 0 ? order : x->axis - y->axis;
 }
 
 /* Whether setting `later` undoes what `earlier` has set. */
@@ -178,28 +228,72 @@ static int undoes(const char *later, const char *earlier) {
     return strncmp(later, earlier, n) == 0 && (earlier[n] == '\0' || earlier[n] == '.');
 }
 
-static void check_pair(struct reader *r, const struct mn__sweep_axis *earlier,
-                       const struct mn__sweep_value *a, const struct mn__sweep_value *b) {
-    for (int i = 0; i < a->n; i++) {
-        for (int k = 0; k < b->n; k++) {
-            if (undoes(b->set[k].key, a->set[i].key)) {
-                mn__fault_add(r->faults, b->set[k].mark,
-                              "%s would undo what axis '%s' sets (%s); a key belongs to one axis, "
-                              "a whole section goes before its keys",
-                              b->set[k].key, earlier->name, a->set[i].key);
-                return;
+/* The setting of an earlier axis that this one undoes; they begin at it or at one of its key. */
+static const struct setting *undone(const struct setting *all, int n, const struct setting *by) {
+    int from = 0, to = n;
+    while (from < to) {
+        const int middle = from + (to - from) / 2;
+        if (compare_keys(all[middle].key, by->key) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    for (; from < n && undoes(by->key, all[from].key); from++) {
+        if (all[from].axis < by->axis) {
+            return &all[from];
+        }
+    }
+    return NULL;
+}
+
+/* All settings of all axes, one of each key and axis. *n of them in room for `most`. */
+static struct setting *list_settings(struct reader *r, int *n) {
+    const struct mn__sweep *s = r->sweep;
+    int most = 0;
+    for (int i = 0; i < s->n_axes; i++) {
+        for (int k = 0; k < s->axes[i].n; k++) {
+            most += s->axes[i].values[k].n;
+        }
+    }
+    struct setting *all = room(r, most, sizeof *all);
+    *n = 0;
+    for (int i = 0; all != NULL && i < s->n_axes; i++) {
+        for (int k = 0; k < s->axes[i].n; k++) {
+            const struct mn__sweep_value *value = &s->axes[i].values[k];
+            for (int o = 0; o < value->n; o++) {
+                all[(*n)++] =
+                    (struct setting){value->set[o].key, s->axes[i].name, value->set[o].mark, i};
             }
         }
     }
+    return all;
 }
 
-/* One fault for two axes is enough. */
-static void check_axes(struct reader *r, const struct mn__sweep_axis *earlier,
-                       const struct mn__sweep_axis *later) {
-    const int before = r->faults->count;
-    for (int i = 0; i < earlier->n; i++) {
-        for (int k = 0; k < later->n && r->faults->count == before; k++) {
-            check_pair(r, earlier, &earlier->values[i], &later->values[k]);
+/* One fault for an axis is enough. */
+static void check_axes(struct reader *r) {
+    int n, kept = 0;
+    struct setting *all = list_settings(r, &n);
+    if (all == NULL) {
+        return;
+    }
+    qsort(all, (size_t)n, sizeof *all, by_key);
+    for (int i = 0; i < n; i++) {
+        if (kept == 0 || by_key(&all[kept - 1], &all[i]) != 0) {
+            all[kept++] = all[i];
+        }
+    }
+    for (int axis = 0, i = 0; axis < r->sweep->n_axes; axis++) {
+        const struct setting *later = NULL, *earlier = NULL;
+        for (i = 0; i < kept && earlier == NULL; i++) {
+            later = &all[i];
+            earlier = later->axis == axis ? undone(all, kept, later) : NULL;
+        }
+        if (earlier != NULL) {
+            mn__fault_add(r->faults, later->mark,
+                          "%s would undo what axis '%s' sets (%s); a key belongs to one axis, a "
+                          "whole section goes before its keys",
+                          later->key, earlier->name, earlier->key);
         }
     }
 }
@@ -216,11 +310,24 @@ static void read_axes(struct reader *r, const struct mn__yaml *node) {
     for (const struct mn__yaml *axis = node->first; s->axes != NULL && axis != NULL;
          axis = axis->next) {
         read_axis(r, axis, &s->axes[s->n_axes]);
-        for (int i = 0; i < s->n_axes; i++) {
-            check_axes(r, &s->axes[i], &s->axes[s->n_axes]);
-        }
         s->n_axes++;
     }
+    check_axes(r);
+}
+
+/* Of the longest labels. */
+static size_t longest_name(const struct mn__sweep *s) {
+    size_t length = s->n_axes > 0 ? (size_t)s->n_axes - 1 : 0;
+    for (int i = 0; i < s->n_axes; i++) {
+        size_t most = 0;
+        for (int k = 0; k < s->axes[i].n; k++) {
+            const char *label = s->axes[i].values[k].label;
+            const size_t n = label != NULL ? strlen(label) : 0;
+            most = n > most ? n : most;
+        }
+        length += most;
+    }
+    return length;
 }
 
 static void count_arms(struct reader *r, struct mn__mark mark) {
@@ -231,6 +338,18 @@ static void count_arms(struct reader *r, struct mn__mark mark) {
     }
     if (s->n_arms > MOST_ARMS) {
         mn__fault_add(r->faults, mark, "the axes make more than %d arms", MOST_ARMS);
+    } else if (s->n_arms * s->n_seeds > MOST_RUNS) {
+        mn__fault_add(r->faults, mark,
+                      "%" PRId64
+                      " arms with %d seeds make more than %d runs; a sweep can be parted "
+                      "into several files",
+                      s->n_arms, s->n_seeds, MOST_RUNS);
+    }
+    if (longest_name(s) > MOST_NAME) {
+        mn__fault_add(r->faults, mark,
+                      "an arm is called by its labels and would have a name of %zu characters; a "
+                      "folder can have %d: give shorter labels, as a map of label: value",
+                      longest_name(s), MOST_NAME);
     }
 }
 
@@ -260,13 +379,35 @@ static void read_seed(struct reader *r, const struct mn__yaml *node) {
         mn__fault_add(r->faults, node->mark, "seeds: expected whole numbers, 0 or more");
         return;
     }
-    for (int i = 0; i < s->n_seeds; i++) {
-        if (s->seeds[i] == seed) {
-            mn__fault_add(r->faults, node->mark, "seeds: %" PRId64 " was given before", seed);
-        }
-    }
     s->set_seed[s->n_seeds] = (struct mn__assignment){"run.seed", node->mark, node};
     s->seeds[s->n_seeds++] = seed;
+}
+
+struct numbered {
+    int64_t seed;
+    int i;
+};
+
+static int by_seed(const void *a, const void *b) {
+    const struct numbered *x = a, *y = b;
+    return x->seed != y->seed ? (x->seed < y->seed ? -1 : 1) : x->i - y->i;
+}
+
+static void check_seeds(struct reader *r) {
+    const struct mn__sweep *s = r->sweep;
+    struct numbered *all = room(r, s->n_seeds, sizeof *all);
+    for (int i = 0; all != NULL && i < s->n_seeds; i++) {
+        all[i] = (struct numbered){s->seeds[i], i};
+    }
+    if (all != NULL) {
+        qsort(all, (size_t)s->n_seeds, sizeof *all, by_seed);
+    }
+    for (int i = 1; all != NULL && i < s->n_seeds; i++) {
+        if (all[i].seed == all[i - 1].seed) {
+            mn__fault_add(r->faults, s->set_seed[all[i].i].mark,
+                          "seeds: %" PRId64 " was given before", all[i].seed);
+        }
+    }
 }
 
 static void read_seeds(struct reader *r, const struct mn__yaml *root) {
@@ -282,6 +423,7 @@ static void read_seeds(struct reader *r, const struct mn__yaml *root) {
          r->sweep->seeds != NULL && r->sweep->set_seed != NULL && node != NULL; node = node->next) {
         read_seed(r, node);
     }
+    check_seeds(r);
 }
 
 static void check_keys(struct reader *r, const struct mn__yaml *root) {

@@ -10,6 +10,7 @@
 /* One value of an axis: what it sets, and what people call it. */
 struct mn__sweep_value {
     const char *label;
+    struct mn__mark mark; /* of the label or, without one, of the value */
     int n;
     struct mn__assignment *set; /* [n] */
 };

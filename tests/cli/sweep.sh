@@ -72,6 +72,17 @@ holds 'the first arm has no difference' [ -z "$(column $results difference hard+
 holds 'arms share their test tasks' [ "$(cut -d, -f2 sweeps/sweep/*/seed-1/test-tasks.csv | sort -u | wc -l)" -eq 11 ]
 holds 'seeds do not' [ "$(cut -d, -f2 sweeps/sweep/*/seed-*/test-tasks.csv | sort -u | wc -l)" -eq 21 ]
 
+# Two or three seeds are shown themselves.
+set -- $(for seed in 1 7; do
+    awk -F, 'NR > 1 { s += $3; n++ } END { printf "%.2f\n", 100 * s / n }' \
+        "sweeps/sweep/soft+order=joint/seed-$seed/test-tasks.csv"
+done)
+holds 'the values of two seeds, not an interval' \
+    grep -Eq "^soft\+order=joint +2/2  [0-9.]+ \($1, $2\) " sweeps/sweep/results.txt
+holds 'said in the notes' grep -q 'in brackets the values of two or three seeds' sweeps/sweep/results.txt
+works 'a report of them' report sweeps/sweep
+holds 'shows them too' grep -Eq ">[0-9.]+% \($1%, $2%\)<" sweeps/sweep/report.html
+
 # ---- one seed: pairs of tasks ----
 
 sed 's/seeds: .*/seeds: [7]/; s/alternating\]/joint]/; s/\[joint, joint\]/[joint]/' sweep.yaml >one.yaml
@@ -233,14 +244,71 @@ wrong.yaml:6:22: a value of this kind needs a label: write the values of 'search
 wrong.yaml:6:30: a value of this kind needs a label: write the values of 'search_space.ops' as a map of label: value
 wrong.yaml:7:3: axis 'nothing' is neither section.key nor a section, so its values need labels and say what they set: nothing: {LABEL: {section.key: value}}
 wrong.yaml:8:31: axis 'op_mixer.t_min' has two values 't_min=0.1'; give them labels: a map of label: value
+wrong.yaml:10:11: 'a/b' cannot be a label: 1 to 48 letters, digits and . _ = - are one, with none of . = - in front
 wrong.yaml:9:3: op_mixer would undo what axis 'op_mixer.t_min' sets (op_mixer.t_min); a key belongs to one axis, a whole section goes before its keys
-wrong.yaml:10:11: 'a/b' cannot be a label: 1 to 48 letters, digits and . _ = - are one, without a dot in front
 metanas: wrong.yaml: 11 faults; nothing was run
 T
 refused 'no sweep file' 3 sweep none.yaml <<'T'
 none.yaml: cannot read: No such file or directory
 metanas: none.yaml: 1 fault; nothing was run
 T
+
+# ---- files in proportion ----
+
+awk 'BEGIN { printf "base: smoke.yaml\nseeds: [1]\naxes:\n"
+    for (a = 0; a < 300; a++) { printf " a.k%d: [0", a; for (v = 1; v < 300; v++) printf ",%d", v; print "]" } }' >axes.yaml
+refused 'three hundred axes of three hundred values' 2 sweep axes.yaml --list <<'T'
+axes.yaml:4:2: the axes make more than 10000 arms
+axes.yaml:4:2: an arm is called by its labels and would have a name of 2589 characters; a folder can have 255: give shorter labels, as a map of label: value
+metanas: axes.yaml: 2 faults; nothing was run
+T
+awk 'BEGIN { printf "base: smoke.yaml\nseeds: [1]\naxes:\n run.meta_epochs: [1"
+    for (v = 2; v < 90000; v++) printf ",%d", v; print "]" }' >values.yaml
+refused 'an axis of ninety thousand values' 2 sweep values.yaml --list <<'T'
+values.yaml:4:19: axis 'run.meta_epochs' has 89999 values; a sweep can have 10000 arms
+metanas: values.yaml: 1 fault; nothing was run
+T
+awk 'BEGIN { printf "base: smoke.yaml\naxes: {run.meta_epochs: [1, 2]}\nseeds: [1"
+    for (v = 2; v < 90000; v++) printf ",%d", v; print "]" }' >seeds.yaml
+refused 'seeds times arms' 2 sweep seeds.yaml --list <<'T'
+seeds.yaml:2:7: 2 arms with 89999 seeds make more than 100000 runs; a sweep can be parted into several files
+metanas: seeds.yaml: 1 fault; nothing was run
+T
+awk 'BEGIN { printf "base: smoke.yaml\nseeds: [1]\naxes:\n"
+    for (a = 0; a < 5; a++) {
+        printf " axis%d: {", a
+        for (i = 0; i < 48; i++) printf "x"
+        printf ": {evaluation.tasks: 2}}\n"
+    }
+    printf " last: {123456789012: {run.meta_epochs: 1}}\n" }' >long.yaml
+sed -i 's/axis\([1-4]\): {\(x*\): .*/axis\1: {\2: {}}/' long.yaml
+refused 'long arm names, before the first arm' 2 sweep long.yaml <<'T'
+long.yaml:4:2: an arm is called by its labels and would have a name of 257 characters; a folder can have 255: give shorter labels, as a map of label: value
+metanas: long.yaml: 1 fault; nothing was run
+T
+printf 'base: smoke.yaml\nseeds: [1]\naxes: {run.log_every: {"=1": 1, -x: 2}}\n' >formula.yaml
+refused 'labels that begin a formula' 2 sweep formula.yaml <<'T'
+formula.yaml:3:24: '=1' cannot be a label: 1 to 48 letters, digits and . _ = - are one, with none of . = - in front
+formula.yaml:3:33: '-x' cannot be a label: 1 to 48 letters, digits and . _ = - are one, with none of . = - in front
+metanas: formula.yaml: 2 faults; nothing was run
+T
+deep=$(printf '%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d/%0250d' \
+    1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+check
+"$METANAS" sweep one.yaml --out "$deep" >out 2>err
+[ $? -eq 3 ] || fail 'a folder too deep for the files of a run'
+holds 'is refused before anything is made' grep -q '^metanas: a path of [0-9]* bytes is too long' err
+
+# SIGTERM while ten thousand arms are checked
+awk 'BEGIN { printf "base: smoke.yaml\nseeds: [1]\naxes: {run.meta_epochs: [1"
+    for (v = 2; v <= 10000; v++) printf ",%d", v; print "]}" }' >many.yaml
+"$METANAS" sweep many.yaml --list >out 2>err &
+pid=$!
+sleep 0.5
+kill -TERM $pid
+wait $pid
+holds 'SIGTERM is heard while arms are checked' [ $? -eq 75 ]
+holds 'and nothing was run' grep -q 'no run was begun; the same command begins them' err
 
 # ---- an arm that diverges ----
 
@@ -255,6 +323,8 @@ check
 holds 'a diverging arm ends with 4' [ $? -eq 4 ]
 holds 'and is named' grep -q '^run wild/seed-1 failed: meta-epoch 0, ' err
 holds 'the others are run' [ -n "$(column sweeps/diverge/results.csv accuracy tame)" ]
+works 'a list after it' sweep diverge.yaml --list
+holds 'says that it failed' grep -q '^wild/seed-1  failed: its numbers were not finite; the sweep tries it again$' out
 holds 'it has no result' [ -z "$(column sweeps/diverge/results.csv accuracy wild)" ]
 holds 'but a mark' [ "$(column sweeps/diverge/results.csv seeds_failed wild)" = 1 ]
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "sweep.h"
 #include "rundir.h"
+#include "sweep_results.h"
 
 #include "base/text.h"
+#include "run/file.h"
 #include "run/progress.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +19,9 @@ static const char *default_folder(struct mn__arena *arena, const char *file) {
     return mn__arena_format(arena, "sweeps/%.*s",
                             (int)(dot > name ? dot - name : (int)strlen(name)), name);
 }
+
+/* Room for the names of the files in a run directory, checkpoints and temporary ones. */
+enum { LONGEST_FILE = 64 };
 
 static int list_runs(struct mn_cx *cx, struct sweep_job *job) {
     const struct mn__sweep *s = &job->sweep;
@@ -34,6 +39,9 @@ static int list_runs(struct mn_cx *cx, struct sweep_job *job) {
                 rundir_file(cx, &job->arena, job->out, run->name, &run->dir) != MN_OK) {
                 return no_memory(cx);
             }
+            if (strlen(run->dir) + LONGEST_FILE >= PATH_MAX) {
+                return mn__file_too_long(cx, run->dir);
+            }
         }
     }
     return job->runs != NULL ? MN_OK : no_memory(cx);
@@ -41,31 +49,41 @@ static int list_runs(struct mn_cx *cx, struct sweep_job *job) {
 
 /* ---- --list -------------------------------------------------------------------------------- */
 
-static int list(struct mn_cx *cx, const struct sweep_job *job) {
-    int status = MN_OK;
-    for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
-        struct sweep_status now;
-        status = sweep_look(cx, job, &job->runs[i], &now);
-        if (status != MN_OK) {
-            return status;
-        }
-        printf("%-50s  ", job->runs[i].name);
-        switch (now.progress) {
-        case SWEEP_NEW:
-            printf("not begun, %" PRId64 " meta-epochs\n", now.meta_epochs);
-            break;
-        case SWEEP_BEGUN:
-            printf("%" PRId64 " of %" PRId64 " meta-epochs\n", now.meta_epoch, now.meta_epochs);
-            break;
-        case SWEEP_TRAINED:
-            printf("trained, not tested\n");
-            break;
-        case SWEEP_DONE:
-            printf("done\n");
-            break;
-        }
+static void put_progress(const struct sweep_run *run, const struct sweep_result *now) {
+    if (run->failed && now->progress != SWEEP_DONE) {
+        printf("failed: its numbers were not finite; the sweep tries it again\n");
+        return;
     }
-    return status;
+    switch (now->progress) {
+    case SWEEP_NEW:
+        printf("not begun, %" PRId64 " meta-epoch%s\n", now->meta_epochs,
+               now->meta_epochs == 1 ? "" : "s");
+        break;
+    case SWEEP_BEGUN:
+        printf("%" PRId64 " of %" PRId64 " meta-epoch%s\n", now->meta_epoch, now->meta_epochs,
+               now->meta_epochs == 1 ? "" : "s");
+        break;
+    case SWEEP_TRAINED:
+        printf("trained, not tested\n");
+        break;
+    case SWEEP_DONE:
+        printf("done\n");
+        break;
+    }
+}
+
+static int list(struct mn_cx *cx, const struct sweep_job *job,
+                const struct sweep_results *results) {
+    size_t width = 0;
+    for (int64_t i = 0; i < job->n_runs; i++) {
+        const size_t n = strlen(job->runs[i].name);
+        width = n > width ? n : width;
+    }
+    for (int64_t i = 0; i < job->n_runs; i++) {
+        printf("%-*s  ", (int)width, job->runs[i].name);
+        put_progress(&job->runs[i], &results->runs[i]);
+    }
+    return MN_OK;
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
@@ -113,45 +131,41 @@ static int settle(struct mn_cx *cx, struct sweep_job *job, struct total *total, 
     return status != MN_OK ? mn__cx_where(cx, "run %s", job->runs[i].name) : MN_OK;
 }
 
-/* How far all runs are; what another configuration has made is refused before anything runs. */
-static int look_at_all(struct mn_cx *cx, const struct sweep_job *job, struct sweep_status *out,
-                       int64_t *left) {
-    int status = MN_OK;
-    *left = 0;
-    for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
-        status = sweep_look(cx, job, &job->runs[i], &out[i]);
-        *left += out[i].progress != SWEEP_DONE;
+/* Work on a run, and bring the results up to date; those after the last one are printed. */
+static int run_one(struct mn_cx *cx, struct sweep_job *job, struct sweep_results *results,
+                   struct total *total, int64_t i, int last) {
+    job->runs[i].failed = 0;
+    int status = settle(cx, job, total, i, sweep_finish(cx, job, &job->runs[i]));
+    total->done++;
+    if (status == MN_OK) {
+        status = sweep_gather_run(cx, results, i);
     }
-    return status;
+    return status == MN_OK ? sweep_report(cx, results, last) : status;
 }
 
-static int run_all(struct mn_cx *cx, struct sweep_job *job) {
+/* What another configuration has made is refused before anything runs. */
+static int run_all(struct mn_cx *cx, struct sweep_job *job, struct sweep_results *results) {
     struct total total = {.begin = mn__seconds()};
-    struct sweep_status *now = mn__arena_array(&job->arena, (size_t)job->n_runs, sizeof *now);
     int64_t left = 0;
-    int status = now != NULL ? sweep_claim(cx, job) : no_memory(cx);
+    int status = sweep_claim(cx, job);
     if (status == MN_OK) {
-        status = look_at_all(cx, job, now, &left);
+        status = sweep_gather(cx, job, results);
+    }
+    for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
+        left += results->runs[i].progress != SWEEP_DONE;
     }
     if (status == MN_OK) {
         status = sweep_keep(cx, job);
     }
-    if (status == MN_OK && left > 0) {
-        status = sweep_report(cx, job, 0); /* of what is finished, to go with the files kept */
+    if (status == MN_OK) {
+        status =
+            sweep_report(cx, results, left == 0); /* of what is finished, with the files kept */
     }
     for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
-        if (now[i].progress == SWEEP_DONE) {
-            continue;
+        if (results->runs[i].progress != SWEEP_DONE) {
+            announce(cx, job, &total, i, left--);
+            status = run_one(cx, job, results, &total, i, left == 0);
         }
-        announce(cx, job, &total, i, left--);
-        status = settle(cx, job, &total, i, sweep_finish(cx, job, &job->runs[i]));
-        total.done++;
-        if (status == MN_OK) {
-            status = sweep_report(cx, job, 0);
-        }
-    }
-    if (status == MN_OK) {
-        status = sweep_report(cx, job, 1);
     }
     if (status == MN_OK && total.failed > 0) {
         status = mn_fail(cx, MN_NUMERIC,
@@ -165,6 +179,7 @@ static int run_all(struct mn_cx *cx, struct sweep_job *job) {
 
 static int run_sweep(struct mn_cx *cx, const struct arguments *arguments) {
     struct sweep_job job = {.arguments = arguments, .lock = -1};
+    struct sweep_results results = {0};
     int status = mn__sweep_read(cx, arguments->operand, stderr, &job.sweep);
     if (status == MN_OK) {
         job.out = arguments->out != NULL ? arguments->out
@@ -177,9 +192,13 @@ static int run_sweep(struct mn_cx *cx, const struct arguments *arguments) {
             status = mn__cx_more(cx, status, "\n  no run was begun; the same command begins them");
         }
     }
-    if (status == MN_OK) {
-        status = arguments->list ? list(cx, &job) : run_all(cx, &job);
+    if (status == MN_OK && arguments->list) {
+        status = sweep_gather(cx, &job, &results);
+        status = status == MN_OK ? list(cx, &job, &results) : status;
+    } else if (status == MN_OK) {
+        status = run_all(cx, &job, &results);
     }
+    mn__arena_fini(&results.arena);
     if (job.lock >= 0) {
         close(job.lock);
     }

@@ -64,8 +64,16 @@ int sweep_claim(struct mn_cx *cx, struct sweep_job *job);
  */
 int sweep_keep(struct mn_cx *cx, struct sweep_job *job);
 
-/* sweep_results.c: gather what is finished; write runs.csv, results.csv and results.txt to the
- * folder; print the last one, too, where `print` is set. */
-int sweep_report(struct mn_cx *cx, const struct sweep_job *job, int print);
+/* sweep_gather.c: how far all runs are, and what those that are done have written; MN_CONFIG where
+ * one was made with another configuration, MN_CANCELLED. Marks those that failed before.
+ * results->arena is for mn__arena_fini, also after a failure. */
+struct sweep_results;
+int sweep_gather(struct mn_cx *cx, const struct sweep_job *job, struct sweep_results *out);
+/* The same of one run, after it was worked on. */
+int sweep_gather_run(struct mn_cx *cx, struct sweep_results *results, int64_t run);
+
+/* sweep_results.c: write runs.csv, results.csv and results.txt to the folder; print the last one,
+ * too, where `print` is set. */
+int sweep_report(struct mn_cx *cx, struct sweep_results *results, int print);
 
 #endif

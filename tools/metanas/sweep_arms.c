@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,10 +35,29 @@ struct check {
     struct sweep_job *job;
     struct mn_dataset_info data; /* of the data set below */
     char *dataset;               /* resolved section of the one that was opened; NULL = none was */
-    char *said;                  /* all lines printed so far */
+    void *said;                  /* tree of the lines printed so far */
     int64_t faulty;              /* arms */
-    uint64_t *hash;              /* [n_arms], of the resolved configuration; 0 = not known */
+    struct resolved *resolved;   /* [n_arms] */
+    void *known;                 /* tree of those */
 };
+
+/* Of the resolved configuration of an arm. */
+struct resolved {
+    uint64_t hash;
+    int64_t arm;
+};
+
+static int by_hash(const void *a, const void *b) {
+    const struct resolved *x = a, *y = b;
+    return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(a, b);
+}
+
+static void keep_it(void *line) {
+}
 
 /* The configuration of the data set as text; NULL = no memory. For free. */
 static char *dataset_text(const struct mn__experiment *experiment) {
@@ -60,17 +80,14 @@ static char *dataset_text(const struct mn__experiment *experiment) {
 static int say(struct check *c, char *text) {
     char *rest = text, *line;
     while ((line = strsep(&rest, "\n")) != NULL) {
-        const size_t before = c->said != NULL ? strlen(c->said) : 0, length = strlen(line);
-        if (length == 0 || (c->said != NULL && strstr(c->said, line) != NULL)) {
+        if (line[0] == '\0' || tfind(line, &c->said, by_text) != NULL) {
             continue;
         }
-        char *said = realloc(c->said, before + length + 2);
-        if (said == NULL) {
+        char *copy = strdup(line);
+        if (copy == NULL || tsearch(copy, &c->said, by_text) == NULL) {
+            free(copy);
             return no_memory(c->cx);
         }
-        memcpy(said + before, line, length);
-        memcpy(said + before + length, "\n", 2);
-        c->said = said;
         fprintf(stderr, "%s\n", line);
     }
     return MN_OK;
@@ -135,23 +152,22 @@ static int check_distinct(struct check *c, int64_t arm, const struct mn__experim
     if (status != MN_OK) {
         return status;
     }
-    c->hash[arm] = mn__hash_bytes(mn__hash_begin(), text, length);
+    struct resolved *this = &c->resolved[arm];
+    *this = (struct resolved){mn__hash_bytes(mn__hash_begin(), text, length), arm};
     free(text);
-    for (int64_t i = 0; i < arm; i++) {
-        if (c->hash[i] == c->hash[arm]) {
-            char message[MN__MESSAGE];
-            struct mn__arena arena = {0};
-            const char *name = mn__sweep_name(&c->job->sweep, i, &arena);
-            snprintf(
-                message, sizeof message,
-                "the same configuration as that of arm %s; is a key of an axis given by --set?",
-                name != NULL ? name : "?");
-            mn__arena_fini(&arena);
-            c->faulty++;
-            return say_of_arm(c, arm, message);
-        }
+    struct resolved *const *there = tsearch(this, &c->known, by_hash);
+    if (there == NULL || *there == this) {
+        return there != NULL ? MN_OK : no_memory(c->cx);
     }
-    return MN_OK;
+    struct mn__arena arena = {0};
+    const char *name = mn__sweep_name(&c->job->sweep, (*there)->arm, &arena);
+    char message[MN__MESSAGE];
+    snprintf(message, sizeof message,
+             "the same configuration as that of arm %s; is a key of an axis given by --set?",
+             name != NULL ? name : "?");
+    mn__arena_fini(&arena);
+    c->faulty++;
+    return say_of_arm(c, arm, message);
 }
 
 /* The first look leaves the data alone and tells which data set it is. */
@@ -190,17 +206,19 @@ int sweep_validate(struct mn_cx *cx, struct sweep_job *job) {
                        strerror(errno));
     }
     job->data = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *job->data);
-    c.hash = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *c.hash);
-    int status = job->data != NULL && c.hash != NULL ? MN_OK : no_memory(cx);
+    c.resolved = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *c.resolved);
+    int status = job->data != NULL && c.resolved != NULL ? MN_OK : no_memory(cx);
     for (int64_t arm = 0; status == MN_OK && arm < job->sweep.n_arms; arm++) {
-        status = check_arm(&c, arm);
+        status =
+            mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped on request") : check_arm(&c, arm);
         if (status != MN_OK) {
             const char *name = mn__sweep_name(&job->sweep, arm, &mn__cx_of(cx)->scratch);
             mn__cx_where(cx, "%s: arm %s", job->sweep.file, name != NULL ? name : "?");
         }
     }
     free(c.dataset);
-    free(c.said);
+    tdestroy(c.said, free);
+    tdestroy(c.known, keep_it);
     if (status == MN_OK && c.faulty > 0) {
         return mn_fail(cx, MN_CONFIG,
                        "%s: %" PRId64 " of %" PRId64 " arms cannot be run; nothing was run",

@@ -56,22 +56,23 @@ static int training_seconds(struct mn_cx *cx, const char *path, double *out) {
     return status;
 }
 
-static int gather_run(struct mn_cx *cx, const struct sweep_job *job, int64_t i,
-                      struct mn__arena *arena, struct sweep_result *out) {
-    const struct sweep_run *run = &job->runs[i];
+static int read_run(struct mn_cx *cx, struct sweep_results *r, int64_t i) {
+    const struct sweep_run *run = &r->job->runs[i];
+    struct sweep_result *out = &r->runs[i];
     struct sweep_status now;
     const char *timing;
-    int status = sweep_look(cx, job, run, &now);
-    if (status == MN_OK) {
-        out->progress = now.progress;
-        out->meta_epoch = now.meta_epoch;
-        status = rundir_file(cx, arena, run->dir, "timing.jsonl", &timing);
+    int status = sweep_look(cx, r->job, run, &now);
+    if (status != MN_OK) {
+        return status;
     }
+    *out = (struct sweep_result){
+        .progress = now.progress, .meta_epoch = now.meta_epoch, .meta_epochs = now.meta_epochs};
+    status = rundir_file(cx, &r->arena, run->dir, "timing.jsonl", &timing);
     if (status == MN_OK && now.progress == SWEEP_DONE) {
         status = training_seconds(cx, timing, &out->seconds);
     }
     if (status == MN_OK && now.progress == SWEEP_DONE) {
-        status = read_test(cx, arena, run->dir, out);
+        status = read_test(cx, &r->arena, run->dir, out);
     }
     return status;
 }
@@ -92,14 +93,13 @@ static const struct sweep_result *partner(const struct sweep_results *r, int64_t
                : NULL;
 }
 
-int sweep_difference(struct mn_cx *cx, const struct sweep_results *r, int64_t run,
-                     struct sweep_mean *out) {
-    const int seeds = r->job->sweep.n_seeds;
-    const struct sweep_result *first = partner(r, run / seeds, (int)(run % seeds));
-    *out = (struct sweep_mean){0};
+static int take_difference(struct mn_cx *cx, struct sweep_results *r, int64_t arm, int seed) {
+    struct sweep_result *run = &r->runs[arm * r->job->sweep.n_seeds + seed];
+    const struct sweep_result *first = partner(r, arm, seed);
+    run->difference = (struct sweep_mean){0};
     return first == NULL ? MN_OK
                          : sweep_mean_of_difference(cx, first->tasks, first->accuracy,
-                                                    r->runs[run].accuracy, out);
+                                                    run->accuracy, &run->difference);
 }
 
 /* Columns of the seeds of an arm. */
@@ -130,8 +130,8 @@ static void fill_columns(const struct sweep_results *r, int64_t arm, struct colu
     }
 }
 
-static int summarise(struct mn_cx *cx, const struct sweep_results *r, int64_t arm,
-                     struct columns *c, struct sweep_arm *out) {
+static void summarise(const struct sweep_results *r, int64_t arm, struct columns *c,
+                      struct sweep_arm *out) {
     const int64_t first = arm * r->job->sweep.n_seeds;
     fill_columns(r, arm, c, out);
     out->n_done = c->n;
@@ -150,10 +150,10 @@ static int summarise(struct mn_cx *cx, const struct sweep_results *r, int64_t ar
     out->parameters /= c->n > 0 ? c->n : 1;
     out->seconds /= c->n > 0 ? c->n : 1;
     if (c->n_pairs == 1) {
-        return sweep_difference(cx, r, first + c->only_pair, &out->difference);
+        out->difference = r->runs[first + c->only_pair].difference;
+    } else if (c->n_pairs > 1) {
+        out->difference = sweep_mean_of(c->n_pairs, c->difference);
     }
-    out->difference = c->n_pairs > 1 ? sweep_mean_of(c->n_pairs, c->difference) : out->difference;
-    return MN_OK;
 }
 
 static int gather_arm(struct mn_cx *cx, const struct sweep_results *r, int64_t arm,
@@ -166,8 +166,57 @@ static int gather_arm(struct mn_cx *cx, const struct sweep_results *r, int64_t a
     }
     struct columns columns = {
         .accuracy = all, .before = all + n, .gap = all + 2 * n, .difference = all + 3 * n};
-    const int status = summarise(cx, r, arm, &columns, out);
+    summarise(r, arm, &columns, out);
     mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    return MN_OK;
+}
+
+int sweep_summarise(struct mn_cx *cx, struct sweep_results *r) {
+    int status = MN_OK;
+    for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
+        r->arms[arm] = (struct sweep_arm){0};
+        status = gather_arm(cx, r, arm, &r->arms[arm]);
+    }
+    return status;
+}
+
+/* ---- all runs ------------------------------------------------------------------------------ */
+
+/* A run of the first arm is what those of its seed are compared with. */
+int sweep_gather_run(struct mn_cx *cx, struct sweep_results *r, int64_t i) {
+    const int seeds = r->job->sweep.n_seeds, seed = (int)(i % seeds);
+    const int64_t last = i < seeds ? r->job->sweep.n_arms - 1 : i / seeds;
+    int status = read_run(cx, r, i);
+    for (int64_t arm = i / seeds; status == MN_OK && arm <= last; arm++) {
+        status = take_difference(cx, r, arm, seed);
+    }
+    return status;
+}
+
+/* The runs that a sweep before this one has found not to be finite: nothing else tells of them. */
+static int recall_failed(struct mn_cx *cx, struct sweep_results *r) {
+    struct mn__arena arena = {0};
+    struct mn__table table;
+    const char *path;
+    int status = rundir_file(cx, &arena, r->job->out, "runs.csv", &path);
+    if (status == MN_OK && access(path, F_OK) != 0) {
+        mn__arena_fini(&arena);
+        return MN_OK;
+    }
+    if (status == MN_OK) {
+        status = mn__table_read(cx, &arena, path, &table);
+    }
+    const int name = status == MN_OK ? mn__table_column(&table, "run") : -1;
+    const int state = status == MN_OK ? mn__table_column(&table, "status") : -1;
+    for (int64_t i = 0, row = 0; name >= 0 && state >= 0 && i < r->job->n_runs; i++) {
+        if (row < table.n_rows &&
+            strcmp(mn__table_cell(&table, row, name), r->job->runs[i].name) == 0) {
+            r->job->runs[i].failed = r->runs[i].progress != SWEEP_DONE &&
+                                     strcmp(mn__table_cell(&table, row, state), "failed") == 0;
+            row++;
+        }
+    }
+    mn__arena_fini(&arena);
     return status;
 }
 
@@ -178,10 +227,8 @@ int sweep_gather(struct mn_cx *cx, const struct sweep_job *job, struct sweep_res
     out->arms = mn__arena_zeroed(&out->arena, (size_t)job->sweep.n_arms * sizeof *out->arms);
     int status = out->runs != NULL && out->arms != NULL ? MN_OK : no_memory(cx);
     for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
-        status = gather_run(cx, job, i, &out->arena, &out->runs[i]);
+        status = mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped on request")
+                                  : sweep_gather_run(cx, out, i);
     }
-    for (int64_t arm = 0; status == MN_OK && arm < job->sweep.n_arms; arm++) {
-        status = gather_arm(cx, out, arm, &out->arms[arm]);
-    }
-    return status;
+    return status == MN_OK ? recall_failed(cx, out) : status;
 }

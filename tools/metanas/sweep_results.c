@@ -14,11 +14,21 @@
 
 /* What there is no number for stays empty. */
 static void put_real(FILE *out, double x) {
-    char text[40] = "";
-    if (isfinite(x)) {
-        mn__text_from_real(x, text, sizeof text);
+    char text[40];
+    fprintf(out, ",%s", mn__text_finite(x, "", text, sizeof text));
+}
+
+static int is_few(const struct sweep_mean *x) {
+    return x->n > 1 && x->n <= SWEEP_FEW;
+}
+
+/* The values of a mean over few seeds, with spaces between them. */
+static void put_few(FILE *out, const struct sweep_mean *x, int over_seeds) {
+    fputc(',', out);
+    for (int64_t i = 0; over_seeds && is_few(x) && i < x->n; i++) {
+        char text[40];
+        fprintf(out, "%s%s", i > 0 ? " " : "", mn__text_finite(x->few[i], "", text, sizeof text));
     }
-    fprintf(out, ",%s", text);
 }
 
 static void put_mean(FILE *out, const struct sweep_mean *x) {
@@ -53,12 +63,8 @@ static const char *status_of(const struct sweep_run *run, const struct sweep_res
 static int put_run(FILE *out, struct mn_cx *cx, const struct sweep_results *r, int64_t i) {
     const struct sweep_run *run = &r->job->runs[i];
     const struct sweep_result *x = &r->runs[i];
-    struct sweep_mean difference;
-    int status = sweep_difference(cx, r, i, &difference);
-    if (status == MN_OK) {
-        fprintf(out, "%s,", run->name);
-        status = put_arm_name(out, cx, &r->job->sweep, run->arm);
-    }
+    fprintf(out, "%s,", run->name);
+    const int status = put_arm_name(out, cx, &r->job->sweep, run->arm);
     if (status != MN_OK) {
         return status;
     }
@@ -72,7 +78,7 @@ static int put_run(FILE *out, struct mn_cx *cx, const struct sweep_results *r, i
     put_mean(out, &x->accuracy_mean);
     put_mean(out, &x->before_mean);
     put_mean(out, &x->gap);
-    put_mean(out, &difference);
+    put_mean(out, &x->difference);
     put_real(out, x->parameters);
     fprintf(out, ",%" PRId64 ",%" PRId64 ",%s,%s", x->parameters_min, x->parameters_max,
             x->batch_norm, x->episodes);
@@ -101,7 +107,8 @@ static int put_arms(FILE *out, struct mn_cx *cx, const struct sweep_results *r) 
     put_axis_names(out, &r->job->sweep);
     fputs(",seeds_done,seeds_failed,interval_over,accuracy,accuracy_ci95,accuracy_before_prune,"
           "before_prune_ci95,prune_gap,prune_gap_ci95,pairs_over,pairs,difference,difference_ci95,"
-          "parameters_mean,train_seconds\n",
+          "parameters_mean,train_seconds,accuracy_seeds,accuracy_before_prune_seeds,"
+          "prune_gap_seeds,difference_seeds\n",
           out);
     for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
         const struct sweep_arm *x = &r->arms[arm];
@@ -122,6 +129,10 @@ static int put_arms(FILE *out, struct mn_cx *cx, const struct sweep_results *r) 
         put_mean(out, &x->difference);
         put_real(out, some ? x->parameters : NAN);
         put_real(out, some ? x->seconds : NAN);
+        put_few(out, &x->accuracy, x->over_seeds);
+        put_few(out, &x->before, x->over_seeds);
+        put_few(out, &x->gap, x->over_seeds);
+        put_few(out, &x->difference, x->pairs_over_seeds);
         fputc('\n', out);
     }
     return status;
@@ -129,36 +140,64 @@ static int put_arms(FILE *out, struct mn_cx *cx, const struct sweep_results *r) 
 
 /* ---- table for people ---------------------------------------------------------------------- */
 
-/* "91.23 +- 0.52" in percent; "-" for none. */
-static const char *percent(const struct sweep_mean *x, int with_sign, char out[40]) {
-    if (x->n == 0) {
-        snprintf(out, 40, "-");
-    } else if (isnan(x->ci95)) {
-        snprintf(out, 40, with_sign ? "%+.2f" : "%.2f", 100 * x->mean);
-    } else {
-        snprintf(out, 40, with_sign ? "%+.2f +- %.2f" : "%.2f +- %.2f", 100 * x->mean,
-                 100 * x->ci95);
+enum { CELL = 64, MEANS = 4 };
+
+/* "91.23 +- 0.52" in percent, of few seeds "91.23 (90.90, 91.56)"; "-" for none. */
+static void percent(const struct sweep_mean *x, int over_seeds, int with_sign, char out[CELL]) {
+    const char *number = with_sign ? "%+.2f" : "%.2f";
+    int n = snprintf(out, CELL, x->n == 0 ? "-" : number, 100 * x->mean);
+    if (over_seeds && is_few(x)) {
+        for (int64_t i = 0; i < x->n; i++) {
+            n += snprintf(out + n, CELL - (size_t)n, i > 0 ? ", " : " (");
+            n += snprintf(out + n, CELL - (size_t)n, number, 100 * x->few[i]);
+        }
+        snprintf(out + n, CELL - (size_t)n, ")");
+    } else if (x->n > 0 && isfinite(x->ci95)) {
+        snprintf(out + n, CELL - (size_t)n, " +- %.2f", 100 * x->ci95);
+    }
+}
+
+static void means_of(const struct sweep_arm *x, char out[MEANS][CELL]) {
+    percent(&x->accuracy, x->over_seeds, 0, out[0]);
+    percent(&x->before, x->over_seeds, 0, out[1]);
+    percent(&x->gap, x->over_seeds, 1, out[2]);
+    percent(&x->difference, x->pairs_over_seeds, 1, out[3]);
+}
+
+/* Of the columns: the name of an arm, and the means. */
+struct widths {
+    int name, mean[MEANS];
+};
+
+static const char *const titles[MEANS] = {"accuracy", "before prune", "prune gap", "difference"};
+
+static struct widths widths_of(struct mn_cx *cx, const struct sweep_results *r) {
+    struct widths out = {.name = 3};
+    for (int i = 0; i < MEANS; i++) {
+        out.mean[i] = (int)strlen(titles[i]);
+    }
+    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
+        const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
+        const char *name = mn__sweep_name(&r->job->sweep, arm, &mn__cx_of(cx)->scratch);
+        const int n = name != NULL ? (int)strlen(name) : 0;
+        char means[MEANS][CELL];
+        means_of(&r->arms[arm], means);
+        out.name = n > out.name ? n : out.name;
+        for (int i = 0; i < MEANS; i++) {
+            const int width = (int)strlen(means[i]);
+            out.mean[i] = width > out.mean[i] ? width : out.mean[i];
+        }
+        mn__arena_release(&mn__cx_of(cx)->scratch, mark);
     }
     return out;
 }
 
-static int name_width(struct mn_cx *cx, const struct sweep_results *r) {
-    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
-    size_t width = 3;
-    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
-        const char *name = mn__sweep_name(&r->job->sweep, arm, &mn__cx_of(cx)->scratch);
-        width = name != NULL && strlen(name) > width ? strlen(name) : width;
-    }
-    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
-    return (int)width;
-}
-
 static int put_line(FILE *out, struct mn_cx *cx, const struct sweep_results *r, int64_t arm,
-                    int width) {
+                    const struct widths *w) {
     const struct sweep_arm *x = &r->arms[arm];
     const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
     const char *name = mn__sweep_name(&r->job->sweep, arm, &mn__cx_of(cx)->scratch);
-    char a[40], b[40], c[40], d[40], parameters[40] = "-", time[40] = "-";
+    char means[MEANS][CELL], parameters[40] = "-", time[40] = "-";
     if (name == NULL) {
         return no_memory(cx);
     }
@@ -168,10 +207,15 @@ static int put_line(FILE *out, struct mn_cx *cx, const struct sweep_results *r, 
     if (x->n_done > 0 && isfinite(x->seconds)) {
         mn__text_duration(x->seconds, time, sizeof time);
     }
-    fprintf(out, "%-*s  %3d/%d  %-16s  %-16s  %-16s  %-16s  %10s  %s%s\n", width, name, x->n_done,
-            r->job->sweep.n_seeds, percent(&x->accuracy, 0, a), percent(&x->before, 0, b),
-            percent(&x->gap, 1, c), percent(&x->difference, 1, d), parameters, time,
-            x->n_failed > 0 ? "  (a seed failed: not finite)" : "");
+    means_of(x, means);
+    fprintf(out, "%-*s  %3d/%d", w->name, name, x->n_done, r->job->sweep.n_seeds);
+    for (int i = 0; i < MEANS; i++) {
+        fprintf(out, "  %-*s", w->mean[i], means[i]);
+    }
+    fprintf(out, "  %10s  %s%s\n", parameters, time,
+            x->n_failed == 1  ? "  (a seed failed: not finite)"
+            : x->n_failed > 1 ? "  (seeds failed: not finite)"
+                              : "");
     mn__arena_release(&mn__cx_of(cx)->scratch, mark);
     return MN_OK;
 }
@@ -189,6 +233,14 @@ static const char *over(const struct sweep_results *r, int pairs) {
     return seeds > 0 && tasks > 0 ? "seeds, over tasks where one seed is done"
            : seeds > 0            ? "seeds"
                                   : "tasks";
+}
+
+static int has_few(const struct sweep_results *r) {
+    int few = 0;
+    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
+        few |= r->arms[arm].over_seeds && is_few(&r->arms[arm].accuracy);
+    }
+    return few;
 }
 
 static void put_common(FILE *out, int is_common, int64_t n, const char *unit, const char *by_arm) {
@@ -232,8 +284,8 @@ static int put_notes(FILE *out, struct mn_cx *cx, const struct sweep_results *r)
         fprintf(out,
                 "\nAccuracy in %%, of the pruned networks and just before the hard prune; the gap "
                 "is the second less the\nfirst, in points. +- is the half width of the 95%% "
-                "interval (Student's t) over %s.\n",
-                over(r, 0));
+                "interval (Student's t) over %s%s.\n",
+                over(r, 0), has_few(r) ? "; in brackets the values of two or three seeds" : "");
         fprintf(out,
                 "Difference: accuracy less that of %s, in points, on the same test tasks seed by "
                 "seed; paired over %s.\n",
@@ -251,12 +303,15 @@ static int put_notes(FILE *out, struct mn_cx *cx, const struct sweep_results *r)
 }
 
 static int put_table(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
-    const int width = name_width(cx, r);
+    const struct widths w = widths_of(cx, r);
     int status = MN_OK;
-    fprintf(out, "%-*s  seeds  %-16s  %-16s  %-16s  %-16s  %10s  training\n", width, "arm",
-            "accuracy", "before prune", "prune gap", "difference", "parameters");
+    fprintf(out, "%-*s  seeds", w.name, "arm");
+    for (int i = 0; i < MEANS; i++) {
+        fprintf(out, "  %-*s", w.mean[i], titles[i]);
+    }
+    fputs("  parameters  training\n", out);
     for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
-        status = put_line(out, cx, r, arm, width);
+        status = put_line(out, cx, r, arm, &w);
     }
     return status != MN_OK ? status : put_notes(out, cx, r);
 }
@@ -289,18 +344,16 @@ static int write_file(struct mn_cx *cx, const struct sweep_results *r, const cha
     return status;
 }
 
-int sweep_report(struct mn_cx *cx, const struct sweep_job *job, int print) {
-    struct sweep_results results;
-    int status = sweep_gather(cx, job, &results);
+int sweep_report(struct mn_cx *cx, struct sweep_results *results, int print) {
+    int status = sweep_summarise(cx, results);
     if (status == MN_OK) {
-        status = write_file(cx, &results, "runs.csv", put_runs, 0);
+        status = write_file(cx, results, "runs.csv", put_runs, 0);
     }
     if (status == MN_OK) {
-        status = write_file(cx, &results, "results.csv", put_arms, 0);
+        status = write_file(cx, results, "results.csv", put_arms, 0);
     }
     if (status == MN_OK) {
-        status = write_file(cx, &results, "results.txt", put_table, print);
+        status = write_file(cx, results, "results.txt", put_table, print);
     }
-    mn__arena_fini(&results.arena);
     return status;
 }

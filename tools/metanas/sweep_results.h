@@ -10,18 +10,24 @@
 
 #include <jansson.h>
 
+/* So few values are shown themselves, in place of an interval that they cannot tell. */
+enum { SWEEP_FEW = 3 };
+
 /* A mean with the half width of its 95% interval; n = values it is a mean of, 0 = none. */
 struct sweep_mean {
     int64_t n;
-    double mean, ci95; /* ci95 is NAN for n = 1 */
+    double mean, ci95;     /* ci95 is NAN for n = 1 */
+    double few[SWEEP_FEW]; /* [n], the values, where n is so small */
 };
 
-/* A finished run. */
+/* A run: how far it is, and what its test has written where it is done. */
 struct sweep_result {
     enum sweep_progress progress;
-    int64_t meta_epoch, tasks, ways, shots, queries, parameters_min, parameters_max;
+    int64_t meta_epoch, meta_epochs, tasks, ways, shots, queries, parameters_min, parameters_max;
     double *accuracy, *before;                         /* [tasks] */
     struct sweep_mean accuracy_mean, before_mean, gap; /* over tasks */
+    struct sweep_mean difference; /* to the run of the first arm with its seed, over tasks; n = 0
+                                     where one of them is not finished or their tasks differ */
     double parameters;
     double seconds; /* of training, NAN = not known */
     char episodes[32], batch_norm[32];
@@ -52,11 +58,7 @@ int sweep_mean_of_difference(struct mn_cx *cx, int64_t n, const double *a, const
 int sweep_take_test(struct mn_cx *cx, struct mn__arena *arena, const json_t *test, const char *path,
                     const struct mn__table *tasks, struct sweep_result *out);
 
-/* sweep_gather.c: read what the runs have written, and take the means. */
-int sweep_gather(struct mn_cx *cx, const struct sweep_job *job, struct sweep_results *out);
-/* Accuracy of run `run` less that of the run of the first arm with its seed, over tasks; n = 0
- * where one of them is not finished or their tasks differ. */
-int sweep_difference(struct mn_cx *cx, const struct sweep_results *results, int64_t run,
-                     struct sweep_mean *out);
+/* sweep_gather.c: the means of all arms from the runs that were gathered. */
+int sweep_summarise(struct mn_cx *cx, struct sweep_results *results);
 
 #endif

@@ -11,6 +11,9 @@
 
 struct sweep_mean sweep_mean_of(int64_t n, const double *x) {
     struct sweep_mean out = {.n = n};
+    for (int64_t i = 0; n <= SWEEP_FEW && i < n; i++) {
+        out.few[i] = x[i];
+    }
     out.ci95 = mn__ci95(n, x, &out.mean);
     return out;
 }

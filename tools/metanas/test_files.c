@@ -80,23 +80,15 @@ static json_t *report_json(const struct test_report *report) {
 
 /* ---- tables ------------------------------------------------------------------------------- */
 
-/* Nothing where it is not known. */
-static const char *real(double x, char out[40]) {
-    snprintf(out, 40, "%s", "");
-    if (isfinite(x)) {
-        mn__text_from_real(x, out, 40);
-    }
-    return out;
-}
-
 static void put_tasks(FILE *out, const struct test_report *report) {
     fputs("task,episode,accuracy,accuracy_before_prune,loss,parameters,genotype\n", out);
     for (int64_t i = 0; i < report->evaluation.tasks; i++) {
         const struct mn__task_result *r = &report->evaluation.results[i];
         char accuracy[40], before[40], loss[40];
         fprintf(out, "%" PRId64 ",%016" PRIx64 ",%s,%s,%s,%" PRId64 ",%s\n", i, r->episode,
-                real(r->accuracy, accuracy), real(r->accuracy_before_prune, before),
-                real(r->loss, loss), r->parameters, r->genotype);
+                mn__text_finite(r->accuracy, "", accuracy, sizeof accuracy),
+                mn__text_finite(r->accuracy_before_prune, "", before, sizeof before),
+                mn__text_finite(r->loss, "", loss, sizeof loss), r->parameters, r->genotype);
     }
 }
 
@@ -113,7 +105,7 @@ static void put_steps(FILE *out, const struct test_report *report) {
         fprintf(out, "%" PRId64, what->steps[i]);
         for (size_t k = 0; k < sizeof columns / sizeof columns[0]; k++) {
             char text[40];
-            fprintf(out, ",%s", real(columns[k], text));
+            fprintf(out, ",%s", mn__text_finite(columns[k], "", text, sizeof text));
         }
         fputc('\n', out);
     }

@@ -3,12 +3,14 @@
 
 #include "../command.h"
 
+#include "base/text.h"
+
 #include <math.h>
 #include <string.h>
 
 /* ---- the drawing -------------------------------------------------------------------------- */
 
-enum { LABELS = 240, WIDTH = 760, ROW = 20, HEAD = 26, VALUES = 150, MOST_DRAWN = 1000 };
+enum { LABELS = 240, WIDTH = 800, ROW = 20, HEAD = 26, VALUES = 190, MOST_DRAWN = 1000 };
 
 /* An arm's name, or the first cells, which are the axes. */
 static void put_label(struct page *page, const struct mn__table *table, int64_t row, int mean) {
@@ -22,41 +24,6 @@ static void put_label(struct page *page, const struct mn__table *table, int64_t 
     }
 }
 
-static void draw_row(struct page *page, const struct mn__table *table, int64_t row,
-                     const struct mn__table_interval *at, const double range[2]) {
-    const double y = HEAD + (double)row * ROW + ROW / 2.0;
-    const double mean = mn__table_number(table, row, at->mean);
-    const double scale = (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
-    double ends[2];
-    mn__table_bounds(table, row, at, ends);
-    page_markup(page, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LABELS - 10, y + 4);
-    put_label(page, table, row, at->mean);
-    page_markup(page,
-                "</text>\n<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
-                LABELS, WIDTH - VALUES, y, y);
-    if (!isfinite(mean)) {
-        return;
-    }
-    if (isfinite(ends[0]) && isfinite(ends[1])) {
-        page_markup(page, "<path class=\"l0\" d=\"M%.1f %.1fH%.1fM%.1f %.1fv6M%.1f %.1fv6\"/>",
-                    LABELS + (ends[0] - range[0]) * scale, y, LABELS + (ends[1] - range[0]) * scale,
-                    LABELS + (ends[0] - range[0]) * scale, y - 3,
-                    LABELS + (ends[1] - range[0]) * scale, y - 3);
-    }
-    page_markup(page,
-                "<path class=\"p0\" transform=\"translate(%.1f %.1f)\" "
-                "d=\"M0-4L4 0L0 4L-4 0Z\"/><text x=\"%d\" y=\"%.1f\">%.2f%%",
-                LABELS + (mean - range[0]) * scale, y, WIDTH - VALUES + 10, y + 4, 100 * mean);
-    if (isfinite(ends[0]) && isfinite(ends[1])) {
-        page_markup(page, " (%.1f to %.1f)", 100 * ends[0], 100 * ends[1]);
-    }
-    page_markup(page, "</text>\n");
-}
-
-static double at_zero(const double range[2]) {
-    return LABELS - range[0] * (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
-}
-
 /* What is drawn of every arm, where the table has it with an interval. */
 static const struct {
     const char *name, *caption;
@@ -67,8 +34,100 @@ static const struct {
     {"difference", "Accuracy minus that of the first arm, in pairs on the same test tasks", 1},
 };
 
-static void draw_intervals(struct page *page, const struct mn__table *table,
-                           const struct mn__table_interval *at, int what) {
+/* Where a row has its values: with an interval or, of few seeds, one by one. */
+struct place {
+    struct mn__table_interval interval;
+    int seeds; /* column NAME_seeds, -1 = none */
+};
+
+static int seeds_of(const struct mn__table *table, const char *name) {
+    char whole[256];
+    return snprintf(whole, sizeof whole, "%s_seeds", name) < (int)sizeof whole
+               ? mn__table_column(table, whole)
+               : -1;
+}
+
+/* The numbers of a cell with spaces between them; 0 where there are none. */
+enum { MOST_FEW = 8 };
+static int few_of(const struct mn__table *table, int64_t row, int column, double out[MOST_FEW]) {
+    const char *at = column >= 0 ? mn__table_cell(table, row, column) : "";
+    int n = 0;
+    for (; *at != '\0' && n < MOST_FEW; n++) {
+        char word[40];
+        const size_t length = strcspn(at, " ");
+        snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word), at);
+        if (!mn__text_real(word, &out[n])) {
+            return 0;
+        }
+        at += length + (at[length] == ' ');
+    }
+    return n;
+}
+
+/* How far a row reaches; NAN where it is not known. */
+static void reach(const struct mn__table *table, int64_t row, const struct place *at,
+                  double ends[2]) {
+    double few[MOST_FEW];
+    const int n = few_of(table, row, at->seeds, few);
+    mn__table_bounds(table, row, &at->interval, ends);
+    for (int i = 0; i < n; i++) {
+        ends[0] = i == 0 ? few[i] : fmin(ends[0], few[i]);
+        ends[1] = i == 0 ? few[i] : fmax(ends[1], few[i]);
+    }
+}
+
+static void put_few(struct page *page, const double *few, int n) {
+    for (int i = 0; i < n; i++) {
+        page_markup(page, "%s%.2f%%", i > 0 ? ", " : " (", 100 * few[i]);
+    }
+    page_markup(page, n > 0 ? ")" : "");
+}
+
+static void draw_row(struct page *page, const struct mn__table *table, int64_t row,
+                     const struct place *place, const double range[2]) {
+    const struct mn__table_interval *at = &place->interval;
+    const double y = HEAD + (double)row * ROW + ROW / 2.0;
+    const double mean = mn__table_number(table, row, at->mean);
+    const double scale = (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
+    double ends[2], few[MOST_FEW];
+    const int n_few = few_of(table, row, place->seeds, few);
+    mn__table_bounds(table, row, at, ends);
+    page_markup(page, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LABELS - 10, y + 4);
+    put_label(page, table, row, at->mean);
+    page_markup(page,
+                "</text>\n<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
+                LABELS, WIDTH - VALUES, y, y);
+    if (!isfinite(mean)) {
+        return;
+    }
+    for (int i = 0; i < n_few; i++) {
+        page_markup(page, "<circle class=\"l0\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>",
+                    LABELS + (few[i] - range[0]) * scale, y);
+    }
+    if (n_few == 0 && isfinite(ends[0]) && isfinite(ends[1])) {
+        page_markup(page, "<path class=\"l0\" d=\"M%.1f %.1fH%.1fM%.1f %.1fv6M%.1f %.1fv6\"/>",
+                    LABELS + (ends[0] - range[0]) * scale, y, LABELS + (ends[1] - range[0]) * scale,
+                    LABELS + (ends[0] - range[0]) * scale, y - 3,
+                    LABELS + (ends[1] - range[0]) * scale, y - 3);
+    }
+    page_markup(page,
+                "<path class=\"p0\" transform=\"translate(%.1f %.1f)\" "
+                "d=\"M0-4L4 0L0 4L-4 0Z\"/><text x=\"%d\" y=\"%.1f\">%.2f%%",
+                LABELS + (mean - range[0]) * scale, y, WIDTH - VALUES + 10, y + 4, 100 * mean);
+    if (n_few > 0) {
+        put_few(page, few, n_few);
+    } else if (isfinite(ends[0]) && isfinite(ends[1])) {
+        page_markup(page, " (%.1f to %.1f)", 100 * ends[0], 100 * ends[1]);
+    }
+    page_markup(page, "</text>\n");
+}
+
+static double at_zero(const double range[2]) {
+    return LABELS - range[0] * (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
+}
+
+static void draw_intervals(struct page *page, const struct mn__table *table, const struct place *at,
+                           int what) {
     const int rows = table->n_rows < MOST_DRAWN ? (int)table->n_rows : MOST_DRAWN;
     double range[2] = {INFINITY, -INFINITY};
     if (drawn[what].from_zero) {
@@ -76,8 +135,8 @@ static void draw_intervals(struct page *page, const struct mn__table *table,
     }
     for (int i = 0; i < rows; i++) {
         double ends[2];
-        const double mean = mn__table_number(table, i, at->mean);
-        mn__table_bounds(table, i, at, ends);
+        const double mean = mn__table_number(table, i, at->interval.mean);
+        reach(table, i, at, ends);
         range[0] = fmin(range[0], isfinite(ends[0]) ? ends[0] : mean);
         range[1] = fmax(range[1], isfinite(ends[1]) ? ends[1] : mean);
     }
@@ -106,7 +165,8 @@ static void draw_intervals(struct page *page, const struct mn__table *table,
         draw_row(page, table, i, at, range);
     }
     page_markup(page, "</svg></div>\n");
-    page_figure_end(page, "%s, with the 95%% interval%s.", drawn[what].caption,
+    page_figure_end(page, "%s, with the 95%% interval, or the values of few seeds%s.",
+                    drawn[what].caption,
                     rows < table->n_rows ? "; the first arms, all are in the table" : "");
 }
 
@@ -146,6 +206,7 @@ static int half_of(const struct mn__table *table, int column) {
 /* What the table shows of a column. */
 struct shown {
     int half;    /* the column that stands in its cells as well, -1 = none */
+    int few;     /* the column that stands there in its place, -1 = none */
     int is_half; /* it stands in those of another one */
     int numeric;
 };
@@ -155,21 +216,28 @@ static struct shown *what_is_shown(struct page *page, const struct mn__table *ta
     for (int c = 0; shown != NULL && c < table->n_columns; c++) {
         shown[c].numeric = is_number(table, c);
         shown[c].half = half_of(table, c);
+        shown[c].few = seeds_of(table, table->names[c]);
         if (shown[c].half >= 0) {
             shown[shown[c].half].is_half = 1;
+        }
+        if (shown[c].few >= 0) {
+            shown[shown[c].few].is_half = 1;
         }
     }
     return shown;
 }
 
 static void put_value(struct page *page, const struct mn__table *table, int64_t row, int column,
-                      int half) {
+                      const struct shown *shown) {
     const double x = mn__table_number(table, row, column);
     const char *cell = mn__table_cell(table, row, column);
-    const double width = mn__table_number(table, row, half);
+    const double width = mn__table_number(table, row, shown->half);
+    double few[MOST_FEW];
+    const int n_few = few_of(table, row, shown->few, few);
     if (isfinite(x) && is_share(table->names[column])) {
         page_print(page, "%.2f%%", 100 * x);
-        if (isfinite(width)) {
+        put_few(page, few, n_few);
+        if (n_few == 0 && isfinite(width)) {
             page_print(page, " ± %.2f%%", 100 * width);
         }
     } else if (isfinite(x) && strpbrk(cell, ".e") != NULL) {
@@ -201,7 +269,7 @@ static void put_table(struct page *page, const struct mn__table *table, const st
             page_text(page, cell);
             page_markup(page, "\">");
             if (shown[c].numeric) {
-                put_value(page, table, i, c, shown[c].half);
+                put_value(page, table, i, c, &shown[c]);
             } else {
                 page_text(page, cell);
             }
@@ -225,8 +293,8 @@ int section_ablation(struct page *page, const struct record *record) {
         return no_memory(page->cx);
     }
     for (int i = 0; i < (int)(sizeof drawn / sizeof drawn[0]); i++) {
-        struct mn__table_interval at;
-        if (mn__table_find_interval(table, drawn[i].name, &at)) {
+        struct place at = {.seeds = seeds_of(table, drawn[i].name)};
+        if (mn__table_find_interval(table, drawn[i].name, &at.interval)) {
             draw_intervals(page, table, &at, i);
         }
     }
