@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/cx.h"
 
+#include "base/hash.h"
+#include "base/text.h"
 #include "plugin/instance.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -18,7 +21,26 @@ static int service_fail(struct mn_cx *cx, int status, const char *format, va_lis
     }
     c->status = status < 0 ? status : MN_INTERNAL;
     vsnprintf(c->message, sizeof c->message, format, args);
+    mn__text_clean(c->message);
     return c->status;
+}
+
+int mn__said_before(const char *warning) {
+    enum { MOST = 1024 };
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static uint64_t said[MOST];
+    static int n;
+    const uint64_t hash = mn__hash_bytes(mn__hash_begin(), warning, strlen(warning));
+    int before = 0;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < n && !before; i++) {
+        before = said[i] == hash;
+    }
+    if (!before && n < MOST) {
+        said[n++] = hash;
+    }
+    pthread_mutex_unlock(&lock);
+    return before;
 }
 
 static void service_log(struct mn_cx *cx, int level, const char *format, va_list args) {
@@ -31,7 +53,10 @@ static void service_log(struct mn_cx *cx, int level, const char *format, va_list
              c->unit != NULL ? ": " : "");
     const size_t n = strlen(line);
     vsnprintf(line + n, sizeof line - n - 1, format, args);
-    const size_t length = strlen(line);
+    const size_t length = strlen(mn__text_clean(line));
+    if (level == MN_LOG_WARN && mn__said_before(line)) {
+        return;
+    }
     line[length] = '\n';
     fwrite(line, 1, length + 1, stderr); /* one call, so that lines of threads do not mix */
 }
@@ -101,7 +126,7 @@ int mn__cx_where(struct mn_cx *cx, const char *format, ...) {
     va_start(args, format);
     vsnprintf(place, sizeof place, format, args);
     va_end(args);
-    const size_t n = strlen(place), room = sizeof c->message - n - 3;
+    const size_t n = strlen(mn__text_clean(place)), room = sizeof c->message - n - 3;
     size_t length = strlen(c->message);
     length = length < room ? length : room;
     memmove(c->message + n + 2, c->message, length);
@@ -118,6 +143,7 @@ int mn__cx_more(struct mn_cx *cx, int status, const char *format, ...) {
     va_start(args, format);
     vsnprintf(c->message + length, sizeof c->message - length, format, args);
     va_end(args);
+    mn__text_clean(c->message);
     c->status = status;
     return status;
 }

@@ -78,6 +78,10 @@ MN_PRINTF(3, 4) int mn__cx_more(struct mn_cx *cx, int status, const char *format
  * scratch that the call took. */
 int mn__cx_result(struct mn_cx *cx, const struct mn__instance *unit, size_t mark, int status);
 
+/* Whether this process has printed the warning before; from now on it has. The first 1024 are
+ * remembered. */
+int mn__said_before(const char *warning);
+
 /* Cancellation: set by a signal handler (async-signal-safe), read by mn_cancelled. */
 void mn__cancel(int signal_number);
 int mn__cancel_signal(void); /* 0 = none */

@@ -9,22 +9,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 /* ---- numbers ------------------------------------------------------------------------------ */
 
-/* Numbers never follow the user's locale: reading and writing happen in the "C" one. */
-static locale_t c_locale(void) {
-    static _Atomic(locale_t) made;
-    locale_t now = atomic_load(&made);
+/* A locale made at its first use. */
+static locale_t made_locale(_Atomic(locale_t) *made, int mask, const char *name) {
+    locale_t now = atomic_load(made);
     if (now == (locale_t)0) {
-        locale_t fresh = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-        if (!atomic_compare_exchange_strong(&made, &now, fresh)) {
+        locale_t fresh = newlocale(mask, name, (locale_t)0);
+        if (fresh != (locale_t)0 && !atomic_compare_exchange_strong(made, &now, fresh)) {
             freelocale(fresh); /* another thread was first */
             return now;
         }
         return fresh;
     }
     return now;
+}
+
+/* Numbers never follow the user's locale: reading and writing happen in the "C" one. */
+static locale_t c_locale(void) {
+    static _Atomic(locale_t) made;
+    return made_locale(&made, LC_ALL_MASK, "C");
 }
 
 int mn__text_real(const char *text, double *out) {
@@ -103,6 +109,98 @@ const char *mn__text_finite(double x, const char *otherwise, char *out, size_t s
     return out;
 }
 
+/* ---- terminals ---------------------------------------------------------------------------- */
+
+/* The character at `text` and its bytes; -1 = not UTF-8 (RFC 3629), of one byte. */
+static int32_t character(const char *text, int *bytes) {
+    const unsigned char *at = (const unsigned char *)text;
+    static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const int n = at[0] < 0x80             ? 1
+                  : (at[0] & 0xE0) == 0xC0 ? 2
+                  : (at[0] & 0xF0) == 0xE0 ? 3
+                  : (at[0] & 0xF8) == 0xF0 ? 4
+                                           : 0;
+    int32_t c = n == 1 ? at[0] : at[0] & (0x7F >> n);
+    int valid = n > 0;
+    for (int i = 1; valid && i < n; i++) {
+        valid = (at[i] & 0xC0) == 0x80;
+        c = c << 6 | (at[i] & 0x3F);
+    }
+    valid = valid && c >= least[n] && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
+    *bytes = valid ? n : 1;
+    return valid ? c : -1;
+}
+
+static int is_control(int32_t c) {
+    return (c >= 0 && c < 32 && c != '\n' && c != '\t') || (c >= 127 && c < 160) ||
+           (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069); /* lines, directions */
+}
+
+char *mn__text_clean(char *text) {
+    char *to = text;
+    for (const char *at = text; *at != '\0';) {
+        int n;
+        const int32_t c = character(at, &n);
+        if (c < 0 || is_control(c)) {
+            *to++ = '?';
+        } else {
+            memmove(to, at, (size_t)n);
+            to += n;
+        }
+        at += n;
+    }
+    *to = '\0';
+    return text;
+}
+
+int mn__text_has_control(const char *text) {
+    for (int n; *text != '\0'; text += n) {
+        if (is_control(character(text, &n))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int mn__text_is_utf8(const char *text) {
+    for (int n; *text != '\0'; text += n) {
+        if (character(text, &n) < 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int mn__text_width(const char *text) {
+    static _Atomic(locale_t) made;
+    const locale_t utf8 = made_locale(&made, LC_CTYPE_MASK, "C.UTF-8");
+    int width = 0;
+    const locale_t before = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
+    for (int n; *text != '\0'; text += n) {
+        const int32_t c = character(text, &n);
+        const int columns = c < 0 || is_control(c) ? 1 : wcwidth((wchar_t)c);
+        width += columns >= 0 ? columns : 1;
+    }
+    if (before != (locale_t)0) {
+        uselocale(before);
+    }
+    return width;
+}
+
+void mn__text_put(FILE *out, const char *text, int width) {
+    for (const char *at = text; *at != '\0';) {
+        int n;
+        const int32_t c = character(at, &n);
+        if (c < 0 || is_control(c)) {
+            fputc('?', out);
+        } else {
+            fwrite(at, 1, (size_t)n, out);
+        }
+        at += n;
+    }
+    fprintf(out, "%*s", width > mn__text_width(text) ? width - mn__text_width(text) : 0, "");
+}
+
 /* ---- words -------------------------------------------------------------------------------- */
 
 enum { LONGEST = 64 };
@@ -134,6 +232,19 @@ static size_t distance(const char *a, const char *b) {
     return row[n % 3][m];
 }
 
+/* The shortest candidate that begins with the word. */
+static const char *begun(const char *word, const char *const *candidates, size_t n) {
+    const size_t length = strlen(word);
+    const char *best = NULL;
+    for (size_t i = 0; length >= 3 && i < n; i++) {
+        if (strncmp(word, candidates[i], length) == 0 &&
+            (best == NULL || strlen(candidates[i]) < strlen(best))) {
+            best = candidates[i];
+        }
+    }
+    return best;
+}
+
 const char *mn__text_nearest(const char *word, const char *const *candidates, size_t n) {
     const char *best = NULL;
     size_t best_distance = strlen(word) / 4 + 2;
@@ -144,7 +255,7 @@ const char *mn__text_nearest(const char *word, const char *const *candidates, si
             best = candidates[i];
         }
     }
-    return best;
+    return best != NULL ? best : begun(word, candidates, n);
 }
 
 /* ---- for people --------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Parse the whole of `text`; 1 = done, 0 = not a number of that type or out of its range. Reals
  * accept 1, 1.5, .5, 1e-3; ints accept 1_000 and 1e3 where exact. Never depends on the locale. */
@@ -20,7 +21,8 @@ int mn__text_from_real(double x, char *out, size_t size);
 const char *mn__text_finite(double x, const char *otherwise, char *out, size_t size);
 
 /* The candidate nearest to `word` by edit distance with transpositions, or NULL if none is near
- * enough to be a likely slip (distance at most 1 + length / 4, and something in common). */
+ * enough to be a likely slip (distance at most 1 + length / 4, and something in common) and none
+ * begins with it. */
 const char *mn__text_nearest(const char *word, const char *const *candidates, size_t n);
 
 /* "a" or "an", before a name of this program: "op_mixer". */
@@ -28,6 +30,18 @@ const char *mn__text_article(const char *word);
 
 /* "; did you mean 'NEAR'?" into out; what `otherwise` says where near is NULL. */
 const char *mn__text_hint(const char *near, const char *otherwise, char *out, size_t size);
+
+/* Names come from anywhere, terminals obey control characters. Makes text fit for one, in place:
+ * control characters but line feeds and tabs, and bytes that are not UTF-8, become '?'. Returns
+ * it. */
+char *mn__text_clean(char *text);
+/* Whether there are such characters; whether all of it is UTF-8. */
+int mn__text_has_control(const char *text);
+int mn__text_is_utf8(const char *text);
+/* Columns that the text takes on a terminal. */
+int mn__text_width(const char *text);
+/* The text, cleaned, and spaces up to `width` columns. */
+void mn__text_put(FILE *out, const char *text, int width);
 
 /* "1,234,567" into out. */
 const char *mn__text_count(int64_t n, char *out, size_t size);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/yaml.h"
 
+#include "base/text.h"
+
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +18,7 @@ static void add(struct mn__faults *faults, struct mn__mark mark, int warning, co
                 va_list args) {
     char text[1024];
     vsnprintf(text, sizeof text, format, args);
+    mn__text_clean(text);
     struct mn__fault *fault = mn__arena_take(faults->arena, sizeof *fault);
     char *copy = mn__arena_text(faults->arena, text);
     faults->count += !warning;
@@ -56,14 +60,16 @@ void mn__mark_text(struct mn__mark mark, char *out, size_t size) {
 
 void mn__faults_print(const struct mn__faults *faults, FILE *out) {
     for (const struct mn__fault *f = faults->first; f != NULL; f = f->next) {
-        if (f->mark.line > 0) {
-            fprintf(out, "%s:%d:%d: ", f->mark.file, f->mark.line, f->mark.column);
-        } else if (f->mark.file != NULL) {
-            fprintf(out, "%s: ", f->mark.file);
-        } else if (strncmp(f->text, "cannot load", 11) == 0) {
-            fputs("metanas: ", out); /* a message that names its places itself */
+        char place[PATH_MAX + 64], line[sizeof place + 1100];
+        mn__mark_text(f->mark, place, sizeof place);
+        if (place[0] == '\0' && strncmp(f->text, "cannot load", 11) == 0) {
+            snprintf(place, sizeof place, "metanas: "); /* a message that names its places itself */
         }
-        fprintf(out, "%s%s\n", f->warning ? "warning: " : "", f->text);
+        snprintf(line, sizeof line, "%s%s%s", place, f->warning ? "warning: " : "", f->text);
+        mn__text_clean(line);
+        if (!f->warning || out != stderr || !mn__said_before(line)) {
+            fprintf(out, "%s\n", line);
+        }
     }
 }
 

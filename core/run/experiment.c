@@ -181,8 +181,19 @@ static const char *list_sections(const char *const names[SECTIONS], char *out, s
     return out;
 }
 
+/* A sweep has a base and, for most, axes or seeds. */
+static int is_sweep(const struct mn__yaml *root) {
+    return mn__yaml_get(root, "base") != NULL &&
+           (mn__yaml_get(root, "axes") != NULL || mn__yaml_get(root, "seeds") != NULL);
+}
+
 static void check_sections(struct mn__experiment *e, struct mn__faults *faults) {
     const char *names[SECTIONS];
+    if (is_sweep(e->root)) {
+        mn__fault_add(faults, mn__yaml_get(e->root, "base")->key_mark,
+                      "a sweep, which 'metanas sweep' takes; a configuration has sections");
+        return;
+    }
     section_names(names);
     for (const struct mn__yaml *node = e->root->first; node != NULL; node = node->next) {
         if (mn__experiment_has_section(node->key)) {

@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +27,8 @@ void mn__progress_begin(struct mn__progress *p, const char *what, int64_t first,
                                .loss = -1};
 }
 
+enum { LINE = 256 };
+
 static void bar(const struct mn__progress *p, int64_t done, char *out) {
     enum { WIDTH = 20 };
     const int64_t full = p->total > 0 ? done * WIDTH / p->total : WIDTH;
@@ -34,42 +38,82 @@ static void bar(const struct mn__progress *p, int64_t done, char *out) {
     out[WIDTH] = '\0';
 }
 
-static size_t describe(const struct mn__progress *p, int64_t done, double now, char *out,
-                       size_t size) {
+/* ---- the line ----------------------------------------------------------------------------- */
+
+/* What a line leaves out, from the first on, where it would not fit. */
+enum { ALL, NO_BAR, NO_RATE, NO_LOSS, NO_INTERVAL, NO_VALIDATION, NO_REST, NOTHING_LEFT };
+
+__attribute__((format(printf, 3, 4))) static size_t append(char *out, size_t used,
+                                                           const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const int n = vsnprintf(out + used, LINE - used, format, args);
+    va_end(args);
+    return used + (size_t)n < LINE ? used + (size_t)n : LINE - 1;
+}
+
+static size_t describe(const struct mn__progress *p, int64_t done, double now, int without,
+                       char out[LINE]) {
     const double rate = now > p->begin ? (double)(done - p->first) / (now - p->begin) : 0;
-    char left[40] = "?";
+    char left[40] = "?", picture[32], half[32] = "";
+    size_t n = 0;
     if (rate > 0) {
         mn__text_duration((double)(p->total - done) / rate, left, sizeof left);
     }
-    size_t n = (size_t)snprintf(out, size, "%s %" PRId64 "/%" PRId64 "  %.2f/s  ETA %s", p->what,
-                                done, p->total, rate, left);
-    if (p->loss >= 0 && n < size) {
-        n += (size_t)snprintf(out + n, size - n, "  loss %.3f  train %.1f%%", p->loss,
-                              100 * p->accuracy);
+    if (p->terminal && without < NO_BAR) {
+        bar(p, done, picture);
+        n = append(out, n, "[%s] ", picture);
     }
-    if (p->have_validation && n < size) {
-        char half[32];
-        n += (size_t)snprintf(out + n, size - n, "  val %.1f%%%s", 100 * p->validation,
-                              mn__text_interval(100 * p->interval, 1, "", half, sizeof half));
+    n = append(out, n, "%s %" PRId64 "/%" PRId64, p->what, done, p->total);
+    if (without < NO_RATE) {
+        n = append(out, n, "  %.2f/s", rate);
+    }
+    if (without < NO_REST) {
+        n = append(out, n, "  ETA %s", left);
+    }
+    if (p->loss >= 0 && without < NO_LOSS) {
+        n = append(out, n, "  loss %.3f  train %.1f%%", p->loss, 100 * p->accuracy);
+    }
+    if (p->have_validation && without < NO_VALIDATION) {
+        n = append(out, n, "  val %.1f%%%s", 100 * p->validation,
+                   without < NO_INTERVAL
+                       ? mn__text_interval(100 * p->interval, 1, "", half, sizeof half)
+                       : half);
     }
     return n;
 }
 
+/* Of the terminal, now: it may be drawn larger and smaller. */
+static size_t columns(void) {
+    struct winsize size;
+    int64_t n = 0;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col;
+    }
+    const char *text = getenv("COLUMNS");
+    return text != NULL && mn__text_int(text, &n) && n > 0 && n < LINE ? (size_t)n : 80;
+}
+
 void mn__progress_show(struct mn__progress *p, int64_t done) {
     const double now = mn__seconds(), period = p->terminal ? 0.2 : 10;
-    char text[256], picture[32];
+    char text[LINE];
     if (p->quiet || (now - p->last < period && done < p->total)) {
         return;
     }
     p->last = now;
-    describe(p, done, now, text, sizeof text);
-    if (p->terminal) {
-        bar(p, done, picture);
-        fprintf(stderr, "\r\033[K[%s] %s", picture, text);
-        fflush(stderr);
-    } else {
+    if (!p->terminal) {
+        describe(p, done, now, ALL, text);
         fprintf(stderr, "%s\n", text);
+        return;
     }
+    const size_t most = columns() - 1; /* in the last column a terminal goes on to the next line */
+    for (int without = ALL; without < NOTHING_LEFT; without++) {
+        if (describe(p, done, now, without, text) <= most) {
+            break;
+        }
+    }
+    fprintf(stderr, "\r\033[K%.*s", (int)most, text);
+    fflush(stderr);
 }
 
 void mn__progress_note(struct mn__progress *p, const char *format, ...) {
@@ -79,7 +123,7 @@ void mn__progress_note(struct mn__progress *p, const char *format, ...) {
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (!p->quiet) {
-        fprintf(stderr, "%s%s\n", p->terminal ? "\r\033[K" : "", text);
+        fprintf(stderr, "%s%s\n", p->terminal ? "\r\033[K" : "", mn__text_clean(text));
     }
 }
 

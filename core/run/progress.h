@@ -2,8 +2,9 @@
 #ifndef MN__RUN_PROGRESS_H
 #define MN__RUN_PROGRESS_H
 
-/* Progress on standard error: one line that is rewritten on a terminal, plain lines now and then
- * elsewhere. Failures to write are ignored: a closed terminal does not end a run. */
+/* Progress on standard error: one line that is rewritten on a terminal, no wider than it, plain
+ * lines now and then elsewhere. Failures to write are ignored: a closed terminal does not end a
+ * run. */
 
 #include "run/evaluate.h"
 

@@ -444,7 +444,22 @@ static void check_keys(struct reader *r, const struct mn__yaml *root) {
     }
 }
 
+/* A configuration has sections, and no base. */
+static int is_config(const struct mn__yaml *root) {
+    int sections = 0;
+    for (const struct mn__yaml *node = root->first; node != NULL; node = node->next) {
+        sections |= mn__experiment_has_section(node->key);
+    }
+    return sections && mn__yaml_get(root, "base") == NULL;
+}
+
 static void read_all(struct reader *r, const struct mn__yaml *root) {
+    if (is_config(root)) {
+        mn__fault_add(r->faults, root->mark,
+                      "a configuration, which 'metanas train' takes; a sweep has base, set, seeds "
+                      "and axes");
+        return;
+    }
     const struct mn__yaml *set = mn__yaml_get(root, "set"), *axes = mn__yaml_get(root, "axes");
     check_keys(r, root);
     read_base(r, root);

@@ -207,3 +207,14 @@ void mn__table_bounds(const struct mn__table *table, int64_t row,
     ends[0] = at->half >= 0 ? mean - half : mn__table_number(table, row, at->low);
     ends[1] = at->half >= 0 ? mean + half : mn__table_number(table, row, at->high);
 }
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+void mn__table_put_text(FILE *out, const char *text) {
+    fputs(text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL ? "\"'" : "\"", out);
+    for (; *text != '\0'; text++) {
+        fputs(*text == '"' ? "\"" : "", out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}

@@ -2,7 +2,7 @@
 #ifndef MN__RUN_TABLE_H
 #define MN__RUN_TABLE_H
 
-/* Tables of a run or sweep directory, read back: CSV (RFC 4180) with a head line. */
+/* Tables of a run or sweep directory: CSV (RFC 4180) with a head line. */
 
 #include "base/cx.h"
 
@@ -43,5 +43,9 @@ int mn__table_find_interval(const struct mn__table *table, const char *name,
 /* Its ends in a row; NAN where they are not given. */
 void mn__table_bounds(const struct mn__table *table, int64_t row,
                       const struct mn__table_interval *at, double ends[2]);
+
+/* Text as a cell: in quotes, and never the beginning of a formula: an apostrophe goes before those
+ * characters that would begin one. */
+void mn__table_put_text(FILE *out, const char *text);
 
 #endif

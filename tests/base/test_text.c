@@ -272,6 +272,58 @@ static void durations_have_units(void **state) {
     }
 }
 
+/* ---- terminals ---------------------------------------------------------------------------- */
+
+static void control_characters_never_reach_a_terminal(void **state) {
+    static const struct {
+        const char *text, *clean;
+        int control, utf8;
+    } cases[] = {{"plain\ttext\n", "plain\ttext\n", 0, 1},
+                 {"\033[31mred\007\r\177", "?[31mred???", 1, 1},
+                 {"caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x90\x88",
+                  "caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x90\x88", 0, 1},
+                 {"caf\xe9", "caf?", 0, 0},
+                 {"\xc2\x9b"
+                  "31m",
+                  "?31m", 1, 1},                            /* CSI in one character */
+                 {"\xe2\x80\xaegnp.exe", "?gnp.exe", 1, 1}, /* right to left */
+                 {"\xc0\x9b\xed\xa0\x80\xf8", "??????", 0, 0},
+                 {"cut \xe6\x97", "cut ??", 0, 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s", cases[i].text);
+        assert_int_equal(mn__text_has_control(text), cases[i].control);
+        assert_int_equal(mn__text_is_utf8(text), cases[i].utf8);
+        assert_string_equal(mn__text_clean(text), cases[i].clean);
+    }
+}
+
+static void columns_align_by_display_width(void **state) {
+    char text[64];
+    (void)state;
+    assert_int_equal(mn__text_width("plain"), 5);
+    assert_int_equal(mn__text_width("caf\xc3\xa9"), 4);
+    assert_int_equal(mn__text_width("e\xcc\x81"), 1);                /* a combining accent */
+    assert_int_equal(mn__text_width("\xe6\x97\xa5\xe6\x9c\xac"), 4); /* two wide characters */
+    assert_int_equal(mn__text_width("\033[K"), 3);
+    FILE *out = fmemopen(text, sizeof text, "w");
+    assert_non_null(out);
+    mn__text_put(out, "\xe6\x97\xa5\033", 5);
+    mn__text_put(out, "long", 2);
+    fputc('|', out);
+    fclose(out);
+    assert_string_equal(text, "\xe6\x97\xa5?  long|");
+}
+
+static void what_is_not_finite(void **state) {
+    char text[40];
+    (void)state;
+    assert_string_equal(mn__text_finite(0.5, "", text, sizeof text), "0.5");
+    assert_string_equal(mn__text_finite((double)NAN, "null", text, sizeof text), "null");
+    assert_string_equal(mn__text_finite(-(double)INFINITY, "", text, sizeof text), "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_numbers),
@@ -283,6 +335,9 @@ int main(void) {
         cmocka_unit_test(counts_have_commas),
         cmocka_unit_test(sizes_have_units),
         cmocka_unit_test(durations_have_units),
+        cmocka_unit_test(control_characters_never_reach_a_terminal),
+        cmocka_unit_test(columns_align_by_display_width),
+        cmocka_unit_test(what_is_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,4 +173,20 @@ done
 works 'adapt a shipped state' adapt "$SOURCE/configs/pretrained/omniglot-5way-1shot" --support drawn --query new
 holds 'it tells simple drawings apart' grep -Eq '^1[45] of the 15 pictures' out
 
+# ---- names ----
+
+esc=$(printf '\033')
+cp -r mine named
+mv named/bar 'named/=1+1'
+mv named/stick "named/$esc[31m"
+mv named/fall 'named/日本'
+mkdir -p wide
+cp ask/bar/1.png 'wide/日本.png'
+cp ask/bar/2.png wide/latin.png
+works 'names of all kinds' adapt run --support named --query wide --out named-out
+holds 'control characters of file names never reach a terminal' sh -c "! grep -q $esc out err"
+holds 'cells never begin a formula' grep -q ",\"'=1+1\"," named-out/predictions.csv
+# The class begins in one column of the terminal: the wide name takes two columns a character.
+holds 'columns align by display width' [ "$(sed -n 's/^\(  wide\/日本\.png *\)[^ ].*/\1/p' out | wc -c)" -eq \
+    "$(($(sed -n 's/^\(  wide\/latin\.png *\)[^ ].*/\1/p' out | wc -c) + 2))" ]
 finish

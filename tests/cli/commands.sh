@@ -123,6 +123,36 @@ for use in ./here /etc/here ../here here.so here/../../x; do
     holds 'for being a path' grep -q 'a configuration never holds a path to code' err
 done
 
+# ---- words and names ----
+
+refused 'help suggests a unit by its beginning' 2 help op_mixer/sof <<T
+metanas: cannot load plugin 'sof' for op_mixer
+  there is no sof.so; did you mean 'softmax'?
+  searched: METANAS_PLUGIN_PATH=$METANAS_PLUGIN_PATH; build folder=$METANAS_PLUGIN_PATH
+T
+refused 'help suggests a kind' 2 help op_mixr/softmax <<'T'
+metanas: help: unknown topic 'op_mixr/softmax'; did you mean 'op_mixer/softmax'?
+T
+cp "$SOURCE/configs/smoke.yaml" .
+printf 'base: smoke.yaml\nseeds: [1]\n' >sweep.yaml
+refused 'validate of a sweep says that it is the other kind' 2 validate sweep.yaml <<'T'
+sweep.yaml:1:1: a sweep, which 'metanas sweep' takes; a configuration has sections
+metanas: sweep.yaml: 1 fault; nothing was run
+T
+sed -n '/^run:/,$p' smoke.yaml >config.yaml
+refused 'sweep of a configuration says that it is the other kind' 2 sweep config.yaml <<'T'
+config.yaml:1:1: a configuration, which 'metanas train' takes; a sweep has base, set, seeds and axes
+metanas: config.yaml: 1 fault; nothing was run
+T
+latin=$(printf 'caf\351')
+refused 'a name that is not UTF-8, before the work' 2 train smoke.yaml --out "$latin" <<'T'
+metanas: train: argument 4 is not UTF-8, as the files of a run are: 'caf?'; rename what it names
+T
+holds 'nothing is made' [ ! -e "$latin" ]
+refused 'a control character never reaches a terminal' 2 train "$(printf 'x\033[2J.yaml')" <<'T'
+metanas: train: argument 2 holds a control character: 'x?[2J.yaml'
+T
+
 check
 "$METANAS" help | head -n 1 >out 2>err
 holds 'a closed pipe is no error' [ ! -s err ]

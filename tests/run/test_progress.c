@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Standard error while a test runs, and where it was before. */
@@ -98,6 +99,7 @@ static void test_terminal(void **state) {
     }
     const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
     assert_true(terminal >= 0);
+    assert_int_equal(ioctl(terminal, TIOCSWINSZ, &(struct winsize){.ws_col = 120}), 0);
     divert(terminal);
     show_all(0);
     restore();
@@ -107,6 +109,69 @@ static void test_terminal(void **state) {
     assert_non_null(strstr(text, "\r\033[K[####################] meta-epoch 40/40"));
     close(terminal);
     close(master);
+}
+
+/* The last line that was drawn on a terminal of so many columns, 0 = it does not tell. */
+static const char *drawn(unsigned short columns, char *text, size_t size) {
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
+        return NULL;
+    }
+    const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0);
+    assert_int_equal(ioctl(terminal, TIOCSWINSZ, &(struct winsize){.ws_col = columns}), 0);
+    divert(terminal);
+    show_all(0);
+    restore();
+    read_until(master, "40/40", text, size);
+    close(terminal);
+    close(master);
+    char *last = text, *next;
+    while ((next = strstr(last, "\r\033[K")) != NULL) {
+        last = next + 4;
+    }
+    last[strcspn(last, "\r")] = '\0';
+    return last;
+}
+
+/* The least important goes first. */
+static void test_fits_the_terminal(void **state) {
+    char text[4096];
+    const char *line = drawn(18, text, sizeof text);
+    if (line == NULL) {
+        print_message("no pseudo terminal here: not tested\n");
+        skip();
+    }
+    assert_string_equal(line, "meta-epoch 40/40");
+    assert_non_null(strstr(text, "\r\033[Kmeta-epoch 20/40\r\033[K"));
+}
+
+static void test_all_widths(void **state) {
+    for (unsigned short columns = 17; columns < 120; columns++) {
+        char text[4096];
+        const char *line = drawn(columns, text, sizeof text);
+        if (line == NULL) {
+            skip();
+        }
+        assert_true(strlen(line) < columns);
+        assert_non_null(strstr(line, "meta-epoch 40/40"));
+        assert_true(columns < 119 || strstr(line, "[####") != NULL);
+        assert_true(columns > 80 || strstr(line, "[####") == NULL);
+    }
+}
+
+/* A terminal that does not tell its width: COLUMNS, else 80. */
+static void test_columns_of_environment(void **state) {
+    char text[4096];
+    setenv("COLUMNS", "40", 1);
+    const char *line = drawn(0, text, sizeof text);
+    unsetenv("COLUMNS");
+    if (line == NULL) {
+        skip();
+    }
+    assert_true(strlen(line) < 40);
+    line = drawn(0, text, sizeof text);
+    assert_true(strlen(line) >= 40 && strlen(line) < 80);
 }
 
 /* A closed standard error ends nothing. */
@@ -128,9 +193,10 @@ static void test_clock(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),    cmocka_unit_test(test_quiet),
-        cmocka_unit_test(test_terminal), cmocka_unit_test(test_closed),
-        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_plain),      cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_terminal),   cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_clock),      cmocka_unit_test(test_fits_the_terminal),
+        cmocka_unit_test(test_all_widths), cmocka_unit_test(test_columns_of_environment),
     };
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
 }

@@ -108,6 +108,28 @@ static void test_columns_by_name(void **state) {
     done(&r);
 }
 
+/* What a spreadsheet would take for a formula is text. */
+static void test_text_cells_begin_no_formula(void **state) {
+    static const char *const texts[][2] = {{"a \"b\", c", "\"a \"\"b\"\", c\""},
+                                           {"=1+1", "\"'=1+1\""},
+                                           {"+x", "\"'+x\""},
+                                           {"-x", "\"'-x\""},
+                                           {"@x", "\"'@x\""},
+                                           {"\tx", "\"'\tx\""},
+                                           {"\rx", "\"'\rx\""},
+                                           {"", "\"\""},
+                                           {"x=1", "\"x=1\""}};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char text[64];
+        FILE *out = fmemopen(text, sizeof text, "w");
+        assert_non_null(out);
+        mn__table_put_text(out, texts[i][0]);
+        fclose(out);
+        assert_string_equal(text, texts[i][1]);
+    }
+}
+
 /* ---- lines -------------------------------------------------------------------------------- */
 
 static int add_value(void *data, struct mn_cx *cx, json_t *object) {
@@ -141,7 +163,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),     cmocka_unit_test(test_text_behind_quote),
         cmocka_unit_test(test_zero_byte), cmocka_unit_test(test_columns_by_name),
-        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_lines),     cmocka_unit_test(test_text_cells_begin_no_formula),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "run/file.h"
+#include "run/table.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -99,15 +100,25 @@ static int32_t best_but(int32_t n, const double *p, int32_t but) {
     return top;
 }
 
-static void print_picture(const struct own *own, int64_t i, const double *p, int width,
-                          int64_t *known, int64_t *right) {
+/* Of the columns of pictures and classes. */
+struct widths {
+    int picture, class;
+};
+
+static void print_picture(const struct own *own, int64_t i, const double *p,
+                          const struct widths *width, int64_t *known, int64_t *right) {
     const struct picture_file *file = &own->query.files[i];
     const int32_t ways = own->task.ways;
     const int32_t top = best_but(ways, p, -1);
-    printf("  %-*s  %-16s %5.1f%%", width, file->name, own->classes.at[top], 100 * p[top]);
+    fputs("  ", stdout);
+    mn__text_put(stdout, file->name, width->picture + 2);
+    mn__text_put(stdout, own->classes.at[top], width->class);
+    printf(" %5.1f%%", 100 * p[top]);
     if (ways > 1) {
         const int32_t next = best_but(ways, p, top);
-        printf("   then %s %.1f%%", own->classes.at[next], 100 * p[next]);
+        fputs("   then ", stdout);
+        mn__text_put(stdout, own->classes.at[next], 0);
+        printf(" %.1f%%", 100 * p[next]);
     }
     fputc('\n', stdout);
     *known += file->label >= 0;
@@ -116,14 +127,18 @@ static void print_picture(const struct own *own, int64_t i, const double *p, int
 
 static void print_predictions(const struct own *own, double *p) {
     int64_t known = 0, right = 0;
-    int width = 0;
+    struct widths width = {0, 16};
     for (int64_t i = 0; i < own->query.n; i++) {
-        const int n = (int)strlen(own->query.files[i].name);
-        width = n > width ? n : width;
+        const int n = mn__text_width(own->query.files[i].name);
+        width.picture = n > width.picture ? n : width.picture;
+    }
+    for (int32_t i = 0; i < own->classes.n; i++) {
+        const int n = mn__text_width(own->classes.at[i]);
+        width.class = n > width.class ? n : width.class;
     }
     for (int64_t i = 0; i < own->query.n; i++) {
         extract_probabilities(own->task.ways, own->solution.logits + i * own->task.ways, p);
-        print_picture(own, i, p, width, &known, &right);
+        print_picture(own, i, p, &width, &known, &right);
     }
     if (known > 0) {
         printf("%" PRId64 " of the %" PRId64 " pictures in folders named like a class are right\n",
@@ -147,30 +162,19 @@ static void print_all(const struct own *own, double *p) {
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static void put_csv_text(const char *text, FILE *out) {
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        fputs(*text == '"' ? "\"\"" : "", out);
-        if (*text != '"') {
-            fputc(*text, out);
-        }
-    }
-    fputc('"', out);
-}
-
 /* One line a picture: its name, the class it is taken for, a probability a class. */
 static void put_predictions(const struct own *own, double *p, FILE *out) {
     fputs("picture,prediction", out);
     for (int32_t k = 0; k < own->classes.n; k++) {
         fputc(',', out);
-        put_csv_text(own->classes.at[k], out);
+        mn__table_put_text(out, own->classes.at[k]);
     }
     fputc('\n', out);
     for (int64_t i = 0; i < own->query.n; i++) {
         extract_probabilities(own->task.ways, own->solution.logits + i * own->task.ways, p);
-        put_csv_text(own->query.files[i].name, out);
+        mn__table_put_text(out, own->query.files[i].name);
         fputc(',', out);
-        put_csv_text(own->classes.at[best_but(own->task.ways, p, -1)], out);
+        mn__table_put_text(out, own->classes.at[best_but(own->task.ways, p, -1)]);
         for (int32_t k = 0; k < own->task.ways; k++) {
             fprintf(out, ",%.6f", p[k]);
         }

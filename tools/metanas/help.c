@@ -198,15 +198,24 @@ static const char *topic_at(size_t i) {
     return i < n_sections ? sections[i] : NULL;
 }
 
+/* "KND/UNIT": what may be meant, in `out`; NULL = nobody knows. */
+static const char *with_unit(const char *kind, const char *unit, char *out, size_t size) {
+    snprintf(out, size, "%s%s", kind != NULL ? kind : "", unit);
+    return kind != NULL ? out : NULL;
+}
+
 static int unknown_topic(struct mn_cx *cx, const char *topic) {
-    const char *words[64];
+    const char *words[64], *slash = strchr(topic, '/');
     size_t n = 0;
     while (n < sizeof words / sizeof words[0] && (words[n] = topic_at(n)) != NULL) {
         n++;
     }
-    char hint[256];
+    char hint[256], first[32], whole[128];
+    const int length = slash != NULL ? (int)(slash - topic) : (int)strlen(topic);
+    snprintf(first, sizeof first, "%.*s", length < 31 ? length : 31, topic);
     return mn_fail(cx, MN_CONFIG, "help: unknown topic '%s'%s", topic,
-                   mn__text_hint(mn__text_nearest(topic, words, n),
+                   mn__text_hint(with_unit(mn__text_nearest(first, words, n),
+                                           slash != NULL ? slash : "", whole, sizeof whole),
                                  "; it can be a command, a section (run, task, evaluation), a kind "
                                  "or KIND/UNIT ('metanas list' shows them)",
                                  hint, sizeof hint));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
+#include "base/text.h"
+
 #include "plugin/registry.h"
 
 #include <unistd.h>
@@ -22,7 +24,11 @@ static void print_plugin(void *data, const char *file, const struct mn_plugin *p
                          const char *reason, const char *first) {
     struct listing *listing = data;
     if (first != NULL) {
-        printf("shadowed: %s: %s comes first\n", file, first);
+        fputs("shadowed: ", stdout);
+        mn__text_put(stdout, file, 0);
+        fputs(": ", stdout);
+        mn__text_put(stdout, first, 0);
+        puts(" comes first");
         return;
     }
     if (plugin == NULL) {

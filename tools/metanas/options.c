@@ -221,6 +221,22 @@ static int operand_store(struct mn_cx *cx, const struct command *command, const 
     return MN_OK;
 }
 
+/* Names go into files of a run, which are UTF-8, and to terminals: better refused now than after
+ * the work. */
+static int check_word(struct mn_cx *cx, const struct command *command, const char *word,
+                      int argument) {
+    if (!mn__text_is_utf8(word)) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s: argument %d is not UTF-8, as the files of a run are: '%s'; rename what "
+                       "it names",
+                       command->name, argument, word);
+    }
+    return mn__text_has_control(word)
+               ? mn_fail(cx, MN_CONFIG, "%s: argument %d holds a control character: '%s'",
+                         command->name, argument, word)
+               : MN_OK;
+}
+
 int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
                     int argc, char **argv, struct arguments *out) {
     *out = (struct arguments){.progress = 1,
@@ -242,6 +258,9 @@ int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct comm
         status = no_memory(cx);
     }
     int words_only = 0;
+    for (int i = 2; status == MN_OK && i < argc; i++) {
+        status = check_word(cx, command, argv[i], i);
+    }
     for (int i = 2; status == MN_OK && i < argc; i++) {
         if (!words_only && strcmp(argv[i], "--") == 0) {
             words_only = 1;
