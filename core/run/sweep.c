@@ -102,7 +102,8 @@ static void check_labels(struct reader *r, const struct mn__sweep_axis *axis) {
         qsort(all, (size_t)axis->n, sizeof *all, by_label);
     }
     for (int i = 1; all != NULL && i < axis->n; i++) {
-        if (all[i]->label != NULL && strcmp(all[i - 1]->label, all[i]->label) == 0) {
+        if (all[i - 1]->label != NULL && all[i]->label != NULL &&
+            strcmp(all[i - 1]->label, all[i]->label) == 0) {
             mn__fault_add(r->faults, all[i]->mark,
                           "axis '%s' has two values '%s'; give them labels: a map of label: value",
                           axis->name, all[i]->label);

@@ -110,8 +110,8 @@ holds 'rejects a folder that anyone may write' grep -qx "rejected: $work/open: a
 # The working directory is never searched.
 cp "$METANAS_PLUGIN_PATH/sum.so" here.so
 check
-METANAS_PLUGIN_PATH='' "$METANAS" help op_mixer/sum >out 2>err
-holds 'an empty search path is an error' grep -qx "metanas: METANAS_PLUGIN_PATH: '' is not an absolute path; plugins are searched in absolute folders only" err
+METANAS_PLUGIN_PATH='' "$METANAS" help input_mixer/sum >out 2>err
+holds 'an empty part of the search path is passed over' [ $? -eq 0 ]
 check
 "$METANAS" help input_mixer/here >out 2>err
 holds 'a plugin in the working directory is not found' grep -q 'there is no here.so' err
