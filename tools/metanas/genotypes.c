@@ -109,8 +109,11 @@ static void print_cell(const char *cell, size_t length, FILE *out) {
     int first = 1;
     for (at += at < end; at < end;) {
         at += strspn(at, " ");
+        if (at >= end) {
+            break;
+        }
         size_t n = strcspn(at, " ");
-        n = at + n > end ? (size_t)(end - at) : n;
+        n = n > (size_t)(end - at) ? (size_t)(end - at) : n;
         const size_t number = strcspn(at, ":");
         if (n > 0 && number < n) {
             fprintf(out, "    %-10.*s node %.*s:  ", first ? (int)title : 0, cell, (int)number, at);
