@@ -264,6 +264,11 @@ const char *mn__text_article(const char *word) {
     return word[0] != '\0' && strchr("aeiou", word[0]) != NULL ? "an" : "a";
 }
 
+const char *mn__text_unmarked(const char *text) {
+    static const char mark[] = "\xEF\xBB\xBF";
+    return strncmp(text, mark, sizeof mark - 1) == 0 ? text + sizeof mark - 1 : text;
+}
+
 const char *mn__text_hint(const char *near, const char *otherwise, char *out, size_t size) {
     if (near != NULL) {
         snprintf(out, size, "; did you mean '%s'?", near);

@@ -28,6 +28,9 @@ const char *mn__text_nearest(const char *word, const char *const *candidates, si
 /* "a" or "an", before a name of this program: "op_mixer". */
 const char *mn__text_article(const char *word);
 
+/* The text behind a byte order mark (U+FEFF in UTF-8, as editors on Windows put it in front). */
+const char *mn__text_unmarked(const char *text);
+
 /* "; did you mean 'NEAR'?" into out; what `otherwise` says where near is NULL. */
 const char *mn__text_hint(const char *near, const char *otherwise, char *out, size_t size);
 

@@ -42,6 +42,9 @@ static void next_line(struct reader *r) {
         char *end = r->next != NULL ? strchr(r->line, '\n') : NULL;
         if (end != NULL) {
             *end = '\0';
+            if (end > r->line && end[-1] == '\r') {
+                end[-1] = '\0';
+            }
         }
         r->next = end != NULL ? end + 1 : NULL;
     } while (r->next != NULL && (r->line[0] == '\0' || r->line[0] == '#'));
@@ -288,7 +291,9 @@ int mn__episodes_read(struct mn_cx *cx, const char *path, struct mn__episodes *o
     if (status != MN_OK) {
         return status;
     }
-    struct reader r = {.cx = cx, .path = path, .next = (char *)data, .line = (char *)data};
+    struct reader r = {.cx = cx, .path = path};
+    r.line = r.next = (char *)data + (mn__text_unmarked((const char *)data) - (const char *)data);
+    length -= (size_t)(r.line - (char *)data);
     out->path = mn__arena_text(&out->arena, path);
     status = out->path != NULL ? read_all(&r, length, out) : mn_fail(cx, MN_NOMEM, "no memory");
     free(data);

@@ -131,7 +131,7 @@ int mn__table_parse(struct mn_cx *cx, struct mn__arena *arena, const char *name,
     if (strlen(text) != length) {
         return mn_fail(cx, MN_IO, "%s: holds a zero byte: not a table", name);
     }
-    text += strncmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* a byte order mark */
+    text = mn__text_unmarked(text);
     char *copy = mn__arena_text(arena, text);
     const char **fields = mn__arena_array(arena, most_fields(text), sizeof *fields);
     if (copy == NULL || fields == NULL) {

@@ -137,6 +137,15 @@ static int add_line(struct omniglot *o, struct mn_cx *cx, const struct index *in
     return MN_OK;
 }
 
+/* Editors on Windows put a byte order mark in front. */
+static void skip_mark(FILE *file) {
+    char start[3];
+    if (fread(start, 1, sizeof start, file) != sizeof start ||
+        memcmp(start, "\xEF\xBB\xBF", sizeof start) != 0) {
+        rewind(file);
+    }
+}
+
 /* The next line without its end, and what is wrong with it or NULL. 0 = the file has ended. */
 static int next_line(FILE *file, char *line, size_t size, const char **fault) {
     size_t n = 0;
@@ -159,6 +168,7 @@ static int read_lines(struct omniglot *o, struct mn_cx *cx, const struct index *
                       FILE *file, struct place *at) {
     char line[512];
     const char *fault;
+    skip_mark(file);
     for (at->line = 1; next_line(file, line, sizeof line, &fault); at->line++) {
         if (fault != NULL) {
             return mn_fail(cx, MN_IO, "%s:%d: %s", at->path, at->line, fault);

@@ -152,6 +152,39 @@ static void test_truncated(void **state) {
     free(text);
 }
 
+/* An editor on Windows puts a byte order mark in front and a carriage return before each line feed.
+ */
+static void test_byte_order_mark_and_crlf(void **state) {
+    struct mn__episodes list, got;
+    size_t length, n = 3;
+    trial_must_open(&trial, trial_glyphs, NULL);
+    make(&list);
+    const char *path = folder_path(&trial.folder, "list");
+    assert_ok(trial.cx, mn__episodes_write(&list, trial.cx, path));
+    char *text = (char *)file_get(path, &length), *other = malloc(2 * length + 3);
+    assert_non_null(other);
+    memcpy(other, "\xEF\xBB\xBF", 3);
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\n') {
+            other[n++] = '\r';
+        }
+        other[n++] = text[i];
+    }
+    file_put(path, other, n);
+    assert_ok(trial.cx, mn__episodes_read(trial.cx, path, &got));
+    assert_int_equal(got.tasks, TASKS);
+    assert_true(got.data == list.data);
+    assert_memory_equal(got.hashes, list.hashes, TASKS * sizeof *got.hashes);
+    assert_memory_equal(got.samples, list.samples,
+                        TASKS * WAYS * (SHOTS + QUERIES) * sizeof *got.samples);
+    mn__episodes_fini(&got);
+    file_put(path, other, n - 1);
+    assert_failed(trial.cx, mn__episodes_read(trial.cx, path, &got), MN_IO, "truncated");
+    free(other);
+    free(text);
+    mn__episodes_fini(&list);
+}
+
 int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_hash, begin, end),
@@ -160,6 +193,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_evaluation, begin, end),
         cmocka_unit_test_setup_teardown(test_dataset_without_names, begin, end),
         cmocka_unit_test_setup_teardown(test_truncated, begin, end),
+        cmocka_unit_test_setup_teardown(test_byte_order_mark_and_crlf, begin, end),
     };
     assert_true(argc > 1);
     trial_plugins(argv[1]);
