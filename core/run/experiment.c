@@ -8,6 +8,7 @@
 #include "run/launch.h"
 #include "run/meta_part.h"
 #include "run/origin.h"
+#include "run/splits.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -373,7 +374,10 @@ static int open_data(struct mn__experiment *e, struct mn_cx *cx) {
     if (status == MN_OK) {
         status = mn__declared_data(e, cx);
     }
-    return status != MN_OK ? status : check_splits(e, cx);
+    if (status == MN_OK) {
+        status = check_splits(e, cx);
+    }
+    return status != MN_OK ? status : mn__splits_compare(e, cx);
 }
 
 static void shape_data(struct mn__experiment *e, const int *shape) {

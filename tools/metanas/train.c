@@ -4,6 +4,8 @@
 
 #include "run/metatrain.h"
 
+#include <inttypes.h>
+
 static int train(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir) {
     struct mn__state state = {0};
     int status = mn__state_new(experiment, cx, &state);
@@ -15,6 +17,19 @@ static int train(struct mn_cx *cx, const struct mn__experiment *experiment, cons
     }
     mn__state_fini(&state);
     return status;
+}
+
+static void print_data(const struct mn_dataset_info *data) {
+    static const char *const splits[] = {"training", "validation", "test"};
+    fputs("data: ", stdout);
+    for (int i = MN_TRAIN; i <= MN_TEST; i++) {
+        printf("%s%s: %" PRId64 " class%s", i > MN_TRAIN ? "; " : "", splits[i], data->n_classes[i],
+               data->n_classes[i] == 1 ? "" : "es");
+        if (data->n_images[i] >= 0) {
+            printf(", %" PRId64 " image%s", data->n_images[i], data->n_images[i] == 1 ? "" : "s");
+        }
+    }
+    fputc('\n', stdout);
 }
 
 static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
@@ -30,6 +45,9 @@ static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
     }
     if (status == MN_OK) {
         printf("run directory %s\n", dir);
+        if (mn__cx_of(cx)->quiet >= MN_LOG_INFO) {
+            print_data(&experiment.data);
+        }
         fflush(stdout);
         status = train(cx, &experiment, dir);
     }
