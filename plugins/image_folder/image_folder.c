@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "../common/episode.h"
-#include "../imaging/image.h"
+#include "../imaging/load.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,9 @@
  * needs. */
 
 enum { CACHE_PIXELS = 0, CACHE_FILES = 1 };
-enum { PROGRESS_EVERY = 10000, CHANNELS_MOST = 3 };
+enum { CHANNELS_MOST = 3 };
+/* Of all files together where they are what is kept. */
+#define FILES_BYTES_MOST ((uint64_t)8 << 30)
 
 static const char *const cache_choices[] = {"pixels", "files", NULL};
 static const char *const split_names[3] = {"train", "val", "test"};
@@ -30,6 +33,7 @@ struct image_folder {
 
     struct source source; /* not after the start where pixels are kept */
     int32_t width, height;
+    atomic_uchar *told;     /* that a file lacks its end; where files are kept */
     struct folder *folders; /* those of a split follow each other */
     int64_t first_folder[3], n_folders[3];
     uint8_t *pixels; /* [file][height][width][channels], or NULL */
@@ -37,8 +41,9 @@ struct image_folder {
 
 #define SELF struct image_folder
 static const struct mn_opt options[] = {
-    MN_PATH(SELF, path, "", MN_OPT_REQUIRED,
-            "folder or zip archive of train/CLASS/*.png, val/.., test/..; .jpg and .jpeg as well"),
+    MN_PATH(
+        SELF, path, "", MN_OPT_REQUIRED,
+        "folder or zip archive of train/CLASS/*.png, val/.., test/..; .jpg, .jpeg, .webp as well"),
     MN_INT(SELF, size, 84, 0, 1024,
            "height and width that images are resized to; 0 = as they are, all of one shape"),
     MN_INT(SELF, channels, 3, 1, CHANNELS_MOST, "3 = colour, 1 = gray"),
@@ -120,38 +125,33 @@ static int begins_folder(const struct image_folder *f, int64_t i) {
     return i == 0 || !same_folder(files[i - 1].name, files[i].name);
 }
 
-static int check_names(const struct image_folder *f, struct mn_cx *cx, int64_t *n_folders) {
-    *n_folders = 0;
-    for (int64_t i = 0; i < f->source.n; i++) {
-        int split;
-        const int status = check_name(f, cx, i, &split);
-        if (status != MN_OK) {
-            return status;
-        }
-        *n_folders += begins_folder(f, i);
+static int check_names(const struct image_folder *f, struct mn_cx *cx) {
+    int split, status = MN_OK;
+    for (int64_t i = 0; status == MN_OK && i < f->source.n; i++) {
+        status = check_name(f, cx, i, &split);
     }
-    return MN_OK;
+    return status;
 }
 
 /* The name outlives the source. */
 static int set_folder(const struct image_folder *f, struct mn_cx *cx, int64_t file, int *split,
                       struct folder *out) {
     const char *name = strchr(parse_name(f->source.files[file].name, split), '/') + 1;
-    const size_t n = strcspn(name, "/");
-    char *class = mn_keep(cx, n + 1);
+    const size_t n = strcspn(name, "/"), room = 3 * n + 1;
+    char *class = mn_keep(cx, room);
     if (class == NULL) {
         return MN_NOMEM;
     }
-    memcpy(class, name, n);
+    source_printable(name, n, class, room);
     *out = (struct folder){class, file, 0};
     return MN_OK;
 }
 
 static int list_folders(struct image_folder *f, struct mn_cx *cx) {
     int64_t n = 0;
-    int status = check_names(f, cx, &n);
-    if (status != MN_OK) {
-        return status;
+    int status = MN_OK;
+    for (int64_t i = 0; i < f->source.n; i++) {
+        n += begins_folder(f, i);
     }
     f->folders = mn_keep(cx, (size_t)n * sizeof *f->folders);
     if (f->folders == NULL) {
@@ -184,71 +184,108 @@ static int check_counts(const struct image_folder *f, struct mn_cx *cx) {
 
 /* ---- images ------------------------------------------------------------------------------- */
 
-/* The header of every file, so that a wrong one is found before the run begins. */
-static int check_shapes(struct image_folder *f, struct mn_cx *cx) {
-    struct image_work work = {0};
-    for (int64_t i = 0; i < f->source.n; i++) {
-        const struct source_file *file = &f->source.files[i];
-        int32_t width, height;
-        const int status = image_shape(cx, &work, file, &width, &height);
-        if (status != MN_OK) {
-            return status;
-        }
-        if (i > 0 && f->size == 0 && (width != f->width || height != f->height)) {
-            return source_fail(cx, file,
-                               "the image has %dx%d pixels, but %s has %dx%d: with size 0 all must "
-                               "have one shape",
-                               (int)width, (int)height, f->source.files[0].name, (int)f->width,
-                               (int)f->height);
-        }
-        f->width = width;
-        f->height = height;
+struct shapes {
+    struct image_work work;
+    int32_t (*at)[2]; /* width and height of each file; 0 = not known */
+};
+
+static int take_shape(void *data, struct mn_cx *cx, int64_t i, const struct source_file *file,
+                      const char *fault) {
+    struct shapes *shapes = data;
+    int32_t *at = shapes->at[i];
+    const int status =
+        fault == NULL ? image_shape(cx, &shapes->work, file, &at[0], &at[1]) : IMAGE_UNREADABLE;
+    if (status == IMAGE_UNREADABLE) {
+        at[0] = at[1] = 0;
     }
-    if (f->size > 0) {
-        f->width = f->height = (int32_t)f->size;
+    return status < 0 ? status : MN_OK;
+}
+
+/* The one shape that all have. */
+static int find_shape(struct image_folder *f, struct mn_cx *cx) {
+    const size_t n = (size_t)f->source.n;
+    struct shapes shapes = {.at = mn_scratch(cx, n * sizeof *shapes.at)};
+    int64_t first = -1;
+    int status = shapes.at != NULL ? source_each(cx, &f->source, take_shape, &shapes) : MN_NOMEM;
+    for (int64_t i = 0; status == MN_OK && i < f->source.n; i++) {
+        const int32_t *at = shapes.at[i];
+        if (at[0] > 0 && first < 0) {
+            first = i;
+            f->width = at[0];
+            f->height = at[1];
+        }
+        if (at[0] > 0 && (at[0] != f->width || at[1] != f->height)) {
+            status = source_fail(cx, &f->source.files[i],
+                                 "the image has %dx%d pixels, but %s has %dx%d: with size 0 all "
+                                 "must have one shape",
+                                 (int)at[0], (int)at[1], f->source.files[first].name, (int)f->width,
+                                 (int)f->height);
+        }
     }
-    return MN_OK;
+    return status;
 }
 
 static size_t image_bytes(const struct image_folder *f) {
     return (size_t)f->width * (size_t)f->height * (size_t)f->channels;
 }
 
-static int load(const struct image_folder *f, struct mn_cx *cx, struct image_work *work,
-                int64_t file, struct image *out) {
-    struct image decoded;
-    const int status =
-        image_decode(cx, work, &f->source.files[file], (int32_t)f->channels, &decoded);
-    return status == MN_OK ? image_resize(cx, work, &decoded, f->width, f->height, out) : status;
+static int decode(const struct image_folder *f, struct mn_cx *cx, struct image_work *work,
+                  const struct source_file *file, struct image *out) {
+    *out = (struct image){f->width, f->height, (int32_t)f->channels, NULL};
+    return image_read(cx, work, file, out);
+}
+
+static int read_pixels(void *self, struct mn_cx *cx, struct image_work *work,
+                       const struct source_file *file, int64_t i, uint8_t *out) {
+    const struct image_folder *f = self;
+    struct image image;
+    const int status = decode(f, cx, work, file, &image);
+    if (status == MN_OK) {
+        memcpy(out, image.pixels, image_bytes(f));
+    }
+    return status;
+}
+
+/* The header of every file, so that a wrong one is found before the run begins. */
+static int read_file(void *self, struct mn_cx *cx, struct image_work *work,
+                     const struct source_file *file, int64_t i, uint8_t *out) {
+    struct image_folder *f = self;
+    int32_t width, height;
+    const int status = image_shape(cx, work, file, &width, &height);
+    uint8_t *bytes = status == MN_OK ? mn_keep(cx, file->size) : NULL;
+    if (bytes == NULL) {
+        return status != MN_OK ? status : MN_NOMEM;
+    }
+    memcpy(bytes, file->bytes, file->size);
+    f->source.files[i].bytes = bytes;
+    f->source.files[i].size = file->size;
+    return MN_OK;
+}
+
+static int check_sum(const struct image_folder *f, struct mn_cx *cx) {
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < f->source.n; i++) {
+        sum += f->source.files[i].size;
+    }
+    return sum <= FILES_BYTES_MOST
+               ? MN_OK
+               : mn_bad_option(cx, "cache",
+                               "the image files have %llu bytes together, and at most "
+                               "%llu are kept; cache: pixels keeps only their pixels",
+                               (unsigned long long)sum, (unsigned long long)FILES_BYTES_MOST);
 }
 
 static int load_all(struct image_folder *f, struct mn_cx *cx) {
-    struct image_work work = {0};
-    const size_t bytes = image_bytes(f);
-    if ((size_t)f->source.n > SIZE_MAX / bytes) {
-        return mn_fail(cx, MN_NOMEM, "%s: no memory for the pixels", f->path);
+    const int files = f->cache == CACHE_FILES;
+    const struct loader loader = {files ? read_file : read_pixels, f, files ? 0 : image_bytes(f)};
+    int status = files ? check_sum(f, cx) : MN_OK;
+    status = status == MN_OK ? load_images(cx, &f->source, 1, &loader, &f->pixels) : status;
+    source_say(cx, &f->source);
+    if (status == MN_OK && files) {
+        f->told = mn_keep(cx, (size_t)f->source.n * sizeof *f->told);
+        status = f->told != NULL ? MN_OK : MN_NOMEM;
     }
-    int filled;
-    f->pixels = mn_keep_shared(cx, (size_t)f->source.n * bytes, &filled);
-    if (f->pixels == NULL) {
-        return MN_NOMEM;
-    }
-    for (int64_t i = 0; !filled && i < f->source.n; i++) {
-        struct image image;
-        const int status = load(f, cx, &work, i, &image);
-        if (status != MN_OK) {
-            return status;
-        }
-        memcpy(f->pixels + (size_t)i * bytes, image.pixels, bytes);
-        if (mn_cancelled(cx)) {
-            return mn_fail(cx, MN_CANCELLED, "stopped while decoding %s", f->path);
-        }
-        if ((i + 1) % PROGRESS_EVERY == 0) {
-            mn_log(cx, MN_LOG_INFO, "%lld of %lld images decoded", (long long)(i + 1),
-                   (long long)f->source.n);
-        }
-    }
-    return MN_OK;
+    return status;
 }
 
 /* ---- dataset ------------------------------------------------------------------------------ */
@@ -259,13 +296,17 @@ static int start(void *self, struct mn_cx *cx) {
     if (stat(f->path, &about) != 0) {
         return mn_bad_option(cx, "path", "%s: %s", f->path, strerror(errno));
     }
-    int status =
-        source_read(cx, f->path, f->cache == CACHE_FILES ? mn_keep : mn_scratch, &f->source);
+    const int files = f->cache == CACHE_FILES;
+    int status = source_list(cx, f->path, files ? mn_keep : mn_scratch, &f->source);
+    status = status == MN_OK ? check_names(f, cx) : status;
+    f->width = f->height = (int32_t)f->size;
+    if (status == MN_OK && f->size == 0) {
+        status = find_shape(f, cx);
+    }
+    status = status == MN_OK ? load_all(f, cx) : status;
     status = status == MN_OK ? list_folders(f, cx) : status;
     status = status == MN_OK ? check_counts(f, cx) : status;
-    status = status == MN_OK ? check_shapes(f, cx) : status;
-    if (status == MN_OK && f->cache == CACHE_PIXELS) {
-        status = load_all(f, cx);
+    if (!files) {
         f->source = (struct source){0};
     }
     return status;
@@ -322,12 +363,16 @@ static int pool_image(const struct episode_pool *pool, struct mn_cx *cx, int spl
         copy_planes(f, places_of(f), f->pixels + (size_t)file * image_bytes(f), out);
         return MN_OK;
     }
-    struct image loaded;
-    const int status = load(f, cx, pool->work, file, &loaded);
+    struct image_work *work = pool->work;
+    struct image image;
+    const int status = decode(f, cx, work, &f->source.files[file], &image);
     if (status == MN_OK) {
-        copy_planes(f, places_of(f), loaded.pixels, out);
+        copy_planes(f, places_of(f), image.pixels, out);
     }
-    return status;
+    if (status == MN_OK && work->unended) { /* said once */
+        work->unended = !atomic_exchange(&f->told[file], 1);
+    }
+    return image_of_user(cx, work, &f->source.files[file], status);
 }
 
 static struct episode_pool pool_of(const void *self, int split, struct image_work *work) {
@@ -367,15 +412,12 @@ static int picture(const void *self, struct mn_cx *cx, const struct mn_picture *
     const struct image_folder *f = self;
     const struct source_file file = source_picture(in);
     struct image_work work = {0};
-    struct image decoded, resized;
-    int status = image_decode(cx, &work, &file, (int32_t)f->channels, &decoded);
+    struct image image = {in->width, in->height, (int32_t)f->channels, NULL};
+    const int status = image_read(cx, &work, &file, &image);
     if (status == MN_OK) {
-        status = image_resize(cx, &work, &decoded, in->width, in->height, &resized);
+        copy_planes(f, (int64_t)in->width * in->height, image.pixels, out);
     }
-    if (status == MN_OK) {
-        copy_planes(f, (int64_t)in->width * in->height, resized.pixels, out);
-    }
-    return status;
+    return image_of_user(cx, &work, &file, status);
 }
 
 static const struct mn_dataset table = {.size = sizeof table,
@@ -389,5 +431,5 @@ static const struct mn_dataset table = {.size = sizeof table,
                                         .picture = picture};
 
 MN_PLUGIN("image_folder", "0.1.0",
-          MN_UNIT(MN_DATASET, "image_folder", "class folders of PNG or JPEG images",
+          MN_UNIT(MN_DATASET, "image_folder", "class folders of PNG, JPEG or WebP images",
                   struct image_folder, options, &table))

@@ -3,18 +3,16 @@
 
 int ink_read(struct mn_cx *cx, struct image_work *work, const struct source_file *file,
              int32_t size, uint8_t *out) {
-    struct image image, resized;
-    int status = image_decode(cx, work, file, 1, &image);
-    if (status != MN_OK) {
-        return status;
-    }
-    if (image.width != image.height) {
+    struct image image = {size, size, 1, NULL};
+    int32_t width, height;
+    int status = image_shape(cx, work, file, &width, &height);
+    if (status == MN_OK && width != height) {
         return source_fail(cx, file, "the image has %dx%d pixels; a square one is needed",
-                           (int)image.width, (int)image.height);
+                           (int)width, (int)height);
     }
-    status = image_resize(cx, work, &image, size, size, &resized);
+    status = status == MN_OK ? image_read(cx, work, file, &image) : status;
     for (int64_t i = 0; status == MN_OK && i < (int64_t)size * size; i++) {
-        out[i] = (uint8_t)(255 - resized.pixels[i]);
+        out[i] = (uint8_t)(255 - image.pixels[i]);
     }
     return status;
 }
@@ -29,5 +27,5 @@ int ink_picture(const void *self, struct mn_cx *cx, const struct mn_picture *pic
     for (int64_t i = 0; status == MN_OK && i < n; i++) {
         out[i] = (mn_real)ink[i] / 255;
     }
-    return status;
+    return image_of_user(cx, &work, &file, status);
 }

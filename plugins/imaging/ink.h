@@ -6,7 +6,8 @@
 
 #include "image.h"
 
-/* A square file as gray, resized, inverted: out[size][size], paper is 0, ink 255. MN_IO. */
+/* A square file as gray, resized, inverted: out[size][size], paper is 0, ink 255. IMAGE_UNREADABLE;
+ * MN_IO for another shape. */
 int ink_read(struct mn_cx *cx, struct image_work *work, const struct source_file *file,
              int32_t size, uint8_t *out);
 

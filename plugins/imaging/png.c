@@ -53,9 +53,15 @@ static int begin(struct image_decoder *d) {
     }
     png_set_read_fn(s->png, d, on_read);
     png_read_info(s->png, s->info);
-    d->image.width = (int32_t)png_get_image_width(s->png, s->info);
-    d->image.height = (int32_t)png_get_image_height(s->png, s->info);
-    d->image.channels = (png_get_color_type(s->png, s->info) & PNG_COLOR_MASK_COLOR) != 0 ? 3 : 1;
+    d->width = d->image.width = (int32_t)png_get_image_width(s->png, s->info);
+    d->height = d->image.height = (int32_t)png_get_image_height(s->png, s->info);
+    d->depth = d->image.channels =
+        (png_get_color_type(s->png, s->info) & PNG_COLOR_MASK_COLOR) != 0 ? 3 : 1;
+    png_bytep exif;
+    png_uint_32 n;
+    if (png_get_eXIf_1(s->png, s->info, &n, &exif) != 0) {
+        d->orientation = exif_orientation(exif, n);
+    }
     return 1;
 }
 
@@ -85,6 +91,9 @@ static int pixels(struct image_decoder *d) {
     }
     for (int pass = 0; pass < passes; pass++) {
         for (int32_t y = 0; y < d->image.height; y++) {
+            if (y % 256 == 0 && mn_cancelled(d->cx)) {
+                return 0;
+            }
             png_read_row(s->png, d->image.pixels + (size_t)y * row, NULL);
         }
     }

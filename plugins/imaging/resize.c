@@ -93,9 +93,9 @@ int image_resize(struct mn_cx *cx, struct image_work *work, const struct image *
         return MN_OK;
     }
     const size_t across = taps_bytes(in->width, width), down = taps_bytes(in->height, height);
-    char *memory = image_need(cx, &work->taps, across + down);
-    float *rows = image_need(cx, &work->rows, ((size_t)in->height + 1) * row * sizeof(float));
-    out->pixels = image_need(cx, &work->resized, row * (size_t)height);
+    char *memory = room_need(cx, &work->taps, across + down);
+    float *rows = room_need(cx, &work->rows, ((size_t)in->height + 1) * row * sizeof(float));
+    out->pixels = room_need(cx, &work->resized, row * (size_t)height);
     if (memory == NULL || rows == NULL || out->pixels == NULL) {
         return MN_NOMEM;
     }

@@ -2,14 +2,16 @@
 #include "omniglot.h"
 
 #include "../imaging/ink.h"
+#include "../imaging/load.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { PARTS = 2 };
+enum { PARTS = 2, DRAWINGS = 20 };
 static const char *const parts[PARTS] = {"images_background", "images_evaluation"};
 
 struct part {
@@ -97,12 +99,12 @@ static int64_t count_characters(const struct part *part) {
 }
 
 static int add_character(struct omniglot *o, struct mn_cx *cx, const char *name, int64_t first) {
-    const size_t n = character_length(name);
-    char *text = mn_keep(cx, n + 1);
+    const size_t n = character_length(name), size = 3 * n + 1;
+    char *text = mn_keep(cx, size);
     if (text == NULL) {
         return MN_NOMEM;
     }
-    memcpy(text, name, n);
+    source_printable(name, n, text, size);
     o->characters[o->n_characters++] = (struct character){text, first, 0};
     return MN_OK;
 }
@@ -138,27 +140,21 @@ static int check_counts(const struct omniglot *o, struct mn_cx *cx) {
 
 /* ---- images ------------------------------------------------------------------------------- */
 
-static int read_images(struct omniglot *o, struct mn_cx *cx, const struct part *all) {
-    struct image_work work = {0};
-    const size_t pixels = (size_t)(o->size * o->size);
-    int filled;
-    o->images = mn_keep_shared(cx, (size_t)o->n_images * pixels, &filled);
-    if (o->images == NULL) {
-        return MN_NOMEM;
+static int read_image(void *self, struct mn_cx *cx, struct image_work *work,
+                      const struct source_file *file, int64_t i, uint8_t *out) {
+    const struct omniglot *o = self;
+    return ink_read(cx, work, file, (int32_t)o->size, out);
+}
+
+static int read_images(struct omniglot *o, struct mn_cx *cx, struct part *all) {
+    const struct loader loader = {read_image, o, (size_t)(o->size * o->size)};
+    struct source sources[PARTS] = {all[0].source, all[1].source};
+    const int status = load_images(cx, sources, PARTS, &loader, &o->images);
+    for (int p = 0; p < PARTS; p++) {
+        source_say(cx, &sources[p]);
+        all[p].source = sources[p];
     }
-    uint8_t *to = o->images;
-    for (int p = 0; !filled && p < PARTS; p++) {
-        for (int64_t i = 0; i < all[p].source.n; i++, to += pixels) {
-            const int status = ink_read(cx, &work, &all[p].source.files[i], (int32_t)o->size, to);
-            if (status != MN_OK) {
-                return status;
-            }
-            if (mn_cancelled(cx)) {
-                return mn_fail(cx, MN_CANCELLED, "stopped while reading %s", o->path);
-            }
-        }
-    }
-    return MN_OK;
+    return status;
 }
 
 /* ---- all ---------------------------------------------------------------------------------- */
@@ -169,9 +165,25 @@ static int read_part(const struct omniglot *o, struct mn_cx *cx, const char *nam
     part->name = name;
     int status = locate(o, cx, name, &path);
     if (status == MN_OK) {
-        status = source_read(cx, path, mn_scratch, &part->source);
+        status = source_list(cx, path, mn_scratch, &part->source);
     }
     return status == MN_OK ? check_names(part, cx) : status;
+}
+
+/* A folder that was not unpacked to its end, most of all. */
+static void compare(const struct omniglot *o, struct mn_cx *cx, int p, int64_t n,
+                    const struct source *source) {
+    static const int64_t published[PARTS] = {964, 659};
+    char path[4096];
+    if (n != published[p] || source->n != DRAWINGS * published[p]) {
+        const int length = snprintf(path, sizeof path, "%s/%s.zip", o->path, parts[p]);
+        const int beside = !source->in_zip && length < (int)sizeof path && access(path, F_OK) == 0;
+        mn_log(cx, MN_LOG_WARN,
+               "%s: %lld characters with %lld images; the published set has %lld with %lld%s%s%s",
+               source->path, (long long)n, (long long)source->n, (long long)published[p],
+               (long long)(DRAWINGS * published[p]), beside ? "; while this folder is there, " : "",
+               beside ? path : "", beside ? " is not read" : "");
+    }
 }
 
 int omniglot_read(struct omniglot *o, struct mn_cx *cx) {
@@ -180,10 +192,15 @@ int omniglot_read(struct omniglot *o, struct mn_cx *cx) {
     int status = check_folder(o, cx);
     for (int p = 0; status == MN_OK && p < PARTS; p++) {
         status = read_part(o, cx, parts[p], &all[p]);
-        room += status == MN_OK ? count_characters(&all[p]) : 0;
     }
+    status = status == MN_OK ? read_images(o, cx, all) : status;
     if (status != MN_OK) {
         return status;
+    }
+    for (int p = 0; p < PARTS; p++) {
+        const int64_t n = count_characters(&all[p]);
+        compare(o, cx, p, n, &all[p].source);
+        room += n;
     }
     o->characters = mn_keep(cx, (size_t)room * sizeof *o->characters);
     if (o->characters == NULL) {
@@ -193,6 +210,5 @@ int omniglot_read(struct omniglot *o, struct mn_cx *cx) {
         o->n_background = p == 1 ? o->n_characters : 0;
         status = list_characters(o, cx, &all[p]);
     }
-    status = status == MN_OK ? check_counts(o, cx) : status;
-    return status == MN_OK ? read_images(o, cx, all) : status;
+    return status == MN_OK ? check_counts(o, cx) : status;
 }

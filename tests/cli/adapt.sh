@@ -131,23 +131,13 @@ T
 cp -r mine empty
 mkdir empty/none
 refused 'class folder without pictures' 3 adapt run --support empty --query ask <<'T'
-metanas: --support: empty/none: this class folder holds no picture (.png, .jpg, .jpeg)
+metanas: --support: empty: class folders without a picture (.png, .jpg, .jpeg, .webp): none
 T
 cp -r mine outside
 cp mine/bar/1.png outside/x.png
 refused 'picture outside of folders' 3 adapt run --support outside --query ask <<'T'
 metanas: --support: outside/x.png: lies in no class folder; put the pictures of each class into a folder of its own: outside/CLASS/
 T
-cp -r mine broken
-echo 'no picture' >broken/box/3.png
-refused 'unreadable picture' 3 adapt run --support broken --query ask <<'T'
-metanas: dataset glyphs: broken/box/3.png: neither a PNG nor a JPEG file
-T
-head -c 60 mine/box/1.png >broken/box/3.png
-check
-"$METANAS" adapt run --support broken --query ask >out 2>err
-holds 'truncated picture ends with 3' [ $? -eq 3 ]
-holds 'and is named' grep -q '^metanas: dataset glyphs: broken/box/3\.png: broken PNG file: ' err
 refused 'query that is not there' 3 adapt run --support mine --query none.png <<'T'
 metanas: --query: none.png: No such file or directory
 T
@@ -158,6 +148,63 @@ holds 'are counted, too' grep -Eq '^[0-9] of the 3 pictures' out
 refused 'no folder to write to' 3 adapt run --support mine --query ask --out file <<'T'
 metanas: adapt: --out file: not a folder
 T
+
+# ---- what is left out ----
+
+# One bad file does not stop the others: each is told of, and the rest is as without them.
+cp -r mine broken
+cp -r ask more
+echo 'no picture' >broken/box/3.png
+head -c 60 mine/box/1.png >more/bar/0.png
+printf 'GIF89a' >more/stick/9.jpg
+printf '\000\000\000\030ftypheic' >photo.heic
+works 'without the bad ones' adapt run --support mine --query ask
+cp out expected
+check
+"$METANAS" adapt run --support broken --query more --query photo.heic >out 2>err
+holds 'bad pictures end with 3' [ $? -eq 3 ]
+sed 's#^  more/#  ask/#; s/  */ /g' out >printed
+sed 's/  */ /g' expected >squeezed
+same 'and the others are predicted' squeezed printed
+cut -c 1-60 err >told
+cat >expected <<'T'
+metanas: dataset glyphs: broken/box/3.png: neither a PNG, no
+metanas: dataset glyphs: more/bar/0.png: broken PNG file: it
+metanas: dataset glyphs: more/stick/9.jpg: a GIF file; PNG, 
+metanas: dataset glyphs: photo.heic: a HEIC file; PNG, JPEG 
+metanas: 4 of 24 pictures could not be read and were left ou
+T
+same 'each is named' expected told
+cp broken/box/3.png broken/box/1.png
+cp broken/box/3.png broken/box/2.jpg
+check
+"$METANAS" adapt run --support broken --query ask >out 2>err
+holds 'a class without a readable picture ends with 3' [ $? -eq 3 ]
+holds 'and is named' grep -q '^metanas: --support: box: none of the pictures of this class can be read$' err
+
+# What systems put beside pictures is no class and no picture; the rest that is left out is said.
+cp -r mine beside
+mkdir -p beside/__MACOSX/box
+for f in beside/__MACOSX/box/._1.png beside/.DS_Store beside/box/Thumbs.db beside/bar/._1.png; do
+    echo rubbish >$f
+done
+works 'with __MACOSX beside' adapt run --support beside --query ask
+holds 'and nothing to say' [ ! -s err ]
+echo 'about them' >beside/box/notes.txt
+works 'with a text beside' adapt run --support beside --query ask
+cat >expected <<'T'
+metanas: beside: 1 file is left out, its name does not end in .png, .jpg, .jpeg, .webp: box/notes.txt
+T
+same 'what is left out is said' expected err
+
+# No control character of a name reaches the terminal.
+odd=$(printf 'b\033[31mx')
+mkdir odd
+cp -r mine/* odd
+mv odd/box "odd/$odd"
+works 'a name with control characters' adapt run --support odd --query odd
+holds 'is printed without them' sh -c '! cat out err | LC_ALL=C grep -q "[[:cntrl:]]"'
+holds 'and is known again' grep -q '^10 of\|^[0-9] of the 10 pictures' out
 
 # ---- the shipped state ----
 

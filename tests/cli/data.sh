@@ -24,6 +24,50 @@ metanas: shots.yaml:2:10: task: 19 support and 2 query images a class, but the s
 T
 holds 'no run was begun' [ ! -e runs ]
 
+# ---- what a data set of folders holds ----
+
+# make_set DIR: 2 classes a split, 3 pictures each.
+make_set() {
+    p=0
+    for split in train val test; do
+        for class in a b; do
+            mkdir -p "$1/$split/$split-$class"
+            for i in 1 2 3; do
+                "$PICTURES" write "$1/$split/$split-$class/$i.png" 14 $p $((i - 2))
+            done
+            p=$(((p + 1) % 5))
+        done
+    done
+}
+# train_on DIR: into `trained`
+train_on() {
+    rm -rf trained
+    works "train on $1" train smoke.yaml --out trained --set run.meta_epochs=1 --set run.eval_every=0 \
+        --set "dataset={use: image_folder, path: $1, size: 14, channels: 1}" \
+        --set 'task={ways: 2, shots: 1, queries: 1}' --set 'search_space.ops=[conv_3x3]'
+}
+# said WHAT TEXT: a line of standard error
+said() {
+    holds "$1" grep -Fxq "metanas: $2" err
+}
+make_set set
+train_on set
+holds 'classes and images of each split are printed' grep -qx \
+    'data: training: 2 classes, 6 images; validation: 2 classes, 6 images; test: 2 classes, 6 images' out
+holds 'nothing is left out' sh -c '! grep "left out" err'
+
+cp -r set more
+mkdir more/train/empty more/train/other
+echo x >more/train/other/1.gif
+echo x >more/train/train-a/0.png
+cp -r more/train/train-b more/test/train-b
+train_on more
+said 'files of other endings' "dataset image_folder: $work/more: 1 file is left out, its name does not end in .png, .jpg, .jpeg, .webp: train/other/1.gif"
+holds 'folders without an image' grep -q "more: 2 folders without an image are left out: train/\(empty, train/other\|other, train/empty\)\$" err
+said 'unreadable files' "dataset image_folder: $work/more: 1 file is left out, it cannot be read: train/train-a/0.png (neither a PNG, nor a JPEG, nor a WebP file)"
+said 'classes of two splits' 'dataset image_folder: 1 class is in the training split as well as in the test split: train-b'
+holds 'what is left is used' grep -q '^data: training: 2 classes, 6 images; .*; test: 3 classes, 9 images$' out
+
 works 'a run to continue' train smoke.yaml --out run
 cp run/checkpoint.safetensors before
 cp run/config.resolved.yaml run/old.yaml

@@ -23,6 +23,13 @@ struct blob blob_png(int width, int height, int colour_type, int depth, int inte
 struct blob blob_image(int width, int height, int channels, const uint8_t *pixels);
 /* A JPEG of quality 100 without colour subsampling; channels 1, 3, or 4 (CMYK). */
 struct blob blob_jpeg(int width, int height, int channels, int progressive, const uint8_t *pixels);
+/* A CMYK JPEG, the inks as they are stored; as YCCK, without the mark of Adobe's programs. */
+struct blob blob_cmyk(int width, int height, int ycck, int adobe, const uint8_t *inks);
+/* A WebP of RGB (channels = 3) or RGBA (4); quality 0 = lossless, else 1 to 100. */
+struct blob blob_webp(int width, int height, int channels, int quality, const uint8_t *pixels);
+/* The same PNG, JPEG or WebP with an orientation in EXIF data of either byte order. Takes the blob.
+ */
+struct blob blob_turned(struct blob blob, int orientation, int big_endian);
 struct blob blob_text(const char *text);
 void blob_free(struct blob *blob);
 

@@ -33,6 +33,7 @@ static void *service_scratch(struct mn_cx *cx, size_t bytes) {
         return NULL;
     }
     mock->memory_left--;
+    store_of(cx)->taken += bytes;
     return take(cx, bytes, 0xFF);
 }
 
@@ -42,7 +43,10 @@ static void *service_keep(struct mn_cx *cx, size_t bytes) {
 }
 
 static void service_log(struct mn_cx *cx, int level, const char *format, va_list args) {
-    store_of(cx)->log_lines++;
+    struct store *store = store_of(cx);
+    const size_t used = strlen(store->log);
+    store->log_lines++;
+    vsnprintf(store->log + used, sizeof store->log - used, format, args);
 }
 
 static void release(struct store *store, const struct store_block *mark) {

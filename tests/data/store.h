@@ -17,7 +17,8 @@ struct store {
     struct mn_dataset_info info; /* after store_start */
     struct store_block *blocks;
     int log_lines;
-    size_t kept; /* bytes that mn_keep gave */
+    char log[4096];     /* their text */
+    size_t kept, taken; /* bytes that mn_keep and mn_scratch gave */
 };
 
 struct drawn {

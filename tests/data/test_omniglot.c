@@ -330,6 +330,25 @@ static void vinyals(void **state) {
     }
 }
 
+/* As an editor on Windows saves them. */
+static void byte_order_mark_and_crlf(void **state) {
+    static const struct origin train_classes[] = {{4, 0, 0}, {0, 0, 0}};
+    struct store s;
+    assert_int_equal(mkdir(folder_path(&folder, "windows"), 0755), 0);
+    put_text("windows/train.txt", "\xEF\xBB\xBF"
+                                  "Bbb/character02/rot000\r\n\r\nAaa/character01/rot000\r\n");
+    put_text("windows/val.txt", "\xEF\xBB\xBF");
+    put_text("windows/test.txt", "");
+    open_omniglot(&s, "zips");
+    unit_choice(&s.unit, "split", "vinyals");
+    unit_choice(&s.unit, "rotations", "none");
+    unit_path(&s.unit, "splits", folder_path(&folder, "windows"));
+    store_ready(&s);
+    expect_classes(&s, MN_TRAIN, 2, train_classes);
+    assert_int_equal(s.info.n_classes[MN_VAL] + s.info.n_classes[MN_TEST], 0);
+    store_close(&s);
+}
+
 static void bad_lists(void **state) {
     static const struct {
         const char *train, *val, *text;
@@ -406,15 +425,57 @@ static void refused_with(const char *place, const char *name, struct blob blob, 
 }
 
 static void wrong_images(void **state) {
-    refused_with("broken", "Aaa/character01/x.png", blob_text("\x89PNG\r\n\x1a\n"),
-                 "images_background.zip: images_background/Aaa/character01/x.png: broken PNG file: "
-                 "it ends too early: truncated");
     refused_with("oblong", "Aaa/character01/x.png", drawing_file(0, 0, SIDE, SIDE - 1),
                  "images_background/Aaa/character01/x.png: the image has 12x11 pixels; a square");
     refused_with("few", "Ddd/character09/x.png", drawing_file(0, 0, SIDE, SIDE),
                  "images_background/Ddd/character09 has too few images (1)");
     refused_with("lost", "Ddd/x.png", drawing_file(0, 0, SIDE, SIDE),
                  "images_background/Ddd/x.png: expected images_background/ALPHABET/CHARACTER/");
+}
+
+/* What cannot be read is left out. */
+static void unreadable_files(void **state) {
+    struct files background = {0}, evaluation = {0};
+    struct store s;
+    make_files(&background, &evaluation);
+    files_add(&background, "Aaa/character01/x.png", blob_text("\x89PNG\r\n\x1a\n"));
+    files_add(&evaluation, "Ccc/character01/0.png", blob_text(""));
+    put_parts("broken", 1, &background, &evaluation);
+    files_free(&background);
+    files_free(&evaluation);
+    open_omniglot(&s, "broken");
+    store_ready(&s);
+    assert_non_null(strstr(s.log, "images_background.zip: 1 file is left out, it cannot be read: "
+                                  "images_background/Aaa/character01/x.png (broken PNG file: it "
+                                  "ends too early: truncated)"));
+    assert_non_null(strstr(s.log, "images_evaluation/Ccc/character01/0.png (the file is empty)"));
+    expect_characters(&s, MN_TRAIN, 3, train, 4);
+    expect_characters(&s, MN_VAL, 2, val, 1);
+    expect_characters(&s, MN_TEST, 3, test_set, 1);
+    store_close(&s);
+}
+
+/* A folder that was not unpacked to its end hides the archive beside it. */
+static void partial_folder(void **state) {
+    struct files background = {0}, evaluation = {0};
+    struct store s;
+    make_files(&background, &evaluation);
+    put_parts("partial", 1, &background, &evaluation);
+    background.n -= DRAWINGS; /* the last character is missing */
+    files_tree(&background, folder_path(&folder, "partial"), "images_background");
+    background.n += DRAWINGS;
+    files_free(&background);
+    files_free(&evaluation);
+    open_omniglot(&s, "partial");
+    store_ready(&s);
+    assert_int_equal(s.log_lines, 2);
+    assert_non_null(strstr(s.log,
+                           "partial/images_background: 4 characters with 16 images; the "
+                           "published set has 964 with 19280; while this folder is there, "));
+    assert_non_null(strstr(s.log, "partial/images_background.zip is not read"));
+    assert_non_null(strstr(s.log, "partial/images_evaluation.zip: 3 characters with 12 images; the "
+                                  "published set has 659 with 13180"));
+    store_close(&s);
 }
 
 static void same_set_twice(void **state) {
@@ -452,7 +513,7 @@ static void no_memory(void **state) {
         assert_true(status == MN_OK || status == MN_NOMEM);
         store_close(&s);
     }
-    assert_true(calls > 3 * CHARACTERS * DRAWINGS);
+    assert_true(calls > 10);
 }
 
 static void cancelled(void **state) {
@@ -485,14 +546,25 @@ static void own_picture(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kept_as_bytes),  cmocka_unit_test(decoded_once),
-        cmocka_unit_test(default_split),  cmocka_unit_test(rotations),
-        cmocka_unit_test(validation),     cmocka_unit_test(deterministic),
-        cmocka_unit_test(uniform),        cmocka_unit_test(other_size),
-        cmocka_unit_test(vinyals),        cmocka_unit_test(bad_lists),
-        cmocka_unit_test(wrong_paths),    cmocka_unit_test(wrong_images),
-        cmocka_unit_test(same_set_twice), cmocka_unit_test(broken_archive),
-        cmocka_unit_test(no_memory),      cmocka_unit_test(cancelled),
+        cmocka_unit_test(kept_as_bytes),
+        cmocka_unit_test(decoded_once),
+        cmocka_unit_test(default_split),
+        cmocka_unit_test(rotations),
+        cmocka_unit_test(validation),
+        cmocka_unit_test(deterministic),
+        cmocka_unit_test(uniform),
+        cmocka_unit_test(other_size),
+        cmocka_unit_test(vinyals),
+        cmocka_unit_test(bad_lists),
+        cmocka_unit_test(byte_order_mark_and_crlf),
+        cmocka_unit_test(wrong_paths),
+        cmocka_unit_test(wrong_images),
+        cmocka_unit_test(same_set_twice),
+        cmocka_unit_test(unreadable_files),
+        cmocka_unit_test(partial_folder),
+        cmocka_unit_test(broken_archive),
+        cmocka_unit_test(no_memory),
+        cmocka_unit_test(cancelled),
         cmocka_unit_test(own_picture),
     };
     unit_arguments(argc, argv);

@@ -42,10 +42,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     struct mn_cx *cx = fuzz_begin(&context);
     const struct mn__experiment *e = &experiments[data[0] % SETS];
-    struct picture_file file = {"a.png", 0, data + 1, (int64_t)size - 1};
-    const struct pictures pictures = {1, &file};
-    const int status = pictures_prepare(cx, e, &pictures, &set);
+    const char *const paths[] = {fuzz_file(0, data + 1, size - 1), NULL};
+    const struct class_names none = {0};
+    struct pictures pictures;
+    int status = pictures_query(cx, paths, &none, &pictures);
+    fuzz_must(status == MN_OK && pictures.n == 1);
+    status = pictures_prepare(cx, e, &pictures, &set);
     fuzz_must_explain(cx, status);
+    fuzz_must(pictures.n + pictures.unreadable == 1);
     if (status == MN_OK) {
         const int n = e->data.channels * e->data.height * e->data.width;
         fuzz_accepted++;

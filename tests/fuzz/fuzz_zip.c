@@ -2,7 +2,7 @@
 /* An archive of image files. No name that is accepted leads out of it. */
 #include "fuzz.h"
 
-#include "../../plugins/imaging/source.h"
+#include "../data/read.h"
 
 #include <string.h>
 
@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct mn_cx *cx = fuzz_begin(&context);
     struct source source;
     unsigned sum = 0;
-    const int status = source_read(cx, fuzz_file(0, data, size), mn_scratch, &source);
+    const int status = read_source(cx, fuzz_file(0, data, size), &source);
     fuzz_must_explain(cx, status);
     for (int64_t i = 0; status == MN_OK && i < source.n; i++) {
         check_name(source.files[i].name);

@@ -11,6 +11,7 @@
 #include "run/metatrain.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <png.h>
 
@@ -63,6 +64,22 @@ static void images(void) {
     put_blob("image", "colour.jpg", blob_jpeg(SIDE, SIDE, 3, 0, p));
     put_blob("image", "progressive.jpg", blob_jpeg(SIDE, SIDE, 3, 1, p));
     put_blob("image", "cmyk.jpg", blob_jpeg(SIDE, SIDE, 4, 0, p));
+    put_blob("image", "ycck.jpg", blob_cmyk(SIDE, SIDE, 1, 1, p));
+    put_blob("image", "plain-cmyk.jpg", blob_cmyk(SIDE, SIDE, 0, 0, p));
+    put_blob("image", "turned.jpg", blob_turned(blob_jpeg(SIDE, 3, 3, 0, p), 6, 0));
+    put_blob("image", "turned.png", blob_turned(blob_image(SIDE, 3, 3, p), 5, 1));
+    put_blob("image", "turned.webp", blob_turned(blob_webp(SIDE, 3, 3, 0, p), 8, 1));
+    put_blob("image", "lossless.webp", blob_webp(SIDE, SIDE, 3, 0, p));
+    put_blob("image", "lossy.webp", blob_webp(SIDE, SIDE, 3, 50, p));
+    put_blob("image", "alpha.webp", blob_webp(SIDE, SIDE, 4, 0, p));
+    put_blob("image", "lossy-alpha.webp", blob_webp(SIDE, SIDE, 4, 50, p));
+    struct blob unended = blob_jpeg(SIDE, SIDE, 3, 0, p);
+    unended.n -= 2;
+    put_blob("image", "unended.jpg", unended);
+    uint8_t large[64 * 64];
+    memset(large, 99, sizeof large);
+    put_blob("image", "large.jpg", blob_jpeg(64, 64, 1, 0, large)); /* for a decoder's fraction */
+    put_blob("image", "other.gif", blob_text("GIF89a"));
 }
 
 /* ---- archives ----------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Archives that were not made by an honest tool: bombs, absurd sizes, names that lead out, links,
  * every truncation and random flips of a bit. */
-#include "../../plugins/imaging/source.h"
 #include "../data/files.h"
+#include "../data/read.h"
 #include "../data/store.h"
 #include "hostile.h"
 
@@ -31,7 +31,7 @@ static int accepted(char *message, size_t size) {
     struct store s;
     struct source source;
     store_init(&s);
-    const int status = source_read(&s.mock.cx, path, mn_scratch, &source);
+    const int status = read_source(&s.mock.cx, path, &source);
     assert_int_equal(status, s.mock.status);
     snprintf(message, size, "%s", s.mock.message);
     store_close(&s);
@@ -78,7 +78,7 @@ static void test_nested(void **state) {
     uint8_t *bytes = file_get(path, &n);
     files_add(&outer, "b.zip", (struct blob){bytes, n});
     files_zip(&outer, path, "", NULL);
-    must_refuse("no image file (.png, .jpg, .jpeg) in this archive");
+    must_refuse("no image file (.png, .jpg, .jpeg, .webp) in this archive");
     files_free(&inner);
     files_free(&outer);
 }
@@ -107,7 +107,7 @@ static void check_bytes(void) {
     struct store s;
     struct source source;
     store_init(&s);
-    if (source_read(&s.mock.cx, path, mn_scratch, &source) == MN_OK) {
+    if (read_source(&s.mock.cx, path, &source) == MN_OK) {
         for (int64_t i = 0; i < source.n; i++) {
             const struct source_file *file = &source.files[i];
             assert_int_equal(file->size, 16);
@@ -205,7 +205,7 @@ static void test_long_name(void **state) {
     struct store s;
     struct source source;
     store_init(&s);
-    assert_int_equal(source_read(&s.mock.cx, path, mn_scratch, &source), MN_OK);
+    assert_int_equal(read_source(&s.mock.cx, path, &source), MN_OK);
     assert_string_equal(source.files[0].name, name);
     store_close(&s);
     name[0] = '/';

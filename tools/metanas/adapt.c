@@ -38,6 +38,21 @@ static int check_ways(struct mn_cx *cx, const struct own *own) {
                    own->arguments->support, own->classes.n, ways);
 }
 
+/* Each class still has a picture to learn from. */
+static int check_support(struct mn_cx *cx, const struct own *own) {
+    for (int32_t class = 0, i = 0; class < own->classes.n; class ++) {
+        if (i >= own->support.n || own->support.files[i].label != class) {
+            return mn_fail(cx, MN_IO,
+                           "--support: %s: none of the pictures of this class can be read",
+                           own->classes.at[class]);
+        }
+        while (i < own->support.n && own->support.files[i].label == class) {
+            i++;
+        }
+    }
+    return MN_OK;
+}
+
 static int solve(struct mn_cx *cx, struct own *own, const struct mn__state *state) {
     const struct mn__experiment *e = own->experiment;
     const struct mn_dims *dims = mn__model_dims(e->model);
@@ -47,6 +62,9 @@ static int solve(struct mn_cx *cx, struct own *own, const struct mn__state *stat
     int status = s->keep != NULL && s->logits != NULL ? MN_OK : MN_NOMEM;
     if (status == MN_OK) {
         status = pictures_prepare(cx, e, &own->support, &own->task.support);
+    }
+    if (status == MN_OK) {
+        status = check_support(cx, own);
     }
     if (status == MN_OK) {
         status = pictures_prepare(cx, e, &own->query, &own->task.query);
@@ -281,6 +299,16 @@ static int read_pictures(struct mn_cx *cx, struct own *own) {
     return status != MN_OK ? mn__cx_where(cx, "--query") : MN_OK;
 }
 
+/* What was left out is no success. */
+static int check_unreadable(struct mn_cx *cx, const struct own *own) {
+    const int64_t bad = own->support.unreadable + own->query.unreadable;
+    return bad == 0 ? MN_OK
+                    : mn_fail(cx, MN_IO,
+                              "%" PRId64 " of %" PRId64
+                              " pictures could not be read and %s left out, see above",
+                              bad, bad + own->support.n + own->query.n, bad == 1 ? "was" : "were");
+}
+
 static int run_adapt(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__experiment experiment = {0};
     struct mn__state state = {0};
@@ -297,6 +325,9 @@ static int run_adapt(struct mn_cx *cx, const struct arguments *arguments) {
     }
     if (status == MN_OK) {
         status = adapt_and_print(cx, &own, &state);
+    }
+    if (status == MN_OK) {
+        status = check_unreadable(cx, &own);
     }
     mn__arena_fini(&own.arena);
     mn__state_fini(&state);
@@ -321,8 +352,10 @@ const struct command command_adapt = {
     .name = "adapt",
     .operand = "RUN",
     .doc = "adapt a trained run to your own pictures and tell others apart",
-    .more = "Pictures are PNG or JPEG files; the data set of the run prepares them as its own\n"
-            "images. The data itself is not needed.\n",
+    .more =
+        "Pictures are PNG, JPEG or WebP files, turned upright; the data set of the run prepares\n"
+        "them as its own images. The data itself is not needed. One that cannot be read is\n"
+        "told of and left out, and the exit code is 3 then.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_adapt,

@@ -4,16 +4,14 @@
 #include "command.h"
 
 #include "imaging/source.h"
-#include "run/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- folders ------------------------------------------------------------------------------ */
+/* ---- classes ------------------------------------------------------------------------------ */
 
 /* Length of the first folder of a name, 0 = it stands in none. */
 static size_t folder_length(const char *name) {
@@ -21,25 +19,26 @@ static size_t folder_length(const char *name) {
     return slash != NULL ? (size_t)(slash - name) : 0;
 }
 
-/* DIR/NAME in scratch. */
-static char *joined(struct mn_cx *cx, const char *dir, const char *name) {
-    const size_t size = strlen(dir) + strlen(name) + 2;
-    char *out = mn_scratch(cx, size);
-    if (out != NULL) {
-        const size_t n = strlen(dir);
-        snprintf(out, size, "%s%s%s", dir, n > 0 && dir[n - 1] == '/' ? "" : "/", name);
+/* The order of names that begin with the folders: "a-b/" comes before "a/". */
+static int compare_folder(const char *name, const char *class) {
+    const size_t n = folder_length(name), m = strlen(class);
+    const int order = strncmp(name, class, n < m ? n : m);
+    if (order != 0 || n == m) {
+        return order;
     }
-    return out;
+    return n < m ? '/' - (int)(unsigned char)class[n] : (int)(unsigned char)name[m] - '/';
+}
+
+static int by_folder(const void *name, const void *class) {
+    return compare_folder(name, *(const char *const *)class);
 }
 
 static int32_t label_of(const struct class_names *classes, const char *name) {
-    const size_t n = folder_length(name);
-    for (int32_t i = 0; n > 0 && i < classes->n; i++) {
-        if (strlen(classes->at[i]) == n && strncmp(classes->at[i], name, n) == 0) {
-            return i;
-        }
-    }
-    return -1;
+    const char *const *found = folder_length(name) == 0 || classes->n == 0
+                                   ? NULL
+                                   : bsearch(name, classes->folders, (size_t)classes->n,
+                                             sizeof *classes->folders, by_folder);
+    return found != NULL ? (int32_t)(found - classes->folders) : -1;
 }
 
 /* The label of a file by the folder it lies in, -1 = that is not named like a class. */
@@ -51,171 +50,176 @@ static int32_t label_by_folder(const struct class_names *classes, const char *pa
     return begin != NULL ? label_of(classes, begin) : -1;
 }
 
-static int fill(struct mn_cx *cx, const char *dir, const struct source *source,
-                const struct class_names *classes, struct picture_file *out) {
+/* The files are in the order of their names, so those of a folder follow each other. */
+static int list_classes(struct mn_cx *cx, const char *dir, const struct source *source,
+                        struct class_names *out) {
+    const size_t most = (size_t)source->n * sizeof *out->at;
+    *out = (struct class_names){0, mn_scratch(cx, most), mn_scratch(cx, most)};
+    if (out->at == NULL || out->folders == NULL) {
+        return MN_NOMEM;
+    }
     for (int64_t i = 0; i < source->n; i++) {
-        const struct source_file *file = &source->files[i];
-        out[i] = (struct picture_file){joined(cx, dir, file->name), label_of(classes, file->name),
-                                       file->bytes, (int64_t)file->size};
-        if (out[i].name == NULL) {
+        const char *name = source->files[i].name;
+        const size_t n = folder_length(name);
+        if (n == 0) {
+            return source_fail(cx, &source->files[i],
+                               "lies in no class folder; put the pictures of each class into a "
+                               "folder of its own: %s/CLASS/",
+                               dir);
+        }
+        if (out->n > 0 && compare_folder(name, out->folders[out->n - 1]) == 0) {
+            continue;
+        }
+        char *folder = mn_scratch(cx, n + 1), *shown = mn_scratch(cx, 3 * n + 1);
+        if (folder == NULL || shown == NULL) {
             return MN_NOMEM;
         }
-        out[i].label = out[i].label >= 0 ? out[i].label : label_by_folder(classes, out[i].name);
+        snprintf(folder, n + 1, "%s", name);
+        source_printable(name, n, shown, 3 * n + 1);
+        out->folders[out->n] = folder;
+        out->at[out->n++] = shown;
     }
     return MN_OK;
 }
 
-/* ---- support ------------------------------------------------------------------------------ */
+/* ---- lists -------------------------------------------------------------------------------- */
 
-/* The files are in the order of their names, so those of a folder follow each other. */
-static int list_classes(struct mn_cx *cx, const char *dir, const struct source *source,
-                        struct class_names *out) {
-    *out = (struct class_names){0, mn_scratch(cx, (size_t)source->n * sizeof *out->at)};
-    for (int64_t i = 0; out->at != NULL && i < source->n; i++) {
-        const char *name = source->files[i].name;
-        const size_t n = folder_length(name);
-        if (n == 0) {
-            return mn_fail(cx, MN_IO,
-                           "%s/%s: lies in no class folder; put the pictures of each class into a "
-                           "folder of its own: %s/CLASS/",
-                           dir, name, dir);
+/* The path of a file for people, in scratch. */
+static char *path_of(struct mn_cx *cx, const struct source_file *file) {
+    const size_t n = strlen(file->path), room = 3 * (n + strlen(file->name)) + 2;
+    char *out = mn_scratch(cx, room);
+    if (out != NULL) {
+        size_t used = source_printable(file->path, n, out, room);
+        if (n > 0 && file->path[n - 1] != '/') {
+            out[used++] = '/';
         }
-        if (label_of(out, name) >= 0) {
-            continue;
-        }
-        char *text = mn_scratch(cx, n + 1);
-        if (text == NULL) {
-            return MN_NOMEM;
-        }
-        snprintf(text, n + 1, "%s", name);
-        out->at[out->n++] = text;
+        source_printable(file->name, strlen(file->name), out + used, room - used);
     }
-    return out->at != NULL ? MN_OK : MN_NOMEM;
+    return out;
 }
 
-/* A folder without pictures is not seen among the files. */
-static int check_folder(struct mn_cx *cx, const char *dir, const char *name,
-                        const struct class_names *classes) {
-    struct stat about;
-    const char *path = joined(cx, dir, name);
-    for (int32_t i = 0; path != NULL && i < classes->n; i++) {
-        if (strcmp(classes->at[i], name) == 0) {
-            return MN_OK;
+/* Make the list of all files of the sources. */
+static int list_files(struct mn_cx *cx, const struct class_names *classes, struct pictures *out) {
+    for (int s = 0; s < out->n_sources; s++) {
+        out->n += out->sources[s].n;
+    }
+    struct picture_file *to = mn_scratch(cx, (size_t)out->n * sizeof *to);
+    out->files = to;
+    for (int s = 0; to != NULL && s < out->n_sources; s++) {
+        for (int64_t i = 0; i < out->sources[s].n; i++, to++) {
+            const struct source_file *file = &out->sources[s].files[i];
+            const char *path = path_of(cx, file);
+            if (path == NULL) {
+                return MN_NOMEM;
+            }
+            *to = (struct picture_file){path, label_of(classes, file->name)};
+            to->label = to->label >= 0 ? to->label : label_by_folder(classes, path);
         }
+        source_say(cx, &out->sources[s]);
+        out->unreadable += out->sources[s].unreadable.n;
     }
-    if (path == NULL) {
-        return MN_NOMEM;
-    }
-    return stat(path, &about) == 0 && S_ISDIR(about.st_mode)
-               ? mn_fail(cx, MN_IO, "%s: this class folder holds no picture (.png, .jpg, .jpeg)",
-                         path)
-               : MN_OK;
-}
-
-static int check_folders(struct mn_cx *cx, const char *dir, const struct class_names *classes) {
-    DIR *folder = opendir(dir);
-    int status = MN_OK;
-    if (folder == NULL) {
-        return errno == ENOTDIR ? MN_OK /* an archive */
-                                : mn_fail(cx, MN_IO, "%s: %s", dir, strerror(errno));
-    }
-    for (const struct dirent *e; status == MN_OK && (e = readdir(folder)) != NULL;) {
-        status = e->d_name[0] == '.' ? MN_OK : check_folder(cx, dir, e->d_name, classes);
-    }
-    closedir(folder);
-    return status;
+    return out->files != NULL ? MN_OK : MN_NOMEM;
 }
 
 int pictures_support(struct mn_cx *cx, const char *dir, struct pictures *out,
                      struct class_names *classes) {
-    struct source source;
-    int status = source_read(cx, dir, mn_scratch, &source);
+    *out = (struct pictures){.n_sources = 1, .sources = mn_scratch(cx, sizeof *out->sources)};
+    int status = out->sources != NULL ? source_list(cx, dir, mn_scratch, out->sources) : MN_NOMEM;
     if (status == MN_OK) {
-        status = list_classes(cx, dir, &source, classes);
+        status = list_classes(cx, dir, out->sources, classes);
     }
-    if (status == MN_OK) {
-        status = check_folders(cx, dir, classes);
+    if (status == MN_OK && out->sources->empty_folders.n > 0) {
+        const struct noted *empty = &out->sources->empty_folders;
+        status =
+            mn_fail(cx, MN_IO, "%s: class folders without a picture (" SOURCE_ENDINGS "): %s%s",
+                    dir, empty->names, empty->n > 3 ? ", .." : "");
     }
-    if (status != MN_OK) {
-        return status;
-    }
-    *out = (struct pictures){source.n, mn_scratch(cx, (size_t)source.n * sizeof *out->files)};
-    return out->files != NULL ? fill(cx, dir, &source, classes, out->files) : MN_NOMEM;
+    return status == MN_OK ? list_files(cx, classes, out) : status;
 }
 
-/* ---- query -------------------------------------------------------------------------------- */
-
-static int read_one(struct mn_cx *cx, const char *path, const struct class_names *classes,
-                    struct picture_file *out) {
-    uint8_t *bytes;
-    size_t n;
-    const int status = mn__file_read(cx, path, SOURCE_FILE_MOST, &bytes, &n);
-    if (status != MN_OK) {
-        return status;
-    }
-    uint8_t *copy = mn_scratch(cx, n > 0 ? n : 1);
-    if (copy != NULL) {
-        memcpy(copy, bytes, n);
-    }
-    free(bytes);
-    *out = (struct picture_file){path, label_by_folder(classes, path), copy, (int64_t)n};
-    return copy != NULL ? MN_OK : MN_NOMEM;
-}
-
-/* Add the pictures of one path after those there are. */
-static int add_path(struct mn_cx *cx, const char *path, const struct class_names *classes,
-                    struct pictures *out) {
-    struct source source = {.n = 1};
+static int add_path(struct mn_cx *cx, const char *path, struct source *out) {
+    const char *dot = strrchr(path, '.');
     struct stat about;
     if (stat(path, &about) != 0) {
         return mn_fail(cx, MN_IO, "%s: %s", path, strerror(errno));
     }
-    const int folder = S_ISDIR(about.st_mode);
-    int status = folder ? source_read(cx, path, mn_scratch, &source) : MN_OK;
-    if (status != MN_OK) {
-        return status;
-    }
-    struct picture_file *files = mn_scratch(cx, (size_t)(out->n + source.n) * sizeof *files);
-    if (files == NULL) {
-        return MN_NOMEM;
-    }
-    if (out->n > 0) {
-        memcpy(files, out->files, (size_t)out->n * sizeof *files);
-    }
-    status = folder ? fill(cx, path, &source, classes, files + out->n)
-                    : read_one(cx, path, classes, files + out->n);
-    *out = (struct pictures){out->n + source.n, files};
-    return status;
+    return S_ISDIR(about.st_mode) || (dot != NULL && strcasecmp(dot, ".zip") == 0)
+               ? source_list(cx, path, mn_scratch, out)
+               : source_list_file(cx, path, mn_scratch, out);
 }
 
 int pictures_query(struct mn_cx *cx, const char *const *paths, const struct class_names *classes,
                    struct pictures *out) {
-    int status = MN_OK;
-    *out = (struct pictures){0};
-    for (; status == MN_OK && *paths != NULL; paths++) {
-        status = add_path(cx, *paths, classes, out);
+    int n = 0, status = MN_OK;
+    while (paths[n] != NULL) {
+        n++;
     }
-    return status;
+    *out = (struct pictures){.sources = mn_scratch(cx, (size_t)n * sizeof *out->sources)};
+    if (out->sources == NULL) {
+        return MN_NOMEM;
+    }
+    for (; status == MN_OK && out->n_sources < n; out->n_sources++) {
+        status = add_path(cx, paths[out->n_sources], &out->sources[out->n_sources]);
+    }
+    return status == MN_OK ? list_files(cx, classes, out) : status;
 }
 
 /* ---- images ------------------------------------------------------------------------------- */
 
-static int prepare_one(struct mn_cx *cx, const struct mn__experiment *e,
-                       const struct picture_file *file, mn_real *out) {
+struct preparing {
+    const struct mn__experiment *e;
+    struct picture_file *files; /* of the source */
+    mn_real *images;
+    size_t reals;
+};
+
+/* A picture that cannot be read does not stop the others; its name is taken away. */
+static int take_picture(void *data, struct mn_cx *cx, int64_t i, const struct source_file *file,
+                        const char *fault) {
+    struct preparing *p = data;
+    struct picture_file *picture_file = &p->files[i];
+    const struct mn__instance *dataset = &p->e->dataset;
     const struct mn_picture picture = {.size = sizeof picture,
-                                       .channels = e->data.channels,
-                                       .height = e->data.height,
-                                       .width = e->data.width,
-                                       .name = file->name,
+                                       .channels = p->e->data.channels,
+                                       .height = p->e->data.height,
+                                       .width = p->e->data.width,
+                                       .name = picture_file->name,
                                        .bytes = file->bytes,
-                                       .n_bytes = file->n_bytes};
-    struct mn__call call = mn__call_begin(cx, &e->dataset);
-    return mn__call_end(&call,
-                        e->dataset.table.dataset.picture(e->dataset.self, cx, &picture, out));
+                                       .n_bytes = (int64_t)file->size};
+    int status;
+    if (fault == NULL) {
+        struct mn__call call = mn__call_begin(cx, dataset);
+        status =
+            mn__call_end(&call, dataset->table.dataset.picture(dataset->self, cx, &picture,
+                                                               p->images + (size_t)i * p->reals));
+    } else {
+        status = mn_fail(cx, MN_IO, "%s: %s", picture_file->name, fault);
+    }
+    if (status == MN_IO) {
+        mn_log(cx, MN_LOG_WARN, "%s", mn__cx_message(cx));
+        mn__cx_clear(cx);
+        picture_file->name = NULL;
+        return MN_OK;
+    }
+    return status;
 }
 
-int pictures_prepare(struct mn_cx *cx, const struct mn__experiment *e,
-                     const struct pictures *pictures, struct mn_set *out) {
+/* Close the gaps of those that could not be read. */
+static void drop_unreadable(struct pictures *pictures, mn_real *images, size_t reals) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < pictures->n; i++) {
+        if (pictures->files[i].name != NULL) {
+            pictures->files[n] = pictures->files[i];
+            memmove(images + (size_t)n++ * reals, images + (size_t)i * reals,
+                    reals * sizeof *images);
+        }
+    }
+    pictures->unreadable += pictures->n - n;
+    pictures->n = n;
+}
+
+int pictures_prepare(struct mn_cx *cx, const struct mn__experiment *e, struct pictures *pictures,
+                     struct mn_set *out) {
     const size_t reals = (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
     const size_t n = (size_t)pictures->n;
     if (e->dataset.table.dataset.picture == NULL) {
@@ -227,10 +231,19 @@ int pictures_prepare(struct mn_cx *cx, const struct mn__experiment *e,
     mn_real *images = mn_scratch(cx, n * reals * sizeof *images);
     int32_t *labels = mn_scratch(cx, n * sizeof *labels);
     int status = images != NULL && labels != NULL ? MN_OK : MN_NOMEM;
-    for (size_t i = 0; status == MN_OK && i < n; i++) {
-        labels[i] = pictures->files[i].label > 0 ? pictures->files[i].label : 0;
-        status = prepare_one(cx, e, &pictures->files[i], images + i * reals);
+    struct preparing p = {e, pictures->files, images, reals};
+    for (int s = 0; status == MN_OK && s < pictures->n_sources; s++) {
+        status = source_each(cx, &pictures->sources[s], take_picture, &p);
+        p.files += pictures->sources[s].n;
+        p.images += (size_t)pictures->sources[s].n * reals;
     }
-    *out = (struct mn_set){.n = (int32_t)n, .images = images, .labels = labels};
-    return status;
+    if (status != MN_OK) {
+        return status;
+    }
+    drop_unreadable(pictures, images, reals);
+    for (int64_t i = 0; i < pictures->n; i++) {
+        labels[i] = pictures->files[i].label > 0 ? pictures->files[i].label : 0;
+    }
+    *out = (struct mn_set){.n = (int32_t)pictures->n, .images = images, .labels = labels};
+    return pictures->n > 0 ? MN_OK : mn_fail(cx, MN_IO, "none of the pictures can be read");
 }

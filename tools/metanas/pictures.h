@@ -10,34 +10,40 @@
 struct picture_file {
     const char *name; /* path, for people */
     int32_t label;    /* class of its folder, -1 = unknown */
-    const uint8_t *bytes;
-    int64_t n_bytes;
 };
+
+struct source;
 
 struct pictures {
     int64_t n;
-    struct picture_file *files;
+    struct picture_file *files; /* those of a source follow each other */
+    int64_t unreadable;         /* that pictures_prepare has left out */
+    int n_sources;
+    struct source *sources; /* folders, archives and single files */
 };
 
 struct class_names {
     int32_t n;
-    const char **at; /* in the order of their names: the labels */
+    const char **at;      /* for people, in the order of their folders: the labels */
+    const char **folders; /* the names of these */
 };
 
-/* All pictures (.png, .jpg, .jpeg) of DIR/CLASS/.., a folder or zip archive, read whole, in cx's
- * scratch. MN_IO for a class folder without pictures and for a picture outside of class folders. */
+/* List all pictures of DIR/CLASS/.., a folder or zip archive, in cx's scratch. MN_IO for a class
+ * folder without pictures and for a picture outside of class folders. */
 int pictures_support(struct mn_cx *cx, const char *dir, struct pictures *out,
                      struct class_names *classes);
 
-/* Pictures of files and folders, in the order given, in cx's scratch; those of a folder named like
- * a class get its label. */
+/* List the pictures of files, folders and archives, in the order given, in cx's scratch; those of a
+ * folder named like a class get its label. */
 int pictures_query(struct mn_cx *cx, const char *const *paths, const struct class_names *classes,
                    struct pictures *out);
 
-/* Prepare them by the data set's `picture` as images[n][channels][height][width] with labels[n]
- * (unknown ones are 0), in cx's scratch. */
+/* Read them one after the other and prepare them by the data set's `picture` as
+ * images[n][channels][height][width] with labels[n] (unknown ones are 0), in cx's scratch. Those
+ * that cannot be read are told of by a warning each, and leave the list. MN_IO where none is left.
+ */
 struct mn__experiment;
 int pictures_prepare(struct mn_cx *cx, const struct mn__experiment *experiment,
-                     const struct pictures *pictures, struct mn_set *out);
+                     struct pictures *pictures, struct mn_set *out);
 
 #endif
