@@ -278,6 +278,10 @@ const char *mn__text_hint(const char *near, const char *otherwise, char *out, si
     return out;
 }
 
+const char *mn__text_s(int64_t n) {
+    return n == 1 ? "" : "s";
+}
+
 const char *mn__text_count(int64_t n, char *out, size_t size) {
     char digits[32];
     const int length =

@@ -46,6 +46,9 @@ int mn__text_width(const char *text);
 /* The text, cleaned, and spaces up to `width` columns. */
 void mn__text_put(FILE *out, const char *text, int width);
 
+/* What a noun ends with after this number: "" or "s". */
+const char *mn__text_s(int64_t n);
+
 /* "1,234,567" into out. */
 const char *mn__text_count(int64_t n, char *out, size_t size);
 /* "12.3 MB"; "1 h 03 min", "unknown" for what is not finite. */

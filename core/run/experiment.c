@@ -294,7 +294,7 @@ static int conclude(struct mn__experiment *e, struct mn_cx *cx, const struct mn_
                                faults->first->mark.line == 0 &&
                                strncmp(faults->first->text, "cannot read", 11) == 0;
         return mn_fail(cx, unreadable ? MN_IO : MN_CONFIG, "%s: %d fault%s; nothing was run",
-                       open->config, faults->count, faults->count == 1 ? "" : "s");
+                       open->config, faults->count, mn__text_s(faults->count));
     }
     return MN_OK;
 }

@@ -491,7 +491,7 @@ int mn__sweep_read(struct mn_cx *cx, const char *path, FILE *out, struct mn__swe
     return faults.count == 0
                ? MN_OK
                : mn_fail(cx, unreadable ? MN_IO : MN_CONFIG, "%s: %d fault%s; nothing was run",
-                         path, faults.count, faults.count == 1 ? "" : "s");
+                         path, faults.count, mn__text_s(faults.count));
 }
 
 void mn__sweep_fini(struct mn__sweep *sweep) {

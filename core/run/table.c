@@ -82,7 +82,7 @@ static int read_rows(struct reader *r, const char **fields, struct mn__table *ou
         out->n_columns = r->line == 1 ? width : out->n_columns;
         if (width != out->n_columns) {
             return mn_fail(r->cx, MN_IO, "%s:%" PRId64 ": %d field%s; the head has %d", r->name,
-                           r->line, width, width == 1 ? "" : "s", out->n_columns);
+                           r->line, width, mn__text_s(width), out->n_columns);
         }
         width = 0;
         r->line++;

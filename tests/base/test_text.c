@@ -316,6 +316,13 @@ static void columns_align_by_display_width(void **state) {
     assert_string_equal(text, "\xe6\x97\xa5?  long|");
 }
 
+static void singular_and_plural(void **state) {
+    (void)state;
+    assert_string_equal(mn__text_s(1), "");
+    assert_string_equal(mn__text_s(0), "s");
+    assert_string_equal(mn__text_s(2), "s");
+}
+
 static void what_is_not_finite(void **state) {
     char text[40];
     (void)state;
@@ -338,6 +345,7 @@ int main(void) {
         cmocka_unit_test(control_characters_never_reach_a_terminal),
         cmocka_unit_test(columns_align_by_display_width),
         cmocka_unit_test(what_is_not_finite),
+        cmocka_unit_test(singular_and_plural),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ check
 holds 'no shared object: exit code' [ $? -eq 1 ]
 holds 'no shared object: one case' grep -q '^not ok 1 - load' out
 holds 'no shared object: fault' grep -q '^  fault: load_open' out
-echo "metanas: text.so: 1 of 1 cases failed" >expected
+echo "metanas: text.so: 1 of 1 case failed" >expected
 same 'no shared object: message' expected err
 
 # A failure of fuzzing names the seed of its round, which alone repeats it.

@@ -159,16 +159,16 @@ static void print_predictions(const struct own *own, double *p) {
         print_picture(own, i, p, &width, &known, &right);
     }
     if (known > 0) {
-        printf("%" PRId64 " of the %" PRId64 " pictures in folders named like a class are right\n",
-               right, known);
+        printf("%" PRId64 " of the %" PRId64 " picture%s in folders named like a class %s right\n",
+               right, known, mn__text_s(known), right == 1 ? "is" : "are");
     }
 }
 
 static void print_all(const struct own *own, double *p) {
     char count[32];
     const int transductive = own->experiment->evaluation.batch_norm == MN__TRANSDUCTIVE;
-    printf("adapted to %" PRId32 " classes by %" PRId64 " pictures (seed %" PRId64 ")\n",
-           own->task.ways, own->support.n, own->experiment->run.seed);
+    printf("adapted to %" PRId32 " classes by %" PRId64 " picture%s (seed %" PRId64 ")\n",
+           own->task.ways, own->support.n, mn__text_s(own->support.n), own->experiment->run.seed);
     printf("batch norm %s\n",
            transductive ? "transductive: a prediction depends on the other query pictures, too"
                         : "support");

@@ -4,6 +4,8 @@
 #include "faults.h"
 #include "run.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
@@ -163,8 +165,9 @@ static int run_check(struct mn_cx *cx, const struct arguments *arguments) {
     struct telling telling = {.plan = &plan};
     const int status = tell_all(cx, &telling, arguments);
     if (status == MN_OK && telling.counts[KIT_FAILED] > 0) {
-        return mn_fail(cx, MN_INTERNAL, "%s: %d of %d cases failed", arguments->operand,
-                       telling.counts[KIT_FAILED], telling.n > 0 ? telling.n : 1);
+        return mn_fail(cx, MN_INTERNAL, "%s: %d of %d case%s failed", arguments->operand,
+                       telling.counts[KIT_FAILED], telling.n > 0 ? telling.n : 1,
+                       mn__text_s(telling.n > 0 ? telling.n : 1));
     }
     return status;
 }

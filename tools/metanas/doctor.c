@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "doctor.h"
 
+#include "base/text.h"
 #include "plugin/registry.h"
 
 #include <inttypes.h>
@@ -110,9 +111,9 @@ static void print_text(const struct doctor *d) {
         const int first = i == 0 || strcmp(f->area, d->findings[i - 1].area) != 0;
         printf("%-10s %-22s %s%s\n", first ? f->area : "", f->name, f->text, marks[f->level]);
     }
-    printf("%s: %d failures, %d warnings\n",
-           count(d, FINDING_FAILURE) == 0 ? "healthy" : "NOT healthy", count(d, FINDING_FAILURE),
-           count(d, FINDING_WARNING));
+    const int failures = count(d, FINDING_FAILURE), warnings = count(d, FINDING_WARNING);
+    printf("%s: %d failure%s, %d warning%s\n", failures == 0 ? "healthy" : "NOT healthy", failures,
+           mn__text_s(failures), warnings, mn__text_s(warnings));
 }
 
 static int print_json(const struct doctor *d) {
@@ -156,8 +157,8 @@ static int run_doctor(struct mn_cx *cx, const struct arguments *arguments) {
     }
     const int failures = count(d, FINDING_FAILURE);
     if (status == MN_OK && failures > 0) {
-        status = mn_fail(cx, MN_INTERNAL, "doctor: %d check%s failed", failures,
-                         failures == 1 ? "" : "s");
+        status =
+            mn_fail(cx, MN_INTERNAL, "doctor: %d check%s failed", failures, mn__text_s(failures));
     }
     free(d);
     return status;

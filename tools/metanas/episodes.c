@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rundir.h"
 
+#include "base/text.h"
 #include "run/progress.h"
 
 #include <sys/stat.h>
@@ -33,7 +34,7 @@ static int freeze(struct mn_cx *cx, const struct mn__experiment *experiment,
         status = mn__episodes_write(&episodes, cx, arguments->out);
     }
     if (status == MN_OK) {
-        printf("%lld episodes of seed %lld written to %s\n", (long long)tasks,
+        printf("%lld episode%s of seed %lld written to %s\n", (long long)tasks, mn__text_s(tasks),
                (long long)experiment->run.seed, arguments->out);
     }
     mn__episodes_fini(&episodes);

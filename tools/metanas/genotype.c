@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/text.h"
 #include "draw.h"
 #include "genotypes.h"
 #include "run/episode.h"
@@ -39,12 +40,13 @@ static int most_frequent(struct mn_cx *cx, struct mn__arena *arena, const char *
     }
     if (status == MN_OK) {
         out->text = mn__arena_text(arena, genotypes.at[0].text);
-        out->origin = mn__arena_format(
-            arena,
-            "The most frequent cells: those of %" PRId64 " of %" PRId64
-            " test tasks, after %" PRId64 " meta-epochs.",
-            genotypes.at[0].count, (int64_t)json_integer_value(json_object_get(test, "tasks")),
-            (int64_t)json_integer_value(json_object_get(test, "meta_epoch")));
+        const int64_t tasks = (int64_t)json_integer_value(json_object_get(test, "tasks"));
+        const int64_t epochs = (int64_t)json_integer_value(json_object_get(test, "meta_epoch"));
+        out->origin = mn__arena_format(arena,
+                                       "The most frequent cells: those of %" PRId64 " of %" PRId64
+                                       " test task%s, after %" PRId64 " meta-epoch%s.",
+                                       genotypes.at[0].count, tasks, mn__text_s(tasks), epochs,
+                                       mn__text_s(epochs));
         status = out->text != NULL && out->origin != NULL ? MN_OK : no_memory(cx);
     }
     mn__arena_fini(&genotypes.arena);
@@ -96,8 +98,8 @@ static int describe(struct mn_cx *cx, struct mn__arena *arena, const struct find
     const size_t length = mn__model_genotype(f->experiment->model, f->keep, NULL, 0);
     char *text = mn__arena_take(arena, length + 1);
     out->origin =
-        task < 0 ? mn__arena_format(arena, "The meta-architecture after %" PRId64 " meta-epochs.",
-                                    f->state->meta_epoch)
+        task < 0 ? mn__arena_format(arena, "The meta-architecture after %" PRId64 " meta-epoch%s.",
+                                    f->state->meta_epoch, mn__text_s(f->state->meta_epoch))
                  : mn__arena_format(arena, "The cells of test task %" PRId64 ".", task);
     if (text == NULL || out->origin == NULL) {
         return no_memory(cx);

@@ -61,8 +61,8 @@ static void print_head(const struct mn__replay *replay, int64_t meta_epoch, int6
     printf("meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")", meta_epoch, task,
            replay->seed);
     if (replay->source[0] != '\0') {
-        printf(", from %s, %" PRId64 " meta-epochs before it\n", replay->source,
-               meta_epoch - replay->from);
+        printf(", from %s, %" PRId64 " meta-epoch%s before it\n", replay->source,
+               meta_epoch - replay->from, mn__text_s(meta_epoch - replay->from));
     } else {
         printf(", from the beginning\n");
     }

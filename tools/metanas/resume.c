@@ -2,6 +2,7 @@
 #include "command.h"
 #include "rundir.h"
 
+#include "base/text.h"
 #include "run/difference.h"
 #include "run/kept.h"
 
@@ -40,8 +41,9 @@ static int go_on(struct mn_cx *cx, const struct mn__experiment *experiment, cons
     int status = mn__kept_resume(experiment, cx, dir, &state);
     state.accept_changes = accept_changes;
     if (status == MN_OK && mn__state_finished(experiment, &state)) {
-        printf("all %lld meta-epochs are done; --set run.meta_epochs=N adds more\n",
-               (long long)state.meta_epoch);
+        printf("%s%lld meta-epoch%s done; --set run.meta_epochs=N adds more\n",
+               state.meta_epoch == 1 ? "the " : "all ", (long long)state.meta_epoch,
+               state.meta_epoch == 1 ? " is" : "s are");
     } else if (status == MN_OK) {
         status = mn__metatrain(experiment, cx, &state, dir);
     }

@@ -57,11 +57,11 @@ static void put_progress(const struct sweep_run *run, const struct sweep_result 
     switch (now->progress) {
     case SWEEP_NEW:
         printf("not begun, %" PRId64 " meta-epoch%s\n", now->meta_epochs,
-               now->meta_epochs == 1 ? "" : "s");
+               mn__text_s(now->meta_epochs));
         break;
     case SWEEP_BEGUN:
         printf("%" PRId64 " of %" PRId64 " meta-epoch%s\n", now->meta_epoch, now->meta_epochs,
-               now->meta_epochs == 1 ? "" : "s");
+               mn__text_s(now->meta_epochs));
         break;
     case SWEEP_TRAINED:
         printf("trained, not tested\n");

@@ -4,6 +4,8 @@
 
 #include "../command.h"
 
+#include "base/text.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +37,15 @@ static int draw_tasks(struct page *page, const struct genotypes *genotypes) {
     for (size_t i = 0; i < genotypes->n; i++) {
         tasks += genotypes->at[i].count;
     }
-    page_markup(page,
-                "<h3>Of the tasks</h3>\n<p>%zu different architectures in %" PRId64 " tasks.</p>\n",
-                genotypes->n, tasks);
+    page_markup(
+        page, "<h3>Of the tasks</h3>\n<p>%zu different architecture%s in %" PRId64 " task%s.</p>\n",
+        genotypes->n, mn__text_s((int64_t)genotypes->n), tasks, mn__text_s(tasks));
     int status = MN_OK;
     for (size_t i = 0; status == MN_OK && i < genotypes->n && i < MOST_DRAWN; i++) {
-        const char *caption = mn__arena_format(page->arena,
-                                               "Number %zu of the task architectures: in %" PRId64
-                                               " of %" PRId64 " tasks.",
-                                               i + 1, genotypes->at[i].count, tasks);
+        const char *caption = mn__arena_format(
+            page->arena,
+            "Number %zu of the task architectures: in %" PRId64 " of %" PRId64 " task%s.", i + 1,
+            genotypes->at[i].count, tasks, mn__text_s(tasks));
         status = caption == NULL ? no_memory(page->cx)
                                  : found_draw(page, genotypes->at[i].text, caption);
     }

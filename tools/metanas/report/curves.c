@@ -5,6 +5,8 @@
 
 #include "../command.h"
 
+#include "base/text.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -253,7 +255,7 @@ static int draw_heat(struct page *page, const struct record *record) {
     }
     if (left_out > 0) {
         page_missing(page, "Not drawn: %d more column%s of architecture.csv.", left_out,
-                     left_out == 1 ? "" : "s");
+                     mn__text_s(left_out));
     }
     return MN_OK;
 }
