@@ -185,6 +185,13 @@ static char *capture_end(struct capture c) {
     return text;
 }
 
+static void warnings_are_printed_once(void **state) {
+    assert_int_equal(mn__said_before("one warning"), 0);
+    assert_int_equal(mn__said_before("another warning"), 0);
+    assert_int_equal(mn__said_before("one warning"), 1);
+    assert_int_equal(mn__said_before("another warning"), 1);
+}
+
 static void log_lines_name_the_unit_and_obey_the_level(void **state) {
     const struct mn__instance unit = {.label = "op_mixer softmax"};
     const struct capture c = capture_begin();

@@ -285,7 +285,7 @@ static int put_notes(FILE *out, struct mn_cx *cx, const struct sweep_results *r)
                 "\nAccuracy in %%, of the pruned networks and just before the hard prune; the gap "
                 "is the second less the\nfirst, in points. +- is the half width of the 95%% "
                 "interval (Student's t) over %s%s.\n",
-                over(r, 0), has_few(r) ? "; in brackets the values of two or three seeds" : "");
+                over(r, 0), has_few(r) ? ";\nin brackets the values of two or three seeds" : "");
         fprintf(out,
                 "Difference: accuracy less that of %s, in points, on the same test tasks seed by "
                 "seed; paired over %s.\n",
