@@ -278,6 +278,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(state_is_for_meta_learners_only, setup, teardown),
         cmocka_unit_test_setup_teardown(cancellation_is_a_flag, setup, teardown),
         cmocka_unit_test_setup_teardown(exit_codes_are_those_of_the_manual, setup, teardown),
+        cmocka_unit_test(warnings_are_printed_once),
         cmocka_unit_test_setup_teardown(log_lines_name_the_unit_and_obey_the_level, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(long_log_lines_are_cut_and_ended, setup, teardown),
