@@ -126,6 +126,14 @@ works 'a test without its tasks' sweep sweep.yaml
 cut -d, -f1-17 $results >after
 same 'is done again' before after
 
+# What nothing hangs on may be damaged: a warning, and the results stay.
+printf '{"kind":' >>$test_of/timing.jsonl
+echo broken >>$test_of/timing.jsonl
+works 'a damaged timing.jsonl' sweep sweep.yaml
+holds 'is told of once' [ "$(grep -c "^metanas: $test_of/timing.jsonl:[0-9]*:[0-9]*: not valid JSON: .*; what follows is left out$" err)" -eq 1 ]
+cut -d, -f1-17 $results >after
+same 'and changes no result' before after
+
 # ---- stopped at any time ----
 
 cut -d, -f1-17 one/results.csv >before

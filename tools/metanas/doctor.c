@@ -24,6 +24,7 @@ void doctor_note(struct doctor *d, enum finding_level level, const char *area, c
     va_start(args, format);
     vsnprintf(f->text, sizeof f->text, format, args);
     va_end(args);
+    mn__text_clean(f->text);
 }
 
 void doctor_note_message(struct doctor *d, const char *area, const char *name) {

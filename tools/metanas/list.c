@@ -38,7 +38,9 @@ static void print_plugin(void *data, const char *file, const struct mn_plugin *p
     listing->n_found++;
     printf("%s %s\n", plugin->name, plugin->version);
     if (listing->verbose) {
-        printf("    file %s, license %s, ABI %d.%d%s%s\n", file, plugin->license, plugin->abi_major,
+        fputs("    file ", stdout);
+        mn__text_put(stdout, file, 0);
+        printf(", license %s, ABI %d.%d%s%s\n", plugin->license, plugin->abi_major,
                plugin->abi_minor, plugin->author[0] != '\0' ? ", by " : "", plugin->author);
     }
     print_units(plugin);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe.h"
 
+#include "base/text.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -32,12 +34,13 @@ static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) 
 
 MN_PRINTF(3, 4)
 static void fault(struct input *in, const char *name, const char *format, ...) {
-    char text[512];
+    char text[512], line[1024];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fprintf(stderr, "%s: tensor '%s': %s\n", in->path, name, text);
+    snprintf(line, sizeof line, "%s: tensor '%s': %s", in->path, name, text);
+    fprintf(stderr, "%s\n", mn__text_clean(line));
     in->faults++;
 }
 

@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 #include "run/file.h"
-#include "run/lines.h"
 
 #include <errno.h>
 #include <math.h>
@@ -218,6 +217,18 @@ int rundir_open(struct mn_cx *cx, const struct arguments *arguments, const char 
     return status;
 }
 
+int rundir_lines(struct mn_cx *cx, const char *path, mn__line_fn each, void *data) {
+    int status = access(path, F_OK) == 0 ? mn__lines_read(cx, path, each, data) : MN_OK;
+    if (status == MN_IO) {
+        char message[MN__MESSAGE];
+        snprintf(message, sizeof message, "%s", mn__cx_message(cx));
+        mn__cx_clear(cx);
+        mn_log(cx, MN_LOG_WARN, "%s; what follows is left out", message);
+        status = MN_OK;
+    }
+    return status;
+}
+
 /* Keep the last line of metrics.jsonl that holds a validation result. */
 static int keep_validation(void *data, struct mn_cx *cx, json_t *line) {
     json_t **last = data;
@@ -234,8 +245,8 @@ int rundir_report(struct mn_cx *cx, const char *dir) {
     const char *path;
     json_t *last = NULL;
     int status = rundir_file(cx, &arena, dir, "metrics.jsonl", &path);
-    if (status == MN_OK && access(path, F_OK) == 0) {
-        status = mn__lines_read(cx, path, keep_validation, &last);
+    if (status == MN_OK) {
+        status = rundir_lines(cx, path, keep_validation, &last);
     }
     if (status == MN_OK) {
         if (last != NULL) {

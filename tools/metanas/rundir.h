@@ -6,6 +6,7 @@
 
 #include "command.h"
 
+#include "run/lines.h"
 #include "run/metatrain.h"
 
 #include <jansson.h>
@@ -45,6 +46,9 @@ int rundir_open(struct mn_cx *cx, const struct arguments *arguments, const char 
 /* The configuration of the run that arguments->operand is: struct command, config. */
 int rundir_config(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
                   const char **out);
+/* mn__lines_read of a file that nothing hangs on: one that is missing has no lines, and of a
+ * damaged one those before the damage count, with a warning. */
+int rundir_lines(struct mn_cx *cx, const char *path, mn__line_fn each, void *data);
 /* Print the last validation result of a run and how to test it. */
 int rundir_report(struct mn_cx *cx, const char *dir);
 

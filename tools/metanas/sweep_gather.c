@@ -2,8 +2,6 @@
 #include "rundir.h"
 #include "sweep_results.h"
 
-#include "run/lines.h"
-
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,8 +48,7 @@ static int add_seconds(void *data, struct mn_cx *cx, json_t *line) {
 /* NAN without a line of training (run.log_every). */
 static int training_seconds(struct mn_cx *cx, const char *path, double *out) {
     struct timing timing = {0};
-    const int status =
-        access(path, F_OK) == 0 ? mn__lines_read(cx, path, add_seconds, &timing) : MN_OK;
+    const int status = rundir_lines(cx, path, add_seconds, &timing);
     *out = timing.meta_epoch > 0 ? timing.seconds : (double)NAN;
     return status;
 }
