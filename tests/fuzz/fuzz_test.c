@@ -5,13 +5,15 @@
 #include "../../tools/metanas/genotypes.h"
 #include "../../tools/metanas/sweep_results.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void check(const struct sweep_result *result) {
     fuzz_must(result->tasks >= 1);
-    fuzz_must(isfinite(result->accuracy[result->tasks - 1]) && isfinite(result->before[0]));
+    for (int64_t i = 0; i < result->tasks; i++) {
+        fuzz_must(result->accuracy[i] >= 0 && result->accuracy[i] <= 1);
+        fuzz_must(result->before[i] >= 0 && result->before[i] <= 1);
+    }
     fuzz_must(result->accuracy_mean.n == result->tasks && result->gap.n == result->tasks);
     fuzz_must(strlen(result->episodes) < sizeof result->episodes);
 }

@@ -144,12 +144,12 @@ enum { CELL = 64, MEANS = 4 };
 
 /* "91.23 +- 0.52" in percent, of few seeds "91.23 (90.90, 91.56)"; "-" for none. */
 static void percent(const struct sweep_mean *x, int over_seeds, int with_sign, char out[CELL]) {
-    const char *number = with_sign ? "%+.2f" : "%.2f";
-    int n = snprintf(out, CELL, x->n == 0 ? "-" : number, 100 * x->mean);
+    int n = x->n == 0 ? snprintf(out, CELL, "-")
+                      : snprintf(out, CELL, with_sign ? "%+.2f" : "%.2f", 100 * x->mean);
     if (over_seeds && is_few(x)) {
         for (int64_t i = 0; i < x->n; i++) {
             n += snprintf(out + n, CELL - (size_t)n, i > 0 ? ", " : " (");
-            n += snprintf(out + n, CELL - (size_t)n, number, 100 * x->few[i]);
+            n += snprintf(out + n, CELL - (size_t)n, with_sign ? "%+.2f" : "%.2f", 100 * x->few[i]);
         }
         snprintf(out + n, CELL - (size_t)n, ")");
     } else if (x->n > 0 && isfinite(x->ci95)) {

@@ -40,12 +40,12 @@ static int damaged(struct mn_cx *cx, const char *path) {
                    path);
 }
 
-/* The numbers of a column; 0 where a cell has none. */
+/* The shares of a column; 0 where a cell has none. */
 static int column(const struct mn__table *table, const char *name, double *out) {
     const int at = mn__table_column(table, name);
     for (int64_t i = 0; i < table->n_rows; i++) {
         out[i] = mn__table_number(table, i, at);
-        if (!isfinite(out[i])) {
+        if (!(out[i] >= 0 && out[i] <= 1)) {
             return 0;
         }
     }
