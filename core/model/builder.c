@@ -356,6 +356,11 @@ static int build_node(struct mn_builder *b, const struct mn_node_spec *given, in
     struct mn_node_spec spec;
     copy_spec(&spec, sizeof spec, given, given->size);
     int status = check_layer(b, spec.name, spec.channels);
+    if (status == MN_OK && spec.group != NULL &&
+        (spec.group[0] == '\0' || strlen(spec.group) > 100)) {
+        status = mn_fail(b->cx, MN_INTERNAL, "node %s: a group needs a name of 1 to 100 characters",
+                         spec.name);
+    }
     if (status == MN_OK && (spec.n_edges < 1 || spec.n_edges > 64)) {
         status = mn_fail(b->cx, MN_CONFIG, "node %s has %d edges; 1 to 64 are possible", spec.name,
                          spec.n_edges);
@@ -471,6 +476,9 @@ static int build_head(struct mn_builder *b, const struct mn_head_spec *given) {
     int status = check_layer(b, spec.name, 1);
     if (status == MN_OK) {
         status = check_state(b, spec.name, spec.from);
+    }
+    if (status == MN_OK && spec.kind != MN_HEAD_AVERAGE && spec.kind != MN_HEAD_FLATTEN) {
+        status = mn_fail(b->cx, MN_INTERNAL, "head %s is of unknown kind %d", spec.name, spec.kind);
     }
     if (status != MN_OK) {
         return guard(b, status);

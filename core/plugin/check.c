@@ -165,6 +165,13 @@ static int check_option(struct mn_cx *cx, const char *file, const struct mn_unit
                        "%s: unit %s: option %s is not aligned (offset %u, alignment %zu)", file,
                        u->name, o->key, o->offset, field_alignment(o->type));
     }
+    if (o->reserved > u->instance_size) {
+        return mn_fail(
+            cx, MN_CONFIG,
+            "%s: unit %s: option %s is a field of a struct of %u bytes, the instance has "
+            "%u: the table is that of another unit",
+            file, u->name, o->key, o->reserved, u->instance_size);
+    }
     if (o->type == MN_OPT_CHOICE && (o->choices == NULL || o->choices[0] == NULL)) {
         return mn_fail(cx, MN_CONFIG, "%s: unit %s: option %s has no choices", file, u->name,
                        o->key);
@@ -198,7 +205,15 @@ static int check_options(struct mn_cx *cx, const char *file, const struct mn_plu
         }
         int twice = reserved_key(o);
         for (uint32_t j = 0; j < i; j++) {
-            twice |= strcmp(mn__option(&options, j)->key, o->key) == 0;
+            const struct mn_opt *other = mn__option(&options, j);
+            twice |= strcmp(other->key, o->key) == 0;
+            if (!twice && o->offset < other->offset + field_size(other->type) &&
+                other->offset < o->offset + field_size(o->type)) {
+                return mn_fail(cx, MN_CONFIG,
+                               "%s: unit %s: the options %s and %s share a field (offsets %u and "
+                               "%u): the one would overwrite the other",
+                               file, u->name, other->key, o->key, other->offset, o->offset);
+            }
         }
         if (twice) {
             return mn_fail(cx, MN_CONFIG, "%s: unit %s: the option key %s is taken already", file,

@@ -166,8 +166,8 @@ static inline void *mn_keep_shared(struct mn_cx *cx, size_t bytes, int *filled) 
                                          : cx->host->keep(cx, bytes);
 }
 
-/* `n` zeroed reals of named state, checkpointed by the host. meta_learner.start only. NULL as
- * above. */
+/* `n` zeroed reals (1 to 2^32) of named state, checkpointed by the host. The name has 1 to 100
+ * letters, digits, '_', '.' and '-'. meta_learner.start only. NULL as above. */
 static inline mn_real *mn_state(struct mn_cx *cx, const char *name, int64_t n) {
     return cx->host->state(cx, name, n);
 }

@@ -12,8 +12,8 @@ extern "C" {
 
 struct mn_dataset_info {
     uint32_t size;
-    int32_t channels, height, width;
-    int64_t n_classes[3];   /* by enum mn_split */
+    int32_t channels, height, width; /* each 1 to 100000, their product at most 2^30 */
+    int64_t n_classes[3];            /* by enum mn_split; 0 to 2^30 */
     int64_t min_samples[3]; /* images of the smallest class of the split; 0 for a split without */
     int64_t n_images[3];    /* images in all; -1 = unlimited */
 };
@@ -58,12 +58,14 @@ struct mn_dataset {
     int (*check)(const void *self, struct mn_cx *cx);
     /* Read or prepare the data; memory from mn_keep. [setup] MN_IO, MN_CONFIG. */
     int (*start)(void *self, struct mn_cx *cx);
-    /* Optional. Release what is not host memory. [setup] */
+    /* Optional. Release what is not host memory. Not called after a `start` that failed, which
+     * cleans up itself. [setup] */
     void (*stop)(void *self);
     /* Shape and counts, constant after start. [setup] */
     int (*describe)(const void *self, struct mn_cx *cx, struct mn_dataset_info *out);
-    /* Draw one task, using only the streams of cx. Support and query images of a class are
-     * different drawings. The host has checked ways and images a class against describe. [worker]
+    /* Draw one task, using only the streams of cx; no class is in two splits. Support and query
+     * images of a class are different drawings. The host has checked ways and images a class
+     * against describe. [worker]
      */
     int (*sample)(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
                   struct mn_episode *out);

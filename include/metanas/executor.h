@@ -38,7 +38,8 @@ struct mn_executor {
     /* Connect with the other ranks of the job; all of them call it. Once in a process. [setup]
      * MN_IO, MN_UNSUPPORTED. */
     int (*start)(void *self, struct mn_cx *cx, struct mn_ranks *ranks);
-    /* Disconnect; all ranks call it, and no message is under way. [main] */
+    /* Disconnect; all ranks call it, and no message is under way. Not called after a `start` that
+     * failed. [main] */
     void (*stop)(void *self);
     /* End all processes of the job at once, this one too, with an exit code of `code` as far as
      * that can be had. Called where ranks may be dead. [main] */

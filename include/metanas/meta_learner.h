@@ -17,9 +17,9 @@ struct mn_meta_learner {
 
     /* Optional. Rules across options; use mn_bad_option. [setup] */
     int (*check)(const void *self, struct mn_cx *cx);
-    /* Optional. Claim named state with mn_state. Where the run has another meta learner for the
-     * weights or for the logits, dims->n_w or dims->n_a and their number of segments are 0; so they
-     * are in n_own. mn_model_dims always gives the whole. [setup] */
+    /* Optional. Claim named state with mn_state: up to 32, each once. Where the run has another
+     * meta learner for the weights or for the logits, dims->n_w or dims->n_a and their number of
+     * segments are 0; so they are in n_own. mn_model_dims always gives the whole. [setup] */
     int (*start)(void *self, struct mn_cx *cx, const struct mn_dims *dims);
     /* This task's descent direction: out.w[n_w], out.a[n_a] of the dims given to start, to be
      * written whole; there is room for the whole model. `meta` is the point the task started from,
@@ -35,7 +35,7 @@ struct mn_meta_learner {
      * n_state) reals each, and refuses task learners without `adjoint`. NULL = 0. [setup] */
     int (*traces)(const void *self);
     /* Optional. Reals beyond w and a that a task has a direction for, such as learned step sizes
-     * (mn_own_delta); NULL = 0. [setup] */
+     * (mn_own_delta), 0 to 2^32; NULL = 0. [setup] */
     int64_t (*n_own)(const void *self, const struct mn_dims *dims);
     /* Optional. Factors of the updates of task step `step`, also in evaluation: out.w[n_w],
      * out.a[n_a], filled with 1 before the call; set out->w or out->a to NULL for 1 everywhere.

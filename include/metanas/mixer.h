@@ -32,7 +32,7 @@ struct mn_mixer {
     /* Optional. Rules across options; use mn_bad_option. [setup] */
     int (*check)(const void *self, struct mn_cx *cx);
 
-    /* Choices over n_items items, at least 1 for n_items >= 1. [setup] */
+    /* Choices over n_items items (1..64), 1 to 65536. [setup] */
     int64_t (*n_choices)(const void *self, int64_t n_items);
 
     /* Logits that are learned: n_choices, or 0 for a mixture without parameters, for which forward
@@ -42,21 +42,23 @@ struct mn_mixer {
     /* 1 if choice holds item, else 0. [setup] */
     int (*holds)(const void *self, int64_t n_items, int64_t choice, int64_t item);
 
-    /* Reals kept from forward to backward for n choices. Optional, NULL = 0. [setup] */
+    /* Reals kept from forward to backward for n choices, 0 to 2^32. Optional, NULL = 0. [setup] */
     int64_t (*n_saved)(const void *self, int64_t n);
 
-    /* Weight at or under which a forward pass skips a choice; 0 = never. Optional, NULL = 0. The
+    /* Weight at or under which a forward pass skips a choice, 0 to 1; 0 = never; the largest weight
+     * is never skipped. Optional, NULL = 0. Called once a pass and mixture, and before the run. The
      * split in cx->where tells meta-training from evaluation. [worker] */
     double (*threshold)(const void *self, const struct mn_cx *cx);
 
-    /* weights[n] from logits[n]; cx's stream MN_RNG_MIXER is `rng`, already set to this mixture.
-     * [worker] */
+    /* weights[n] from logits[n], once a pass for each mixture, before anything else of the pass;
+     * cx's stream MN_RNG_MIXER is `rng`, already set to this mixture. [worker] */
     int (*forward)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved);
 
     /* Adds dL/dlogits to d_logits[n], given dL/dweights in d_weights[n]: 0 for the choices that
-     * were not computed. NULL only where n_logits is always 0. [worker] */
+     * were not computed. Once for each mixture at the end of a pass with when->gradient, with the
+     * arrays that forward of the same pass wrote. NULL only where n_logits is always 0. [worker] */
     int (*backward)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits);

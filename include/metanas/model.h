@@ -66,7 +66,8 @@ enum mn_pass_flag {
 struct mn_pass {
     uint32_t size;
     uint32_t flags;
-    double progress;      /* 0..1, fraction of the task's architecture steps done; 1 to evaluate */
+    double progress;      /* 0..1, fraction of the task's architecture steps done; 1 to evaluate;
+                             see task_learner.adapt */
     int64_t step;         /* task step: with cx->where it keys the pass's random numbers */
     const uint8_t *keep;  /* [n_choices] 1 = stays, 0 = pruned; NULL = all stay */
     const mn_real *stats; /* [n_stats] statistics to normalise with; NULL = those of the batch */

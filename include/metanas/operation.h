@@ -42,10 +42,10 @@ struct mn_op_shape {
     /* 0: y has the site's channels. C > 0: y has C channels, and the host gives the node a 1x1
      * convolution of y without bias, from C to the site's channels (weights: pw.weight). It costs
      * the plugin nothing and runs on the host's matrix kernels. */
-    int32_t tail;
+    int32_t tail;      /* 0 to 65536 */
     int32_t n_weights; /* arrays of weights, 0 to MN_OP_WEIGHTS */
-    int64_t n_saved;   /* reals an image kept from forward to backward */
-    int64_t n_work;    /* reals an image of room within a call */
+    int64_t n_saved;   /* reals an image kept from forward to backward, 0 to 2^32 */
+    int64_t n_work;    /* reals an image of room within a call, 0 to 2^32 */
     double work;       /* multiply-adds an image, without the tail; for plans and reports */
 };
 
@@ -58,10 +58,12 @@ enum mn_op_init {
 /* One array of weights. Zeroed but for size before the call. */
 struct mn_op_weight {
     uint32_t size;
-    int32_t n_dims;   /* 1 to 4 */
-    const char *name; /* "dw.weight": letters, digits, '_' and '.'; the plugin's, constant */
-    int64_t dims[4];  /* row-major */
-    int32_t init;     /* enum mn_op_init */
+    int32_t n_dims; /* 1 to 4 */
+    /* "dw.weight": 1 to 100 small letters, digits, '_' and '.', not beginning with "pw." or "bn.",
+     * which are the host's; the plugin's own memory, constant. */
+    const char *name;
+    int64_t dims[4]; /* row-major */
+    int32_t init;    /* enum mn_op_init */
     int32_t reserved;
     int64_t fan_in; /* products that are summed up to one output, 1 or more */
 };
@@ -129,8 +131,9 @@ struct mn_operation {
                    const mn_real *w, const mn_real *x, mn_real *y, mn_real *saved, mn_real *work);
 
     /* Given g = dL/dy: writes dx = dL/dx whole, and adds dL/dw to d_w; either is NULL where it is
-     * not wanted. x, saved and n are those of one call of forward, whatever else was called since.
-     * [worker] */
+     * not wanted. x, saved and n are those of one call of forward, whatever else was called since:
+     * a pass with gradients calls it at most once for each call of forward, and not at all for a
+     * candidate that is skipped. [worker] */
     int (*backward)(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
                     const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
                     mn_real *dx, mn_real *d_w, mn_real *work);

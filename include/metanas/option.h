@@ -52,6 +52,8 @@ struct mn_opt {
     int32_t type;
     uint32_t flags;
     uint32_t offset; /* of the field in the instance */
+    /* Bytes of the struct that the field is of, as the macros write; 0 = not told. More than the
+     * instance has: the table of another unit, which is refused. */
     uint32_t reserved;
     double def, min, max; /* int, real, bool (0 or 1), choice (index); lists: range of elements */
     const char *def_text; /* text, path; lists: comma-separated */
@@ -62,29 +64,28 @@ struct mn_opt {
 #define MN_FIELD(s, f, T)                                                                          \
     ((uint32_t)(offsetof(s, f) + 0 * sizeof(char[_Generic(((s *)0)->f, T : 1)])))
 
-/* The key is the name of the field. */
+#define MN_AT(s, f, T) MN_FIELD(s, f, T), (uint32_t)sizeof(s) /* offset, reserved */
+
+/* The key is the name of the field. No two options share a field. */
 #define MN_INT(s, f, def_, min_, max_, doc_)                                                       \
-    { #f, doc_, NULL, MN_OPT_INT, 0, MN_FIELD(s, f, int64_t), 0, def_, min_, max_, NULL, NULL }
+    { #f, doc_, NULL, MN_OPT_INT, 0, MN_AT(s, f, int64_t), def_, min_, max_, NULL, NULL }
 #define MN_REAL(s, f, def_, min_, max_, doc_)                                                      \
-    { #f, doc_, NULL, MN_OPT_REAL, 0, MN_FIELD(s, f, double), 0, def_, min_, max_, NULL, NULL }
+    { #f, doc_, NULL, MN_OPT_REAL, 0, MN_AT(s, f, double), def_, min_, max_, NULL, NULL }
 #define MN_REAL_OPEN(s, f, def_, min_, max_, flags_, doc_)                                         \
-    { #f, doc_, NULL, MN_OPT_REAL, flags_, MN_FIELD(s, f, double), 0, def_, min_, max_, NULL, NULL }
+    { #f, doc_, NULL, MN_OPT_REAL, flags_, MN_AT(s, f, double), def_, min_, max_, NULL, NULL }
 #define MN_BOOL(s, f, def_, doc_)                                                                  \
-    { #f, doc_, NULL, MN_OPT_BOOL, 0, MN_FIELD(s, f, bool), 0, def_, 0, 1, NULL, NULL }
+    { #f, doc_, NULL, MN_OPT_BOOL, 0, MN_AT(s, f, bool), def_, 0, 1, NULL, NULL }
 #define MN_TEXT(s, f, def_, doc_)                                                                  \
-    { #f, doc_, NULL, MN_OPT_TEXT, 0, MN_FIELD(s, f, const char *), 0, 0, 0, 0, def_, NULL }
+    { #f, doc_, NULL, MN_OPT_TEXT, 0, MN_AT(s, f, const char *), 0, 0, 0, def_, NULL }
 #define MN_PATH(s, f, def_, flags_, doc_)                                                          \
-    { #f, doc_, NULL, MN_OPT_PATH, flags_, MN_FIELD(s, f, const char *), 0, 0, 0, 0, def_, NULL }
+    { #f, doc_, NULL, MN_OPT_PATH, flags_, MN_AT(s, f, const char *), 0, 0, 0, def_, NULL }
 #define MN_CHOICE(s, f, def_, choices_, doc_)                                                      \
-    { #f, doc_, NULL, MN_OPT_CHOICE, 0, MN_FIELD(s, f, int32_t), 0, def_, 0, 0, NULL, choices_ }
+    { #f, doc_, NULL, MN_OPT_CHOICE, 0, MN_AT(s, f, int32_t), def_, 0, 0, NULL, choices_ }
 #define MN_INTS(s, f, def_, min_, max_, doc_)                                                      \
-    { #f, doc_, NULL, MN_OPT_INTS, 0, MN_FIELD(s, f, struct mn_ints), 0, 0, min_, max_, def_, NULL }
+    { #f, doc_, NULL, MN_OPT_INTS, 0, MN_AT(s, f, struct mn_ints), 0, min_, max_, def_, NULL }
 #define MN_REALS(s, f, def_, min_, max_, doc_)                                                     \
-    {                                                                                              \
-#f, doc_, NULL, MN_OPT_REALS, 0, MN_FIELD(s, f, struct mn_reals), 0, 0, min_, max_, def_,  \
-            NULL                                                                                   \
-    }
+    { #f, doc_, NULL, MN_OPT_REALS, 0, MN_AT(s, f, struct mn_reals), 0, min_, max_, def_, NULL }
 #define MN_TEXTS(s, f, def_, doc_)                                                                 \
-    { #f, doc_, NULL, MN_OPT_TEXTS, 0, MN_FIELD(s, f, struct mn_texts), 0, 0, 0, 0, def_, NULL }
+    { #f, doc_, NULL, MN_OPT_TEXTS, 0, MN_AT(s, f, struct mn_texts), 0, 0, 0, def_, NULL }
 
 #endif

@@ -4,7 +4,9 @@
 
 /* search_space: which network exists. `build` describes the network to the host, layer by layer; a
  * state is the output of a layer, state 0 the images. Weights are named NAME.PART, with NAME as
- * given here (docs/state-names.md lists them). All builder calls are [setup]. */
+ * given here (docs/state-names.md lists them): 1 to 100 characters, as those of groups. Channel
+ * counts are 1 to 65536. All builder calls are [setup]; one that fails has recorded a message, and
+ * `build` returns its status. */
 
 #include "cx.h"
 
@@ -25,7 +27,7 @@ struct mn_conv_spec {
     int32_t from;           /* state */
     const char *name;       /* weights: NAME.conv.weight, .conv.bias, .bn.weight, .bn.bias */
     int32_t channels;       /* output channels */
-    int32_t kernel, stride; /* kernel 1 or 3, stride 1 or 2 */
+    int32_t kernel, stride; /* kernel 1, 3, 5 or 7, stride 1 or 2 */
     uint32_t flags;         /* enum mn_build_flag */
 };
 
@@ -34,7 +36,7 @@ struct mn_edge_spec {
     uint32_t size;
     int32_t from;           /* state, with the node's channel count */
     int32_t stride;         /* 1 or 2 */
-    int32_t n_ops;          /* candidates, 1..64 */
+    int32_t n_ops;          /* candidates, 1..64; on the edges of a searched node equally many */
     const char *const *ops; /* their names; mn_bad names give MN_CONFIG with the nearest one */
     /* Factor of what the edge gives to the node's sum; 0 = 1. Only where nothing is searched: there
      * it is what the mixtures of a pruned network left. Since interface 0.7. */
@@ -44,10 +46,11 @@ struct mn_edge_spec {
 /* A node: the mixture over its edges of the mixtures over their candidates (Eq. 7). */
 struct mn_node_spec {
     uint32_t size;
-    int32_t n_edges;
+    int32_t n_edges;   /* 1..64; all give images of one size */
     const char *name;  /* weights: NAME.edges.E.OP.PART */
     const char *group; /* nodes of one group share their logits, named alpha.GROUP.op and
-                          alpha.GROUP.in; NULL = nothing is searched, all weights are 1 */
+                          alpha.GROUP.in, and have the same candidates on the same edges; NULL =
+                          nothing is searched, all weights are 1 */
     const struct mn_edge_spec *edges;
     uint32_t edge_stride; /* sizeof(struct mn_edge_spec) */
     int32_t channels;
@@ -97,8 +100,9 @@ struct mn_search_space {
     void (*resize)(void *self, int64_t channels);
 };
 
-/* Drop each candidate's output (not the identity) for an image with probability rate in training
- * passes, scaling the rest by 1/(1-rate); ramp = 1: the rate grows linearly over meta-training. */
+/* Drop each candidate's output (not the identity) for an image with probability rate, 0 to below 1,
+ * in training passes, scaling the rest by 1/(1-rate); ramp = 1: the rate grows linearly over
+ * meta-training. */
 static inline int mn_build_drop_path(struct mn_cx *cx, struct mn_builder *builder, double rate,
                                      int ramp) {
     return cx->host->build_drop_path(builder, rate, ramp);
@@ -112,13 +116,15 @@ static inline int mn_build_conv(struct mn_cx *cx, struct mn_builder *builder,
 
 /* Factorized reduce: ReLU; two 1x1 stride-2 convolutions of channels/2 (the second on the input
  * shifted by one pixel down and right, unless a size is odd), concatenated; batch norm. Weights:
- * NAME.conv1.weight, NAME.conv2.weight. flags: MN_BUILD_AFFINE. */
+ * NAME.conv1.weight, NAME.conv2.weight. An even number of channels. flags: MN_BUILD_AFFINE. */
 static inline int mn_build_reduce(struct mn_cx *cx, struct mn_builder *builder, const char *name,
                                   int32_t from, int32_t channels, uint32_t flags, int32_t *state) {
     return cx->host->build_reduce(builder, name, from, channels, flags, state);
 }
 
-/* Max pool without padding; the output size is floor((size - window) / stride) + 1. */
+/* Max pool without padding, of window 2 and stride 2: the output has floor(size / 2) rows and
+ * columns.
+ */
 static inline int mn_build_max_pool(struct mn_cx *cx, struct mn_builder *builder, const char *name,
                                     int32_t from, int32_t window, int32_t stride, int32_t *state) {
     return cx->host->build_max_pool(builder, name, from, window, stride, state);
@@ -130,7 +136,8 @@ static inline int mn_build_node(struct mn_cx *cx, struct mn_builder *builder,
     return cx->host->build_node(builder, spec, state);
 }
 
-/* Channel concatenation. */
+/* Channel concatenation of n >= 1 different nodes or convolutions (without MN_BUILD_RELU_AFTER) of
+ * one size, each in one concatenation only. */
 static inline int mn_build_concat(struct mn_cx *cx, struct mn_builder *builder, const char *name,
                                   int32_t n, const int32_t *states, int32_t *state) {
     return cx->host->build_concat(builder, name, n, states, state);

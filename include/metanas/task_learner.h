@@ -23,21 +23,24 @@ struct mn_task_learner {
 
     /* Optional. Rules across options; use mn_bad_option. [setup] */
     int (*check)(const void *self, struct mn_cx *cx);
-    /* Optional. Reals of optimiser state that outlive a task; NULL = 0. [setup] */
+    /* Optional. Reals of optimiser state that outlive a task, 0 to 2^32; NULL = 0. [setup] */
     int64_t (*n_state)(const void *self, const struct mn_dims *dims);
     /* Optional. enum mn_moments; NULL = average. [setup] */
     int (*moments)(const void *self);
-    /* Optional. Largest mini-batch of a pass, for planning memory; 0 = the whole support set. NULL
-     * = 0. [setup] */
+    /* Optional. Largest mini-batch of a pass, for planning memory, up to 2^20; 0 = the whole
+     * support set. NULL = 0. [setup] */
     int32_t (*max_batch)(const void *self);
     /* Optional. enum mn_adapts: what a task at `where` changes; NULL = both. The host zeroes the
      * meta-gradient of the rest. [worker] */
     uint32_t (*adapts)(const void *self, const struct mn_where *where);
-    /* Optional. Steps of a task at `where`, for progress and planning; NULL = unknown. [setup] */
+    /* Optional. Steps of a task at `where`, 0 to 10^9, for progress and planning; NULL = unknown.
+     * [setup] */
     int64_t (*steps)(const void *self, const struct mn_where *where);
     /* Run the task steps in place on `params`, a copy of the meta-parameters; `state` is this
      * task's copy of the optimiser state (zero at the start of a run). Every step: mn_task_batch,
-     * mn_model_pass, update, mn_step_done. [worker] MN_NUMERIC, MN_CANCELLED. */
+     * mn_model_pass, update, mn_step_done. The passes have MN_PASS_TRAINING, and pass.progress goes
+     * from 0 in the first step that changes the architecture to 1 in the last and after it (0 while
+     * none does yet): mixtures anneal with it. [worker] MN_NUMERIC, MN_CANCELLED. */
     int (*adapt)(const void *self, struct mn_cx *cx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state);
     /* Optional. Whether `adjoint` works with these options; mn_bad_option says why not. NULL = it

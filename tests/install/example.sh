@@ -8,15 +8,13 @@ cp "$examples/$name.c" "$examples/$name.yaml" "$name/"
 if [ -f "$examples/$name.awk" ]; then
     awk -f "$examples/$name.awk" >"$name/$name.csv"
 fi
+if [ "$name" = csv_images ]; then # as README.md there says
+    sed -i "s|^sets=.*|sets='--set dataset.path=$work/$name/$name.csv --set dataset.height=14 --set dataset.width=14'|" "$name/test.sh"
+fi
 build_and_test "$name"
 
 METANAS_PLUGIN_PATH=$work/$name/build
 export METANAS_PLUGIN_PATH
-if [ "$name" = csv_images ] && "$METANAS" help check >log 2>&1; then
-    # the test of the project cannot know where the images are
-    works 'check with images' check "$work/$name/build/$name.so" --set "dataset.path=$work/$name/$name.csv" \
-        --set dataset.height=14 --set dataset.width=14
-fi
 works 'training with it' train "$name/$name.yaml" --out run
 works 'a second time' train "$name/$name.yaml" --out again --set run.workers=2
 same 'gives the same numbers' run/metrics.jsonl again/metrics.jsonl

@@ -58,6 +58,25 @@ for run in 1 2; do
     holds "which repeats it, $run" grep -q "^  at: \"round 1, seed $seed\"" out
 done
 
-works 'a required option is asked for' check "$plugins/omniglot.so"
+
+# Skips are no passes.
+refused 'a required option is asked for' 2 check "$plugins/omniglot.so" <<T
+metanas: $plugins/omniglot.so: no pass, for more cases of dataset/omniglot were skipped than run: the lines 'not looked at' tell why; options that are missing are given by --set
+T
 holds 'by its name' grep -q '# SKIP the option path is required: give it with --set dataset.path=VALUE' out
+holds 'what was not looked at is listed' grep -q '^# not looked at of dataset/omniglot: defaults, calls, .*, tasks (the option path is required' out
+"$METANAS" check "$plugins/sum.so" >out 2>err
+holds 'some skips are a pass' [ $? -eq 0 ]
+holds 'and told' grep -q '^# not looked at of input_mixer/sum: gradient (the mixer has no logits)$' out
+check
+"$METANAS" check "$plugins/darts.so" >out 2>err && fail 'one unit of two is not checked'
+holds 'it is the one that is named' grep -q 'more cases of search_space/darts were skipped' err
+works 'one of its cases that runs' check "$plugins/darts.so" --only '*/darts.docs'
+
+# The function that is wrong is named, not the one that was called last.
+for wrong in mixer_wrong_gradient:backward mixer_overwrites:backward operation_wrong_dx:backward operation_overwrites_dw:backward \
+    adjoint_wrong_sign:adjoint dataset_shares_images:sample images_same_names:class_name; do
+    "$METANAS" check "$BROKEN/broken_${wrong%:*}.so" >out 2>err
+    holds "in $wrong" sh -c "grep -q '^  in: \"${wrong#*:}\"\$' out && [ \$(grep -c '^  in:' out) -ge 1 ]"
+done
 finish

@@ -210,6 +210,22 @@ ATTEMPT(group_edges) {
 ATTEMPT(group_ops) {
     return second(cx, b, 2, other);
 }
+ATTEMPT(no_group) {
+    struct mn_edge_spec edges[] = {{.from = 1, .stride = 1, .n_ops = 2, .ops = two}};
+    stem(cx, b);
+    return node(cx, b, edges, 1, "n", "", 0);
+}
+ATTEMPT(long_group) {
+    struct mn_edge_spec edges[] = {{.from = 1, .stride = 1, .n_ops = 2, .ops = two}};
+    char name[102] = "";
+    memset(name, 'g', 101);
+    stem(cx, b);
+    return node(cx, b, edges, 1, "n", name, 0);
+}
+ATTEMPT(unknown_head) {
+    const struct mn_head_spec spec = {.size = sizeof spec, .name = "head", .kind = 2};
+    return mn_build_head(cx, b, &spec);
+}
 ATTEMPT(concat_nothing) {
     int32_t state;
     return mn_build_concat(cx, b, "c", 0, NULL, &state);
@@ -251,6 +267,9 @@ static const struct {
     {odd_stride, MN_UNSUPPORTED, "layer a: stride 3; 1 and 2 are possible"},
     {behind_head, MN_INTERNAL, "layer late comes after the head"},
     {two_heads, MN_INTERNAL, "layer head comes after the head"},
+    {unknown_head, MN_INTERNAL, "head head is of unknown kind 2"},
+    {no_group, MN_INTERNAL, "node n: a group needs a name of 1 to 100 characters"},
+    {long_group, MN_INTERNAL, "node n: a group needs a name of 1 to 100 characters"},
     {same_name, MN_INTERNAL,
      "two arrays are named stem.conv.weight: layers and an operation's arrays of weights need "
      "names of their own"},

@@ -3,6 +3,11 @@
 
 #include <metanas/plugin.h>
 
+/* Another one, for tables that are not of the unit's struct. */
+struct larger {
+    int64_t steps, other[13];
+};
+
 #ifndef ENTRY
 #define ENTRY &broken
 #endif

@@ -101,6 +101,10 @@ static void each_broken_plugin_has_its_message(void **state) {
                         "instance 4)"},
         {"opt_far", "unit broken: option steps lies outside its instance (offset 4294967288, 8 "
                     "bytes, instance 56)"},
+        {"opt_shared", "unit broken: the options slow and fast share a field (offsets 16 and 16): "
+                       "the one would overwrite the other"},
+        {"opt_other_struct", "unit broken: option steps is a field of a struct of 112 bytes, the "
+                             "instance has 56: the table is that of another unit"},
         {"opt_uneven", "unit broken: option steps is not aligned (offset 4, alignment 8)"},
         {"opt_type", "unit broken: option steps has unknown type 77"},
         {"opt_key", "unit broken: an option without a proper key or doc line (Steps)"},

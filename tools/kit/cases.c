@@ -34,12 +34,16 @@ const struct kit_kind *kit_kind(int kind) {
     return kinds[kind];
 }
 
+/* Those of all units that make sense for the kind, then its own. */
 const struct kit_case *kit_case_of_unit(int kind, size_t i) {
     const struct kit_kind *own = kit_kind(kind);
-    if (i < kit_n_unit_cases) {
-        return &kit_unit_cases[i];
+    size_t n = 0;
+    for (size_t j = 0; j < kit_n_unit_cases; j++) {
+        if ((own->exercise != NULL || (kit_unit_cases[j].flags & KIT_EXERCISES) == 0) && n++ == i) {
+            return &kit_unit_cases[j];
+        }
     }
-    return i - kit_n_unit_cases < own->n_cases ? &own->cases[i - kit_n_unit_cases] : NULL;
+    return i - n < own->n_cases ? &own->cases[i - n] : NULL;
 }
 
 /* ---- loading ------------------------------------------------------------------------------ */
@@ -108,7 +112,8 @@ static void file_name(const struct kit *kit) {
 }
 
 const struct kit_case kit_load_cases[] = {
-    {"load", "the file loads by the rules of the interface and changes nothing by that", 1, load},
+    {"load", "the file loads by the rules of the interface and changes nothing by that", KIT_GATE,
+     load},
     {"exports", "mn_plugin_entry is the only symbol that it exports", 0, exports},
     {"file_name", "the file is named after the plugin", 0, file_name},
 };

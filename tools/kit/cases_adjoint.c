@@ -256,7 +256,6 @@ static int compare(struct tape *t, mn_real *at, const mn_real *got, const mn_rea
                                           tolerance)) {
             compared++;
         } else if (settled) {
-            kit_doing("adjoint");
             kit_fail("adjoint", "%s[%d] is %.7g, differences of adapt give %.7g", what, i,
                      (double)got[i], expected[i]);
         }

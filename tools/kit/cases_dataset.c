@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_WAYS = 5, MOST_EACH = 3, TASKS = 8 };
+enum { MOST_WAYS = 5, MOST_EACH = 3, TASKS = 8, SPLIT_TASKS = 32 };
 
 static int start(struct kit_life *life) {
     kit_call(life, "start", KIT_SETUP);
@@ -224,6 +224,69 @@ static void disjoint(const struct kit *kit) {
     dataset_over_tasks(kit, check_overlap);
 }
 
+/* Images of some tasks of a split, each as a number. */
+struct seen {
+    uint64_t digests[SPLIT_TASKS * MOST_WAYS * 2 * MOST_EACH];
+    int n;
+};
+
+static int is_plain(const mn_real *image, int64_t n) {
+    for (int64_t i = 1; i < n; i++) {
+        if (image[i] < image[0] || image[i] > image[0]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void see(struct seen *seen, const mn_real *images, int64_t n, int64_t each) {
+    for (int64_t i = 0; i < n; i++) {
+        if (!is_plain(images + i * each, each)) {
+            seen->digests[seen->n] = 0xCBF29CE484222325u;
+            kit_digest(&seen->digests[seen->n++], images + i * each, (size_t)each * sizeof *images);
+        }
+    }
+}
+
+static void see_tasks(struct kit_life *life, const struct mn_dataset_info *d, int split,
+                      struct seen *seen) {
+    struct mn_rng rng = mn_rng_make(5, MN_RNG_PLUGIN, 15, 0, 0, 0);
+    for (int64_t task = 0; task < SPLIT_TASKS; task++) {
+        struct mock_block *mark = mock_mark(&life->mock);
+        struct dataset_task e;
+        if (dataset_task_new(life, d, split, &rng, &e)) {
+            kit_ok(life, dataset_sample(life, &e, task));
+            see(seen, e.at.support, (int64_t)e.spec.ways * e.spec.support, e.image);
+            see(seen, e.at.query, (int64_t)e.spec.ways * e.spec.query, e.image);
+        }
+        mock_rewind(&life->mock, mark);
+    }
+}
+
+static void splits(const struct kit *kit) {
+    static struct seen seen[3];
+    struct kit_life life;
+    struct mn_dataset_info d;
+    kit_life_begin(&life, kit, 0);
+    kit_ok(&life, dataset_describe(&life, &d));
+    for (int split = MN_TRAIN; split <= MN_TEST; split++) {
+        seen[split].n = 0;
+        see_tasks(&life, &d, split, &seen[split]);
+        for (int other = MN_TRAIN; other < split; other++) {
+            kit_at("splits %d and %d (0 = training, 1 = validation, 2 = test)", other, split);
+            for (int i = 0; i < seen[split].n * seen[other].n; i++) {
+                if (seen[split].digests[i / seen[other].n] ==
+                    seen[other].digests[i % seen[other].n]) {
+                    kit_fail("shared_images", "an image of a task of the one is in a task of the "
+                                              "other");
+                }
+            }
+        }
+    }
+    dataset_shared_classes(&life, &d);
+    kit_life_close(&life);
+}
+
 /* Tasks of other numbers, other seeds and other meta-epochs are others. */
 static void tasks_differ(const struct kit *kit) {
     static const char *const what[] = {"task", "meta-epoch", "seed"};
@@ -260,6 +323,7 @@ static const struct kit_case cases[] = {
     {"labels", "labels are 0 to ways - 1, class by class, balanced", 0, labels},
     {"classes", "the classes of a task are distinct classes of its split", 0, classes},
     {"disjoint", "no image is in the support and in the query set", 0, disjoint},
+    {"splits", "no image and no class is in two splits", 0, splits},
     {"names", "the classes of a split have names of one line, all different", 0,
      dataset_case_names},
     {"samples", "`image` gives the images that `sample` says it took", 0, dataset_case_samples},

@@ -193,6 +193,50 @@ static void check_split(struct kit_life *life, const struct mn_dataset_info *d, 
     }
 }
 
+static int first_images_agree(struct kit_life *life, const struct mn_dataset_info *d,
+                              const int split[2], const int64_t which[2]) {
+    const int64_t n = (int64_t)d->channels * d->height * d->width;
+    struct mock_block *mark = mock_mark(&life->mock);
+    const mn_real *at[2];
+    for (int i = 0; i < 2; i++) {
+        int status;
+        at[i] = image(life, d, split[i], which[i], 0, &status);
+        kit_ok(life, status);
+    }
+    const int agree = memcmp(at[0], at[1], (size_t)n * sizeof *at[0]) == 0;
+    mock_rewind(&life->mock, mark);
+    return agree;
+}
+
+static int64_t some_classes(const struct mn_dataset_info *d, int split) {
+    return d->n_classes[split] < MOST_CLASSES ? d->n_classes[split] : MOST_CLASSES;
+}
+
+void dataset_shared_classes(struct kit_life *life, const struct mn_dataset_info *d) {
+    static char names[3][MOST_CLASSES][NAME];
+    int64_t length;
+    if (!has_lists(life)) {
+        return;
+    }
+    for (int split = MN_TRAIN; split <= MN_TEST; split++) {
+        for (int64_t i = 0; i < some_classes(d, split); i++) {
+            struct mock_block *mark = mock_mark(&life->mock);
+            snprintf(names[split][i], NAME, "%s", class_name(life, split, i, NAME, &length));
+            mock_rewind(&life->mock, mark);
+            for (int other = MN_TRAIN; other < split; other++) {
+                for (int64_t j = 0; j < some_classes(d, other); j++) {
+                    if (strcmp(names[split][i], names[other][j]) == 0 &&
+                        first_images_agree(life, d, (int[]){other, split}, (int64_t[]){j, i})) {
+                        kit_fail("shared_classes",
+                                 "class %lld of split %d is class %lld of split %d, \"%s\"",
+                                 (long long)j, other, (long long)i, split, names[split][i]);
+                    }
+                }
+            }
+        }
+    }
+}
+
 void dataset_case_names(const struct kit *kit) {
     static char names[MOST_CLASSES][NAME];
     struct kit_life life;

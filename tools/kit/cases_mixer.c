@@ -345,7 +345,6 @@ static int check_gradient(struct kit_life *life, struct mixture *m) {
         double expected;
         const enum kit_agreement agreement = kit_agrees(objective, &moved, (double)d[k], &expected);
         compared += agreement != KIT_UNSETTLED;
-        kit_doing("backward");
         if (agreement == KIT_DISAGREES) {
             kit_fail("gradient", "d_logits[%lld] is %.7g, differences of forward give %.7g",
                      (long long)k, (double)d[k], expected);

@@ -375,7 +375,6 @@ static void compare(struct place *p, const char *what, mn_real *at, const mn_rea
             kit_agrees(objective, &moved, (double)got[i], &expected);
         compared += agreement != KIT_UNSETTLED;
         if (agreement == KIT_DISAGREES) {
-            kit_doing("backward");
             kit_fail("op_gradient", "%s[%lld] is %.7g, differences of forward give %.7g", what,
                      (long long)i, (double)got[i], expected);
         }

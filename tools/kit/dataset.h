@@ -28,6 +28,8 @@ void dataset_over_tasks(const struct kit *kit, dataset_check check);
 /* cases_images.c: single images, names of classes and images of a user's own. Returns a status. */
 int dataset_exercise_images(struct kit_life *life, const struct mn_dataset_info *d, uint64_t seed,
                             uint64_t *digest);
+/* A class of two splits, by its name and first image. */
+void dataset_shared_classes(struct kit_life *life, const struct mn_dataset_info *d);
 void dataset_case_names(const struct kit *kit);
 void dataset_case_samples(const struct kit *kit);
 void dataset_case_picture(const struct kit *kit);

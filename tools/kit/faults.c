@@ -169,6 +169,12 @@ static const struct kit_fault faults[] = {
      "Draw support and query images of a class together, without replacement."},
     {"same_task", "Tasks with different numbers are the same.",
      "Draw from mn_rng_start(cx, MN_RNG_CLASSES) and MN_RNG_SAMPLES, which hang on cx->where."},
+    {"shared_images",
+     "An image of a split is one of another split too: validation and test would measure what was "
+     "trained on.",
+     "Divide the classes before anything is drawn; draw from the classes of spec->split alone."},
+    {"shared_classes", "A class of a split, with its images, is one of another split too.",
+     "Divide the classes: each stands in one split."},
     {"lists", "Frozen lists of episodes need n_samples, class_name and image: all or none.",
      "Write the missing functions, or leave all three out; see <metanas/dataset.h>."},
     {"class_name",
@@ -215,6 +221,37 @@ static const struct kit_fault faults[] = {
     {"memory", "The checks themselves ran out of memory.", "Free memory and try again."},
     {"kit", "An error of the checks themselves.", "Report it with the plugin that shows it."},
 };
+
+const char *kit_fault_function(const char *name) {
+    static const char *const functions[][2] = {
+        {"gradient", "backward"},
+        {"gradient_not_added", "backward"},
+        {"op_gradient", "backward"},
+        {"op_added", "backward"},
+        {"op_wanted", "backward"},
+        {"op_images", ""},
+        {"adjoint", "adjoint"},
+        {"first_order", "adjoint"},
+        {"not_repeatable", ""},
+        {"thread_race", ""},
+        {"leak", ""},
+        {"descriptors", ""},
+        {"threads_left", ""},
+        {"wrong_direction", ""},
+        {"hidden_state", ""},
+        {"same_task", "sample"},
+        {"shared_images", "sample"},
+        {"shared_classes", "class_name"},
+        {"kit", ""},
+        {"memory", ""},
+    };
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        if (strcmp(functions[i][0], name) == 0) {
+            return functions[i][1];
+        }
+    }
+    return NULL;
+}
 
 const struct kit_fault *kit_fault_find(const char *name) {
     static const struct kit_fault unknown = {"kit", "An error of the checks themselves.",

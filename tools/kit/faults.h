@@ -10,6 +10,10 @@ struct kit_fault {
     const char *todo;
 };
 
+/* The function of the plugin that is wrong where the fault is, "" where it may be one of several;
+ * NULL = the one that was called last. */
+const char *kit_fault_function(const char *name);
+
 /* Never NULL: a name that is not in the table gives an entry that says so. */
 const struct kit_fault *kit_fault_find(const char *name);
 

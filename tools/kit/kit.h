@@ -19,10 +19,15 @@ struct kit {
     int64_t rounds; /* of fuzzing */
 };
 
+enum kit_case_flag {
+    KIT_GATE = 1,     /* where it fails, the cases after it make no sense */
+    KIT_EXERCISES = 2 /* of no use for a kind without `exercise` */
+};
+
 struct kit_case {
     const char *name;
     const char *doc; /* what must hold */
-    int gate;        /* where it fails, the cases after it make no sense */
+    int flags;       /* enum kit_case_flag */
     void (*run)(const struct kit *kit);
 };
 
@@ -35,7 +40,7 @@ struct kit_kind {
     /* Optional. What follows `check`. Returns a status. */
     int (*start)(struct kit_life *life);
     void (*stop)(struct kit_life *life);
-    /* NULL: cases that need it are skipped. Call the unit's functions on inputs made from `seed`,
+    /* NULL: there are no cases that need it. Call the unit's functions on inputs made from `seed`,
      * and mix every output into digest. Outputs are checked to be written and finite. workers = 1:
      * only functions marked [worker] and those that ask. Returns the first status that is not
      * MN_OK. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "report.h"
 
+#include "faults.h"
+
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -19,6 +21,10 @@ static void finish(int verdict, const char *fault, const char *text) {
     if (current->verdict == KIT_NONE) {
         snprintf(current->fault, sizeof current->fault, "%s", fault);
         snprintf(current->text, sizeof current->text, "%s", text);
+        const char *guilty = kit_fault_function(fault);
+        if (guilty != NULL) {
+            snprintf(current->doing, sizeof current->doing, "%s", guilty);
+        }
         current->verdict = verdict;
     }
     if (is_alone) {

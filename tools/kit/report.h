@@ -17,7 +17,7 @@ struct kit_report {
     char text[2048]; /* what was seen, or why it was skipped */
     int32_t seeded;  /* 1: `seed` repeats the failure */
     uint64_t seed;
-    char units[8192]; /* of the case "load": "KIND NAME" lines */
+    char units[65536]; /* of the case "load": "KIND NAME" lines */
 };
 
 /* Run a case and fill the report. A failure ends the case at once; in a process of its own

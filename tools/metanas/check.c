@@ -18,7 +18,54 @@ struct telling {
     int counts[KIT_SKIPPED + 1]; /* by enum kit_verdict */
     int n;
     json_t *cases; /* --json */
+    struct tally {
+        char unit[128]; /* "KIND/UNIT", "" = the file */
+        int passed, skipped;
+        char cases[1024];  /* that were skipped */
+        char reason[1024]; /* of the first */
+    } tally;               /* of the unit whose cases run */
+    int n_unchecked;       /* units of which hardly a case ran */
+    char unchecked[1024];  /* the first ones, and why */
 };
+
+/* The unit is done: say what was not looked at. */
+static void close_unit(struct telling *t) {
+    struct tally *y = &t->tally;
+    if (y->skipped > 0 && t->cases == NULL) {
+        printf("# not looked at%s%s: %s (%s)\n", y->unit[0] != '\0' ? " of " : "", y->unit,
+               y->cases, y->reason);
+    }
+    if (y->skipped > y->passed) {
+        const size_t used = strlen(t->unchecked);
+        t->n_unchecked++;
+        snprintf(t->unchecked + used, sizeof t->unchecked - used, "%s%s", used > 0 ? ", " : "",
+                 y->unit[0] != '\0' ? y->unit : "the file");
+    }
+}
+
+static void count(struct telling *t, const struct kit_result *r, int is_last) {
+    struct tally *y = &t->tally;
+    const char *slash = strchr(r->name, '/'), *dot = strrchr(r->name, '.');
+    const int length = slash != NULL && dot != NULL ? (int)(dot - r->name) : 0;
+    if (strncmp(y->unit, r->name, (size_t)length) != 0 || y->unit[length] != '\0') {
+        close_unit(t);
+        memset(y, 0, sizeof *y);
+        snprintf(y->unit, sizeof y->unit, "%.*s", length, r->name);
+    }
+    if (r->report.verdict == KIT_SKIPPED) {
+        const size_t used = strlen(y->cases);
+        snprintf(y->cases + used, sizeof y->cases - used, "%s%s", used > 0 ? ", " : "",
+                 length > 0 ? dot + 1 : r->name);
+        if (y->skipped++ == 0) {
+            snprintf(y->reason, sizeof y->reason, "%.1000s", r->report.text);
+        }
+    }
+    y->passed += r->report.verdict != KIT_SKIPPED;
+    t->counts[r->report.verdict]++;
+    if (is_last) {
+        close_unit(t);
+    }
+}
 
 /* ---- TAP ------------------------------------------------------------------------------------ */
 
@@ -65,8 +112,8 @@ static void tell_tap(void *data, const struct kit_result *r, int number, int n) 
     } else if (r->report.verdict == KIT_PASSED && r->report.text[0] != '\0') {
         printf("# %s: %s\n", r->name, r->report.text);
     }
+    count(t, r, number == n);
     fflush(stdout);
-    t->counts[r->report.verdict]++;
     t->n = n;
 }
 
@@ -93,15 +140,15 @@ static void tell_json(void *data, const struct kit_result *r, int number, int n)
                             json_string(r->report.text));
     }
     json_array_append_new(t->cases, entry);
-    t->counts[r->report.verdict]++;
+    count(t, r, number == n);
     t->n = n;
 }
 
 static int print_json(struct mn_cx *cx, const struct telling *t) {
-    json_t *all =
-        json_pack("{s:s, s:I, s:i, s:i, s:i, s:O}", "plugin", t->plan->file, "seed",
-                  (json_int_t)t->plan->seed, "passed", t->counts[KIT_PASSED], "failed",
-                  t->counts[KIT_FAILED], "skipped", t->counts[KIT_SKIPPED], "cases", t->cases);
+    json_t *all = json_pack("{s:s, s:I, s:i, s:i, s:i, s:s, s:O}", "plugin", t->plan->file, "seed",
+                            (json_int_t)t->plan->seed, "passed", t->counts[KIT_PASSED], "failed",
+                            t->counts[KIT_FAILED], "skipped", t->counts[KIT_SKIPPED], "unchecked",
+                            t->unchecked, "cases", t->cases);
     const int failed = all == NULL || json_dumpf(all, stdout, JSON_INDENT(2)) != 0;
     printf("\n");
     json_decref(all);
@@ -111,8 +158,6 @@ static int print_json(struct mn_cx *cx, const struct telling *t) {
 /* ---- the command ---------------------------------------------------------------------------- */
 
 static void tell_name(void *data, const struct kit_result *r, int number, int n) {
-    struct telling *t = data;
-    t->counts[r->report.verdict]++;
     if (r->report.verdict == KIT_FAILED) {
         tell_tap(data, r, number, n);
         return;
@@ -169,6 +214,12 @@ static int run_check(struct mn_cx *cx, const struct arguments *arguments) {
                        telling.counts[KIT_FAILED], telling.n > 0 ? telling.n : 1,
                        mn__text_s(telling.n > 0 ? telling.n : 1));
     }
+    if (status == MN_OK && telling.n_unchecked > 0) {
+        return mn_fail(cx, MN_CONFIG,
+                       "%s: no pass, for more cases of %s were skipped than run: the lines 'not "
+                       "looked at' tell why; options that are missing are given by --set",
+                       arguments->operand, telling.unchecked);
+    }
     return status;
 }
 
@@ -201,7 +252,9 @@ const struct command command_check = {
         "Every case runs in a process of its own with a host that watches memory, inputs and\n"
         "global state. Results are printed as TAP. A failure has the name of its fault, what was\n"
         "seen, the rule, what to do, and the command that repeats it. A case that cannot be run\n"
-        "is skipped and says why. The exit code is 1 when a case failed.\n"
+        "is skipped and says why. The exit code is 1 when a case failed, 2 when more cases of a "
+        "unit\n"
+        "were skipped than run.\n"
         "A plugin is trusted code: it runs with your rights here too.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],

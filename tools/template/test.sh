@@ -3,6 +3,8 @@
 # `meson test`, which sets METANAS to the program.
 set -eu
 config=$1
+# What the check needs besides the defaults, such as sets='--set dataset.path=/data'
+sets=
 METANAS_PLUGIN_PATH=$(cd "$(dirname "$2")" && pwd)
 export METANAS_PLUGIN_PATH
 work=$(mktemp -d)
@@ -10,7 +12,8 @@ trap 'rm -rf "$work"' EXIT
 
 "$METANAS" help @KIND@/@NAME@
 if "$METANAS" help check >"$work/help" 2>&1; then
-    "$METANAS" check "$METANAS_PLUGIN_PATH/@NAME@.so"
+    # shellcheck disable=SC2086
+    "$METANAS" check "$METANAS_PLUGIN_PATH/@NAME@.so" $sets
 else
     echo 'this metanas has no command check; only a run is tried'
 fi

@@ -13,7 +13,8 @@ enum {
     OTHER_SHAPE,
     NO_CLASSES,
     OVERRUNS_IMAGES,
-    FORGETS_STATUS
+    FORGETS_STATUS,
+    SHARES_IMAGES
 };
 
 enum { SIDE = 4, PIXELS = SIDE * SIDE, CLASSES = 9, SAMPLES = 8 };
@@ -77,6 +78,9 @@ static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_sp
     if (WRONG == SAME_TASKS) {
         at.where.task = at.where.meta_epoch = 0;
         at.where.seed = 0;
+    }
+    if (WRONG == SHARES_IMAGES) {
+        at.where.split = MN_TRAIN;
     }
     struct mn_rng classes = mn_rng_start(&at, MN_RNG_CLASSES);
     struct mn_rng samples = mn_rng_start(&at, MN_RNG_SAMPLES);

@@ -16,7 +16,8 @@ enum {
     SAMPLE_OUTSIDE,
     TAKES_ANYTHING,
     UNNAMED_FILE,
-    PICTURE_NEEDS_START
+    PICTURE_NEEDS_START,
+    SHARES_CLASSES
 };
 
 enum { SIDE = 4, PIXELS = SIDE * SIDE, CLASSES = 9, SAMPLES = 8 };
@@ -46,8 +47,9 @@ static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *
     return MN_OK;
 }
 
-static void draw(int64_t which, int64_t number, mn_real *out) {
-    struct mn_rng rng = mn_rng_make(7, MN_RNG_PLUGIN, 0, (uint64_t)which, (uint32_t)number, 0);
+static void draw(int split, int64_t which, int64_t number, mn_real *out) {
+    struct mn_rng rng = mn_rng_make(7, MN_RNG_PLUGIN, WRONG == SHARES_CLASSES ? 0 : (uint32_t)split,
+                                    (uint64_t)which, (uint32_t)number, 0);
     for (int p = 0; p < PIXELS; p++) {
         out[p] = (mn_real)((double)which + mn_rng_normal(&rng));
     }
@@ -76,7 +78,8 @@ static void fill(struct mn_rng *rng, const struct mn_episode_spec *spec, int32_t
     for (int32_t i = 0; i < each; i++) {
         const int query = i >= spec->support;
         const int32_t at = query ? way * spec->query + i - spec->support : way * spec->support + i;
-        draw(out->classes[way], numbers[i], (query ? out->query : out->support) + at * PIXELS);
+        draw(spec->split, out->classes[way], numbers[i],
+             (query ? out->query : out->support) + at * PIXELS);
         (query ? out->query_labels : out->support_labels)[at] = way;
     }
     if (WRONG == SAMPLE_OUTSIDE) {
@@ -109,7 +112,7 @@ static int64_t class_name(const void *self, int32_t split, int64_t which, char *
 
 static int image(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t sample,
                  mn_real *out) {
-    draw(which, WRONG == OTHER_IMAGE ? sample + 1 : sample, out);
+    draw(split, which, WRONG == OTHER_IMAGE ? sample + 1 : sample, out);
     return MN_OK;
 }
 
@@ -126,7 +129,7 @@ static int picture(const void *self, struct mn_cx *cx, const struct mn_picture *
         return mn_fail(cx, MN_IO, "%s: no PNG file", WRONG == UNNAMED_FILE ? "it" : in->name);
     }
     const int64_t which = WRONG == PICTURE_NEEDS_START ? s->order[0] : 0;
-    draw(which, in->n_bytes, out);
+    draw(0, which, in->n_bytes, out);
     return MN_OK;
 }
 
