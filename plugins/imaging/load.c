@@ -47,13 +47,16 @@ static void drop_bad(struct source *sources, int n, const uint8_t *bad, uint8_t 
             if (!*bad) {
                 source->files[left++] = source->files[i];
             }
-            if (pixels != NULL && !*bad) {
+            if (pixels == NULL) {
+                continue;
+            }
+            if (!*bad) {
                 if (to != from) {
                     memcpy(to, from, bytes);
                 }
                 to += bytes;
             }
-            from += pixels != NULL ? bytes : 0;
+            from += bytes;
         }
         source->n = left;
     }
@@ -94,7 +97,9 @@ int load_images(struct mn_cx *cx, struct source *sources, int n, const struct lo
     for (int s = 0; !filled && status == MN_OK && s < n; s++) {
         l.source = &sources[s];
         status = source_each(cx, l.source, take, &l);
-        l.pixels += l.pixels != NULL ? (size_t)l.source->n * loader->bytes : 0;
+        if (l.pixels != NULL) {
+            l.pixels += (size_t)l.source->n * loader->bytes;
+        }
         l.bad += l.source->n;
     }
     if (status != MN_OK) {
