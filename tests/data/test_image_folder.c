@@ -311,6 +311,54 @@ static void unreadable_files(void **state) {
     }
 }
 
+/* Memory of mn_keep_shared that a second process finds filled. */
+static struct {
+    uint8_t *at;
+    size_t bytes;
+} common;
+
+static void *keep_common(struct mn_cx *cx, size_t bytes, int *filled) {
+    *filled = common.at != NULL;
+    if (!*filled) {
+        common.at = calloc(bytes, 1);
+        common.bytes = bytes;
+    }
+    assert_non_null(common.at);
+    assert_int_equal(bytes, common.bytes);
+    return common.at;
+}
+
+/* A process that finds the pixels filled leaves out the same files without reading them. */
+static void unreadable_files_and_shared_memory(void **state) {
+    struct files files = {0};
+    struct store s[2];
+    make_files(&files);
+    files_add(&files, "test/owl/0a.png", blob_text("no image"));
+    files_add(&files, "train/cat/0a.png", blob_text("no image"));
+    files_tree(&files, folder.path, "shared");
+    files_free(&files);
+    for (int i = 0; i < 2; i++) {
+        open_set(&s[i], "shared");
+        unit_int(&s[i].unit, "size", 16);
+        s[i].mock.host.keep_shared = keep_common;
+        store_ready(&s[i]);
+        assert_int_equal(s[i].log_lines, 1 - i);
+        assert_int_equal(s[i].info.n_images[MN_TRAIN], 3 * IMAGES);
+    }
+    for (int split = MN_TRAIN; split <= MN_TEST; split++) {
+        const int n = n_of_split[split];
+        struct drawn a = store_draw(&s[0], split, 1, 2, n, 1, IMAGES - 1);
+        struct drawn b = store_draw(&s[1], split, 1, 2, n, 1, IMAGES - 1);
+        assert_true(drawn_equal(&a, &b));
+        drawn_check(&b, n);
+        drawn_free(&a);
+        drawn_free(&b);
+    }
+    store_close(&s[0]);
+    store_close(&s[1]);
+    free(common.at);
+}
+
 static void none_readable(void **state) {
     struct files files = {0};
     struct store s;
@@ -514,23 +562,15 @@ static void own_picture(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sources),
-        cmocka_unit_test(deterministic),
-        cmocka_unit_test(normalised),
-        cmocka_unit_test(splits_left_out),
-        cmocka_unit_test(wrong_options),
-        cmocka_unit_test(wrong_files),
-        cmocka_unit_test(broken_later),
-        cmocka_unit_test(unreadable_files),
-        cmocka_unit_test(none_readable),
-        cmocka_unit_test(left_out_is_said),
-        cmocka_unit_test(jpeg_without_end),
-        cmocka_unit_test(turned),
-        cmocka_unit_test(one_file_at_a_time),
-        cmocka_unit_test(no_memory),
-        cmocka_unit_test(kept_as_bytes),
-        cmocka_unit_test(decoded_once),
-        cmocka_unit_test(own_picture),
+        cmocka_unit_test(sources),          cmocka_unit_test(deterministic),
+        cmocka_unit_test(normalised),       cmocka_unit_test(splits_left_out),
+        cmocka_unit_test(wrong_options),    cmocka_unit_test(wrong_files),
+        cmocka_unit_test(broken_later),     cmocka_unit_test(unreadable_files),
+        cmocka_unit_test(none_readable),    cmocka_unit_test(unreadable_files_and_shared_memory),
+        cmocka_unit_test(left_out_is_said), cmocka_unit_test(jpeg_without_end),
+        cmocka_unit_test(turned),           cmocka_unit_test(one_file_at_a_time),
+        cmocka_unit_test(no_memory),        cmocka_unit_test(kept_as_bytes),
+        cmocka_unit_test(decoded_once),     cmocka_unit_test(own_picture),
     };
     unit_arguments(argc, argv);
     return cmocka_run_group_tests_name("image_folder", tests, set_up, tear_down);
