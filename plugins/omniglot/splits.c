@@ -2,9 +2,12 @@
 #include "omniglot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Which characters, and how turned, are classes of a split. */
 
@@ -181,12 +184,29 @@ static int read_lines(struct omniglot *o, struct mn_cx *cx, const struct index *
     return ferror(file) ? mn_fail(cx, MN_IO, "%s: %s", at->path, strerror(errno)) : MN_OK;
 }
 
+/* Opened without waiting for the other end of a pipe, which has no place here. */
+static FILE *open_list(const char *path) {
+    struct stat about;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = NULL;
+    if (fd >= 0 && fstat(fd, &about) == 0) {
+        errno = S_ISDIR(about.st_mode) ? EISDIR : ENXIO;
+        file = S_ISREG(about.st_mode) ? fdopen(fd, "rb") : NULL;
+    }
+    if (fd >= 0 && file == NULL) {
+        const int error = errno;
+        close(fd);
+        errno = error;
+    }
+    return file;
+}
+
 static int read_list(struct omniglot *o, struct mn_cx *cx, const struct index *index, int split) {
     char path[4096];
     const int given = o->splits[0] != '\0';
     const int n = snprintf(path, sizeof path, "%s%s/%s", given ? o->splits : o->path,
                            given ? "" : "/splits_vinyals", split_files[split]);
-    FILE *file = n < (int)sizeof path ? fopen(path, "rb") : NULL;
+    FILE *file = n < (int)sizeof path ? open_list(path) : NULL;
     if (file == NULL) {
         return mn_bad_option(cx, given ? "splits" : "split",
                              "%s: %s; the Vinyals split is read from train.txt, val.txt and "

@@ -5,6 +5,7 @@
 #include <png.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* A small Omniglot: 5 background and 3 evaluation characters, 4 drawings each, every drawing a
  * random pattern by which it is known again. */
@@ -373,6 +374,15 @@ static void bad_lists(void **state) {
         mock_expect(&s.mock, MN_IO, NULL, cases[i].text);
         store_close(&s);
     }
+    /* A pipe is not waited for. */
+    assert_int_equal(unlink(folder_path(&folder, "lists/train.txt")), 0);
+    assert_int_equal(mkfifo(folder_path(&folder, "lists/train.txt"), 0644), 0);
+    open_omniglot(&s, "zips");
+    unit_choice(&s.unit, "split", "vinyals");
+    unit_path(&s.unit, "splits", folder_path(&folder, "lists"));
+    assert_int_equal(store_start(&s), MN_CONFIG);
+    mock_expect(&s.mock, MN_CONFIG, "splits", "lists/train.txt: No such device or address");
+    store_close(&s);
     open_omniglot(&s, "trees");
     unit_choice(&s.unit, "split", "vinyals");
     assert_int_equal(store_start(&s), MN_CONFIG);

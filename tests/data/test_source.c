@@ -218,7 +218,7 @@ static void ring(void **state) {
     files_free(&files);
 }
 
-/* A link to nowhere is left out, a link to a folder is followed. */
+/* A link to nowhere is left out, and so is a pipe; a link to a folder is followed. */
 static void links(void **state) {
     struct files files = {0};
     struct store s;
@@ -227,12 +227,14 @@ static void links(void **state) {
     files_tree(&files, folder.path, "links");
     assert_int_equal(symlink("nowhere", folder_path(&folder, "links/a/y.png")), 0);
     assert_int_equal(symlink("a", folder_path(&folder, "links/b")), 0);
+    assert_int_equal(mkfifo(folder_path(&folder, "links/pipe.png"), 0644), 0);
     store_init(&s);
     assert_int_equal(read_source(&s.mock.cx, folder_path(&folder, "links"), &source), MN_OK);
     assert_int_equal(source.n, 2);
     assert_string_equal(source.files[1].name, "b/x.png");
-    assert_int_equal(source.unreadable.n, 2);
+    assert_int_equal(source.unreadable.n, 3);
     assert_non_null(strstr(source.unreadable.names, "a/y.png (No such file or directory)"));
+    assert_non_null(strstr(source.unreadable.names, "pipe.png (not a regular file)"));
     store_close(&s);
     files_free(&files);
 }
