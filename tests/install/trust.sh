@@ -78,11 +78,14 @@ if [ "$(id -u)" -eq 0 ]; then
         chown 0 "$theirs"
     done
     cp -R "$plugins" given
-    chown 65533 given
+    chown -R 65533 given
     METANAS_PLUGIN_PATH=$work/given train
     check
     [ $? -eq 0 ] || fail 'a folder of another user that was named'
     holds 'a warning tells it, once' [ "$(grep -cF "METANAS_PLUGIN_PATH=$work/given belongs to user 65533, whose plugins run with your rights" err)" -eq 1 ]
+    check
+    "$METANAS" check "$work/given/softmax.so" --only 'exports' >out 2>err || fail 'a check of a file of another user'
+    holds 'a warning tells it' grep -qF "$work/given/softmax.so belongs to user 65533 and runs with your rights" err
 fi
 rm -rf run
 check

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
+#include "base/trust.h"
+
 #include "faults.h"
 #include "run.h"
 
@@ -207,6 +209,12 @@ static int run_check(struct mn_cx *cx, const struct arguments *arguments) {
                    ? kit_run_one(cx, &plan, arguments->only.at[0], (int)arguments->report)
                    : mn_fail(cx, MN_CONFIG, "check: --report is for metanas itself");
     }
+    struct mn__stranger stranger = {0};
+    if (mn__trust_check(cx, path, MN__TRUST_NAMED, &stranger) == MN_OK && stranger.there) {
+        mn_log(cx, MN_LOG_WARN, "%s belongs to user %u and runs with your rights", path,
+               (unsigned)stranger.user);
+    }
+    mn__cx_clear(cx); /* the case `load` tells what is wrong */
     struct telling telling = {.plan = &plan};
     const int status = tell_all(cx, &telling, arguments);
     if (status == MN_OK && telling.counts[KIT_FAILED] > 0) {

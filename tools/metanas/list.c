@@ -78,7 +78,7 @@ const struct command command_list = {
     .more =
         "Folders are searched in this order: --plugin-dir, METANAS_PLUGIN_PATH (colon-separated), "
         "the install\nfolder. All are absolute; -v lists them. A file behind one of the same "
-        "name is 'shadowed' and never\nopened. Files and folders that anyone may write are "
-        "rejected.\n",
+        "name is 'shadowed' and never\nopened. Files and folders that another user could have "
+        "written are rejected.\n",
     .run = run_list,
 };
