@@ -45,6 +45,7 @@ struct mn__cx {
     int sharing;                    /* other processes of this node will want what is kept shared */
     const struct mn__share *shared; /* what another one has filled already, or NULL */
     struct mn__ranks *ranks;        /* the processes of the job that this one leads, or NULL */
+    int goes_on;                    /* what a signal stopped can go on: a run was saved */
     mn__step_fn on_step;
     void *on_step_data;
 };
@@ -93,7 +94,8 @@ void mn__cancel_reset(void);
 struct mn_host *mn__host_table(void);
 
 /* Exit code of the program for a status (docs/configuration.md): 0 ok, 1 internal, 2 usage or
- * configuration, 3 input or output, 4 numeric, 5 out of memory, 6 unsupported, 75 cancelled. */
+ * configuration, 3 input or output, 4 numeric, 5 out of memory, 6 unsupported, 75 cancelled where
+ * something can go on. */
 int mn__exit_code(int status);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/yaml.h"
 
+#include "base/source.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -368,18 +369,9 @@ static void unreadable(struct mn__faults *faults, const char *path, int error) {
 struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
                                struct mn__faults *faults) {
     const char *name = mn__arena_text(arena, path); /* marks outlive the caller's text */
-    FILE *file = fopen(path, "rb");
-    if (name == NULL || file == NULL) {
-        unreadable(faults, name, name == NULL ? ENOMEM : errno);
-        if (file != NULL) {
-            fclose(file);
-        }
-        return NULL;
-    }
-    char *text = malloc(MOST_BYTES + 1);
-    const size_t length = text != NULL ? fread(text, 1, MOST_BYTES + 1, file) : 0;
-    const int error = text == NULL ? ENOMEM : ferror(file) ? errno : 0;
-    fclose(file);
+    char *text = NULL;
+    size_t length;
+    const int error = name != NULL ? mn__source_read(path, MOST_BYTES + 1, &text, &length) : ENOMEM;
     struct mn__yaml *root = NULL;
     if (error != 0) {
         unreadable(faults, name, error);

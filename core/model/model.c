@@ -83,7 +83,10 @@ int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
                   struct mn__operations *operations, const struct mn_dims *dims,
                   const struct mn__kernels *kernels, struct mn_model **out) {
     struct mn_model *m = NULL;
-    int status = mn__model_outline(cx, search_space, op_mixer, input_mixer, operations, dims, &m);
+    int status = mn__gemm_init(cx);
+    if (status == MN_OK) {
+        status = mn__model_outline(cx, search_space, op_mixer, input_mixer, operations, dims, &m);
+    }
     if (status != MN_OK) {
         return status;
     }

@@ -131,9 +131,12 @@ const struct mn__kernels *mn__kernels_find(const char *name);
  * C[m][n] = alpha * op(A) op(B) + beta * C. */
 void mn__gemm(int trans_a, int trans_b, int m, int n, int k, mn_real alpha, const mn_real *a,
               int lda, const mn_real *b, int ldb, mn_real beta, mn_real *c, int ldc);
-/* Put OpenBLAS on one thread; MN_UNSUPPORTED with a message where its build does not allow that. */
+/* Load OpenBLAS, once, before the first product; on one thread, with memory for one call at a time.
+ * MN_UNSUPPORTED where it cannot be had or its build does not allow that; MN_NOMEM. */
 struct mn_cx;
 int mn__gemm_init(struct mn_cx *cx);
+/* Memory for so many calls at the same time. [main] */
+int mn__gemm_reserve(struct mn_cx *cx, int calls);
 /* "OpenBLAS 0.3.21 (Zen)" */
 const char *mn__gemm_version(void);
 /* What its threads are built on: "no threads", "pthreads", "OpenMP". */

@@ -290,6 +290,9 @@ static int conclude(struct mn__experiment *e, struct mn_cx *cx, const struct mn_
         return status;
     }
     if (faults->count > 0) {
+        if (mn__cancel_signal() != 0) { /* a file could not be read for that */
+            return mn_fail(cx, MN_CANCELLED, "stopped by the user");
+        }
         const int unreadable = e->root == NULL && faults->first != NULL &&
                                faults->first->mark.line == 0 &&
                                strncmp(faults->first->text, "cannot read", 11) == 0;
@@ -447,9 +450,6 @@ static int find_kernels(struct mn__experiment *e, struct mn_cx *cx) {
 
 static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_least) {
     int status = find_kernels(e, cx);
-    if (status == MN_OK) {
-        status = mn__gemm_init(cx);
-    }
     if (status == MN_OK) {
         status = mn__declared_units(e, cx);
     }

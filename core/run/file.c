@@ -15,6 +15,8 @@ const char *mn__file_advice(int error) {
     case ENOSPC:
     case EDQUOT:
         return "; free some space and go on with metanas resume";
+    case EFBIG:
+        return "; a limit on the size of files stops it: ulimit -f";
     case EACCES:
     case EPERM:
         return "; check the permissions of the folder";

@@ -19,7 +19,8 @@ struct mn__launch mn__launch_read(void);
 void mn__launch_executor(const struct mn__open *open, struct mn__arena *arena, const char **use,
                          struct mn__mark *mark);
 
-/* Processors that this process may use. */
+/* Processors that this process may use: of its affinity, and no more than the quota of its control
+ * groups (docker --cpus, Slurm, systemd) rounded up. */
 int mn__launch_processors(void);
 
 #endif

@@ -339,6 +339,7 @@ static int leave_cancelled(struct training *t) {
     if (status != MN_OK) {
         return status;
     }
+    mn__cx_of(t->cx)->goes_on = 1;
     return mn_fail(t->cx, MN_CANCELLED,
                    "stopped after %" PRId64 " of %" PRId64
                    " meta-epochs; go on with: metanas resume %s",

@@ -24,7 +24,7 @@ int mn__metrics_open(struct mn__metrics *m, struct mn_cx *cx, const char *path, 
     struct stat s;
     memset(m, 0, sizeof *m);
     snprintf(m->path, sizeof m->path, "%s", path);
-    m->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    m->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
     if (m->fd < 0) {
         return failed(m, cx, "open it");
     }

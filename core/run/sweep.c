@@ -488,6 +488,9 @@ int mn__sweep_read(struct mn_cx *cx, const char *path, FILE *out, struct mn__swe
         read_all(&r, root);
     }
     mn__faults_print(&faults, out);
+    if (faults.count > 0 && mn__cancel_signal() != 0) {
+        return mn_fail(cx, MN_CANCELLED, "stopped by the user");
+    }
     return faults.count == 0
                ? MN_OK
                : mn_fail(cx, unreadable ? MN_IO : MN_CONFIG, "%s: %d fault%s; nothing was run",

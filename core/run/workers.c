@@ -133,11 +133,21 @@ static int start(struct mn__workers *p, struct mn_cx *cx, int i, const struct mn
         return status;
     }
     if (i > 0 || apart) { /* otherwise the first one is the calling thread */
-        if (pthread_create(&w->thread, NULL, thread_main, w) != 0) {
-            return mn_fail(cx, MN_NOMEM, "cannot start worker %d of %d: no thread to be had", i + 1,
-                           p->n);
+        const int error = pthread_create(&w->thread, NULL, thread_main, w);
+        if (error == 0) {
+            w->running = 1;
+        } else if (i == 0) {
+            return mn_fail(cx, MN_NOMEM, "cannot start a thread: %s", strerror(error));
+        } else {
+            /* No result depends on their number. The one that has none yet stays unused. */
+            mn_log(cx, MN_LOG_WARN,
+                   "only %d of %d workers could be started: %s (ulimit -u, -v, or a limit of the "
+                   "container); the run is slower, its results are the same",
+                   i, p->n, strerror(error));
+            mn__workspace_free(w->cx.workspace);
+            mn__cx_fini(&w->cx);
+            p->n = i;
         }
-        w->running = 1;
     }
     return MN_OK;
 }
@@ -156,12 +166,13 @@ static int make(struct mn_cx *cx, int n, const struct mn_model *model, int apart
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->begin, NULL);
     pthread_cond_init(&p->done, NULL);
-    for (int i = 0; i < n; i++) {
-        const int status = start(p, cx, i, model, apart);
-        if (status != MN_OK) {
-            mn__workers_free(p);
-            return status;
-        }
+    int status = mn__gemm_reserve(cx, apart ? n + 1 : n);
+    for (int i = 0; status == MN_OK && i < p->n; i++) {
+        status = start(p, cx, i, model, apart);
+    }
+    if (status != MN_OK) {
+        mn__workers_free(p);
+        return status;
     }
     *out = p;
     return MN_OK;

@@ -55,7 +55,7 @@ while [ "$tries" -lt 500 ] && [ ! -e slow/timing.jsonl ]; do
 done
 sleep 0.3
 kill -s INT $pid
-sleep 0.05
+sleep 0.4
 kill -s INT $pid
 wait $pid
 holds 'a second interrupt leaves at once' [ $? -eq 130 ]

@@ -55,6 +55,9 @@ static void check_product(struct noise *noise, int ta, int tb) {
 
 static void test_product(void **state) {
     (void)state;
+    struct mn__cx cx;
+    mn__cx_init(&cx);
+    assert_int_equal(mn__gemm_init(&cx.pub), MN_OK);
     struct noise noise = {1};
     for (int i = 0; i < 40; i++) {
         check_product(&noise, i & 1, i >> 1 & 1);

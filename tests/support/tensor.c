@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/tensor.h"
 
+#include "base/cx.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,6 +185,9 @@ void each_tail(void (*check)(struct noise *noise, int width, int n_tap), struct 
 void each_table(void (*check)(const struct mn__kernels *k, void *data), void *data) {
     static const char *const names[] = {"avx512", "avx2", "sse2", "openblas"};
     static int told[sizeof names / sizeof *names];
+    struct mn__cx cx;
+    mn__cx_init(&cx);
+    assert_int_equal(mn__gemm_init(&cx.pub), MN_OK);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct mn__kernels *k = mn__kernels_find(names[i]);
         if (k != NULL) {

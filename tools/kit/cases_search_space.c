@@ -158,7 +158,6 @@ static void build_model(struct kit_life *life, const struct mn_dims *shape) {
     if (mn__registry_new(&cx.pub, life->kit->folders, &registry) != MN_OK ||
         mn__registry_add(registry, &cx.pub, life->kit->plugin) != MN_OK ||
         mn__operations_init(&operations, &cx.pub, registry, NULL, &faults) != MN_OK ||
-        mn__gemm_init(&cx.pub) != MN_OK ||
         mn__model_fit(&cx.pub, &space, &op, &input, &operations, &dims, &fit) != MN_OK ||
         mn__model_new(&cx.pub, &space, &op, &input, &operations, &dims, mn__kernels_find("auto"),
                       &model) != MN_OK) {

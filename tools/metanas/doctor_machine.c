@@ -3,11 +3,11 @@
 
 #include "base/text.h"
 #include "num/kernel.h"
+#include "run/launch.h"
 #include "run/memory.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -35,14 +35,12 @@ static void look_at_processor(struct doctor *d) {
     static const char *const names[] = {"avx512", "avx2", "sse2", "openblas"};
     const struct mn__kernels *best = mn__kernels_find("auto");
     char model[256] = "unknown", kernels[128] = "";
-    cpu_set_t set;
     read_line("/proc/cpuinfo", "model name", model, sizeof model);
     const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    const int usable = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
+    const int usable = mn__launch_processors();
     doctor_note(d, FINDING_OK, "processor", "model", "%s", model);
-    doctor_note(d, usable >= 0 && usable < online ? FINDING_WARNING : FINDING_OK, "processor",
-                "count", "%ld online, %d for this process; run.workers 0 takes %ld", online, usable,
-                online);
+    doctor_note(d, FINDING_OK, "processor", "count",
+                "%ld online, %d for this process; run.workers 0 takes %d", online, usable, usable);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const size_t used = strlen(kernels);
         if (mn__kernels_find(names[i]) != NULL) {

@@ -26,7 +26,7 @@ static const struct exit_code exit_codes[] = {
     {5, "no memory"},
     {6, "the combination asked for is not supported"},
     {75, "stopped by a signal, what was done is saved; 'metanas resume' goes on"},
-    {130, "stopped at once by a second interrupt"},
+    {128, "and the number of the signal that stopped it: nothing was saved, or a second one came"},
 };
 
 const struct exit_code *help_exit_codes(size_t *n) {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "job.h"
 
+#include "base/source.h"
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct command *const all[] = {
@@ -37,22 +40,52 @@ const char *command_nearest(const char *word) {
     return mn__text_nearest(word, names, sizeof all / sizeof all[0]);
 }
 
+/* Asked twice, the program leaves at once. Not where both come as one: timeout(1) sends its signal
+ * to the program and then to its whole group, and launchers pass on what the terminal sends, too.
+ */
 static void on_signal(int number) {
-    if (number == SIGINT && mn__cancel_signal() == SIGINT) {
-        _exit(128 + SIGINT);
+    static struct timespec first;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (mn__cancel_signal() == 0) {
+        first = now;
+        mn__cancel(number);
+        return;
     }
-    mn__cancel(number);
+    const double passed =
+        (double)(now.tv_sec - first.tv_sec) + 1e-9 * (double)(now.tv_nsec - first.tv_nsec);
+    if ((number == SIGINT || number == SIGTERM) && passed > 0.25) {
+        _exit(128 + number);
+    }
 }
 
+/* What asks to stop: a terminal, kill, a lost connection, batch systems before the end of their
+ * time. No SA_RESTART: a call that waits for a pipe or for a lock has to come back. */
 static void handle_signals(void) {
-    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigemptyset(&stop.sa_mask);
+    static const int stopping[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGUSR2, SIGXCPU};
+    struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN}, before;
+    sigfillset(&stop.sa_mask);
     sigemptyset(&ignore.sa_mask);
-    sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGTERM, &stop, NULL);
-    sigaction(SIGUSR1, &stop, NULL);
-    sigaction(SIGPIPE, &ignore, NULL);
+    for (size_t i = 0; i < sizeof stopping / sizeof stopping[0]; i++) {
+        const int number = stopping[i];
+        /* nohup has its way. Shells ignore SIGINT for what they start in the background, unasked.
+         */
+        if (sigaction(number, NULL, &before) != 0 || before.sa_handler != SIG_IGN ||
+            number == SIGINT) {
+            sigaction(number, &stop, NULL);
+        }
+    }
+    sigaction(SIGPIPE, &ignore, NULL); /* both then are an error of the call, with a message */
+    sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+/* A file that is opened in the place of a closed standard stream would get what is printed. */
+static void open_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) {
+            open("/", O_RDONLY | O_DIRECTORY); /* its writes fail, and that is told */
+        }
+    }
 }
 
 static int unknown_command(struct mn_cx *cx, const char *word) {
@@ -112,13 +145,19 @@ static int flush_output(struct mn_cx *cx) {
 int main(int argc, char **argv) {
     struct mn__cx cx;
     struct mn__arena arena = {0};
+    open_standard_streams();
     handle_signals();
+    mn__source_keep();
     mn__core_install();
     mn__cx_init(&cx);
     struct job job = {0};
     int status = run(&cx.pub, &arena, argc, argv, &job);
     if (status == MN_OK) {
         status = flush_output(&cx.pub);
+    }
+    const int stopped = status == MN_CANCELLED && mn__cancel_signal() != 0;
+    if (stopped && !cx.goes_on) {
+        mn__cx_more(&cx.pub, status, "\n  nothing was saved; the same command begins anew");
     }
     if (status != MN_OK && !job.serves) {
         fprintf(stderr, "metanas: %s\n", mn__cx_message(&cx.pub));
@@ -127,7 +166,8 @@ int main(int argc, char **argv) {
         sleep(
             1); /* launchers end a job with the first process that fails: let rank 0 speak first */
     }
-    const int code = status == MN_OK && job.serves ? job.code : mn__exit_code(status);
+    const int failure = stopped && !cx.goes_on ? 128 + mn__cancel_signal() : mn__exit_code(status);
+    const int code = status == MN_OK && job.serves ? job.code : failure;
     job_leave(&job, code);
     mn__cx_fini(&cx);
     mn__arena_fini(&arena);

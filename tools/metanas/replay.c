@@ -2,6 +2,7 @@
 #include "command.h"
 #include "rundir.h"
 
+#include "base/source.h"
 #include "base/text.h"
 #include "run/replay.h"
 
@@ -26,7 +27,7 @@ static int record_open(struct mn_cx *cx, const char *dir, int64_t meta_epoch, in
     *out = (struct record){0};
     const int status = rundir_file(cx, &arena, dir, "steps.csv", &path);
     if (status == MN_OK) {
-        out->in = fopen(path, "re"); /* there may be none */
+        out->in = mn__source_lines(path); /* there may be none */
     }
     snprintf(out->prefix, sizeof out->prefix, "%" PRId64 ",%" PRId64 ",", meta_epoch, task);
     mn__arena_fini(&arena);

@@ -109,10 +109,17 @@ int rundir_check(struct mn_cx *cx, const char *dir) {
 
 int rundir_json(struct mn_cx *cx, const char *path, json_t **out) {
     json_error_t error;
+    uint8_t *bytes;
+    size_t length;
     if (access(path, F_OK) != 0) {
         return mn_fail(cx, MN_IO, "%s: %s; 'metanas test' writes it", path, strerror(errno));
     }
-    *out = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    const int status = mn__file_read(cx, path, SIZE_MAX / 2, &bytes, &length);
+    if (status != MN_OK) {
+        return status;
+    }
+    *out = json_loadb((const char *)bytes, length, JSON_REJECT_DUPLICATES, &error);
+    free(bytes);
     return *out != NULL ? MN_OK
                         : mn_fail(cx, MN_IO, "%s:%d:%d: not valid JSON: %s", path, error.line,
                                   error.column, error.text);

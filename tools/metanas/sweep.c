@@ -123,9 +123,10 @@ static int settle(struct mn_cx *cx, struct sweep_job *job, struct total *total, 
     }
     if (status == MN_CANCELLED) {
         mn__cx_clear(cx);
+        mn__cx_of(cx)->goes_on = 1;
         return mn_fail(cx, MN_CANCELLED,
                        "stopped in run %" PRId64 " of %" PRId64
-                       " (%s) after saving it; the same command goes on",
+                       " (%s), what it had done is saved; the same command goes on",
                        i + 1, job->n_runs, job->runs[i].name);
     }
     return status != MN_OK ? mn__cx_where(cx, "run %s", job->runs[i].name) : MN_OK;
@@ -188,9 +189,6 @@ static int run_sweep(struct mn_cx *cx, const struct arguments *arguments) {
     }
     if (status == MN_OK) {
         status = sweep_validate(cx, &job);
-        if (status == MN_CANCELLED) {
-            status = mn__cx_more(cx, status, "\n  no run was begun; the same command begins them");
-        }
     }
     if (status == MN_OK && arguments->list) {
         status = sweep_gather(cx, &job, &results);

@@ -2,23 +2,31 @@
 #include "rundir.h"
 #include "sweep.h"
 
+#include "base/source.h"
 #include "run/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 enum { MOST_FILE = 1 << 20 };
 
+/* The text of a file as it was read for the arms. For free. */
+static int text_of(struct mn_cx *cx, const char *path, char **text, size_t *length) {
+    const int error = mn__source_read(path, MOST_FILE, text, length);
+    return error == 0 ? MN_OK : mn_fail(cx, MN_IO, "%s: cannot read: %s", path, strerror(error));
+}
+
 static int keep_file(struct mn_cx *cx, struct sweep_job *job) {
     const char *path = NULL;
-    uint8_t *text;
+    char *text;
     size_t length;
     int status = rundir_file(cx, &job->arena, job->out, "sweep.yaml", &path);
     if (status == MN_OK) {
-        status = mn__file_read(cx, job->sweep.file, MOST_FILE, &text, &length);
+        status = text_of(cx, job->sweep.file, &text, &length);
     }
     if (status == MN_OK) {
         status = mn__file_replace(cx, path, text, length);
@@ -31,18 +39,18 @@ static int keep_file(struct mn_cx *cx, struct sweep_job *job) {
 static int keep_command(struct mn_cx *cx, struct sweep_job *job) {
     const struct arguments *given = job->arguments;
     const char *path = NULL;
-    uint8_t *base;
+    char *base;
     size_t length;
     int status = rundir_file(cx, &job->arena, job->out, "sweep.json", &path);
     if (status == MN_OK) {
-        status = mn__file_read(cx, job->sweep.base, MOST_FILE, &base, &length);
+        status = text_of(cx, job->sweep.base, &base, &length);
     }
     if (status == MN_OK) {
         status = rundir_json_write(cx, path,
                                    json_pack("{s:s, s:s, s:s, s:o, s:o}", "sweep", job->sweep.file,
-                                             "base", job->sweep.base, "base_text",
-                                             (const char *)base, "set", rundir_texts(&given->sets),
-                                             "plugin_dir", rundir_texts(&given->plugin_dirs)),
+                                             "base", job->sweep.base, "base_text", base, "set",
+                                             rundir_texts(&given->sets), "plugin_dir",
+                                             rundir_texts(&given->plugin_dirs)),
                                    NULL);
         free(base);
     }

@@ -37,9 +37,6 @@ static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__arena arena = {0};
     const char *dir = NULL;
     int status = open_experiment(cx, arguments, arguments->operand, NULL, &experiment);
-    if (status == MN_CANCELLED) {
-        status = mn__cx_more(cx, status, "\n  no run was begun; the same command begins it");
-    }
     if (status == MN_OK) {
         status = rundir_make(cx, &arena, arguments->out, experiment.run.name, &dir);
     }
@@ -73,8 +70,10 @@ const struct command command_train = {
     .name = "train",
     .operand = "CONFIG",
     .doc = "meta-train as the configuration says, into a new run directory",
-    .more = "SIGINT, SIGTERM and SIGUSR1 save a checkpoint and end with exit code 75; "
-            "'metanas resume'\ngoes on from there. A second SIGINT leaves at once.\n",
+    .more =
+        "SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU save a checkpoint and end with exit "
+        "code\n75; 'metanas resume' goes on from there. A second SIGINT or SIGTERM leaves at "
+        "once.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_train,
