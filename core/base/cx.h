@@ -21,6 +21,7 @@ struct mn__instance;
 struct mn__inner;
 struct mn__ranks;
 struct mn__share;
+struct mn__held;
 
 /* Called after every task step; see mn_step_done. */
 typedef int (*mn__step_fn)(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
@@ -44,8 +45,9 @@ struct mn__cx {
     int quiet;                      /* highest log level printed */
     int sharing;                    /* other processes of this node will want what is kept shared */
     const struct mn__share *shared; /* what another one has filled already, or NULL */
-    struct mn__ranks *ranks;        /* the processes of the job that this one leads, or NULL */
-    int goes_on;                    /* what a signal stopped can go on: a run was saved */
+    const struct mn__held *held; /* a folder that is this process's alone (run/file.h), or NULL */
+    struct mn__ranks *ranks;     /* the processes of the job that this one leads, or NULL */
+    int goes_on;                 /* what a signal stopped can go on: a run was saved */
     mn__step_fn on_step;
     void *on_step_data;
 };

@@ -134,6 +134,7 @@ int mn__source_read(const char *path, size_t most, char **text, size_t *length) 
         error = add(path, *text, *length);
         if (error != 0) {
             free(*text);
+            *text = NULL;
         }
     }
     return error;

@@ -49,7 +49,4 @@ int64_t mn__tensor_count(const struct mn__tensor *tensor);
 int mn__tensor_reals(struct mn_cx *cx, const struct mn__tensor *tensor, mn_real *out);
 int mn__tensor_ints(struct mn_cx *cx, const struct mn__tensor *tensor, int32_t *out);
 
-/* Replace a small text file atomically, with the same care. */
-int mn__file_replace(struct mn_cx *cx, const char *path, const void *data, size_t length);
-
 #endif

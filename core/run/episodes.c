@@ -2,8 +2,8 @@
 #include "run/episodes.h"
 
 #include "base/hash.h"
-#include "run/checkpoint.h"
 #include "run/episode.h"
+#include "run/file.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

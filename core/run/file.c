@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/file.h"
 
-#include "run/checkpoint.h"
+#include "base/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +35,78 @@ int mn__file_too_long(struct mn_cx *cx, const char *path) {
     return mn_fail(cx, MN_IO, "a path of %zu bytes is too long: %.80s...", strlen(path), path);
 }
 
+/* ---- a folder that is held ---------------------------------------------------------------- */
+
+static int same_file(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static size_t without_slashes(const char *path) {
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') {
+        n--;
+    }
+    return n;
+}
+
+int mn__hold(struct mn_cx *cx, const char *path, struct mn__held *held) {
+    *held = (struct mn__held){.fd = -1};
+    const size_t n = without_slashes(path);
+    if (n >= sizeof held->path) {
+        return mn__file_too_long(cx, path);
+    }
+    memcpy(held->path, path, n);
+    held->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (held->fd < 0) {
+        const int error = errno;
+        return mn_fail(cx, MN_IO, "%s: cannot open the folder: %s%s", path, strerror(error),
+                       mn__file_advice(error));
+    }
+    /* File systems without locks are used without. */
+    if (flock(held->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        close(held->fd);
+        held->fd = -1;
+        return mn_fail(cx, MN_IO, "%s: another metanas is at work in this folder", path);
+    }
+    mn__cx_of(cx)->held = held;
+    return MN_OK;
+}
+
+void mn__let_go(struct mn_cx *cx, struct mn__held *held) {
+    if (held->path[0] != '\0' && held->fd >= 0) {
+        close(held->fd);
+    }
+    if (mn__cx_of(cx)->held == held) {
+        mn__cx_of(cx)->held = NULL;
+    }
+    held->fd = -1;
+}
+
+int mn__holds(struct mn_cx *cx, const char *path) {
+    const struct mn__held *held = mn__cx_of(cx)->held;
+    struct stat here, there;
+    return held != NULL && fstat(held->fd, &here) == 0 && stat(path, &there) == 0 &&
+           same_file(&here, &there);
+}
+
+int mn__file_at(struct mn_cx *cx, const char *path, const char **name) {
+    const struct mn__held *held = mn__cx_of(cx)->held;
+    const size_t n = held != NULL ? strlen(held->path) : 0;
+    *name = path;
+    if (held == NULL || strncmp(path, held->path, n) != 0 ||
+        (path[n] != '/' && held->path[n - 1] != '/')) {
+        return AT_FDCWD;
+    }
+    const char *rest = path + n + strspn(path + n, "/");
+    if (*rest == '\0') {
+        rest = ".";
+    }
+    *name = rest;
+    return held->fd;
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
 static int failed(struct mn__file *file, struct mn_cx *cx) {
     return mn_fail(cx, MN_IO, "%s: cannot %s: %s%s", file->path, file->doing, strerror(file->error),
                    mn__file_advice(file->error));
@@ -45,16 +119,80 @@ static void note(struct mn__file *file, const char *doing) {
     }
 }
 
+/* The folder that the file is in, and its name there. One that may be written but not read can be
+ * opened all the same, only not synced. */
+static int open_place(struct mn__file *file, struct mn_cx *cx) {
+    const int at = mn__file_at(cx, file->path, &file->name);
+    const char *slash = strrchr(file->name, '/');
+    if (slash == NULL && at != AT_FDCWD) {
+        file->folder = at;
+        return 1;
+    }
+    char folder[PATH_MAX] = ".";
+    if (slash != NULL) {
+        const size_t n = slash == file->name ? 1 : (size_t)(slash - file->name);
+        memcpy(folder, file->name, n);
+        folder[n] = '\0';
+        file->name = slash + 1;
+    }
+    file->folder = openat(at, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file->folder < 0 && errno == EACCES) {
+        file->folder = openat(at, folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    file->own = 1;
+    return file->folder >= 0;
+}
+
+/* A name that nobody has foreseen, nor a process that was killed has left. */
+static int open_temporary(struct mn__file *file) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (int tries = 0; tries < 100; tries++) {
+        unsigned char noise[6];
+        if (getrandom(noise, sizeof noise, 0) != (ssize_t)sizeof noise) {
+            return -1;
+        }
+        const int n = snprintf(file->temporary, sizeof file->temporary, "%s.tmp-", file->name);
+        if (n + (int)sizeof noise >= (int)sizeof file->temporary) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        for (size_t i = 0; i < sizeof noise; i++) {
+            file->temporary[n + (int)i] = letters[noise[i] % (sizeof letters - 1)];
+        }
+        file->temporary[n + (int)sizeof noise] = '\0';
+        const int fd = openat(file->folder, file->temporary,
+                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+static void close_place(struct mn__file *file) {
+    if (file->own && file->folder >= 0) {
+        close(file->folder);
+    }
+    file->folder = -1;
+}
+
 int mn__file_begin(struct mn__file *file, struct mn_cx *cx, const char *path) {
-    *file = (struct mn__file){.fd = -1};
-    const int n = snprintf(file->path, sizeof file->path, "%s", path);
-    const int m = snprintf(file->temporary, sizeof file->temporary, "%s.tmp", path);
-    if (n >= (int)sizeof file->path || m >= (int)sizeof file->temporary) {
+    struct stat s;
+    *file = (struct mn__file){.fd = -1, .folder = -1};
+    if (snprintf(file->path, sizeof file->path, "%s", path) >= (int)sizeof file->path) {
         return mn__file_too_long(cx, path);
     }
-    file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file->fd < 0) {
+    if (!open_place(file, cx)) {
         note(file, "create a temporary file beside it");
+    } else if (fstatat(file->folder, file->name, &s, 0) == 0 && !S_ISREG(s.st_mode)) {
+        close_place(file);
+        return mn_fail(cx, MN_IO, "%s: cannot write it: it is %s", path,
+                       S_ISDIR(s.st_mode) ? "a folder" : "no regular file");
+    } else if ((file->fd = open_temporary(file)) < 0) {
+        note(file, "create a temporary file beside it");
+    }
+    if (file->error != 0) {
+        close_place(file);
         return failed(file, cx);
     }
     return MN_OK;
@@ -80,26 +218,13 @@ void mn__file_put(struct mn__file *file, const void *data, size_t length) {
 /* The folder's entry must reach the disk too. Some file systems cannot sync folders: that is no
  * failure. */
 static void sync_folder(struct mn__file *file) {
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s", file->path);
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL) {
-        snprintf(folder, sizeof folder, ".");
-    } else {
-        slash[slash == folder] = '\0';
-    }
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        note(file, "open its folder to sync it");
-        return;
-    }
-    if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS) {
+    if (fsync(file->folder) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP &&
+        errno != ENOSYS && errno != EBADF) {
         note(file, "sync its folder");
     }
-    close(fd);
 }
 
-int mn__file_commit(struct mn__file *file, struct mn_cx *cx) {
+static void finish(struct mn__file *file) {
     errno = 0;
     if (file->error == 0 && fsync(file->fd) != 0) {
         note(file, "sync it to disk");
@@ -107,15 +232,50 @@ int mn__file_commit(struct mn__file *file, struct mn_cx *cx) {
     if (close(file->fd) != 0) {
         note(file, "close it");
     }
-    if (file->error == 0 && rename(file->temporary, file->path) != 0) {
-        note(file, "rename the temporary file to it");
+    file->fd = -1;
+}
+
+void mn__file_drop(struct mn__file *file) {
+    if (file->folder < 0) {
+        return;
     }
-    if (file->error != 0) {
-        unlink(file->temporary);
-        return failed(file, cx);
+    if (file->fd >= 0) {
+        close(file->fd);
     }
-    sync_folder(file);
-    return file->error != 0 ? failed(file, cx) : MN_OK;
+    unlinkat(file->folder, file->temporary, 0);
+    close_place(file);
+}
+
+int mn__files_commit(struct mn__file *files, int n, struct mn_cx *cx) {
+    struct mn__file *wrong = NULL;
+    for (int i = 0; i < n; i++) {
+        finish(&files[i]);
+        wrong = wrong == NULL && files[i].error != 0 ? &files[i] : wrong;
+    }
+    if (wrong == NULL && n > 1 && unlinkat(files[n - 1].folder, files[n - 1].name, 0) != 0 &&
+        errno != ENOENT) {
+        wrong = &files[n - 1];
+        note(wrong, "remove the old one");
+    }
+    for (int i = 0; i < n && wrong == NULL; i++) {
+        if (renameat(files[i].folder, files[i].temporary, files[i].folder, files[i].name) != 0) {
+            wrong = &files[i];
+            note(wrong, "rename the temporary file to it");
+        }
+    }
+    for (int i = 0; i < n && wrong == NULL; i++) {
+        sync_folder(&files[i]);
+        wrong = files[i].error != 0 ? &files[i] : NULL;
+    }
+    const int status = wrong != NULL ? failed(wrong, cx) : MN_OK;
+    for (int i = 0; i < n; i++) {
+        mn__file_drop(&files[i]); /* what took its place has no temporary file any more */
+    }
+    return status;
+}
+
+int mn__file_commit(struct mn__file *file, struct mn_cx *cx) {
+    return mn__files_commit(file, 1, cx);
 }
 
 int mn__file_replace(struct mn_cx *cx, const char *path, const void *data, size_t length) {
@@ -127,6 +287,8 @@ int mn__file_replace(struct mn_cx *cx, const char *path, const void *data, size_
     mn__file_put(&file, data, length);
     return mn__file_commit(&file, cx);
 }
+
+/* ---- reading ------------------------------------------------------------------------------ */
 
 static int read_all(struct mn_cx *cx, const char *path, int fd, size_t size, uint8_t *out) {
     size_t done = 0;
@@ -144,21 +306,27 @@ static int read_all(struct mn_cx *cx, const char *path, int fd, size_t size, uin
     return MN_OK;
 }
 
+int mn__file_exists(struct mn_cx *cx, const char *path) {
+    const char *name;
+    const int at = mn__file_at(cx, path, &name);
+    return faccessat(at, name, F_OK, 0) == 0;
+}
+
 int mn__file_read(struct mn_cx *cx, const char *path, size_t most, uint8_t **data, size_t *length) {
     struct stat s;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would block */
+    const char *name;
+    const int at = mn__file_at(cx, path, &name);
+    const int fd = mn__source_open(at, name);
     if (fd < 0 || fstat(fd, &s) != 0) {
         const int error = errno;
         if (fd >= 0) {
             close(fd);
         }
-        return mn_fail(cx, MN_IO, "%s: cannot read: %s%s", path, strerror(error),
+        return mn_fail(cx, MN_IO, "%s: cannot read: %s%s", path,
+                       error == EISDIR   ? "it is a folder"
+                       : error == ESPIPE ? "it is no regular file"
+                                         : strerror(error),
                        mn__file_advice(error));
-    }
-    if (!S_ISREG(s.st_mode)) {
-        close(fd);
-        return mn_fail(cx, MN_IO, "%s: cannot read: %s", path,
-                       S_ISDIR(s.st_mode) ? "it is a folder" : "it is no regular file");
     }
     const size_t size = (size_t)s.st_size;
     uint8_t *bytes = size > most ? NULL : malloc(size + 1);

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +46,12 @@ static int copy(struct mn_cx *cx, const char *from, const char *to) {
 
 /* Not every file system has hard links. */
 static int same_file(struct mn_cx *cx, const char *from, const char *to) {
-    if (unlink(to) != 0 && errno != ENOENT) {
+    const char *old, *new;
+    const int from_at = mn__file_at(cx, from, &old), to_at = mn__file_at(cx, to, &new);
+    if (unlinkat(to_at, new, 0) != 0 && errno != ENOENT) {
         return io_failed(cx, to, "remove the file of this name");
     }
-    return link(from, to) == 0 ? MN_OK : copy(cx, from, to);
+    return linkat(from_at, old, to_at, new, 0) == 0 ? MN_OK : copy(cx, from, to);
 }
 
 int mn__kept_add(struct mn_cx *cx, const char *dir, int64_t meta_epoch) {
@@ -69,7 +72,9 @@ int mn__kept_restore(struct mn_cx *cx, const char *dir, const char *source) {
     if (status != MN_OK || strcmp(source, newest) == 0) {
         return status;
     }
-    if (rename(newest, damaged) != 0 && errno != ENOENT) {
+    const char *old, *new;
+    const int old_at = mn__file_at(cx, newest, &old), new_at = mn__file_at(cx, damaged, &new);
+    if (renameat(old_at, old, new_at, new) != 0 && errno != ENOENT) {
         return io_failed(cx, newest, "set it aside");
     }
     return same_file(cx, source, newest);
@@ -112,9 +117,21 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* The names in a folder. NULL with errno. */
+static DIR *open_folder(struct mn_cx *cx, const char *dir) {
+    const char *name;
+    const int at = mn__file_at(cx, dir, &name);
+    const int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    if (folder == NULL && fd >= 0) {
+        close(fd);
+    }
+    return folder;
+}
+
 /* list->at is for free(). */
 static int read_list(struct mn_cx *cx, const char *dir, struct list *list) {
-    DIR *folder = opendir(dir);
+    DIR *folder = open_folder(cx, dir);
     int status = MN_OK;
     *list = (struct list){0};
     if (folder == NULL) {
@@ -143,12 +160,34 @@ int mn__kept_trim(struct mn_cx *cx, const char *dir, int64_t newest, int64_t mos
             continue;
         }
         status = path_of(cx, dir, list.at[i], path);
-        if (status == MN_OK && unlink(path) != 0 && errno != ENOENT) {
+        const char *name;
+        const int at = status == MN_OK ? mn__file_at(cx, path, &name) : -1;
+        if (status == MN_OK && unlinkat(at, name, 0) != 0 && errno != ENOENT) {
             status = io_failed(cx, path, "remove it");
         }
     }
     free(list.at);
     return status;
+}
+
+/* NAME.tmp- and six letters or digits, which only a process that died while it wrote can have left
+ * in a folder that this one holds. */
+static int is_left_over(const char *name) {
+    const size_t n = strlen(name), tail = sizeof ".tmp-XXXXXX" - 1;
+    return n > tail && strncmp(name + n - tail, ".tmp-", 5) == 0 &&
+           strcspn(name + n - 6, ".-_ ") == 6;
+}
+
+void mn__kept_sweep(struct mn_cx *cx, const char *dir) {
+    DIR *folder = open_folder(cx, dir);
+    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        if (is_left_over(entry->d_name)) {
+            unlinkat(dirfd(folder), entry->d_name, 0);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
 }
 
 /* ---- loading ------------------------------------------------------------------------------ */
@@ -199,7 +238,7 @@ static int try_one(struct search *s, const char *path) {
 static int try_all(struct search *s, const char *dir, const struct list *list) {
     char path[PATH_MAX];
     int status = mn__kept_path(s->cx, dir, MN__NEWEST, path);
-    if (status == MN_OK && access(path, F_OK) == 0) {
+    if (status == MN_OK && mn__file_exists(s->cx, path)) {
         status = try_one(s, path);
     } else if (status == MN_OK && list->n > 0) {
         s->damaged = 1;
@@ -230,12 +269,11 @@ int mn__kept_load(const struct mn__experiment *e, struct mn_cx *cx, const char *
 
 int mn__kept_resume(const struct mn__experiment *e, struct mn_cx *cx, const char *dir,
                     struct mn__state *out) {
-    char path[PATH_MAX];
     int found;
-    int status = mn__kept_load(e, cx, dir, INT64_MAX, 0, out, &found);
-    if (status == MN_OK && !found) {
-        status = mn__kept_path(cx, dir, MN__NEWEST, path);
-        status = status != MN_OK ? status : mn__state_load(e, cx, path, out);
+    const int status = mn__kept_load(e, cx, dir, INT64_MAX, 0, out, &found);
+    if (status != MN_OK || found) {
+        return status;
     }
-    return status;
+    mn_log(cx, MN_LOG_WARN, "%s has no checkpoint: the run begins anew", dir);
+    return mn__state_new(e, cx, out);
 }

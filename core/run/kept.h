@@ -30,7 +30,11 @@ int mn__kept_trim(struct mn_cx *cx, const char *dir, int64_t newest, int64_t mos
 int mn__kept_load(const struct mn__experiment *experiment, struct mn_cx *cx, const char *dir,
                   int64_t last, int64_t every, struct mn__state *out, int *found);
 
-/* The newest that can be read; a missing one is MN_IO. */
+/* Remove what processes that died have left of files they were writing. The folder is held. */
+void mn__kept_sweep(struct mn_cx *cx, const char *dir);
+
+/* The newest that can be read. Where there is none at all, a run that ended before its first one,
+ * the initial state, with a warning. */
 int mn__kept_resume(const struct mn__experiment *experiment, struct mn_cx *cx, const char *dir,
                     struct mn__state *out);
 

@@ -308,7 +308,8 @@ static int turn(struct training *t) {
         return status;
     }
     status = meta_epoch(t);
-    if (status == MN_OK && run->log_every > 0 && t->state->meta_epoch % run->log_every == 0) {
+    if (status == MN_OK && run->log_every > 0 &&
+        (t->state->meta_epoch % run->log_every == 0 || t->state->meta_epoch == run->meta_epochs)) {
         status = write_log(t);
     }
     if (status == MN_OK) {
@@ -352,12 +353,14 @@ static int leave_numeric(struct training *t) {
     char message[MN__MESSAGE];
     snprintf(message, sizeof message, "%s", mn__cx_message(t->cx));
     mn__cx_clear(t->cx);
-    char saved[128] = "no checkpoint was written yet", replay[PATH_MAX + 80] = "";
-    if (t->dir.saved >= 0) {
+    char saved[128] = "there is no checkpoint", replay[PATH_MAX + 80] = "";
+    const int64_t on_disk = mn__rundir_on_disk(&t->dir, t->cx);
+    mn__cx_clear(t->cx);
+    if (on_disk >= 0) {
         snprintf(saved, sizeof saved,
                  "the checkpoint of meta-epoch %" PRId64
                  " is whole, but going on would end the same",
-                 t->dir.saved);
+                 on_disk);
     }
     if (task >= 0 && write_steps(t, t->state->meta_epoch, task) == MN_OK) {
         snprintf(replay, sizeof replay,
@@ -373,19 +376,24 @@ static int leave_numeric(struct training *t) {
 }
 
 static int leave(struct training *t, int status) {
-    if (status == MN_CANCELLED) {
-        return leave_cancelled(t);
+    if (status == MN_CANCELLED && (status = leave_cancelled(t)) == MN_CANCELLED) {
+        return status;
     }
     if (status == MN_NUMERIC) {
         return leave_numeric(t);
     }
-    if (t->dir.saved < 0) {
-        return mn__cx_more(t->cx, status, "\n  no checkpoint was written yet");
+    const int64_t on_disk = mn__rundir_on_disk(&t->dir, t->cx);
+    if (on_disk >= 0) {
+        return mn__cx_more(t->cx, status,
+                           "\n  the checkpoint of meta-epoch %" PRId64
+                           " is whole: metanas resume %s goes on from it",
+                           on_disk, t->dir.path);
     }
-    return mn__cx_more(t->cx, status,
-                       "\n  the checkpoint of meta-epoch %" PRId64
-                       " is whole: metanas resume %s goes on from it",
-                       t->dir.saved, t->dir.path);
+    return mn__holds(t->cx, t->dir.path)
+               ? mn__cx_more(t->cx, status, "\n  there is no checkpoint that could be read")
+               : mn__cx_more(t->cx, status,
+                             "\n  %s was removed, moved or made anew while the run was at work",
+                             t->dir.path);
 }
 
 int mn__state_finished(const struct mn__experiment *e, const struct mn__state *state) {
@@ -403,12 +411,10 @@ int mn__metatrain(const struct mn__experiment *e, struct mn_cx *cx, struct mn__s
     int status = mn__rundir_open(&t.dir, e, cx, state, dir);
     if (status == MN_OK) {
         status = mn__meta_batch_new(e, cx, &t.batch);
-    }
-    if (status == MN_OK) {
-        status = loop(&t);
+        status = status == MN_OK ? loop(&t) : status;
         status = status != MN_OK ? leave(&t, status) : MN_OK;
     }
     mn__meta_batch_fini(&t.batch);
-    mn__rundir_close(&t.dir);
+    mn__rundir_close(&t.dir, cx);
     return status;
 }

@@ -20,31 +20,63 @@ static int failed(struct mn__metrics *m, struct mn_cx *cx, const char *doing) {
                    mn__file_advice(error));
 }
 
-int mn__metrics_open(struct mn__metrics *m, struct mn_cx *cx, const char *path, int64_t length) {
+/* Bytes of whole lines among the first `length`; -1 with errno. */
+static int64_t whole_lines(int fd, int64_t length) {
+    char block[4096];
+    while (length > 0) {
+        const int64_t most = (int64_t)sizeof block, begin = length > most ? length - most : 0;
+        const ssize_t n = pread(fd, block, (size_t)(length - begin), begin);
+        if (n <= 0) {
+            return n == 0 ? begin : -1;
+        }
+        const char *end = memrchr(block, '\n', (size_t)n);
+        if (end != NULL) {
+            return begin + (end - block) + 1;
+        }
+        length = begin;
+    }
+    return 0;
+}
+
+static int open_checked(struct mn__metrics *m, struct mn_cx *cx) {
     struct stat s;
-    memset(m, 0, sizeof *m);
-    snprintf(m->path, sizeof m->path, "%s", path);
-    m->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
+    const char *name;
+    const int at = mn__file_at(cx, m->path, &name);
+    m->fd = openat(at, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
     if (m->fd < 0) {
         return failed(m, cx, "open it");
-    }
-    /* File systems without locks are used without. */
-    if (flock(m->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        return mn_fail(cx, MN_IO, "%s: another metanas is writing to it", path);
     }
     if (fstat(m->fd, &s) != 0) {
         return failed(m, cx, "look at it");
     }
-    if (s.st_size < length) {
-        return mn_fail(cx, MN_IO,
-                       "%s: has %" PRId64 " bytes, but the checkpoint was written after %" PRId64
-                       ": lines were lost or the file was changed",
-                       path, (int64_t)s.st_size, length);
+    return S_ISREG(s.st_mode) ? MN_OK : mn_fail(cx, MN_IO, "%s: it is no regular file", m->path);
+}
+
+int mn__metrics_open(struct mn__metrics *m, struct mn_cx *cx, const char *path, int64_t length) {
+    memset(m, 0, sizeof *m);
+    snprintf(m->path, sizeof m->path, "%s", path);
+    const int status = open_checked(m, cx);
+    if (status != MN_OK) {
+        return status;
     }
-    if (ftruncate(m->fd, length) != 0 || lseek(m->fd, 0, SEEK_END) < 0) {
+    /* Of a folder that cannot be locked, as on some network file systems, this file may be. */
+    if (flock(m->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return mn_fail(cx, MN_IO, "%s: another metanas is writing to it", path);
+    }
+    const off_t size = lseek(m->fd, 0, SEEK_END);
+    m->length = whole_lines(m->fd, size < length ? size : length);
+    if (size < 0 || m->length < 0) {
+        return failed(m, cx, "read it");
+    }
+    if (m->length < length) {
+        mn_log(cx, MN_LOG_WARN,
+               "%s: the checkpoint was written after %" PRId64 " bytes of it, but only %" PRId64
+               " are there in whole lines; what is lost stays lost, and the run goes on",
+               path, length, m->length);
+    }
+    if (ftruncate(m->fd, m->length) != 0 || lseek(m->fd, 0, SEEK_END) < 0) {
         return failed(m, cx, "cut it back to the checkpoint");
     }
-    m->length = length;
     return MN_OK;
 }
 
@@ -82,7 +114,7 @@ int mn__metrics_until(struct mn_cx *cx, const char *path, int64_t meta_epoch, in
     uint8_t *text;
     size_t bytes;
     *length = 0;
-    if (access(path, F_OK) != 0 && errno == ENOENT) {
+    if (!mn__file_exists(cx, path)) {
         return MN_OK;
     }
     const int status = mn__file_read(cx, path, SIZE_MAX / 2, &text, &bytes);

@@ -18,8 +18,9 @@ struct mn__metrics {
     int no_memory; /* the line could not be built */
 };
 
-/* Open for appending after `length` bytes; what follows them is cut off. A file shorter than that,
- * or one that another process writes to, is an error that names it. */
+/* Open for appending after `length` bytes; what follows them is cut off. A file in which they are
+ * not there, or do not end a line, is cut after the last whole line before, with a warning. One
+ * that another process writes to is an error that names it. */
 int mn__metrics_open(struct mn__metrics *metrics, struct mn_cx *cx, const char *path,
                      int64_t length);
 /* Bytes of a file of JSON lines up to the first that is not whole or tells of more than these

@@ -55,7 +55,7 @@ static int keep_newest(const struct mn__rundir *d, const struct mn__experiment *
 
 int mn__rundir_save(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
                     const struct mn__state *state) {
-    if (d->saved == state->meta_epoch && d->evaluated == state->evaluated) {
+    if (d->saved == state->meta_epoch && d->evaluated == state->evaluated && !d->behind) {
         return MN_OK;
     }
     int status = sync_files(d, cx);
@@ -66,6 +66,7 @@ int mn__rundir_save(struct mn__rundir *d, const struct mn__experiment *e, struct
         status = write_newest(d, e, cx, state);
     }
     if (status == MN_OK) {
+        d->behind = 0;
         d->saved = state->meta_epoch;
         d->evaluated = state->evaluated;
         status = mn__kept_trim(cx, d->path, d->saved, e->run.keep_checkpoints - 1);
@@ -129,11 +130,20 @@ static int read_lengths(const struct mn__tensors *file, struct lengths *out) {
            later_bytes(file, "steps_bytes", &out->steps);
 }
 
+/* Bytes of a file of JSON lines that belong to a state, as the lines tell. */
+static int lines_of(struct mn__rundir *d, struct mn_cx *cx, const struct mn__state *state,
+                    const char *name, int64_t *out) {
+    char path[PATH_MAX];
+    const int status = in_dir(d, cx, name, path);
+    return status != MN_OK ? status
+                           : mn__metrics_until(cx, path, state->meta_epoch, state->evaluated, out);
+}
+
 /* What belongs to a state: for a new one nothing does. */
 static int lengths_of(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
                       const struct mn__state *state, struct lengths *lengths) {
     struct mn__tensors file;
-    char timing[PATH_MAX];
+    int64_t fitting = 0;
     *lengths = (struct lengths){0};
     if (!state->loaded) {
         return MN_OK;
@@ -149,17 +159,26 @@ static int lengths_of(struct mn__rundir *d, const struct mn__experiment *e, stru
     }
     mn__tensors_fini(&file);
     if (status == MN_OK) {
-        status = in_dir(d, cx, "timing.jsonl", timing);
+        status = lines_of(d, cx, state, "timing.jsonl", &lengths->timing);
     }
-    return status != MN_OK ? status
-                           : mn__metrics_until(cx, timing, state->meta_epoch, state->evaluated,
-                                               &lengths->timing);
+    if (status == MN_OK) {
+        status = lines_of(d, cx, state, "metrics.jsonl", &fitting);
+    }
+    if (status == MN_OK && fitting < lengths->metrics) {
+        mn_log(cx, MN_LOG_WARN,
+               "%s/metrics.jsonl: the checkpoint was written after %" PRId64
+               " bytes of it, but only %" PRId64
+               " there belong to it; what is lost stays lost, and the run goes on",
+               d->path, lengths->metrics, fitting);
+        lengths->metrics = fitting;
+    }
+    return status;
 }
 
 static int check_unused(const struct mn__rundir *d, struct mn_cx *cx) {
     char path[PATH_MAX];
     const int status = in_dir(d, cx, MN__NEWEST, path);
-    if (status == MN_OK && access(path, F_OK) == 0) {
+    if (status == MN_OK && mn__file_exists(cx, path)) {
         return mn_fail(cx, MN_CONFIG,
                        "%s holds a run already; 'metanas resume %s' goes on with it, another "
                        "--out starts anew",
@@ -202,6 +221,20 @@ struct mn__metrics *mn__rundir_steps(struct mn__rundir *d, struct mn_cx *cx) {
                                                                                     : NULL;
 }
 
+/* Commands hold the folder from before they read it. */
+static int hold(struct mn__rundir *d, struct mn_cx *cx, const char *path) {
+    int status = mn__file_folder(cx, path);
+    if (status == MN_OK && !mn__holds(cx, path)) {
+        status = mn__hold(cx, path, &d->held);
+    }
+    if (status == MN_OK) {
+        mn__kept_sweep(cx, path);
+    }
+    return status;
+}
+
+/* The configuration of a new run is there before any other file, so that `resume` can begin it anew
+ * at any time. */
 int mn__rundir_open(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
                     const struct mn__state *state, const char *path) {
     struct lengths lengths;
@@ -209,9 +242,12 @@ int mn__rundir_open(struct mn__rundir *d, const struct mn__experiment *e, struct
     d->metrics.fd = d->timing.fd = d->architecture.fd = d->steps.fd = -1;
     d->path = path;
     d->saved = -1;
-    int status = mn__file_folder(cx, path);
+    int status = hold(d, cx, path);
     if (status == MN_OK && !state->loaded) {
         status = check_unused(d, cx);
+        if (status == MN_OK) {
+            status = write_config(d, e, cx);
+        }
     }
     if (status == MN_OK) {
         status = lengths_of(d, e, cx, state, &lengths);
@@ -223,26 +259,52 @@ int mn__rundir_open(struct mn__rundir *d, const struct mn__experiment *e, struct
         status = mn__kept_restore(cx, path, state->source);
         d->saved = state->meta_epoch;
         d->evaluated = state->evaluated;
+        if (status == MN_OK) {
+            status = write_config(d, e, cx);
+        }
     }
-    return status != MN_OK ? status : write_config(d, e, cx);
+    return status == MN_OK && !state->loaded ? mn__rundir_save(d, e, cx, state) : status;
+}
+
+static void close_files(struct mn__rundir *d) {
+    mn__metrics_close(&d->metrics);
+    mn__metrics_close(&d->timing);
+    mn__metrics_close(&d->architecture);
+    mn__metrics_close(&d->steps);
 }
 
 int mn__rundir_back(struct mn__rundir *d, const struct mn__experiment *e, struct mn_cx *cx,
                     const struct mn__state *state) {
     struct lengths lengths;
     int status = lengths_of(d, e, cx, state, &lengths);
-    mn__rundir_close(d);
+    close_files(d);
     d->steps = (struct mn__metrics){.fd = -1};
     if (status == MN_OK) {
         status = open_files(d, e, cx, &lengths);
     }
-    d->saved = d->evaluated = -1;
+    d->behind = 1;
     return status;
 }
 
-void mn__rundir_close(struct mn__rundir *d) {
-    mn__metrics_close(&d->metrics);
-    mn__metrics_close(&d->timing);
-    mn__metrics_close(&d->architecture);
-    mn__metrics_close(&d->steps);
+/* What is on the disk, whatever was meant to be: a rename may have worked, a sync after it not. */
+int64_t mn__rundir_on_disk(const struct mn__rundir *d, struct mn_cx *cx) {
+    struct mn__tensors file;
+    char path[PATH_MAX];
+    int64_t meta_epoch = -1;
+    const char *text;
+    if (!mn__holds(cx, d->path) || in_dir(d, cx, MN__NEWEST, path) != MN_OK ||
+        mn__tensors_read(cx, path, &file) != MN_OK) {
+        return -1;
+    }
+    text = mn__tensors_meta(&file, "meta_epoch");
+    if (text == NULL || !mn__text_int(text, &meta_epoch)) {
+        meta_epoch = -1;
+    }
+    mn__tensors_fini(&file);
+    return meta_epoch;
+}
+
+void mn__rundir_close(struct mn__rundir *d, struct mn_cx *cx) {
+    close_files(d);
+    mn__let_go(cx, &d->held);
 }

@@ -108,6 +108,81 @@ holds 'no whole checkpoint ends with 3' [ $? -eq 3 ]
 holds 'and is named with the place' grep -q '^metanas: alone/checkpoint.safetensors: damaged at byte ' err
 same 'and stays as it was' cut alone/checkpoint.safetensors
 
+# ---- files of lines that lost some ----
+
+works 'a run to damage' train smoke.yaml --out lines --set run.meta_epochs=5 --set run.log_every=2 --set run.checkpoint_every=2
+holds 'the last metrics line is always written' grep -q '^{"kind":"train","meta_epoch":5,' lines/metrics.jsonl
+for file in metrics.jsonl architecture.csv timing.jsonl; do
+    rm -rf short
+    cp -r lines short
+    truncate -s -1 "short/$file"
+    works "$file one byte short" resume short --set run.meta_epochs=8
+    holds "$file one byte short: the run came to its end" grep -q '"kind":"train","meta_epoch":8,' short/metrics.jsonl
+    case $file in timing.jsonl) ;; *)
+        holds "$file one byte short is told" grep -q "^metanas: short/$file: the checkpoint was written after .* what is lost stays lost, and the run goes on" err
+        ;;
+    esac
+    rm -rf short
+    cp -r lines short
+    rm "short/$file"
+    works "a lost $file does not block resume" resume short --set run.meta_epochs=8
+    works "a lost $file: and again" resume short --set run.meta_epochs=10
+    holds "a lost $file: whole lines only" sh -c '! grep -qv "^{.*}$" short/metrics.jsonl'
+done
+
+# ---- before the first checkpoint, and beside another process ----
+
+works 'a checkpoint of meta-epoch 0' train smoke.yaml --out first --set run.meta_epochs=0
+holds 'is there' [ -e first/checkpoint.safetensors ]
+works 'a short run' train smoke.yaml --out begun --set run.meta_epochs=4
+cp -r begun anew
+rm anew/*.safetensors
+: >anew/metrics.jsonl
+refused 'train --out on a run without a checkpoint' 2 train smoke.yaml --out anew <<'T'
+metanas: anew holds a run already; 'metanas resume anew' goes on with it, another --out starts anew
+T
+works 'resume of a run that died before its first checkpoint' resume anew
+holds 'says that it begins anew' grep -q '^metanas: anew has no checkpoint: the run begins anew$' err
+same_run 'it is the same run' begun anew
+rm anew/*.safetensors anew/*.jsonl anew/*.csv
+works 'only its configuration is left' resume anew
+same_run 'it is the same run again' begun anew
+: >anew/checkpoint.safetensors.tmp-Ab3dE6
+works 'resume removes what a killed process left' resume anew --set run.meta_epochs=5
+holds 'it is gone' [ ! -e anew/checkpoint.safetensors.tmp-Ab3dE6 ]
+
+"$METANAS" train smoke.yaml --out busy --set run.meta_epochs=1000000 >out 2>err &
+pid=$!
+tries=0
+while [ "$tries" -lt 500 ] && [ ! -s busy/metrics.jsonl ]; do
+    sleep 0.02
+    tries=$((tries + 1))
+done
+for command in resume test; do
+    refused "$command of a run at which another process works" 3 $command busy <<'T'
+metanas: busy: another metanas is at work in this folder
+T
+done
+works 'report of it' report busy
+kill -s TERM $pid
+wait $pid
+holds 'the other process is not disturbed' [ $? -eq 75 ]
+
+"$METANAS" train smoke.yaml --out gone --set run.meta_epochs=1000000 --set run.checkpoint_every=1 >out 2>err &
+pid=$!
+tries=0
+while [ "$tries" -lt 500 ] && [ ! -s gone/metrics.jsonl ]; do
+    sleep 0.02
+    tries=$((tries + 1))
+done
+check
+mv gone elsewhere && mkdir gone
+sleep 0.3
+kill -s TERM $pid
+wait $pid
+holds 'a folder made anew gets no file of the old run' [ -z "$(ls -A gone)" ]
+works 'the old run is whole where it was moved' resume elsewhere --set run.checkpoint_every=0 --set run.meta_epochs=1
+
 # ---- what is refused ----
 
 cp -r half other

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Preloaded into the program: call number FAIL_NTH of kind FAIL_CALL (write, fsync, rename, alloc)
- * fails, and if FAIL_REST is set all after it, too. Of write and fsync only those count that go to
- * files whose path holds FAIL_PATH, of rename those whose new name holds it. Once a call has
- * failed the file FAIL_MARK is there. Allocations of other threads count in whatever order they
- * come. */
+/* Preloaded into the program: call number FAIL_NTH of kind FAIL_CALL (write, fsync, fsync-folder,
+ * rename, alloc, mmap, thread) fails, fsync with the errno FAIL_ERRNO where it is set, and if
+ * FAIL_REST is set all after it, too. Of write and fsync only those count that go to files whose
+ * path holds FAIL_PATH, of rename those whose new name holds it. Once a call has failed the file
+ * FAIL_MARK is there. Allocations of other threads count in whatever order they come. */
+
+#undef _FILE_OFFSET_BITS /* with it, mmap and mmap64 would be one name */
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -91,23 +97,52 @@ EXPORT int fsync(int fd) {
     if (real == NULL) {
         *(void **)&real = dlsym(RTLD_NEXT, "fsync");
     }
-    if (is_kind("fsync") && watched_file(fd) && strike()) {
-        errno = EIO;
+    struct stat s;
+    const int folder = fstat(fd, &s) == 0 && S_ISDIR(s.st_mode);
+    if (is_kind(folder ? "fsync-folder" : "fsync") && watched_file(fd) && strike()) {
+        const char *number = getenv("FAIL_ERRNO");
+        errno = number != NULL ? atoi(number) : EIO;
         return -1;
     }
     return real(fd);
 }
 
-EXPORT int rename(const char *from, const char *to) {
-    static int (*real)(const char *, const char *);
+EXPORT int renameat(int from_at, const char *from, int to_at, const char *to) {
+    static int (*real)(int, const char *, int, const char *);
+    char link[64], path[4096], whole[4096 + 256];
     if (real == NULL) {
-        *(void **)&real = dlsym(RTLD_NEXT, "rename");
+        *(void **)&real = dlsym(RTLD_NEXT, "renameat");
     }
-    if (is_kind("rename") && watched(to) && strike()) {
+    snprintf(link, sizeof link, "/proc/self/fd/%d", to_at);
+    const ssize_t length = to_at == AT_FDCWD ? 0 : readlink(link, path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    snprintf(whole, sizeof whole, "%s/%s", path, to);
+    if (is_kind("rename") && watched(whole) && strike()) {
         errno = EIO;
         return -1;
     }
-    return real(from, to);
+    return real(from_at, from, to_at, to);
+}
+
+EXPORT void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset) {
+    if (nth >= 0 && is_kind("mmap") && strike()) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mmap, at, n, protection, flags, fd, offset);
+}
+
+EXPORT void *mmap64(void *at, size_t n, int protection, int flags, int fd, off64_t offset) {
+    return mmap(at, n, protection, flags, fd, offset);
+}
+
+EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *data) {
+    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (real == NULL) {
+        *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+    }
+    return is_kind("thread") && strike() ? EAGAIN : real(thread, attributes, start, data);
 }
 
 /* What lies below the names replaced here: the sanitizer's, where there is one, or the C library's.

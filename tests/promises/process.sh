@@ -148,6 +148,12 @@ if [ "$(awk '/^VmPeak/ {print $2}' /proc/self/status)" -lt 100000000 ] && ! grep
     done
     works 'ulimit -v of nothing' --version
 fi
+for errno in 95 38 9 22; do # ENOTSUP, ENOSYS, EBADF, EINVAL
+    check
+    FAIL_CALL=fsync-folder FAIL_NTH=0 FAIL_REST=1 FAIL_ERRNO=$errno FAIL_PATH=/unsynced$errno LD_PRELOAD=$CALLS_SHIM \
+        "$METANAS" train tiny.yaml --out unsynced$errno >out 2>err ||
+        fail "a folder whose fsync is not supported, errno $errno: $(cat err)"
+done
 check
 (
     ulimit -f 8

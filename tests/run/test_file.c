@@ -94,8 +94,108 @@ static void test_rename_fails(void **state) {
     const char *path = folder_path(&folder, "taken");
     assert_int_equal(mkdir(path, 0777), 0);
     assert_failed(cx, mn__file_replace(cx, path, "x", 1), MN_IO, path,
-                  "cannot rename the temporary file to it: Is a directory");
-    assert_int_equal(folder_count(&folder), 1);
+                  "cannot write it: it is a folder");
+    const char *pipe = folder_path(&folder, "pipe");
+    assert_int_equal(mkfifo(pipe, 0666), 0);
+    assert_failed(cx, mn__file_replace(cx, pipe, "x", 1), MN_IO, pipe,
+                  "cannot write it: it is no regular file");
+    assert_int_equal(folder_count(&folder), 2);
+}
+
+/* What lies there under a name that a temporary file might have is no business of it. */
+static void test_temporary_files_have_names_of_their_own(void **state) {
+    const char *path = folder_path(&folder, "file"), *planted = folder_path(&folder, "file.tmp"),
+               *victim = folder_path(&folder, "victim");
+    struct mn__file a, b;
+    file_put(victim, "precious", 8);
+    assert_int_equal(symlink(victim, planted), 0);
+    assert_ok(cx, mn__file_begin(&a, cx, path));
+    assert_ok(cx, mn__file_begin(&b, cx, path));
+    mn__file_put(&a, "first", 5);
+    mn__file_put(&b, "second", 6);
+    assert_ok(cx, mn__file_commit(&b, cx));
+    assert_ok(cx, mn__file_commit(&a, cx));
+    check_content(path, "first");
+    check_content(victim, "precious");
+    assert_int_equal(folder_count(&folder), 3);
+}
+
+/* None of the files takes its place where one could not be written. */
+static void test_files_are_replaced_together(void **state) {
+    struct mn__file files[2];
+    const char *a = folder_path(&folder, "a"), *b = folder_path(&folder, "b");
+    assert_ok(cx, mn__file_replace(cx, a, "old a", 5));
+    assert_ok(cx, mn__file_replace(cx, b, "old b", 5));
+    assert_ok(cx, mn__file_begin(&files[0], cx, a));
+    assert_ok(cx, mn__file_begin(&files[1], cx, b));
+    mn__file_put(&files[0], "new a", 5);
+    limit_files(3);
+    mn__file_put(&files[1], "new b", 5);
+    const int status = mn__files_commit(files, 2, cx);
+    unlimit_files();
+    assert_failed(cx, status, MN_IO, b, "File too large", "ulimit -f");
+    check_content(a, "old a");
+    check_content(b, "old b");
+    assert_ok(cx, mn__file_begin(&files[0], cx, a));
+    assert_ok(cx, mn__file_begin(&files[1], cx, b));
+    mn__file_put(&files[0], "new a", 5);
+    mn__file_put(&files[1], "new b", 5);
+    assert_ok(cx, mn__files_commit(files, 2, cx));
+    check_content(a, "new a");
+    check_content(b, "new b");
+    assert_int_equal(folder_count(&folder), 2);
+}
+
+/* ---- a folder that is held ---------------------------------------------------------------- */
+
+static void test_held_folder_is_for_one_process(void **state) {
+    struct mn__held held = {0}, other = {0};
+    assert_ok(cx, mn__hold(cx, folder.path, &held));
+    assert_failed(cx, mn__hold(cx, folder.path, &other), MN_IO, folder.path,
+                  "another metanas is at work in this folder");
+    assert_true(mn__holds(cx, folder.path));
+    mn__let_go(cx, &other);
+    mn__let_go(cx, &held);
+    assert_false(mn__holds(cx, folder.path));
+    assert_ok(cx, mn__hold(cx, folder.path, &held));
+    mn__let_go(cx, &held);
+}
+
+/* One that was moved away gets the files, and one that was made in its place gets none. */
+static void test_held_folder_removed_and_made_anew(void **state) {
+    struct mn__held held = {0};
+    struct mn__metrics m;
+    uint8_t *data;
+    size_t length;
+    char run[PATH_MAX], moved[PATH_MAX], file[PATH_MAX + 8], there[PATH_MAX + 8];
+    snprintf(run, sizeof run, "%s", folder_path(&folder, "run"));
+    snprintf(moved, sizeof moved, "%s", folder_path(&folder, "moved"));
+    snprintf(file, sizeof file, "%s//file", run);
+    snprintf(there, sizeof there, "%s/file", moved);
+    assert_int_equal(mkdir(run, 0777), 0);
+    assert_ok(cx, mn__hold(cx, run, &held));
+    assert_int_equal(rename(run, moved), 0);
+    assert_int_equal(mkdir(run, 0777), 0);
+    assert_false(mn__holds(cx, run));
+    assert_ok(cx, mn__file_replace(cx, file, "mine", 4));
+    assert_false(file_exists(file));
+    check_content(there, "mine");
+    assert_true(mn__file_exists(cx, file));
+    assert_ok(cx, mn__file_read(cx, file, 9, &data, &length));
+    assert_string_equal((char *)data, "mine");
+    free(data);
+    snprintf(file, sizeof file, "%s/lines", run);
+    assert_ok(cx, mn__metrics_open(&m, cx, file, 0));
+    mn__metrics_close(&m);
+    assert_false(file_exists(file));
+    assert_int_equal(unlink(there), 0);
+    snprintf(there, sizeof there, "%s/lines", moved);
+    assert_int_equal(unlink(there), 0);
+    assert_int_equal(rmdir(moved), 0);
+    assert_failed(cx, mn__file_replace(cx, file, "mine", 4), MN_IO, file,
+                  "No such file or directory");
+    assert_false(file_exists(file));
+    mn__let_go(cx, &held);
 }
 
 static void test_no_folder(void **state) {
@@ -109,9 +209,12 @@ static void test_long_path(void **state) {
     char path[PATH_MAX + 8];
     memset(path, 'a', sizeof path);
     path[0] = '/';
-    path[PATH_MAX - 3] = '\0';
+    path[PATH_MAX] = '\0';
     assert_failed(cx, mn__file_replace(cx, path, "x", 1), MN_IO, "bytes is too long: /aaaa");
-    path[PATH_MAX - 3] = 'a';
+    path[PATH_MAX] = 'a';
+    path[300] = '\0';
+    assert_failed(cx, mn__file_replace(cx, path, "x", 1), MN_IO, "File name too long");
+    path[300] = 'a';
     path[PATH_MAX + 7] = '\0';
     assert_failed(cx, mn__file_folder(cx, path), MN_IO, "bytes is too long: /aaaa");
 }
@@ -190,16 +293,49 @@ static void test_metrics(void **state) {
     mn__metrics_close(&m);
 }
 
+/* Lost lines do not keep a run from going on: whole ones that are there stay. */
 static void test_metrics_lost(void **state) {
     struct mn__metrics m;
     const char *path = folder_path(&folder, "metrics.jsonl");
-    file_put(path, "12345", 5);
-    assert_failed(cx, mn__metrics_open(&m, cx, path, 6), MN_IO, path,
-                  "has 5 bytes, but the checkpoint was written after 6");
+    file_put(path, "12\n45", 5);
+    assert_ok(cx, mn__metrics_open(&m, cx, path, 6));
+    assert_int_equal(m.length, 3);
+    put_line(&m, 1);
     mn__metrics_close(&m);
-    check_content(path, "12345");
+    check_content(path, "12\n" LINE(1));
+    assert_int_equal(unlink(path), 0);
+    assert_ok(cx, mn__metrics_open(&m, cx, path, 6));
+    assert_int_equal(m.length, 0);
+    mn__metrics_close(&m);
     assert_failed(cx, mn__metrics_open(&m, cx, folder.path, 0), MN_IO, "cannot open it");
     mn__metrics_close(&m);
+}
+
+/* The end of a line may lie far before. */
+static void test_metrics_cut_in_a_long_line(void **state) {
+    static char text[10000];
+    struct mn__metrics m;
+    const char *path = folder_path(&folder, "metrics.jsonl");
+    memset(text, 'x', sizeof text);
+    text[99] = '\n';
+    file_put(path, text, sizeof text);
+    assert_ok(cx, mn__metrics_open(&m, cx, path, 9999));
+    assert_int_equal(m.length, 100);
+    mn__metrics_close(&m);
+    file_put(path, text, sizeof text);
+    assert_ok(cx, mn__metrics_open(&m, cx, path, 99));
+    assert_int_equal(m.length, 0);
+    mn__metrics_close(&m);
+}
+
+static void test_metrics_through_a_link(void **state) {
+    struct mn__metrics m;
+    const char *path = folder_path(&folder, "metrics.jsonl"),
+               *victim = folder_path(&folder, "victim");
+    assert_int_equal(symlink(victim, path), 0);
+    assert_failed(cx, mn__metrics_open(&m, cx, path, 0), MN_IO, path, "cannot open it");
+    mn__metrics_close(&m);
+    assert_false(file_exists(victim));
 }
 
 static void test_metrics_in_use(void **state) {
@@ -240,6 +376,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_relative_path, begin, end),
         cmocka_unit_test_setup_teardown(test_no_room, begin, end),
         cmocka_unit_test_setup_teardown(test_rename_fails, begin, end),
+        cmocka_unit_test_setup_teardown(test_temporary_files_have_names_of_their_own, begin, end),
+        cmocka_unit_test_setup_teardown(test_files_are_replaced_together, begin, end),
+        cmocka_unit_test_setup_teardown(test_held_folder_is_for_one_process, begin, end),
+        cmocka_unit_test_setup_teardown(test_held_folder_removed_and_made_anew, begin, end),
         cmocka_unit_test_setup_teardown(test_no_folder, begin, end),
         cmocka_unit_test_setup_teardown(test_long_path, begin, end),
         cmocka_unit_test_setup_teardown(test_advice, begin, end),
@@ -247,6 +387,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_folder, begin, end),
         cmocka_unit_test_setup_teardown(test_metrics, begin, end),
         cmocka_unit_test_setup_teardown(test_metrics_lost, begin, end),
+        cmocka_unit_test_setup_teardown(test_metrics_cut_in_a_long_line, begin, end),
+        cmocka_unit_test_setup_teardown(test_metrics_through_a_link, begin, end),
         cmocka_unit_test_setup_teardown(test_metrics_in_use, begin, end),
         cmocka_unit_test_setup_teardown(test_metrics_no_room, begin, end),
     };

@@ -66,6 +66,7 @@ struct command {
      * the command has no tasks for other processes. */
     int (*config)(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
                   const char **out);
+    int holds; /* the operand is a run that it writes into: no other command may at the same time */
 };
 
 extern const struct command command_train, command_test, command_resume, command_validate,

@@ -2,6 +2,7 @@
 #include "extract.h"
 
 #include "run/checkpoint.h"
+#include "run/file.h"
 #include "rundir.h"
 
 #include <inttypes.h>

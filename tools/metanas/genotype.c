@@ -3,6 +3,7 @@
 #include "draw.h"
 #include "genotypes.h"
 #include "run/episode.h"
+#include "run/file.h"
 #include "rundir.h"
 
 #include <inttypes.h>

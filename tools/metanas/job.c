@@ -4,6 +4,7 @@
 #include "run/launch.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 int job_speaks(const struct job *job) {
     return job->ranks != NULL && mn__ranks_rank(job->ranks) >= 0 ? mn__ranks_rank(job->ranks) == 0
@@ -33,12 +34,22 @@ static int connect(struct mn_cx *cx, const struct arguments *arguments, const ch
     return status;
 }
 
+/* Before anything in the run is read. What is no folder the command itself complains of. */
+static int hold(struct mn_cx *cx, const struct command *command, const struct arguments *arguments,
+                struct job *job) {
+    struct stat about;
+    return command->holds && arguments->out == NULL && job_speaks(job) &&
+                   stat(arguments->operand, &about) == 0 && S_ISDIR(about.st_mode)
+               ? mn__hold(cx, arguments->operand, &job->held)
+               : MN_OK;
+}
+
 int job_join(struct mn_cx *cx, const struct command *command, const struct arguments *arguments,
              struct job *job) {
     struct mn__arena arena = {0};
     const char *config = NULL;
-    int status = MN_OK;
-    if (command->config != NULL) {
+    int status = hold(cx, command, arguments, job);
+    if (status == MN_OK && command->config != NULL) {
         status = command->config(cx, &arena, arguments, &config);
     }
     if (status == MN_OK && config != NULL) {
@@ -48,7 +59,8 @@ int job_join(struct mn_cx *cx, const struct command *command, const struct argum
     return status;
 }
 
-void job_leave(struct job *job, int code) {
+void job_leave(struct job *job, struct mn_cx *cx, int code) {
+    mn__let_go(cx, &job->held);
     mn__ranks_leave(job->ranks, code);
     job->ranks = NULL;
 }

@@ -6,12 +6,14 @@
 
 #include "command.h"
 
+#include "run/file.h"
 #include "run/ranks.h"
 
 struct job {
     struct mn__ranks *ranks; /* NULL = this process is alone */
     int serves;              /* another one carries out the command, and speaks */
     int code;                /* where it does: its exit code */
+    struct mn__held held;    /* the run that the command writes into */
 };
 
 /* Connect with the other processes of the job, if the configuration of the command or the launcher
@@ -21,6 +23,6 @@ int job_join(struct mn_cx *cx, const struct command *command, const struct argum
 /* Whether this process is the one that says what is wrong, as far as it is known yet. */
 int job_speaks(const struct job *job);
 /* Disconnect. The other processes end with `code`, too. */
-void job_leave(struct job *job, int code);
+void job_leave(struct job *job, struct mn_cx *cx, int code);
 
 #endif

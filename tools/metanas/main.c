@@ -168,7 +168,7 @@ int main(int argc, char **argv) {
     }
     const int failure = stopped && !cx.goes_on ? 128 + mn__cancel_signal() : mn__exit_code(status);
     const int code = status == MN_OK && job.serves ? job.code : failure;
-    job_leave(&job, code);
+    job_leave(&job, &cx.pub, code);
     mn__cx_fini(&cx);
     mn__arena_fini(&arena);
     return code;

@@ -98,4 +98,5 @@ const struct command command_resume = {
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_resume,
     .config = rundir_config,
+    .holds = 1,
 };

@@ -125,7 +125,8 @@ int rundir_json(struct mn_cx *cx, const char *path, json_t **out) {
                                   error.column, error.text);
 }
 
-int rundir_json_write(struct mn_cx *cx, const char *path, json_t *object, FILE *echo) {
+int rundir_json_text(struct mn_cx *cx, const char *path, json_t *object, char **out,
+                     size_t *length) {
     char *text =
         object != NULL ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
     json_decref(object);
@@ -134,11 +135,21 @@ int rundir_json_write(struct mn_cx *cx, const char *path, json_t *object, FILE *
                        "%s: cannot write it: a name in it is not UTF-8, or no memory is left",
                        path);
     }
-    const size_t length = strlen(text);
-    text[length] = '\n'; /* in place of the final zero: only the length counts from here on */
-    const int status = mn__file_replace(cx, path, text, length + 1);
+    *length = strlen(text) + 1;
+    text[*length - 1] = '\n'; /* in place of the final zero: only the length counts */
+    *out = text;
+    return MN_OK;
+}
+
+int rundir_json_write(struct mn_cx *cx, const char *path, json_t *object, FILE *echo) {
+    char *text = NULL;
+    size_t length = 0;
+    int status = rundir_json_text(cx, path, object, &text, &length);
+    if (status == MN_OK) {
+        status = mn__file_replace(cx, path, text, length);
+    }
     if (status == MN_OK && echo != NULL) {
-        fwrite(text, 1, length + 1, echo);
+        fwrite(text, 1, length, echo);
     }
     free(text);
     return status;

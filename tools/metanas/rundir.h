@@ -25,6 +25,10 @@ int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, cons
 /* A JSON file of it, `path` as from rundir_file. For json_decref. A missing file is an error that
  * names the command that makes it. */
 int rundir_json(struct mn_cx *cx, const char *path, json_t **out);
+/* `object`, which is taken (NULL = it could not be made), as text of `length` bytes, which no zero
+ * follows; for free(). `path` is for the message. */
+int rundir_json_text(struct mn_cx *cx, const char *path, json_t *object, char **out,
+                     size_t *length);
 /* Write `object`, which is taken (NULL = it could not be made), to the file in one step; to `echo`
  * as well unless that is NULL. */
 int rundir_json_write(struct mn_cx *cx, const char *path, json_t *object, FILE *echo);

@@ -4,6 +4,7 @@
 #include "rundir.h"
 
 #include "base/text.h"
+#include "run/file.h"
 
 #include <inttypes.h>
 #include <math.h>

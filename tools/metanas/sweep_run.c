@@ -141,21 +141,27 @@ int sweep_look(struct mn_cx *cx, const struct sweep_job *job, const struct sweep
 
 /* ---- running ------------------------------------------------------------------------------- */
 
-static int train(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir,
-                 const char *checkpoint) {
+static int train(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir) {
     struct mn__state state = {0};
-    int status = access(checkpoint, F_OK) == 0 ? mn__kept_resume(experiment, cx, dir, &state)
-                                               : mn__state_new(experiment, cx, &state);
+    const char *checkpoint = NULL;
+    struct mn__arena arena = {0};
+    int status = rundir_file(cx, &arena, dir, "checkpoint.safetensors", &checkpoint);
+    if (status == MN_OK) {
+        status = mn__file_exists(cx, checkpoint) ? mn__kept_resume(experiment, cx, dir, &state)
+                                                 : mn__state_new(experiment, cx, &state);
+    }
     if (status == MN_OK && (!state.loaded || !mn__state_finished(experiment, &state))) {
         status = mn__metatrain(experiment, cx, &state, dir);
     }
     mn__state_fini(&state);
+    mn__arena_fini(&arena);
     return status;
 }
 
 int sweep_finish(struct mn_cx *cx, const struct sweep_job *job, const struct sweep_run *run) {
     struct mn__experiment experiment = {0};
     struct mn__arena arena = {0};
+    struct mn__held held = {0};
     FILE *nowhere = fopen("/dev/null", "w");
     const struct mn__open more = {.faults = nowhere};
     const char *checkpoint = NULL;
@@ -164,7 +170,13 @@ int sweep_finish(struct mn_cx *cx, const struct sweep_job *job, const struct swe
         status = sweep_open(cx, job, run->arm, run->seed, &more, &experiment);
     }
     if (status == MN_OK) {
-        status = train(cx, &experiment, run->dir, checkpoint);
+        status = mn__file_folder(cx, run->dir);
+    }
+    if (status == MN_OK) {
+        status = mn__hold(cx, run->dir, &held);
+    }
+    if (status == MN_OK) {
+        status = train(cx, &experiment, run->dir);
     }
     if (status == MN_OK) {
         const struct test_plan plan = {
@@ -177,6 +189,7 @@ int sweep_finish(struct mn_cx *cx, const struct sweep_job *job, const struct swe
     if (nowhere != NULL) {
         fclose(nowhere);
     }
+    mn__let_go(cx, &held);
     mn__experiment_close(&experiment);
     mn__arena_fini(&arena);
     return status;

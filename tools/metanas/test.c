@@ -154,4 +154,5 @@ const struct command command_test = {
     .n_flags = sizeof flags / sizeof flags[0],
     .run = run_test,
     .config = rundir_config,
+    .holds = 1,
 };

@@ -4,6 +4,7 @@
 #include "rundir.h"
 
 #include "base/text.h"
+#include "run/file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -111,52 +112,91 @@ static void put_steps(FILE *out, const struct test_report *report) {
     }
 }
 
-static int write_table(struct mn_cx *cx, const char *path, const struct test_report *report,
-                       void (*put)(FILE *out, const struct test_report *report)) {
+/* ---- files -------------------------------------------------------------------------------- */
+
+/* Those of one test, which take their places together. */
+struct output {
+    struct mn_cx *cx;
+    const char *dir;
+    struct mn__arena arena;
+    struct mn__file files[3];
+    int n;
+    int status;
+};
+
+/* Begin a file of it; the text is freed. */
+static void add_file(struct output *out, const char *name, char *text, size_t length) {
+    const char *path;
+    if (out->status == MN_OK) {
+        out->status = rundir_file(out->cx, &out->arena, out->dir, name, &path);
+    }
+    if (out->status == MN_OK) {
+        out->status = mn__file_begin(&out->files[out->n], out->cx, path);
+    }
+    if (out->status == MN_OK) {
+        mn__file_put(&out->files[out->n++], text, length);
+    }
+    free(text);
+}
+
+static void add_table(struct output *out, const char *name, const struct test_report *report,
+                      void (*put)(FILE *to, const struct test_report *report)) {
     char *text = NULL;
     size_t length;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return no_memory(cx);
+    FILE *to = open_memstream(&text, &length);
+    if (to == NULL) {
+        out->status = no_memory(out->cx);
+        return;
     }
-    put(out, report);
-    const int failed = ferror(out) | (fclose(out) != 0);
-    const int status = failed ? no_memory(cx) : mn__file_replace(cx, path, text, length);
-    free(text);
-    return status;
+    put(to, report);
+    if (ferror(to) | (fclose(to) != 0)) {
+        out->status = no_memory(out->cx);
+    }
+    add_file(out, name, text, length);
 }
 
 /* The curve of a test without looks would be that of another test. */
-static int drop_table(struct mn_cx *cx, const char *path) {
-    return unlink(path) == 0 || errno == ENOENT
-               ? MN_OK
-               : mn_fail(cx, MN_IO, "%s: cannot remove it: %s", path, strerror(errno));
+static int drop_table(struct output *out, const char *name) {
+    const char *path, *there;
+    int status = rundir_file(out->cx, &out->arena, out->dir, name, &path);
+    if (status == MN_OK) {
+        const int at = mn__file_at(out->cx, path, &there);
+        if (unlinkat(at, there, 0) != 0 && errno != ENOENT) {
+            status = mn_fail(out->cx, MN_IO, "%s: cannot remove it: %s", path, strerror(errno));
+        }
+    }
+    return status;
 }
 
 /* test.json comes last: it stands for the whole test. */
 int test_write(struct mn_cx *cx, const struct test_report *report, const char *dir) {
-    struct mn__arena arena = {0};
-    const char *json = NULL, *tasks = NULL, *steps = NULL;
-    int status = rundir_file(cx, &arena, dir, "test-tasks.csv", &tasks);
-    if (status == MN_OK) {
-        status = rundir_file(cx, &arena, dir, "test-steps.csv", &steps);
+    struct output out = {.cx = cx, .dir = dir};
+    const int with_steps = report->plan->what.n_steps > 0;
+    char *text = NULL;
+    size_t length = 0;
+    add_table(&out, "test-tasks.csv", report, put_tasks);
+    if (with_steps) {
+        add_table(&out, "test-steps.csv", report, put_steps);
     }
-    if (status == MN_OK) {
-        status = rundir_file(cx, &arena, dir, "test.json", &json);
+    if (out.status == MN_OK) {
+        out.status = rundir_json_text(cx, "test.json", report_json(report), &text, &length);
     }
-    if (status == MN_OK) {
-        status = write_table(cx, tasks, report, put_tasks);
+    if (out.status == MN_OK && report->plan->json) {
+        fwrite(text, 1, length, stdout);
     }
-    if (status == MN_OK) {
-        status = report->plan->what.n_steps > 0 ? write_table(cx, steps, report, put_steps)
-                                                : drop_table(cx, steps);
+    add_file(&out, "test.json", text, length);
+    if (out.status == MN_OK) {
+        out.status = mn__files_commit(out.files, out.n, cx);
+    } else {
+        for (int i = 0; i < out.n; i++) {
+            mn__file_drop(&out.files[i]);
+        }
     }
-    if (status == MN_OK) {
-        status =
-            rundir_json_write(cx, json, report_json(report), report->plan->json ? stdout : NULL);
+    if (out.status == MN_OK && !with_steps) {
+        out.status = drop_table(&out, "test-steps.csv");
     }
-    mn__arena_fini(&arena);
-    return status;
+    mn__arena_fini(&out.arena);
+    return out.status;
 }
 
 /* ---- summary ------------------------------------------------------------------------------ */

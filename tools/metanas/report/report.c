@@ -4,6 +4,8 @@
 #include "../command.h"
 #include "../rundir.h"
 
+#include "run/file.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
