@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/pass.h"
 
+#include "model/stage.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +18,7 @@ static void forward(struct mn__run *run, const struct mn_set *batch) {
     mn__slots_poison(run, -1, -1);
     mn__edges_clear(run, grid, m->dims.channels, x);
     mn__grid_load(grid, m->dims.channels, 0, run->n, batch->images, x);
-    for (int i = 0; i < m->n_layers; i++) {
+    for (int i = 0; i < m->n_layers && !mn__run_stopped(run); i++) {
         const struct mn__layer *layer = &m->layers[i];
         if (layer->kind == MN__LAYER_NODE) {
             mn__node_forward(run, layer);
@@ -38,7 +40,7 @@ static void backward(struct mn__run *run) {
     const struct mn_model *m = run->model;
     begin_gradients(run);
     mn__head_backward(run);
-    for (int i = m->n_layers - 1; i >= 0; i--) {
+    for (int i = m->n_layers - 1; i >= 0 && !mn__run_stopped(run); i--) {
         const struct mn__layer *layer = &m->layers[i];
         mn__source_fold(run, layer->state, layer->kind == MN__LAYER_NODE);
         if (layer->kind == MN__LAYER_NODE) {
@@ -122,6 +124,7 @@ static int gradients(struct mn__run *run, struct mn_cx *cx, struct mn_outcome *o
     }
     backward(run);
     if (run->status != MN_OK) {
+        run->ws->plan = -1;
         return run->status;
     }
     if ((run->pass->flags & MN_PASS_GRAD_A) != 0 && run->model->dims.n_a > 0) {

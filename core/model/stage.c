@@ -79,12 +79,22 @@ static int64_t output_bytes(const struct mn__run *run, const struct mn__size *si
     return path->n_stages * path->channels * run->n * size->grid.image * (int64_t)sizeof(mn_real);
 }
 
-int mn__chunk_next(const struct mn__run *run, const struct mn__size *size, int n_jobs,
+int mn__run_stopped(struct mn__run *run) {
+    if (run->status == MN_OK && mn__cancel_signal() != 0) {
+        run->status = mn_fail(run->cx, MN_CANCELLED, "stopped by the user");
+    }
+    return run->status != MN_OK;
+}
+
+int mn__chunk_next(struct mn__run *run, const struct mn__size *size, int n_jobs,
                    struct mn__chunk *at) {
     struct mn__job *end = run->ws->jobs + n_jobs,
                    *job = at->n == 0 ? run->ws->jobs : at->jobs + at->n;
     int64_t bytes = 0;
     at->jobs = job;
+    if (mn__run_stopped(run)) {
+        return 0;
+    }
     for (at->n = 0; job < end && job->edge == at->jobs->edge; job++, at->n++) {
         bytes += output_bytes(run, size, job->path);
         if (at->n > 0 && bytes > CHUNK_BYTES) {

@@ -50,8 +50,12 @@ struct mn__chunk {
     struct mn__job *jobs;
     int n;
 };
-/* The chunk after `at` (n = 0 at first) of n_jobs; 0 = there is none. */
-int mn__chunk_next(const struct mn__run *run, const struct mn__size *size, int n_jobs,
+/* 1 = a signal asks to stop, or an operation has failed: run->status says so, and what is computed
+ * from here on counts for nothing. Looked at between layers and chunks, since a step of a large
+ * network takes longer than a signal may wait. */
+int mn__run_stopped(struct mn__run *run);
+/* The chunk after `at` (n = 0 at first) of n_jobs; 0 = there is none, or the run is stopped. */
+int mn__chunk_next(struct mn__run *run, const struct mn__size *size, int n_jobs,
                    struct mn__chunk *at);
 
 /* The paths of a layer lie in groups of channels of the node: `group` of `layer->groups`. */

@@ -44,22 +44,6 @@ for signal in TERM INT USR1; do
     same_run "SIG$signal" whole "$signal"
 done
 
-# Two interrupts within one long step.
-"$METANAS" train smoke.yaml --out slow --set search_space.use=conv4 --set search_space.channels=256 \
-    --set dataset.size=28 --set task_learner.batch=100 --set run.workers=1 >out 2>err &
-pid=$!
-tries=0
-while [ "$tries" -lt 500 ] && [ ! -e slow/timing.jsonl ]; do
-    sleep 0.02
-    tries=$((tries + 1))
-done
-sleep 0.3
-kill -s INT $pid
-sleep 0.4
-kill -s INT $pid
-wait $pid
-holds 'a second interrupt leaves at once' [ $? -eq 130 ]
-
 check
 stop_at killed KILL 12
 holds 'a killed run left a checkpoint' [ -e killed/checkpoint.safetensors ]

@@ -49,6 +49,32 @@ holds 'an early signal: 128 and its number' [ $? -eq 138 ]
 holds 'it is said' grep -q 'nothing was saved; the same command begins anew' err
 holds 'no run is left' [ ! -e early ]
 
+# What is shipped, on characters in the place of its data: a step of some takes longer than 5 s.
+for config in "$SOURCE"/configs/*.yaml; do
+    case $config in
+    */miniimagenet-5way-1shot.yaml) size=84 ;;
+    */reptile-omniglot.yaml) size=28 ;;
+    *) [ -n "${METANAS_LONG:-}" ] && size=84 || continue ;;
+    esac
+    ! grep -q '^base:' "$config" || continue
+    "$METANAS" train "$config" --out shipped --set run.meta_epochs=1000000 --set run.checkpoint_every=0 \
+        --set "dataset={use: glyphs, size: $size, train_classes: 30, val_classes: 25, test_classes: 25, samples: 40}" >out 2>err &
+    pid=$!
+    tries=0
+    while [ $tries -lt 500 ] && [ ! -e shipped/checkpoint.safetensors ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+    sleep 2
+    begin=$(now)
+    kill -s TERM $pid
+    wait $pid
+    holds "${config##*/}: SIGTERM ends with 75" [ $? -eq 75 ]
+    took=$(awk -v a="$begin" -v b="$(now)" 'BEGIN {print b - a}')
+    holds "${config##*/}: within 5 s ($took)" awk -v s="$took" 'BEGIN {exit !(s < 5)}'
+    rm -rf shipped
+done
+
 check
 { "$METANAS" train tiny.yaml --out closed --set run.meta_epochs=60 2>err; echo $? >code; } | true
 [ "$(cat code)" -eq 0 ] || fail "a closed standard output: exit code $(cat code)"
