@@ -148,11 +148,10 @@ static int no_buffers(struct mn_cx *cx, int calls) {
         snprintf(bound, sizeof bound, "; the limit of this process is %llu MiB (ulimit -v)",
                  (unsigned long long)limit.rlim_cur >> 20);
     }
-    return mn_fail(
-        cx, MN_NOMEM,
-        "no memory for OpenBLAS: it takes %zu MiB of addresses for each of %d threads%s; "
-        "lower run.workers or allow more",
-        buffer_bytes >> 20, calls, bound);
+    return mn_fail(cx, MN_NOMEM,
+                   "no memory for OpenBLAS: it takes %zu MiB of addresses a thread, for %d%s; "
+                   "lower run.workers or allow more",
+                   buffer_bytes >> 20, calls, bound);
 }
 
 /* OpenBLAS asks for memory again and again until it gets some, deaf to every signal. So it is
