@@ -170,11 +170,16 @@ int mn__kept_trim(struct mn_cx *cx, const char *dir, int64_t newest, int64_t mos
     return status;
 }
 
-/* NAME.tmp- and six letters or digits, which only a process that died while it wrote can have left
- * in a folder that this one holds. */
+/* NAME.tmp- and six letters or digits. Of the files that are only written by the process that holds
+ * the folder, as this one does now, it was left by one that died. */
 static int is_left_over(const char *name) {
+    static const char *const names[] = {"checkpoint", "best.", "config.", "test"};
     const size_t n = strlen(name), tail = sizeof ".tmp-XXXXXX" - 1;
-    return n > tail && strncmp(name + n - tail, ".tmp-", 5) == 0 &&
+    int known = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        known |= strncmp(name, names[i], strlen(names[i])) == 0;
+    }
+    return known && n > tail && strncmp(name + n - tail, ".tmp-", 5) == 0 &&
            strcspn(name + n - 6, ".-_ ") == 6;
 }
 

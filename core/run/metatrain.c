@@ -341,10 +341,12 @@ static int leave_cancelled(struct training *t) {
         return status;
     }
     mn__cx_of(t->cx)->goes_on = 1;
+    const int moved = !mn__holds(t->cx, t->dir.path);
     return mn_fail(t->cx, MN_CANCELLED,
                    "stopped after %" PRId64 " of %" PRId64
-                   " meta-epochs; go on with: metanas resume %s",
-                   t->state->meta_epoch, t->e->run.meta_epochs, t->dir.path);
+                   " meta-epochs; go on with: metanas resume %s%s",
+                   t->state->meta_epoch, t->e->run.meta_epochs, moved ? "the folder that was " : "",
+                   t->dir.path);
 }
 
 /* What can be done about numbers that are not finite. */

@@ -165,6 +165,7 @@ sleep 0.3
 kill -s TERM $pid
 wait $pid
 holds 'a folder made anew gets no file of the old run' [ -z "$(ls -A gone)" ]
+holds 'that it was moved is said' grep -q '; go on with: metanas resume the folder that was gone$' err
 works 'the old run is whole where it was moved' resume elsewhere --set run.checkpoint_every=0 --set run.meta_epochs=1
 
 # ---- what is refused ----
