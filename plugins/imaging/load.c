@@ -2,8 +2,9 @@
 #include "load.h"
 
 #include <string.h>
+#include <time.h>
 
-enum { PROGRESS_EVERY = 10000 };
+enum { PROGRESS_SECONDS = 10 };
 
 struct loading {
     const struct loader *loader;
@@ -11,6 +12,7 @@ struct loading {
     struct image_work work;
     uint8_t *pixels, *bad; /* of the source */
     int64_t done, all;     /* of all sources */
+    time_t told;           /* when that was last said */
 };
 
 static int take(void *data, struct mn_cx *cx, int64_t i, const struct source_file *file,
@@ -30,7 +32,9 @@ static int take(void *data, struct mn_cx *cx, int64_t i, const struct source_fil
     if (l->work.unended) {
         noted_add(&l->source->unended, file->name, NULL);
     }
-    if (++l->done % PROGRESS_EVERY == 0) {
+    l->done++;
+    if (time(NULL) - l->told >= PROGRESS_SECONDS) {
+        l->told = time(NULL);
         mn_log(cx, MN_LOG_INFO, "%lld of %lld images read", (long long)l->done, (long long)l->all);
     }
     return source_stopped(cx, l->source->path);
@@ -75,7 +79,7 @@ static int check_left(struct mn_cx *cx, const struct source *sources, int n) {
 
 int load_images(struct mn_cx *cx, struct source *sources, int n, const struct loader *loader,
                 uint8_t **out) {
-    struct loading l = {.loader = loader};
+    struct loading l = {.loader = loader, .told = time(NULL)};
     int filled = 0, status = MN_OK;
     for (int s = 0; s < n; s++) {
         l.all += sources[s].n;
