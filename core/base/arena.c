@@ -148,6 +148,13 @@ char *mn__arena_format(struct mn__arena *arena, const char *format, ...) {
     return text;
 }
 
+char *mn__arena_path(struct mn__arena *arena, const char *path) {
+    const char *home =
+        path[0] == '~' && (path[1] == '/' || path[1] == '\0') ? getenv("HOME") : NULL;
+    return home != NULL && home[0] != '\0' ? mn__arena_format(arena, "%s%s", home, path + 1)
+                                           : mn__arena_text(arena, path);
+}
+
 size_t mn__arena_mark(const struct mn__arena *arena) {
     return arena->used;
 }

@@ -27,6 +27,9 @@ char *mn__arena_text(struct mn__arena *arena, const char *text);
 __attribute__((format(printf, 2, 3))) char *mn__arena_format(struct mn__arena *arena,
                                                              const char *format, ...);
 
+/* A copy of a path, in which a leading ~ is the home folder (HOME), as a shell writes it. */
+char *mn__arena_path(struct mn__arena *arena, const char *path);
+
 /* Everything taken after the mark is given up. */
 size_t mn__arena_mark(const struct mn__arena *arena);
 void mn__arena_release(struct mn__arena *arena, size_t mark);

@@ -79,7 +79,7 @@ int mn__text_int(const char *text, int64_t *out) {
         return 1;
     }
     if (strpbrk(text, "eE") == NULL || !mn__text_real(text, &real) || real != floor(real) ||
-        fabs(real) > 9007199254740992.0) {
+        fabs(real) >= 9007199254740992.0) {
         return 0;
     }
     *out = (int64_t)real;

@@ -55,18 +55,6 @@ static struct mn__yaml *map_new(struct mn__arena *arena, struct mn__mark mark) {
     return map;
 }
 
-/* The section's keys belonged to another unit: what the new one does not know is not a fault. */
-static void soften(struct mn__yaml *section, const struct mn__yaml *use) {
-    const struct mn__yaml *before = mn__yaml_get(section, "use");
-    if (before != NULL && before->kind == MN__YAML_SCALAR && use->kind == MN__YAML_SCALAR &&
-        strcmp(before->text, use->text) == 0) {
-        return;
-    }
-    for (struct mn__yaml *child = section->first; child != NULL; child = child->next) {
-        child->soft = child->key_mark.line > 0;
-    }
-}
-
 static const char *part(struct mn__arena *arena, const char *text, size_t length) {
     char *copy = mn__arena_take(arena, length + 1);
     if (copy != NULL) {
@@ -116,9 +104,6 @@ static void put(struct mn__arena *arena, struct mn__yaml *root, const char *key,
     if (map == NULL) {
         return;
     }
-    if (strcmp(key, "use") == 0 && map != root) {
-        soften(map, value);
-    }
     if (!mn__yaml_put(arena, map, key, value)) {
         no_memory(faults, mark);
     }
@@ -164,4 +149,89 @@ void mn__override_assign(struct mn__arena *arena, struct mn__yaml *root,
     }
     value->key_mark = assignment->mark;
     put(arena, root, assignment->key, assignment->mark, value, faults);
+}
+
+/* ---- another unit ------------------------------------------------------------------------- */
+
+static const char *use_text(const struct mn__yaml *map) {
+    const struct mn__yaml *use = mn__yaml_get(map, "use");
+    return use != NULL && use->kind == MN__YAML_SCALAR && use->text[0] != '\0' ? use->text : NULL;
+}
+
+void mn__override_begin(struct mn__yaml *root) {
+    root->used = use_text(root);
+    for (struct mn__yaml *child = root->first; child != NULL; child = child->next) {
+        child->older = 1;
+        mn__override_begin(child);
+    }
+}
+
+/* "soft_prune/soft_prune" is "soft_prune". */
+static int same_unit(const char *a, const char *b) {
+    const char *const names[2] = {a, b};
+    const char *unit[2];
+    size_t file[2];
+    for (int i = 0; i < 2; i++) {
+        const char *slash = strchr(names[i], '/');
+        file[i] = slash != NULL ? (size_t)(slash - names[i]) : strlen(names[i]);
+        unit[i] = slash != NULL ? slash + 1 : names[i];
+    }
+    return file[0] == file[1] && strncmp(a, b, file[0]) == 0 && strcmp(unit[0], unit[1]) == 0;
+}
+
+/* "lr_w: 1.0, lr_a, .." */
+static void name_option(const struct mn__yaml *node, char *out, size_t size) {
+    const size_t used = strlen(out);
+    const char *comma = used > 0 ? ", " : "";
+    if (used + strlen(node->key) + 80 > size) {
+        snprintf(out + used, size - used, "%s", used > 3 && out[used - 1] == '.' ? "" : ", ...");
+    } else if (node->kind == MN__YAML_SCALAR) {
+        snprintf(out + used, size - used, "%s%s: %.60s", comma, node->key, node->text);
+    } else {
+        snprintf(out + used, size - used, "%s%s", comma, node->key);
+    }
+}
+
+static void drop_options(struct mn__yaml *map, const char *section, const char *before,
+                         const struct mn__yaml *use, struct mn__faults *faults) {
+    char dropped[512] = "";
+    for (struct mn__yaml **link = &map->first; *link != NULL;) {
+        if (!(*link)->older) {
+            link = &(*link)->next;
+            continue;
+        }
+        name_option(*link, dropped, sizeof dropped);
+        *link = (*link)->next;
+    }
+    if (dropped[0] != '\0') {
+        mn__fault_warn(faults, use->mark,
+                       "%s: %s starts from its own defaults; dropped with %s: %s", section,
+                       use->text, before != NULL ? before : "what was there", dropped);
+    }
+}
+
+static void settle(struct mn__arena *arena, struct mn__yaml *map, const char *section,
+                   const char *(*default_use)(const char *section, const struct mn__yaml *map),
+                   struct mn__faults *faults) {
+    const char *now = use_text(map);
+    const char *before = map->used != NULL ? map->used : default_use(section, map);
+    if (now != NULL && map->older && (before == NULL || !same_unit(before, now))) {
+        drop_options(map, section, before, mn__yaml_get(map, "use"), faults);
+    }
+    for (struct mn__yaml *child = map->first; child != NULL; child = child->next) {
+        const char *name = mn__arena_format(arena, "%s.%s", section, child->key);
+        if (child->kind == MN__YAML_MAP && name != NULL) {
+            settle(arena, child, name, default_use, faults);
+        }
+    }
+}
+
+void mn__override_end(struct mn__arena *arena, struct mn__yaml *root,
+                      const char *(*default_use)(const char *section, const struct mn__yaml *map),
+                      struct mn__faults *faults) {
+    for (struct mn__yaml *child = root->first; child != NULL; child = child->next) {
+        if (child->kind == MN__YAML_MAP) {
+            settle(arena, child, child->key, default_use, faults);
+        }
+    }
 }

@@ -3,9 +3,7 @@
 #define MN__CONFIG_OVERRIDE_H
 
 /* --set section.key=value: the value is YAML (so lists and whole sections work:
- * --set 'op_mixer={use: softmax}'). Faults point at "argument N". Where a section's `use` changes,
- * its keys from the file are marked soft: those that the new unit does not know are ignored with a
- * warning. */
+ * --set 'op_mixer={use: softmax}'). Faults point at "argument N". */
 
 #include "config/yaml.h"
 
@@ -25,5 +23,14 @@ struct mn__assignment {
  * assignment. */
 void mn__override_assign(struct mn__arena *arena, struct mn__yaml *root,
                          const struct mn__assignment *assignment, struct mn__faults *faults);
+
+/* Assignments of one origin (the command line, an arm of a sweep) stand between these two, in any
+ * order. Where they have given a section another `use`, the options that it had before belong to
+ * another unit: they are dropped, and one warning names them. `default_use` tells what a section
+ * without `use` has: of "meta_learner.weights", or NULL where it has none. */
+void mn__override_begin(struct mn__yaml *root);
+void mn__override_end(struct mn__arena *arena, struct mn__yaml *root,
+                      const char *(*default_use)(const char *section, const struct mn__yaml *map),
+                      struct mn__faults *faults);
 
 #endif

@@ -21,10 +21,30 @@ static int is_list(int32_t type) {
     return type == MN_OPT_INTS || type == MN_OPT_REALS || type == MN_OPT_TEXTS;
 }
 
-static int in_range(const struct mn_opt *o, double x) {
-    const int above = (o->flags & MN_OPT_OPEN_MIN) != 0 ? x > o->min : x >= o->min;
-    const int below = (o->flags & MN_OPT_OPEN_MAX) != 0 ? x < o->max : x <= o->max;
-    return above && below;
+/* `above` and `below`: the signs of value - min and max - value. */
+static int is_between(const struct mn_opt *o, int above, int below) {
+    return ((o->flags & MN_OPT_OPEN_MIN) != 0 ? above > 0 : above >= 0) &&
+           ((o->flags & MN_OPT_OPEN_MAX) != 0 ? below > 0 : below >= 0);
+}
+
+static int real_in_range(const struct mn_opt *o, double x) {
+    return is_between(o, x < o->min ? -1 : x > o->min, x > o->max ? -1 : x < o->max);
+}
+
+/* The sign of whole - real. A whole number beyond 2^53 need not be a double. */
+static int compare_whole(int64_t whole, double real) {
+    if (!(real < 0x1p63)) {
+        return -1;
+    }
+    if (real < -0x1p63) {
+        return 1;
+    }
+    const int64_t floor_real = (int64_t)floor(real);
+    return whole > floor_real ? 1 : whole < floor_real || (double)floor_real < real ? -1 : 0;
+}
+
+static int whole_in_range(const struct mn_opt *o, int64_t whole) {
+    return is_between(o, compare_whole(whole, o->min), -compare_whole(whole, o->max));
 }
 
 static void put_number(char *out, size_t size, int32_t type, double x) {
@@ -169,8 +189,7 @@ static int number(struct binder *b, const struct mn_opt *o, const struct mn__yam
         wrong_type(b, o, node, noun(o->type));
         return 0;
     }
-    *real = is_int ? (double)*whole : *real;
-    if (!in_range(o, *real)) {
+    if (is_int ? !whole_in_range(o, *whole) : !real_in_range(o, *real)) {
         char range[512];
         mn__fault_add(b->faults, node->mark, "%s: %s: %.80s is out of range: expected %s", b->what,
                       o->key, node->text, mn__option_range(o, range, sizeof range));
@@ -226,16 +245,17 @@ static void bind_choice(struct binder *b, const struct mn_opt *o, const struct m
                   mn__text_hint(near, "", hint, sizeof hint));
 }
 
-/* Relative paths start at the folder of the file that names them. */
+/* Relative paths start at the folder of the file that names them, ~ is the home folder. */
 static const char *resolve(struct binder *b, const struct mn__yaml *node) {
     const char *slash = node->mark.line > 0 ? strrchr(node->mark.file, '/') : NULL;
-    if (node->text[0] == '/' || node->text[0] == '\0') {
-        return mn__arena_text(b->arena, node->text);
+    const char *text = mn__arena_path(b->arena, node->text);
+    if (text == NULL || text[0] == '/' || text[0] == '\0') {
+        return text;
     }
     char here[PATH_MAX];
     const char *name =
         mn__arena_format(b->arena, "%.*s%s", slash != NULL ? (int)(slash + 1 - node->mark.file) : 0,
-                         slash != NULL ? node->mark.file : "", node->text);
+                         slash != NULL ? node->mark.file : "", text);
     if (name == NULL || name[0] == '/') {
         return name;
     }
@@ -431,11 +451,6 @@ static size_t known_keys(const struct mn__options *options, const char *skip, co
 static void unknown_key(struct binder *b, const struct mn__options *options, const char *skip,
                         const struct mn__yaml *node) {
     char all[512];
-    if (node->soft) {
-        mn__fault_warn(b->faults, node->key_mark, "%s: '%.80s' is no option of it: ignored",
-                       b->what, node->key);
-        return;
-    }
     const size_t mark = mn__arena_mark(b->arena);
     const char **names = mn__arena_array(b->arena, (size_t)options->n + 1, sizeof *names);
     if (names == NULL) {

@@ -23,7 +23,8 @@ struct mn__yaml {
     int quoted;       /* scalar in quotes */
     const char *key;  /* under a map */
     struct mn__mark key_mark;
-    int soft;               /* left over from another `use`: unknown keys only warn */
+    int older;              /* was there before the assignments that are being made */
+    const char *used;       /* map: its `use` before them, or NULL */
     struct mn__yaml *first; /* list, map: children in order */
     struct mn__yaml *next;
 };

@@ -64,7 +64,7 @@ static const struct mn_opt run_opts[] = {
 
 #define TASK struct mn__task_options
 static const struct mn_opt task_opts[] = {
-    MN_INT(TASK, ways, 5, 1, 10000, "classes of a task"),
+    MN_INT(TASK, ways, 5, 2, 10000, "classes of a task"),
     MN_INT(TASK, shots, 1, 1, 10000, "support images a class in evaluation"),
     MN_INT(TASK, queries, 1, 1, 10000, "query images a class in evaluation"),
     MN_INT(TASK, train_shots, 0, 0, 10000, "support images a class in meta-training; 0 = as shots"),
@@ -215,11 +215,37 @@ static void bind_sections(struct mn__experiment *e, struct mn__faults *faults) {
     }
 }
 
+/* The name of a run becomes that of a folder, with a number behind it. */
+static int is_folder_name(const char *name) {
+    enum { MOST_NAME = 200 };
+    if (name[0] == '\0' || strlen(name) > MOST_NAME || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0) {
+        return 0;
+    }
+    for (const unsigned char *c = (const unsigned char *)name; *c != '\0'; c++) {
+        if (*c < 0x20 || *c == 0x7F || *c == '/') {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void check_name(const struct mn__experiment *e, const struct mn__yaml *run,
+                       struct mn__faults *faults) {
+    const struct mn__yaml *node = mn__yaml_get(run, "name");
+    if (!is_folder_name(e->run.name)) {
+        mn__fault_add(faults, node != NULL ? node->mark : (struct mn__mark){e->config_file, 0, 0},
+                      "run: name: expected a name of 1 to 200 bytes, without / and control "
+                      "characters, not . or ..; where the run is written is said by --out");
+    }
+}
+
 /* A run that was interrupted goes back as far as one that was not only if a checkpoint of its
  * schedule is there beside the newest. */
 static void check_run(const struct mn__experiment *e, struct mn__faults *faults) {
     const struct mn__yaml *run = mn__yaml_get(e->root, "run");
     const struct mn__yaml *node = mn__yaml_get(run, "keep_checkpoints");
+    check_name(e, run, faults);
     if (e->run.on_nan == MN__ON_NAN_ROLLBACK && e->run.keep_checkpoints < 2) {
         mn__fault_add(faults, node != NULL ? node->mark : (struct mn__mark){e->config_file, 0, 0},
                       "run: keep_checkpoints: on_nan: rollback needs 2 or more");
@@ -255,6 +281,21 @@ static int init_units(struct mn__experiment *e, struct mn_cx *cx, struct mn__fau
 /* A search space has no size of its own; this is the paper's network. */
 static const char default_space[] = "search_space={use: darts, channels: 28}";
 
+/* A section of two meta learners has no unit of its own. */
+static const char *default_use(const char *section, const struct mn__yaml *map) {
+    const int kind =
+        mn__kind_from(strncmp(section, "meta_learner.", 13) == 0 ? "meta_learner" : section);
+    if (kind == MN_META_LEARNER && mn__meta_parts_apart(map)) {
+        return NULL;
+    }
+    for (int i = 0; i < MN__UNITS; i++) {
+        if (units[i].kind == kind) {
+            return units[i].default_use;
+        }
+    }
+    return NULL;
+}
+
 static int read_config(struct mn__experiment *e, const struct mn__open *open,
                        struct mn__faults *faults) {
     e->config_file = mn__arena_text(&e->arena, open->config);
@@ -266,13 +307,23 @@ static int read_config(struct mn__experiment *e, const struct mn__open *open,
     if (e->root == NULL) {
         return 0;
     }
+    if (e->root->first == NULL && faults->count == 0) {
+        mn__fault_add(faults, e->root->mark,
+                      "the configuration is empty; its sections are listed by 'metanas help', and "
+                      "configs/quickstart.yaml is one to begin with");
+        return 0;
+    }
+    mn__override_begin(e->root);
     for (int i = 0; i < open->n_assignments; i++) {
         mn__override_assign(&e->arena, e->root, &open->assignments[i], faults);
     }
+    mn__override_end(&e->arena, e->root, default_use, faults);
+    mn__override_begin(e->root);
     for (int i = 0; open->sets != NULL && open->sets[i] != NULL; i++) {
         mn__override_apply(&e->arena, e->root, open->sets[i],
                            open->set_arguments != NULL ? open->set_arguments[i] : i + 1, faults);
     }
+    mn__override_end(&e->arena, e->root, default_use, faults);
     if (mn__yaml_get(e->root, mn__kind_name(MN_SEARCH_SPACE)) == NULL) {
         mn__override_apply(&e->arena, e->root, default_space, 0, faults);
     }

@@ -14,7 +14,7 @@ static const struct {
 
 /* ---- configuration ------------------------------------------------------------------------ */
 
-static int is_apart(const struct mn__yaml *section) {
+int mn__meta_parts_apart(const struct mn__yaml *section) {
     return section != NULL && section->kind == MN__YAML_MAP &&
            (mn__yaml_get(section, parts[0].key) != NULL ||
             mn__yaml_get(section, parts[1].key) != NULL);
@@ -42,7 +42,7 @@ static void check_keys(const struct mn__yaml *section, struct mn__faults *faults
 void mn__meta_parts_begin(struct mn__experiment *e, const struct mn__yaml *section,
                           struct mn__faults *faults) {
     const struct mn__instance *const units[] = {&e->meta_learner, &e->meta_architecture};
-    e->n_meta = is_apart(section) ? 2 : 1;
+    e->n_meta = mn__meta_parts_apart(section) ? 2 : 1;
     e->meta[0] = (struct mn__meta_part){.unit = units[0],
                                         .owns = MN_ADAPTS_W | MN_ADAPTS_A,
                                         .section = "meta_learner",

@@ -6,6 +6,9 @@
 
 #include "run/experiment.h"
 
+/* Whether the section (NULL = none) has a meta learner for each part. */
+int mn__meta_parts_apart(const struct mn__yaml *section);
+
 /* Decide from section meta_learner (NULL = none) how many there are, and begin experiment->meta. A
  * key beside `weights` and `architecture`, or one of them alone, is a fault. */
 void mn__meta_parts_begin(struct mn__experiment *experiment, const struct mn__yaml *section,

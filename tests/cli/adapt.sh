@@ -110,7 +110,7 @@ works 'the data is not needed' adapt folders --support two --query ask/bar --out
 holds 'and its network is written' grep -q '^head\.weight F32 2x' names
 
 works 'train a network that is not searched' train smoke.yaml --out conv4 --set run.meta_epochs=1 \
-    --set search_space.use=conv4 --set dataset.size=28
+    --set search_space.use=conv4 --set search_space.channels=4 --set dataset.size=28
 works 'adapts as well' adapt conv4 --support mine --query ask --out c
 holds 'and has no cells' [ ! -e c/genotype.yaml ]
 "$TENSORS" names conv4/checkpoint.safetensors | grep '^blocks\|^head' | sort >expected

@@ -76,11 +76,11 @@ swap proxyless --set op_mixer.use=proxyless --set run.log_every=1
 least_skipped proxyless 0.714 # two of seven
 swap proxyless_alternating --set op_mixer.use=proxyless --set task_learner.order=alternating
 least_skipped proxyless_alternating 0.857 # the last pass of a step learns weights
-swap pc_darts --set search_space.use=pc_darts --set input_mixer.use=pc_darts
+swap pc_darts --set 'search_space={use: pc_darts, cells: 2, channels: 4}' --set input_mixer.use=pc_darts
 swap budget --set 'search_space={use: darts, cells: 2, parameters: 5k}'
 holds 'the run keeps the channels that were found' grep -q '^  channels: [1-9]' budget/config.resolved.yaml
 swap sgd --set task_learner.use=sgd
-swap conv4 --set search_space.use=conv4 --set dataset.size=28
+swap conv4 --set search_space.use=conv4 --set search_space.channels=4 --set dataset.size=28
 holds 'a fixed network has no genotypes' grep -q '"genotypes": \[\]' conv4/test.json
 holds 'nor a prune gap' [ "$(field conv4/test.json prune_gap)" = 0.0 ]
 swap alternating --set task_learner.order=alternating

@@ -135,42 +135,83 @@ static void a_value_is_no_section(void **state) {
                         "cannot be set in it\n");
 }
 
+static const char *default_use(const char *section, const struct mn__yaml *map) {
+    return strcmp(section, "bare") == 0 ? "plain" : NULL;
+}
+
+/* All of one command line. */
+static void set_all(const char *const *assignments) {
+    mn__override_begin(root);
+    for (int i = 0; assignments[i] != NULL; i++) {
+        set(assignments[i], i + 1);
+    }
+    mn__override_end(&told.arena, root, default_use, &told.faults);
+}
+
+static void another_unit_starts_from_its_own_defaults(void **state) {
+    set_all((const char *const[]){"op_mixer.use=other", NULL});
+    assert_string_equal(told_text(&told),
+                        "argument 1 (--set op_mixer.use=other): warning: op_mixer: other starts "
+                        "from its own defaults; dropped with soft_prune: steps: 7, tau: 0.5\n");
+    assert_int_equal(told.faults.count, 0);
+    check_value("op_mixer", "use", "other");
+    assert_null(at("op_mixer", "steps"));
+    assert_null(at("op_mixer", "tau"));
+}
+
+static void the_same_unit_keeps_its_options(void **state) {
+    set_all((const char *const[]){"op_mixer.use=soft_prune", NULL});
+    set_all((const char *const[]){"op_mixer.use=soft_prune/soft_prune", NULL});
+    assert_string_equal(told_text(&told), "");
+    check_value("op_mixer", "steps", "7");
+    check_value("op_mixer", "tau", "0.5");
+}
+
+static void options_of_the_command_line_stay_before_and_after_the_swap(void **state) {
+    set_all((const char *const[]){"op_mixer.tau=1", "op_mixer.use=other", "op_mixer.mine=2", NULL});
+    assert_non_null(strstr(told_text(&told), "dropped with soft_prune: steps: 7\n"));
+    check_value("op_mixer", "tau", "1");
+    check_value("op_mixer", "mine", "2");
+    assert_null(at("op_mixer", "steps"));
+}
+
+/* The last word of a command line counts. */
+static void a_swap_that_is_taken_back_drops_nothing(void **state) {
+    set_all((const char *const[]){"op_mixer.use=other", "op_mixer.use=soft_prune", NULL});
+    assert_string_equal(told_text(&told), "");
+    check_value("op_mixer", "tau", "0.5");
+}
+
+static void a_section_without_use_has_the_default_unit(void **state) {
+    root = told_parse(&told, "bare: {tau: 1}\n");
+    set_all((const char *const[]){"bare.use=plain", NULL});
+    assert_string_equal(told_text(&told), "");
+    check_value("bare", "tau", "1");
+    set_all((const char *const[]){"bare.use=other", NULL});
+    assert_null(at("bare", "tau"));
+}
+
+/* What an arm of a sweep gave belongs to the arm's unit, which the command line replaces. */
+static void later_assignments_swap_the_unit_of_earlier_ones(void **state) {
+    set_all((const char *const[]){"op_mixer.use=other", "op_mixer.mine=1", NULL});
+    set_all((const char *const[]){"op_mixer.use=third", NULL});
+    assert_non_null(strstr(told_text(&told), "dropped with other: mine: 1\n"));
+    assert_null(at("op_mixer", "mine"));
+}
+
+static void sections_within_sections_are_swapped_alike(void **state) {
+    root = told_parse(&told, "meta_learner:\n  weights: {use: a, lr: 1}\n  architecture: {use: b, "
+                             "lr: 2}\n");
+    set_all((const char *const[]){"meta_learner.weights.use=c", NULL});
+    assert_non_null(strstr(told_text(&told), "meta_learner.weights: c starts"));
+    assert_null(mn__yaml_get(at("meta_learner", "weights"), "lr"));
+    assert_non_null(mn__yaml_get(at("meta_learner", "architecture"), "lr"));
+}
+
 /* Bind op_mixer to a unit that has `steps` but no `tau`. */
 static void bind_mixer(struct everything *out) {
     mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(root, "op_mixer"), "use",
                     "op_mixer other", out, &told.faults);
-}
-
-static void a_new_use_ignores_what_it_does_not_know(void **state) {
-    struct everything out;
-    set("op_mixer.use=other", 1);
-    bind_mixer(&out);
-    assert_string_equal(told_text(&told),
-                        "t.yaml:5:3: warning: op_mixer other: 'tau' is no option of it: ignored\n");
-    assert_int_equal(told.faults.count, 0);
-    assert_int_equal(out.steps, 7);
-}
-
-static void the_same_use_keeps_its_keys(void **state) {
-    struct everything out;
-    set("op_mixer.use=soft_prune", 1);
-    bind_mixer(&out);
-    assert_int_equal(told.faults.count, 1);
-    assert_non_null(strstr(told_text(&told), "t.yaml:5:3: op_mixer other: unknown key 'tau'"));
-}
-
-/* What the command line itself gives is never ignored, before or after the change of use. */
-static void keys_of_the_command_line_are_not_soft(void **state) {
-    struct everything out;
-    set("op_mixer.mine=1", 1);
-    set("op_mixer.use=other", 2);
-    set("op_mixer.tau=1", 3);
-    bind_mixer(&out);
-    assert_int_equal(told.faults.count, 2);
-    const char *text = told_text(&told);
-    assert_non_null(
-        strstr(text, "argument 1 (--set op_mixer.mine=1): op_mixer other: unknown key"));
-    assert_non_null(strstr(text, "argument 3 (--set op_mixer.tau=1): op_mixer other: unknown key"));
 }
 
 /* A tree that is assigned twice is copied: neither the places nor the second use suffer. */
@@ -211,9 +252,13 @@ int main(void) {
         CASE(malformed_ones_show_the_right_form),
         CASE(broken_values_are_told_once_and_not_applied),
         CASE(a_value_is_no_section),
-        CASE(a_new_use_ignores_what_it_does_not_know),
-        CASE(the_same_use_keeps_its_keys),
-        CASE(keys_of_the_command_line_are_not_soft),
+        CASE(another_unit_starts_from_its_own_defaults),
+        CASE(the_same_unit_keeps_its_options),
+        CASE(options_of_the_command_line_stay_before_and_after_the_swap),
+        CASE(a_swap_that_is_taken_back_drops_nothing),
+        CASE(a_section_without_use_has_the_default_unit),
+        CASE(later_assignments_swap_the_unit_of_earlier_ones),
+        CASE(sections_within_sections_are_swapped_alike),
         CASE(trees_are_copied_with_their_marks),
         CASE(assignments_must_be_keys),
     };

@@ -102,6 +102,18 @@ static void every_type_is_read(void **state) {
     assert_true(x.high == -1e300);
 }
 
+/* The next whole number after 2^53 is no double. */
+static void whole_numbers_are_compared_as_integers(void **state) {
+    const struct everything x = bound("s: {low: -9007199254740992}");
+    assert_string_equal(told_text(&told), "");
+    assert_int_equal(x.low, -9007199254740992);
+    bound("s: {low: -9007199254740993}");
+    assert_int_equal(told.faults.count, 1);
+    const struct everything y = bound("s: {low: 9223372036854775807}");
+    assert_int_equal(told.faults.count, 1);
+    assert_int_equal(y.low, INT64_MAX);
+}
+
 /* One line under "s:", so every fault stands in line 2. */
 static void wrong_values_are_told_with_what_was_expected(void **state) {
     static const char *const cases[][2] = {
@@ -618,6 +630,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(missing_keys_take_their_defaults),
         CASE(every_type_is_read),
+        CASE(whole_numbers_are_compared_as_integers),
         CASE(wrong_values_are_told_with_what_was_expected),
         CASE(a_deprecated_option_still_works),
         CASE(a_faulty_value_leaves_the_default),

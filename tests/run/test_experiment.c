@@ -186,8 +186,8 @@ static void test_ways(void **state) {
     /* the toy's validation split has one class more */
     assert_failed(trial.cx,
                   trial_open(&trial, trial_toy,
-                             (const char *const[]){"dataset.classes=0", "task.ways=1", NULL}),
-                  MN_CONFIG, "task.ways=1", "only 0 training classes");
+                             (const char *const[]){"dataset.classes=0", "task.ways=2", NULL}),
+                  MN_CONFIG, "task.ways=2", "only 0 training classes");
 }
 
 static void test_images(void **state) {

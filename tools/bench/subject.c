@@ -35,7 +35,8 @@ static int open_network(struct subject *s, struct mn_cx *cx, const char *kernels
                          s->batch),
         mn__arena_format(&s->arena, "search_space=%s", what->space), NULL};
     const char *const directories[] = {BENCH_PLUGINS, NULL};
-    const struct mn__open open = {.config = "/dev/null", /* defaults, but for the sets */
+    const struct mn__open open = {.config = "benchmark",
+                                  .text = "run: {name: benchmark}", /* and the sets */
                                   .sets = sets,
                                   .plugin_dirs = directories,
                                   .flags = MN__OPEN_NO_DATA,

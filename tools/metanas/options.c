@@ -3,13 +3,17 @@
 
 #include "base/text.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { MOST_FLAGS = 32 };
 
 static const struct flag common[] = {
-    {"plugin-dir", "DIR", "look for plugins in DIR first (absolute; may repeat)",
+    {"plugin-dir", "DIR", "look for plugins in DIR first (may repeat)",
      offsetof(struct arguments, plugin_dirs), FLAG_TEXTS, 0},
     {"quiet", NULL, "print warnings and errors only", offsetof(struct arguments, quiet),
      FLAG_SWITCH, 'q'},
@@ -85,8 +89,13 @@ static int bad_value(struct mn_cx *cx, const struct command *command, const stru
                    wanted);
 }
 
-static int flag_store(struct mn_cx *cx, const struct command *command, const struct flag *flag,
-                      const char *text, int argument, struct arguments *out) {
+static int flag_store(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+                      const struct flag *flag, const char *given, int argument,
+                      struct arguments *out) {
+    const char *text = given != NULL ? mn__arena_path(arena, given) : "";
+    if (text == NULL) {
+        return no_memory(cx);
+    }
     void *field = (char *)out + flag->offset;
     switch (flag->type) {
     case FLAG_SWITCH:
@@ -160,8 +169,8 @@ static int once(struct mn_cx *cx, const struct command *command, const struct fl
 }
 
 /* One flag at argv[*i]; *i moves on over a value that is a word of its own. */
-static int flag_parse(struct mn_cx *cx, const struct command *command, int argc, char **argv,
-                      int *i, struct given *given, struct arguments *out) {
+static int flag_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+                      int argc, char **argv, int *i, struct given *given, struct arguments *out) {
     const char *word = argv[*i], *text = NULL;
     const struct flag *flag;
     if (word[1] == '-') {
@@ -185,7 +194,7 @@ static int flag_parse(struct mn_cx *cx, const struct command *command, int argc,
         text = argv[++*i];
     }
     const int status = once(cx, command, flag, given);
-    return status != MN_OK ? status : flag_store(cx, command, flag, text, *i, out);
+    return status != MN_OK ? status : flag_store(cx, arena, command, flag, text, *i, out);
 }
 
 const char *operand_name(const struct command *command, int i) {
@@ -205,8 +214,8 @@ int operand_is_optional(const struct command *command, int i) {
     return command->operand_optional && operand_name(command, i + 1) == NULL;
 }
 
-static int operand_store(struct mn_cx *cx, const struct command *command, const char *word,
-                         int argument, struct arguments *out) {
+static int operand_store(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+                         const char *word, int argument, struct arguments *out) {
     struct texts *list = &out->operands;
     if (command->operand == NULL) {
         return mn_fail(cx, MN_CONFIG, "%s: takes no argument, but got '%s'", command->name, word);
@@ -215,7 +224,10 @@ static int operand_store(struct mn_cx *cx, const struct command *command, const 
         return mn_fail(cx, MN_CONFIG, "%s: takes one %s, but got '%s' and '%s'", command->name,
                        operand_name(command, list->n - 1), list->at[list->n - 1], word);
     }
-    list->at[list->n] = word;
+    list->at[list->n] = mn__arena_path(arena, word);
+    if (list->at[list->n] == NULL) {
+        return no_memory(cx);
+    }
     list->argument[list->n++] = argument;
     out->operand = list->at[0];
     return MN_OK;
@@ -235,6 +247,27 @@ static int check_word(struct mn_cx *cx, const struct command *command, const cha
                ? mn_fail(cx, MN_CONFIG, "%s: argument %d holds a control character: '%s'",
                          command->name, argument, word)
                : MN_OK;
+}
+
+/* Made absolute: plugins are opened in absolute folders only. */
+static int find_plugin_dirs(struct mn_cx *cx, struct mn__arena *arena, struct texts *dirs) {
+    char here[PATH_MAX];
+    for (int i = 0; i < dirs->n; i++) {
+        struct stat about;
+        if (stat(dirs->at[i], &about) != 0 || !S_ISDIR(about.st_mode)) {
+            return mn_fail(cx, MN_IO, "--plugin-dir %s: %s", dirs->at[i],
+                           access(dirs->at[i], F_OK) == 0 ? "not a folder" : strerror(errno));
+        }
+        if (dirs->at[i][0] != '/') {
+            dirs->at[i] = getcwd(here, sizeof here) == NULL
+                              ? NULL
+                              : mn__arena_format(arena, "%s/%s", here, dirs->at[i]);
+        }
+        if (dirs->at[i] == NULL) {
+            return no_memory(cx);
+        }
+    }
+    return MN_OK;
 }
 
 int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
@@ -265,12 +298,16 @@ int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct comm
         if (!words_only && strcmp(argv[i], "--") == 0) {
             words_only = 1;
         } else if (!words_only && argv[i][0] == '-' && argv[i][1] != '\0') {
-            status = flag_parse(cx, command, argc, argv, &i, &given, out);
+            status = flag_parse(cx, arena, command, argc, argv, &i, &given, out);
         } else {
-            status = operand_store(cx, command, argv[i], i, out);
+            status = operand_store(cx, arena, command, argv[i], i, out);
         }
     }
     if (status != MN_OK || out->help) {
+        return status;
+    }
+    status = find_plugin_dirs(cx, arena, &out->plugin_dirs);
+    if (status != MN_OK) {
         return status;
     }
     const char *next = operand_name(command, out->operands.n);
