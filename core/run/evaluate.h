@@ -16,28 +16,44 @@ struct mn__evaluation_plan {
     const int64_t *steps; /* ascending task steps after which to look at the network, too; 0 =
                              before the first */
     int n_steps;
+    int skips;      /* a task whose numbers are not finite is left out, not the end */
+    int both_norms; /* predict in the other mode of batch norm, too */
     void (*finished)(void *data, int64_t n); /* n tasks are done; one call at a time; or NULL */
     void *finished_data;
 };
 
-/* One task's result. */
-struct mn__task_result {
+/* Of the predictions of one adapted network. */
+struct mn__score {
     double accuracy;              /* of the pruned network on the query set */
     double accuracy_before_prune; /* of the same network just before the hard prune */
     double loss;                  /* of the pruned network */
+};
+
+/* One task's result. */
+struct mn__task_result {
+    struct mn__score score; /* in the mode of batch norm of the configuration */
+    struct mn__score other; /* in the other one, where the plan asks for it */
+    int64_t failed;         /* left out: its numbers were not finite */
     int64_t parameters;
     const char *genotype; /* in the evaluation's arena; "" where nothing is searched */
     uint64_t episode;     /* mn__episode_hash: tasks of one hash can be compared in pairs */
 };
 
-struct mn__evaluation {
-    int64_t tasks;
-    struct mn__task_result *results; /* [tasks] */
+/* Means and half widths of their 95% intervals over tasks; NAN where there are too few. */
+struct mn__scores {
     double accuracy_mean, accuracy_ci95;
     double before_mean, before_ci95;
-    double prune_gap,
-        prune_gap_ci95; /* accuracy_before_prune - accuracy, mean and paired interval */
+    double prune_gap, prune_gap_ci95; /* accuracy_before_prune - accuracy, in pairs */
     double loss_mean;
+};
+
+struct mn__evaluation {
+    int64_t tasks;                   /* that have a result */
+    struct mn__task_result *results; /* [tasks] */
+    int64_t skipped;                 /* tasks left out */
+    const char *why;                 /* the first of them */
+    struct mn__scores scores;
+    struct mn__scores other; /* in the other mode of batch norm, where the plan asks for it */
     double parameters_mean;
     int64_t parameters_min, parameters_max;
     uint64_t episodes;            /* hash of those of the tasks, in order */
@@ -47,6 +63,7 @@ struct mn__evaluation {
 
 /* What one task leaves. */
 struct mn__solution {
+    int both_norms;     /* the caller's, as in a plan */
     uint8_t *keep;      /* [n_choices], the caller's: what pruning left */
     mn_real *logits;    /* [query images][ways], the caller's, or NULL: of the pruned network */
     struct mn_point at; /* adapted, in scratch */
@@ -59,10 +76,10 @@ int mn__solve(const struct mn__experiment *experiment, struct mn_cx *cx,
               const struct mn_point *meta, const mn_real *state, const struct mn_task *task,
               struct mn__solution *out);
 
-/* What a network at a point is worth: predict, prune, predict. keep[n_choices] and logits as in a
- * solution. */
+/* What a network at a point is worth: predict, prune, predict; the predictions again in the other
+ * mode of batch norm. keep[n_choices] and logits as in a solution. */
 int mn__judge(const struct mn__experiment *experiment, struct mn_cx *cx, const struct mn_task *task,
-              const struct mn_point *at, uint8_t *keep, mn_real *logits,
+              const struct mn_point *at, int both_norms, uint8_t *keep, mn_real *logits,
               struct mn__task_result *out);
 
 /* Prediction of the query set by the network that `keep` leaves (NULL = all), in the batch norm

@@ -17,13 +17,20 @@ static size_t n_results(const struct mn__job *job) {
     return 1 + (size_t)((const struct mn__evaluation_plan *)job->what)->n_steps;
 }
 
+static int skips(const struct mn__job *job) {
+    return ((const struct mn__evaluation_plan *)job->what)->skips;
+}
+
 static size_t slot_bytes(const struct mn__job *job) {
-    return n_results(job) * sizeof(struct mn__task_result) + n_keep(job);
+    return n_results(job) * sizeof(struct mn__task_result) + n_keep(job) +
+           (skips(job) ? MN__MESSAGE : 0);
 }
 
 static struct mn__evaluate_result result_in(const struct mn__job *job, void *slot) {
     struct mn__task_result *first = slot;
-    return (struct mn__evaluate_result){first, first + 1, (uint8_t *)(first + n_results(job))};
+    uint8_t *keep = (uint8_t *)(first + n_results(job));
+    return (struct mn__evaluate_result){first, first + 1, keep,
+                                        skips(job) ? (char *)(keep + n_keep(job)) : NULL};
 }
 
 struct mn__evaluate_result mn__evaluate_result(const struct mn__job *job, int64_t i) {
@@ -49,7 +56,7 @@ static int look(struct watched *watched, struct mn_cx *cx, int64_t done,
     uint8_t *keep = mn_scratch(cx, n_keep(watched->job));
     int status = keep != NULL ? MN_OK : MN_NOMEM;
     while (status == MN_OK && watched->next < plan->n_steps && plan->steps[watched->next] == done) {
-        status = mn__judge(watched->job->e, cx, watched->task, now, keep, NULL,
+        status = mn__judge(watched->job->e, cx, watched->task, now, plan->both_norms, keep, NULL,
                            &watched->looks[watched->next++]);
     }
     mn__arena_release(&mn__cx_of(cx)->scratch, mark);
@@ -88,7 +95,7 @@ static int solve_watched(struct watched *watched, struct mn_cx *cx, struct mn__s
 static int evaluate_task(const struct mn__job *job, struct mn_cx *cx, int64_t index, void *slot) {
     const struct mn__evaluation_plan *plan = job->what;
     const struct mn__evaluate_result out = result_in(job, slot);
-    struct mn__solution solution = {.keep = out.keep};
+    struct mn__solution solution = {.both_norms = plan->both_norms, .keep = out.keep};
     struct mn_task task;
     memset(slot, 0, slot_bytes(job));
     struct watched watched = {.job = job, .plan = plan, .task = &task, .looks = out.looks};
@@ -99,9 +106,18 @@ static int evaluate_task(const struct mn__job *job, struct mn_cx *cx, int64_t in
         status = solve_watched(&watched, cx, &solution);
     }
     if (status != MN_OK) {
-        return mn__cx_where(cx, "%s task %" PRId64 " (seed %" PRIu64 ")",
-                            cx->where.split == MN_VAL ? "validation" : "test", index,
-                            cx->where.seed);
+        status =
+            mn__cx_where(cx, "%s task %" PRId64 " (seed %" PRIu64 ")",
+                         cx->where.split == MN_VAL ? "validation" : "test", index, cx->where.seed);
+    }
+    if (status == MN_NUMERIC && plan->skips) {
+        out.result->failed = 1;
+        snprintf(out.message, MN__MESSAGE, "%s", mn__cx_message(cx));
+        mn__cx_clear(cx);
+        return MN_OK;
+    }
+    if (status != MN_OK) {
+        return status;
     }
     *out.result = solution.result;
     out.result->episode = mn__episode_hash(job->e, &task);
@@ -112,15 +128,17 @@ static int evaluate_task(const struct mn__job *job, struct mn_cx *cx, int64_t in
 
 /* Followed by the steps and the path of the list of episodes. */
 struct packed {
-    int64_t split, tasks, n_steps, path_bytes; /* path_bytes with its zero; 0 = no list */
+    int64_t split, tasks, skips, both_norms, n_steps;
+    int64_t path_bytes; /* with its zero; 0 = no list */
 };
 
 static int pack(const struct mn__job *job, struct mn_cx *cx, struct mn__arena *arena,
                 const void **bytes, size_t *n) {
     const struct mn__evaluation_plan *plan = job->what;
     const char *path = plan->episodes != NULL ? plan->episodes->path : NULL;
-    const struct packed head = {plan->split, plan->tasks, plan->n_steps,
-                                path != NULL ? (int64_t)strlen(path) + 1 : 0};
+    const struct packed head = {plan->split,   plan->tasks,
+                                plan->skips,   plan->both_norms,
+                                plan->n_steps, path != NULL ? (int64_t)strlen(path) + 1 : 0};
     const size_t steps = (size_t)plan->n_steps * sizeof *plan->steps;
     char *at = mn__arena_take(arena, sizeof head + steps + (size_t)head.path_bytes);
     if (at == NULL) {
@@ -169,6 +187,8 @@ static int unpack(struct mn__job *job, struct mn_cx *cx, struct mn__arena *arena
     }
     u->plan = (struct mn__evaluation_plan){.split = (int)head.split,
                                            .tasks = head.tasks,
+                                           .skips = (int)head.skips,
+                                           .both_norms = (int)head.both_norms,
                                            .steps = (const void *)(copy + sizeof head),
                                            .n_steps = (int)head.n_steps};
     job->what = &u->plan;

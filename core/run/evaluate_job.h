@@ -13,6 +13,7 @@ struct mn__evaluate_result {
     struct mn__task_result *result; /* without the genotype */
     struct mn__task_result *looks;  /* [plan.n_steps] */
     uint8_t *keep;                  /* [n_choices]: what pruning left */
+    char *message;                  /* [MN__MESSAGE] why it is left out; NULL where none is */
 };
 struct mn__evaluate_result mn__evaluate_result(const struct mn__job *job, int64_t i);
 

@@ -447,7 +447,7 @@ static int64_t plan_batch(const struct mn__experiment *e, int64_t at_least) {
     const struct mn__task_options *t = &e->task;
     const int64_t support = t->ways * most(t->shots, t->train_shots);
     const int64_t learner = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
-    int64_t n = most(at_least, learner > 0 ? learner : support);
+    int64_t n = most(at_least, learner > 0 ? learner : most(support, -learner));
     n = most(n, t->ways * most(t->queries, t->train_queries));
     return e->evaluation.batch_norm == MN__SUPPORT ? most(n, t->ways * t->shots) : n;
 }
@@ -521,6 +521,15 @@ static int build_model(struct mn__experiment *e, struct mn_cx *cx, int64_t at_le
     e->moments = table->moments != NULL ? table->moments(e->task_learner.self) : MN_MOMENTS_AVERAGE;
     status = mn__declared_state(e, cx);
     return status != MN_OK ? status : mn__meta_parts_size(e, cx);
+}
+
+int mn__experiment_widen(struct mn__experiment *e, struct mn_cx *cx, int64_t n) {
+    if (e->max_batch >= n) {
+        return MN_OK;
+    }
+    mn__model_free(e->model);
+    e->model = NULL;
+    return build_model(e, cx, n);
 }
 
 int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct mn__open *open) {

@@ -124,6 +124,10 @@ int mn__experiment_open(struct mn__experiment *experiment, struct mn_cx *cx,
                         const struct mn__open *open);
 void mn__experiment_close(struct mn__experiment *experiment);
 
+/* Make the model again where its passes take fewer than n images. A failure leaves it without one.
+ */
+int mn__experiment_widen(struct mn__experiment *experiment, struct mn_cx *cx, int64_t n);
+
 /* evaluation.batch_norm as text. */
 const char *mn__batch_norm_name(const struct mn__experiment *experiment);
 

@@ -10,6 +10,7 @@
 #include "run/rundir.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,13 +143,16 @@ static int write_validation(struct training *t, const struct mn__evaluation *v, 
     struct mn__metrics *m = &t->dir.metrics;
     mn__metrics_begin(m, "validation");
     mn__metrics_int(m, "meta_epoch", t->state->meta_epoch);
-    mn__metrics_real(m, "accuracy_mean", v->accuracy_mean);
-    mn__metrics_real(m, "accuracy_ci95", v->accuracy_ci95);
-    mn__metrics_real(m, "loss", v->loss_mean);
+    mn__metrics_real(m, "accuracy_mean", v->tasks > 0 ? v->scores.accuracy_mean : (double)NAN);
+    mn__metrics_real(m, "accuracy_ci95", v->scores.accuracy_ci95);
+    mn__metrics_real(m, "loss", v->scores.loss_mean);
     mn__metrics_int(m, "tasks", v->tasks);
-    mn__metrics_real(m, "accuracy_before_prune", v->before_mean);
-    mn__metrics_real(m, "prune_gap", v->prune_gap);
+    mn__metrics_real(m, "accuracy_before_prune", v->scores.before_mean);
+    mn__metrics_real(m, "prune_gap", v->scores.prune_gap);
     mn__metrics_real(m, "parameters_mean", v->parameters_mean);
+    if (v->skipped > 0) {
+        mn__metrics_int(m, "skipped", v->skipped);
+    }
     mn__metrics_text(m, "batch_norm", mn__batch_norm_name(t->e));
     mn__metrics_int(m, "seed", t->e->run.seed);
     const int status = mn__metrics_end(m, t->cx);
@@ -163,26 +167,46 @@ static int write_validation(struct training *t, const struct mn__evaluation *v, 
 
 /* The state as it was validated, before anything is cut from it. */
 static int keep_best(struct training *t, const struct mn__evaluation *v) {
-    if (v->accuracy_mean <= t->state->best) {
+    if (v->tasks == 0 || v->scores.accuracy_mean <= t->state->best) {
         return MN_OK;
     }
-    t->state->best = v->accuracy_mean;
+    t->state->best = v->scores.accuracy_mean;
     t->state->best_epoch = t->state->meta_epoch;
     return mn__rundir_save_best(&t->dir, t->e, t->cx, t->state, v);
 }
 
+/* Tasks that were left out are told; nothing of the run hangs on them. */
+static void tell_validation(struct training *t, const struct mn__evaluation *v) {
+    char half[32];
+    if (v->skipped > 0) {
+        mn_log(t->cx, MN_LOG_WARN,
+               "%s\n  meta-epoch %" PRId64 ": %" PRId64 " of %" PRId64
+               " validation tasks are left out, since their numbers are not finite%s",
+               v->why, t->state->meta_epoch, v->skipped, v->skipped + v->tasks,
+               v->tasks == 0 ? "; the validation has no result" : "");
+    }
+    if (v->tasks == 0) {
+        return;
+    }
+    t->progress.have_validation = 1;
+    t->progress.validation = v->scores.accuracy_mean;
+    t->progress.interval = v->scores.accuracy_ci95;
+    mn__progress_note(&t->progress,
+                      "meta-epoch %" PRId64 ": validation %.2f%%%s (%" PRId64
+                      " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
+                      t->state->meta_epoch, 100 * t->progress.validation,
+                      mn__text_interval(100 * t->progress.interval, 2, "", half, sizeof half),
+                      v->tasks, mn__batch_norm_name(t->e), t->e->run.seed,
+                      100 * v->scores.prune_gap);
+}
+
 static int validate(struct training *t) {
     struct mn__evaluation v;
-    double prune_gap = 0;
     const double begin = mn__seconds();
     int status = mn__evaluate(t->e, t->batch.executor, t->cx, t->state, MN_VAL,
                               t->e->evaluation.validation_tasks, &v);
     if (status == MN_OK) {
         status = write_validation(t, &v, mn__seconds() - begin);
-        t->progress.have_validation = 1;
-        t->progress.validation = v.accuracy_mean;
-        t->progress.interval = v.accuracy_ci95;
-        prune_gap = v.prune_gap;
     }
     if (status == MN_OK) {
         status = keep_best(t, &v);
@@ -193,18 +217,11 @@ static int validate(struct training *t) {
     if (status == MN_OK) {
         status = write_architecture(t);
     }
-    mn__evaluation_fini(&v);
     if (status == MN_OK) {
-        char half[32];
         t->state->evaluated = t->state->meta_epoch;
-        mn__progress_note(&t->progress,
-                          "meta-epoch %" PRId64 ": validation %.2f%%%s (%" PRId64
-                          " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
-                          t->state->meta_epoch, 100 * t->progress.validation,
-                          mn__text_interval(100 * t->progress.interval, 2, "", half, sizeof half),
-                          t->e->evaluation.validation_tasks, mn__batch_norm_name(t->e),
-                          t->e->run.seed, 100 * prune_gap);
+        tell_validation(t, &v);
     }
+    mn__evaluation_fini(&v);
     return status;
 }
 
@@ -372,9 +389,9 @@ static int leave_numeric(struct training *t) {
     }
     mn__cx_clear(t->cx);
     return mn_fail(
-        t->cx, MN_NUMERIC,
-        "%s\n  %s: lower the learning rates, or let run.on_nan be skip_task or rollback%s", message,
-        saved, replay);
+        t->cx, MN_NUMERIC, "%s\n  %s: lower the learning rates%s%s", message, saved,
+        t->e->run.on_nan == MN__ON_NAN_STOP ? ", or let run.on_nan be skip_task or rollback" : "",
+        replay);
 }
 
 static int leave(struct training *t, int status) {

@@ -95,34 +95,37 @@ static int opens_first(const struct mn__ranks *ranks, int rank) {
     return ranks->at[rank].first == rank || ranks->at[rank].first == 0;
 }
 
-static int send_open(struct mn__ranks *ranks, struct mn_cx *cx, int to, const char *text) {
-    struct mn__share none = {0};
+static int send_open(struct mn__ranks *ranks, struct mn_cx *cx, int to, const char *text,
+                     int64_t max_batch) {
     const struct mn__rank *x = &ranks->at[to];
-    const struct mn__share *share = x->first != to ? &ranks->at[x->first].share : &none;
+    struct mn__opening opening = {.max_batch = max_batch};
     const size_t length = strlen(text);
-    char *body = malloc(sizeof *share + length);
+    char *body = malloc(sizeof opening + length);
     if (body == NULL) {
         return mn_fail(cx, MN_NOMEM, "no memory for a message");
     }
-    memcpy(body, share, sizeof *share);
-    memcpy(body + sizeof *share, text, length);
+    if (x->first != to) {
+        opening.share = ranks->at[x->first].share;
+    }
+    memcpy(body, &opening, sizeof opening);
+    memcpy(body + sizeof opening, text, length);
     const struct mn__head head = {.word = MN__OPEN,
                                   .index = x->processors,
                                   .status = x->first == to && !x->alone,
-                                  .bytes = (int64_t)(sizeof *share + length)};
+                                  .bytes = (int64_t)(sizeof opening + length)};
     const int status = mn__rank_send(ranks, cx, to, &head, body);
     free(body);
     return status;
 }
 
 static int open_others(struct mn__ranks *ranks, struct mn_cx *cx, const char *text,
-                       const char *origin) {
+                       int64_t max_batch, const char *origin) {
     int status = MN_OK;
     for (int first = 1; status == MN_OK && first >= 0; first--) {
         int n = 0;
         for (int i = 1; status == MN_OK && i < ranks->n; i++) {
             if (opens_first(ranks, i) == first) {
-                status = send_open(ranks, cx, i, text);
+                status = send_open(ranks, cx, i, text, max_batch);
                 n++;
             }
         }
@@ -140,13 +143,15 @@ int mn__rank_open(struct mn__ranks *ranks, struct mn_cx *cx, const struct mn__ex
     if (status == MN_OK) {
         status = mn__resolved_text(e, cx, &text, &length);
     }
-    if (status == MN_OK && (ranks->opened == NULL || strcmp(ranks->opened, text) != 0)) {
+    if (status == MN_OK && (ranks->opened == NULL || ranks->opened_batch != e->max_batch ||
+                            strcmp(ranks->opened, text) != 0)) {
         free(ranks->opened);
         ranks->opened = NULL;
         ranks->at[0].share = e->dataset.share;
-        status = open_others(ranks, cx, text, origin);
+        status = open_others(ranks, cx, text, e->max_batch, origin);
         if (status == MN_OK) {
             ranks->opened = text;
+            ranks->opened_batch = e->max_batch;
             text = NULL;
         }
     }

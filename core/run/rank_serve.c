@@ -84,13 +84,14 @@ static int open_parts(struct service *s, int processors) {
 }
 
 static int open_text(struct service *s, const char *text, int processors,
-                     const struct mn__share *share, int offer) {
+                     const struct mn__opening *opening, int offer) {
     FILE *nowhere = fopen("/dev/null", "w"); /* rank 0 has printed the warnings */
     const struct mn__open open = {.config = "configuration from rank 0",
                                   .text = text,
                                   .plugin_dirs = s->plugin_dirs,
+                                  .max_batch = opening->max_batch,
                                   .faults = nowhere};
-    mn__cx_of(s->cx)->shared = share->n > 0 ? share : NULL;
+    mn__cx_of(s->cx)->shared = opening->share.n > 0 ? &opening->share : NULL;
     mn__cx_of(s->cx)->sharing = offer;
     int status = mn__experiment_open(&s->e, s->cx, &open);
     mn__cx_of(s->cx)->shared = NULL;
@@ -136,22 +137,22 @@ static int answer_open(struct service *s, int status) {
 }
 
 static int serve_open(struct service *s, const struct mn__head *head) {
-    struct mn__share share;
+    struct mn__opening opening;
     char *body = NULL;
     close_experiment(s);
     int status = mn__rank_text(s->ranks, s->cx, 0, head->bytes, &body);
-    if (status == MN_OK && head->bytes < (int64_t)sizeof share) {
+    if (status == MN_OK && head->bytes < (int64_t)sizeof opening) {
         status = mn_fail(s->cx, MN_INTERNAL, "rank 0 sends half a configuration");
     }
     if (status == MN_OK) {
-        memcpy(&share, body, sizeof share);
-        status = share.n >= 0 && share.n <= MN__MOST_SHARED
+        memcpy(&opening, body, sizeof opening);
+        status = opening.share.n >= 0 && opening.share.n <= MN__MOST_SHARED
                      ? MN_OK
                      : mn_fail(s->cx, MN_INTERNAL, "rank 0 tells of data that it cannot share");
     }
     if (status == MN_OK) {
         status = answer_open(
-            s, open_text(s, body + sizeof share, (int)head->index, &share, head->status));
+            s, open_text(s, body + sizeof opening, (int)head->index, &opening, head->status));
     }
     free(body);
     return status;

@@ -11,8 +11,7 @@
 enum mn__word {
     MN__HELLO = 1, /* to rank 0, first of all; body: struct mn__hello */
     MN__OPEN,   /* from rank 0; index: processors to use; status: 1 = others of the node will want
-                   the data; body: struct mn__share with the data of the node, as far as there is
-                   some, and a configuration */
+                   the data; body: struct mn__opening and a configuration */
     MN__READY,  /* to rank 0: it is open; body: struct mn__share with its data and what made it
                    (mn__origin_text), or why it is not open */
     MN__ROUND,  /* from rank 0; body: struct mn__round_order and the packed job; then the parts of
@@ -38,6 +37,11 @@ struct mn__hello {
     uint32_t reserved;
     int32_t processors, reserved_2;
     unsigned char allowed[128]; /* which ones, as sched_getaffinity tells */
+};
+
+struct mn__opening {
+    struct mn__share share; /* data of the node, as far as there is some */
+    int64_t max_batch;      /* images of the largest pass */
 };
 
 struct mn__round_order {
@@ -68,9 +72,10 @@ struct mn__ranks {
     struct mn__instance executor;
     int started;
     int rank, n;
-    int lost;            /* a rank is; nothing can be sent any more */
-    struct mn__rank *at; /* [n], in rank 0 */
-    char *opened;        /* the configuration that all have open, or NULL; in rank 0 */
+    int lost;             /* a rank is; nothing can be sent any more */
+    struct mn__rank *at;  /* [n], in rank 0 */
+    char *opened;         /* the configuration that all have open, or NULL; in rank 0 */
+    int64_t opened_batch; /* its largest pass */
     struct mn__traffic traffic;
 };
 

@@ -78,8 +78,8 @@ int mn__rundir_save_best(struct mn__rundir *d, const struct mn__experiment *e, s
                          const struct mn__state *state, const struct mn__evaluation *v) {
     char path[PATH_MAX], accuracy[40], interval[40], tasks[32];
     const int status = in_dir(d, cx, "best.safetensors", path);
-    mn__text_from_real(v->accuracy_mean, accuracy, sizeof accuracy);
-    mn__text_finite(v->accuracy_ci95, "none", interval, sizeof interval);
+    mn__text_from_real(v->scores.accuracy_mean, accuracy, sizeof accuracy);
+    mn__text_finite(v->scores.accuracy_ci95, "none", interval, sizeof interval);
     snprintf(tasks, sizeof tasks, "%" PRId64, v->tasks);
     const struct mn__meta extra[] = {
         {"validation_accuracy", accuracy},

@@ -28,7 +28,7 @@ struct mn_task_learner {
     /* Optional. enum mn_moments; NULL = average. [setup] */
     int (*moments)(const void *self);
     /* Optional. Largest mini-batch of a pass, for planning memory, up to 2^20; 0 = the whole
-     * support set. NULL = 0. [setup] */
+     * support set, -n = that or n images, whichever is more. NULL = 0. [setup] */
     int32_t (*max_batch)(const void *self);
     /* Optional. enum mn_adapts: what a task at `where` changes; NULL = both. The host zeroes the
      * meta-gradient of the rest. [worker] */

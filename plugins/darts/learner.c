@@ -222,10 +222,8 @@ static int moments(const void *self) {
 
 static int32_t max_batch(const void *self) {
     const struct learner *s = self;
-    if (s->batch == 0 || s->test_batch == 0) {
-        return 0;
-    }
-    return (int32_t)(s->batch > s->test_batch ? s->batch : s->test_batch);
+    const int32_t most = (int32_t)(s->batch > s->test_batch ? s->batch : s->test_batch);
+    return s->batch == 0 || s->test_batch == 0 ? -most : most;
 }
 
 static uint32_t adapts(const void *self, const struct mn_where *where) {

@@ -20,12 +20,26 @@ done
 works 'adapt' adapt run --support mine --query ask --query mine/bar/2.jpg --out found
 cp out printed
 holds 'predicts every picture' [ "$(grep -c 'then' out)" = 11 ]
-holds 'names the batch norm' grep -q '^batch norm transductive' out
+holds 'names the batch norm' grep -q '^batch norm support' out
 holds 'names the network' grep -q '^network of [0-9,]* parameters$' out
 holds 'counts the right ones among those with a label' grep -Eq '^[0-9]+ of the 11 pictures' out
 works 'again' adapt run --support mine --query ask --query mine/bar/2.jpg
 sed '/^written/d' printed >expected
 same 'the same' expected out
+
+# adapt uses support statistics by default: a picture is taken for the same, alone and among others
+for picture in stick/1 rise/2 box/1; do
+    works "$picture alone" adapt run --support mine --query ask/$picture.png --out alone
+    line=$(sed -n 2p alone/predictions.csv | cut -d, -f2-)
+    holds "$picture: the same as among others" grep -qF ",$line" found/predictions.csv
+done
+works 'transductive on request' adapt run --support mine --query ask --batch-norm transductive
+holds 'is told' grep -q '^batch norm transductive' out
+works 'or by --set' adapt run --support mine --query ask --set evaluation.batch_norm=transductive
+holds 'is told, too' grep -q '^batch norm transductive' out
+refused 'transductive for a single picture' 2 adapt run --support mine --query ask/box/1.png --batch-norm transductive <<'T'
+metanas: adapt: transductive batch norm takes its statistics from the query pictures, and a single one has none; use --batch-norm support, or give more pictures
+T
 
 # The class of a picture is the one of its largest probability, and probabilities sum to 1.
 holds 'a line a picture' [ "$(wc -l <found/predictions.csv)" = 12 ]
@@ -39,7 +53,7 @@ holds 'sums and largest' awk -F, '
 
 # ---- the written network is the pruned one ----
 
-works 'query of exact pictures' adapt run --support mine --query ask --out exact
+works 'query of exact pictures' adapt run --support mine --query ask --out exact --batch-norm transductive
 told=$(sed -n 's/^network of \([0-9,]*\) parameters$/\1/p' out | tr -d ,)
 sed '/^#/d' exact/genotype.yaml >genotype
 sed -n '/^normal:/,$p' out | sed '/^written/d' >expected

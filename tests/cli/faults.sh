@@ -17,7 +17,7 @@ task:
   ways: many
 Y
 refused 'wrong type' 2 train type.yaml <<'T'
-type.yaml:2:9: task: ways: 'many' is not a whole number: expected int, 1 to 10000
+type.yaml:2:9: task: ways: 'many' is not a whole number: expected int, 2 to 10000
 metanas: type.yaml: 1 fault; nothing was run
 T
 holds 'and nothing is left behind' [ ! -e runs ]

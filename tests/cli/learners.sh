@@ -48,6 +48,7 @@ metanas: smoke.yaml: 3 faults; nothing was run
 T
 refused 'second order through second order' 2 validate smoke.yaml --set meta_learner.use=maml \
     --set task_learner.order=unrolled <<'T'
+argument 4 (--set meta_learner.use=maml): warning: meta_learner: maml starts from its own defaults; dropped with reptile: lr_w: 1.0, lr_a: 0.6
 metanas: argument 6 (--set task_learner.order=unrolled): task_learner darts: order: the meta learner differentiates through the steps of a task, and unrolled steps already hold second derivatives; use joint or alternating, or a first-order meta learner
 T
 works 'help of the kind' help meta_learner

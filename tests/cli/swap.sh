@@ -3,9 +3,9 @@
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 
-# field FILE NAME: a number or text of a JSON file that stands on a line of its own
+# field FILE NAME: a number or text of the object of a JSON file
 field() {
-    sed -n "s/^ *\"$2\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$1"
+    sed -n "s/^  \"$2\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$1"
 }
 
 works 'train' train smoke.yaml
@@ -46,8 +46,33 @@ holds 'parameters in order' awk -v a="$(field $json parameters_min)" \
 holds 'genotypes are counted' [ "$(sed -n 's/^ *"count": //p' $json | awk '{ n += $1 } END { print n }')" = 7 ]
 holds 'most frequent first' sh -c "sed -n 's/^ *\"count\": //p' $json | sort -c -n -r"
 holds 'accuracy in the summary' grep -q '^test accuracy .*95% interval of 7 tasks' out
+# Both modes of batch norm are in one test; evaluation.batch_norm says which comes first
+holds 'both in the table' [ "$(sed -n '/^  batch norm /,/^  parameters/s/^    \([a-z]*\) .*/\1/p' out | tr '\n' ' ')" = 'transductive support ' ]
+holds 'both in test.json' [ "$(sed -n '/"batch_norms"/,/^  }/s/^    "\([a-z]*\)": {/\1/p' $json | tr '\n' ' ')" = 'transductive support ' ]
+cp $json transductive.json
+works 'the other one first' test runs/smoke-1 --tasks 7 --batch-norm support
+sed -n '/"batch_norms"/,/^  }/p' transductive.json >expected
+sed -n '/"batch_norms"/,/^  }/p' $json >got
+same 'the same numbers' expected got
+works 'test again' test runs/smoke-1 --tasks 7
 works 'test as JSON' test runs/smoke-1 --tasks 7 --json --quiet
 same 'prints what it writes' out $json
+cp $json whole.json
+cp runs/smoke-1/test-tasks.csv whole.csv
+works 'a test into a file of its own' test runs/smoke-1 --tasks 3 --steps 0,2 --out mine.json
+holds 'has its tables beside it' [ "$(wc -l <mine-tasks.csv) $(wc -l <mine-steps.csv)" = '4 3' ]
+holds 'and the result' [ "$(field mine.json tasks)" = 3 ]
+same 'the run keeps its own' whole.json $json
+same 'and its table' whole.csv runs/smoke-1/test-tasks.csv
+check
+"$METANAS" test runs/smoke-1 --tasks 3 --out nowhere/mine.json >out 2>err
+[ $? -eq 3 ] || fail 'a result that cannot be written is an error'
+holds 'but is printed' grep -q '^test accuracy .*of 3 tasks' out
+holds 'and not said to be written' sh -c '! grep -q "^written" out'
+check
+"$METANAS" test runs/smoke-1 --tasks 3 --json --out nowhere/mine.json >out 2>err
+[ $? -eq 3 ] || fail 'a result as JSON that cannot be written is an error'
+holds 'but is printed as JSON' [ "$(field out tasks)" = 3 ]
 works 'other images, other batch norm' test runs/smoke-1 --split val --set evaluation.batch_norm=support
 holds 'split val' [ "$(field $json split)" = val ]
 holds 'batch_norm support' [ "$(field $json batch_norm)" = support ]

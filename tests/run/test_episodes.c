@@ -115,8 +115,8 @@ static void test_evaluation(void **state) {
     assert_ok(trial.cx, mn__evaluate_plan(&trial.e, executor, trial.cx, &s, &plan, &listed));
     assert_true(drawn.episodes == listed.episodes);
     for (int i = 0; i < TASKS; i++) {
-        assert_true(drawn.results[i].accuracy == listed.results[i].accuracy);
-        assert_true(drawn.results[i].loss == listed.results[i].loss);
+        assert_true(drawn.results[i].score.accuracy == listed.results[i].score.accuracy);
+        assert_true(drawn.results[i].score.loss == listed.results[i].score.loss);
         assert_true(drawn.results[i].episode == list.hashes[i]);
     }
     mn__evaluation_fini(&drawn);

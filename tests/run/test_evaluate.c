@@ -146,9 +146,9 @@ static void check_task(const struct mn__task_result *got, const struct mn__state
     double loss, before_loss;
     char genotype[4096];
     replay_begin(&r, state, split, task);
-    assert_close(got->accuracy_before_prune, predict(&r, NULL, &before_loss), 1e-12);
-    assert_close(got->accuracy, predict(&r, r.keep, &loss), 1e-12);
-    assert_close(got->loss, loss, 1e-4);
+    assert_close(got->score.accuracy_before_prune, predict(&r, NULL, &before_loss), 1e-12);
+    assert_close(got->score.accuracy, predict(&r, r.keep, &loss), 1e-12);
+    assert_close(got->score.loss, loss, 1e-4);
     assert_int_equal(got->parameters, trial_parameters(&trial, r.keep));
     assert_true(got->parameters < trial_parameters(&trial, NULL));
     mn__model_genotype(trial.e.model, r.keep, genotype, sizeof genotype);
@@ -179,6 +179,54 @@ static void test_support(void **state) {
     check_mode("evaluation.batch_norm=support", MN_VAL, one_by_one);
 }
 
+static void check_results(const struct mn__evaluation *a, const struct mn__evaluation *b,
+                          int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        const struct mn__task_result *x = &a->results[i], *y = &b->results[i];
+        assert_true(x->score.accuracy == y->score.accuracy && x->score.loss == y->score.loss);
+        assert_true(x->score.accuracy_before_prune == y->score.accuracy_before_prune);
+        assert_int_equal(x->parameters, y->parameters);
+        assert_string_equal(x->genotype, y->genotype);
+    }
+}
+
+/* One adaptation, predicted in both modes: the first is that of the configuration, to the bit. */
+static void check_both(const char *mode,
+                       double (*first)(struct replay *, const uint8_t *, double *),
+                       double (*second)(struct replay *, const uint8_t *, double *)) {
+    const struct mn__evaluation_plan plan = {.split = MN_TEST, .tasks = TASKS, .both_norms = 1};
+    struct mn__state s;
+    struct mn__evaluation one, both;
+    struct mn__executor *executor;
+    trial_must_open(&trial, trial_glyphs, mode, "run.alpha_std=0.5", "task.queries=5");
+    assert_ok(trial.cx,
+              mn__experiment_widen(&trial.e, trial.cx, trial.e.task.ways * trial.e.task.shots));
+    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
+    evaluate(2, MN_TEST, TASKS, &s, &one);
+    assert_ok(trial.cx, mn__executor_threads(trial.cx, trial.e.model, 2, &executor));
+    assert_ok(trial.cx, mn__evaluate_plan(&trial.e, executor, trial.cx, &s, &plan, &both));
+    mn__executor_free(executor);
+    check_results(&one, &both, TASKS);
+    assert_true(one.scores.accuracy_mean == both.scores.accuracy_mean);
+    double sum = 0;
+    for (int64_t i = 0; i < TASKS; i++) {
+        struct mn__task_result other = both.results[i];
+        check_task(&both.results[i], &s, MN_TEST, i, first);
+        other.score = other.other;
+        check_task(&other, &s, MN_TEST, i, second);
+        sum += other.score.accuracy;
+    }
+    assert_close(both.other.accuracy_mean, sum / TASKS, 1e-12);
+    mn__evaluation_fini(&one);
+    mn__evaluation_fini(&both);
+    mn__state_fini(&s);
+}
+
+static void test_both_modes_of_batch_norm_in_one_test(void **state) {
+    check_both("evaluation.batch_norm=transductive", transductive, one_by_one);
+    check_both("evaluation.batch_norm=support", one_by_one, transductive);
+}
+
 /* ---- looks at steps ----------------------------------------------------------------------- */
 
 /* A replay that is judged as it was after `steps` of its steps. */
@@ -201,9 +249,9 @@ static void check_look(const struct mn__task_result *got, const struct mn__state
     mn_vec_copy(d->n_w, capture.at.w, r.at.w);
     mn_vec_copy(d->n_a, capture.at.a, r.at.a);
     assert_ok(r.cx, mn__model_prune(r.cx, trial.e.model, &r.at, r.keep));
-    assert_close(got->accuracy_before_prune, transductive(&r, NULL, &before_loss), 1e-12);
-    assert_close(got->accuracy, transductive(&r, r.keep, &loss), 1e-12);
-    assert_close(got->loss, loss, 1e-4);
+    assert_close(got->score.accuracy_before_prune, transductive(&r, NULL, &before_loss), 1e-12);
+    assert_close(got->score.accuracy, transductive(&r, r.keep, &loss), 1e-12);
+    assert_close(got->score.loss, loss, 1e-4);
     assert_int_equal(got->parameters, trial_parameters(&trial, r.keep));
     free(capture.at.w);
     free(capture.at.a);
@@ -233,14 +281,14 @@ static void test_looks(void **state) {
         for (int i = 0; i < 4; i++) {
             check_look(&got.looks[i].results[task], &s, task, steps[i]);
         }
-        assert_true(got.results[task].loss == plain.results[task].loss);
-        assert_true(got.looks[3].results[task].loss == plain.results[task].loss);
+        assert_true(got.results[task].score.loss == plain.results[task].score.loss);
+        assert_true(got.looks[3].results[task].score.loss == plain.results[task].score.loss);
         assert_true(got.results[task].episode == plain.results[task].episode);
     }
-    assert_true(got.looks[0].results[0].loss != plain.results[0].loss);
-    assert_close(got.looks[1].accuracy_mean,
-                 (got.looks[1].results[0].accuracy + got.looks[1].results[1].accuracy +
-                  got.looks[1].results[2].accuracy) /
+    assert_true(got.looks[0].results[0].score.loss != plain.results[0].score.loss);
+    assert_close(got.looks[1].scores.accuracy_mean,
+                 (got.looks[1].results[0].score.accuracy + got.looks[1].results[1].score.accuracy +
+                  got.looks[1].results[2].score.accuracy) /
                      3,
                  1e-12);
     mn__evaluation_fini(&plain);
@@ -270,32 +318,21 @@ static void test_summary(void **state) {
     assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &s));
     evaluate(1, MN_TEST, 4, &s, &got);
     for (int i = 0; i < 4; i++) {
-        mean += got.results[i].accuracy / 4;
-        before += got.results[i].accuracy_before_prune / 4;
+        mean += got.results[i].score.accuracy / 4;
+        before += got.results[i].score.accuracy_before_prune / 4;
         parameters += (double)got.results[i].parameters / 4;
         assert_in_range(got.results[i].parameters, got.parameters_min, got.parameters_max);
     }
     for (int i = 0; i < 4; i++) {
-        squares += pow(got.results[i].accuracy - mean, 2);
+        squares += pow(got.results[i].score.accuracy - mean, 2);
     }
-    assert_close(got.accuracy_mean, mean, 1e-12);
-    assert_close(got.accuracy_ci95, 3.182446305 * sqrt(squares / 3 / 4), 1e-8);
-    assert_close(got.before_mean, before, 1e-12);
-    assert_close(got.prune_gap, before - mean, 1e-12);
+    assert_close(got.scores.accuracy_mean, mean, 1e-12);
+    assert_close(got.scores.accuracy_ci95, 3.182446305 * sqrt(squares / 3 / 4), 1e-8);
+    assert_close(got.scores.before_mean, before, 1e-12);
+    assert_close(got.scores.prune_gap, before - mean, 1e-12);
     assert_close(got.parameters_mean, parameters, 1e-12);
     mn__evaluation_fini(&got);
     mn__state_fini(&s);
-}
-
-static void check_results(const struct mn__evaluation *a, const struct mn__evaluation *b,
-                          int64_t n) {
-    for (int64_t i = 0; i < n; i++) {
-        const struct mn__task_result *x = &a->results[i], *y = &b->results[i];
-        assert_true(x->accuracy == y->accuracy && x->loss == y->loss);
-        assert_true(x->accuracy_before_prune == y->accuracy_before_prune);
-        assert_int_equal(x->parameters, y->parameters);
-        assert_string_equal(x->genotype, y->genotype);
-    }
 }
 
 /* Neither workers nor the number of tasks changes a task; the split and the seed do. */
@@ -307,16 +344,17 @@ static void test_repeatable(void **state) {
     evaluate(1, MN_TEST, 6, &s, &one);
     evaluate(3, MN_TEST, 6, &s, &three);
     check_results(&one, &three, 6);
-    assert_true(one.accuracy_mean == three.accuracy_mean && one.loss_mean == three.loss_mean);
+    assert_true(one.scores.accuracy_mean == three.scores.accuracy_mean &&
+                one.scores.loss_mean == three.scores.loss_mean);
     evaluate(2, MN_TEST, 3, &s, &other);
     check_results(&one, &other, 3);
     mn__evaluation_fini(&other);
     evaluate(2, MN_VAL, 3, &s, &other);
-    assert_true(one.results[0].loss != other.results[0].loss);
+    assert_true(one.results[0].score.loss != other.results[0].score.loss);
     mn__evaluation_fini(&other);
     trial.e.run.seed++;
     evaluate(2, MN_TEST, 3, &s, &other);
-    assert_true(one.results[0].loss != other.results[0].loss);
+    assert_true(one.results[0].score.loss != other.results[0].score.loss);
     mn__evaluation_fini(&other);
     mn__evaluation_fini(&one);
     mn__evaluation_fini(&three);
@@ -360,6 +398,7 @@ int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_transductive, begin, end),
         cmocka_unit_test_setup_teardown(test_support, begin, end),
+        cmocka_unit_test_setup_teardown(test_both_modes_of_batch_norm_in_one_test, begin, end),
         cmocka_unit_test_setup_teardown(test_looks, begin, end),
         cmocka_unit_test_setup_teardown(test_look_too_late, begin, end),
         cmocka_unit_test_setup_teardown(test_summary, begin, end),

@@ -124,7 +124,7 @@ static void test_whole_task(void **state) {
         }
         check_near(names[i], want.n_w, got.at.w, want.at.w);
         check_near(names[i], want.n_a, got.at.a, want.at.a);
-        assert_close(got.result.loss, want.result.loss, 10 * tolerance);
+        assert_close(got.result.score.loss, want.result.score.loss, 10 * tolerance);
         assert_int_equal(got.result.parameters, want.result.parameters);
         outcome_free(&got);
     }

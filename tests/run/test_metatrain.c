@@ -401,7 +401,7 @@ static void test_best(void **state) {
     assert_true(best.best == accuracy && best.best_epoch == meta_epoch);
     assert_ok(trial.cx, mn__executor_threads(trial.cx, trial.e.model, 1, &executor));
     assert_ok(trial.cx, mn__evaluate(&trial.e, executor, trial.cx, &best, MN_VAL, 20, &again));
-    assert_true(again.accuracy_mean == accuracy);
+    assert_true(again.scores.accuracy_mean == accuracy);
     mn__executor_free(executor);
     mn__evaluation_fini(&again);
     mn__state_fini(&best);

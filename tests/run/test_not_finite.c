@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #ifdef MN_REAL_DOUBLE
 #define ROUNDING 1e-13
@@ -129,6 +130,48 @@ static void test_skip_all(void **state) {
                   "meta-epoch 1, task 0 (seed 7): ", "and so is every task of the meta-batch");
 }
 
+/* A validation task that is not finite is left out of the mean, whatever the policy. */
+static void test_skip_covers_validation_tasks(void **state) {
+    static const char *const policies[] = {"run.on_nan=skip_task", "run.on_nan=rollback"};
+    static const char *const workers[] = {"run.workers=1", "run.workers=3"};
+    for (int i = 0; i < 4; i++) {
+        char dir[16];
+        snprintf(dir, sizeof dir, "run%d", i);
+        trial_must_open(&trial, trial_toy, "task_learner.fault=nan_loss",
+                        "task_learner.validating=true", "task_learner.at_task=1",
+                        "run.eval_every=2", "evaluation.validation_tasks=3", policies[i / 2],
+                        workers[i % 2]);
+        assert_ok(trial.cx, trial_train_new(&trial, dir));
+        assert_true(file_holds(dir, "metrics.jsonl", "\"tasks\":2,"));
+        assert_true(file_holds(dir, "metrics.jsonl", "\"skipped\":1,"));
+        assert_false(file_holds(dir, "metrics.jsonl", "\"kind\":\"rollback\""));
+    }
+    trial_check_same(&trial, "run0", "run1");
+}
+
+static void test_validation_of_which_nothing_is_left(void **state) {
+    trial_must_open(&trial, trial_toy, "task_learner.fault=nan_loss",
+                    "task_learner.validating=true", "task_learner.at_task=0",
+                    "evaluation.validation_tasks=1", "run.on_nan=skip_task");
+    assert_ok(trial.cx, trial_train_new(&trial, "run"));
+    assert_true(file_holds("run", "metrics.jsonl", "\"accuracy_mean\":null,"));
+    assert_int_not_equal(access(trial_in(&trial, "run", "best.safetensors"), F_OK), 0);
+    assert_int_equal(access(trial_in(&trial, "run", "checkpoint.safetensors"), F_OK), 0);
+}
+
+/* The policies are offered where they are not set already. */
+static void test_advice_is_not_what_is_set(void **state) {
+    trial_must_open(&trial, trial_toy, "task_learner.fault=nan_loss",
+                    "task_learner.validating=true", "task_learner.at_task=0");
+    assert_failed(trial.cx, trial_train_new(&trial, "stop"), MN_NUMERIC, "validation task 0",
+                  "let run.on_nan be skip_task or rollback");
+    trial_must_open(&trial, trial_toy, SKIP, "task_learner.at_task=0", "run.tasks_per_batch=1",
+                    "task_learner.fault=nan_loss");
+    assert_failed(trial.cx, trial_train_new(&trial, "skip"), MN_NUMERIC,
+                  "lower the learning rates");
+    assert_null(strstr(mn__cx_message(trial.cx), "let run.on_nan"));
+}
+
 /* Only numbers are skipped; other failures end the run. */
 static void test_skip_only_numbers(void **state) {
     trial_must_open(&trial, trial_toy, SKIP, "task_learner.fault=status");
@@ -187,10 +230,6 @@ static void test_rollback_of_update(void **state) {
                     "meta_learner.fault=3");
     assert_failed(trial.cx, trial_train_new(&trial, "run"), MN_NUMERIC,
                   "meta-epoch 3: ", "the updated state holds", "allows to go back 1 times");
-    trial_must_open(&trial, trial_toy, "run.on_nan=rollback", "run.rollbacks=1",
-                    "task_learner.validating=true", "task_learner.fault=nan_loss");
-    assert_failed(trial.cx, trial_train_new(&trial, "other"), MN_NUMERIC, "the loss is nan",
-                  "allows to go back 1 times");
 }
 
 static void on_signal(int number) {
@@ -266,6 +305,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_skip_is_told, begin, end),
         cmocka_unit_test_setup_teardown(test_skip_carry, begin, end),
         cmocka_unit_test_setup_teardown(test_skip_all, begin, end),
+        cmocka_unit_test_setup_teardown(test_skip_covers_validation_tasks, begin, end),
+        cmocka_unit_test_setup_teardown(test_validation_of_which_nothing_is_left, begin, end),
+        cmocka_unit_test_setup_teardown(test_advice_is_not_what_is_set, begin, end),
         cmocka_unit_test_setup_teardown(test_skip_only_numbers, begin, end),
         cmocka_unit_test_setup_teardown(test_rollback, begin, end),
         cmocka_unit_test_setup_teardown(test_rollback_to_the_beginning, begin, end),

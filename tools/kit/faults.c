@@ -130,7 +130,7 @@ static const struct kit_fault faults[] = {
      "After MN_CANCELLED from mn_step_done nothing more is computed, so that a run stops in time.",
      "Return the status of mn_step_done at once."},
     {"batch_size", "Memory is planned for max_batch images: no mini-batch may be larger.",
-     "Return the largest batch from max_batch, or 0 for the whole support set."},
+     "Return the largest batch from max_batch, 0 for the whole support set, -n for that or n."},
     {"adapts", "`adapts` tells what a task changes; the host zeroes the meta-gradient of the rest.",
      "Let adapts follow the same conditions as the update."},
     {"plan", "n_state, moments, max_batch, adapts and steps answer within their ranges.",

@@ -309,11 +309,41 @@ static int check_unreadable(struct mn_cx *cx, const struct own *own) {
                               bad, bad + own->support.n + own->query.n, bad == 1 ? "was" : "were");
 }
 
-static int run_adapt(struct mn_cx *cx, const struct arguments *arguments) {
+/* What the run was evaluated with need not do for pictures of any number and mixture: statistics of
+ * the support set, unless the command line says otherwise. */
+static int choose_batch_norm(struct mn_cx *cx, struct arguments *arguments) {
+    static const char section[] = "evaluation", key[] = "evaluation.batch_norm=";
+    int given = 0;
+    for (int i = 0; i < arguments->sets.n; i++) {
+        const char *set = arguments->sets.at[i];
+        given |= strncmp(set, key, sizeof key - 1) == 0 ||
+                 (strncmp(set, section, sizeof section - 1) == 0 && set[sizeof section - 1] == '=');
+    }
+    if (arguments->batch_norm == NULL && !given) {
+        arguments->batch_norm = "support";
+    }
+    return set_batch_norm(cx, "adapt", arguments);
+}
+
+static int check_batch_norm(struct mn_cx *cx, const struct own *own) {
+    return own->experiment->evaluation.batch_norm == MN__SUPPORT || own->query.n > 1
+               ? MN_OK
+               : mn_fail(cx, MN_CONFIG,
+                         "adapt: transductive batch norm takes its statistics from the query "
+                         "pictures, and a single one has none; use --batch-norm support, or give "
+                         "more pictures");
+}
+
+static int run_adapt(struct mn_cx *cx, const struct arguments *given) {
     struct mn__experiment experiment = {0};
     struct mn__state state = {0};
+    struct arguments chosen = *given;
+    const struct arguments *arguments = &chosen;
     struct own own = {.arguments = arguments, .experiment = &experiment};
-    int status = read_pictures(cx, &own);
+    int status = choose_batch_norm(cx, &chosen);
+    if (status == MN_OK) {
+        status = read_pictures(cx, &own);
+    }
     if (status == MN_OK) {
         const struct mn__open open = {.flags = MN__OPEN_NO_DATA,
                                       .max_batch = own.support.n > own.query.n ? own.support.n
@@ -322,6 +352,9 @@ static int run_adapt(struct mn_cx *cx, const struct arguments *arguments) {
     }
     if (status == MN_OK) {
         status = check_ways(cx, &own);
+    }
+    if (status == MN_OK) {
+        status = check_batch_norm(cx, &own);
     }
     if (status == MN_OK) {
         status = adapt_and_print(cx, &own, &state);
@@ -344,7 +377,10 @@ static const struct flag flags[] = {
      offsetof(struct arguments, state), FLAG_TEXT, 0},
     {"out", "DIR", "write predictions, genotype and the pruned network there",
      offsetof(struct arguments, out), FLAG_TEXT, 'o'},
-    {"set", "KEY=VALUE", "override an option: --set evaluation.batch_norm=support (may repeat)",
+    {"batch-norm", "MODE",
+     "statistics for query pictures: support (default), or transductive, of all of them together",
+     offsetof(struct arguments, batch_norm), FLAG_TEXT, 0},
+    {"set", "KEY=VALUE", "override an option: --set task_learner.test_steps=50 (may repeat)",
      offsetof(struct arguments, sets), FLAG_TEXTS, 0},
 };
 

@@ -110,6 +110,8 @@ int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const c
 int parse_shape(struct mn_cx *cx, const char *command, const char *text, int shape[3]);
 /* The folders of --plugin-dir, NULL-terminated; NULL = none were given. */
 const char *const *plugin_folders(const struct arguments *arguments);
+/* --batch-norm is short for an assignment, for which there is room behind those of --set. */
+int set_batch_norm(struct mn_cx *cx, const char *command, struct arguments *arguments);
 int no_memory(struct mn_cx *cx);
 
 #endif

@@ -40,3 +40,18 @@ int parse_shape(struct mn_cx *cx, const char *command, const char *text, int sha
     }
     return MN_OK;
 }
+
+int set_batch_norm(struct mn_cx *cx, const char *command, struct arguments *arguments) {
+    const char *mode = arguments->batch_norm;
+    if (mode == NULL) {
+        return MN_OK;
+    }
+    const int support = strcmp(mode, "support") == 0;
+    if (!support && strcmp(mode, "transductive") != 0) {
+        return mn_fail(cx, MN_CONFIG, "%s: --batch-norm is '%s'; expected transductive or support",
+                       command, mode);
+    }
+    arguments->sets.at[arguments->sets.n++] =
+        support ? "evaluation.batch_norm=support" : "evaluation.batch_norm=transductive";
+    return MN_OK;
+}

@@ -41,9 +41,11 @@ static int go_on(struct mn_cx *cx, const struct mn__experiment *experiment, cons
     int status = mn__kept_resume(experiment, cx, dir, &state);
     state.accept_changes = accept_changes;
     if (status == MN_OK && mn__state_finished(experiment, &state)) {
-        printf("%s%lld meta-epoch%s done; --set run.meta_epochs=N adds more\n",
-               state.meta_epoch == 1 ? "the " : "all ", (long long)state.meta_epoch,
-               state.meta_epoch == 1 ? " is" : "s are");
+        if (mn__cx_of(cx)->quiet >= MN_LOG_INFO) {
+            printf("%s%lld meta-epoch%s done; --set run.meta_epochs=N adds more\n",
+                   state.meta_epoch == 1 ? "the " : "all ", (long long)state.meta_epoch,
+                   state.meta_epoch == 1 ? " is" : "s are");
+        }
     } else if (status == MN_OK) {
         status = mn__metatrain(experiment, cx, &state, dir);
     }

@@ -259,6 +259,9 @@ static int keep_validation(void *data, struct mn_cx *cx, json_t *line) {
 }
 
 int rundir_report(struct mn_cx *cx, const char *dir) {
+    if (mn__cx_of(cx)->quiet < MN_LOG_INFO) {
+        return MN_OK;
+    }
     struct mn__arena arena = {0};
     const char *path;
     json_t *last = NULL;

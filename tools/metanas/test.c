@@ -35,22 +35,6 @@ static int parse_steps(struct mn_cx *cx, struct mn__arena *arena, const char *te
     return MN_OK;
 }
 
-/* --batch-norm is short for an assignment; every flag left room for one. */
-static int set_batch_norm(struct mn_cx *cx, struct arguments *arguments) {
-    const char *mode = arguments->batch_norm;
-    if (mode == NULL) {
-        return MN_OK;
-    }
-    const int support = strcmp(mode, "support") == 0;
-    if (!support && strcmp(mode, "transductive") != 0) {
-        return mn_fail(cx, MN_CONFIG,
-                       "test: --batch-norm is '%s'; expected transductive or support", mode);
-    }
-    arguments->sets.at[arguments->sets.n++] =
-        support ? "evaluation.batch_norm=support" : "evaluation.batch_norm=transductive";
-    return MN_OK;
-}
-
 /* The list decides the split; --tasks may take its first ones. */
 static int take_episodes(struct mn_cx *cx, const struct arguments *arguments,
                          const struct mn__experiment *experiment,
@@ -83,7 +67,7 @@ static int read_command(struct mn_cx *cx, struct mn__arena *arena, struct argume
                         struct mn__episodes *episodes, struct test_plan *plan) {
     int status = rundir_check(cx, arguments->operand);
     if (status == MN_OK) {
-        status = set_batch_norm(cx, arguments);
+        status = set_batch_norm(cx, "test", arguments);
     }
     if (status == MN_OK && arguments->steps != NULL) {
         status = parse_steps(cx, arena, arguments->steps, &plan->what);
@@ -104,6 +88,7 @@ static int run_test(struct mn_cx *cx, const struct arguments *given) {
     struct arguments arguments = *given;
     struct test_plan plan = {.state_name = given->state != NULL ? given->state : "last",
                              .sets = &given->sets,
+                             .out = given->out,
                              .json = given->json};
     const char *config = NULL;
     int status = read_command(cx, &arena, &arguments, &episodes, &plan);
@@ -136,8 +121,10 @@ static const struct flag flags[] = {
      offsetof(struct arguments, state), FLAG_TEXT, 0},
     {"steps", "N,N,..", "look at the accuracy after these task steps, too",
      offsetof(struct arguments, steps), FLAG_TEXT, 0},
-    {"batch-norm", "MODE", "statistics for query images: transductive or support",
+    {"batch-norm", "MODE", "which comes first, transductive or support; both are in the result",
      offsetof(struct arguments, batch_norm), FLAG_TEXT, 0},
+    {"out", "FILE", "write the result to FILE and tables beside it, not into RUN",
+     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
     {"set", "KEY=VALUE", "override an option: --set task.queries=5 (may repeat)",
      offsetof(struct arguments, sets), FLAG_TEXTS, 0},
     {"json", NULL, "print the result as JSON instead of the summary",

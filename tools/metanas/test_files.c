@@ -41,18 +41,34 @@ static json_t *steps_json(const struct test_report *report) {
     json_t *list = json_array();
     for (int i = 0; list != NULL && i < what->n_steps; i++) {
         const struct mn__evaluation *e = &report->evaluation.looks[i];
-        json_t *item = json_pack("{s:I, s:f, s:o, s:f, s:f, s:o, s:f, s:f}", "step",
-                                 (json_int_t)what->steps[i], "accuracy_mean", e->accuracy_mean,
-                                 "accuracy_ci95", half_json(e->accuracy_ci95),
-                                 "accuracy_before_prune", e->before_mean, "prune_gap", e->prune_gap,
-                                 "prune_gap_ci95", half_json(e->prune_gap_ci95), "loss_mean",
-                                 e->loss_mean, "parameters_mean", e->parameters_mean);
+        json_t *item = json_pack(
+            "{s:I, s:f, s:o, s:f, s:f, s:o, s:f, s:f}", "step", (json_int_t)what->steps[i],
+            "accuracy_mean", e->scores.accuracy_mean, "accuracy_ci95",
+            half_json(e->scores.accuracy_ci95), "accuracy_before_prune", e->scores.before_mean,
+            "prune_gap", e->scores.prune_gap, "prune_gap_ci95", half_json(e->scores.prune_gap_ci95),
+            "loss_mean", e->scores.loss_mean, "parameters_mean", e->parameters_mean);
         if (item == NULL || json_array_append_new(list, item) != 0) {
             json_decref(list);
             return NULL;
         }
     }
     return list;
+}
+
+static json_t *scores_json(const struct mn__scores *s) {
+    return json_pack("{s:f, s:o, s:f, s:o, s:f, s:o, s:f}", "accuracy_mean", s->accuracy_mean,
+                     "accuracy_ci95", half_json(s->accuracy_ci95), "accuracy_before_prune",
+                     s->before_mean, "before_prune_ci95", half_json(s->before_ci95), "prune_gap",
+                     s->prune_gap, "prune_gap_ci95", half_json(s->prune_gap_ci95), "loss_mean",
+                     s->loss_mean);
+}
+
+/* Both modes of batch norm, by name. */
+static json_t *norms_json(const struct test_report *report) {
+    const struct mn__evaluation *e = &report->evaluation;
+    const int support = report->experiment->evaluation.batch_norm == MN__SUPPORT;
+    return json_pack("{s:o, s:o}", "transductive", scores_json(support ? &e->other : &e->scores),
+                     "support", scores_json(support ? &e->scores : &e->other));
 }
 
 static json_t *report_json(const struct test_report *report) {
@@ -63,20 +79,20 @@ static json_t *report_json(const struct test_report *report) {
     snprintf(episodes, sizeof episodes, "%016" PRIx64, e->episodes);
     return json_pack(
         "{s:f, s:o, s:I, s:f, s:o, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, "
-        "s:I, s:s, s:s, s:s*, s:o, s:o, s:o}",
-        "accuracy_mean", e->accuracy_mean, "accuracy_ci95", half_json(e->accuracy_ci95), "tasks",
-        (json_int_t)e->tasks, "accuracy_before_prune", e->before_mean, "before_prune_ci95",
-        half_json(e->before_ci95), "prune_gap", e->prune_gap, "prune_gap_ci95",
-        half_json(e->prune_gap_ci95), "loss_mean", e->loss_mean, "parameters_mean",
-        e->parameters_mean, "parameters_min", (json_int_t)e->parameters_min, "parameters_max",
-        (json_int_t)e->parameters_max, "batch_norm", mn__batch_norm_name(x), "seed",
-        (json_int_t)x->run.seed, "ways", (json_int_t)x->task.ways, "shots",
-        (json_int_t)x->task.shots, "queries", (json_int_t)x->task.queries, "split",
-        split_names[what->split], "meta_epoch", (json_int_t)report->meta_epoch, "state",
-        report->plan->state_name, "episodes", episodes, "episodes_file",
-        what->episodes != NULL ? what->episodes->path : NULL, "set",
-        rundir_texts(report->plan->sets), "steps", steps_json(report), "genotypes",
-        genotypes_json(&report->genotypes));
+        "s:I, s:s, s:s, s:s*, s:o, s:o, s:o, s:o}",
+        "accuracy_mean", e->scores.accuracy_mean, "accuracy_ci95",
+        half_json(e->scores.accuracy_ci95), "tasks", (json_int_t)e->tasks, "accuracy_before_prune",
+        e->scores.before_mean, "before_prune_ci95", half_json(e->scores.before_ci95), "prune_gap",
+        e->scores.prune_gap, "prune_gap_ci95", half_json(e->scores.prune_gap_ci95), "loss_mean",
+        e->scores.loss_mean, "parameters_mean", e->parameters_mean, "parameters_min",
+        (json_int_t)e->parameters_min, "parameters_max", (json_int_t)e->parameters_max,
+        "batch_norm", mn__batch_norm_name(x), "seed", (json_int_t)x->run.seed, "ways",
+        (json_int_t)x->task.ways, "shots", (json_int_t)x->task.shots, "queries",
+        (json_int_t)x->task.queries, "split", split_names[what->split], "meta_epoch",
+        (json_int_t)report->meta_epoch, "state", report->plan->state_name, "episodes", episodes,
+        "episodes_file", what->episodes != NULL ? what->episodes->path : NULL, "set",
+        rundir_texts(report->plan->sets), "batch_norms", norms_json(report), "steps",
+        steps_json(report), "genotypes", genotypes_json(&report->genotypes));
 }
 
 /* ---- tables ------------------------------------------------------------------------------- */
@@ -87,9 +103,9 @@ static void put_tasks(FILE *out, const struct test_report *report) {
         const struct mn__task_result *r = &report->evaluation.results[i];
         char accuracy[40], before[40], loss[40];
         fprintf(out, "%" PRId64 ",%016" PRIx64 ",%s,%s,%s,%" PRId64 ",%s\n", i, r->episode,
-                mn__text_finite(r->accuracy, "", accuracy, sizeof accuracy),
-                mn__text_finite(r->accuracy_before_prune, "", before, sizeof before),
-                mn__text_finite(r->loss, "", loss, sizeof loss), r->parameters, r->genotype);
+                mn__text_finite(r->score.accuracy, "", accuracy, sizeof accuracy),
+                mn__text_finite(r->score.accuracy_before_prune, "", before, sizeof before),
+                mn__text_finite(r->score.loss, "", loss, sizeof loss), r->parameters, r->genotype);
     }
 }
 
@@ -100,8 +116,9 @@ static void put_steps(FILE *out, const struct test_report *report) {
           out);
     for (int i = 0; i < what->n_steps; i++) {
         const struct mn__evaluation *e = &report->evaluation.looks[i];
-        const double columns[] = {e->accuracy_mean,  e->accuracy_ci95,  e->before_mean,
-                                  e->prune_gap,      e->prune_gap_ci95, e->loss_mean,
+        const double columns[] = {e->scores.accuracy_mean,  e->scores.accuracy_ci95,
+                                  e->scores.before_mean,    e->scores.prune_gap,
+                                  e->scores.prune_gap_ci95, e->scores.loss_mean,
                                   e->parameters_mean};
         fprintf(out, "%" PRId64, what->steps[i]);
         for (size_t k = 0; k < sizeof columns / sizeof columns[0]; k++) {
@@ -117,18 +134,34 @@ static void put_steps(FILE *out, const struct test_report *report) {
 /* Those of one test, which take their places together. */
 struct output {
     struct mn_cx *cx;
-    const char *dir;
+    const char *dir, *given; /* of the run; the file of --out in place of its test.json, or NULL */
     struct mn__arena arena;
     struct mn__file files[3];
     int n;
     int status;
 };
 
+/* DIR/test, or the file of --out without .json, and what stands behind it. */
+static int name_file(struct output *out, const char *more, const char **path) {
+    static const char json[] = ".json";
+    char name[32];
+    if (out->given == NULL) {
+        snprintf(name, sizeof name, "test%s", more);
+        return rundir_file(out->cx, &out->arena, out->dir, name, path);
+    }
+    const size_t n = strlen(out->given), end = sizeof json - 1;
+    const size_t stem = n > end && strcmp(out->given + n - end, json) == 0 ? n - end : n;
+    *path = strcmp(more, json) == 0
+                ? mn__arena_text(&out->arena, out->given)
+                : mn__arena_format(&out->arena, "%.*s%s", (int)stem, out->given, more);
+    return *path != NULL ? MN_OK : no_memory(out->cx);
+}
+
 /* Begin a file of it; the text is freed. */
-static void add_file(struct output *out, const char *name, char *text, size_t length) {
+static void add_file(struct output *out, const char *more, char *text, size_t length) {
     const char *path;
     if (out->status == MN_OK) {
-        out->status = rundir_file(out->cx, &out->arena, out->dir, name, &path);
+        out->status = name_file(out, more, &path);
     }
     if (out->status == MN_OK) {
         out->status = mn__file_begin(&out->files[out->n], out->cx, path);
@@ -139,7 +172,7 @@ static void add_file(struct output *out, const char *name, char *text, size_t le
     free(text);
 }
 
-static void add_table(struct output *out, const char *name, const struct test_report *report,
+static void add_table(struct output *out, const char *more, const struct test_report *report,
                       void (*put)(FILE *to, const struct test_report *report)) {
     char *text = NULL;
     size_t length;
@@ -152,13 +185,13 @@ static void add_table(struct output *out, const char *name, const struct test_re
     if (ferror(to) | (fclose(to) != 0)) {
         out->status = no_memory(out->cx);
     }
-    add_file(out, name, text, length);
+    add_file(out, more, text, length);
 }
 
 /* The curve of a test without looks would be that of another test. */
-static int drop_table(struct output *out, const char *name) {
+static int drop_table(struct output *out, const char *more) {
     const char *path, *there;
-    int status = rundir_file(out->cx, &out->arena, out->dir, name, &path);
+    int status = name_file(out, more, &path);
     if (status == MN_OK) {
         const int at = mn__file_at(out->cx, path, &there);
         if (unlinkat(at, there, 0) != 0 && errno != ENOENT) {
@@ -170,21 +203,18 @@ static int drop_table(struct output *out, const char *name) {
 
 /* test.json comes last: it stands for the whole test. */
 int test_write(struct mn_cx *cx, const struct test_report *report, const char *dir) {
-    struct output out = {.cx = cx, .dir = dir};
+    struct output out = {.cx = cx, .dir = dir, .given = report->plan->out};
     const int with_steps = report->plan->what.n_steps > 0;
     char *text = NULL;
     size_t length = 0;
-    add_table(&out, "test-tasks.csv", report, put_tasks);
+    add_table(&out, "-tasks.csv", report, put_tasks);
     if (with_steps) {
-        add_table(&out, "test-steps.csv", report, put_steps);
+        add_table(&out, "-steps.csv", report, put_steps);
     }
     if (out.status == MN_OK) {
         out.status = rundir_json_text(cx, "test.json", report_json(report), &text, &length);
     }
-    if (out.status == MN_OK && report->plan->json) {
-        fwrite(text, 1, length, stdout);
-    }
-    add_file(&out, "test.json", text, length);
+    add_file(&out, ".json", text, length);
     if (out.status == MN_OK) {
         out.status = mn__files_commit(out.files, out.n, cx);
     } else {
@@ -193,10 +223,19 @@ int test_write(struct mn_cx *cx, const struct test_report *report, const char *d
         }
     }
     if (out.status == MN_OK && !with_steps) {
-        out.status = drop_table(&out, "test-steps.csv");
+        out.status = drop_table(&out, "-steps.csv");
     }
     mn__arena_fini(&out.arena);
     return out.status;
+}
+
+void test_print_json(struct mn_cx *cx, const struct test_report *report) {
+    char *text = NULL;
+    size_t length = 0;
+    if (rundir_json_text(cx, "test.json", report_json(report), &text, &length) == MN_OK) {
+        fwrite(text, 1, length, stdout);
+    }
+    free(text);
 }
 
 /* ---- summary ------------------------------------------------------------------------------ */
@@ -210,9 +249,9 @@ static void print_steps(const struct test_report *report) {
         const struct mn__evaluation *e = &report->evaluation.looks[i];
         char half[32];
         printf("  %10" PRId64 "   %6.2f%%%-10s         %6.2f%%     %+6.2f%%\n", what->steps[i],
-               100 * e->accuracy_mean,
-               mn__text_interval(100 * e->accuracy_ci95, 2, "%", half, sizeof half),
-               100 * e->before_mean, 100 * e->prune_gap);
+               100 * e->scores.accuracy_mean,
+               mn__text_interval(100 * e->scores.accuracy_ci95, 2, "%", half, sizeof half),
+               100 * e->scores.before_mean, 100 * e->scores.prune_gap);
     }
 }
 
@@ -224,13 +263,29 @@ static const char *over(int64_t tasks, char *out, size_t size) {
     return out;
 }
 
-void test_print(const struct test_report *report, const char *dir) {
+static void print_norm(const char *name, const struct mn__scores *s) {
+    char half[32], gap[32];
+    printf("    %-12s %6.2f%%%-10s %7.2f%%      %+6.2f%%%s\n", name, 100 * s->accuracy_mean,
+           mn__text_interval(100 * s->accuracy_ci95, 2, "%", half, sizeof half),
+           100 * s->before_mean, 100 * s->prune_gap,
+           mn__text_interval(100 * s->prune_gap_ci95, 2, "%", gap, sizeof gap));
+}
+
+/* The mode of the configuration first: the accuracy above is its. */
+static void print_norms(const struct test_report *report) {
+    const int support = report->experiment->evaluation.batch_norm == MN__SUPPORT;
+    printf("  batch norm     accuracy           before prune  prune gap\n");
+    print_norm(mn__batch_norm_name(report->experiment), &report->evaluation.scores);
+    print_norm(support ? "transductive" : "support", &report->evaluation.other);
+}
+
+void test_print(const struct test_report *report, const char *dir, int written) {
     const struct mn__evaluation *e = &report->evaluation;
     const struct mn__evaluation_plan *what = &report->plan->what;
     const struct mn__experiment *x = report->experiment;
     char low[32], high[32], mean[32], half[32], tasks[64];
-    printf("%s accuracy  %.2f%%%s (%s)\n", split_names[what->split], 100 * e->accuracy_mean,
-           mn__text_interval(100 * e->accuracy_ci95, 2, "%", half, sizeof half),
+    printf("%s accuracy  %.2f%%%s (%s)\n", split_names[what->split], 100 * e->scores.accuracy_mean,
+           mn__text_interval(100 * e->scores.accuracy_ci95, 2, "%", half, sizeof half),
            over(e->tasks, tasks, sizeof tasks));
     printf("  task         %" PRId64 "-way %" PRId64 "-shot, %" PRId64
            " query images a class, seed %" PRId64 "\n",
@@ -241,15 +296,21 @@ void test_print(const struct test_report *report, const char *dir) {
     }
     printf("  state        %s, after %" PRId64 " meta-epochs\n", report->plan->state_name,
            report->meta_epoch);
-    printf("  batch norm   %s\n", mn__batch_norm_name(x));
-    printf("  before prune %.2f%%, prune gap %.2f%%%s\n", 100 * e->before_mean, 100 * e->prune_gap,
-           mn__text_interval(100 * e->prune_gap_ci95, 2, "%", half, sizeof half));
+    print_norms(report);
     printf("  parameters   %s on average, %s to %s\n",
            mn__text_count((int64_t)(e->parameters_mean + 0.5), mean, sizeof mean),
            mn__text_count(e->parameters_min, low, sizeof low),
            mn__text_count(e->parameters_max, high, sizeof high));
     print_steps(report);
     genotypes_print(&report->genotypes, 2, e->tasks, stdout);
-    printf("written to %s%stest.json, test-tasks.csv%s\n", dir,
-           dir[strlen(dir) - 1] == '/' ? "" : "/", what->n_steps > 0 ? " and test-steps.csv" : "");
+    if (!written) {
+        return;
+    }
+    if (report->plan->out != NULL) {
+        printf("written to %s and the tables beside it\n", report->plan->out);
+    } else {
+        printf("written to %s%stest.json, test-tasks.csv%s\n", dir,
+               dir[strlen(dir) - 1] == '/' ? "" : "/",
+               what->n_steps > 0 ? " and test-steps.csv" : "");
+    }
 }

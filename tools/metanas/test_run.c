@@ -33,6 +33,7 @@ static int evaluate(struct mn_cx *cx, const struct mn__experiment *experiment,
     struct mn__executor *executor = NULL;
     struct mn__progress progress;
     struct mn__evaluation_plan plan = *what;
+    plan.both_norms = 1;
     plan.finished = show;
     plan.finished_data = &progress;
     int status = mn__executor_new(cx, experiment, &executor);
@@ -45,11 +46,15 @@ static int evaluate(struct mn_cx *cx, const struct mn__experiment *experiment,
     return status;
 }
 
-int test_run(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir,
+int test_run(struct mn_cx *cx, struct mn__experiment *experiment, const char *dir,
              const struct test_plan *plan) {
     struct mn__state state = {0};
     struct test_report report = {.experiment = experiment, .plan = plan};
     int status = check_steps(cx, experiment, &plan->what);
+    if (status == MN_OK) { /* the support set passes through the network whole */
+        status =
+            mn__experiment_widen(experiment, cx, experiment->task.ways * experiment->task.shots);
+    }
     if (status == MN_OK) {
         status = mn__state_load(experiment, cx, plan->state, &state);
     }
@@ -62,9 +67,11 @@ int test_run(struct mn_cx *cx, const struct mn__experiment *experiment, const ch
     }
     if (status == MN_OK) {
         status = test_write(cx, &report, dir);
-    }
-    if (status == MN_OK && !plan->json && !plan->mute) {
-        test_print(&report, dir);
+        if (plan->json) {
+            test_print_json(cx, &report);
+        } else if (!plan->mute) {
+            test_print(&report, dir, status == MN_OK);
+        }
     }
     mn__arena_fini(&report.genotypes.arena);
     mn__evaluation_fini(&report.evaluation);

@@ -41,11 +41,11 @@ static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
         status = rundir_make(cx, &arena, arguments->out, experiment.run.name, &dir);
     }
     if (status == MN_OK) {
-        printf("run directory %s\n", dir);
         if (mn__cx_of(cx)->quiet >= MN_LOG_INFO) {
+            printf("run directory %s\n", dir);
             print_data(&experiment.data);
+            fflush(stdout);
         }
-        fflush(stdout);
         status = train(cx, &experiment, dir);
     }
     mn__experiment_close(&experiment);
