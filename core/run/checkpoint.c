@@ -10,12 +10,14 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { MOST_HEADER = 100 << 20, MOST_TENSORS = 1 << 20 };
+enum { MOST_HEADER = 100 << 20, MOST_TENSORS = 1 << 20, MOST_ENTRY = 4096 };
 
+/* By enum mn__dtype. */
 static const struct {
     const char *name;
     size_t size;
-} dtypes[] = {{"F32", 4}, {"F64", 8}, {"I32", 4}, {"I64", 8}, {"U8", 1}};
+} dtypes[] = {{"F32", 4}, {"F64", 8}, {"I32", 4}, {"I64", 8}, {"U8", 1}, {"F16", 2}, {"BF16", 2}};
+#define READ_DTYPES "F64, F32, F16, BF16, I64, I32 and U8 are read"
 
 /* A size of 0 comes first: the product of the others may overflow. */
 int64_t mn__tensor_count(const struct mn__tensor *tensor) {
@@ -212,6 +214,19 @@ static int read_shape(struct reader *r, const char *name, const json_t *shape,
     return MN_OK;
 }
 
+/* The format knows more types than are read here. */
+static int refuse_dtype(struct reader *r, const char *name, const char *dtype) {
+    static const char *const others[] = {"BOOL", "I8",  "I16",     "U16",     "U32",
+                                         "U64",  "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0"};
+    for (size_t i = 0; dtype != NULL && i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(dtype, others[i]) == 0) {
+            return mn_fail(r->cx, MN_IO, "%s: tensor %s has dtype %s; " READ_DTYPES, r->path, name,
+                           dtype);
+        }
+    }
+    return damaged(r, 8, "tensor %s: unknown dtype; " READ_DTYPES, name);
+}
+
 /* Tensors follow each other without gaps, in the order of the header. */
 static int read_tensor(struct reader *r, const char *name, const json_t *entry, size_t *at) {
     struct mn__tensor *t = &r->out->tensors[r->out->n];
@@ -219,7 +234,7 @@ static int read_tensor(struct reader *r, const char *name, const json_t *entry, 
     const int dtype = find_dtype(json_string_value(json_object_get(entry, "dtype")));
     const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
     if (dtype < 0) {
-        return damaged(r, 8, "tensor %s: unknown dtype; F32, F64, I32, I64 and U8 are known", name);
+        return refuse_dtype(r, name, json_string_value(json_object_get(entry, "dtype")));
     }
     if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
         json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin)) {
@@ -251,30 +266,201 @@ static int read_tensor(struct reader *r, const char *name, const json_t *entry, 
     return MN_OK;
 }
 
-static int read_metadata(struct reader *r, const json_t *meta) {
-    const char *key;
-    json_t *value;
-    if (!json_is_object(meta)) {
-        return damaged(r, 8, "__metadata__ is not an object");
+/* ---- the header ----------------------------------------------------------------------------- */
+
+/* A place in the header. Its members are handed to the JSON reader one by one, so that what is read
+ * at a time is small, whatever the header holds. */
+struct scan {
+    struct reader *r;
+    size_t at, end; /* bytes of the file */
+};
+
+struct span {
+    size_t begin, end;
+};
+
+static int not_json(const struct scan *s, const char *what) {
+    return damaged(s->r, s->at, "the header is not a JSON object: %s", what);
+}
+
+static int peek(struct scan *s) {
+    while (s->at < s->end && memchr(" \t\n\r", s->r->bytes[s->at], 4) != NULL) {
+        s->at++;
     }
-    struct mn__meta *list =
-        mn__arena_array(&r->out->arena, json_object_size(meta) + 1, sizeof *list);
-    if (list == NULL) {
-        return mn_fail(r->cx, MN_NOMEM, "%s: no memory for its metadata", r->path);
+    return s->at < s->end ? s->r->bytes[s->at] : -1;
+}
+
+static void skip_text(struct scan *s) {
+    for (s->at++; s->at < s->end && s->r->bytes[s->at] != '"'; s->at++) {
+        s->at += s->r->bytes[s->at] == '\\';
     }
-    r->out->metadata = list;
-    json_object_foreach((json_t *)meta, key, value) {
-        if (!json_is_string(value)) {
-            return damaged(r, 8, "metadata %s is not text", key);
+    s->at = s->at < s->end ? s->at + 1 : s->end;
+}
+
+/* One value; whether it is one is for the JSON reader to say. */
+static struct span skip_value(struct scan *s) {
+    struct span out = {0, 0};
+    int64_t depth = 0;
+    peek(s);
+    out.begin = s->at;
+    for (int done = 0; !done && s->at < s->end;) {
+        const uint8_t c = s->r->bytes[s->at];
+        if (depth == 0 && (c == ',' || c == '}' || c == ']' || c == ':')) {
+            break;
         }
-        list[r->out->n_meta].key = mn__arena_text(&r->out->arena, key);
-        list[r->out->n_meta].value = mn__arena_text(&r->out->arena, json_string_value(value));
-        if (list[r->out->n_meta].key == NULL || list[r->out->n_meta].value == NULL) {
-            return mn_fail(r->cx, MN_NOMEM, "%s: no memory for its metadata", r->path);
+        if (c == '"') {
+            skip_text(s);
+            done = depth == 0;
+            continue;
         }
-        r->out->n_meta++;
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        done = depth == 0 && (c == '}' || c == ']');
+        s->at++;
+    }
+    out.end = s->at;
+    return out;
+}
+
+/* NULL after a failure. */
+static json_t *load(const struct scan *s, struct span span, int *status) {
+    json_error_t error;
+    json_t *value = json_loadb((const char *)s->r->bytes + span.begin, span.end - span.begin,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (value == NULL) {
+        *status = not_json(s, error.text);
+    }
+    return value;
+}
+
+/* Enter an object; the first member follows. */
+static int enter(struct scan *s) {
+    if (peek(s) != '{') {
+        return not_json(s, "other");
+    }
+    s->at++;
+    return MN_OK;
+}
+
+/* The n-th member of an object: its name, for json_decref, and its value. NULL at the end of the
+ * object, or after a failure. */
+static json_t *next_member(struct scan *s, size_t n, struct span *value, int *status) {
+    int c = peek(s);
+    if (c == '}') {
+        s->at++;
+        return NULL;
+    }
+    if (n > 0 && c == ',') {
+        s->at++;
+        c = peek(s);
+    } else if (n > 0) {
+        *status = not_json(s, "',' or '}' expected");
+        return NULL;
+    }
+    struct span text = {s->at, s->at};
+    if (c == '"') {
+        skip_text(s);
+        text.end = s->at;
+    }
+    if (c != '"' || peek(s) != ':') {
+        *status = not_json(s, "a name and ':' expected");
+        return NULL;
+    }
+    s->at++;
+    *value = skip_value(s);
+    if (value->end == value->begin) {
+        *status = not_json(s, "a value expected");
+        return NULL;
+    }
+    return load(s, text, status);
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* No two names are the same. */
+static int check_names(struct reader *r, size_t n, const char **names) {
+    qsort(names, n, sizeof *names, compare_names);
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0) {
+            return damaged(r, 8, "the header is not a JSON object: duplicate name '%.200s'",
+                           names[i]);
+        }
     }
     return MN_OK;
+}
+
+static size_t count_members(struct scan s) {
+    size_t n = 0;
+    while (peek(&s) >= 0 && peek(&s) != '}') {
+        const size_t before = s.at;
+        skip_value(&s);
+        n += peek(&s) == ':';
+        s.at += s.at < s.end && memchr(",:", s.r->bytes[s.at], 2) != NULL;
+        if (s.at == before) {
+            break;
+        }
+    }
+    return n;
+}
+
+static int add_meta(struct scan *s, const char *key, struct span value) {
+    struct mn__tensors *out = s->r->out;
+    int status = MN_OK;
+    if (s->r->bytes[value.begin] != '"') {
+        return damaged(s->r, value.begin, "metadata %s is not text", key);
+    }
+    json_t *text = load(s, value, &status);
+    if (text != NULL) {
+        out->metadata[out->n_meta].key = mn__arena_text(&out->arena, key);
+        out->metadata[out->n_meta].value = mn__arena_text(&out->arena, json_string_value(text));
+        status = out->metadata[out->n_meta].key != NULL && out->metadata[out->n_meta].value != NULL
+                     ? MN_OK
+                     : mn_fail(s->r->cx, MN_NOMEM, "%s: no memory for its metadata", s->r->path);
+        out->n_meta += status == MN_OK;
+    }
+    json_decref(text);
+    return status;
+}
+
+static int read_metadata(struct reader *r, struct span at) {
+    struct scan s = {r, at.begin, at.end};
+    if (r->bytes[at.begin] != '{') {
+        return damaged(r, at.begin, "__metadata__ is not an object");
+    }
+    int status = enter(&s);
+    const size_t n = count_members(s);
+    const char **names = malloc((n + 1) * sizeof *names);
+    r->out->metadata = mn__arena_array(&r->out->arena, n + 1, sizeof *r->out->metadata);
+    if (names == NULL || r->out->metadata == NULL) {
+        free(names);
+        return mn_fail(r->cx, MN_NOMEM, "%s: no memory for its metadata", r->path);
+    }
+    json_t *key;
+    struct span value;
+    for (size_t i = 0; status == MN_OK && (key = next_member(&s, i, &value, &status)) != NULL;
+         i++) {
+        status = add_meta(&s, json_string_value(key), value);
+        json_decref(key);
+    }
+    for (int i = 0; i < r->out->n_meta; i++) {
+        names[i] = r->out->metadata[i].key;
+    }
+    status = status != MN_OK ? status : check_names(r, (size_t)r->out->n_meta, names);
+    free(names);
+    return status;
+}
+
+static int read_entry(struct scan *s, const char *name, struct span at, size_t *begin) {
+    int status = MN_OK;
+    if (at.end - at.begin > MOST_ENTRY) {
+        return damaged(s->r, at.begin, "tensor %.200s: its entry has more than %d bytes", name,
+                       MOST_ENTRY);
+    }
+    json_t *entry = load(s, at, &status);
+    status = entry != NULL ? read_tensor(s->r, name, entry, begin) : status;
+    json_decref(entry);
+    return status;
 }
 
 struct range {
@@ -332,10 +518,53 @@ static int check_crc(struct reader *r) {
                : damaged(r, 0, "the file's checksum is %s, not %s as stored", now, stored);
 }
 
-static int read_entries(struct reader *r, const json_t *root) {
-    const size_t n = json_object_size(root);
-    if (n > MOST_TENSORS) {
-        return damaged(r, 8, "%zu tensors; at most %d are read", n, MOST_TENSORS);
+static int check_tensors(struct reader *r, const size_t *begins) {
+    const size_t n = (size_t)r->out->n;
+    const char **names = malloc((n + 1) * sizeof *names);
+    if (names == NULL) {
+        return mn_fail(r->cx, MN_NOMEM, "%s: no memory to check it", r->path);
+    }
+    for (size_t i = 0; i < n; i++) {
+        names[i] = r->out->tensors[i].name;
+    }
+    const int status = check_names(r, n, names);
+    free(names);
+    return status != MN_OK ? status : check_cover(r, begins);
+}
+
+static int read_members(struct scan *s, size_t *begins) {
+    int status = MN_OK, described = 0;
+    json_t *name;
+    struct span value;
+    for (size_t i = 0; (name = next_member(s, i, &value, &status)) != NULL; i++) {
+        const char *text = json_string_value(name);
+        if (strcmp(text, "__metadata__") != 0) {
+            status = read_entry(s, text, value, &begins[s->r->out->n]);
+        } else if (described++ == 0) {
+            status = read_metadata(s->r, value);
+        } else {
+            status = not_json(s, "two of __metadata__");
+        }
+        json_decref(name);
+        if (status != MN_OK) {
+            break;
+        }
+    }
+    if (status == MN_OK && peek(s) >= 0) {
+        status = not_json(s, "more follows it");
+    }
+    return status;
+}
+
+static int read_header(struct reader *r) {
+    struct scan s = {r, 8, r->data};
+    int status = enter(&s);
+    const size_t n = status == MN_OK ? count_members(s) : 0;
+    if (status == MN_OK && n > MOST_TENSORS) {
+        status = damaged(r, 8, "%zu tensors; at most %d are read", n, MOST_TENSORS);
+    }
+    if (status != MN_OK) {
+        return status;
     }
     size_t *begins = malloc((n + 1) * sizeof *begins);
     r->out->tensors = begins == NULL
@@ -345,19 +574,9 @@ static int read_entries(struct reader *r, const json_t *root) {
         free(begins);
         return mn_fail(r->cx, MN_NOMEM, "%s: no memory for %zu tensors", r->path, n);
     }
-    int status = MN_OK;
-    const char *name;
-    json_t *entry;
-    json_object_foreach((json_t *)root, name, entry) {
-        status = strcmp(name, "__metadata__") == 0
-                     ? read_metadata(r, entry)
-                     : read_tensor(r, name, entry, &begins[r->out->n]);
-        if (status != MN_OK) {
-            break;
-        }
-    }
+    status = read_members(&s, begins);
     if (status == MN_OK) {
-        status = check_cover(r, begins);
+        status = check_tensors(r, begins);
     }
     free(begins);
     return status;
@@ -365,7 +584,6 @@ static int read_entries(struct reader *r, const json_t *root) {
 
 static int parse(struct reader *r) {
     uint64_t length = 0;
-    json_error_t error;
     if (r->size < 8) {
         return damaged(r, r->size,
                        "%zu bytes; the header's length alone has 8: the file is truncated",
@@ -381,15 +599,7 @@ static int parse(struct reader *r) {
                        length, r->size);
     }
     r->data = 8 + (size_t)length;
-    json_t *root =
-        json_loadb((const char *)r->bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &error);
-    if (root == NULL || !json_is_object(root)) {
-        json_decref(root);
-        return damaged(r, 8 + (size_t)(error.position > 0 ? error.position : 0),
-                       "the header is not a JSON object: %s", root == NULL ? error.text : "other");
-    }
-    int status = read_entries(r, root);
-    json_decref(root);
+    const int status = read_header(r);
     return status != MN_OK ? status : check_crc(r);
 }
 
@@ -435,24 +645,45 @@ const char *mn__tensors_meta(const struct mn__tensors *tensors, const char *key)
     return NULL;
 }
 
+int mn__tensor_is_real(const struct mn__tensor *t) {
+    return t->dtype == MN__F32 || t->dtype == MN__F64 || t->dtype == MN__FLOAT16 ||
+           t->dtype == MN__BFLOAT16;
+}
+
+static float from_bits(uint32_t bits) {
+    float out;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+/* IEEE 754 binary16: 5 bits of exponent, 10 of fraction. */
+static float half_to_float(uint16_t half) {
+    const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+    const uint32_t exponent = half >> 10 & 0x1F, fraction = half & 0x3FF;
+    if (exponent == 0) { /* below the normal ones: fraction * 2^-24 */
+        return (sign != 0 ? -1.0F : 1.0F) * (float)fraction * 0x1p-24F;
+    }
+    return from_bits(sign | (exponent == 0x1F ? 0xFFu : exponent + 127 - 15) << 23 |
+                     fraction << 13);
+}
+
+static float element(const struct mn__tensor *t, int64_t i) {
+    const uint16_t bits = ((const uint16_t *)t->data)[i];
+    return t->dtype == MN__FLOAT16 ? half_to_float(bits) : from_bits((uint32_t)bits << 16);
+}
+
 int mn__tensor_reals(struct mn_cx *cx, const struct mn__tensor *tensor, mn_real *out) {
     const int64_t n = mn__tensor_count(tensor);
-    if (tensor->dtype == MN__F32) {
-        const float *from = tensor->data;
-        for (int64_t i = 0; i < n; i++) {
-            out[i] = (mn_real)from[i];
-        }
-        return MN_OK;
+    if (!mn__tensor_is_real(tensor)) {
+        return mn_fail(cx, MN_IO, "tensor %s has dtype %s; F32, F64, F16 or BF16 is needed",
+                       tensor->name, dtypes[tensor->dtype].name);
     }
-    if (tensor->dtype == MN__F64) {
-        const double *from = tensor->data;
-        for (int64_t i = 0; i < n; i++) {
-            out[i] = (mn_real)from[i];
-        }
-        return MN_OK;
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = tensor->dtype == MN__F32   ? (mn_real)((const float *)tensor->data)[i]
+                 : tensor->dtype == MN__F64 ? (mn_real)((const double *)tensor->data)[i]
+                                            : (mn_real)element(tensor, i);
     }
-    return mn_fail(cx, MN_IO, "tensor %s has dtype %s; F32 or F64 is needed", tensor->name,
-                   dtypes[tensor->dtype].name);
+    return MN_OK;
 }
 
 int mn__tensor_ints(struct mn_cx *cx, const struct mn__tensor *tensor, int32_t *out) {

@@ -8,7 +8,7 @@
 
 #include "base/cx.h"
 
-enum mn__dtype { MN__F32, MN__F64, MN__I32, MN__I64, MN__U8 };
+enum mn__dtype { MN__F32, MN__F64, MN__I32, MN__I64, MN__U8, MN__FLOAT16, MN__BFLOAT16 };
 
 struct mn__tensor {
     const char *name;
@@ -31,8 +31,8 @@ int mn__tensors_write(struct mn_cx *cx, const char *path, int n, const struct mn
 
 /* A file read whole. Refused with file, offset and reason: truncated, header too large or not JSON,
  * offsets that overlap, leave gaps or leave the file, sizes that do not match shapes, duplicate
- * names, unknown dtype, wrong crc32 (checked where present). Memory is bounded by the file's size.
- */
+ * names, wrong crc32 (checked where present); and a dtype that is not read, by its name. Memory is
+ * a small multiple of the file's size: the header is taken member by member. */
 struct mn__tensors {
     int n;
     struct mn__tensor *tensors;
@@ -45,7 +45,9 @@ void mn__tensors_fini(struct mn__tensors *tensors);
 const struct mn__tensor *mn__tensors_find(const struct mn__tensors *tensors, const char *name);
 const char *mn__tensors_meta(const struct mn__tensors *tensors, const char *key);
 int64_t mn__tensor_count(const struct mn__tensor *tensor);
-/* Copy to reals, converting F32 and F64; MN_IO names the tensor for other types. */
+/* Whether it holds numbers with a point, of any precision. */
+int mn__tensor_is_real(const struct mn__tensor *tensor);
+/* Copy to reals, converting F64, F32, F16 and BF16; MN_IO names the tensor for other types. */
 int mn__tensor_reals(struct mn_cx *cx, const struct mn__tensor *tensor, mn_real *out);
 int mn__tensor_ints(struct mn_cx *cx, const struct mn__tensor *tensor, int32_t *out);
 

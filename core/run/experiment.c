@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "run/declared.h"
 #include "run/episode.h"
+#include "run/fingerprint.h"
 #include "run/inner.h"
 #include "run/launch.h"
 #include "run/meta_part.h"
@@ -549,6 +550,9 @@ int mn__experiment_open(struct mn__experiment *e, struct mn_cx *cx, const struct
     }
     if (status == MN_OK) {
         status = build_model(e, cx, open->max_batch);
+    }
+    if (status == MN_OK && e->dataset.started) {
+        status = mn__fingerprint_note(e, cx);
     }
     if (status == MN_OK) {
         status = mn__origin_note(e, cx);

@@ -94,6 +94,7 @@ struct mn__experiment {
     int moments;                    /* enum mn_moments */
     int64_t max_batch;              /* images of the largest pass */
     const char *plugins[MN__UNITS]; /* what each unit comes from (run/origin.h) */
+    const char *fingerprint;        /* of the data (run/fingerprint.h); NULL = not started */
     const char *operation_plugins;  /* and all operations of plugins; NULL = there are none */
 };
 

@@ -23,6 +23,7 @@ struct mn__state {
     const char *prefix; /* of the names that are being claimed */
     int loaded;         /* from a checkpoint */
     const char *source; /* the file it was loaded from, or NULL */
+    const char *data;   /* the data that it was made with (run/fingerprint.h), or NULL */
     int accept_changes; /* go on although configuration or plugins differ from the checkpoint's */
     int64_t meta_epoch; /* done so far */
     int64_t evaluated;  /* meta-epoch of the last validation */

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "run/difference.h"
 #include "run/file.h"
+#include "run/fingerprint.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -74,6 +75,9 @@ int mn__origin_describe(const struct mn__experiment *e, struct mn__meta *out) {
     }
     if (e->operation_plugins != NULL) {
         out[n++] = (struct mn__meta){"operations", e->operation_plugins};
+    }
+    if (e->fingerprint != NULL) {
+        out[n++] = (struct mn__meta){MN__DATA_KEY, e->fingerprint};
     }
     out[n++] = (struct mn__meta){"version", MN__VERSION};
     out[n++] = (struct mn__meta){"kernels", e->kernels->name};
@@ -161,8 +165,10 @@ int mn__origin_check(const struct mn__experiment *e, struct mn_cx *cx, const cha
         status = check_config(e, cx, path, file, accept);
     }
     for (int i = 0; status == MN_OK && i < n; i++) {
-        status = check_entry(cx, path, &now[i], mn__tensors_meta(file, now[i].key),
-                             i < n_plugins && !accept);
+        const char *then = mn__tensors_meta(file, now[i].key);
+        status = strcmp(now[i].key, MN__DATA_KEY) == 0
+                     ? mn__fingerprint_check(e, cx, path, then, accept)
+                     : check_entry(cx, path, &now[i], then, i < n_plugins && !accept);
     }
     return status;
 }

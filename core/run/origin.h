@@ -7,7 +7,7 @@
 #include "run/checkpoint.h"
 #include "run/experiment.h"
 
-enum { MN__ORIGIN_ENTRIES = MN__UNITS + 4 };
+enum { MN__ORIGIN_ENTRIES = MN__UNITS + 5 };
 
 /* Note the plugin files as they are now, in experiment->plugins: they may be replaced while the
  * program runs. */
@@ -24,8 +24,9 @@ int mn__origin_describe(const struct mn__experiment *experiment, struct mn__meta
 int mn__origin_text(const struct mn__experiment *experiment, struct mn_cx *cx, char **out);
 
 /* Before going on from a checkpoint. MN_CONFIG: it was made with another seed, configuration
- * (but for mn__resume_may_change) or plugin; with accept = 1 only another seed is refused and the
- * rest warned of. Another program, BLAS or other kernels are always warned of only. */
+ * (but for mn__resume_may_change), plugin or other data; with accept = 1 only another seed is
+ * refused and the rest warned of. Another program, BLAS or other kernels are always warned of only.
+ */
 int mn__origin_check(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,
                      const struct mn__tensors *file, int accept);
 

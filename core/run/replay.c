@@ -24,11 +24,12 @@ static int check_range(const struct mn__experiment *e, struct mn_cx *cx, const c
     return MN_OK;
 }
 
-static int check_origin(const struct mn__experiment *e, struct mn_cx *cx, const char *path) {
+static int check_origin(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
+                        int accept) {
     struct mn__tensors file;
     int status = mn__tensors_read(cx, path, &file);
     if (status == MN_OK) {
-        status = mn__origin_check(e, cx, path, &file, 0);
+        status = mn__origin_check(e, cx, path, &file, accept);
         mn__tensors_fini(&file);
     }
     return status;
@@ -55,14 +56,14 @@ static int begin_new(const struct mn__experiment *e, struct mn_cx *cx, const cha
 }
 
 static int begin(const struct mn__experiment *e, struct mn_cx *cx, const char *dir,
-                 int64_t meta_epoch, struct mn__state *state, struct mn__replay *out) {
+                 int64_t meta_epoch, int accept, struct mn__state *state, struct mn__replay *out) {
     int found;
     int status = mn__kept_load(e, cx, dir, meta_epoch, 0, state, &found);
     if (status == MN_OK && !found) {
         status = begin_new(e, cx, dir, meta_epoch, state);
     } else if (status == MN_OK) {
         snprintf(out->source, sizeof out->source, "%s", state->source);
-        status = check_origin(e, cx, state->source);
+        status = check_origin(e, cx, state->source, accept);
     }
     out->from = state->meta_epoch;
     return status;
@@ -110,13 +111,13 @@ static int take_steps(struct mn_cx *cx, const struct mn__task_slot *slot, struct
 }
 
 int mn__replay(const struct mn__experiment *e, struct mn_cx *cx, const char *dir,
-               int64_t meta_epoch, int64_t task, struct mn__replay *out) {
+               int64_t meta_epoch, int64_t task, int accept, struct mn__replay *out) {
     struct mn__state state = {0};
     struct mn__meta_batch batch = {0};
     memset(out, 0, sizeof *out);
     int status = check_range(e, cx, dir, meta_epoch, task);
     if (status == MN_OK) {
-        status = begin(e, cx, dir, meta_epoch, &state, out);
+        status = begin(e, cx, dir, meta_epoch, accept, &state, out);
     }
     if (status == MN_OK) {
         status = mn__meta_batch_new(e, cx, &batch);

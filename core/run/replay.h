@@ -20,9 +20,10 @@ struct mn__replay {
  * again: from the nearest checkpoint at or before it, or else from the beginning, the meta-epochs
  * between are repeated. Nothing in `dir` changes. The status is that of the task; steps before a
  * failure are in `out` all the same. MN_CONFIG where the run never was there, or where it was
- * rolled back since and no checkpoint is early enough. */
+ * rolled back since and no checkpoint is early enough; and as mn__origin_check says, with
+ * `accept`. */
 int mn__replay(const struct mn__experiment *experiment, struct mn_cx *cx, const char *dir,
-               int64_t meta_epoch, int64_t task, struct mn__replay *out);
+               int64_t meta_epoch, int64_t task, int accept, struct mn__replay *out);
 void mn__replay_fini(struct mn__replay *replay);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "run/difference.h"
+#include "run/fingerprint.h"
 #include "run/origin.h"
 
 #include <inttypes.h>
@@ -402,8 +403,10 @@ static int load_all(const struct mn__experiment *e, struct loading *l, struct mn
     if (status == MN_OK) {
         status = load_rollbacks(l, out);
     }
+    const char *data = mn__tensors_meta(l->file, MN__DATA_KEY);
     out->source = mn__arena_text(&out->arena, l->path);
-    if (status == MN_OK && out->source == NULL) {
+    out->data = data != NULL ? mn__arena_text(&out->arena, data) : NULL;
+    if (status == MN_OK && (out->source == NULL || (data != NULL && out->data == NULL))) {
         status = mn_fail(l->cx, MN_NOMEM, "%s: no memory for its name", l->path);
     }
     out->loaded = 1;

@@ -7,7 +7,18 @@
 #include <stdlib.h>
 
 static size_t size_of(enum mn__dtype dtype) {
-    return dtype == MN__U8 ? 1 : dtype == MN__F64 || dtype == MN__I64 ? 8 : 4;
+    switch (dtype) {
+    case MN__U8:
+        return 1;
+    case MN__FLOAT16:
+    case MN__BFLOAT16:
+        return 2;
+    case MN__F64:
+    case MN__I64:
+        return 8;
+    default:
+        return 4;
+    }
 }
 
 /* The bytes of a tensor; they are read whole, in either form. */

@@ -4,7 +4,9 @@
 #include "../support/check.h"
 #include "../support/folder.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* One context, one folder and one path for the tests of this file. */
@@ -122,12 +124,82 @@ static void test_conversions(void **state) {
     assert_ok(cx, mn__tensor_ints(cx, mn__tensors_find(&file, "i"), ints));
     assert_memory_equal(ints, i32, sizeof ints);
     assert_failed(cx, mn__tensor_reals(cx, mn__tensors_find(&file, "i"), reals), MN_IO,
-                  "tensor i has dtype I32", "F32 or F64");
+                  "tensor i has dtype I32", "F32, F64, F16 or BF16");
     assert_failed(cx, mn__tensor_ints(cx, mn__tensors_find(&file, "w"), ints), MN_IO,
                   "tensor w has dtype F32");
     assert_failed(cx, mn__tensor_ints(cx, mn__tensors_find(&file, "long"), ints), MN_IO,
                   "tensor long: element 0 is -9223372036854775808");
     mn__tensors_fini(&file);
+}
+
+/* Half precision is read: 1, -2.5, 65504, the least normal and subnormal numbers, -0, infinity. */
+static void test_half_precision_is_read(void **state) {
+    static const uint16_t f16[8] = {0x3C00, 0xC100, 0x7BFF, 0x0400, 0x0001, 0x8000, 0x7C00, 0x3555};
+    static const double want16[7] = {1, -2.5, 65504, 0x1p-14, 0x1p-24, -0.0, INFINITY};
+    static const uint16_t bf16[4] = {0x3F80, 0xC020, 0x7F7F, 0x0001};
+    static const double want_bf16[4] = {1, -2.5, 0x1.FEp127, 0x1p-133};
+    const struct mn__tensor halves[] = {{"h", MN__FLOAT16, 1, {8}, f16},
+                                        {"b", MN__BFLOAT16, 2, {2, 2}, bf16}};
+    struct mn__tensors file;
+    mn_real got[8];
+    assert_ok(cx, mn__tensors_write(cx, path, 2, halves, 0, NULL));
+    assert_ok(cx, mn__tensors_read(cx, path, &file));
+    assert_ok(cx, mn__tensor_reals(cx, mn__tensors_find(&file, "h"), got));
+    for (int i = 0; i < 7; i++) {
+        assert_true((double)got[i] == want16[i]);
+        assert_int_equal(signbit(got[i]) != 0, signbit(want16[i]) != 0);
+    }
+    assert_true((double)got[7] == 1365.0 / 4096);
+    assert_ok(cx, mn__tensor_reals(cx, mn__tensors_find(&file, "b"), got));
+    for (int i = 0; i < 4; i++) {
+        assert_true((double)got[i] == want_bf16[i]);
+    }
+    mn__tensors_fini(&file);
+}
+
+/* A file with this header and `data` bytes of zeros. */
+static int read_made(const char *header, size_t length, size_t data, struct mn__tensors *file) {
+    uint8_t *bytes = calloc(1, 8 + length + data);
+    assert_non_null(bytes);
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (uint8_t)((uint64_t)length >> (8 * i));
+    }
+    memcpy(bytes + 8, header, length);
+    file_put(path, bytes, 8 + length + data);
+    free(bytes);
+    return mn__tensors_read(cx, path, file);
+}
+
+/* A sound file of a type that is not read is not called damaged. */
+static void test_other_types_are_named(void **state) {
+    static const char header[] =
+        "{\"t\":{\"dtype\":\"F8_E4M3\",\"shape\":[8],\"data_offsets\":[0,8]}}";
+    struct mn__tensors file;
+    assert_failed(cx, read_made(header, strlen(header), 8, &file), MN_IO,
+                  "tensor t has dtype F8_E4M3; F64, F32, F16, BF16");
+    assert_null(strstr(mn__cx_message(cx), "damaged"));
+}
+
+/* What a header of nothing but brackets takes is in proportion to its length: it is refused at the
+ * first entry, without a tree of it. */
+static void test_headers_take_memory_in_proportion(void **state) {
+    enum { MANY = 1 << 20 };
+    struct mn__tensors file;
+    char *header = malloc(3 * MANY + 16);
+    assert_non_null(header);
+    size_t n = (size_t)sprintf(header, "{\"t\":[");
+    for (int i = 0; i < MANY; i++) {
+        memcpy(header + n, "{},", 3);
+        n += 3;
+    }
+    memcpy(header + n - 1, "]}", 2);
+    struct rusage before, after;
+    assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+    assert_failed(cx, read_made(header, n + 1, 0, &file), MN_IO,
+                  "tensor t: its entry has more than");
+    assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
+    assert_true((size_t)(after.ru_maxrss - before.ru_maxrss) * 1024 < 12 * n);
+    free(header);
 }
 
 /* ---- damage ------------------------------------------------------------------------------- */
@@ -179,19 +251,6 @@ static void test_bit_flips(void **state) {
 
 /* ---- files made by hand ------------------------------------------------------------------- */
 
-/* A file with this header and `data` bytes of zeros. */
-static int read_made(const char *header, size_t length, size_t data, struct mn__tensors *file) {
-    uint8_t *bytes = calloc(1, 8 + length + data);
-    assert_non_null(bytes);
-    for (int i = 0; i < 8; i++) {
-        bytes[i] = (uint8_t)((uint64_t)length >> (8 * i));
-    }
-    memcpy(bytes + 8, header, length);
-    file_put(path, bytes, 8 + length + data);
-    free(bytes);
-    return mn__tensors_read(cx, path, file);
-}
-
 #define ONE(dtype, shape, offsets)                                                                 \
     "{\"t\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 #define TWO(first, second)                                                                         \
@@ -236,7 +295,15 @@ static void test_made_and_refused(void **state) {
         {ONE("F32", "[2]", "[-8,0]"), 8, "data_offsets"},
         {ONE("F32", "[2]", "[0,\"8\"]"), 8, "data_offsets"},
         {ONE("F32", "[2]", "[0,9223372036854775807]"), 8, "truncated"},
-        {ONE("BF16", "[4]", "[0,8]"), 8, "unknown dtype"},
+        {ONE("F17", "[4]", "[0,8]"), 8, "unknown dtype"},
+        {"{\"__metadata__\":", 0, "not a JSON object"},
+        {"{\"__metadata__\":{\"k\":", 0, "not a JSON object"},
+        {"{\"__metadata__\":{\"k\":\"v\",\"k\":\"w\"}}", 0, "not a JSON object"},
+        {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "not a JSON object"},
+        {"{\"t\" {}}", 0, "not a JSON object"},
+        {"{\"t\":{]}", 0, "not a JSON object"},
+        {"{\"t\":{}", 0, "tensor t"},
+        {"{7:7}", 0, "not a JSON object"},
         {ONE("F32", "[2.0]", "[0,8]"), 8, "not a count"},
         {ONE("F32", "[-2]", "[0,8]"), 8, "not a count"},
         {ONE("F32", "2", "[0,8]"), 8, "not a list"},
@@ -319,6 +386,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_nothing_at_all, begin, end),
         cmocka_unit_test_setup_teardown(test_layout, begin, end),
         cmocka_unit_test_setup_teardown(test_conversions, begin, end),
+        cmocka_unit_test_setup_teardown(test_half_precision_is_read, begin, end),
+        cmocka_unit_test_setup_teardown(test_other_types_are_named, begin, end),
+        cmocka_unit_test_setup_teardown(test_headers_take_memory_in_proportion, begin, end),
         cmocka_unit_test_setup_teardown(test_truncated_at_every_byte, begin, end),
         cmocka_unit_test_setup_teardown(test_bit_flips, begin, end),
         cmocka_unit_test_setup_teardown(test_made_and_fine, begin, end),

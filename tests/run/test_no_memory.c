@@ -76,7 +76,7 @@ static int replay(void) {
     snprintf(path, sizeof path, "%s", folder_path(&trial.folder, "run-0"));
     int status = open_it();
     if (status == MN_OK) {
-        status = mn__replay(&trial.e, trial.cx, path, 1, 1, &replay);
+        status = mn__replay(&trial.e, trial.cx, path, 1, 1, 0, &replay);
         mn__replay_fini(&replay);
     }
     return status;

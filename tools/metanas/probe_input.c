@@ -170,11 +170,11 @@ static void check_one(struct input *in, const struct expected *e) {
         fault(in, e->name, "shape %s; expected %s", have, wanted);
         return;
     }
-    const int real = t->dtype == MN__F32 || t->dtype == MN__F64;
+    const int real = mn__tensor_is_real(t);
     const int whole = t->dtype == MN__I32 || t->dtype == MN__I64;
     if (is_labels(e->name) ? !whole : !real) {
         fault(in, e->name, "wrong element type; expected %s",
-              is_labels(e->name) ? "I64 or I32" : "F32 or F64");
+              is_labels(e->name) ? "I64 or I32" : "F32, F64, F16 or BF16");
     }
 }
 

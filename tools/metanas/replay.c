@@ -127,7 +127,7 @@ static int run_replay(struct mn_cx *cx, const struct arguments *arguments) {
     if (status == MN_OK) {
         experiment.run.executor = "threads"; /* one task at a time: other processes have no part */
         status = mn__replay(&experiment, cx, arguments->operand, arguments->meta_epoch,
-                            arguments->task, &replay);
+                            arguments->task, arguments->accept_changes, &replay);
         status = replay.steps != NULL ? show(cx, arguments, &replay, status) : status;
     }
     mn__replay_fini(&replay);
@@ -141,6 +141,8 @@ static const struct flag flags[] = {
      offsetof(struct arguments, meta_epoch), FLAG_COUNT, 0},
     {"task", "I", "its number in the meta-batch, from 0", offsetof(struct arguments, task),
      FLAG_COUNT, 0},
+    {"accept-changes", NULL, "replay although configuration, plugins or data have changed since",
+     offsetof(struct arguments, accept_changes), FLAG_SWITCH, 0},
 };
 
 const struct command command_replay = {

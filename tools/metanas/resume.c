@@ -85,7 +85,7 @@ static int run_resume(struct mn_cx *cx, const struct arguments *arguments) {
 static const struct flag flags[] = {
     {"set", "KEY=VALUE", "change what no result hangs on, like run.workers, or run.meta_epochs",
      offsetof(struct arguments, sets), FLAG_TEXTS, 0},
-    {"accept-changes", NULL, "go on although configuration or plugins have changed since",
+    {"accept-changes", NULL, "go on although configuration, plugins or data have changed since",
      offsetof(struct arguments, accept_changes), FLAG_SWITCH, 0},
 };
 

@@ -89,6 +89,7 @@ static int run_test(struct mn_cx *cx, const struct arguments *given) {
     struct test_plan plan = {.state_name = given->state != NULL ? given->state : "last",
                              .sets = &given->sets,
                              .out = given->out,
+                             .accept_changes = given->accept_changes,
                              .json = given->json};
     const char *config = NULL;
     int status = read_command(cx, &arena, &arguments, &episodes, &plan);
@@ -127,6 +128,8 @@ static const struct flag flags[] = {
      offsetof(struct arguments, out), FLAG_TEXT, 'o'},
     {"set", "KEY=VALUE", "override an option: --set task.queries=5 (may repeat)",
      offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+    {"accept-changes", NULL, "test although the data are not those of meta-training",
+     offsetof(struct arguments, accept_changes), FLAG_SWITCH, 0},
     {"json", NULL, "print the result as JSON instead of the summary",
      offsetof(struct arguments, json), FLAG_SWITCH, 0},
 };

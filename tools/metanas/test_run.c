@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "test_run.h"
 
+#include "run/fingerprint.h"
 #include "run/progress.h"
 
 static void show(void *data, int64_t n) {
@@ -57,6 +58,10 @@ int test_run(struct mn_cx *cx, struct mn__experiment *experiment, const char *di
     }
     if (status == MN_OK) {
         status = mn__state_load(experiment, cx, plan->state, &state);
+    }
+    if (status == MN_OK) {
+        status =
+            mn__fingerprint_check(experiment, cx, plan->state, state.data, plan->accept_changes);
     }
     if (status == MN_OK) {
         report.meta_epoch = state.meta_epoch;

@@ -16,6 +16,7 @@ struct test_plan {
     struct mn__evaluation_plan what;
     const char *out;          /* the file in place of test.json of the run directory, or NULL */
     const struct texts *sets; /* --set of the command line; NULL = none */
+    int accept_changes;       /* test on other data than those of meta-training */
     int json;                 /* print test.json instead of a summary */
     int mute;                 /* print nothing */
 };
