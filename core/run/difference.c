@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/difference.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,18 @@ int mn__resolved_text(const struct mn__experiment *e, struct mn_cx *cx, char **o
         return mn_fail(cx, MN_NOMEM, "no memory for the configuration");
     }
     return MN_OK;
+}
+
+int mn__resolved_int(const char *resolved, const char *section, const char *key, int64_t *out) {
+    struct mn__arena arena = {0};
+    struct mn__faults faults = {.arena = &arena};
+    const struct mn__yaml *root =
+        mn__yaml_parse(&arena, "configuration", resolved, strlen(resolved), &faults);
+    const struct mn__yaml *node = mn__yaml_get(mn__yaml_get(root, section), key);
+    const int found =
+        node != NULL && node->kind == MN__YAML_SCALAR && mn__text_int(node->text, out);
+    mn__arena_fini(&arena);
+    return found;
 }
 
 /* ---- comparing two trees ------------------------------------------------------------------ */

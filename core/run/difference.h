@@ -17,6 +17,9 @@ struct mn__difference {
 int mn__difference_find(const struct mn__experiment *experiment, struct mn_cx *cx, const char *path,
                         const char *then, const char *const *free, struct mn__difference *out);
 
+/* A whole number in a resolved configuration, by section and key; 0 = it has none. */
+int mn__resolved_int(const char *resolved, const char *section, const char *key, int64_t *out);
+
 /* The resolved configuration as text, for free(). */
 int mn__resolved_text(const struct mn__experiment *experiment, struct mn_cx *cx, char **out,
                       size_t *length);

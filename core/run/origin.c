@@ -5,6 +5,7 @@
 #include "run/difference.h"
 #include "run/file.h"
 #include "run/fingerprint.h"
+#include "run/schedules.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -155,6 +156,17 @@ static int check_entry(struct mn_cx *cx, const char *path, const struct mn__meta
     return MN_OK;
 }
 
+static void check_length(const struct mn__experiment *e, struct mn_cx *cx,
+                         const struct mn__tensors *file) {
+    const char *config = mn__tensors_meta(file, "config");
+    const char *epoch = mn__tensors_meta(file, "meta_epoch");
+    int64_t before, now;
+    if (config != NULL && epoch != NULL && mn__text_int(epoch, &now) &&
+        mn__resolved_int(config, "run", "meta_epochs", &before)) {
+        mn__schedules_tell(e, cx, before, now);
+    }
+}
+
 int mn__origin_check(const struct mn__experiment *e, struct mn_cx *cx, const char *path,
                      const struct mn__tensors *file, int accept) {
     struct mn__meta now[MN__ORIGIN_ENTRIES];
@@ -169,6 +181,9 @@ int mn__origin_check(const struct mn__experiment *e, struct mn_cx *cx, const cha
         status = strcmp(now[i].key, MN__DATA_KEY) == 0
                      ? mn__fingerprint_check(e, cx, path, then, accept)
                      : check_entry(cx, path, &now[i], then, i < n_plugins && !accept);
+    }
+    if (status == MN_OK) {
+        check_length(e, cx, file);
     }
     return status;
 }

@@ -185,4 +185,17 @@ check
 holds 'another plugin ends with 2' [ $? -eq 2 ]
 holds 'and is named' grep -q "^metanas: half/checkpoint.safetensors: was made with another plugin: meta_learner was 'reptile of reptile " err
 works 'a plugin that is accepted' resume half --plugin-dir "$work/plugins" --set run.meta_epochs=8 --accept-changes
+
+# A run with more meta-epochs: what goes by its length changes with it, and is told
+works 'a run with schedules' train smoke.yaml --out course --set run.meta_epochs=4 --set run.eval_every=0 \
+    --set meta_learner.schedule=linear --set task_learner.warm_up=0.5
+works 'longer' resume course --set run.meta_epochs=8
+holds 'the rate, before and now' grep -q 'schedule linear: the rates had come to 0 of their height at meta-epoch 4, now they are at 0.5$' err
+holds 'not the warm-up, which is over' sh -c '! grep -q "warm_up" err'
+works 'a run in its warm-up' train smoke.yaml --out warm --set run.meta_epochs=2 --set run.eval_every=0 --set task_learner.warm_up=0.9
+works 'longer, too' resume warm --set run.meta_epochs=6
+holds 'the warm-up is told' grep -q 'task_learner darts: warm_up 0.9 ended at meta-epoch 1.8, now it ends at 5.4$' err
+works 'a run without schedules' train smoke.yaml --out plain --set run.meta_epochs=2 --set run.eval_every=0 --set task_learner.warm_up=0
+works 'longer without a word' resume plain --set run.meta_epochs=3
+holds 'says nothing' sh -c '! grep -q "run.meta_epochs was" err'
 finish
