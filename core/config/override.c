@@ -220,7 +220,11 @@ static void settle(struct mn__arena *arena, struct mn__yaml *map, const char *se
     }
     for (struct mn__yaml *child = map->first; child != NULL; child = child->next) {
         const char *name = mn__arena_format(arena, "%s.%s", section, child->key);
-        if (child->kind == MN__YAML_MAP && name != NULL) {
+        if (name == NULL) {
+            no_memory(faults, child->key_mark);
+            return;
+        }
+        if (child->kind == MN__YAML_MAP) {
             settle(arena, child, name, default_use, faults);
         }
     }

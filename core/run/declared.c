@@ -51,10 +51,10 @@ static int check_learner(const struct mn__experiment *e, struct mn_cx *cx) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const int32_t batch = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
     const int moments = table->moments != NULL ? table->moments(e->task_learner.self) : 0;
-    if (batch < 0 || batch > MN__MOST_BATCH) {
+    if (batch < -MN__MOST_BATCH || batch > MN__MOST_BATCH) {
         return mn__instance_wrong(cx, &e->task_learner,
-                                  "max_batch is %" PRId32 "; 0 to %d are possible", batch,
-                                  MN__MOST_BATCH);
+                                  "max_batch is %" PRId32 "; -%d to %d are possible", batch,
+                                  MN__MOST_BATCH, MN__MOST_BATCH);
     }
     if (moments < MN_MOMENTS_AVERAGE || moments > MN_MOMENTS_CARRY) {
         return mn__instance_wrong(cx, &e->task_learner,

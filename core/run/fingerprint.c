@@ -26,8 +26,8 @@ static uint64_t hash_classes(const struct mn__experiment *e, int split, uint64_t
 }
 
 /* A task that is the same for all runs. An image that cannot be read is found where it is used. */
-static uint64_t hash_images(const struct mn__experiment *e, struct mn_cx *cx, int split,
-                            uint64_t hash) {
+static int hash_images(const struct mn__experiment *e, struct mn_cx *cx, int split,
+                       uint64_t *hash) {
     const int64_t n = e->data.n_classes[split];
     const struct mn_episode_spec spec = {.size = sizeof spec,
                                          .split = split,
@@ -41,27 +41,31 @@ static uint64_t hash_images(const struct mn__experiment *e, struct mn_cx *cx, in
     if (status == MN_OK) {
         status = mn__episode_draw(e, cx, &spec, &episode);
     }
-    if (status != MN_OK) {
+    if (status == MN_IO) {
         mn__cx_clear(cx);
-        return hash;
+        return MN_OK;
     }
-    mn__episode_task(e, &spec, &episode, &task);
-    return mn__hash_int(hash, mn__episode_hash(e, &task));
+    if (status == MN_OK) {
+        mn__episode_task(e, &spec, &episode, &task);
+        *hash = mn__hash_int(*hash, mn__episode_hash(e, &task));
+    }
+    return status;
 }
 
-static uint64_t hash_all(const struct mn__experiment *e, struct mn_cx *cx) {
+static int hash_all(const struct mn__experiment *e, struct mn_cx *cx, uint64_t *hash) {
     const struct mn_where where = cx->where;
-    uint64_t hash = mn__hash_begin();
-    for (int split = MN_TRAIN; split <= MN_TEST; split++) {
+    int status = MN_OK;
+    *hash = mn__hash_begin();
+    for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
         const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
-        hash = hash_classes(e, split, hash);
+        *hash = hash_classes(e, split, *hash);
         if (e->data.n_classes[split] > 0 && e->data.min_samples[split] > 1) {
-            hash = hash_images(e, cx, split, hash);
+            status = hash_images(e, cx, split, hash);
         }
         mn__arena_release(&mn__cx_of(cx)->scratch, mark);
     }
     cx->where = where;
-    return hash;
+    return status;
 }
 
 /* "train 20 classes of 400 images" */
@@ -79,10 +83,15 @@ static const char *split_text(const struct mn_dataset_info *data, int split, cha
 int mn__fingerprint_note(struct mn__experiment *e, struct mn_cx *cx) {
     const struct mn_dataset_info *d = &e->data;
     char train[96], val[96], test[96];
+    uint64_t hash;
+    const int status = hash_all(e, cx, &hash);
+    if (status != MN_OK) {
+        return status;
+    }
     e->fingerprint =
         mn__arena_format(&e->arena, "%d x %d x %d; %s; %s; %s; fingerprint %016" PRIx64,
                          d->channels, d->height, d->width, split_text(d, MN_TRAIN, train),
-                         split_text(d, MN_VAL, val), split_text(d, MN_TEST, test), hash_all(e, cx));
+                         split_text(d, MN_VAL, val), split_text(d, MN_TEST, test), hash);
     return e->fingerprint != NULL ? MN_OK : mn_fail(cx, MN_NOMEM, "no memory to describe the data");
 }
 

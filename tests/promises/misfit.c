@@ -118,7 +118,7 @@ static int moments(const void *self) {
 }
 
 static int32_t max_batch(const void *self) {
-    return is("negative max_batch") ? -1 : is("huge max_batch") ? INT32_MAX : 0;
+    return is("negative max_batch") ? -INT32_MAX : is("huge max_batch") ? INT32_MAX : 0;
 }
 
 static int64_t steps(const void *self, const struct mn_where *where) {

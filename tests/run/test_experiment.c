@@ -22,7 +22,7 @@ static void test_defaults(void **state) {
     static const char *const labels[] = {"dataset glyphs",      "search_space darts",
                                          "op_mixer soft_prune", "input_mixer soft_prune",
                                          "task_learner darts",  "meta_learner reptile"};
-    assert_ok(trial.cx, open_text(""));
+    assert_ok(trial.cx, open_text("run: {}\n"));
     for (int i = 0; i < MN__SECTIONS; i++) {
         assert_string_equal(mn__experiment_unit(&trial.e, i)->label, labels[i]);
     }
@@ -218,6 +218,8 @@ static void test_largest_batch(void **state) {
     assert_int_equal(trial.e.max_batch, 9);
     trial_must_open(&trial, trial_glyphs, "task_learner.batch=0"); /* 3 x 4 in training */
     assert_int_equal(trial.e.max_batch, 12);
+    trial_must_open(&trial, trial_glyphs, "task_learner.batch=0", "task_learner.test_batch=20");
+    assert_int_equal(trial.e.max_batch, 20);
     trial_must_open(&trial, trial_glyphs, "task.shots=7", "evaluation.batch_norm=support");
     assert_int_equal(trial.e.max_batch, 21);
     trial_must_open(&trial, trial_glyphs, "task.train_queries=8");

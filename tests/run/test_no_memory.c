@@ -24,7 +24,7 @@ static char tried[MOST_PLACES]; /* turns of each place that failed already */
 static const char *config; /* of the work */
 
 static int open_it(void) {
-    static const char *const sets[] = {"run.seed=3", "run.name=", "input_mixer={use: sum}",
+    static const char *const sets[] = {"run.seed=3", "run.name=n", "input_mixer={use: sum}",
                                        "op_mixer.use=softmax", NULL};
     return trial_open(&trial, config, sets);
 }
