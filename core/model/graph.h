@@ -6,6 +6,8 @@
  * (Eq. 1, 7); a plain convolution is a node of one edge with one path of weight 1. A path is one or
  * two stages, a stage one or two linear maps and a batch norm. */
 
+#include <pthread.h>
+
 #include "base/arena.h"
 #include "metanas/operation.h"
 #include "metanas/search_space.h"
@@ -162,6 +164,17 @@ struct mn__head {
 /* Blocks of images as operations of plugins have them, [n][channels][height][width]. */
 enum mn__plain { MN__PLAIN_X, MN__PLAIN_Y, MN__PLAIN_DX, MN__PLAIN_WORK, MN__PLAIN };
 
+/* Which taps of a pool lie on the image, a plane for each of `valid` (largest pool) or the share of
+ * one in `share` (average pool). Pools of one form have one. */
+struct mn__planes {
+    const struct mn__grid *grid; /* of the output */
+    struct mn__linear map;       /* its form */
+    int in_h, in_w;
+    mn_real **valid; /* [n_tap], or NULL */
+    mn_real *share;  /* or NULL */
+    struct mn__planes *next;
+};
+
 struct mn_model {
     struct mn__arena arena;
     const struct mn__kernels *kernels;
@@ -197,6 +210,9 @@ struct mn_model {
     struct mn__slot *slots;
     size_t n_fixed; /* reals of a workspace that are held all the time; slots come after them */
     size_t n_reals; /* of a workspace */
+    struct mn__planes *planes;
+    pthread_mutex_t filling; /* masks and planes are filled with the first workspace: what only */
+    int filled;              /* plans a network does not touch them */
 };
 
 struct mn__workspace {
@@ -250,9 +266,16 @@ int mn__graph_grid(struct mn_model *model, int height, int width);
 int mn__holds_plan(struct mn_model *model);
 /* taps.c: where a path's maps read and how they go back; `n_packed` counts the reals of the packed
  * weights of its layer. */
+void mn__planes_fill(struct mn_model *model);
 int mn__taps_plan(struct mn_model *model, struct mn__path *path, size_t *n_packed);
 
 /* prune.c: does `keep` (NULL = all) leave a choice of the mixture (-1 = none) that holds item? */
+/* After the logits of one mixture have changed: bring weights[n_choices] and keep up to date, and
+ * say which mixtures were looked at again in touched[n_mixtures]. */
+int mn__model_prune_again(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
+                          int changed, mn_real *weights, uint8_t *keep, uint8_t *touched);
+/* Whether an input mixture may go by the strength of this op mixture. */
+int mn__mixture_leads(const struct mn_model *model, int op);
 int mn__item_kept(const struct mn_model *model, int mixture, const uint8_t *keep, int item);
 
 /* mixture.c */

@@ -60,6 +60,7 @@ int mn__model_outline(struct mn_cx *cx, const struct mn__instance *search_space,
     if (m == NULL) {
         return mn_fail(cx, MN_NOMEM, "no memory to build the network");
     }
+    pthread_mutex_init(&m->filling, NULL);
     m->op_mixer = op_mixer;
     m->input_mixer = input_mixer;
     m->pad = 1;
@@ -102,6 +103,7 @@ int mn__model_new(struct mn_cx *cx, const struct mn__instance *search_space,
 
 void mn__model_free(struct mn_model *model) {
     if (model != NULL) {
+        pthread_mutex_destroy(&model->filling);
         mn__arena_fini(&model->arena);
         free(model);
     }
@@ -245,6 +247,7 @@ int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn_
         return mn_fail(cx, MN_NOMEM, "no memory for a worker");
     }
     ws->model = model;
+    mn__planes_fill((struct mn_model *)(uintptr_t)model);
     /* Fresh pages read as zero: so the padding of temporaries is zero, and stays so. */
     const size_t bytes = mn__model_workspace_bytes(model) + 4096;
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -58,6 +58,8 @@ void mn__model_init(const struct mn_model *model, uint64_t seed, double alpha_st
 int mn__workspace_new(struct mn_cx *cx, const struct mn_model *model, struct mn__workspace **out);
 void mn__workspace_free(struct mn__workspace *workspace);
 size_t mn__model_workspace_bytes(const struct mn_model *model);
+/* And of what all workers read, which is filled with the first of them; 0 once it is. */
+size_t mn__model_unfilled_bytes(const struct mn_model *model);
 
 /* Multiply-adds of one image, forward, all candidates computed. */
 double mn__model_work(const struct mn_model *model);
@@ -96,6 +98,10 @@ int mn__model_prune(struct mn_cx *cx, const struct mn_model *model, const struct
 int mn__model_parameters(struct mn_cx *cx, const struct mn_model *model, const uint8_t *keep,
                          int64_t *out);
 
+/* The smallest and the largest network that pruning can leave when every mixture has decided for
+ * one choice; found by search, so the true ones may lie a little beyond. MN_CANCELLED. */
+int mn__model_extremes(struct mn_cx *cx, const struct mn_model *model, int64_t *smallest,
+                       int64_t *largest);
 /* Mean weights of a pruned network before anything is known about it: every mixture is decided, as
  * many items stay as its mixer then keeps, and all of them are equally likely. Exact where nothing
  * is searched. */

@@ -41,8 +41,7 @@ static int plan_size(struct mn_model *m, struct mn__size *size) {
     if (mask == NULL) {
         return MN_NOMEM;
     }
-    mn__grid_mask(g, mask);
-    g->mask = mask;
+    g->mask = mask; /* filled with the first workspace */
     const ptrdiff_t row = g->image * (ptrdiff_t)sizeof(mn_real);
     const ptrdiff_t fit = BLOCK_BYTES / (row * (size->temp_channels > 0 ? size->temp_channels : 1));
     size->n_block = (int)(fit < 1 ? 1 : fit > g->n ? g->n : fit);

@@ -115,6 +115,33 @@ int mn__model_prune(struct mn_cx *cx, const struct mn_model *m, const struct mn_
     return status;
 }
 
+/* Input mixtures whose choices hold one edge each may go by its strongest operation. */
+static int follows(const struct mn_model *m, int input, int op) {
+    const struct mn__mixture *x = &m->mixtures[input], *y = &m->mixtures[op];
+    int item = 0;
+    return x->is_input && !y->is_input && strcmp(x->group, y->group) == 0 &&
+           single_item(m, input, 0, &item);
+}
+
+int mn__mixture_leads(const struct mn_model *m, int op) {
+    for (int i = 0; i < m->n_mixtures; i++) {
+        if (follows(m, i, op)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int mn__model_prune_again(struct mn_cx *cx, const struct mn_model *m, const struct mn_point *at,
+                          int changed, mn_real *weights, uint8_t *keep, uint8_t *touched) {
+    int status = final_weights(cx, m, changed, at->a, weights + m->mixtures[changed].choice0);
+    for (int i = 0; status == MN_OK && i < m->n_mixtures; i++) {
+        touched[i] = i == changed || follows(m, i, changed);
+        status = touched[i] ? select_one(cx, m, i, weights, keep) : MN_OK;
+    }
+    return status;
+}
+
 int mn__model_entropy(struct mn_cx *cx, const struct mn_model *m, const struct mn_point *at,
                       double out[2]) {
     const size_t n = (size_t)(m->dims.n_choices > 0 ? m->dims.n_choices : 1);

@@ -12,12 +12,17 @@
  * that it stays when all decisions of a mixture are equally likely. */
 struct census {
     const struct mn_model *model;
-    const uint8_t *keep; /* NULL = all */
-    const double *stays; /* [n_mixtures] probability that an item stays, or NULL */
-    uint8_t *used;       /* [n_states] */
+    const uint8_t *keep;  /* NULL = all */
+    const double *stays;  /* [n_mixtures] probability that an item stays, or NULL */
+    const uint8_t *items; /* what `keep` leaves, item by item, mixture i from items0[i]; or NULL */
+    const int64_t *items0;
+    uint8_t *used; /* [n_states] */
 };
 
 static double item_share(const struct census *c, int mixture, int item) {
+    if (c->items != NULL) {
+        return mixture < 0 ? 1 : c->items[c->items0[mixture] + item];
+    }
     if (c->stays == NULL) {
         return mn__item_kept(c->model, mixture, c->keep, item);
     }
@@ -115,6 +120,162 @@ int mn__model_mean_parameters(struct mn_cx *cx, const struct mn_model *m, double
         status = count(cx, &c, out);
     }
     mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    return status;
+}
+
+/* ---- the smallest and the largest network that pruning can leave --------------------------------
+ */
+
+/* A logit so large that every mixer gives its choice all the weight, and one a little smaller: an
+ * input mixer without logits ranks edges by their strongest operation. */
+static const mn_real decided = 30, decided_less = 8;
+
+enum { MOST_ROUNDS = 20 };
+
+/* Coordinate descent over the decisions of single mixtures. What changes with one is small, so each
+ * try costs a look at that mixture and a count. */
+struct extremes {
+    struct mn_cx *cx;
+    const struct mn_model *model;
+    struct mn_point at;
+    mn_real *weights, *saved; /* [n_choices] */
+    uint8_t *keep, *touched, *items;
+    int64_t *items0;
+    struct census census;
+    int sign; /* 1: largest, -1: smallest */
+};
+
+static void note_items(struct extremes *s, int i) {
+    const struct mn__mixture *x = &s->model->mixtures[i];
+    uint8_t *items = s->items + s->items0[i];
+    memset(items, 0, (size_t)x->n_items);
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        for (int k = 0; s->keep[x->choice0 + c] && k < x->n_items; k++) {
+            items[k] |= s->model->holds[i][c * x->n_items + k] != 0;
+        }
+    }
+}
+
+static int decision_changed(struct extremes *s, int changed) {
+    const int status =
+        mn__model_prune_again(s->cx, s->model, &s->at, changed, s->weights, s->keep, s->touched);
+    for (int i = 0; status == MN_OK && i < s->model->n_mixtures; i++) {
+        if (s->touched[i]) {
+            note_items(s, i);
+        }
+    }
+    return status;
+}
+
+static void decide(struct extremes *s, const struct mn__mixture *x, int64_t choice, mn_real logit) {
+    mn_vec_fill(x->n_choices, 0, s->at.a + x->logit0);
+    s->at.a[x->logit0 + choice] = logit;
+}
+
+static int try_decision(struct extremes *s, int i, int64_t choice, mn_real level, double *out) {
+    const size_t mark = mn__arena_mark(&mn__cx_of(s->cx)->scratch);
+    decide(s, &s->model->mixtures[i], choice, level);
+    int status = decision_changed(s, i);
+    if (status == MN_OK) {
+        status = count(s->cx, &s->census, out);
+    }
+    mn__arena_release(&mn__cx_of(s->cx)->scratch, mark);
+    return status;
+}
+
+/* Try every decision of one mixture; leaves the best in place. */
+static int improve(struct extremes *s, int i, double *best, int *better) {
+    const struct mn__mixture *x = &s->model->mixtures[i];
+    const mn_real levels[] = {decided, decided_less};
+    int64_t best_choice = -1;
+    mn_real best_level = 0;
+    mn_vec_copy(x->n_choices, s->at.a + x->logit0, s->saved);
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        for (int level = 0; level < (mn__mixture_leads(s->model, i) ? 2 : 1); level++) {
+            double n;
+            const int status = mn_cancelled(s->cx)
+                                   ? mn_fail(s->cx, MN_CANCELLED, "stopped by the user")
+                                   : try_decision(s, i, c, levels[level], &n);
+            if (status != MN_OK) {
+                return status;
+            }
+            if (s->sign * n > s->sign * *best) {
+                *best = n;
+                best_choice = c;
+                best_level = levels[level];
+            }
+        }
+    }
+    if (best_choice < 0) {
+        mn_vec_copy(x->n_choices, s->saved, s->at.a + x->logit0);
+    } else {
+        decide(s, x, best_choice, best_level);
+        *better = 1;
+    }
+    return decision_changed(s, i);
+}
+
+static int search_extreme(struct extremes *s, int64_t *out) {
+    const struct mn_model *m = s->model;
+    double best = 0;
+    int better = 1;
+    for (int i = 0; i < m->n_mixtures; i++) {
+        if (m->mixtures[i].logit0 >= 0) {
+            decide(s, &m->mixtures[i], 0, decided);
+        }
+    }
+    int status = mn__model_mixture_weights(s->cx, m, &s->at, s->weights);
+    for (int i = 0; status == MN_OK && i < m->n_mixtures; i++) {
+        status = decision_changed(s, i);
+    }
+    if (status == MN_OK) {
+        status = count(s->cx, &s->census, &best);
+    }
+    for (int round = 0; status == MN_OK && better && round < MOST_ROUNDS; round++) {
+        better = 0;
+        for (int i = 0; status == MN_OK && i < m->n_mixtures; i++) {
+            status = m->mixtures[i].logit0 >= 0 ? improve(s, i, &best, &better) : MN_OK;
+        }
+    }
+    *out = (int64_t)best;
+    return status;
+}
+
+static int extremes_room(struct extremes *s, struct mn__arena *arena) {
+    const struct mn_model *m = s->model;
+    const size_t n_choices = (size_t)m->dims.n_choices, n = (size_t)m->n_mixtures;
+    int64_t items = 0;
+    s->at.a = mn__arena_zeroed(arena, (size_t)m->dims.n_a * sizeof(mn_real));
+    s->weights = mn__arena_zeroed(arena, n_choices * sizeof(mn_real));
+    s->saved = mn__arena_zeroed(arena, n_choices * sizeof(mn_real));
+    s->keep = mn__arena_zeroed(arena, n_choices);
+    s->touched = mn__arena_zeroed(arena, n);
+    s->items0 = mn__arena_array(arena, n, sizeof *s->items0);
+    for (int i = 0; s->items0 != NULL && i < m->n_mixtures; i++) {
+        s->items0[i] = items;
+        items += m->mixtures[i].n_items;
+    }
+    s->items = mn__arena_zeroed(arena, (size_t)items);
+    s->census = (struct census){.model = m, .items = s->items, .items0 = s->items0};
+    return s->at.a != NULL && s->weights != NULL && s->saved != NULL && s->keep != NULL &&
+                   s->touched != NULL && s->items0 != NULL && s->items != NULL
+               ? MN_OK
+               : mn_fail(s->cx, MN_NOMEM, "no memory to look for the sizes of pruned networks");
+}
+
+int mn__model_extremes(struct mn_cx *cx, const struct mn_model *m, int64_t *smallest,
+                       int64_t *largest) {
+    struct mn__arena arena = {0};
+    struct extremes s = {.cx = cx, .model = m, .sign = -1};
+    int status = extremes_room(&s, &arena);
+    if (status == MN_OK) {
+        status = search_extreme(&s, smallest);
+    }
+    s.sign = 1;
+    if (status == MN_OK) {
+        status = search_extreme(&s, largest);
+    }
+    mn__arena_fini(&arena);
     return status;
 }
 

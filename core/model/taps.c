@@ -72,36 +72,108 @@ static int plan_taps(struct mn_model *m, struct mn__linear *l, const struct form
     return MN_OK;
 }
 
-/* Planes that tell which taps of each output pixel lie on the image. */
+/* ---- which taps lie on the image ---------------------------------------------------------- */
+
+static int same_form(const struct mn__linear *a, const struct mn__linear *b) {
+    return a->kind == b->kind && a->kh == b->kh && a->kw == b->kw && a->sh == b->sh &&
+           a->sw == b->sw && a->dilation == b->dilation && a->centred == b->centred;
+}
+
+static struct mn__planes *find_planes(const struct mn_model *m, const struct mn__linear *l,
+                                      const struct form *f, const struct mn__grid *out) {
+    struct mn__planes *at = m->planes;
+    while (at != NULL && !(at->grid == out && at->in_h == f->in_h && at->in_w == f->in_w &&
+                           same_form(&at->map, l))) {
+        at = at->next;
+    }
+    return at;
+}
+
+static struct mn__planes *new_planes(struct mn_model *m, const struct mn__linear *l,
+                                     const struct form *f, const struct mn__grid *out) {
+    const int all = l->kind == MN__LINEAR_MAX_POOL;
+    struct mn__planes *at = mn__arena_zeroed(&m->arena, sizeof *at);
+    mn_real **valid = mn__arena_zeroed(&m->arena, (size_t)l->n_tap * sizeof *valid);
+    if (at == NULL || valid == NULL) {
+        return NULL;
+    }
+    *at = (struct mn__planes){
+        .grid = out, .map = *l, .in_h = f->in_h, .in_w = f->in_w, .next = m->planes};
+    for (int t = 0; t < (all ? l->n_tap : 1); t++) {
+        mn_real *plane = mn__arena_array(&m->arena, (size_t)out->image, sizeof *plane);
+        if (plane == NULL) {
+            return NULL;
+        }
+        *(all ? &valid[t] : &at->share) = plane;
+    }
+    at->valid = all ? valid : NULL;
+    m->planes = at;
+    return at;
+}
+
 static int plan_pool(struct mn_model *m, struct mn__linear *l, const struct form *f,
                      const struct mn__grid *out) {
-    mn_real **valid = mn__arena_array(&m->arena, (size_t)l->n_tap, sizeof *valid);
-    mn_real *share = mn__arena_array(&m->arena, (size_t)out->image, sizeof *share);
-    if (valid == NULL || share == NULL) {
+    struct mn__planes *planes = find_planes(m, l, f, out);
+    planes = planes != NULL ? planes : new_planes(m, l, f, out);
+    if (planes == NULL) {
         return MN_NOMEM;
     }
-    for (ptrdiff_t p = 0; p < out->image; p++) {
-        share[p] = 0;
-    }
-    for (int t = 0; t < l->n_tap; t++) {
-        valid[t] = mn__arena_array(&m->arena, (size_t)out->image, sizeof **valid);
-        if (valid[t] == NULL) {
-            return MN_NOMEM;
-        }
-        for (ptrdiff_t p = 0; p < out->image; p++) {
-            const int y = (int)(p / out->row) * l->sh + displacement(l, t / l->kw, l->kh);
-            const int x = (int)(p % out->row) * l->sw + displacement(l, t % l->kw, l->kw);
-            const int on = out->mask[p] != 0 && y >= 0 && y < f->in_h && x >= 0 && x < f->in_w;
-            valid[t][p] = (mn_real)on;
-            share[p] += (mn_real)on;
-        }
-    }
-    for (ptrdiff_t p = 0; p < out->image; p++) {
-        share[p] = share[p] > 0 ? 1 / share[p] : 0;
-    }
-    l->valid = valid;
-    l->share = share;
+    l->valid = planes->valid;
+    l->share = planes->share;
     return MN_OK;
+}
+
+/* Whether tap t of output place p lies on the image. */
+static int is_on(const struct mn__planes *x, int t, ptrdiff_t p) {
+    const struct mn__linear *l = &x->map;
+    const int y = (int)(p / x->grid->row) * l->sh + displacement(l, t / l->kw, l->kh);
+    const int at = (int)(p % x->grid->row) * l->sw + displacement(l, t % l->kw, l->kw);
+    return x->grid->mask[p] != 0 && y >= 0 && y < x->in_h && at >= 0 && at < x->in_w;
+}
+
+static void fill_valid(const struct mn__planes *x) {
+    for (int t = 0; t < x->map.n_tap; t++) {
+        for (ptrdiff_t p = 0; p < x->grid->image; p++) {
+            x->valid[t][p] = (mn_real)is_on(x, t, p);
+        }
+    }
+}
+
+static void fill_share(const struct mn__planes *x) {
+    for (ptrdiff_t p = 0; p < x->grid->image; p++) {
+        int n = 0;
+        for (int t = 0; t < x->map.n_tap; t++) {
+            n += is_on(x, t, p);
+        }
+        x->share[p] = n > 0 ? 1 / (mn_real)n : 0;
+    }
+}
+
+void mn__planes_fill(struct mn_model *m) {
+    pthread_mutex_lock(&m->filling);
+    for (int i = 0; !m->filled && i < m->n_sizes; i++) {
+        mn__grid_mask(&m->sizes[i].grid, (mn_real *)(uintptr_t)m->sizes[i].grid.mask);
+    }
+    for (const struct mn__planes *x = m->planes; !m->filled && x != NULL; x = x->next) {
+        if (x->valid != NULL) {
+            fill_valid(x);
+        } else {
+            fill_share(x);
+        }
+    }
+    m->filled = 1;
+    pthread_mutex_unlock(&m->filling);
+}
+
+size_t mn__model_unfilled_bytes(const struct mn_model *m) {
+    size_t reals = 0;
+    for (int i = 0; i < m->n_sizes; i++) {
+        reals += (size_t)m->sizes[i].grid.image;
+    }
+    for (const struct mn__planes *x = m->planes; x != NULL; x = x->next) {
+        reals += (size_t)x->grid->image * (size_t)(x->valid != NULL ? x->map.n_tap : 1);
+    }
+    return m->filled ? 0 : reals * sizeof(mn_real);
 }
 
 /* ---- the way back ------------------------------------------------------------------------- */

@@ -50,7 +50,7 @@ void mn__forecast_memory(const struct mn__experiment *e, struct mn__memory_forec
     const int64_t tasks = e->run.tasks_per_batch * (state + own);
     const int64_t outer = state + 3 * (point + own);
     *out = (struct mn__memory_forecast){.workers = mn__experiment_workers(e)};
-    out->resident = most(mn__memory_now(), 0);
+    out->resident = most(mn__memory_now(), 0) + (int64_t)mn__model_unfilled_bytes(e->model);
     out->workspaces = out->workers * (int64_t)mn__model_workspace_bytes(e->model);
     out->tasks =
         out->workers * worker + tasks + outer + e->evaluation.validation_tasks * d->n_choices;

@@ -29,6 +29,27 @@ works 'validate a giant' validate smoke.yaml --shape 3,256,256 --set search_spac
 holds 'warns' grep -q '^metanas: this machine has .* left, less than meta-training takes' err
 holds 'does not try' sh -c '! grep -q "time on this machine" out'
 
+# validate and probe --init of large images take memory in proportion to what they write
+for command in "validate smoke.yaml --untimed" "probe smoke.yaml --init init.st"; do
+    check
+    # shellcheck disable=SC2086
+    "$PEAK" "$METANAS" $command --shape 1,10000,10000 >out 2>err || fail "$command of large images"
+    holds "$command: a peak of a few megabytes, not gigabytes" [ "$(tail -n 1 out)" -lt 400000 ]
+done
+
+# validate of 12 nodes and k = 5: 1,287 combinations for the last node alone
+works 'twelve nodes' validate smoke.yaml --untimed --shape 1,28,28 --set search_space.cells=2 \
+    --set search_space.nodes=12 --set input_mixer.k=5
+holds 'sizes of what pruning can leave' grep -q '^#   pruned, the largest  *[1-9]' out
+check
+"$METANAS" validate smoke.yaml --untimed --shape 1,28,28 --set search_space.cells=2 \
+    --set search_space.nodes=18 --set input_mixer.k=6 >out 2>err &
+program=$!
+while ! grep -Eq '^SigCgt:.*[4-7c-f][0-9a-f]{3}$' /proc/$program/status; do sleep 0.1; done # its handler
+kill -TERM $program
+wait $program && fail 'SIGTERM while sizes are looked for'
+holds 'hears SIGTERM' grep -q 'stopped by the user' err
+
 check
 # shellcheck disable=SC2086
 "$PEAK" "$METANAS" train smoke.yaml --quiet --out run $sets >out 2>err || {

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "run/forecast.h"
 #include "run/memory.h"
-#include "sizes.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -48,7 +47,7 @@ static void print_parts(const struct mn_model *model) {
 static int print_pruned(struct mn_cx *cx, const struct mn_model *model) {
     int64_t smallest, largest;
     double mean;
-    int status = sizes_of_pruned(cx, model, &smallest, &largest);
+    int status = mn__model_extremes(cx, model, &smallest, &largest);
     if (status == MN_OK) {
         status = mn__model_mean_parameters(cx, model, &mean);
     }
@@ -147,7 +146,7 @@ static int print_memory(struct mn_cx *cx, const struct mn__experiment *x) {
 /* ---- time --------------------------------------------------------------------------------- */
 
 /* Time that validate spends on task steps. */
-static const double rehearsal_seconds = 2;
+static const double rehearsal_seconds = 1;
 
 static void print_seconds(const char *what, double seconds) {
     if (seconds < 1) {
