@@ -95,6 +95,32 @@ for element in 'stem.conv.weight 3 1' 'head.bias 2 1' 'alpha.normal.1.op 4 0.6';
     near "REPTILE of $element" "$(get one.out "$1" "$2")" "$wanted" 1e-12
 done
 works64 probe smoke.yaml --state alone.st --out warm.out --learn --meta-epoch 0
+"$TENSORS" edit alone.st early.st
+works 'a probe in the warm-up' probe smoke.yaml --state early.st --out early.out --learn --meta-epoch 0
+holds 'says that the logits stay' grep -q 'task_learner darts does not adapt the logits at meta-epoch 0 of 6 (a warm-up, or a rate of 0): they are written as they were read$' err
+works 'a probe after it' probe smoke.yaml --state early.st --out early.out --learn
+holds 'says nothing' [ ! -s err ]
+refused 'a meta-epoch beyond the run' 2 probe smoke.yaml --state early.st --out no.st --learn --meta-epoch 6 <<'T'
+metanas: probe: --meta-epoch 6, but the run has only 6, from 0 (run.meta_epochs)
+T
+cp in.st kept.st
+ln in.st twin.st
+for name in in.st ./in.st twin.st; do
+    refused "--out is --state: $name" 2 probe smoke.yaml --state in.st --out $name <<T
+metanas: probe: --out $name is the file of --state; give another name
+T
+done
+same 'the state is as it was' kept.st in.st
+
+# All faults of a state at once; numbers that are not finite are named by their tensor
+"$TENSORS" edit in.st odd.st nudge images 7 nan nudge labels 2 9 nudge head.bias 1 inf drop stem.bn.bias
+refused 'what is not finite' 3 probe smoke.yaml --state odd.st --out no.st <<'T'
+odd.st: tensor 'stem.bn.bias': missing; expected shape [12]
+odd.st: tensor 'head.bias': element 1 is inf; every number must be finite
+odd.st: tensor 'images': element 7 is nan; every number must be finite
+odd.st: tensor 'labels': element 2 is 11; expected 0 to 4 (task.ways is 5)
+metanas: odd.st: 4 faults; 'metanas validate smoke.yaml --tensors --shape 1,14,14' lists names and shapes
+T
 near 'in the warm-up the architecture stays' "$(get warm.out alpha.normal.1.op 4)" \
     "$(get init64.st alpha.normal.1.op 4)" 0
 holds 'after it, it moves' [ "$(get alone.out alpha.normal.1.op 4)" != "$(get init64.st alpha.normal.1.op 4)" ]
@@ -127,28 +153,29 @@ refused 'names and shapes' 3 probe smoke.yaml --state bad.st --out no.st <<'T'
 bad.st: tensor 'stem.conv.weight': shape [12, 9]; expected [12, 1, 3, 3]
 bad.st: tensor 'stem.bn.weight': missing; expected shape [12]
 bad.st: tensor 'head.bias': missing; expected shape [5]
+bad.st: tensor 'labels': element 3 is 8; expected 0 to 4 (task.ways is 5)
 bad.st: tensor 'stem.bn.wight': not expected here; remove it
-metanas: bad.st: 4 faults; 'metanas validate smoke.yaml --tensors' lists names and shapes
+metanas: bad.st: 5 faults; 'metanas validate smoke.yaml --tensors --shape 1,14,14' lists names and shapes
 T
 "$TENSORS" edit in.st label.st nudge labels 3 5
 refused 'label out of range' 3 probe smoke.yaml --state label.st --out no.st <<'T'
 label.st: tensor 'labels': element 3 is 8; expected 0 to 4 (task.ways is 5)
-metanas: label.st: 1 fault; 'metanas validate smoke.yaml --tensors' lists names and shapes
+metanas: label.st: 1 fault; 'metanas validate smoke.yaml --tensors --shape 1,14,14' lists names and shapes
 T
 refused 'mini-batches are wanted' 3 probe smoke.yaml --state in.st --out no.st --learn <<'T'
 in.st: tensor 'images': shape [6, 1, 14, 14]; expected [S, N, C, H, W]
-metanas: in.st: 1 fault; 'metanas validate smoke.yaml --tensors' lists names and shapes
+metanas: in.st: 1 fault; 'metanas validate smoke.yaml --tensors --shape C,H,W' lists names and shapes
 T
 "$TENSORS" edit init.st none.st labels labels 6 5
 refused 'no images' 3 probe smoke.yaml --state none.st --out no.st <<'T'
 none.st: tensor 'images': missing; expected shape [N, C, H, W]
-metanas: none.st: 1 fault; 'metanas validate smoke.yaml --tensors' lists names and shapes
+metanas: none.st: 1 fault; 'metanas validate smoke.yaml --tensors --shape C,H,W' lists names and shapes
 T
 "$TENSORS" edit meta.st lame.st drop query_labels reshape query_images 1x4x1x14x14
 refused 'query set of another number of tasks' 3 probe smoke.yaml --state lame.st --out no.st --meta <<'T'
 lame.st: tensor 'query_images': shape [1, 4, 1, 14, 14]; expected [2, 4, 1, 14, 14]
 lame.st: tensor 'query_labels': missing; expected shape [2, 4]
-metanas: lame.st: 2 faults; 'metanas validate smoke.yaml --tensors' lists names and shapes
+metanas: lame.st: 2 faults; 'metanas validate smoke.yaml --tensors --shape 1,14,14' lists names and shapes
 T
 refused 'no state' 2 probe smoke.yaml --out no.st <<'T'
 metanas: probe: --state IN is missing; see 'metanas probe --help'

@@ -2,6 +2,7 @@
 #include "probe.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 void *probe_array(struct probe *probe, int64_t count, size_t size) {
     void *at = mn__arena_array(&probe->arena, (size_t)(count > 0 ? count : 1), size);
@@ -143,6 +144,12 @@ static int run_pass(struct probe *probe) {
 
 /* ---- the command ---------------------------------------------------------------------------- */
 
+static int same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return strcmp(a, b) == 0 ||
+           (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
 static int check_arguments(struct mn_cx *cx, const struct arguments *a) {
     if (a->init != NULL && (a->state != NULL || a->out != NULL || a->learn || a->meta)) {
         return mn_fail(cx, MN_CONFIG,
@@ -158,6 +165,10 @@ static int check_arguments(struct mn_cx *cx, const struct arguments *a) {
     if (a->init == NULL && (a->state == NULL || a->out == NULL)) {
         return mn_fail(cx, MN_CONFIG, "probe: %s is missing; see 'metanas probe --help'",
                        a->state == NULL ? "--state IN" : "--out OUT");
+    }
+    if (a->out != NULL && same_file(a->out, a->state)) {
+        return mn_fail(cx, MN_CONFIG, "probe: --out %s is the file of --state; give another name",
+                       a->out);
     }
     if (a->learn && a->meta) {
         return mn_fail(cx, MN_CONFIG, "probe: --learn and --meta exclude each other");
@@ -181,9 +192,15 @@ static int run_init(struct probe *probe) {
 }
 
 /* Where in a run the probe stands: after the warm-up, unless told otherwise. */
-static void set_where(struct probe *probe) {
+static int set_where(struct probe *probe) {
     const struct mn__experiment *x = &probe->experiment;
     const struct arguments *a = probe->arguments;
+    if (a->meta_epoch >= 0 && a->meta_epoch >= x->run.meta_epochs) {
+        return mn_fail(probe->cx, MN_CONFIG,
+                       "probe: --meta-epoch %lld, but the run has only %lld, from 0 "
+                       "(run.meta_epochs)",
+                       (long long)a->meta_epoch, (long long)x->run.meta_epochs);
+    }
     const int64_t last = x->run.meta_epochs > 0 ? x->run.meta_epochs - 1 : 0;
     probe->cx->where = (struct mn_where){.size = sizeof probe->cx->where,
                                          .split = a->split >= 0 ? a->split : MN_TRAIN,
@@ -191,17 +208,37 @@ static void set_where(struct probe *probe) {
                                          .meta_epoch = a->meta_epoch >= 0 ? a->meta_epoch : last,
                                          .meta_epochs = x->run.meta_epochs,
                                          .adapts = MN_ADAPTS_W | MN_ADAPTS_A};
+    return MN_OK;
+}
+
+/* The logits that are written are then those that were read. */
+static void tell_warm_up(const struct probe *probe) {
+    const struct mn__experiment *x = &probe->experiment;
+    const struct mn_task_learner *table = &x->task_learner.table.task_learner;
+    if (mn__model_dims(x->model)->n_a > 0 && table->adapts != NULL &&
+        (table->adapts(x->task_learner.self, &probe->cx->where) & MN_ADAPTS_A) == 0) {
+        mn_log(probe->cx, MN_LOG_WARN,
+               "%s does not adapt the logits at meta-epoch %lld of %lld (a warm-up, or a rate of "
+               "0): they are written as they were read",
+               x->task_learner.label, (long long)probe->cx->where.meta_epoch,
+               (long long)x->run.meta_epochs);
+    }
 }
 
 static int run_state(struct probe *probe) {
     struct mn__workspace *workspace = NULL;
     int status = probe_read(probe);
     if (status == MN_OK) {
+        status = set_where(probe);
+    }
+    if (status == MN_OK) {
         status = mn__workspace_new(probe->cx, probe->experiment.model, &workspace);
+    }
+    if (status == MN_OK && probe->mode != PROBE_PASS) {
+        tell_warm_up(probe);
     }
     if (status == MN_OK) {
         mn__cx_of(probe->cx)->workspace = workspace;
-        set_where(probe);
         status = probe->mode == PROBE_PASS ? run_pass(probe) : probe_learn(probe);
     }
     if (status == MN_OK && probe->mode != PROBE_PASS) {

@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 /* One name that must be in the file. */
@@ -156,26 +157,74 @@ static int is_labels(const char *name) {
     return strcmp(name, "labels") == 0 || strcmp(name, "query_labels") == 0;
 }
 
-static void check_one(struct input *in, const struct expected *e) {
+/* The first number that is not finite; -1 = none. */
+static int64_t first_not_finite(const mn_real *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(x[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* What stands in a tensor of the right form: finite numbers, labels of classes. */
+static int check_content(struct input *in, const struct mn__tensor *t) {
+    struct probe *p = in->probe;
+    const int ways = mn__model_dims(p->experiment.model)->ways;
+    const int64_t n = mn__tensor_count(t);
+    const size_t mark = mn__arena_mark(&p->arena);
+    void *all = probe_array(p, n, is_labels(t->name) ? sizeof(int32_t) : sizeof(mn_real));
+    if (all == NULL) {
+        return MN_NOMEM;
+    }
+    if (!is_labels(t->name)) {
+        mn__tensor_reals(p->cx, t, all);
+        const int64_t at = first_not_finite(all, n);
+        if (at >= 0) {
+            fault(in, t->name, "element %" PRId64 " is %g; every number must be finite", at,
+                  (double)((const mn_real *)all)[at]);
+        }
+    } else if (mn__tensor_ints(p->cx, t, all) != MN_OK) {
+        fault(in, t->name, "labels are 0 to %d (task.ways is %d): %s", ways - 1, ways,
+              mn__cx_message(p->cx));
+        mn__cx_clear(p->cx);
+    } else {
+        const int32_t *labels = all;
+        int64_t i = 0;
+        while (i < n && labels[i] >= 0 && labels[i] < ways) {
+            i++;
+        }
+        if (i < n) {
+            fault(in, t->name, "element %" PRId64 " is %d; expected 0 to %d (task.ways is %d)", i,
+                  labels[i], ways - 1, ways);
+        }
+    }
+    mn__arena_release(&p->arena, mark);
+    return MN_OK;
+}
+
+static int check_one(struct input *in, const struct expected *e) {
     char have[160], wanted[160];
     const struct mn__tensor *t = mn__tensors_find(&in->tensors, e->name);
     shape_text(e->n_dims, e->dims, wanted, sizeof wanted);
     if (t == NULL) {
         fault(in, e->name, "missing; expected shape %s", wanted);
-        return;
+        return MN_OK;
     }
     shape_text(t->n_dims, t->dims, have, sizeof have);
     if (t->n_dims != e->n_dims ||
         memcmp(t->dims, e->dims, (size_t)e->n_dims * sizeof *e->dims) != 0) {
         fault(in, e->name, "shape %s; expected %s", have, wanted);
-        return;
+        return MN_OK;
     }
     const int real = mn__tensor_is_real(t);
     const int whole = t->dtype == MN__I32 || t->dtype == MN__I64;
     if (is_labels(e->name) ? !whole : !real) {
         fault(in, e->name, "wrong element type; expected %s",
               is_labels(e->name) ? "I64 or I32" : "F32, F64, F16 or BF16");
+        return MN_OK;
     }
+    return check_content(in, t);
 }
 
 /* Names that image_sizes reported already when they are missing or of the wrong rank. */
@@ -190,9 +239,12 @@ static int reported(const struct input *in, const char *name) {
     return 0;
 }
 
-static void check_names(struct input *in) {
+static int check_names(struct input *in) {
     for (int i = 0; i < in->n_expected; i++) {
-        check_one(in, &in->expected[i]);
+        const int status = check_one(in, &in->expected[i]);
+        if (status != MN_OK) {
+            return status;
+        }
     }
     for (int i = 0; i < in->tensors.n; i++) {
         const char *name = in->tensors.tensors[i].name;
@@ -204,6 +256,7 @@ static void check_names(struct input *in) {
             fault(in, name, "not expected here; remove it");
         }
     }
+    return MN_OK;
 }
 
 /* ---- content -------------------------------------------------------------------------------- */
@@ -216,18 +269,8 @@ static int read_reals(struct input *in, const char *name, mn_real **out) {
 
 static int read_labels(struct input *in, const char *name, int32_t **out) {
     const struct mn__tensor *t = mn__tensors_find(&in->tensors, name);
-    const int ways = mn__model_dims(in->probe->experiment.model)->ways;
-    const int64_t n = mn__tensor_count(t);
-    *out = probe_array(in->probe, n, sizeof **out);
-    const int status = *out != NULL ? mn__tensor_ints(in->probe->cx, t, *out) : MN_NOMEM;
-    for (int64_t i = 0; status == MN_OK && i < n; i++) {
-        if ((*out)[i] < 0 || (*out)[i] >= ways) {
-            fault(in, name, "element %" PRId64 " is %d; expected 0 to %d (task.ways is %d)", i,
-                  (*out)[i], ways - 1, ways);
-            break;
-        }
-    }
-    return status;
+    *out = probe_array(in->probe, mn__tensor_count(t), sizeof **out);
+    return *out != NULL ? mn__tensor_ints(in->probe->cx, t, *out) : MN_NOMEM;
 }
 
 static int read_segments(struct input *in, int architecture, mn_real *to) {
@@ -267,13 +310,20 @@ static int read_content(struct input *in) {
     return status;
 }
 
-static int count_faults(const struct input *in) {
-    return in->faults == 0 ? MN_OK
-                           : mn_fail(in->probe->cx, MN_IO,
-                                     "%s: %d fault%s; 'metanas validate %s --tensors' lists names "
-                                     "and shapes",
-                                     in->path, in->faults, in->faults > 1 ? "s" : "",
-                                     in->probe->arguments->operand);
+/* `shape` is that of the images, 0 where they do not tell it. */
+static int count_faults(const struct input *in, const int shape[3]) {
+    char images[64] = "C,H,W";
+    if (in->faults == 0) {
+        return MN_OK;
+    }
+    if (shape[0] > 0) {
+        snprintf(images, sizeof images, "%d,%d,%d", shape[0], shape[1], shape[2]);
+    }
+    return mn_fail(in->probe->cx, MN_IO,
+                   "%s: %d fault%s; 'metanas validate %s --tensors --shape %s' lists names and "
+                   "shapes",
+                   in->path, in->faults, in->faults > 1 ? "s" : "", in->probe->arguments->operand,
+                   images);
 }
 
 static int check_and_read(struct input *in) {
@@ -287,16 +337,13 @@ static int check_and_read(struct input *in) {
     if (status == MN_OK && have_images) {
         status = expect_all(in);
         if (status == MN_OK) {
-            check_names(in);
+            status = check_names(in);
         }
     }
     if (status == MN_OK) {
-        status = count_faults(in);
+        status = count_faults(in, shape);
     }
-    if (status == MN_OK) {
-        status = read_content(in);
-    }
-    return status == MN_OK ? count_faults(in) : status;
+    return status == MN_OK ? read_content(in) : status;
 }
 
 int probe_read(struct probe *probe) {
