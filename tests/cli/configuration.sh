@@ -110,4 +110,19 @@ T
 refused 'a plugin folder that is a file' 3 validate smoke.yaml --plugin-dir smoke.yaml <<'T'
 metanas: --plugin-dir smoke.yaml: not a folder
 T
+
+# validate prints the resolved configuration even where the data are missing
+for missing in "dataset.use=image_folder --set dataset.path=none" "dataset.use=omniglot --set dataset.path=none" \
+    "task.ways=101"; do
+    check
+    # shellcheck disable=SC2086
+    "$METANAS" validate smoke.yaml --untimed --set $missing >out 2>err
+    code=$?
+    [ $code -eq 2 ] || [ $code -eq 3 ] || fail "$missing: code $code"
+    holds "$missing: the configuration" [ "$(option search_space nodes) $(option meta_learner lr_w)" = '3 1' ]
+    holds "$missing: the reason, once" [ "$(grep -c '^metanas: ' err)" = 1 ]
+done
+check
+"$METANAS" validate smoke.yaml --set op_mixer.t_min=cold >out 2>err
+holds 'not where it is wrong' [ ! -s out ]
 finish

@@ -235,8 +235,9 @@ static int print_all(struct mn_cx *cx, const struct mn__experiment *experiment,
     return status;
 }
 
-/* The data could not be opened: say what does not need it; the failure stays the result. */
-static int print_without_data(struct mn_cx *cx, const struct arguments *arguments) {
+/* The configuration has no fault, but its data or its network could not be had: say what does not
+ * need them; the failure stays the result. */
+static int print_without_data(struct mn_cx *cx, const struct arguments *arguments, int failure) {
     struct mn__experiment experiment = {0};
     FILE *nowhere = fopen("/dev/null", "w"); /* its faults were printed already */
     const struct mn__open more = {.flags = MN__OPEN_NO_DATA, .faults = nowhere};
@@ -252,25 +253,29 @@ static int print_without_data(struct mn_cx *cx, const struct arguments *argument
         fclose(nowhere);
     }
     mn__cx_clear(cx);
-    return mn_fail(cx, MN_IO, "%s", message);
+    return mn_fail(cx, failure, "%s", message);
 }
 
 static int run_validate(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__experiment experiment = {0};
-    int shape[3], status = MN_OK;
+    int shape[3], faults = 1, status = MN_OK;
     const int without_data = arguments->shape != NULL;
-    const struct mn__open more = {.flags = without_data ? MN__OPEN_NO_DATA : 0, .shape = shape};
+    const struct mn__open more = {
+        .flags = without_data ? MN__OPEN_NO_DATA : 0, .shape = shape, .n_faults = &faults};
     if (without_data) {
         status = parse_shape(cx, "validate", arguments->shape, shape);
     }
     if (status == MN_OK) {
         status = open_experiment(cx, arguments, arguments->operand, &more, &experiment);
     }
-    if (status == MN_OK) {
+    const int opened = status == MN_OK;
+    if (opened) {
         status = print_all(cx, &experiment, arguments);
     }
     mn__experiment_close(&experiment);
-    return status == MN_IO && !without_data ? print_without_data(cx, arguments) : status;
+    return opened || faults > 0 || status == MN_CANCELLED
+               ? status
+               : print_without_data(cx, arguments, status);
 }
 
 static const struct flag flags[] = {
