@@ -33,7 +33,7 @@ for name in ../up a/b . .. "$long" '"a\tb"' '""'; do
     [ $? -eq 2 ] || fail "run.name $name is not refused"
     holds "run.name $name" grep -q 'run: name: expected a name of 1 to 200 bytes' err
 done
-holds 'nothing was made' [ ! -e runs ] && [ ! -e ../up-1 ]
+holds 'nothing was made' sh -c '! [ -e runs ] && ! [ -e ../up-1 ]'
 works 'a name with blanks and dots' validate smoke.yaml --untimed --set 'run.name=..my run.1'
 
 # Seeds beyond 2^53 are compared as integers
@@ -125,4 +125,41 @@ done
 check
 "$METANAS" validate smoke.yaml --set op_mixer.t_min=cold >out 2>err
 holds 'not where it is wrong' [ ! -s out ]
+
+# A configuration whose parts make no sense together gets a warning from validate and train
+# senseless TEXT SET: a warning of both, once, and nothing else against it
+senseless() {
+    text=$1
+    shift
+    for command in "validate smoke.yaml --untimed" "train smoke.yaml -q --out odd --set run.meta_epochs=2 --set run.eval_every=0"; do
+        rm -rf odd
+        # shellcheck disable=SC2086
+        works "$text: ${command%% *}" $command "$@"
+        holds "$text: ${command%% *} says so once" [ "$(grep -cF "$text" err)" = 1 ]
+    done
+}
+senseless 'task_learner sgd never adapts the 146 architecture logits of search_space darts: nothing is searched' --set 'task_learner={use: sgd, steps: 1, test_steps: 1, batch: 5, test_batch: 5}'
+senseless 'task_learner darts never adapts the 146 architecture logits' --set task_learner.lr_a=0
+senseless 'does not adapt the logits at any time of meta-training, only in tests' --set task_learner.warm_up=1
+senseless 'task_learner darts: lr_w is 0: the weights do not adapt to a task' --set task_learner.lr_w=0
+senseless 'task_learner darts: test_lr_w is 0: the weights do not adapt to a task of validation and test' --set task_learner.test_lr_w=0
+senseless 'meta_learner reptile: lr_w is 0: the meta-weights stay as they are at the start' --set meta_learner.lr_w=0
+senseless 'meta_learner reptile: lr_a is 0: the meta-architecture stays as it is at the start' --set meta_learner.lr_a=0
+senseless 'task_learner darts: a task of meta-training has no steps: nothing adapts to it' --set task_learner.steps=0
+works 'a sensible one' validate smoke.yaml --untimed
+holds 'has none' [ ! -s err ]
+for command in "validate smoke.yaml --untimed" "train smoke.yaml --out headless"; do
+    check
+    # shellcheck disable=SC2086
+    "$METANAS" $command --set 'meta_learner={use: anil, layers: [tail]}' >out 2>err
+    [ $? -eq 2 ] || fail "anil without a head: $command"
+    holds 'says what is missing' grep -q 'meta_learner anil: layers: no tensor of the network belongs to one of them' err
+done
+holds 'before a run is begun' [ ! -e headless ]
+
+# train -q is quiet
+works 'a quiet run' train smoke.yaml -q --out quiet
+holds 'without a word' sh -c '! [ -s out ] && ! [ -s err ]'
+works 'a quiet resume' resume quiet -q --set run.meta_epochs=7
+holds 'says nothing' [ ! -s out ]
 finish

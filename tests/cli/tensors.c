@@ -71,6 +71,8 @@ static double element(const struct mn__tensor *t, int64_t i) {
         return (double)((const int64_t *)t->data)[i];
     case MN__U8:
         return ((const uint8_t *)t->data)[i];
+    default:
+        break;
     }
     return NAN;
 }

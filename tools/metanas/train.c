@@ -3,6 +3,7 @@
 #include "rundir.h"
 
 #include "run/metatrain.h"
+#include "run/sense.h"
 
 #include <inttypes.h>
 
@@ -37,6 +38,9 @@ static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
     struct mn__arena arena = {0};
     const char *dir = NULL;
     int status = open_experiment(cx, arguments, arguments->operand, NULL, &experiment);
+    if (status == MN_OK) {
+        status = mn__sense_check(&experiment, cx);
+    }
     if (status == MN_OK) {
         status = rundir_make(cx, &arena, arguments->out, experiment.run.name, &dir);
     }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "run/forecast.h"
 #include "run/memory.h"
+#include "run/sense.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -216,9 +217,12 @@ static void print_tensors(const struct mn_model *model) {
     }
 }
 
-static int print_all(struct mn_cx *cx, const struct mn__experiment *experiment,
+static int print_all(struct mn_cx *cx, struct mn__experiment *experiment,
                      const struct arguments *arguments) {
     int status = mn__experiment_write_config(experiment, stdout);
+    if (status == MN_OK && experiment->model != NULL) {
+        status = mn__sense_check(experiment, cx);
+    }
     if (status == MN_OK && experiment->model != NULL) {
         status = print_sizes(cx, experiment);
     }

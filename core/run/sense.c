@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/sense.h"
+
+#include "run/metatrain.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* The last meta-epoch, when warm-ups are over, or a test. */
+static struct mn_where place(const struct mn__experiment *e, int split) {
+    const int64_t last = e->run.meta_epochs > 0 ? e->run.meta_epochs - 1 : 0;
+    return (struct mn_where){.size = sizeof(struct mn_where),
+                             .split = split,
+                             .seed = (uint64_t)e->run.seed,
+                             .meta_epoch = split == MN_TRAIN ? last : 0,
+                             .meta_epochs = e->run.meta_epochs};
+}
+
+static uint32_t adapts(const struct mn__experiment *e, int split) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const struct mn_where where = place(e, split);
+    return table->adapts != NULL ? table->adapts(e->task_learner.self, &where)
+                                 : (uint32_t)(MN_ADAPTS_W | MN_ADAPTS_A);
+}
+
+/* Whether a unit has an option of this name that is 0. */
+static int is_zero(const struct mn__instance *unit, const char *key) {
+    for (uint32_t i = 0; i < unit->unit.options.n; i++) {
+        const struct mn_opt *o = mn__option(&unit->unit.options, i);
+        if (o->type == MN_OPT_REAL && strcmp(o->key, key) == 0) {
+            const double *value = (const void *)((const char *)unit->self + o->offset);
+            return *value == 0;
+        }
+    }
+    return 0;
+}
+
+/* ---- the task learner --------------------------------------------------------------------- */
+
+static void look_at_logits(const struct mn__experiment *e, struct mn_cx *cx) {
+    const int64_t n_a = mn__model_dims(e->model)->n_a;
+    const char *label = e->task_learner.label;
+    const int trains = (adapts(e, MN_TRAIN) & MN_ADAPTS_A) != 0;
+    const int tests = (adapts(e, MN_TEST) & MN_ADAPTS_A) != 0;
+    if (n_a == 0 || trains) {
+        return;
+    }
+    if (tests) {
+        mn_log(cx, MN_LOG_WARN,
+               "%s does not adapt the logits at any time of meta-training, only in tests: the "
+               "meta-architecture stays as it is at the start",
+               label);
+    } else {
+        mn_log(cx, MN_LOG_WARN,
+               "%s never adapts the %" PRId64
+               " architecture logits of %s: nothing is searched, and "
+               "pruning goes by their random start; use a task learner that searches and a rate "
+               "above 0, or a network without logits",
+               label, n_a, e->search_space.label);
+    }
+}
+
+static void look_at_task_rates(const struct mn__experiment *e, struct mn_cx *cx) {
+    static const char *const keys[] = {"lr", "lr_w", "test_lr", "test_lr_w"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (is_zero(&e->task_learner, keys[i])) {
+            mn_log(cx, MN_LOG_WARN, "%s: %s is 0: the weights do not adapt to a task%s",
+                   e->task_learner.label, keys[i],
+                   keys[i][0] == 't' ? " of validation and test" : "");
+        }
+    }
+}
+
+static void look_at_steps(const struct mn__experiment *e, struct mn_cx *cx) {
+    static const char *const when[] = {"meta-training", "validation", "a test"};
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    for (int split = MN_TRAIN; table->steps != NULL && split <= MN_TEST; split += MN_TEST) {
+        const struct mn_where where = place(e, split);
+        if (table->steps(e->task_learner.self, &where) == 0) {
+            mn_log(cx, MN_LOG_WARN, "%s: a task of %s has no steps: nothing adapts to it",
+                   e->task_learner.label, when[split]);
+        }
+    }
+}
+
+/* ---- the meta learners -------------------------------------------------------------------- */
+
+static void look_at_meta_rates(const struct mn__experiment *e, struct mn_cx *cx,
+                               const struct mn__meta_part *part) {
+    if ((part->owns & MN_ADAPTS_W) != 0 && is_zero(part->unit, "lr_w")) {
+        mn_log(cx, MN_LOG_WARN, "%s: lr_w is 0: the meta-weights stay as they are at the start",
+               part->unit->label);
+    }
+    if ((part->owns & MN_ADAPTS_A) != 0 && mn__model_dims(e->model)->n_a > 0 &&
+        is_zero(part->unit, "lr_a")) {
+        mn_log(cx, MN_LOG_WARN, "%s: lr_a is 0: the meta-architecture stays as it is at the start",
+               part->unit->label);
+    }
+}
+
+static int is_all_zero(int64_t n, const mn_real *x) {
+    for (int64_t i = 0; x != NULL && i < n; i++) {
+        if (x[i] != 0) {
+            return 0;
+        }
+    }
+    return x != NULL && n > 0;
+}
+
+/* The factors of the first step, which say what adapts at all. */
+static int look_at_factors(const struct mn__experiment *e, struct mn_cx *cx,
+                           const struct mn__meta_part *part) {
+    const struct mn_meta_learner *table = &part->unit->table.meta_learner;
+    const struct mn_dims *d = mn__model_dims(e->model);
+    if (table->rates == NULL) {
+        return MN_OK;
+    }
+    struct mn_point factors = {mn_scratch(cx, (size_t)(d->n_w + 1) * sizeof(mn_real)),
+                               mn_scratch(cx, (size_t)(d->n_a + 1) * sizeof(mn_real))};
+    if (factors.w == NULL || factors.a == NULL) {
+        return MN_NOMEM;
+    }
+    mn_vec_fill(d->n_w, 1, factors.w);
+    mn_vec_fill(d->n_a, 1, factors.a);
+    struct mn__call call = mn__call_begin(cx, part->unit);
+    const int status =
+        mn__call_end(&call, table->rates(part->unit->self, cx, e->model, 0, &factors));
+    if (status == MN_OK && is_all_zero(part->dims.n_w, factors.w)) {
+        mn_log(cx, MN_LOG_WARN, "%s lets no weight adapt to a task", part->unit->label);
+    }
+    return status;
+}
+
+int mn__sense_check(struct mn__experiment *e, struct mn_cx *cx) {
+    struct mn__state state = {0}; /* meta learners know their sizes once they are started */
+    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
+    const struct mn_where before = cx->where;
+    cx->where = place(e, MN_TRAIN);
+    look_at_logits(e, cx);
+    look_at_task_rates(e, cx);
+    look_at_steps(e, cx);
+    int status = e->rates ? mn__state_new(e, cx, &state) : MN_OK;
+    for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
+        look_at_meta_rates(e, cx, &e->meta[i]);
+        status = look_at_factors(e, cx, &e->meta[i]);
+    }
+    mn__state_fini(&state);
+    cx->where = before;
+    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    return status;
+}
