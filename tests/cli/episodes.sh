@@ -47,11 +47,11 @@ refused 'a list without its folder' 2 episodes run --tasks 1 <<'T'
 metanas: episodes: --out FILE is missing: where to write
 T
 check
-"$METANAS" test run --episodes run.txt --set dataset.samples=19 >out 2>err
+"$METANAS" test run --episodes run.txt --set dataset.samples=19 --accept-changes >out 2>err
 holds 'other data end with 2' [ $? -eq 2 ]
 holds 'and are told by their fingerprint' grep -q '^metanas: run.txt: was drawn from other data' err
 check
-"$METANAS" test run --episodes run.txt --set dataset.seed=2 -q >out 2>err
+"$METANAS" test run --episodes run.txt --set dataset.seed=2 --accept-changes -q >out 2>err
 holds 'other pictures end with 3' [ $? -eq 3 ]
 holds 'and are told task by task' grep -q '^metanas: test task 0 (seed 1): run.txt: an image of task 0 is not what it was when the list was made$' err
 

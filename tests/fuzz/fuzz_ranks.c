@@ -233,6 +233,7 @@ static int lead(struct mn__ranks *ranks, struct mn_cx *cx) {
     }
     size_t length;
     fuzz_must(mn__resolved_text(&experiment, cx, &ranks->opened, &length) == MN_OK);
+    ranks->opened_batch = experiment.max_batch;
     fuzz_must(mn__ranks_executor(cx, &experiment, &executor) == MN_OK);
     const int status = executor->run(executor, cx, &where, &job);
     for (int i = 0; status == MN_OK && i < TASKS; i++) {
