@@ -561,8 +561,8 @@ static void the_largest_batch_is_told(void **state) {
         assert_int_equal(b.table->max_batch(b.unit.self), 20);
         unit_int(&b.unit, "test_batch", 40);
         assert_int_equal(b.table->max_batch(b.unit.self), 40);
-        unit_int(&b.unit, "batch", 0); /* the whole support set, however large */
-        assert_int_equal(b.table->max_batch(b.unit.self), 0);
+        unit_int(&b.unit, "batch", 0); /* the whole support set, or the 40 of a test */
+        assert_int_equal(b.table->max_batch(b.unit.self), -40);
         assert_int_equal(adapt(&b), MN_OK);
         assert_int_equal(b.toy.batches[0].n, 0);
         assert_close(b.toy.dones[0].accuracy, 3.0 / TOY_SUPPORT, 1e-15);
