@@ -56,7 +56,7 @@ static int look(struct watched *watched, struct mn_cx *cx, int64_t done,
     uint8_t *keep = mn_scratch(cx, n_keep(watched->job));
     int status = keep != NULL ? MN_OK : MN_NOMEM;
     while (status == MN_OK && watched->next < plan->n_steps && plan->steps[watched->next] == done) {
-        status = mn__judge(watched->job->e, cx, watched->task, now, plan->both_norms, keep, NULL,
+        status = mn__judge(watched->job->e, cx, watched->task, now, 0, keep, NULL,
                            &watched->looks[watched->next++]);
     }
     mn__arena_release(&mn__cx_of(cx)->scratch, mark);
