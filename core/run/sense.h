@@ -7,8 +7,8 @@
 #include "run/experiment.h"
 
 /* Warn where nothing would adapt or learn what the network has: logits that the task learner never
- * changes, rates of 0, tasks without steps. Fails as the first task would where a meta learner finds
- * nothing to adapt. The experiment has a model. */
+ * changes, rates of 0, tasks without steps. Fails as the first task would where a meta learner
+ * finds nothing to adapt. The experiment has a model. */
 int mn__sense_check(struct mn__experiment *experiment, struct mn_cx *cx);
 
 #endif
