@@ -38,7 +38,7 @@ works 'the most frequent genotype' genotype run
 grep -v '^#' out >cells
 as_yaml <line >expected
 same 'is that of test.json, as YAML' expected cells
-holds 'and tells where it comes from' grep -q '^# The most frequent cells: those of 1 of 1 test tasks, after [0-9]* meta-epochs\.$' out
+holds 'and tells where it comes from' grep -q '^# The most frequent cells: those of 1 of 1 test task, after [0-9]* meta-epochs*\.$' out
 works 'of a task' genotype run --task 0
 grep -v '^#' out >cells
 same 'is that of the test of this task' expected cells

@@ -23,7 +23,7 @@ for task in '0 0' '7 1' '11 0' '12 1' '16 1' '19 0'; do
     holds "$task: three steps" [ "$(printed | wc -l)" -eq 3 ]
     holds "$task: the same losses" [ "$(printed)" = "$(recorded run "$1" "$2")" ]
 done
-holds 'from the nearest checkpoint' grep -q 'from run/checkpoint-18.safetensors, 1 meta-epochs before it$' out
+holds 'from the nearest checkpoint' grep -q 'from run/checkpoint-18.safetensors, 1 meta-epoch before it$' out
 works 'with another number of workers' replay run --meta-epoch 13 --task 1
 find run -type f -exec cksum {} + | sort >after
 same 'the run is left alone' before after

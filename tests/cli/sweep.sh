@@ -315,8 +315,8 @@ pid=$!
 sleep 0.5
 kill -TERM $pid
 wait $pid
-holds 'SIGTERM is heard while arms are checked' [ $? -eq 75 ]
-holds 'and nothing was run' grep -q 'no run was begun; the same command begins them' err
+holds 'SIGTERM is heard while arms are checked' [ $? -eq 143 ]
+holds 'and nothing was run' grep -q 'nothing was saved; the same command begins anew' err
 
 # ---- an arm that diverges ----
 
