@@ -312,7 +312,13 @@ awk 'BEGIN { printf "base: smoke.yaml\nseeds: [1]\naxes: {run.meta_epochs: [1"
     for (v = 2; v <= 10000; v++) printf ",%d", v; print "]}" }' >many.yaml
 "$METANAS" sweep many.yaml --list >out 2>err &
 pid=$!
-sleep 0.5
+tries=0
+# it listens: the bit of SIGTERM among the signals that it catches
+while [ $tries -lt 1000 ] && ! sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null | grep -q '[4567cdefCDEF]...$'; do
+    sleep 0.01
+    tries=$((tries + 1))
+done
+sleep 0.3
 kill -TERM $pid
 wait $pid
 holds 'SIGTERM is heard while arms are checked' [ $? -eq 143 ]
