@@ -85,6 +85,8 @@ fails() {
     [1-6]) [ -s err ] || fail "$what: ends with $code and says nothing" ;;
     # Nobody is asked when the C library needs memory for a library's thread-local data.
     127) grep -q '^cannot allocate memory for thread-local data' err || fail "$what: $(cat err)" ;;
+    # Nor when the Fortran library of OpenBLAS needs some to begin.
+    139) grep -q '^Memory allocation failed' err || fail "$what: $(cat err)" ;;
     *)
         fail "$what: exit code $code"
         cat err
