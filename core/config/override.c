@@ -111,7 +111,9 @@ static void put(struct mn__arena *arena, struct mn__yaml *root, const char *key,
 
 void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const char *assignment,
                         int argument, struct mn__faults *faults) {
-    const char *name = mn__arena_format(arena, "argument %d (--set %s)", argument, assignment);
+    const char *more = strlen(assignment) > 200 ? "..." : "";
+    const char *name =
+        mn__arena_format(arena, "argument %d (--set %.200s%s)", argument, assignment, more);
     const struct mn__mark mark = {name, 0, 0};
     const char *equals = strchr(assignment, '=');
     if (name == NULL) {
@@ -219,14 +221,15 @@ static void settle(struct mn__arena *arena, struct mn__yaml *map, const char *se
         drop_options(map, section, before, mn__yaml_get(map, "use"), faults);
     }
     for (struct mn__yaml *child = map->first; child != NULL; child = child->next) {
+        if (child->kind != MN__YAML_MAP || !child->older) {
+            continue;
+        }
         const char *name = mn__arena_format(arena, "%s.%s", section, child->key);
         if (name == NULL) {
             no_memory(faults, child->key_mark);
             return;
         }
-        if (child->kind == MN__YAML_MAP) {
-            settle(arena, child, name, default_use, faults);
-        }
+        settle(arena, child, name, default_use, faults);
     }
 }
 

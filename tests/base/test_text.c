@@ -30,7 +30,7 @@ static void whole_numbers(void **state) {
                 {"2.5E+2", 250},
                 {"9223372036854775807", INT64_MAX},
                 {"-9223372036854775808", INT64_MIN},
-                {"9007199254740992e0", (int64_t)1 << 53}};
+                {"9007199254740991e0", ((int64_t)1 << 53) - 1}};
     static const char *const bad[] = {"",
                                       " ",
                                       " 1",
@@ -49,6 +49,7 @@ static void whole_numbers(void **state) {
                                       "0b1",
                                       "1,000",
                                       "1e-1",
+                                      "9007199254740992e0",
                                       "1e400",
                                       "e3",
                                       "1e",

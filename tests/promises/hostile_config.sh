@@ -99,7 +99,7 @@ harmful 'a tag' 'tag.yaml:1:4: tags' validate tag.yaml
 harmful 'a deep value' 'argument .* nested deeper than 6 levels' validate "$SOURCE/configs/smoke.yaml" --set "run.seed=$(repeat 5000 '[')"
 harmful 'an alias' 'argument .*: aliases' validate "$SOURCE/configs/smoke.yaml" --set 'run.seed=*a'
 harmful 'a deep key' "argument .*unknown section 'a'" validate "$SOURCE/configs/smoke.yaml" --set "$(repeat 50000 'a.')a=1"
-harmful 'invalid UTF-8 in a value' 'argument .*: not valid YAML' validate "$SOURCE/configs/smoke.yaml" --set "$(printf 'run.name=\377')"
+harmful 'invalid UTF-8 in a value' 'argument 4 is not UTF-8' validate "$SOURCE/configs/smoke.yaml" --set "$(printf 'run.name=\377')"
 harmful 'no value' 'argument .*: expected section.key=value' validate "$SOURCE/configs/smoke.yaml" --set 'run.seed'
 
 finish
