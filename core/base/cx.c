@@ -43,6 +43,8 @@ int mn__said_before(const char *warning) {
     return before;
 }
 
+_Atomic int mn__line_stands;
+
 static void service_log(struct mn_cx *cx, int level, const char *format, va_list args) {
     struct mn__cx *c = mn__cx_of(cx);
     char line[MN__MESSAGE];
@@ -58,7 +60,8 @@ static void service_log(struct mn_cx *cx, int level, const char *format, va_list
         return;
     }
     line[length] = '\n';
-    fwrite(line, 1, length + 1, stderr); /* one call, so that lines of threads do not mix */
+    /* one call, so that lines of threads do not mix */
+    fprintf(stderr, "%s%.*s", mn__line_stands ? "\r\033[K" : "", (int)length + 1, line);
 }
 
 static int service_cancelled(struct mn_cx *cx) {

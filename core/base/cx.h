@@ -85,6 +85,10 @@ int mn__cx_result(struct mn_cx *cx, const struct mn__instance *unit, size_t mark
  * remembered. */
 int mn__said_before(const char *warning);
 
+/* Whether a line of progress, which has no end yet, stands on the terminal of standard error. Lines
+ * of the log clear it; it is drawn again with the next progress. */
+extern _Atomic int mn__line_stands;
+
 /* Cancellation: set by a signal handler (async-signal-safe), read by mn_cancelled. */
 void mn__cancel(int signal_number);
 int mn__cancel_signal(void); /* 0 = none */

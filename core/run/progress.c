@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/progress.h"
 
+#include "base/cx.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -114,6 +115,7 @@ void mn__progress_show(struct mn__progress *p, int64_t done) {
     }
     fprintf(stderr, "\r\033[K%.*s", (int)most, text);
     fflush(stderr);
+    mn__line_stands = 1;
 }
 
 void mn__progress_note(struct mn__progress *p, const char *format, ...) {
@@ -124,11 +126,13 @@ void mn__progress_note(struct mn__progress *p, const char *format, ...) {
     va_end(args);
     if (!p->quiet) {
         fprintf(stderr, "%s%s\n", p->terminal ? "\r\033[K" : "", mn__text_clean(text));
+        mn__line_stands = 0;
     }
 }
 
 void mn__progress_end(struct mn__progress *p) {
     if (!p->quiet && p->terminal) {
         fputc('\n', stderr);
+        mn__line_stands = 0;
     }
 }

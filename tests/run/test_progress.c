@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/progress.h"
 
+#include "base/cx.h"
+
 #include "../support/check.h"
 
 #include <fcntl.h>
@@ -111,6 +113,35 @@ static void test_terminal(void **state) {
     close(master);
 }
 
+/* A warning is not appended to the line, and clears nothing once the line has ended. */
+static void test_a_warning_clears_the_line(void **state) {
+    char text[4096];
+    struct mn__progress p;
+    struct mn__cx cx;
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
+        print_message("no pseudo terminal here: not tested\n");
+        skip();
+    }
+    const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0);
+    mn__cx_init(&cx);
+    divert(terminal);
+    mn__progress_begin(&p, "task", 0, 2, 0);
+    mn__progress_show(&p, 2);
+    mn_log(&cx.pub, MN_LOG_WARN, "over the line");
+    mn__progress_show(&p, 2);
+    mn__progress_end(&p);
+    mn_log(&cx.pub, MN_LOG_WARN, "after the line");
+    restore();
+    mn__cx_fini(&cx);
+    read_until(master, "after the line", text, sizeof text);
+    assert_non_null(strstr(text, "\r\033[Kmetanas: over the line\r\n\r\033[K"));
+    assert_non_null(strstr(text, "\r\nmetanas: after the line"));
+    close(terminal);
+    close(master);
+}
+
 /* The last line that was drawn on a terminal of so many columns, 0 = it does not tell. */
 static const char *drawn(unsigned short columns, char *text, size_t size) {
     const int master = posix_openpt(O_RDWR | O_NOCTTY);
@@ -193,10 +224,15 @@ static void test_clock(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),      cmocka_unit_test(test_quiet),
-        cmocka_unit_test(test_terminal),   cmocka_unit_test(test_closed),
-        cmocka_unit_test(test_clock),      cmocka_unit_test(test_fits_the_terminal),
-        cmocka_unit_test(test_all_widths), cmocka_unit_test(test_columns_of_environment),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_fits_the_terminal),
+        cmocka_unit_test(test_all_widths),
+        cmocka_unit_test(test_columns_of_environment),
+        cmocka_unit_test(test_a_warning_clears_the_line),
     };
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
 }
