@@ -111,9 +111,11 @@ static void put(struct mn__arena *arena, struct mn__yaml *root, const char *key,
 
 void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const char *assignment,
                         int argument, struct mn__faults *faults) {
-    const char *more = strlen(assignment) > 200 ? "..." : "";
-    const char *name =
-        mn__arena_format(arena, "argument %d (--set %.200s%s)", argument, assignment, more);
+    const size_t length = strlen(assignment), most = length < 200 ? length : 200;
+    char shown[204] = "";
+    memcpy(shown, assignment, most);
+    memcpy(shown + most, "...", most < length ? 3 : 0);
+    const char *name = mn__arena_format(arena, "argument %d (--set %s)", argument, shown);
     const struct mn__mark mark = {name, 0, 0};
     const char *equals = strchr(assignment, '=');
     if (name == NULL) {

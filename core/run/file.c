@@ -94,7 +94,7 @@ int mn__file_at(struct mn_cx *cx, const char *path, const char **name) {
     const size_t n = held != NULL ? strlen(held->path) : 0;
     *name = path;
     if (held == NULL || strncmp(path, held->path, n) != 0 ||
-        (path[n] != '/' && held->path[n - 1] != '/')) {
+        (path[n] != '/' && path[n] != '\0' && held->path[n - 1] != '/')) {
         return AT_FDCWD;
     }
     const char *rest = path + n + strspn(path + n, "/");

@@ -135,7 +135,7 @@ same_run 'it is the same run again' begun anew
 works 'resume removes what a killed process left' resume anew --set run.meta_epochs=5
 holds 'it is gone' [ ! -e anew/checkpoint.safetensors.tmp-Ab3dE6 ]
 
-"$METANAS" train smoke.yaml --out busy --set run.meta_epochs=1000000 >out 2>err &
+"$METANAS" train smoke.yaml --out busy --set run.meta_epochs=1000000 >busy.out 2>&1 &
 pid=$!
 tries=0
 while [ "$tries" -lt 500 ] && [ ! -s busy/metrics.jsonl ]; do
@@ -165,7 +165,7 @@ sleep 0.3
 kill -s TERM $pid
 wait $pid
 holds 'a folder made anew gets no file of the old run' [ -z "$(ls -A gone)" ]
-holds 'that it was moved is said' grep -q '; go on with: metanas resume the folder that was gone$' err
+holds "that it was moved is said: $(tail -n 2 err)" grep -q '; go on with: metanas resume the folder that was gone$' err
 works 'the old run is whole where it was moved' resume elsewhere --set run.checkpoint_every=0 --set run.meta_epochs=1
 
 # ---- what is refused ----

@@ -75,7 +75,7 @@ static void what_anyone_may_write_is_refused(void **state) {
     make_folder("open", 0757);
     make_folder("sticky", 01777);
     make_file("x.so", 0646);
-    for (int trust = MN__TRUST_FOUND; trust <= MN__TRUST_NAMED; trust++) {
+    for (enum mn__trust trust = MN__TRUST_FOUND; trust <= MN__TRUST_NAMED; trust++) {
         refused(folder_path(&folder, "open"), trust, "anyone may write in this folder");
         refused(folder_path(&folder, "sticky"), trust, "anyone may write in this folder");
         refused(folder_path(&folder, "x.so"), trust, "anyone may write this file");
@@ -90,7 +90,7 @@ static void a_folder_above_that_anyone_may_write_is_named(void **state) {
     make_file("open/a/b/x.so", 0644);
     snprintf(why, sizeof why, "anyone may write in %s, a folder above it",
              folder_path(&folder, "open"));
-    for (int trust = MN__TRUST_FOUND; trust <= MN__TRUST_NAMED; trust++) {
+    for (enum mn__trust trust = MN__TRUST_FOUND; trust <= MN__TRUST_NAMED; trust++) {
         refused(folder_path(&folder, "open/a"), trust, why);
         refused(folder_path(&folder, "open/a/b/x.so"), trust, why);
     }

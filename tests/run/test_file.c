@@ -8,6 +8,7 @@
 #include "../support/folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -177,6 +178,11 @@ static void test_held_folder_removed_and_made_anew(void **state) {
     assert_int_equal(rename(run, moved), 0);
     assert_int_equal(mkdir(run, 0777), 0);
     assert_false(mn__holds(cx, run));
+    const char *name;
+    assert_int_equal(mn__file_at(cx, run, &name),
+                     held.fd); /* the folder itself, as for its files */
+    assert_string_equal(name, ".");
+    assert_int_equal(mn__file_at(cx, moved, &name), AT_FDCWD);
     assert_ok(cx, mn__file_replace(cx, file, "mine", 4));
     assert_false(file_exists(file));
     check_content(there, "mine");
