@@ -35,7 +35,7 @@ for command in "validate smoke.yaml --untimed" "probe smoke.yaml --init init.st"
     check
     # shellcheck disable=SC2086
     "$PEAK" "$METANAS" $command --shape 1,10000,10000 >out 2>err || fail "$command of large images"
-    holds "$command: a peak of a few megabytes, not gigabytes" [ "$(tail -n 1 out)" -lt 400000 ]
+    sanitized || holds "$command: a peak of a few megabytes, not gigabytes" [ "$(tail -n 1 out)" -lt 400000 ]
 done
 
 # validate of 12 nodes and k = 5: 1,287 combinations for the last node alone

@@ -71,6 +71,11 @@ holds() {
     "$@" || fail "$what: $*"
 }
 
+# Whether the program is built with the address sanitizer, which takes memory and time of its own.
+sanitized() {
+    ldd "$METANAS" | grep -q libasan
+}
+
 # near WHAT A B TOLERANCE: |A - B| <= TOLERANCE * max(1, |B|)
 near() {
     check

@@ -71,7 +71,7 @@ for config in "$SOURCE"/configs/*.yaml; do
     wait $pid
     holds "${config##*/}: SIGTERM ends with 75" [ $? -eq 75 ]
     took=$(awk -v a="$begin" -v b="$(now)" 'BEGIN {print b - a}')
-    holds "${config##*/}: within 5 s ($took)" awk -v s="$took" 'BEGIN {exit !(s < 5)}'
+    sanitized || holds "${config##*/}: within 5 s ($took)" awk -v s="$took" 'BEGIN {exit !(s < 5)}'
     rm -rf shipped
 done
 

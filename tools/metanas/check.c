@@ -23,20 +23,27 @@ struct telling {
     struct tally {
         char unit[128]; /* "KIND/UNIT", "" = the file */
         int passed, skipped;
-        char cases[1024];  /* that were skipped */
-        char reason[1024]; /* of the first */
-    } tally;               /* of the unit whose cases run */
-    int n_unchecked;       /* units of which hardly a case ran */
-    char unchecked[1024];  /* the first ones, and why */
+        char cases[1024]; /* that were skipped for one reason, one after the other */
+        char reason[2048];
+    } tally;              /* of the unit whose cases run */
+    int n_unchecked;      /* units of which hardly a case ran */
+    char unchecked[1024]; /* the first ones, and why */
 };
 
-/* The unit is done: say what was not looked at. */
-static void close_unit(struct telling *t) {
+/* Say what was not looked at for the present reason. */
+static void tell_skipped(struct telling *t) {
     struct tally *y = &t->tally;
-    if (y->skipped > 0 && t->cases == NULL) {
+    if (y->cases[0] != '\0' && t->cases == NULL) {
         printf("# not looked at%s%s: %s (%s)\n", y->unit[0] != '\0' ? " of " : "", y->unit,
                y->cases, y->reason);
     }
+    y->cases[0] = '\0';
+}
+
+/* The unit is done. */
+static void close_unit(struct telling *t) {
+    struct tally *y = &t->tally;
+    tell_skipped(t);
     if (y->skipped > y->passed) {
         const size_t used = strlen(t->unchecked);
         t->n_unchecked++;
@@ -55,12 +62,14 @@ static void count(struct telling *t, const struct kit_result *r, int is_last) {
         snprintf(y->unit, sizeof y->unit, "%.*s", length, r->name);
     }
     if (r->report.verdict == KIT_SKIPPED) {
+        if (strcmp(y->reason, r->report.text) != 0) {
+            tell_skipped(t);
+            snprintf(y->reason, sizeof y->reason, "%s", r->report.text);
+        }
         const size_t used = strlen(y->cases);
         snprintf(y->cases + used, sizeof y->cases - used, "%s%s", used > 0 ? ", " : "",
                  length > 0 ? dot + 1 : r->name);
-        if (y->skipped++ == 0) {
-            snprintf(y->reason, sizeof y->reason, "%.1000s", r->report.text);
-        }
+        y->skipped++;
     }
     y->passed += r->report.verdict != KIT_SKIPPED;
     t->counts[r->report.verdict]++;
