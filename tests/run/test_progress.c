@@ -91,17 +91,27 @@ static void test_quiet(void **state) {
     fclose(file);
 }
 
+/* A pseudo terminal of so many columns, 0 = it does not tell. -1 where there is none. */
+static int open_terminal(unsigned short columns, int *master) {
+    *master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (*master < 0 || grantpt(*master) != 0 || unlockpt(*master) != 0) {
+        print_message("no pseudo terminal here: not tested\n");
+        return -1;
+    }
+    const int terminal = open(ptsname(*master), O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0);
+    assert_int_equal(ioctl(terminal, TIOCSWINSZ, &(struct winsize){.ws_col = columns}), 0);
+    return terminal;
+}
+
 /* On a terminal the line is rewritten, with a bar of 20. */
 static void test_terminal(void **state) {
     char text[4096];
-    const int master = posix_openpt(O_RDWR | O_NOCTTY);
-    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
-        print_message("no pseudo terminal here: not tested\n");
+    int master;
+    const int terminal = open_terminal(120, &master);
+    if (terminal < 0) {
         skip();
     }
-    const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
-    assert_true(terminal >= 0);
-    assert_int_equal(ioctl(terminal, TIOCSWINSZ, &(struct winsize){.ws_col = 120}), 0);
     divert(terminal);
     show_all(0);
     restore();
@@ -118,13 +128,11 @@ static void test_a_warning_clears_the_line(void **state) {
     char text[4096];
     struct mn__progress p;
     struct mn__cx cx;
-    const int master = posix_openpt(O_RDWR | O_NOCTTY);
-    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
-        print_message("no pseudo terminal here: not tested\n");
+    int master;
+    const int terminal = open_terminal(120, &master);
+    if (terminal < 0) {
         skip();
     }
-    const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
-    assert_true(terminal >= 0);
     mn__cx_init(&cx);
     divert(terminal);
     mn__progress_begin(&p, "task", 0, 2, 0);
@@ -144,13 +152,11 @@ static void test_a_warning_clears_the_line(void **state) {
 
 /* The last line that was drawn on a terminal of so many columns, 0 = it does not tell. */
 static const char *drawn(unsigned short columns, char *text, size_t size) {
-    const int master = posix_openpt(O_RDWR | O_NOCTTY);
-    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
+    int master;
+    const int terminal = open_terminal(columns, &master);
+    if (terminal < 0) {
         return NULL;
     }
-    const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
-    assert_true(terminal >= 0);
-    assert_int_equal(ioctl(terminal, TIOCSWINSZ, &(struct winsize){.ws_col = columns}), 0);
     divert(terminal);
     show_all(0);
     restore();
@@ -170,7 +176,6 @@ static void test_fits_the_terminal(void **state) {
     char text[4096];
     const char *line = drawn(18, text, sizeof text);
     if (line == NULL) {
-        print_message("no pseudo terminal here: not tested\n");
         skip();
     }
     assert_string_equal(line, "meta-epoch 40/40");
