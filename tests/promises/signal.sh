@@ -25,7 +25,7 @@ for r in $(random $((signals * 4))); do
         stopped=$((stopped + 1))
         holds "SIG$signal: a checkpoint" [ -e run/checkpoint.safetensors ]
     elif [ $code -gt 128 ] && grep -q 'nothing was saved; the same command begins anew' err; then
-        holds "SIG$signal: nothing yet" [ ! -e run ]
+        holds "SIG$signal: nothing yet" [ ! -e run/config.resolved.yaml ]
     elif [ $code -eq 0 ]; then
         same_run "a run with SIG$signal" whole run
         rm -rf run

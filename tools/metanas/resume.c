@@ -73,10 +73,7 @@ static int run_resume(struct mn_cx *cx, const struct arguments *arguments) {
     if (status == MN_OK) {
         status = go_on(cx, &experiment, dir, arguments->accept_changes);
     }
-    if (status == MN_CANCELLED && !mn__cx_of(cx)->goes_on) { /* before anything was done */
-        mn__cx_of(cx)->goes_on = 1;
-        status = mn__cx_more(cx, status, "; go on with: metanas resume %s", dir);
-    }
+    status = rundir_goes_on(cx, dir, status);
     mn__experiment_close(&experiment);
     mn__arena_fini(&arena);
     return status;

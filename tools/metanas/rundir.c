@@ -285,3 +285,14 @@ int rundir_report(struct mn_cx *cx, const char *dir) {
     mn__arena_fini(&arena);
     return status;
 }
+
+int rundir_goes_on(struct mn_cx *cx, const char *dir, int status) {
+    char config[PATH_MAX];
+    if (status != MN_CANCELLED || mn__cx_of(cx)->goes_on ||
+        snprintf(config, sizeof config, "%s/config.resolved.yaml", dir) >= (int)sizeof config ||
+        access(config, F_OK) != 0) {
+        return status;
+    }
+    mn__cx_of(cx)->goes_on = 1;
+    return mn__cx_more(cx, status, "; go on with: metanas resume %s", dir);
+}

@@ -56,4 +56,8 @@ int rundir_lines(struct mn_cx *cx, const char *path, mn__line_fn each, void *dat
 /* Print the last validation result of a run and how to test it. */
 int rundir_report(struct mn_cx *cx, const char *dir);
 
+/* Where a signal came before the run had begun or after it was done, and there is a run to go on
+ * with: says so, and the exit code is that of a run that goes on. Returns the status. */
+int rundir_goes_on(struct mn_cx *cx, const char *dir, int status);
+
 #endif

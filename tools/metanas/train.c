@@ -50,7 +50,7 @@ static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
             print_data(&experiment.data);
             fflush(stdout);
         }
-        status = train(cx, &experiment, dir);
+        status = rundir_goes_on(cx, dir, train(cx, &experiment, dir));
     }
     mn__experiment_close(&experiment);
     mn__arena_fini(&arena);
