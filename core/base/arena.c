@@ -24,8 +24,8 @@ enum { ALIGN = 64, FIRST_BLOCK = 1 << 16 };
 #define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
 #endif
 
-struct mn__arena_block {
-    struct mn__arena_block *next;
+struct nas_arena_block {
+    struct nas_arena_block *next;
     size_t size;   /* usable bytes */
     size_t before; /* bytes of the blocks before this one: makes marks plain numbers */
     char pad[ALIGN - sizeof(void *) - 2 * sizeof(size_t)];
@@ -33,16 +33,16 @@ struct mn__arena_block {
 
 static atomic_uint_fast64_t system_calls;
 
-static char *data_of(struct mn__arena_block *block) {
+static char *data_of(struct nas_arena_block *block) {
     return (char *)block + sizeof *block;
 }
 
-static struct mn__arena_block *block_new(size_t size, size_t before) {
+static struct nas_arena_block *block_new(size_t size, size_t before) {
     const size_t usable = size < FIRST_BLOCK ? FIRST_BLOCK : (size + ALIGN - 1) / ALIGN * ALIGN;
     if (usable < size || usable > SIZE_MAX / 2) {
         return NULL;
     }
-    struct mn__arena_block *block = aligned_alloc(ALIGN, sizeof *block + usable);
+    struct nas_arena_block *block = aligned_alloc(ALIGN, sizeof *block + usable);
     if (block != NULL) {
         atomic_fetch_add(&system_calls, 1);
         block->next = NULL;
@@ -53,35 +53,35 @@ static struct mn__arena_block *block_new(size_t size, size_t before) {
     return block;
 }
 
-uint64_t mn__arena_system_calls(void) {
+uint64_t nas_arena_system_calls(void) {
     return atomic_load(&system_calls);
 }
 
-void mn__arena_fini(struct mn__arena *arena) {
-    struct mn__arena_block *block = arena->first;
+void nas_arena_fini(struct nas_arena *arena) {
+    struct nas_arena_block *block = arena->first;
     while (block != NULL) {
-        struct mn__arena_block *next = block->next;
+        struct nas_arena_block *next = block->next;
         free(block);
         block = next;
     }
-    *arena = (struct mn__arena){0};
+    *arena = (struct nas_arena){0};
 }
 
 /* Move on to a block that holds `bytes`: the next kept one, or a new one in its place when that is
  * too small. */
-static struct mn__arena_block *advance(struct mn__arena *arena, size_t bytes) {
-    struct mn__arena_block *current = arena->current;
+static struct nas_arena_block *advance(struct nas_arena *arena, size_t bytes) {
+    struct nas_arena_block *current = arena->current;
     const size_t before = current == NULL ? 0 : current->before + current->size;
-    struct mn__arena_block *next = current == NULL ? arena->first : current->next;
+    struct nas_arena_block *next = current == NULL ? arena->first : current->next;
     if (next != NULL && next->size >= bytes) {
         return next;
     }
-    struct mn__arena_block *block = block_new(bytes, before);
+    struct nas_arena_block *block = block_new(bytes, before);
     if (block == NULL) {
         return NULL;
     }
     while (next != NULL) {
-        struct mn__arena_block *after = next->next;
+        struct nas_arena_block *after = next->next;
         free(next);
         next = after;
     }
@@ -93,12 +93,12 @@ static struct mn__arena_block *advance(struct mn__arena *arena, size_t bytes) {
     return block;
 }
 
-void *mn__arena_take(struct mn__arena *arena, size_t bytes) {
+void *nas_arena_take(struct nas_arena *arena, size_t bytes) {
     if (bytes > SIZE_MAX / 4) {
         return NULL;
     }
     const size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    struct mn__arena_block *block = arena->current;
+    struct nas_arena_block *block = arena->current;
     if (block == NULL || arena->used - block->before + rounded > block->size) {
         block = advance(arena, rounded);
         if (block == NULL) {
@@ -113,33 +113,33 @@ void *mn__arena_take(struct mn__arena *arena, size_t bytes) {
     return at;
 }
 
-void *mn__arena_zeroed(struct mn__arena *arena, size_t bytes) {
-    void *at = mn__arena_take(arena, bytes);
+void *nas_arena_zeroed(struct nas_arena *arena, size_t bytes) {
+    void *at = nas_arena_take(arena, bytes);
     if (at != NULL && bytes > 0) {
         memset(at, 0, bytes);
     }
     return at;
 }
 
-void *mn__arena_array(struct mn__arena *arena, size_t count, size_t size) {
+void *nas_arena_array(struct nas_arena *arena, size_t count, size_t size) {
     if (size != 0 && count > SIZE_MAX / 4 / size) {
         return NULL;
     }
-    return mn__arena_take(arena, count * size);
+    return nas_arena_take(arena, count * size);
 }
 
-char *mn__arena_text(struct mn__arena *arena, const char *text) {
+char *nas_arena_text(struct nas_arena *arena, const char *text) {
     const size_t length = strlen(text) + 1;
-    char *copy = mn__arena_take(arena, length);
+    char *copy = nas_arena_take(arena, length);
     return copy == NULL ? NULL : memcpy(copy, text, length);
 }
 
-char *mn__arena_format(struct mn__arena *arena, const char *format, ...) {
+char *nas_arena_format(struct nas_arena *arena, const char *format, ...) {
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
     const int length = vsnprintf(NULL, 0, format, args);
-    char *text = length < 0 ? NULL : mn__arena_take(arena, (size_t)length + 1);
+    char *text = length < 0 ? NULL : nas_arena_take(arena, (size_t)length + 1);
     if (text != NULL) {
         vsnprintf(text, (size_t)length + 1, format, again);
     }
@@ -148,28 +148,28 @@ char *mn__arena_format(struct mn__arena *arena, const char *format, ...) {
     return text;
 }
 
-char *mn__arena_path(struct mn__arena *arena, const char *path) {
+char *nas_arena_path(struct nas_arena *arena, const char *path) {
     const char *home =
         path[0] == '~' && (path[1] == '/' || path[1] == '\0') ? getenv("HOME") : NULL;
-    return home != NULL && home[0] != '\0' ? mn__arena_format(arena, "%s%s", home, path + 1)
-                                           : mn__arena_text(arena, path);
+    return home != NULL && home[0] != '\0' ? nas_arena_format(arena, "%s%s", home, path + 1)
+                                           : nas_arena_text(arena, path);
 }
 
-size_t mn__arena_mark(const struct mn__arena *arena) {
+size_t nas_arena_mark(const struct nas_arena *arena) {
     return arena->used;
 }
 
 /* Nothing from arena->used on is handed out. */
-static void forbid_rest(const struct mn__arena *arena) {
-    struct mn__arena_block *block = arena->current;
+static void forbid_rest(const struct nas_arena *arena) {
+    struct nas_arena_block *block = arena->current;
     size_t used = arena->used - block->before;
     for (; block != NULL; block = block->next, used = 0) {
         ASAN_POISON_MEMORY_REGION(data_of(block) + used, block->size - used);
     }
 }
 
-void mn__arena_release(struct mn__arena *arena, size_t mark) {
-    struct mn__arena_block *block = arena->first;
+void nas_arena_release(struct nas_arena *arena, size_t mark) {
+    struct nas_arena_block *block = arena->first;
     while (block != NULL && block->next != NULL && block != arena->current &&
            mark > block->before + block->size) {
         block = block->next;

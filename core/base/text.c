@@ -33,7 +33,7 @@ static locale_t c_locale(void) {
     return made_locale(&made, LC_ALL_MASK, "C");
 }
 
-int mn__text_real(const char *text, double *out) {
+int nas_text_real(const char *text, double *out) {
     char *end;
     const char *allowed = "0123456789+-.eE";
     if (text[0] == '\0' || text[strspn(text, allowed)] != '\0') {
@@ -73,12 +73,12 @@ static int plain_int(const char *text, int64_t *out) {
     return 1;
 }
 
-int mn__text_int(const char *text, int64_t *out) {
+int nas_text_int(const char *text, int64_t *out) {
     double real;
     if (plain_int(text, out)) {
         return 1;
     }
-    if (strpbrk(text, "eE") == NULL || !mn__text_real(text, &real) || real != floor(real) ||
+    if (strpbrk(text, "eE") == NULL || !nas_text_real(text, &real) || real != floor(real) ||
         fabs(real) >= 9007199254740992.0) {
         return 0;
     }
@@ -86,7 +86,7 @@ int mn__text_int(const char *text, int64_t *out) {
     return 1;
 }
 
-int mn__text_from_real(double x, char *out, size_t size) {
+int nas_text_from_real(double x, char *out, size_t size) {
     const locale_t before = uselocale(c_locale());
     const int short_whole = x == floor(x) && fabs(x) < 1e6; /* 1000 rather than 1e+03 */
     int n = short_whole ? snprintf(out, size, "%.0f", x) : 0;
@@ -100,9 +100,9 @@ int mn__text_from_real(double x, char *out, size_t size) {
     return n;
 }
 
-const char *mn__text_finite(double x, const char *otherwise, char *out, size_t size) {
+const char *nas_text_finite(double x, const char *otherwise, char *out, size_t size) {
     if (isfinite(x)) {
-        mn__text_from_real(x, out, size);
+        nas_text_from_real(x, out, size);
     } else {
         snprintf(out, size, "%s", otherwise);
     }
@@ -136,7 +136,7 @@ static int is_control(int32_t c) {
            (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069); /* lines, directions */
 }
 
-char *mn__text_clean(char *text) {
+char *nas_text_clean(char *text) {
     char *to = text;
     for (const char *at = text; *at != '\0';) {
         int n;
@@ -153,7 +153,7 @@ char *mn__text_clean(char *text) {
     return text;
 }
 
-int mn__text_has_control(const char *text) {
+int nas_text_has_control(const char *text) {
     for (int n; *text != '\0'; text += n) {
         if (is_control(character(text, &n))) {
             return 1;
@@ -162,7 +162,7 @@ int mn__text_has_control(const char *text) {
     return 0;
 }
 
-int mn__text_is_utf8(const char *text) {
+int nas_text_is_utf8(const char *text) {
     for (int n; *text != '\0'; text += n) {
         if (character(text, &n) < 0) {
             return 0;
@@ -171,7 +171,7 @@ int mn__text_is_utf8(const char *text) {
     return 1;
 }
 
-int mn__text_width(const char *text) {
+int nas_text_width(const char *text) {
     static _Atomic(locale_t) made;
     const locale_t utf8 = made_locale(&made, LC_CTYPE_MASK, "C.UTF-8");
     int width = 0;
@@ -187,7 +187,7 @@ int mn__text_width(const char *text) {
     return width;
 }
 
-void mn__text_put(FILE *out, const char *text, int width) {
+void nas_text_put(FILE *out, const char *text, int width) {
     for (const char *at = text; *at != '\0';) {
         int n;
         const int32_t c = character(at, &n);
@@ -198,7 +198,7 @@ void mn__text_put(FILE *out, const char *text, int width) {
         }
         at += n;
     }
-    fprintf(out, "%*s", width > mn__text_width(text) ? width - mn__text_width(text) : 0, "");
+    fprintf(out, "%*s", width > nas_text_width(text) ? width - nas_text_width(text) : 0, "");
 }
 
 /* ---- words -------------------------------------------------------------------------------- */
@@ -245,7 +245,7 @@ static const char *begun(const char *word, const char *const *candidates, size_t
     return best;
 }
 
-const char *mn__text_nearest(const char *word, const char *const *candidates, size_t n) {
+const char *nas_text_nearest(const char *word, const char *const *candidates, size_t n) {
     const char *best = NULL;
     size_t best_distance = strlen(word) / 4 + 2;
     for (size_t i = 0; i < n; i++) {
@@ -260,16 +260,16 @@ const char *mn__text_nearest(const char *word, const char *const *candidates, si
 
 /* ---- for people --------------------------------------------------------------------------- */
 
-const char *mn__text_article(const char *word) {
+const char *nas_text_article(const char *word) {
     return word[0] != '\0' && strchr("aeiou", word[0]) != NULL ? "an" : "a";
 }
 
-const char *mn__text_unmarked(const char *text) {
+const char *nas_text_unmarked(const char *text) {
     static const char mark[] = "\xEF\xBB\xBF";
     return strncmp(text, mark, sizeof mark - 1) == 0 ? text + sizeof mark - 1 : text;
 }
 
-const char *mn__text_hint(const char *near, const char *otherwise, char *out, size_t size) {
+const char *nas_text_hint(const char *near, const char *otherwise, char *out, size_t size) {
     if (near != NULL) {
         snprintf(out, size, "; did you mean '%s'?", near);
     } else {
@@ -278,11 +278,11 @@ const char *mn__text_hint(const char *near, const char *otherwise, char *out, si
     return out;
 }
 
-const char *mn__text_s(int64_t n) {
+const char *nas_text_s(int64_t n) {
     return n == 1 ? "" : "s";
 }
 
-const char *mn__text_count(int64_t n, char *out, size_t size) {
+const char *nas_text_count(int64_t n, char *out, size_t size) {
     char digits[32];
     const int length =
         snprintf(digits, sizeof digits, "%" PRIu64, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
@@ -300,7 +300,7 @@ const char *mn__text_count(int64_t n, char *out, size_t size) {
     return out;
 }
 
-const char *mn__text_bytes(uint64_t bytes, char *out, size_t size) {
+const char *nas_text_bytes(uint64_t bytes, char *out, size_t size) {
     static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
     double value = (double)bytes;
     size_t unit = 0;
@@ -312,7 +312,7 @@ const char *mn__text_bytes(uint64_t bytes, char *out, size_t size) {
     return out;
 }
 
-const char *mn__text_interval(double half, int digits, const char *unit, char *out, size_t size) {
+const char *nas_text_interval(double half, int digits, const char *unit, char *out, size_t size) {
     snprintf(out, size, "%s", "");
     if (isfinite(half)) {
         snprintf(out, size, " +- %.*f%s", digits, half, unit);
@@ -320,7 +320,7 @@ const char *mn__text_interval(double half, int digits, const char *unit, char *o
     return out;
 }
 
-const char *mn__text_duration(double seconds, char *out, size_t size) {
+const char *nas_text_duration(double seconds, char *out, size_t size) {
     const int64_t whole = seconds > 0 && seconds < 1e15 ? (int64_t)(seconds + 0.5) : 0;
     if (!(seconds < 1e15)) {
         snprintf(out, size, "unknown");

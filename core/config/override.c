@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-static void no_memory(struct mn__faults *faults, struct mn__mark mark) {
-    mn__fault_add(faults, mark, "no memory to apply an override");
+static void no_memory(struct nas_faults *faults, struct nas_mark mark) {
+    nas_fault_add(faults, mark, "no memory to apply an override");
 }
 
-static int is_empty(const struct mn__yaml *node) {
-    return node->kind == MN__YAML_SCALAR && !node->quoted && node->text[0] == '\0';
+static int is_empty(const struct nas_yaml *node) {
+    return node->kind == NAS_YAML_SCALAR && !node->quoted && node->text[0] == '\0';
 }
 
 /* a.b.c with nothing missing */
@@ -18,45 +18,45 @@ static int well_formed(const char *key) {
 }
 
 /* Nothing after the = is an empty value. NULL after a fault. */
-static struct mn__yaml *read_value(struct mn__arena *arena, const char *name, const char *text,
-                                   struct mn__faults *faults) {
+static struct nas_yaml *read_value(struct nas_arena *arena, const char *name, const char *text,
+                                   struct nas_faults *faults) {
     const int before = faults->count;
-    struct mn__fault *last = faults->last;
-    struct mn__yaml *value = mn__yaml_parse_value(arena, name, text, faults);
-    for (struct mn__fault *f = last != NULL ? last->next : faults->first; f != NULL; f = f->next) {
+    struct nas_fault *last = faults->last;
+    struct nas_yaml *value = nas_yaml_parse_value(arena, name, text, faults);
+    for (struct nas_fault *f = last != NULL ? last->next : faults->first; f != NULL; f = f->next) {
         f->mark.line = 0; /* lines and columns of one argument say little */
     }
     if (value != NULL || faults->count > before) {
         return faults->count > before ? NULL : value;
     }
-    value = mn__arena_zeroed(arena, sizeof *value);
+    value = nas_arena_zeroed(arena, sizeof *value);
     if (value == NULL) {
-        no_memory(faults, (struct mn__mark){name, 0, 0});
+        no_memory(faults, (struct nas_mark){name, 0, 0});
         return NULL;
     }
     value->text = "";
     return value;
 }
 
-static void set_marks(struct mn__yaml *node, struct mn__mark mark) {
+static void set_marks(struct nas_yaml *node, struct nas_mark mark) {
     node->mark = mark;
     node->key_mark = mark;
-    for (struct mn__yaml *child = node->first; child != NULL; child = child->next) {
+    for (struct nas_yaml *child = node->first; child != NULL; child = child->next) {
         set_marks(child, mark);
     }
 }
 
-static struct mn__yaml *map_new(struct mn__arena *arena, struct mn__mark mark) {
-    struct mn__yaml *map = mn__arena_zeroed(arena, sizeof *map);
+static struct nas_yaml *map_new(struct nas_arena *arena, struct nas_mark mark) {
+    struct nas_yaml *map = nas_arena_zeroed(arena, sizeof *map);
     if (map != NULL) {
-        map->kind = MN__YAML_MAP;
+        map->kind = NAS_YAML_MAP;
         map->mark = map->key_mark = mark;
     }
     return map;
 }
 
-static const char *part(struct mn__arena *arena, const char *text, size_t length) {
-    char *copy = mn__arena_take(arena, length + 1);
+static const char *part(struct nas_arena *arena, const char *text, size_t length) {
+    char *copy = nas_arena_take(arena, length + 1);
     if (copy != NULL) {
         memcpy(copy, text, length);
         copy[length] = '\0';
@@ -65,16 +65,16 @@ static const char *part(struct mn__arena *arena, const char *text, size_t length
 }
 
 /* The map that holds the last part of a dotted key; maps on the way are made where missing. */
-static struct mn__yaml *walk(struct mn__arena *arena, struct mn__yaml *root, const char **key,
-                             struct mn__mark mark, struct mn__faults *faults) {
-    struct mn__yaml *map = root;
+static struct nas_yaml *walk(struct nas_arena *arena, struct nas_yaml *root, const char **key,
+                             struct nas_mark mark, struct nas_faults *faults) {
+    struct nas_yaml *map = root;
     const char *dot;
     while ((dot = strchr(*key, '.')) != NULL) {
         const char *name = part(arena, *key, (size_t)(dot - *key));
-        struct mn__yaml *inner = name == NULL ? NULL : mn__yaml_get(map, name);
+        struct nas_yaml *inner = name == NULL ? NULL : nas_yaml_get(map, name);
         if (name != NULL && inner == NULL) {
             inner = map_new(arena, mark);
-            if (inner != NULL && !mn__yaml_put(arena, map, name, inner)) {
+            if (inner != NULL && !nas_yaml_put(arena, map, name, inner)) {
                 inner = NULL;
             }
         }
@@ -83,10 +83,10 @@ static struct mn__yaml *walk(struct mn__arena *arena, struct mn__yaml *root, con
             return NULL;
         }
         if (is_empty(inner)) {
-            inner->kind = MN__YAML_MAP; /* "section:" with nothing under it */
+            inner->kind = NAS_YAML_MAP; /* "section:" with nothing under it */
         }
-        if (inner->kind != MN__YAML_MAP) {
-            mn__fault_add(faults, mark,
+        if (inner->kind != NAS_YAML_MAP) {
+            nas_fault_add(faults, mark,
                           "'%s' is a value, not a section, so '%s' cannot be set in it", name,
                           dot + 1);
             return NULL;
@@ -98,28 +98,28 @@ static struct mn__yaml *walk(struct mn__arena *arena, struct mn__yaml *root, con
 }
 
 /* Put a value where a dotted key leads to. */
-static void put(struct mn__arena *arena, struct mn__yaml *root, const char *key,
-                struct mn__mark mark, struct mn__yaml *value, struct mn__faults *faults) {
-    struct mn__yaml *map = walk(arena, root, &key, mark, faults);
+static void put(struct nas_arena *arena, struct nas_yaml *root, const char *key,
+                struct nas_mark mark, struct nas_yaml *value, struct nas_faults *faults) {
+    struct nas_yaml *map = walk(arena, root, &key, mark, faults);
     if (map == NULL) {
         return;
     }
-    if (!mn__yaml_put(arena, map, key, value)) {
+    if (!nas_yaml_put(arena, map, key, value)) {
         no_memory(faults, mark);
     }
 }
 
-void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const char *assignment,
-                        int argument, struct mn__faults *faults) {
+void nas_override_apply(struct nas_arena *arena, struct nas_yaml *root, const char *assignment,
+                        int argument, struct nas_faults *faults) {
     const size_t length = strlen(assignment), most = length < 200 ? length : 200;
     char shown[204] = "";
     memcpy(shown, assignment, most);
     memcpy(shown + most, "...", most < length ? 3 : 0);
-    const char *name = mn__arena_format(arena, "argument %d (--set %s)", argument, shown);
-    const struct mn__mark mark = {name, 0, 0};
+    const char *name = nas_arena_format(arena, "argument %d (--set %s)", argument, shown);
+    const struct nas_mark mark = {name, 0, 0};
     const char *equals = strchr(assignment, '=');
     if (name == NULL) {
-        no_memory(faults, (struct mn__mark){0});
+        no_memory(faults, (struct nas_mark){0});
         return;
     }
     const char *key = equals != NULL ? part(arena, assignment, (size_t)(equals - assignment)) : "";
@@ -128,25 +128,25 @@ void mn__override_apply(struct mn__arena *arena, struct mn__yaml *root, const ch
         return;
     }
     if (!well_formed(key)) {
-        mn__fault_add(faults, mark, "expected section.key=value, such as run.seed=2");
+        nas_fault_add(faults, mark, "expected section.key=value, such as run.seed=2");
         return;
     }
-    struct mn__yaml *value = read_value(arena, name, equals + 1, faults);
+    struct nas_yaml *value = read_value(arena, name, equals + 1, faults);
     if (value != NULL) {
         set_marks(value, mark);
         put(arena, root, key, mark, value, faults);
     }
 }
 
-void mn__override_assign(struct mn__arena *arena, struct mn__yaml *root,
-                         const struct mn__assignment *assignment, struct mn__faults *faults) {
+void nas_override_assign(struct nas_arena *arena, struct nas_yaml *root,
+                         const struct nas_assignment *assignment, struct nas_faults *faults) {
     if (!well_formed(assignment->key)) {
-        mn__fault_add(faults, assignment->mark,
+        nas_fault_add(faults, assignment->mark,
                       "expected section.key, such as run.seed, or a whole section; got '%.80s'",
                       assignment->key);
         return;
     }
-    struct mn__yaml *value = mn__yaml_copy(arena, assignment->value);
+    struct nas_yaml *value = nas_yaml_copy(arena, assignment->value);
     if (value == NULL) {
         no_memory(faults, assignment->mark);
         return;
@@ -157,16 +157,16 @@ void mn__override_assign(struct mn__arena *arena, struct mn__yaml *root,
 
 /* ---- another unit ------------------------------------------------------------------------- */
 
-static const char *use_text(const struct mn__yaml *map) {
-    const struct mn__yaml *use = mn__yaml_get(map, "use");
-    return use != NULL && use->kind == MN__YAML_SCALAR && use->text[0] != '\0' ? use->text : NULL;
+static const char *use_text(const struct nas_yaml *map) {
+    const struct nas_yaml *use = nas_yaml_get(map, "use");
+    return use != NULL && use->kind == NAS_YAML_SCALAR && use->text[0] != '\0' ? use->text : NULL;
 }
 
-void mn__override_begin(struct mn__yaml *root) {
+void nas_override_begin(struct nas_yaml *root) {
     root->used = use_text(root);
-    for (struct mn__yaml *child = root->first; child != NULL; child = child->next) {
+    for (struct nas_yaml *child = root->first; child != NULL; child = child->next) {
         child->older = 1;
-        mn__override_begin(child);
+        nas_override_begin(child);
     }
 }
 
@@ -184,22 +184,22 @@ static int same_unit(const char *a, const char *b) {
 }
 
 /* "lr_w: 1.0, lr_a, .." */
-static void name_option(const struct mn__yaml *node, char *out, size_t size) {
+static void name_option(const struct nas_yaml *node, char *out, size_t size) {
     const size_t used = strlen(out);
     const char *comma = used > 0 ? ", " : "";
     if (used + strlen(node->key) + 80 > size) {
         snprintf(out + used, size - used, "%s", used > 3 && out[used - 1] == '.' ? "" : ", ...");
-    } else if (node->kind == MN__YAML_SCALAR) {
+    } else if (node->kind == NAS_YAML_SCALAR) {
         snprintf(out + used, size - used, "%s%s: %.60s", comma, node->key, node->text);
     } else {
         snprintf(out + used, size - used, "%s%s", comma, node->key);
     }
 }
 
-static void drop_options(struct mn__yaml *map, const char *section, const char *before,
-                         const struct mn__yaml *use, struct mn__faults *faults) {
+static void drop_options(struct nas_yaml *map, const char *section, const char *before,
+                         const struct nas_yaml *use, struct nas_faults *faults) {
     char dropped[512] = "";
-    for (struct mn__yaml **link = &map->first; *link != NULL;) {
+    for (struct nas_yaml **link = &map->first; *link != NULL;) {
         if (!(*link)->older) {
             link = &(*link)->next;
             continue;
@@ -208,25 +208,25 @@ static void drop_options(struct mn__yaml *map, const char *section, const char *
         *link = (*link)->next;
     }
     if (dropped[0] != '\0') {
-        mn__fault_warn(faults, use->mark,
+        nas_fault_warn(faults, use->mark,
                        "%s: %s starts from its own defaults; dropped with %s: %s", section,
                        use->text, before != NULL ? before : "what was there", dropped);
     }
 }
 
-static void settle(struct mn__arena *arena, struct mn__yaml *map, const char *section,
-                   const char *(*default_use)(const char *section, const struct mn__yaml *map),
-                   struct mn__faults *faults) {
+static void settle(struct nas_arena *arena, struct nas_yaml *map, const char *section,
+                   const char *(*default_use)(const char *section, const struct nas_yaml *map),
+                   struct nas_faults *faults) {
     const char *now = use_text(map);
     const char *before = map->used != NULL ? map->used : default_use(section, map);
     if (now != NULL && map->older && (before == NULL || !same_unit(before, now))) {
-        drop_options(map, section, before, mn__yaml_get(map, "use"), faults);
+        drop_options(map, section, before, nas_yaml_get(map, "use"), faults);
     }
-    for (struct mn__yaml *child = map->first; child != NULL; child = child->next) {
-        if (child->kind != MN__YAML_MAP || !child->older) {
+    for (struct nas_yaml *child = map->first; child != NULL; child = child->next) {
+        if (child->kind != NAS_YAML_MAP || !child->older) {
             continue;
         }
-        const char *name = mn__arena_format(arena, "%s.%s", section, child->key);
+        const char *name = nas_arena_format(arena, "%s.%s", section, child->key);
         if (name == NULL) {
             no_memory(faults, child->key_mark);
             return;
@@ -235,11 +235,11 @@ static void settle(struct mn__arena *arena, struct mn__yaml *map, const char *se
     }
 }
 
-void mn__override_end(struct mn__arena *arena, struct mn__yaml *root,
-                      const char *(*default_use)(const char *section, const struct mn__yaml *map),
-                      struct mn__faults *faults) {
-    for (struct mn__yaml *child = root->first; child != NULL; child = child->next) {
-        if (child->kind == MN__YAML_MAP) {
+void nas_override_end(struct nas_arena *arena, struct nas_yaml *root,
+                      const char *(*default_use)(const char *section, const struct nas_yaml *map),
+                      struct nas_faults *faults) {
+    for (struct nas_yaml *child = root->first; child != NULL; child = child->next) {
+        if (child->kind == NAS_YAML_MAP) {
             settle(arena, child, child->key, default_use, faults);
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/yaml.h"
 
-#include "base/source.h"
+#include "base/named_file.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -15,18 +15,18 @@ enum { MOST_BYTES = 1 << 20, MOST_NODES = 100000, MOST_KEYS = 1000, MOST_DEPTH =
 
 /* ---- faults ------------------------------------------------------------------------------- */
 
-static void add(struct mn__faults *faults, struct mn__mark mark, int warning, const char *format,
+static void add(struct nas_faults *faults, struct nas_mark mark, int warning, const char *format,
                 va_list args) {
     char text[1024];
     vsnprintf(text, sizeof text, format, args);
-    mn__text_clean(text);
-    struct mn__fault *fault = mn__arena_take(faults->arena, sizeof *fault);
-    char *copy = mn__arena_text(faults->arena, text);
+    nas_text_clean(text);
+    struct nas_fault *fault = nas_arena_take(faults->arena, sizeof *fault);
+    char *copy = nas_arena_text(faults->arena, text);
     faults->count += !warning;
     if (fault == NULL || copy == NULL) {
         return; /* counted, so the failure is not lost; its text is */
     }
-    *fault = (struct mn__fault){.mark = mark, .text = copy, .warning = warning};
+    *fault = (struct nas_fault){.mark = mark, .text = copy, .warning = warning};
     if (faults->last == NULL) {
         faults->first = fault;
     } else {
@@ -35,21 +35,21 @@ static void add(struct mn__faults *faults, struct mn__mark mark, int warning, co
     faults->last = fault;
 }
 
-void mn__fault_add(struct mn__faults *faults, struct mn__mark mark, const char *format, ...) {
+void nas_fault_add(struct nas_faults *faults, struct nas_mark mark, const char *format, ...) {
     va_list args;
     va_start(args, format);
     add(faults, mark, 0, format, args);
     va_end(args);
 }
 
-void mn__fault_warn(struct mn__faults *faults, struct mn__mark mark, const char *format, ...) {
+void nas_fault_warn(struct nas_faults *faults, struct nas_mark mark, const char *format, ...) {
     va_list args;
     va_start(args, format);
     add(faults, mark, 1, format, args);
     va_end(args);
 }
 
-void mn__mark_text(struct mn__mark mark, char *out, size_t size) {
+void nas_mark_text(struct nas_mark mark, char *out, size_t size) {
     if (mark.file == NULL) {
         out[0] = '\0';
     } else if (mark.line > 0) {
@@ -59,16 +59,16 @@ void mn__mark_text(struct mn__mark mark, char *out, size_t size) {
     }
 }
 
-void mn__faults_print(const struct mn__faults *faults, FILE *out) {
-    for (const struct mn__fault *f = faults->first; f != NULL; f = f->next) {
+void nas_faults_print(const struct nas_faults *faults, FILE *out) {
+    for (const struct nas_fault *f = faults->first; f != NULL; f = f->next) {
         char place[PATH_MAX + 64], line[sizeof place + 1100];
-        mn__mark_text(f->mark, place, sizeof place);
+        nas_mark_text(f->mark, place, sizeof place);
         if (place[0] == '\0' && strncmp(f->text, "cannot load", 11) == 0) {
             snprintf(place, sizeof place, "metanas: "); /* a message that names its places itself */
         }
         snprintf(line, sizeof line, "%s%s%s", place, f->warning ? "warning: " : "", f->text);
-        mn__text_clean(line);
-        if (!f->warning || out != stderr || !mn__said_before(line)) {
+        nas_text_clean(line);
+        if (!f->warning || out != stderr || !nas_said_before(line)) {
             fprintf(out, "%s\n", line);
         }
     }
@@ -77,22 +77,22 @@ void mn__faults_print(const struct mn__faults *faults, FILE *out) {
 /* ---- events to tree ----------------------------------------------------------------------- */
 
 struct reader {
-    struct mn__arena *arena;
+    struct nas_arena *arena;
     const char *file, *text;
-    struct mn__faults *faults;
+    struct nas_faults *faults;
     yaml_parser_t parser;
     int nodes;
     int failed; /* nothing sensible can follow */
 };
 
-static struct mn__mark mark_at(const struct reader *r, yaml_mark_t mark) {
-    return (struct mn__mark){r->file, (int)mark.line + 1, (int)mark.column + 1};
+static struct nas_mark mark_at(const struct reader *r, yaml_mark_t mark) {
+    return (struct nas_mark){r->file, (int)mark.line + 1, (int)mark.column + 1};
 }
 
 /* Where byte `offset` stands. libyaml decodes ahead of its own marks, so bytes that it cannot
  * decode have an offset only. Columns count characters, as in its marks. */
-static struct mn__mark mark_of_byte(const struct reader *r, size_t offset) {
-    struct mn__mark mark = {r->file, 1, 1};
+static struct nas_mark mark_of_byte(const struct reader *r, size_t offset) {
+    struct nas_mark mark = {r->file, 1, 1};
     for (size_t i = 0; i < offset; i++) {
         const int continues = ((unsigned char)r->text[i] & 0xC0) == 0x80;
         mark.column = r->text[i] == '\n' ? 1 : mark.column + !continues;
@@ -105,11 +105,11 @@ static void syntax_fault(struct reader *r) {
     const yaml_parser_t *p = &r->parser;
     const char *problem = p->problem != NULL ? p->problem : "unreadable";
     if (p->error == YAML_MEMORY_ERROR) {
-        mn__fault_add(r->faults, (struct mn__mark){r->file, 0, 0}, "no memory to read the file");
+        nas_fault_add(r->faults, (struct nas_mark){r->file, 0, 0}, "no memory to read the file");
     } else if (p->error == YAML_READER_ERROR) {
-        mn__fault_add(r->faults, mark_of_byte(r, p->problem_offset), "not valid YAML: %s", problem);
+        nas_fault_add(r->faults, mark_of_byte(r, p->problem_offset), "not valid YAML: %s", problem);
     } else {
-        mn__fault_add(r->faults, mark_at(r, p->problem_mark), "not valid YAML: %s%s%s", problem,
+        nas_fault_add(r->faults, mark_at(r, p->problem_mark), "not valid YAML: %s%s%s", problem,
                       p->context != NULL ? " " : "", p->context != NULL ? p->context : "");
     }
 }
@@ -126,18 +126,18 @@ static int next(struct reader *r, yaml_event_t *event) {
     return 0;
 }
 
-static struct mn__yaml *node_new(struct reader *r, enum mn__yaml_kind kind, yaml_mark_t mark) {
+static struct nas_yaml *node_new(struct reader *r, enum nas_yaml_kind kind, yaml_mark_t mark) {
     if (++r->nodes > MOST_NODES) {
         if (!r->failed) {
-            mn__fault_add(r->faults, mark_at(r, mark), "more than %d values: too large to be meant",
+            nas_fault_add(r->faults, mark_at(r, mark), "more than %d values: too large to be meant",
                           MOST_NODES);
         }
         r->failed = 1;
         return NULL;
     }
-    struct mn__yaml *node = mn__arena_zeroed(r->arena, sizeof *node);
+    struct nas_yaml *node = nas_arena_zeroed(r->arena, sizeof *node);
     if (node == NULL) {
-        mn__fault_add(r->faults, mark_at(r, mark), "no memory to read the file");
+        nas_fault_add(r->faults, mark_at(r, mark), "no memory to read the file");
         r->failed = 1;
         return NULL;
     }
@@ -150,33 +150,33 @@ static struct mn__yaml *node_new(struct reader *r, enum mn__yaml_kind kind, yaml
 static void refuse(struct reader *r, const yaml_event_t *event, const yaml_char_t *anchor,
                    const yaml_char_t *tag) {
     if (anchor != NULL) {
-        mn__fault_add(r->faults, mark_at(r, event->start_mark),
+        nas_fault_add(r->faults, mark_at(r, event->start_mark),
                       "anchors (&%.80s) are not supported; write the value out",
                       (const char *)anchor);
     }
     if (tag != NULL) {
-        mn__fault_add(r->faults, mark_at(r, event->start_mark),
+        nas_fault_add(r->faults, mark_at(r, event->start_mark),
                       "tags (%.80s) are not supported; write the plain value", (const char *)tag);
     }
 }
 
-static struct mn__yaml *read_node(struct reader *r, yaml_event_t *event, int depth);
+static struct nas_yaml *read_node(struct reader *r, yaml_event_t *event, int depth);
 
-static struct mn__yaml *read_scalar(struct reader *r, yaml_event_t *event) {
+static struct nas_yaml *read_scalar(struct reader *r, yaml_event_t *event) {
     refuse(r, event, event->data.scalar.anchor, event->data.scalar.tag);
-    struct mn__yaml *node = node_new(r, MN__YAML_SCALAR, event->start_mark);
+    struct nas_yaml *node = node_new(r, NAS_YAML_SCALAR, event->start_mark);
     const char *value = (const char *)event->data.scalar.value;
     if (node == NULL) {
         return NULL;
     }
     if (strlen(value) != event->data.scalar.length) {
-        mn__fault_add(r->faults, node->mark, "the text holds a zero byte");
+        nas_fault_add(r->faults, node->mark, "the text holds a zero byte");
     }
     node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-    node->text = mn__arena_text(r->arena, value);
+    node->text = nas_arena_text(r->arena, value);
     if (node->text == NULL) {
         r->failed = 1;
-        mn__fault_add(r->faults, node->mark, "no memory to read the file");
+        nas_fault_add(r->faults, node->mark, "no memory to read the file");
     }
     return node;
 }
@@ -185,16 +185,16 @@ static int too_deep(struct reader *r, const yaml_event_t *event, int depth) {
     if (depth <= MOST_DEPTH) {
         return 0;
     }
-    mn__fault_add(r->faults, mark_at(r, event->start_mark), "nested deeper than %d levels",
+    nas_fault_add(r->faults, mark_at(r, event->start_mark), "nested deeper than %d levels",
                   MOST_DEPTH);
     r->failed = 1;
     return 1;
 }
 
-static struct mn__yaml *read_list(struct reader *r, yaml_event_t *event, int depth) {
+static struct nas_yaml *read_list(struct reader *r, yaml_event_t *event, int depth) {
     refuse(r, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
-    struct mn__yaml *list = node_new(r, MN__YAML_LIST, event->start_mark);
-    struct mn__yaml **link = list != NULL ? &list->first : NULL;
+    struct nas_yaml *list = node_new(r, NAS_YAML_LIST, event->start_mark);
+    struct nas_yaml **link = list != NULL ? &list->first : NULL;
     if (list == NULL || too_deep(r, event, depth)) {
         return NULL;
     }
@@ -204,7 +204,7 @@ static struct mn__yaml *read_list(struct reader *r, yaml_event_t *event, int dep
             return NULL;
         }
         const int end = inner.type == YAML_SEQUENCE_END_EVENT;
-        struct mn__yaml *item = end ? NULL : read_node(r, &inner, depth + 1);
+        struct nas_yaml *item = end ? NULL : read_node(r, &inner, depth + 1);
         yaml_event_delete(&inner);
         if (end) {
             return list;
@@ -217,20 +217,20 @@ static struct mn__yaml *read_list(struct reader *r, yaml_event_t *event, int dep
     }
 }
 
-static int is_duplicate(struct reader *r, const struct mn__yaml *map, const struct mn__yaml *key) {
-    const struct mn__yaml *before = mn__yaml_get(map, key->text);
+static int is_duplicate(struct reader *r, const struct nas_yaml *map, const struct nas_yaml *key) {
+    const struct nas_yaml *before = nas_yaml_get(map, key->text);
     if (before == NULL) {
         return 0;
     }
-    mn__fault_add(r->faults, key->mark, "duplicate key '%.80s'; it was given in line %d already",
+    nas_fault_add(r->faults, key->mark, "duplicate key '%.80s'; it was given in line %d already",
                   key->text, before->key_mark.line);
     return 1;
 }
 
-static struct mn__yaml *read_map(struct reader *r, yaml_event_t *event, int depth) {
+static struct nas_yaml *read_map(struct reader *r, yaml_event_t *event, int depth) {
     refuse(r, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
-    struct mn__yaml *map = node_new(r, MN__YAML_MAP, event->start_mark);
-    struct mn__yaml **link = map != NULL ? &map->first : NULL;
+    struct nas_yaml *map = node_new(r, NAS_YAML_MAP, event->start_mark);
+    struct nas_yaml **link = map != NULL ? &map->first : NULL;
     if (map == NULL || too_deep(r, event, depth)) {
         return NULL;
     }
@@ -243,23 +243,23 @@ static struct mn__yaml *read_map(struct reader *r, yaml_event_t *event, int dept
             yaml_event_delete(&inner);
             return map;
         }
-        struct mn__yaml *key = read_node(r, &inner, depth + 1);
+        struct nas_yaml *key = read_node(r, &inner, depth + 1);
         yaml_event_delete(&inner);
         if (key != NULL && keys == MOST_KEYS) {
-            mn__fault_add(r->faults, key->mark, "more than %d keys in one section: too many",
+            nas_fault_add(r->faults, key->mark, "more than %d keys in one section: too many",
                           MOST_KEYS);
             r->failed = 1;
         }
         if (key == NULL || !next(r, &inner)) {
             return NULL;
         }
-        struct mn__yaml *value = read_node(r, &inner, depth + 1);
+        struct nas_yaml *value = read_node(r, &inner, depth + 1);
         yaml_event_delete(&inner);
         if (value == NULL) {
             return NULL;
         }
-        if (key->kind != MN__YAML_SCALAR) {
-            mn__fault_add(r->faults, key->mark, "a key must be plain text");
+        if (key->kind != NAS_YAML_SCALAR) {
+            nas_fault_add(r->faults, key->mark, "a key must be plain text");
         } else if (!is_duplicate(r, map, key)) {
             value->key = key->text;
             value->key_mark = key->mark;
@@ -269,7 +269,7 @@ static struct mn__yaml *read_map(struct reader *r, yaml_event_t *event, int dept
     }
 }
 
-static struct mn__yaml *read_node(struct reader *r, yaml_event_t *event, int depth) {
+static struct nas_yaml *read_node(struct reader *r, yaml_event_t *event, int depth) {
     switch (event->type) {
     case YAML_SCALAR_EVENT:
         return read_scalar(r, event);
@@ -278,10 +278,10 @@ static struct mn__yaml *read_node(struct reader *r, yaml_event_t *event, int dep
     case YAML_MAPPING_START_EVENT:
         return read_map(r, event, depth);
     case YAML_ALIAS_EVENT: {
-        mn__fault_add(r->faults, mark_at(r, event->start_mark),
+        nas_fault_add(r->faults, mark_at(r, event->start_mark),
                       "aliases (*%.80s) are not supported; write the value out",
                       (const char *)event->data.alias.anchor);
-        struct mn__yaml *stand_in = node_new(r, MN__YAML_SCALAR, event->start_mark);
+        struct nas_yaml *stand_in = node_new(r, NAS_YAML_SCALAR, event->start_mark);
         if (stand_in != NULL) {
             stand_in->text = "";
         }
@@ -289,13 +289,13 @@ static struct mn__yaml *read_node(struct reader *r, yaml_event_t *event, int dep
     }
     default:
         r->failed = 1;
-        mn__fault_add(r->faults, mark_at(r, event->start_mark), "not valid YAML here");
+        nas_fault_add(r->faults, mark_at(r, event->start_mark), "not valid YAML here");
         return NULL;
     }
 }
 
-static struct mn__yaml *read_document(struct reader *r) {
-    struct mn__yaml *root = NULL;
+static struct nas_yaml *read_document(struct reader *r) {
+    struct nas_yaml *root = NULL;
     int documents = 0, end = 0;
     while (!end) {
         yaml_event_t event;
@@ -304,7 +304,7 @@ static struct mn__yaml *read_document(struct reader *r) {
         }
         end = event.type == YAML_STREAM_END_EVENT;
         if (event.type == YAML_DOCUMENT_START_EVENT && ++documents > 1) {
-            mn__fault_add(r->faults, mark_at(r, event.start_mark),
+            nas_fault_add(r->faults, mark_at(r, event.start_mark),
                           "a second document starts here; a configuration is one document");
             r->failed = 1;
         } else if (event.type == YAML_SCALAR_EVENT || event.type == YAML_SEQUENCE_START_EVENT ||
@@ -317,66 +317,66 @@ static struct mn__yaml *read_document(struct reader *r) {
     return root;
 }
 
-static struct mn__yaml *parse(struct mn__arena *arena, const char *file, const char *text,
-                              size_t length, struct mn__faults *faults, int any_kind) {
+static struct nas_yaml *parse(struct nas_arena *arena, const char *file, const char *text,
+                              size_t length, struct nas_faults *faults, int any_kind) {
     struct reader r = {.arena = arena, .file = file, .text = text, .faults = faults};
     const int before = faults->count;
     if (length > MOST_BYTES) {
-        mn__fault_add(faults, (struct mn__mark){file, 0, 0},
+        nas_fault_add(faults, (struct nas_mark){file, 0, 0},
                       "more than %d bytes: too large for a configuration", MOST_BYTES);
         return NULL;
     }
     if (!yaml_parser_initialize(&r.parser)) {
-        mn__fault_add(faults, (struct mn__mark){file, 0, 0}, "no memory to read the file");
+        nas_fault_add(faults, (struct nas_mark){file, 0, 0}, "no memory to read the file");
         return NULL;
     }
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);
-    struct mn__yaml *root = read_document(&r);
+    struct nas_yaml *root = read_document(&r);
     yaml_parser_delete(&r.parser);
     if (faults->count > before && r.failed) {
         return NULL;
     }
-    const int empty = root == NULL || (root->kind == MN__YAML_SCALAR && root->text[0] == '\0');
+    const int empty = root == NULL || (root->kind == NAS_YAML_SCALAR && root->text[0] == '\0');
     if (empty && !any_kind) {
-        root = mn__arena_zeroed(arena, sizeof *root);
+        root = nas_arena_zeroed(arena, sizeof *root);
         if (root == NULL) {
-            mn__fault_add(faults, (struct mn__mark){file, 0, 0}, "no memory to read the file");
+            nas_fault_add(faults, (struct nas_mark){file, 0, 0}, "no memory to read the file");
             return NULL;
         }
-        root->kind = MN__YAML_MAP;
-        root->mark = (struct mn__mark){file, 1, 1};
-    } else if (!any_kind && root->kind != MN__YAML_MAP) {
-        mn__fault_add(faults, root->mark, "a configuration is a map of sections (key: value)");
+        root->kind = NAS_YAML_MAP;
+        root->mark = (struct nas_mark){file, 1, 1};
+    } else if (!any_kind && root->kind != NAS_YAML_MAP) {
+        nas_fault_add(faults, root->mark, "a configuration is a map of sections (key: value)");
         return NULL;
     }
     return root;
 }
 
-struct mn__yaml *mn__yaml_parse(struct mn__arena *arena, const char *file, const char *text,
-                                size_t length, struct mn__faults *faults) {
+struct nas_yaml *nas_yaml_parse(struct nas_arena *arena, const char *file, const char *text,
+                                size_t length, struct nas_faults *faults) {
     return parse(arena, file, text, length, faults, 0);
 }
 
-struct mn__yaml *mn__yaml_parse_value(struct mn__arena *arena, const char *file, const char *text,
-                                      struct mn__faults *faults) {
+struct nas_yaml *nas_yaml_parse_value(struct nas_arena *arena, const char *file, const char *text,
+                                      struct nas_faults *faults) {
     return parse(arena, file, text, strlen(text), faults, 1);
 }
 
-static void unreadable(struct mn__faults *faults, const char *path, int error) {
-    mn__fault_add(faults, (struct mn__mark){path, 0, 0}, "cannot read: %s", strerror(error));
+static void unreadable(struct nas_faults *faults, const char *path, int error) {
+    nas_fault_add(faults, (struct nas_mark){path, 0, 0}, "cannot read: %s", strerror(error));
 }
 
-struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
-                               struct mn__faults *faults) {
-    const char *name = mn__arena_text(arena, path); /* marks outlive the caller's text */
+struct nas_yaml *nas_yaml_read(struct nas_arena *arena, const char *path,
+                               struct nas_faults *faults) {
+    const char *name = nas_arena_text(arena, path); /* marks outlive the caller's text */
     char *text = NULL;
     size_t length;
-    const int error = name != NULL ? mn__source_read(path, MOST_BYTES + 1, &text, &length) : ENOMEM;
-    struct mn__yaml *root = NULL;
+    const int error = name != NULL ? nas_source_read(path, MOST_BYTES + 1, &text, &length) : ENOMEM;
+    struct nas_yaml *root = NULL;
     if (error != 0) {
         unreadable(faults, name, error);
     } else {
-        root = mn__yaml_parse(arena, name, text, length, faults);
+        root = nas_yaml_parse(arena, name, text, length, faults);
     }
     free(text);
     return root;
@@ -384,21 +384,21 @@ struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
 
 /* ---- maps --------------------------------------------------------------------------------- */
 
-struct mn__yaml *mn__yaml_copy(struct mn__arena *arena, const struct mn__yaml *node) {
-    struct mn__yaml *copy = mn__arena_take(arena, sizeof *copy);
+struct nas_yaml *nas_yaml_copy(struct nas_arena *arena, const struct nas_yaml *node) {
+    struct nas_yaml *copy = nas_arena_take(arena, sizeof *copy);
     if (copy == NULL) {
         return NULL;
     }
     *copy = *node;
     copy->first = copy->next = NULL;
-    copy->text = node->text != NULL ? mn__arena_text(arena, node->text) : NULL;
-    copy->key = node->key != NULL ? mn__arena_text(arena, node->key) : NULL;
+    copy->text = node->text != NULL ? nas_arena_text(arena, node->text) : NULL;
+    copy->key = node->key != NULL ? nas_arena_text(arena, node->key) : NULL;
     if ((node->text != NULL && copy->text == NULL) || (node->key != NULL && copy->key == NULL)) {
         return NULL;
     }
-    struct mn__yaml **link = &copy->first;
-    for (const struct mn__yaml *child = node->first; child != NULL; child = child->next) {
-        *link = mn__yaml_copy(arena, child);
+    struct nas_yaml **link = &copy->first;
+    for (const struct nas_yaml *child = node->first; child != NULL; child = child->next) {
+        *link = nas_yaml_copy(arena, child);
         if (*link == NULL) {
             return NULL;
         }
@@ -407,11 +407,11 @@ struct mn__yaml *mn__yaml_copy(struct mn__arena *arena, const struct mn__yaml *n
     return copy;
 }
 
-struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key) {
-    if (map == NULL || map->kind != MN__YAML_MAP) {
+struct nas_yaml *nas_yaml_get(const struct nas_yaml *map, const char *key) {
+    if (map == NULL || map->kind != NAS_YAML_MAP) {
         return NULL;
     }
-    for (struct mn__yaml *child = map->first; child != NULL; child = child->next) {
+    for (struct nas_yaml *child = map->first; child != NULL; child = child->next) {
         if (strcmp(child->key, key) == 0) {
             return child;
         }
@@ -419,13 +419,13 @@ struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key) {
     return NULL;
 }
 
-int mn__yaml_put(struct mn__arena *arena, struct mn__yaml *map, const char *key,
-                 struct mn__yaml *value) {
-    struct mn__yaml **link = &map->first;
+int nas_yaml_put(struct nas_arena *arena, struct nas_yaml *map, const char *key,
+                 struct nas_yaml *value) {
+    struct nas_yaml **link = &map->first;
     while (*link != NULL && strcmp((*link)->key, key) != 0) {
         link = &(*link)->next;
     }
-    value->key = *link != NULL ? (*link)->key : mn__arena_text(arena, key);
+    value->key = *link != NULL ? (*link)->key : nas_arena_text(arena, key);
     if (value->key == NULL) {
         return 0;
     }

@@ -1,79 +1,79 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MN__CONFIG_YAML_H
-#define MN__CONFIG_YAML_H
+#ifndef NAS_CONFIG_YAML_H
+#define NAS_CONFIG_YAML_H
 
 /* A YAML file as a tree whose every node keeps its place. Built from libyaml events. Refused, with
  * file:line:column: duplicate keys, aliases and anchors, tags, several documents, depth over 6,
  * more than 1 MiB, 100,000 nodes or 1,000 keys in one map, keys that are not plain text. Scalars
  * stay text; the schema types them. */
 
-#include "base/cx.h"
+#include "base/ctx.h"
 
-enum mn__yaml_kind { MN__YAML_SCALAR, MN__YAML_LIST, MN__YAML_MAP };
+enum nas_yaml_kind { NAS_YAML_SCALAR, NAS_YAML_LIST, NAS_YAML_MAP };
 
-struct mn__mark {
+struct nas_mark {
     const char *file; /* or "argument 3" for --set */
     int line, column; /* from 1; 0 = no line (--set) */
 };
 
-struct mn__yaml {
-    enum mn__yaml_kind kind;
-    struct mn__mark mark;
+struct nas_yaml {
+    enum nas_yaml_kind kind;
+    struct nas_mark mark;
     const char *text; /* scalar */
     int quoted;       /* scalar in quotes */
     const char *key;  /* under a map */
-    struct mn__mark key_mark;
+    struct nas_mark key_mark;
     int older;              /* was there before the assignments that are being made */
     const char *used;       /* map: its `use` before them, or NULL */
-    struct mn__yaml *first; /* list, map: children in order */
-    struct mn__yaml *next;
+    struct nas_yaml *first; /* list, map: children in order */
+    struct nas_yaml *next;
 };
 
 /* "file:line:column: ", "file: " without a line, "" without a file: for the front of a message. */
-void mn__mark_text(struct mn__mark mark, char *out, size_t size);
+void nas_mark_text(struct nas_mark mark, char *out, size_t size);
 
 /* All faults of a configuration, in the order found. */
-struct mn__fault {
-    struct mn__mark mark;
+struct nas_fault {
+    struct nas_mark mark;
     const char *text;
     int warning; /* 1 = printed, not counted */
-    struct mn__fault *next;
+    struct nas_fault *next;
 };
-struct mn__faults {
-    struct mn__arena *arena;
-    struct mn__fault *first, *last;
+struct nas_faults {
+    struct nas_arena *arena;
+    struct nas_fault *first, *last;
     int count; /* without warnings */
 };
 
 __attribute__((format(printf, 3, 4))) void
-mn__fault_add(struct mn__faults *faults, struct mn__mark mark, const char *format, ...);
+nas_fault_add(struct nas_faults *faults, struct nas_mark mark, const char *format, ...);
 __attribute__((format(printf, 3, 4))) void
-mn__fault_warn(struct mn__faults *faults, struct mn__mark mark, const char *format, ...);
+nas_fault_warn(struct nas_faults *faults, struct nas_mark mark, const char *format, ...);
 /* "file:line:column: text" lines, faults and warnings. */
-void mn__faults_print(const struct mn__faults *faults, FILE *out);
+void nas_faults_print(const struct nas_faults *faults, FILE *out);
 
 /* Read a file, or text that stands for one (fuzzing, tests). The tree lives in `arena`. An empty
  * file is an empty map; the top must be a map. NULL = nothing could be read, and faults say why (an
  * unreadable file is one, with errno's text). A tree may come with faults too: what follows them is
  * still worth checking. */
-struct mn__yaml *mn__yaml_read(struct mn__arena *arena, const char *path,
-                               struct mn__faults *faults);
-struct mn__yaml *mn__yaml_parse(struct mn__arena *arena, const char *file, const char *text,
-                                size_t length, struct mn__faults *faults);
+struct nas_yaml *nas_yaml_read(struct nas_arena *arena, const char *path,
+                               struct nas_faults *faults);
+struct nas_yaml *nas_yaml_parse(struct nas_arena *arena, const char *file, const char *text,
+                                size_t length, struct nas_faults *faults);
 
 /* Text that stands for one value of any kind: what follows the = of --set. An empty text is NULL.
  */
-struct mn__yaml *mn__yaml_parse_value(struct mn__arena *arena, const char *file, const char *text,
-                                      struct mn__faults *faults);
+struct nas_yaml *nas_yaml_parse_value(struct nas_arena *arena, const char *file, const char *text,
+                                      struct nas_faults *faults);
 
 /* A deep copy, marks and all. NULL = no memory. */
-struct mn__yaml *mn__yaml_copy(struct mn__arena *arena, const struct mn__yaml *node);
+struct nas_yaml *nas_yaml_copy(struct nas_arena *arena, const struct nas_yaml *node);
 
 /* The value of `key` in a map, or NULL. */
-struct mn__yaml *mn__yaml_get(const struct mn__yaml *map, const char *key);
+struct nas_yaml *nas_yaml_get(const struct nas_yaml *map, const char *key);
 
 /* Add or replace `key` of `map`. 0 = no memory for a copy of the key; the map is as it was. */
-int mn__yaml_put(struct mn__arena *arena, struct mn__yaml *map, const char *key,
-                 struct mn__yaml *value);
+int nas_yaml_put(struct nas_arena *arena, struct nas_yaml *map, const char *key,
+                 struct nas_yaml *value);
 
 #endif

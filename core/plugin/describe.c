@@ -23,10 +23,10 @@ static void wrap(const char *text, int indent, int width, int column, FILE *out)
     fputc('\n', out);
 }
 
-static int key_width(const struct mn__options *options) {
+static int key_width(const struct nas_options *options) {
     int widest = 3;
     for (uint32_t i = 0; i < options->n; i++) {
-        const int n = (int)strlen(mn__option(options, i)->key);
+        const int n = (int)strlen(nas_option(options, i)->key);
         widest = n > widest ? n : widest;
     }
     return widest;
@@ -42,8 +42,8 @@ static const char *meaning(const struct mn_opt *o, char *out, size_t size) {
 
 static void describe_option(const struct mn_opt *o, int keys, int width, FILE *out) {
     char range[512], standard[512], doc[1024], text[2200];
-    mn__option_range(o, range, sizeof range);
-    mn__option_default(o, standard, sizeof standard);
+    nas_option_range(o, range, sizeof range);
+    nas_option_default(o, standard, sizeof standard);
     snprintf(text, sizeof text, "%s. Type: %s. Default: %s.", meaning(o, doc, sizeof doc), range,
              standard);
     fprintf(out, "  %-*s  ", keys, o->key);
@@ -55,11 +55,11 @@ static int is_in_pass(const struct mn_opt *o, int pass) {
     return ((o->flags & MN_OPT_ADVANCED) != 0) == (pass == 1);
 }
 
-void mn__describe_options(const struct mn__options *options, int width, FILE *out) {
+void nas_describe_options(const struct nas_options *options, int width, FILE *out) {
     const int keys = key_width(options);
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < options->n; i++) {
-            const struct mn_opt *o = mn__option(options, i);
+            const struct mn_opt *o = nas_option(options, i);
             if (is_in_pass(o, pass)) {
                 describe_option(o, keys, width, out);
             }
@@ -67,14 +67,14 @@ void mn__describe_options(const struct mn__options *options, int width, FILE *ou
     }
 }
 
-void mn__describe_unit(const struct mn__unit *unit, int width, FILE *out) {
-    const int column = fprintf(out, "%s %s: ", mn__kind_name(unit->unit->kind), unit->unit->name);
+void nas_describe_unit(const struct nas_unit *unit, int width, FILE *out) {
+    const int column = fprintf(out, "%s %s: ", nas_kind_name(unit->unit->kind), unit->unit->name);
     wrap(unit->unit->doc, 2, width, column, out);
     fprintf(out, "  plugin %s %s, %s\n\n", unit->plugin->name, unit->plugin->version, unit->file);
     if (unit->options.n == 0) {
         fprintf(out, "  no options\n");
     }
-    mn__describe_options(&unit->options, width, out);
+    nas_describe_options(&unit->options, width, out);
 }
 
 static void cell(const char *text, FILE *out) {
@@ -89,19 +89,19 @@ static void cell(const char *text, FILE *out) {
 static void describe_row(const struct mn_opt *o, FILE *out) {
     char text[1024];
     fprintf(out, "| `%s` | ", o->key);
-    cell(mn__option_range(o, text, sizeof text), out);
+    cell(nas_option_range(o, text, sizeof text), out);
     fprintf(out, " | ");
-    cell(mn__option_default(o, text, sizeof text), out);
+    cell(nas_option_default(o, text, sizeof text), out);
     fprintf(out, " | ");
     cell(meaning(o, text, sizeof text), out);
     fprintf(out, " |\n");
 }
 
-void mn__describe_table(const struct mn__options *options, FILE *out) {
+void nas_describe_table(const struct nas_options *options, FILE *out) {
     fprintf(out, "| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < options->n; i++) {
-            const struct mn_opt *o = mn__option(options, i);
+            const struct mn_opt *o = nas_option(options, i);
             if (is_in_pass(o, pass)) {
                 describe_row(o, out);
             }
@@ -110,12 +110,12 @@ void mn__describe_table(const struct mn__options *options, FILE *out) {
     fputc('\n', out);
 }
 
-void mn__describe_markdown(const struct mn__unit *unit, FILE *out) {
-    fprintf(out, "## %s `%s`\n\n%s. Plugin `%s` %s.\n\n", mn__kind_name(unit->unit->kind),
+void nas_describe_markdown(const struct nas_unit *unit, FILE *out) {
+    fprintf(out, "## %s `%s`\n\n%s. Plugin `%s` %s.\n\n", nas_kind_name(unit->unit->kind),
             unit->unit->name, unit->unit->doc, unit->plugin->name, unit->plugin->version);
     if (unit->options.n == 0) {
         fprintf(out, "No options.\n\n");
         return;
     }
-    mn__describe_table(&unit->options, out);
+    nas_describe_table(&unit->options, out);
 }

@@ -6,20 +6,20 @@
 #define NEEDS(type, function)                                                                      \
     { #function, offsetof(struct type, function) }
 
-static const struct mn__needed dataset[] = {NEEDS(mn_dataset, start), NEEDS(mn_dataset, describe),
+static const struct nas_needed dataset[] = {NEEDS(mn_dataset, start), NEEDS(mn_dataset, describe),
                                             NEEDS(mn_dataset, sample)};
-static const struct mn__needed search_space[] = {NEEDS(mn_search_space, build)};
-static const struct mn__needed mixer[] = {NEEDS(mn_mixer, n_choices), NEEDS(mn_mixer, n_logits),
+static const struct nas_needed search_space[] = {NEEDS(mn_search_space, build)};
+static const struct nas_needed mixer[] = {NEEDS(mn_mixer, n_choices), NEEDS(mn_mixer, n_logits),
                                           NEEDS(mn_mixer, holds), NEEDS(mn_mixer, forward),
                                           NEEDS(mn_mixer, select)};
-static const struct mn__needed task_learner[] = {NEEDS(mn_task_learner, adapt)};
-static const struct mn__needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
+static const struct nas_needed task_learner[] = {NEEDS(mn_task_learner, adapt)};
+static const struct nas_needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
                                                  NEEDS(mn_meta_learner, update)};
-static const struct mn__needed executor[] = {
+static const struct nas_needed executor[] = {
     NEEDS(mn_executor, start),     NEEDS(mn_executor, stop), NEEDS(mn_executor, abort),
     NEEDS(mn_executor, broadcast), NEEDS(mn_executor, send), NEEDS(mn_executor, probe),
     NEEDS(mn_executor, receive)};
-static const struct mn__needed operation[] = {
+static const struct nas_needed operation[] = {
     NEEDS(mn_operation, shape), NEEDS(mn_operation, forward), NEEDS(mn_operation, backward)};
 
 #define KIND_OR(name, type, least, table, ...)                                                     \
@@ -29,7 +29,7 @@ static const struct mn__needed operation[] = {
 #define BEFORE(type, field) offsetof(struct type, field)
 
 /* By enum mn_kind. The first size is this host's, the second that of MN_ABI_OLDEST. */
-static const struct mn__kind kinds[MN__KINDS + 1] = {
+static const struct nas_kind kinds[NAS_KINDS + 1] = {
     {0},
     KIND("dataset", mn_dataset, BEFORE(mn_dataset, n_samples), dataset),
     KIND("search_space", mn_search_space, BEFORE(mn_search_space, budget), search_space),
@@ -42,16 +42,16 @@ static const struct mn__kind kinds[MN__KINDS + 1] = {
             NEEDS(mn_operation, maps)),
 };
 
-const struct mn__kind *mn__kind(int kind) {
-    return kind >= 1 && kind <= MN__KINDS ? &kinds[kind] : NULL;
+const struct nas_kind *nas_kind(int kind) {
+    return kind >= 1 && kind <= NAS_KINDS ? &kinds[kind] : NULL;
 }
 
-const char *mn__kind_name(int kind) {
-    return mn__kind(kind) != NULL ? kinds[kind].name : "?";
+const char *nas_kind_name(int kind) {
+    return nas_kind(kind) != NULL ? kinds[kind].name : "?";
 }
 
-int mn__kind_from(const char *name) {
-    for (int i = 1; i <= MN__KINDS; i++) {
+int nas_kind_from(const char *name) {
+    for (int i = 1; i <= NAS_KINDS; i++) {
         if (strcmp(kinds[i].name, name) == 0) {
             return i;
         }
@@ -59,6 +59,6 @@ int mn__kind_from(const char *name) {
     return 0;
 }
 
-size_t mn__kind_vtable_size(int kind) {
-    return mn__kind(kind) != NULL ? kinds[kind].size : 0;
+size_t nas_kind_vtable_size(int kind) {
+    return nas_kind(kind) != NULL ? kinds[kind].size : 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugin/registry.h"
 
-#include "base/place.h"
+#include "base/install_paths.h"
+#include "base/ownership.h"
 #include "base/text.h"
-#include "base/trust.h"
 #include "plugin/load.h"
 
 #include <dirent.h>
@@ -26,7 +26,7 @@ enum { MOST_DIRECTORIES = 64 };
 struct folder {
     const char *path;
     const char *from; /* "--plugin-dir", ... */
-    enum mn__trust trust;
+    enum nas_trust trust;
     int warned; /* that it is another user's */
 };
 
@@ -36,8 +36,8 @@ struct loaded {
     struct loaded *next;
 };
 
-struct mn__registry {
-    struct mn__arena arena;
+struct nas_registry {
+    struct nas_arena arena;
     int n;
     struct folder folders[MOST_DIRECTORIES];
     struct loaded *loaded; /* opened so far, static ones too */
@@ -45,95 +45,96 @@ struct mn__registry {
 
 /* ---- search path -------------------------------------------------------------------------- */
 
-static int add_folder(struct mn__registry *r, struct mn_cx *cx, const char *path, size_t length,
-                      const char *from, enum mn__trust trust) {
+static int add_folder(struct nas_registry *r, struct mn_ctx *ctx, const char *path, size_t length,
+                      const char *from, enum nas_trust trust) {
     if (length == 0 || path[0] != '/') {
         return mn_fail(
-            cx, MN_CONFIG,
+            ctx, MN_CONFIG,
             "%s: '%.*s' is not an absolute path; plugins are searched in absolute folders "
             "only",
             from, (int)length, path);
     }
     if (r->n == MOST_DIRECTORIES) {
-        return mn_fail(cx, MN_CONFIG, "%s: more than %d plugin folders", from, MOST_DIRECTORIES);
+        return mn_fail(ctx, MN_CONFIG, "%s: more than %d plugin folders", from, MOST_DIRECTORIES);
     }
-    const char *copy = mn__arena_format(&r->arena, "%.*s", (int)length, path);
+    const char *copy = nas_arena_format(&r->arena, "%.*s", (int)length, path);
     if (copy == NULL) {
-        return mn_fail(cx, MN_NOMEM, "no memory for the plugin path");
+        return mn_fail(ctx, MN_NOMEM, "no memory for the plugin path");
     }
     r->folders[r->n++] = (struct folder){copy, from, trust, 0};
     return MN_OK;
 }
 
-static int add_environment(struct mn__registry *r, struct mn_cx *cx) {
+static int add_environment(struct nas_registry *r, struct mn_ctx *ctx) {
     const char *at = secure_getenv("METANAS_PLUGIN_PATH");
     int status = MN_OK;
     while (at != NULL && status == MN_OK) {
         const char *end = strchrnul(at, ':');
         if (end > at) { /* an empty part comes of PATH=NEW:$PATH and means nothing */
             status =
-                add_folder(r, cx, at, (size_t)(end - at), "METANAS_PLUGIN_PATH", MN__TRUST_NAMED);
+                add_folder(r, ctx, at, (size_t)(end - at), "METANAS_PLUGIN_PATH", NAS_TRUST_NAMED);
         }
         at = *end == ':' ? end + 1 : NULL;
     }
     return status;
 }
 
-static int add_own(struct mn__registry *r, struct mn_cx *cx) {
+static int add_own(struct nas_registry *r, struct mn_ctx *ctx) {
     char path[PATH_MAX];
-    const char *from = mn__place_find(MN__PLACE_PLUGINS, path, sizeof path);
+    const char *from = nas_place_find(NAS_PLACE_PLUGINS, path, sizeof path);
     if (from == NULL) {
-        return mn_fail(cx, MN_CONFIG, "the path of the plugin folder is too long");
+        return mn_fail(ctx, MN_CONFIG, "the path of the plugin folder is too long");
     }
-    return add_folder(r, cx, path, strlen(path), from, MN__TRUST_FOUND);
+    return add_folder(r, ctx, path, strlen(path), from, NAS_TRUST_FOUND);
 }
 
-int mn__registry_new(struct mn_cx *cx, const char *const *directories, struct mn__registry **out) {
-    struct mn__registry *r = calloc(1, sizeof *r);
+int nas_registry_new(struct mn_ctx *ctx, const char *const *directories,
+                     struct nas_registry **out) {
+    struct nas_registry *r = calloc(1, sizeof *r);
     if (r == NULL) {
-        return mn_fail(cx, MN_NOMEM, "no memory for the plugin registry");
+        return mn_fail(ctx, MN_NOMEM, "no memory for the plugin registry");
     }
     int status = MN_OK;
     for (; status == MN_OK && directories != NULL && *directories != NULL; directories++) {
         status =
-            add_folder(r, cx, *directories, strlen(*directories), "--plugin-dir", MN__TRUST_NAMED);
+            add_folder(r, ctx, *directories, strlen(*directories), "--plugin-dir", NAS_TRUST_NAMED);
     }
     if (status == MN_OK) {
-        status = add_environment(r, cx);
+        status = add_environment(r, ctx);
     }
     if (status == MN_OK) {
-        status = add_own(r, cx);
+        status = add_own(r, ctx);
     }
     if (status != MN_OK) {
-        mn__registry_free(r);
+        nas_registry_free(r);
         return status;
     }
     *out = r;
     return MN_OK;
 }
 
-void mn__registry_free(struct mn__registry *registry) {
+void nas_registry_free(struct nas_registry *registry) {
     if (registry != NULL) {
-        mn__arena_fini(&registry->arena);
+        nas_arena_fini(&registry->arena);
         free(registry);
     }
 }
 
-static int remember(struct mn__registry *r, struct mn_cx *cx, const char *file,
+static int remember(struct nas_registry *r, struct mn_ctx *ctx, const char *file,
                     const struct mn_plugin *plugin) {
-    struct loaded *entry = mn__arena_take(&r->arena, sizeof *entry);
-    const char *copy = mn__arena_text(&r->arena, file);
+    struct loaded *entry = nas_arena_take(&r->arena, sizeof *entry);
+    const char *copy = nas_arena_text(&r->arena, file);
     if (entry == NULL || copy == NULL) {
-        return mn_fail(cx, MN_NOMEM, "no memory for the plugin registry");
+        return mn_fail(ctx, MN_NOMEM, "no memory for the plugin registry");
     }
     *entry = (struct loaded){copy, plugin, r->loaded};
     r->loaded = entry;
     return MN_OK;
 }
 
-int mn__registry_add(struct mn__registry *r, struct mn_cx *cx, const struct mn_plugin *plugin) {
-    const int status = mn__plugin_check(cx, "(static)", plugin);
-    return status != MN_OK ? status : remember(r, cx, "(static)", plugin);
+int nas_registry_add(struct nas_registry *r, struct mn_ctx *ctx, const struct mn_plugin *plugin) {
+    const int status = nas_plugin_check(ctx, "(static)", plugin);
+    return status != MN_OK ? status : remember(r, ctx, "(static)", plugin);
 }
 
 /* ---- finding ------------------------------------------------------------------------------ */
@@ -145,7 +146,7 @@ struct search {
     char file[64], unit[64];
 };
 
-static const char *searched(const struct mn__registry *r, char *out, size_t size) {
+static const char *searched(const struct nas_registry *r, char *out, size_t size) {
     size_t used = 0;
     for (int i = 0; i < r->n && used < size; i++) {
         struct stat s;
@@ -157,19 +158,19 @@ static const char *searched(const struct mn__registry *r, char *out, size_t size
     return out;
 }
 
-static int refuse(const struct mn__registry *r, struct mn_cx *cx, const struct search *s,
+static int refuse(const struct nas_registry *r, struct mn_ctx *ctx, const struct search *s,
                   int status, const char *why) {
     char places[1024] = "";
     char text[1024];
     snprintf(text, sizeof text, "%s", why); /* why may be the message that is cleared now */
-    mn__cx_clear(cx);
-    return mn_fail(cx, status, "cannot load plugin '%.80s' for %s%s%s%s\n  %s\n  searched: %s",
-                   s->use, mn__kind_name(s->kind), s->place != NULL ? " (" : "",
+    nas_ctx_clear(ctx);
+    return mn_fail(ctx, status, "cannot load plugin '%.80s' for %s%s%s%s\n  %s\n  searched: %s",
+                   s->use, nas_kind_name(s->kind), s->place != NULL ? " (" : "",
                    s->place != NULL ? s->place : "", s->place != NULL ? ")" : "", text,
                    searched(r, places, sizeof places));
 }
 
-static int parse_use(const struct mn__registry *r, struct mn_cx *cx, struct search *s) {
+static int parse_use(const struct nas_registry *r, struct mn_ctx *ctx, struct search *s) {
     const char *letters = "abcdefghijklmnopqrstuvwxyz0123456789_";
     const size_t file = strspn(s->use, letters);
     const char *rest = s->use + file;
@@ -179,7 +180,7 @@ static int parse_use(const struct mn__registry *r, struct mn_cx *cx, struct sear
                       file < sizeof s->file && unit < sizeof s->unit;
     if (!shape) {
         return refuse(
-            r, cx, s, MN_CONFIG,
+            r, ctx, s, MN_CONFIG,
             "a plugin is named NAME or NAME/UNIT with lower case letters, digits and _; a "
             "configuration never holds a path to code");
     }
@@ -214,12 +215,12 @@ static void add_name(struct names *names, const char *name) {
     }
 }
 
-static void add_names(struct names *names, struct mn__arena *arena, const char *folder) {
+static void add_names(struct names *names, struct nas_arena *arena, const char *folder) {
     struct dirent **entries;
     const int n = scandir(folder, &entries, is_plugin_file, alphasort);
     for (int e = 0; e < n; e++) {
         const size_t length = strlen(entries[e]->d_name) - strlen(SUFFIX);
-        add_name(names, mn__arena_format(arena, "%.*s", (int)length, entries[e]->d_name));
+        add_name(names, nas_arena_format(arena, "%.*s", (int)length, entries[e]->d_name));
         free(entries[e]);
     }
     if (n >= 0) {
@@ -227,7 +228,7 @@ static void add_names(struct names *names, struct mn__arena *arena, const char *
     }
 }
 
-static const char *nearest_name(const struct mn__registry *r, struct mn__arena *arena,
+static const char *nearest_name(const struct nas_registry *r, struct nas_arena *arena,
                                 const char *name) {
     struct names names = {.n = 0};
     for (const struct loaded *l = r->loaded; l != NULL; l = l->next) {
@@ -238,17 +239,17 @@ static const char *nearest_name(const struct mn__registry *r, struct mn__arena *
     for (int i = 0; i < r->n; i++) {
         add_names(&names, arena, r->folders[i].path);
     }
-    return mn__text_nearest(name, names.at, names.n);
+    return nas_text_nearest(name, names.at, names.n);
 }
 
-static int not_found(const struct mn__registry *r, struct mn_cx *cx, const struct search *s) {
-    struct mn__arena arena = {0};
+static int not_found(const struct nas_registry *r, struct mn_ctx *ctx, const struct search *s) {
+    struct nas_arena arena = {0};
     char why[512], hint[256];
     snprintf(why, sizeof why, "there is no %s%s%s", s->file, SUFFIX,
-             mn__text_hint(nearest_name(r, &arena, s->file),
+             nas_text_hint(nearest_name(r, &arena, s->file),
                            ": is its folder in METANAS_PLUGIN_PATH?", hint, sizeof hint));
-    mn__arena_fini(&arena);
-    return refuse(r, cx, s, MN_CONFIG, why);
+    nas_arena_fini(&arena);
+    return refuse(r, ctx, s, MN_CONFIG, why);
 }
 
 static const struct mn_unit *unit_at(const struct mn_plugin *p, uint32_t i) {
@@ -256,7 +257,7 @@ static const struct mn_unit *unit_at(const struct mn_plugin *p, uint32_t i) {
                                                   (size_t)i * p->unit_stride);
 }
 
-const struct mn_unit *mn__plugin_unit(const struct mn_plugin *p, int kind, const char *name) {
+const struct mn_unit *nas_plugin_unit(const struct mn_plugin *p, int kind, const char *name) {
     for (uint32_t i = 0; i < p->n_units; i++) {
         if (unit_at(p, i)->kind == kind && strcmp(unit_at(p, i)->name, name) == 0) {
             return unit_at(p, i);
@@ -265,25 +266,25 @@ const struct mn_unit *mn__plugin_unit(const struct mn_plugin *p, int kind, const
     return NULL;
 }
 
-static int no_such_unit(const struct mn__registry *r, struct mn_cx *cx, const struct search *s,
+static int no_such_unit(const struct nas_registry *r, struct mn_ctx *ctx, const struct search *s,
                         const char *file, const struct mn_plugin *p) {
     char why[1024];
     int used = snprintf(why, sizeof why, "%s: offers no %s '%s'; it has", file,
-                        mn__kind_name(s->kind), s->unit);
+                        nas_kind_name(s->kind), s->unit);
     for (uint32_t i = 0; i < p->n_units && used < (int)sizeof why; i++) {
         used += snprintf(why + used, sizeof why - (size_t)used, "%s %s %s", i > 0 ? "," : "",
-                         mn__kind_name(unit_at(p, i)->kind), unit_at(p, i)->name);
+                         nas_kind_name(unit_at(p, i)->kind), unit_at(p, i)->name);
     }
-    return refuse(r, cx, s, MN_CONFIG, why);
+    return refuse(r, ctx, s, MN_CONFIG, why);
 }
 
-static int give(const struct mn__registry *r, struct mn_cx *cx, const struct search *s,
-                const char *file, const struct mn_plugin *p, struct mn__unit *out) {
-    const struct mn_unit *unit = mn__plugin_unit(p, s->kind, s->unit);
+static int give(const struct nas_registry *r, struct mn_ctx *ctx, const struct search *s,
+                const char *file, const struct mn_plugin *p, struct nas_unit *out) {
+    const struct mn_unit *unit = nas_plugin_unit(p, s->kind, s->unit);
     if (unit == NULL) {
-        return no_such_unit(r, cx, s, file, p);
+        return no_such_unit(r, ctx, s, file, p);
     }
-    *out = (struct mn__unit){.plugin = p,
+    *out = (struct nas_unit){.plugin = p,
                              .unit = unit,
                              .file = file,
                              .options = {unit->opts, unit->n_opts, p->opt_stride}};
@@ -292,24 +293,24 @@ static int give(const struct mn__registry *r, struct mn_cx *cx, const struct sea
 
 /* Look whose a folder and a plugin in it are. Another user's is told once: the folder, or else the
  * file. */
-static int check_owners(struct mn_cx *cx, struct folder *folder, const char *path) {
-    struct mn__stranger folder_of, file_of;
-    int status = mn__trust_check(cx, folder->path, folder->trust, &folder_of);
+static int check_owners(struct mn_ctx *ctx, struct folder *folder, const char *path) {
+    struct nas_stranger folder_of, file_of;
+    int status = nas_trust_check(ctx, folder->path, folder->trust, &folder_of);
     if (status == MN_OK) {
-        status = mn__trust_check(cx, path, folder->trust, &file_of);
+        status = nas_trust_check(ctx, path, folder->trust, &file_of);
     }
     if (status == MN_OK && folder_of.there && !folder->warned) {
         folder->warned = 1;
-        mn_log(cx, MN_LOG_WARN, "%s=%s belongs to user %u, whose plugins run with your rights",
+        mn_log(ctx, MN_LOG_WARN, "%s=%s belongs to user %u, whose plugins run with your rights",
                folder->from, folder->path, (unsigned)folder_of.user);
     } else if (status == MN_OK && file_of.there && !folder_of.there) {
-        mn_log(cx, MN_LOG_WARN, "%s belongs to user %u and runs with your rights", path,
+        mn_log(ctx, MN_LOG_WARN, "%s belongs to user %u and runs with your rights", path,
                (unsigned)file_of.user);
     }
     return status;
 }
 
-static int open_file(struct mn__registry *r, struct mn_cx *cx, struct folder *folder,
+static int open_file(struct nas_registry *r, struct mn_ctx *ctx, struct folder *folder,
                      const char *path, const struct mn_plugin **out) {
     for (const struct loaded *l = r->loaded; l != NULL; l = l->next) {
         if (strcmp(l->file, path) == 0) {
@@ -317,14 +318,14 @@ static int open_file(struct mn__registry *r, struct mn_cx *cx, struct folder *fo
             return MN_OK;
         }
     }
-    int status = check_owners(cx, folder, path);
+    int status = check_owners(ctx, folder, path);
     if (status == MN_OK) {
-        status = mn__plugin_load(cx, path, folder->trust, out);
+        status = nas_plugin_load(ctx, path, folder->trust, out);
     }
-    return status != MN_OK ? status : remember(r, cx, path, *out);
+    return status != MN_OK ? status : remember(r, ctx, path, *out);
 }
 
-static const char *kept_path(const struct mn__registry *r, const char *path) {
+static const char *kept_path(const struct nas_registry *r, const char *path) {
     for (const struct loaded *l = r->loaded; l != NULL; l = l->next) {
         if (strcmp(l->file, path) == 0) {
             return l->file;
@@ -333,7 +334,7 @@ static const char *kept_path(const struct mn__registry *r, const char *path) {
     return path;
 }
 
-static int find_static(struct mn__registry *r, const struct search *s, const struct loaded **out) {
+static int find_static(struct nas_registry *r, const struct search *s, const struct loaded **out) {
     for (const struct loaded *l = r->loaded; l != NULL; l = l->next) {
         if (l->file[0] == '(' && strcmp(l->plugin->name, s->file) == 0) {
             *out = l;
@@ -344,7 +345,7 @@ static int find_static(struct mn__registry *r, const struct search *s, const str
 }
 
 /* The first folder with a file NAME.so, or a link that leads nowhere, and its path; -1 = none. */
-static int first_with(const struct mn__registry *r, const char *name, char *out, size_t size) {
+static int first_with(const struct nas_registry *r, const char *name, char *out, size_t size) {
     for (int i = 0; i < r->n; i++) {
         const int n = snprintf(out, size, "%s/%s%s", r->folders[i].path, name, SUFFIX);
         if (n < (int)size && faccessat(AT_FDCWD, out, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -354,35 +355,35 @@ static int first_with(const struct mn__registry *r, const char *name, char *out,
     return -1;
 }
 
-int mn__registry_file(const struct mn__registry *r, const char *name, char *out, size_t size) {
+int nas_registry_file(const struct nas_registry *r, const char *name, char *out, size_t size) {
     return first_with(r, name, out, size) >= 0;
 }
 
-int mn__registry_find(struct mn__registry *r, struct mn_cx *cx, int kind, const char *use,
-                      const char *place, struct mn__unit *out) {
+int nas_registry_find(struct nas_registry *r, struct mn_ctx *ctx, int kind, const char *use,
+                      const char *place, struct nas_unit *out) {
     struct search s = {.kind = kind, .use = use, .place = place};
     const struct loaded *found;
-    int status = parse_use(r, cx, &s);
+    int status = parse_use(r, ctx, &s);
     if (status != MN_OK) {
         return status;
     }
     if (find_static(r, &s, &found)) {
-        return give(r, cx, &s, found->file, found->plugin, out);
+        return give(r, ctx, &s, found->file, found->plugin, out);
     }
     char path[PATH_MAX];
     const int i = first_with(r, s.file, path, sizeof path);
     if (i < 0) {
-        return not_found(r, cx, &s);
+        return not_found(r, ctx, &s);
     }
     const struct mn_plugin *plugin;
-    status = open_file(r, cx, &r->folders[i], path, &plugin);
-    return status != MN_OK ? refuse(r, cx, &s, status, mn__cx_message(cx))
-                           : give(r, cx, &s, kept_path(r, path), plugin, out);
+    status = open_file(r, ctx, &r->folders[i], path, &plugin);
+    return status != MN_OK ? refuse(r, ctx, &s, status, nas_ctx_message(ctx))
+                           : give(r, ctx, &s, kept_path(r, path), plugin, out);
 }
 
 /* ---- scanning ----------------------------------------------------------------------------- */
 
-const char *mn__registry_folder(const struct mn__registry *r, int i, const char **from) {
+const char *nas_registry_folder(const struct nas_registry *r, int i, const char **from) {
     if (i >= r->n) {
         return NULL;
     }
@@ -390,7 +391,7 @@ const char *mn__registry_folder(const struct mn__registry *r, int i, const char 
     return r->folders[i].path;
 }
 
-static int came_before(const struct mn__registry *r, int folder) {
+static int came_before(const struct nas_registry *r, int folder) {
     int i = 0;
     while (strcmp(r->folders[i].path, r->folders[folder].path) != 0) {
         i++;
@@ -398,8 +399,8 @@ static int came_before(const struct mn__registry *r, int folder) {
     return i < folder;
 }
 
-static void scan_file(struct mn__registry *r, struct mn_cx *cx, int folder, const char *file,
-                      mn__registry_seen seen, void *data) {
+static void scan_file(struct nas_registry *r, struct mn_ctx *ctx, int folder, const char *file,
+                      nas_registry_seen seen, void *data) {
     char name[PATH_MAX], path[PATH_MAX], first[PATH_MAX];
     const struct mn_plugin *plugin = NULL;
     struct folder *at = &r->folders[folder];
@@ -411,45 +412,46 @@ static void scan_file(struct mn__registry *r, struct mn_cx *cx, int folder, cons
         seen(data, path, NULL, NULL, first);
         return;
     }
-    const int status = open_file(r, cx, at, path, &plugin);
-    seen(data, path, status == MN_OK ? plugin : NULL, status == MN_OK ? NULL : mn__cx_message(cx),
+    const int status = open_file(r, ctx, at, path, &plugin);
+    seen(data, path, status == MN_OK ? plugin : NULL, status == MN_OK ? NULL : nas_ctx_message(ctx),
          NULL);
-    mn__cx_clear(cx);
+    nas_ctx_clear(ctx);
 }
 
-static void scan_folder(struct mn__registry *r, struct mn_cx *cx, int folder,
-                        mn__registry_seen seen, void *data) {
+static void scan_folder(struct nas_registry *r, struct mn_ctx *ctx, int folder,
+                        nas_registry_seen seen, void *data) {
     struct dirent **entries;
     const char *path = r->folders[folder].path;
     const int n = scandir(path, &entries, is_plugin_file, alphasort);
     if (n < 0) {
         if (errno != ENOENT) {
-            mn_fail(cx, MN_IO, "%s: %s", path, strerror(errno));
-            seen(data, path, NULL, mn__cx_message(cx), NULL);
-            mn__cx_clear(cx);
+            mn_fail(ctx, MN_IO, "%s: %s", path, strerror(errno));
+            seen(data, path, NULL, nas_ctx_message(ctx), NULL);
+            nas_ctx_clear(ctx);
         }
         return;
     }
     /* one reason for all its files */
-    const int refused = n > 0 && mn__trust_check(cx, path, r->folders[folder].trust, NULL) != MN_OK;
+    const int refused =
+        n > 0 && nas_trust_check(ctx, path, r->folders[folder].trust, NULL) != MN_OK;
     if (refused) {
-        seen(data, path, NULL, mn__cx_message(cx), NULL);
-        mn__cx_clear(cx);
+        seen(data, path, NULL, nas_ctx_message(ctx), NULL);
+        nas_ctx_clear(ctx);
     }
     for (int e = 0; e < n; e++) {
         if (!refused) {
-            scan_file(r, cx, folder, entries[e]->d_name, seen, data);
+            scan_file(r, ctx, folder, entries[e]->d_name, seen, data);
         }
         free(entries[e]);
     }
     free(entries);
 }
 
-int mn__registry_scan(struct mn__registry *r, struct mn_cx *cx, mn__registry_seen seen,
+int nas_registry_scan(struct nas_registry *r, struct mn_ctx *ctx, nas_registry_seen seen,
                       void *data) {
     for (int i = 0; i < r->n; i++) {
         if (!came_before(r, i)) {
-            scan_folder(r, cx, i, seen, data);
+            scan_folder(r, ctx, i, seen, data);
         }
     }
     return MN_OK;

@@ -11,7 +11,7 @@ struct learner {
 /* One task. */
 struct run {
     const struct learner *self;
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const struct mn_model *model;
     struct mn_dims dims;
     struct mn_point *params, d, m, v;
@@ -53,25 +53,25 @@ static int do_step(struct run *run, const struct mn_task *task, int64_t step) {
                                  .progress =
                                      run->steps > 1 ? (double)step / (double)(run->steps - 1) : 1,
                                  .step = step};
-    if (mn_cancelled(run->cx)) {
-        return mn_fail(run->cx, MN_CANCELLED, "stopped before step %d", (int)step);
+    if (mn_cancelled(run->ctx)) {
+        return mn_fail(run->ctx, MN_CANCELLED, "stopped before step %d", (int)step);
     }
-    int status = mn_task_batch(run->cx, task, step, (int32_t)run->self->batch, &batch);
+    int status = mn_task_batch(run->ctx, task, step, (int32_t)run->self->batch, &batch);
     if (status == MN_OK) {
-        status = mn_model_pass(run->cx, run->model, run->params, &batch, &pass, &out);
+        status = mn_model_pass(run->ctx, run->model, run->params, &batch, &pass, &out);
     }
     if (status != MN_OK) {
         return status;
     }
     update(run, step);
-    return mn_step_done(run->cx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
+    return mn_step_done(run->ctx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
                         run->params);
 }
 
 /* n_w + n_a reals of scratch, zeroed. */
 static int take(struct run *run, struct mn_point *out) {
     const int64_t n = run->dims.n_w + run->dims.n_a;
-    out->w = mn_scratch(run->cx, (size_t)n * sizeof *out->w);
+    out->w = mn_scratch(run->ctx, (size_t)n * sizeof *out->w);
     if (out->w == NULL) {
         return MN_NOMEM;
     }
@@ -80,15 +80,15 @@ static int take(struct run *run, struct mn_point *out) {
     return MN_OK;
 }
 
-static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
-    struct run run = {.self = self, .cx = cx, .model = model, .params = params};
-    int status = mn_model_dims(cx, model, &run.dims);
+    struct run run = {.self = self, .ctx = ctx, .model = model, .params = params};
+    int status = mn_model_dims(ctx, model, &run.dims);
     struct mn_point *const taken[] = {&run.d, &run.m, &run.v};
     for (int i = 0; status == MN_OK && i < 3; i++) {
         status = take(&run, taken[i]);
     }
-    run.steps = mn_task_steps(cx, task, steps(self, &cx->where));
+    run.steps = mn_task_steps(ctx, task, steps(self, &ctx->where));
     for (int64_t step = 0; status == MN_OK && step < run.steps; step++) {
         status = do_step(&run, task, step);
     }

@@ -34,7 +34,7 @@ static int64_t reals_of(const struct csv *s) {
 /* The text of the file and where reading stands. */
 struct reader {
     struct csv *self;
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const char *at, *begin; /* of the line */
     int64_t line;
     struct name *names; /* of the classes seen; their numbers follow from the order */
@@ -42,7 +42,7 @@ struct reader {
 };
 
 static int wrong(const struct reader *r, const char *what) {
-    return mn_fail(r->cx, MN_IO, "%s:%lld:%lld: %s", r->self->path, (long long)r->line,
+    return mn_fail(r->ctx, MN_IO, "%s:%lld:%lld: %s", r->self->path, (long long)r->line,
                    (long long)(r->at - r->begin + 1), what);
 }
 
@@ -137,20 +137,20 @@ static int64_t count_lines(const char *text) {
 }
 
 /* The whole file, closed by a zero byte, in scratch memory. */
-static int read_file(struct mn_cx *cx, const char *path, char **out) {
+static int read_file(struct mn_ctx *ctx, const char *path, char **out) {
     FILE *in = fopen(path, "rb");
     long size = -1;
     if (in != NULL && fseek(in, 0, SEEK_END) == 0) {
         size = ftell(in);
     }
-    *out = size < 0 ? NULL : mn_scratch(cx, (size_t)size + 1);
+    *out = size < 0 ? NULL : mn_scratch(ctx, (size_t)size + 1);
     int status = *out != NULL ? MN_OK : MN_NOMEM;
     if (size < 0) {
-        status = mn_bad_option(cx, "path", "%s cannot be read: is the path right?", path);
+        status = mn_bad_option(ctx, "path", "%s cannot be read: is the path right?", path);
     } else if (status == MN_OK) {
         rewind(in);
         (*out)[fread(*out, 1, (size_t)size, in)] = '\0';
-        status = ferror(in) ? mn_fail(cx, MN_IO, "%s: cannot be read", path) : MN_OK;
+        status = ferror(in) ? mn_fail(ctx, MN_IO, "%s: cannot be read", path) : MN_OK;
     }
     if (in != NULL) {
         fclose(in);
@@ -175,19 +175,19 @@ static void count_least(struct csv *s) {
     }
 }
 
-static int start(void *self, struct mn_cx *cx) {
+static int start(void *self, struct mn_ctx *ctx) {
     struct csv *s = self;
     char *text;
-    int status = read_file(cx, s->path, &text);
+    int status = read_file(ctx, s->path, &text);
     if (status != MN_OK) {
         return status;
     }
-    struct reader r = {.self = s, .cx = cx, .at = text, .line = 1};
+    struct reader r = {.self = s, .ctx = ctx, .at = text, .line = 1};
     s->n_images = count_lines(text);
     const size_t n = (size_t)s->n_images, reals = (size_t)reals_of(s);
-    uint8_t *pixels = mn_keep(cx, n * reals);
-    s->images = pixels != NULL ? mn_keep(cx, n * sizeof *s->images) : NULL;
-    r.names = s->images != NULL ? mn_scratch(cx, n * sizeof *r.names) : NULL;
+    uint8_t *pixels = mn_keep(ctx, n * reals);
+    s->images = pixels != NULL ? mn_keep(ctx, n * sizeof *s->images) : NULL;
+    r.names = s->images != NULL ? mn_scratch(ctx, n * sizeof *r.names) : NULL;
     if (r.names == NULL) {
         return MN_NOMEM;
     }
@@ -202,7 +202,7 @@ static int start(void *self, struct mn_cx *cx) {
 
 /* ---- tasks -------------------------------------------------------------------------------- */
 
-static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *out) {
+static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info *out) {
     const struct csv *s = self;
     out->channels = (int32_t)s->channels;
     out->height = (int32_t)s->height;
@@ -247,13 +247,13 @@ static void fill(const struct csv *s, const int64_t *which, int32_t way, int32_t
     }
 }
 
-static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     const struct csv *s = self;
     const int64_t n_classes = s->n_classes[spec->split];
-    struct mn_rng classes = mn_rng_start(cx, MN_RNG_CLASSES);
-    struct mn_rng images = mn_rng_start(cx, MN_RNG_SAMPLES);
-    int64_t *order = mn_scratch(cx, (size_t)(n_classes + s->n_images) * sizeof *order);
+    struct mn_rng classes = mn_rng_start(ctx, MN_RNG_CLASSES);
+    struct mn_rng images = mn_rng_start(ctx, MN_RNG_SAMPLES);
+    int64_t *order = mn_scratch(ctx, (size_t)(n_classes + s->n_images) * sizeof *order);
     if (order == NULL) {
         return MN_NOMEM;
     }

@@ -37,7 +37,7 @@ static double sum_at(const struct entmax *s, int64_t n, const mn_real *logits, d
 
 /* The sum falls from at least 1 at tau = -1, where the largest logit has part 1, to 0 at tau = 0:
  * halving the interval until doubles end finds tau. */
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     const struct entmax *s = self;
@@ -65,7 +65,7 @@ static double slope(const struct entmax *s, mn_real p) {
     return p > 0 ? pow((double)p, 2 - s->alpha) : 0;
 }
 
-static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
     const struct entmax *s = self;
@@ -82,7 +82,7 @@ static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real
 }
 
 /* What has a weight stays. The largest weight is never 0. */
-static int select_support(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+static int select_support(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
                           const mn_real *strength, uint8_t *keep) {
     for (int64_t i = 0; i < n; i++) {
         keep[i] = weights[i] > 0;

@@ -16,25 +16,25 @@ struct learner {
     struct memory w, a;
 };
 
-static int claim(struct mn_cx *cx, const char *rate, const char *before, int64_t n,
+static int claim(struct mn_ctx *ctx, const char *rate, const char *before, int64_t n,
                  struct memory *out) {
     if (n == 0) {
         return MN_OK;
     }
-    out->log_rate = mn_state(cx, rate, 1);
-    out->before = out->log_rate != NULL ? mn_state(cx, before, n) : NULL;
+    out->log_rate = mn_state(ctx, rate, 1);
+    out->before = out->log_rate != NULL ? mn_state(ctx, before, n) : NULL;
     return out->before != NULL ? MN_OK : MN_NOMEM;
 }
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct learner *s = self;
     s->n_w = dims->n_w;
     s->n_a = dims->n_a;
-    const int status = claim(cx, "log_rate_w", "before_w", s->n_w, &s->w);
-    return status != MN_OK ? status : claim(cx, "log_rate_a", "before_a", s->n_a, &s->a);
+    const int status = claim(ctx, "log_rate_w", "before_w", s->n_w, &s->w);
+    return status != MN_OK ? status : claim(ctx, "log_rate_a", "before_a", s->n_a, &s->a);
 }
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct learner *s = self;
@@ -64,7 +64,7 @@ static void descend(const struct learner *s, double lr, int64_t n, const mn_real
     mn_vec_sgd(n, lr * exp((double)*memory->log_rate), d, at);
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct learner *s = self;
     descend(s, s->lr_w, s->n_w, mean_delta->w, &s->w, meta->w);

@@ -7,13 +7,13 @@ struct operation {
     int64_t kernel, dilation, repeats;
 };
 
-static int check(const void *self, struct mn_cx *cx) {
+static int check(const void *self, struct mn_ctx *ctx) {
     const struct operation *s = self;
-    return s->kernel % 2 == 1 ? MN_OK : mn_bad_option(cx, "kernel", "expected an odd number");
+    return s->kernel % 2 == 1 ? MN_OK : mn_bad_option(ctx, "kernel", "expected an odd number");
 }
 
 /* Depthwise, then 1x1, then the host's batch norm, in each stage; the first one strides. */
-static int maps(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out) {
+static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_op_maps *out) {
     const struct operation *s = self;
     out->flags = MN_OP_RELU_BEFORE;
     out->n_stages = (int32_t)s->repeats;

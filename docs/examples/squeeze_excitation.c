@@ -21,7 +21,7 @@ static struct sizes sizes_of(const struct operation *s, const struct mn_op_site 
                           (int64_t)site->out_height * site->out_width};
 }
 
-static int shape(const void *self, struct mn_cx *cx, const struct mn_op_site *site,
+static int shape(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
                  struct mn_op_shape *out) {
     const struct sizes z = sizes_of(self, site);
     out->flags = MN_OP_RELU_BEFORE;
@@ -33,8 +33,8 @@ static int shape(const void *self, struct mn_cx *cx, const struct mn_op_site *si
     return MN_OK;
 }
 
-static int weight(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t index,
-                  struct mn_op_weight *out) {
+static int weight(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
+                  int32_t index, struct mn_op_weight *out) {
     static const char *const names[] = {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"};
     const struct sizes z = sizes_of(self, site);
     const int second = index >= 2;
@@ -84,7 +84,7 @@ static void gates(const struct sizes *z, const mn_real *w, const mn_real *x, mn_
     }
 }
 
-static int forward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+static int forward(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                    const mn_real *w, const mn_real *x, mn_real *y, mn_real *saved, mn_real *work) {
     const struct sizes z = sizes_of(self, site);
     for (int32_t i = 0; i < n; i++, saved += 2 * z.channels + z.hidden) {
@@ -123,7 +123,7 @@ static void gates_back(const struct sizes *z, const mn_real *w, const mn_real *m
     }
 }
 
-static int backward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+static int backward(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                     const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
                     mn_real *dx, mn_real *d_w, mn_real *work) {
     const struct sizes z = sizes_of(self, site);

@@ -4,7 +4,7 @@
 
 /* dataset: where tasks come from. */
 
-#include "cx.h"
+#include "ctx.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,19 +55,19 @@ struct mn_dataset {
     uint32_t reserved;
 
     /* Optional. Rules across options; use mn_bad_option. [setup] */
-    int (*check)(const void *self, struct mn_cx *cx);
+    int (*check)(const void *self, struct mn_ctx *ctx);
     /* Read or prepare the data; memory from mn_keep. [setup] MN_IO, MN_CONFIG. */
-    int (*start)(void *self, struct mn_cx *cx);
+    int (*start)(void *self, struct mn_ctx *ctx);
     /* Optional. Release what is not host memory. Not called after a `start` that failed, which
      * cleans up itself. [setup] */
     void (*stop)(void *self);
     /* Shape and counts, constant after start. [setup] */
-    int (*describe)(const void *self, struct mn_cx *cx, struct mn_dataset_info *out);
-    /* Draw one task, using only the streams of cx; no class is in two splits. Support and query
+    int (*describe)(const void *self, struct mn_ctx *ctx, struct mn_dataset_info *out);
+    /* Draw one task, using only the streams of ctx; no class is in two splits. Support and query
      * images of a class are different drawings. The host has checked ways and images a class
      * against describe. [worker]
      */
-    int (*sample)(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+    int (*sample)(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out);
 
     /* The last three make frozen lists of episodes (metanas episodes) possible. A dataset has all
@@ -81,13 +81,13 @@ struct mn_dataset {
     int64_t (*class_name)(const void *self, int32_t split, int64_t which, char *out, size_t size);
     /* Optional. Image `sample` (0..n_samples-1) of a class as `sample` above would give it, to
      * out[channels][height][width]. [worker] MN_IO, MN_NOMEM. */
-    int (*image)(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t sample,
+    int (*image)(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t sample,
                  mn_real *out);
 
     /* Optional. A user's own image, decoded and prepared as those of the data set, to
      * out[channels][height][width]; options alone decide how, since it may be called without start.
      * [setup] MN_IO with picture->name, MN_NOMEM. */
-    int (*picture)(const void *self, struct mn_cx *cx, const struct mn_picture *picture,
+    int (*picture)(const void *self, struct mn_ctx *ctx, const struct mn_picture *picture,
                    mn_real *out);
 };
 

@@ -10,7 +10,7 @@
  * A function that waits for another rank gives up after ranks.patience seconds with MN_IO. After a
  * failure only `abort` is called. */
 
-#include "cx.h"
+#include "ctx.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,10 +34,10 @@ struct mn_executor {
     uint32_t reserved;
 
     /* Optional. Rules across options; use mn_bad_option. [setup] */
-    int (*check)(const void *self, struct mn_cx *cx);
+    int (*check)(const void *self, struct mn_ctx *ctx);
     /* Connect with the other ranks of the job; all of them call it. Once in a process. [setup]
      * MN_IO, MN_UNSUPPORTED. */
-    int (*start)(void *self, struct mn_cx *cx, struct mn_ranks *ranks);
+    int (*start)(void *self, struct mn_ctx *ctx, struct mn_ranks *ranks);
     /* Disconnect; all ranks call it, and no message is under way. Not called after a `start` that
      * failed. [main] */
     void (*stop)(void *self);
@@ -45,16 +45,16 @@ struct mn_executor {
      * that can be had. Called where ranks may be dead. [main] */
     void (*abort)(void *self, int code);
     /* From rank 0 to all others; all ranks call it with the same number of bytes. [main] MN_IO. */
-    int (*broadcast)(void *self, struct mn_cx *cx, int64_t bytes, void *data);
+    int (*broadcast)(void *self, struct mn_ctx *ctx, int64_t bytes, void *data);
     /* To one rank. Returns when `data` may be changed. Messages from one rank to another with one
      * tag (0..100) arrive in order. [main] MN_IO. */
-    int (*send)(void *self, struct mn_cx *cx, int32_t to, int32_t tag, int64_t bytes,
+    int (*send)(void *self, struct mn_ctx *ctx, int32_t to, int32_t tag, int64_t bytes,
                 const void *data);
     /* Look for a message of this tag, from any rank, without waiting. [main] MN_IO. */
-    int (*probe)(void *self, struct mn_cx *cx, int32_t tag, struct mn_arrival *out);
+    int (*probe)(void *self, struct mn_ctx *ctx, int32_t tag, struct mn_arrival *out);
     /* The next message of this tag from this rank, which has `bytes` bytes. Waits for it. [main]
      * MN_IO. */
-    int (*receive)(void *self, struct mn_cx *cx, int32_t from, int32_t tag, int64_t bytes,
+    int (*receive)(void *self, struct mn_ctx *ctx, int32_t from, int32_t tag, int64_t bytes,
                    void *data);
 };
 

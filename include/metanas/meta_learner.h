@@ -5,7 +5,7 @@
 /* meta_learner: the outer update (Eq. 4; Algorithm 1, lines 8-9). A run has one of them for weights
  * and logits, or one for each. */
 
-#include "cx.h"
+#include "ctx.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,20 +16,20 @@ struct mn_meta_learner {
     uint32_t reserved;
 
     /* Optional. Rules across options; use mn_bad_option. [setup] */
-    int (*check)(const void *self, struct mn_cx *cx);
+    int (*check)(const void *self, struct mn_ctx *ctx);
     /* Optional. Claim named state with mn_state: up to 32, each once. Where the run has another
      * meta learner for the weights or for the logits, dims->n_w or dims->n_a and their number of
      * segments are 0; so they are in n_own. mn_model_dims always gives the whole. [setup] */
-    int (*start)(void *self, struct mn_cx *cx, const struct mn_dims *dims);
+    int (*start)(void *self, struct mn_ctx *ctx, const struct mn_dims *dims);
     /* This task's descent direction: out.w[n_w], out.a[n_a] of the dims given to start, to be
      * written whole; there is room for the whole model. `meta` is the point the task started from,
      * `adapted` where it ended. [worker] */
-    int (*delta)(const void *self, struct mn_cx *cx, const struct mn_model *model,
+    int (*delta)(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out);
-    /* Apply the mean of the directions, summed in task order, to `meta`. cx->where tells the
+    /* Apply the mean of the directions, summed in task order, to `meta`. ctx->where tells the
      * meta-epoch. [main] */
-    int (*update)(void *self, struct mn_cx *cx, struct mn_point *meta,
+    int (*update)(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta);
     /* Optional. 1 = delta uses mn_trace_*: the host records every step of the task, (n_w + n_a +
      * n_state) reals each, and refuses task learners without `adjoint`. NULL = 0. [setup] */
@@ -40,7 +40,7 @@ struct mn_meta_learner {
     /* Optional. Factors of the updates of task step `step`, also in evaluation: out.w[n_w],
      * out.a[n_a], filled with 1 before the call; set out->w or out->a to NULL for 1 everywhere.
      * NULL = the same. Needs a task learner with `adjoint`. [worker] */
-    int (*rates)(const void *self, struct mn_cx *cx, const struct mn_model *model, int64_t step,
+    int (*rates)(const void *self, struct mn_ctx *ctx, const struct mn_model *model, int64_t step,
                  struct mn_point *out);
 };
 

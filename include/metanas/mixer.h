@@ -10,7 +10,7 @@
  * that a keep mask left, so pruned logits behave as minus infinity. What has weight 0 in the end is
  * not computed, unless `measure` asks for it. */
 
-#include "cx.h"
+#include "ctx.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,7 +30,7 @@ struct mn_mixer {
     uint32_t reserved;
 
     /* Optional. Rules across options; use mn_bad_option. [setup] */
-    int (*check)(const void *self, struct mn_cx *cx);
+    int (*check)(const void *self, struct mn_ctx *ctx);
 
     /* Choices over n_items items (1..64), 1 to 65536. [setup] */
     int64_t (*n_choices)(const void *self, int64_t n_items);
@@ -47,26 +47,26 @@ struct mn_mixer {
 
     /* Weight at or under which a forward pass skips a choice, 0 to 1; 0 = never; the largest weight
      * is never skipped. Optional, NULL = 0. Called once a pass and mixture, and before the run. The
-     * split in cx->where tells meta-training from evaluation. [worker] */
-    double (*threshold)(const void *self, const struct mn_cx *cx);
+     * split in ctx->where tells meta-training from evaluation. [worker] */
+    double (*threshold)(const void *self, const struct mn_ctx *ctx);
 
     /* weights[n] from logits[n], once a pass for each mixture, before anything else of the pass;
-     * cx's stream MN_RNG_MIXER is `rng`, already set to this mixture. [worker] */
-    int (*forward)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+     * ctx's stream MN_RNG_MIXER is `rng`, already set to this mixture. [worker] */
+    int (*forward)(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved);
 
     /* Adds dL/dlogits to d_logits[n], given dL/dweights in d_weights[n]: 0 for the choices that
      * were not computed. Once for each mixture at the end of a pass with when->gradient, with the
      * arrays that forward of the same pass wrote. NULL only where n_logits is always 0. [worker] */
-    int (*backward)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+    int (*backward)(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits);
 
     /* Hard pruning: keep[n] = 1 for the choices that stay, at least one. weights are those of
      * forward at progress 1 without noise. strength[n], given to input mixers, is the largest
      * operation weight on the edge, for choices of one item; else NULL. [worker] */
-    int (*select)(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+    int (*select)(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
                   const mn_real *strength, uint8_t *keep);
 
     /* Which choices a pass with the gradient of the logits computes although their weight is 0:

@@ -4,7 +4,7 @@
 
 /* The network as plugins see it: a pure function of (w, a, batch, pass). w holds the ordinary
  * weights, a the architecture logits, both flat; segments name their parts (docs/state-names.md).
- * Images are NCHW, convolution weights OIHW. The calls are in cx.h. */
+ * Images are NCHW, convolution weights OIHW. The calls are in ctx.h. */
 
 #include "abi.h"
 
@@ -68,7 +68,7 @@ struct mn_pass {
     uint32_t flags;
     double progress;      /* 0..1, fraction of the task's architecture steps done; 1 to evaluate;
                              see task_learner.adapt */
-    int64_t step;         /* task step: with cx->where it keys the pass's random numbers */
+    int64_t step;         /* task step: with ctx->where it keys the pass's random numbers */
     const uint8_t *keep;  /* [n_choices] 1 = stays, 0 = pruned; NULL = all stay */
     const mn_real *stats; /* [n_stats] statistics to normalise with; NULL = those of the batch */
     mn_real *stats_out;   /* [n_stats] receives the batch's statistics, or NULL */

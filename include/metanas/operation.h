@@ -13,7 +13,7 @@
  * images are [n][channels][height][width] without padding. The host cuts a batch into blocks of
  * images as it likes, so what comes out for an image must depend on that image and on w alone. */
 
-#include "cx.h"
+#include "ctx.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -111,36 +111,36 @@ struct mn_operation {
     uint32_t reserved;
 
     /* Optional. Rules across options; use mn_bad_option. [setup] */
-    int (*check)(const void *self, struct mn_cx *cx);
+    int (*check)(const void *self, struct mn_ctx *ctx);
 
     /* The next four are NULL where `maps` is not. */
 
     /* What it is at `site`; the same for equal sites. MN_UNSUPPORTED with a message where it cannot
      * be. [setup] */
-    int (*shape)(const void *self, struct mn_cx *cx, const struct mn_op_site *site,
+    int (*shape)(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
                  struct mn_op_shape *out);
 
     /* Array `index` of the weights, 0..n_weights-1. NULL where n_weights is always 0. [setup] */
-    int (*weight)(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t index,
-                  struct mn_op_weight *out);
+    int (*weight)(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
+                  int32_t index, struct mn_op_weight *out);
 
     /* y of n images x, written whole. w holds the arrays of weights one after the other, saved
      * n * n_saved reals for backward, work n * n_work reals of room; each is NULL where its length
      * is 0. [worker] */
-    int (*forward)(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+    int (*forward)(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                    const mn_real *w, const mn_real *x, mn_real *y, mn_real *saved, mn_real *work);
 
     /* Given g = dL/dy: writes dx = dL/dx whole, and adds dL/dw to d_w; either is NULL where it is
      * not wanted. x, saved and n are those of one call of forward, whatever else was called since:
      * a pass with gradients calls it at most once for each call of forward, and not at all for a
      * candidate that is skipped. [worker] */
-    int (*backward)(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+    int (*backward)(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                     const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
                     mn_real *dx, mn_real *d_w, mn_real *work);
 
     /* What the host computes at `stride` 1 or 2; the same for equal strides. Since interface 0.6.
      * [setup] */
-    int (*maps)(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out);
+    int (*maps)(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_op_maps *out);
 };
 
 #ifdef __cplusplus

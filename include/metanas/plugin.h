@@ -10,7 +10,7 @@
  *                       struct reptile, options, &vtable))
  */
 
-#include "cx.h"
+#include "ctx.h"
 #include "dataset.h"
 #include "executor.h"
 #include "meta_learner.h"

@@ -8,7 +8,7 @@
  * counts are 1 to 65536. All builder calls are [setup]; one that fails has recorded a message, and
  * `build` returns its status. */
 
-#include "cx.h"
+#include "ctx.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -87,14 +87,14 @@ struct mn_search_space {
     uint32_t reserved;
 
     /* Optional. Rules across options; use mn_bad_option. [setup] */
-    int (*check)(const void *self, struct mn_cx *cx);
+    int (*check)(const void *self, struct mn_ctx *ctx);
     /* Describe the network by builder calls; the image shape is in `dims`. [setup] */
-    int (*build)(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
+    int (*build)(const void *self, struct mn_ctx *ctx, const struct mn_dims *dims,
                  struct mn_builder *builder);
 
     /* Optional, with resize: how many weights the network should have that pruning leaves. The host
      * then builds with several channel counts and takes the one that comes nearest. [setup] */
-    int (*budget)(const void *self, struct mn_cx *cx, struct mn_budget *out);
+    int (*budget)(const void *self, struct mn_ctx *ctx, struct mn_budget *out);
     /* Optional, with budget: take this channel count as if the options had given it in place of the
      * budget, which is 0 from then on. [setup] */
     void (*resize)(void *self, int64_t channels);
@@ -103,50 +103,51 @@ struct mn_search_space {
 /* Drop each candidate's output (not the identity) for an image with probability rate, 0 to below 1,
  * in training passes, scaling the rest by 1/(1-rate); ramp = 1: the rate grows linearly over
  * meta-training. */
-static inline int mn_build_drop_path(struct mn_cx *cx, struct mn_builder *builder, double rate,
+static inline int mn_build_drop_path(struct mn_ctx *ctx, struct mn_builder *builder, double rate,
                                      int ramp) {
-    return cx->host->build_drop_path(builder, rate, ramp);
+    return ctx->host->build_drop_path(builder, rate, ramp);
 }
 
 /* Convolution and batch norm, with optional ReLU before and after. */
-static inline int mn_build_conv(struct mn_cx *cx, struct mn_builder *builder,
+static inline int mn_build_conv(struct mn_ctx *ctx, struct mn_builder *builder,
                                 const struct mn_conv_spec *spec, int32_t *state) {
-    return cx->host->build_conv(builder, spec, state);
+    return ctx->host->build_conv(builder, spec, state);
 }
 
 /* Factorized reduce: ReLU; two 1x1 stride-2 convolutions of channels/2 (the second on the input
  * shifted by one pixel down and right, unless a size is odd), concatenated; batch norm. Weights:
  * NAME.conv1.weight, NAME.conv2.weight. An even number of channels. flags: MN_BUILD_AFFINE. */
-static inline int mn_build_reduce(struct mn_cx *cx, struct mn_builder *builder, const char *name,
+static inline int mn_build_reduce(struct mn_ctx *ctx, struct mn_builder *builder, const char *name,
                                   int32_t from, int32_t channels, uint32_t flags, int32_t *state) {
-    return cx->host->build_reduce(builder, name, from, channels, flags, state);
+    return ctx->host->build_reduce(builder, name, from, channels, flags, state);
 }
 
 /* Max pool without padding, of window 2 and stride 2: the output has floor(size / 2) rows and
  * columns.
  */
-static inline int mn_build_max_pool(struct mn_cx *cx, struct mn_builder *builder, const char *name,
-                                    int32_t from, int32_t window, int32_t stride, int32_t *state) {
-    return cx->host->build_max_pool(builder, name, from, window, stride, state);
+static inline int mn_build_max_pool(struct mn_ctx *ctx, struct mn_builder *builder,
+                                    const char *name, int32_t from, int32_t window, int32_t stride,
+                                    int32_t *state) {
+    return ctx->host->build_max_pool(builder, name, from, window, stride, state);
 }
 
 /* A node. */
-static inline int mn_build_node(struct mn_cx *cx, struct mn_builder *builder,
+static inline int mn_build_node(struct mn_ctx *ctx, struct mn_builder *builder,
                                 const struct mn_node_spec *spec, int32_t *state) {
-    return cx->host->build_node(builder, spec, state);
+    return ctx->host->build_node(builder, spec, state);
 }
 
 /* Channel concatenation of n >= 1 different nodes or convolutions (without MN_BUILD_RELU_AFTER) of
  * one size, each in one concatenation only. */
-static inline int mn_build_concat(struct mn_cx *cx, struct mn_builder *builder, const char *name,
+static inline int mn_build_concat(struct mn_ctx *ctx, struct mn_builder *builder, const char *name,
                                   int32_t n, const int32_t *states, int32_t *state) {
-    return cx->host->build_concat(builder, name, n, states, state);
+    return ctx->host->build_concat(builder, name, n, states, state);
 }
 
 /* The classifier; exactly once, last. */
-static inline int mn_build_head(struct mn_cx *cx, struct mn_builder *builder,
+static inline int mn_build_head(struct mn_ctx *ctx, struct mn_builder *builder,
                                 const struct mn_head_spec *spec) {
-    return cx->host->build_head(builder, spec);
+    return ctx->host->build_head(builder, spec);
 }
 
 #ifdef __cplusplus

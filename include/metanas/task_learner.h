@@ -4,7 +4,7 @@
 
 /* task_learner: adapts one task (Eq. 3; Algorithm 2, lines 8-11; Algorithm 3, lines 4-7). */
 
-#include "cx.h"
+#include "ctx.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,7 +22,7 @@ struct mn_task_learner {
     uint32_t reserved;
 
     /* Optional. Rules across options; use mn_bad_option. [setup] */
-    int (*check)(const void *self, struct mn_cx *cx);
+    int (*check)(const void *self, struct mn_ctx *ctx);
     /* Optional. Reals of optimiser state that outlive a task, 0 to 2^32; NULL = 0. [setup] */
     int64_t (*n_state)(const void *self, const struct mn_dims *dims);
     /* Optional. enum mn_moments; NULL = average. [setup] */
@@ -41,17 +41,17 @@ struct mn_task_learner {
      * mn_model_pass, update, mn_step_done. The passes have MN_PASS_TRAINING, and pass.progress goes
      * from 0 in the first step that changes the architecture to 1 in the last and after it (0 while
      * none does yet): mixtures anneal with it. [worker] MN_NUMERIC, MN_CANCELLED. */
-    int (*adapt)(const void *self, struct mn_cx *cx, const struct mn_model *model,
+    int (*adapt)(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state);
     /* Optional. Whether `adjoint` works with these options; mn_bad_option says why not. NULL = it
      * does. [setup] */
-    int (*check_adjoint)(const void *self, struct mn_cx *cx);
+    int (*check_adjoint)(const void *self, struct mn_ctx *ctx);
     /* Optional. The transposed Jacobian of one step of `adapt` applied to the gradients in
      * `adjoint` (reverse-mode differentiation); NULL = meta learners that differentiate through the
      * steps are refused. A learner with `adjoint` also has `steps` and applies mn_step_rates in
      * `adapt`. [worker] MN_NUMERIC, MN_NOMEM, MN_CANCELLED. Source: MAML (Finn et al. 2017),
      * Algorithm 1. */
-    int (*adjoint)(const void *self, struct mn_cx *cx, const struct mn_model *model,
+    int (*adjoint)(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                    const struct mn_task *task, const struct mn_step *step,
                    struct mn_adjoint *adjoint);
 };

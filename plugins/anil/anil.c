@@ -9,9 +9,9 @@ struct anil {
     bool adapt_a;
 };
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct anil *s = self;
-    return outer_start(&s->second_order.outer, cx, dims);
+    return outer_start(&s->second_order.outer, ctx, dims);
 }
 
 /* "head" holds head.weight, but not header.weight. */
@@ -21,13 +21,13 @@ static int holds(const char *layer, const char *tensor) {
 }
 
 /* Which of the tensors adapt; 0 where none does. */
-static int mark(const struct anil *s, struct mn_cx *cx, const struct mn_model *model,
+static int mark(const struct anil *s, struct mn_ctx *ctx, const struct mn_model *model,
                 int32_t n_segments, mn_real *w, int *status) {
     int any = 0;
     for (int32_t i = 0; *status == MN_OK && i < n_segments; i++) {
         struct mn_segment segment;
         int adapts = 0;
-        *status = mn_model_segment(cx, model, 0, i, &segment);
+        *status = mn_model_segment(ctx, model, 0, i, &segment);
         for (int64_t k = 0; *status == MN_OK && k < s->layers.n; k++) {
             adapts |= holds(s->layers.at[k], segment.name);
         }
@@ -39,35 +39,35 @@ static int mark(const struct anil *s, struct mn_cx *cx, const struct mn_model *m
     return any;
 }
 
-static int rates(const void *self, struct mn_cx *cx, const struct mn_model *model, int64_t step,
+static int rates(const void *self, struct mn_ctx *ctx, const struct mn_model *model, int64_t step,
                  struct mn_point *out) {
     const struct anil *s = self;
     struct mn_dims dims;
-    int status = mn_model_dims(cx, model, &dims);
+    int status = mn_model_dims(ctx, model, &dims);
     mn_vec_fill(s->adapt_a ? 0 : s->second_order.outer.n_a, 0, out->a);
     if (status != MN_OK || s->second_order.outer.n_w == 0) {
         return status;
     }
-    const int any = mark(s, cx, model, dims.n_w_segments, out->w, &status);
+    const int any = mark(s, ctx, model, dims.n_w_segments, out->w, &status);
     if (status == MN_OK && !any) {
-        return mn_fail(cx, MN_CONFIG,
+        return mn_fail(ctx, MN_CONFIG,
                        "layers: no tensor of the network belongs to one of them; 'metanas "
                        "validate CONFIG --tensors' lists the tensors");
     }
     return status;
 }
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct anil *s = self;
-    return second_order_delta(&s->second_order, cx, model, task, NULL, out);
+    return second_order_delta(&s->second_order, ctx, model, task, NULL, out);
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct anil *s = self;
-    outer_update(&s->second_order.outer, cx, meta, mean_delta);
+    outer_update(&s->second_order.outer, ctx, meta, mean_delta);
     return MN_OK;
 }
 

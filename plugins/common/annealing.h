@@ -24,10 +24,10 @@ static const char *const annealing_choices[] = {"linear", NULL};
                   "course of the temperature over the task steps")
 
 /* As check. */
-static inline int annealing_check(const void *self, struct mn_cx *cx) {
+static inline int annealing_check(const void *self, struct mn_ctx *ctx) {
     const struct annealing *s = self;
     if (s->t_min > s->t_max) {
-        return mn_bad_option(cx, "t_min", "t_min %g is over t_max %g; the temperature must fall",
+        return mn_bad_option(ctx, "t_min", "t_min %g is over t_max %g; the temperature must fall",
                              s->t_min, s->t_max);
     }
     return MN_OK;
@@ -40,7 +40,7 @@ static inline double annealing_tau(const void *self, const struct mn_when *when)
 
 /* As backward, for weights that are a softmax at the temperature of `when`, whatever was added to
  * the logits: it needs only the weights. */
-static inline int annealing_backward(const void *self, struct mn_cx *cx, int64_t n,
+static inline int annealing_backward(const void *self, struct mn_ctx *ctx, int64_t n,
                                      const mn_real *logits, const struct mn_when *when,
                                      const mn_real *weights, const mn_real *saved,
                                      const mn_real *d_weights, mn_real *d_logits) {

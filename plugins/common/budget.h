@@ -44,34 +44,34 @@ static inline int budget_parse(const char *text, int64_t *out) {
 }
 
 /* The budget in weights, 0 where there is none. */
-static inline int budget_weights(struct mn_cx *cx, const struct budget *s, int64_t *out) {
+static inline int budget_weights(struct mn_ctx *ctx, const struct budget *s, int64_t *out) {
     *out = 0;
     if (s->parameters[0] == '\0' || budget_parse(s->parameters, out)) {
         return MN_OK;
     }
-    return mn_bad_option(cx, BUDGET_KEY,
+    return mn_bad_option(ctx, BUDGET_KEY,
                          "'%.40s' is not a number of weights: expected a whole number from 1, or "
                          "one with k or M, such as 30000, 30k or 1M",
                          s->parameters);
 }
 
 /* As part of check. */
-static inline int budget_check(struct mn_cx *cx, const struct budget *s) {
+static inline int budget_check(struct mn_ctx *ctx, const struct budget *s) {
     int64_t weights;
     const int given = s->parameters[0] != '\0';
     if (given && s->channels != 0) {
-        return mn_bad_option(cx, BUDGET_KEY,
+        return mn_bad_option(ctx, BUDGET_KEY,
                              "channels is given, too (%" PRId64
                              "); leave one of the two out, or set channels to 0",
                              s->channels);
     }
     if (!given && s->channels == 0) {
-        return mn_bad_option(cx, "channels",
+        return mn_bad_option(ctx, "channels",
                              "neither channels nor " BUDGET_KEY
                              " is given; write the channel count, or the number of weights that "
                              "the pruned network should have, such as " BUDGET_KEY ": 30k");
     }
-    return budget_weights(cx, s, &weights);
+    return budget_weights(ctx, s, &weights);
 }
 
 /* As resize. */

@@ -18,10 +18,10 @@ static inline void drawn_mean_backward(int64_t n, const mn_real *weights, const 
 
 /* Weight 1 for the one that was drawn, 0 for the others. `p` is its probability: the host sees only
  * ones and zeroes, and would not find out that a logit is not a number. */
-static inline int drawn_open(struct mn_cx *cx, int64_t n, int64_t drawn, mn_real p,
+static inline int drawn_open(struct mn_ctx *ctx, int64_t n, int64_t drawn, mn_real p,
                              mn_real *weights) {
     if (!isfinite(p)) {
-        return mn_fail(cx, MN_NUMERIC, "the probability of a candidate is %g", fabs((double)p));
+        return mn_fail(ctx, MN_NUMERIC, "the probability of a candidate is %g", fabs((double)p));
     }
     mn_vec_fill(n, 0, weights);
     weights[drawn] = 1;

@@ -13,14 +13,14 @@ struct episode_pool {
     int64_t n_classes; /* of the split */
     int64_t reals;     /* of an image */
     int64_t (*n_images)(const struct episode_pool *pool, int split, int64_t which);
-    int (*image)(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
+    int (*image)(const struct episode_pool *pool, struct mn_ctx *ctx, int split, int64_t which,
                  int64_t image, mn_real *out);
 };
 
 /* The first k of a random order of 0..n-1. */
-static inline int episode_choose(struct mn_cx *cx, struct mn_rng *rng, int64_t n, int64_t k,
+static inline int episode_choose(struct mn_ctx *ctx, struct mn_rng *rng, int64_t n, int64_t k,
                                  int64_t *out) {
-    int64_t *order = mn_scratch(cx, (size_t)n * sizeof *order);
+    int64_t *order = mn_scratch(ctx, (size_t)n * sizeof *order);
     if (order == NULL) {
         return MN_NOMEM;
     }
@@ -36,7 +36,7 @@ static inline int episode_choose(struct mn_cx *cx, struct mn_rng *rng, int64_t n
 }
 
 /* The images of one class of the task; `images` are those chosen. */
-static inline int episode_fill(const struct episode_pool *pool, struct mn_cx *cx,
+static inline int episode_fill(const struct episode_pool *pool, struct mn_ctx *ctx,
                                const struct mn_episode_spec *spec, int32_t way,
                                const int64_t *images, struct mn_episode *out) {
     int status = MN_OK;
@@ -46,27 +46,27 @@ static inline int episode_fill(const struct episode_pool *pool, struct mn_cx *cx
                                     : (int64_t)way * spec->support + i;
         mn_real *to = (is_query ? out->query : out->support) + at * pool->reals;
         (is_query ? out->query_labels : out->support_labels)[at] = way;
-        status = pool->image(pool, cx, spec->split, out->classes[way], images[i], to);
+        status = pool->image(pool, ctx, spec->split, out->classes[way], images[i], to);
     }
     return status;
 }
 
-static inline int episode_sample(const struct episode_pool *pool, struct mn_cx *cx,
+static inline int episode_sample(const struct episode_pool *pool, struct mn_ctx *ctx,
                                  const struct mn_episode_spec *spec, struct mn_episode *out) {
     const int64_t each = (int64_t)spec->support + spec->query;
-    struct mn_rng classes = mn_rng_start(cx, MN_RNG_CLASSES);
-    struct mn_rng images = mn_rng_start(cx, MN_RNG_SAMPLES);
-    int64_t *scratch = mn_scratch(cx, (size_t)each * sizeof *scratch);
+    struct mn_rng classes = mn_rng_start(ctx, MN_RNG_CLASSES);
+    struct mn_rng images = mn_rng_start(ctx, MN_RNG_SAMPLES);
+    int64_t *scratch = mn_scratch(ctx, (size_t)each * sizeof *scratch);
     if (scratch == NULL) {
         return MN_NOMEM;
     }
-    int status = episode_choose(cx, &classes, pool->n_classes, spec->ways, out->classes);
+    int status = episode_choose(ctx, &classes, pool->n_classes, spec->ways, out->classes);
     for (int32_t way = 0; status == MN_OK && way < spec->ways; way++) {
         const int64_t n = pool->n_images(pool, spec->split, out->classes[way]);
         int64_t *chosen = out->samples != NULL ? out->samples + way * each : scratch;
-        status = episode_choose(cx, &images, n, each, chosen);
+        status = episode_choose(ctx, &images, n, each, chosen);
         if (status == MN_OK) {
-            status = episode_fill(pool, cx, spec, way, chosen, out);
+            status = episode_fill(pool, ctx, spec, way, chosen, out);
         }
     }
     return status;

@@ -8,7 +8,7 @@
 #include <metanas/plugin.h>
 
 struct hessian {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const struct mn_model *model;
     const struct mn_dims *dims;
     const struct mn_point *at;
@@ -20,7 +20,7 @@ struct hessian {
 
 static inline int hessian_room(struct hessian *h) {
     const size_t n = (size_t)(h->dims->n_w + h->dims->n_a);
-    mn_real *reals = mn_scratch(h->cx, 2 * n * sizeof *reals);
+    mn_real *reals = mn_scratch(h->ctx, 2 * n * sizeof *reals);
     if (reals == NULL) {
         return MN_NOMEM;
     }
@@ -45,7 +45,7 @@ static inline int hessian_gradient(struct hessian *h, double s, const struct mn_
     if (v->a != NULL) {
         mn_vec_axpy(n_a, (mn_real)s, v->a, h->near.a);
     }
-    return mn_model_pass(h->cx, h->model, &h->near, h->batch, &pass, &outcome);
+    return mn_model_pass(h->ctx, h->model, &h->near, h->batch, &pass, &outcome);
 }
 
 /* out = (plus - out) * scale, where out holds the gradient on the minus side. */

@@ -37,24 +37,24 @@ static const char *const outer_optimizers[] = {"sgd", "adam", NULL};
         MN_REAL_OPEN(struct outer, eps, 1e-8, 0, 1, MN_OPT_OPEN_MIN, "Adam: added to the root")
 
 /* Claim Adam's memory for a vector of n under these names; nothing where there is nothing to do. */
-static inline int outer_claim(const struct outer *s, struct mn_cx *cx, const char *const names[3],
+static inline int outer_claim(const struct outer *s, struct mn_ctx *ctx, const char *const names[3],
                               int64_t n, struct outer_moments *out) {
     if (s->optimizer != OUTER_ADAM || n == 0) {
         return MN_OK;
     }
-    out->m = mn_state(cx, names[0], n);
-    out->v = out->m == NULL ? NULL : mn_state(cx, names[1], n);
-    out->t = out->v == NULL ? NULL : mn_state(cx, names[2], 1);
+    out->m = mn_state(ctx, names[0], n);
+    out->v = out->m == NULL ? NULL : mn_state(ctx, names[1], n);
+    out->t = out->v == NULL ? NULL : mn_state(ctx, names[2], 1);
     return out->t == NULL ? MN_NOMEM : MN_OK;
 }
 
-static inline int outer_start(struct outer *s, struct mn_cx *cx, const struct mn_dims *dims) {
+static inline int outer_start(struct outer *s, struct mn_ctx *ctx, const struct mn_dims *dims) {
     static const char *const names_w[] = {"m_w", "v_w", "t_w"};
     static const char *const names_a[] = {"m_a", "v_a", "t_a"};
     s->n_w = dims->n_w;
     s->n_a = dims->n_a;
-    const int status = outer_claim(s, cx, names_w, s->n_w, &s->w);
-    return status != MN_OK ? status : outer_claim(s, cx, names_a, s->n_a, &s->a);
+    const int status = outer_claim(s, ctx, names_w, s->n_w, &s->w);
+    return status != MN_OK ? status : outer_claim(s, ctx, names_a, s->n_a, &s->a);
 }
 
 static inline int outer_all_zero(int64_t n, const mn_real *x) {
@@ -82,16 +82,16 @@ static inline void outer_descend(const struct outer *s, double lr, int64_t n,
 }
 
 /* Weights and logits. */
-static inline void outer_update(struct outer *s, const struct mn_cx *cx, struct mn_point *meta,
+static inline void outer_update(struct outer *s, const struct mn_ctx *ctx, struct mn_point *meta,
                                 const struct mn_point *mean) {
-    const double factor = schedule_factor(s->schedule, &cx->where);
+    const double factor = schedule_factor(s->schedule, &ctx->where);
     outer_descend(s, s->lr_w * factor, s->n_w, mean->w, &s->w, meta->w);
     outer_descend(s, s->lr_a * factor, s->n_a, mean->a, &s->a, meta->a);
 }
 
 /* Gradient of the query loss at `at`, at progress 1, with the mixtures that a task ends with. NULL
  * = not wanted. */
-static inline int outer_query_gradient(struct mn_cx *cx, const struct mn_model *model,
+static inline int outer_query_gradient(struct mn_ctx *ctx, const struct mn_model *model,
                                        const struct mn_task *task, const struct mn_point *at,
                                        mn_real *d_w, mn_real *d_a) {
     struct mn_outcome outcome = {.size = sizeof outcome, .d_w = d_w, .d_a = d_a};
@@ -99,7 +99,7 @@ static inline int outer_query_gradient(struct mn_cx *cx, const struct mn_model *
                                  .flags = (d_w != NULL ? MN_PASS_GRAD_W : 0u) |
                                           (d_a != NULL ? MN_PASS_GRAD_A : 0u),
                                  .progress = 1};
-    return mn_model_pass(cx, model, at, &task->query, &pass, &outcome);
+    return mn_model_pass(ctx, model, at, &task->query, &pass, &outcome);
 }
 
 #endif

@@ -20,9 +20,9 @@ struct pruning {
                      "the same in evaluation")
 
 /* As threshold. */
-static inline double pruning_threshold(const void *self, const struct mn_cx *cx) {
+static inline double pruning_threshold(const void *self, const struct mn_ctx *ctx) {
     const struct pruning *s = self;
-    return cx->where.split == MN_TRAIN ? s->threshold : s->test_threshold;
+    return ctx->where.split == MN_TRAIN ? s->threshold : s->test_threshold;
 }
 
 /* The largest weight, the first of equals. */
@@ -35,10 +35,10 @@ static inline int64_t pruning_largest(int64_t n, const mn_real *weights) {
 }
 
 /* As select: all above the threshold stay, and the largest in any case. */
-static inline int pruning_select_above(const void *self, struct mn_cx *cx, int64_t n,
+static inline int pruning_select_above(const void *self, struct mn_ctx *ctx, int64_t n,
                                        const mn_real *weights, const mn_real *strength,
                                        uint8_t *keep) {
-    const double threshold = pruning_threshold(self, cx);
+    const double threshold = pruning_threshold(self, ctx);
     for (int64_t i = 0; i < n; i++) {
         keep[i] = (double)weights[i] > threshold;
     }
@@ -47,7 +47,7 @@ static inline int pruning_select_above(const void *self, struct mn_cx *cx, int64
 }
 
 /* As select: only the largest stays. */
-static inline int pruning_select_largest(const void *self, struct mn_cx *cx, int64_t n,
+static inline int pruning_select_largest(const void *self, struct mn_ctx *ctx, int64_t n,
                                          const mn_real *weights, const mn_real *strength,
                                          uint8_t *keep) {
     memset(keep, 0, (size_t)n);

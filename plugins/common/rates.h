@@ -13,15 +13,15 @@ struct rates {
 };
 
 /* The factors of `step`. */
-static inline int rates_begin(struct rates *rates, struct mn_cx *cx, const struct mn_dims *dims,
+static inline int rates_begin(struct rates *rates, struct mn_ctx *ctx, const struct mn_dims *dims,
                               int64_t step) {
-    const int status = mn_step_rates(cx, step, &rates->factors);
+    const int status = mn_step_rates(ctx, step, &rates->factors);
     const int any = rates->factors.w != NULL || rates->factors.a != NULL;
     if (status != MN_OK || !any || rates->before != NULL) {
         return status;
     }
     const int64_t n = dims->n_w > dims->n_a ? dims->n_w : dims->n_a;
-    rates->before = mn_scratch(cx, (size_t)n * sizeof *rates->before);
+    rates->before = mn_scratch(ctx, (size_t)n * sizeof *rates->before);
     return rates->before != NULL ? MN_OK : MN_NOMEM;
 }
 

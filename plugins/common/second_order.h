@@ -47,7 +47,7 @@ static inline double second_order_weight(const struct second_order *s, const str
 
 struct second_order_run {
     const struct second_order *s;
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const struct mn_model *model;
     const struct mn_task *task;
     struct mn_dims dims;
@@ -56,24 +56,24 @@ struct second_order_run {
     struct mn_adjoint adjoint;
 };
 
-static inline mn_real *second_order_room(struct mn_cx *cx, int64_t n, int *status) {
-    mn_real *at = n > 0 ? mn_scratch(cx, (size_t)n * sizeof *at) : NULL;
+static inline mn_real *second_order_room(struct mn_ctx *ctx, int64_t n, int *status) {
+    mn_real *at = n > 0 ? mn_scratch(ctx, (size_t)n * sizeof *at) : NULL;
     *status = n > 0 && at == NULL ? MN_NOMEM : *status;
     return at;
 }
 
 static inline int second_order_begin(struct second_order_run *r) {
-    int status = mn_model_dims(r->cx, r->model, &r->dims);
-    r->steps = status == MN_OK ? mn_trace_steps(r->cx) : -1;
+    int status = mn_model_dims(r->ctx, r->model, &r->dims);
+    r->steps = status == MN_OK ? mn_trace_steps(r->ctx) : -1;
     if (r->steps < 0) {
         return status != MN_OK ? status : MN_INTERNAL;
     }
-    r->query.w = second_order_room(r->cx, r->dims.n_w, &status);
-    r->query.a = second_order_room(r->cx, r->dims.n_a, &status);
+    r->query.w = second_order_room(r->ctx, r->dims.n_w, &status);
+    r->query.a = second_order_room(r->ctx, r->dims.n_a, &status);
     r->adjoint.epsilon = r->s->epsilon;
-    r->adjoint.d.w = second_order_room(r->cx, r->dims.n_w, &status);
-    r->adjoint.d.a = second_order_room(r->cx, r->dims.n_a, &status);
-    if (second_order_within(r->s->first_order, &r->cx->where)) {
+    r->adjoint.d.w = second_order_room(r->ctx, r->dims.n_w, &status);
+    r->adjoint.d.a = second_order_room(r->ctx, r->dims.n_a, &status);
+    if (second_order_within(r->s->first_order, &r->ctx->where)) {
         r->adjoint.flags = MN_ADJOINT_FIRST_ORDER;
     }
     mn_vec_fill(status == MN_OK ? r->dims.n_w : 0, 0, r->adjoint.d.w);
@@ -83,14 +83,14 @@ static inline int second_order_begin(struct second_order_run *r) {
 
 /* d += weight * gradient of the query loss after `done` steps. */
 static inline int second_order_query(struct second_order_run *r, int64_t done) {
-    const double weight = second_order_weight(r->s, &r->cx->where, r->steps, done);
+    const double weight = second_order_weight(r->s, &r->ctx->where, r->steps, done);
     struct mn_point at;
     if (weight == 0) {
         return MN_OK;
     }
-    int status = mn_trace_point(r->cx, done, &at);
+    int status = mn_trace_point(r->ctx, done, &at);
     if (status == MN_OK) {
-        status = outer_query_gradient(r->cx, r->model, r->task, &at, r->query.w, r->query.a);
+        status = outer_query_gradient(r->ctx, r->model, r->task, &at, r->query.w, r->query.a);
     }
     if (status == MN_OK) {
         mn_vec_axpy(r->dims.n_w, (mn_real)weight, r->query.w, r->adjoint.d.w);
@@ -100,33 +100,34 @@ static inline int second_order_query(struct second_order_run *r, int64_t done) {
 }
 
 /* What a meta learner that has learned the factors of the steps does with their gradient. */
-typedef int (*second_order_rates)(const void *self, struct mn_cx *cx, const struct mn_model *model,
-                                  int64_t step, const struct mn_point *d_rates);
+typedef int (*second_order_rates)(const void *self, struct mn_ctx *ctx,
+                                  const struct mn_model *model, int64_t step,
+                                  const struct mn_point *d_rates);
 
 static inline int second_order_back(struct second_order_run *r, int64_t step,
                                     second_order_rates rates) {
     if (rates == NULL && r->adjoint.flags == MN_ADJOINT_FIRST_ORDER) {
         return MN_OK; /* d stays as it is */
     }
-    if (mn_cancelled(r->cx)) {
-        return mn_fail(r->cx, MN_CANCELLED, "stopped by the user");
+    if (mn_cancelled(r->ctx)) {
+        return mn_fail(r->ctx, MN_CANCELLED, "stopped by the user");
     }
-    const int status = mn_trace_back(r->cx, step, &r->adjoint);
+    const int status = mn_trace_back(r->ctx, step, &r->adjoint);
     if (status != MN_OK || rates == NULL) {
         return status;
     }
-    return rates(r->s, r->cx, r->model, step, &r->adjoint.d_rates);
+    return rates(r->s, r->ctx, r->model, step, &r->adjoint.d_rates);
 }
 
 /* meta_learner.delta; `rates` may be NULL. */
-static inline int second_order_delta(const struct second_order *s, struct mn_cx *cx,
+static inline int second_order_delta(const struct second_order *s, struct mn_ctx *ctx,
                                      const struct mn_model *model, const struct mn_task *task,
                                      second_order_rates rates, struct mn_point *out) {
-    struct second_order_run r = {.s = s, .cx = cx, .model = model, .task = task};
+    struct second_order_run r = {.s = s, .ctx = ctx, .model = model, .task = task};
     int status = second_order_begin(&r);
     if (rates != NULL && status == MN_OK) {
-        r.adjoint.d_rates.w = second_order_room(cx, s->outer.n_w, &status);
-        r.adjoint.d_rates.a = second_order_room(cx, s->outer.n_a, &status);
+        r.adjoint.d_rates.w = second_order_room(ctx, s->outer.n_w, &status);
+        r.adjoint.d_rates.a = second_order_room(ctx, s->outer.n_a, &status);
     }
     if (status == MN_OK) {
         status = second_order_query(&r, r.steps);

@@ -16,10 +16,10 @@ static inline int64_t strongest_rank(int64_t n, const mn_real *strength, int64_t
 }
 
 /* strength is what select was given: the largest operation weight on each edge. */
-static inline int strongest_select(struct mn_cx *cx, int64_t n, const mn_real *strength, int64_t k,
-                                   uint8_t *keep) {
+static inline int strongest_select(struct mn_ctx *ctx, int64_t n, const mn_real *strength,
+                                   int64_t k, uint8_t *keep) {
     if (strength == NULL) {
-        return mn_fail(cx, MN_INTERNAL, "select needs the strength of every input");
+        return mn_fail(ctx, MN_INTERNAL, "select needs the strength of every input");
     }
     for (int64_t i = 0; i < n; i++) {
         keep[i] = strongest_rank(n, strength, i) < k;

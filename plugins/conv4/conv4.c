@@ -11,22 +11,22 @@ struct conv4 {
     int64_t blocks;
 };
 
-static int check(const void *self, struct mn_cx *cx) {
+static int check(const void *self, struct mn_ctx *ctx) {
     const struct conv4 *s = self;
-    return budget_check(cx, &s->size);
+    return budget_check(ctx, &s->size);
 }
 
-static int budget(const void *self, struct mn_cx *cx, struct mn_budget *out) {
+static int budget(const void *self, struct mn_ctx *ctx, struct mn_budget *out) {
     const struct conv4 *s = self;
     *out = (struct mn_budget){.size = sizeof *out,
                               .least = 1,
                               .most = BUDGET_MOST_CHANNELS,
                               .step = 1,
                               .key = BUDGET_KEY};
-    return budget_weights(cx, &s->size, &out->weights);
+    return budget_weights(ctx, &s->size, &out->weights);
 }
 
-static int block(const struct conv4 *s, struct mn_cx *cx, struct mn_builder *builder, int64_t b,
+static int block(const struct conv4 *s, struct mn_ctx *ctx, struct mn_builder *builder, int64_t b,
                  int32_t *state) {
     char name[64];
     snprintf(name, sizeof name, "blocks.%" PRId64, b);
@@ -38,27 +38,27 @@ static int block(const struct conv4 *s, struct mn_cx *cx, struct mn_builder *bui
                                       .stride = 1,
                                       .flags =
                                           MN_BUILD_BIAS | MN_BUILD_AFFINE | MN_BUILD_RELU_AFTER};
-    const int status = mn_build_conv(cx, builder, &spec, state);
+    const int status = mn_build_conv(ctx, builder, &spec, state);
     if (status != MN_OK) {
         return status;
     }
     snprintf(name, sizeof name, "blocks.%" PRId64 ".pool", b);
-    return mn_build_max_pool(cx, builder, name, *state, 2, 2, state);
+    return mn_build_max_pool(ctx, builder, name, *state, 2, 2, state);
 }
 
-static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
+static int build(const void *self, struct mn_ctx *ctx, const struct mn_dims *dims,
                  struct mn_builder *builder) {
     const struct conv4 *s = self;
     int32_t state = 0;
     for (int64_t b = 0; b < s->blocks; b++) {
-        const int status = block(s, cx, builder, b, &state);
+        const int status = block(s, ctx, builder, b, &state);
         if (status != MN_OK) {
             return status;
         }
     }
     const struct mn_head_spec head = {
         .size = sizeof head, .from = state, .name = "head", .kind = MN_HEAD_FLATTEN};
-    return mn_build_head(cx, builder, &head);
+    return mn_build_head(ctx, builder, &head);
 }
 
 static const struct mn_search_space space = {

@@ -94,7 +94,7 @@ static int back_begin(struct back *b, const struct mn_task *task) {
     struct run *run = &b->run;
     int status = run_begin(run, task);
     if (status == MN_OK) {
-        status = rates_begin(&run->rates, run->cx, &run->dims, b->step->step);
+        status = rates_begin(&run->rates, run->ctx, &run->dims, b->step->step);
     }
     if (status == MN_OK) {
         status = run_batch(run, b->step->step, &b->batch);
@@ -103,14 +103,14 @@ static int back_begin(struct back *b, const struct mn_task *task) {
         return status;
     }
     const int64_t n_w = run->dims.n_w, n = n_w + run->dims.n_a;
-    mn_real *room = mn_scratch(run->cx, 2 * (size_t)n * sizeof *room);
+    mn_real *room = mn_scratch(run->ctx, 2 * (size_t)n * sizeof *room);
     if (room == NULL) {
         return MN_NOMEM;
     }
     b->d_g = (struct mn_point){room, room + n_w};
     b->second = (struct mn_point){room + n, run->dims.n_a > 0 ? room + n + n_w : NULL};
     b->pass = run_pass(run, b->step->step, 0);
-    b->hessian = (struct hessian){.cx = run->cx,
+    b->hessian = (struct hessian){.ctx = run->ctx,
                                   .model = run->model,
                                   .dims = &run->dims,
                                   .batch = &b->batch,
@@ -165,10 +165,11 @@ static int alternating_adjoint(struct back *b) {
     return status != MN_OK ? status : updates_adjoint(b, &b->step->before, 0, 1);
 }
 
-int learner_adjoint(const void *self, struct mn_cx *cx, const struct mn_model *model,
+int learner_adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                     const struct mn_task *task, const struct mn_step *step,
                     struct mn_adjoint *adjoint) {
-    struct back b = {.run = {.self = self, .cx = cx, .model = model}, .step = step, .io = adjoint};
+    struct back b = {
+        .run = {.self = self, .ctx = ctx, .model = model}, .step = step, .io = adjoint};
     const int status = back_begin(&b, task);
     if (status != MN_OK) {
         return status;

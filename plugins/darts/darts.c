@@ -4,9 +4,9 @@
 #include "learner.h"
 #include "one_shot.h"
 
-static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
+static int build(const void *self, struct mn_ctx *ctx, const struct mn_dims *dims,
                  struct mn_builder *builder) {
-    return one_shot_build(self, cx, builder, 1);
+    return one_shot_build(self, ctx, builder, 1);
 }
 
 static const struct mn_search_space space = {

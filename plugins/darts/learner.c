@@ -48,7 +48,7 @@ static void lay_out(struct run *run) {
 
 static void set_adam(struct run *run) {
     const struct learner *s = run->self;
-    const struct mn_where *where = &run->cx->where;
+    const struct mn_where *where = &run->ctx->where;
     run->w.n = run->dims.n_w;
     run->a.n = run->dims.n_a;
     run->w.adam = (struct mn_adam){.lr = lr_w_of(s, where),
@@ -63,20 +63,20 @@ static void set_adam(struct run *run) {
 
 int run_begin(struct run *run, const struct mn_task *task) {
     const struct learner *s = run->self;
-    const struct mn_where *where = &run->cx->where;
-    const int status = mn_model_dims(run->cx, run->model, &run->dims);
+    const struct mn_where *where = &run->ctx->where;
+    const int status = mn_model_dims(run->ctx, run->model, &run->dims);
     if (status != MN_OK) {
         return status;
     }
     run->task = task;
-    run->steps = mn_task_steps(run->cx, task, steps_of(s, where));
-    run->batches = mn_task_steps(run->cx, task, 2 * steps_of(s, where));
+    run->steps = mn_task_steps(run->ctx, task, steps_of(s, where));
+    run->batches = mn_task_steps(run->ctx, task, 2 * steps_of(s, where));
     run->warm_up = warming_up(s, where);
     run->arch_steps = arch_steps_of(s, where, run->steps);
     set_adam(run);
     lay_out(run);
     const size_t n = (size_t)(run->dims.n_w + run->dims.n_a);
-    run->d_w = mn_scratch(run->cx, n * sizeof *run->d_w);
+    run->d_w = mn_scratch(run->ctx, n * sizeof *run->d_w);
     if (run->d_w == NULL) {
         return MN_NOMEM;
     }
@@ -101,8 +101,8 @@ int run_adapts_a(const struct run *run, int64_t step) {
 
 int run_batch(const struct run *run, int64_t step, struct mn_set *out) {
     const struct learner *s = run->self;
-    const int64_t n = evaluating(&run->cx->where) ? s->test_batch : s->batch;
-    return mn_task_batch(run->cx, run->task, step, (int32_t)n, out);
+    const int64_t n = evaluating(&run->ctx->where) ? s->test_batch : s->batch;
+    return mn_task_batch(run->ctx, run->task, step, (int32_t)n, out);
 }
 
 struct mn_pass run_pass(const struct run *run, int64_t step, uint32_t gradients) {
@@ -116,7 +116,7 @@ int run_gradient(const struct run *run, const struct mn_point *at, const struct 
                  int64_t step, uint32_t gradients, struct mn_outcome *out) {
     const struct mn_pass pass = run_pass(run, step, gradients);
     *out = (struct mn_outcome){.size = sizeof *out, .d_w = run->d_w, .d_a = run->d_a};
-    return mn_model_pass(run->cx, run->model, at, batch, &pass, out);
+    return mn_model_pass(run->ctx, run->model, at, batch, &pass, out);
 }
 
 static void update(struct run *run, const struct half *half, const mn_real *gradient,
@@ -175,10 +175,10 @@ static int alternating_step(struct run *run, int64_t step, struct mn_set *batch,
 static int do_step(struct run *run, int64_t step, struct mn_point *params, mn_real *state) {
     struct mn_set batch;
     struct mn_outcome out;
-    if (mn_cancelled(run->cx)) {
-        return mn_fail(run->cx, MN_CANCELLED, "stopped before step %" PRId64, step);
+    if (mn_cancelled(run->ctx)) {
+        return mn_fail(run->ctx, MN_CANCELLED, "stopped before step %" PRId64, step);
     }
-    int status = rates_begin(&run->rates, run->cx, &run->dims, step);
+    int status = rates_begin(&run->rates, run->ctx, &run->dims, step);
     if (status == MN_OK) {
         status = run_batch(run, step, &batch);
     }
@@ -190,13 +190,13 @@ static int do_step(struct run *run, int64_t step, struct mn_point *params, mn_re
     if (status != MN_OK) {
         return status;
     }
-    return mn_step_done(run->cx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
+    return mn_step_done(run->ctx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
                         params);
 }
 
-static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
-    struct run run = {.self = self, .cx = cx, .model = model};
+    struct run run = {.self = self, .ctx = ctx, .model = model};
     int status = run_begin(&run, task);
     if (status == MN_OK && run.self->order == UNROLLED) {
         status = unrolled_begin(&run);
@@ -236,10 +236,10 @@ static int64_t steps(const void *self, const struct mn_where *where) {
     return steps_of(self, where);
 }
 
-static int check_adjoint(const void *self, struct mn_cx *cx) {
+static int check_adjoint(const void *self, struct mn_ctx *ctx) {
     const struct learner *s = self;
     if (s->order == UNROLLED) {
-        return mn_bad_option(cx, "order",
+        return mn_bad_option(ctx, "order",
                              "the meta learner differentiates through the steps of a task, and "
                              "unrolled steps already hold second derivatives; use joint or "
                              "alternating, or a first-order meta learner");

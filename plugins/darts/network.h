@@ -56,15 +56,15 @@ struct network {
                 "scale and shift in the batch norms of the cells")
 
 /* Rules across these options; names the option that breaks one. */
-int network_check(struct mn_cx *cx, const struct network_options *options);
+int network_check(struct mn_ctx *ctx, const struct network_options *options);
 
 /* As budget and resize of a search space, for an instance as above. */
-int network_budget(const void *self, struct mn_cx *cx, struct mn_budget *out);
+int network_budget(const void *self, struct mn_ctx *ctx, struct mn_budget *out);
 
 /* Whether cell i is a reduction cell. */
 int network_is_reduction(const struct network_options *options, int64_t i);
 
 /* Describe the network to the host. */
-int network_build(struct mn_cx *cx, struct mn_builder *builder, const struct network *network);
+int network_build(struct mn_ctx *ctx, struct mn_builder *builder, const struct network *network);
 
 #endif

@@ -22,10 +22,10 @@ struct one_shot {
                  "candidate operations of every edge")
 
 /* As check. */
-int one_shot_check(const void *self, struct mn_cx *cx);
+int one_shot_check(const void *self, struct mn_ctx *ctx);
 
 /* Describe the network; partial as in struct mn_node_spec. */
-int one_shot_build(const struct one_shot *s, struct mn_cx *cx, struct mn_builder *builder,
+int one_shot_build(const struct one_shot *s, struct mn_ctx *ctx, struct mn_builder *builder,
                    int32_t partial);
 
 #endif

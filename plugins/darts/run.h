@@ -24,7 +24,7 @@ struct ahead {
 
 struct run {
     const struct learner *self;
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const struct mn_model *model;
     const struct mn_task *task;
     struct mn_dims dims;
@@ -55,7 +55,7 @@ int unrolled_gradient(struct run *run, const struct mn_point *at, int64_t step,
                       struct mn_set *batch);
 
 /* task_learner.adjoint */
-int learner_adjoint(const void *self, struct mn_cx *cx, const struct mn_model *model,
+int learner_adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                     const struct mn_task *task, const struct mn_step *step,
                     struct mn_adjoint *adjoint);
 

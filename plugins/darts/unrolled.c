@@ -11,14 +11,14 @@
 int unrolled_begin(struct run *run) {
     const size_t n_w = (size_t)run->dims.n_w, n_a = (size_t)run->dims.n_a;
     struct ahead *ahead = &run->ahead;
-    ahead->point.w = mn_scratch(run->cx, n_w * sizeof(mn_real));
-    ahead->d_w = mn_scratch(run->cx, n_w * sizeof(mn_real));
-    ahead->second_a = mn_scratch(run->cx, n_a * sizeof(mn_real));
+    ahead->point.w = mn_scratch(run->ctx, n_w * sizeof(mn_real));
+    ahead->d_w = mn_scratch(run->ctx, n_w * sizeof(mn_real));
+    ahead->second_a = mn_scratch(run->ctx, n_a * sizeof(mn_real));
     if (ahead->point.w == NULL || ahead->d_w == NULL || ahead->second_a == NULL) {
         return MN_NOMEM;
     }
     ahead->hessian = (struct hessian){
-        .cx = run->cx, .model = run->model, .dims = &run->dims, .epsilon = EPSILON};
+        .ctx = run->ctx, .model = run->model, .dims = &run->dims, .epsilon = EPSILON};
     return hessian_room(&ahead->hessian);
 }
 
@@ -55,7 +55,7 @@ static int validate(struct run *run, int64_t step) {
     const int status = run_batch(run, validating(run, step), &batch);
     return status != MN_OK
                ? status
-               : mn_model_pass(run->cx, run->model, &run->ahead.point, &batch, &pass, &out);
+               : mn_model_pass(run->ctx, run->model, &run->ahead.point, &batch, &pass, &out);
 }
 
 /* H_aw times the gradient at w'. */

@@ -6,19 +6,19 @@ struct fomaml {
     struct outer outer; /* first: OUTER_OPTIONS */
 };
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct fomaml *s = self;
-    return outer_start(&s->outer, cx, dims);
+    return outer_start(&s->outer, ctx, dims);
 }
 
 /* What the task did not adapt has no direction. */
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct outer *s = &((const struct fomaml *)self)->outer;
-    const int with_w = (cx->where.adapts & MN_ADAPTS_W) != 0;
-    const int with_a = (cx->where.adapts & MN_ADAPTS_A) != 0 && s->n_a > 0;
-    const int status = outer_query_gradient(cx, model, task, adapted, with_w ? out->w : NULL,
+    const int with_w = (ctx->where.adapts & MN_ADAPTS_W) != 0;
+    const int with_a = (ctx->where.adapts & MN_ADAPTS_A) != 0 && s->n_a > 0;
+    const int status = outer_query_gradient(ctx, model, task, adapted, with_w ? out->w : NULL,
                                             with_a ? out->a : NULL);
     if (status != MN_OK) {
         return status;
@@ -28,10 +28,10 @@ static int delta(const void *self, struct mn_cx *cx, const struct mn_model *mode
     return MN_OK;
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct fomaml *s = self;
-    outer_update(&s->outer, cx, meta, mean_delta);
+    outer_update(&s->outer, ctx, meta, mean_delta);
     return MN_OK;
 }
 

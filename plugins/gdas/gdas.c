@@ -12,7 +12,7 @@ static int64_t n_saved(const void *self, int64_t n) {
     return n;
 }
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     if (!when->training) {
@@ -21,10 +21,10 @@ static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real 
     }
     gumbel_softmax(n, logits, annealing_tau(self, when), rng, saved);
     const int64_t drawn = pruning_largest(n, saved);
-    return drawn_open(cx, n, drawn, saved[drawn], weights);
+    return drawn_open(ctx, n, drawn, saved[drawn], weights);
 }
 
-static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
     if (when->training) {

@@ -19,30 +19,30 @@ static int uses(const struct genotype *s, int reduction) {
 }
 
 /* A type that no cell has may be left out. */
-static int parse(const struct genotype *s, struct mn_cx *cx, struct network *network) {
+static int parse(const struct genotype *s, struct mn_ctx *ctx, struct network *network) {
     int status = MN_OK;
     if (uses(s, 0) || s->normal.n > 0) {
-        status = genotype_parse(cx, "normal", &s->normal, &network->normal);
+        status = genotype_parse(ctx, "normal", &s->normal, &network->normal);
     }
     if (status == MN_OK && (uses(s, 1) || s->reduction.n > 0)) {
-        status = genotype_parse(cx, "reduction", &s->reduction, &network->reduction);
+        status = genotype_parse(ctx, "reduction", &s->reduction, &network->reduction);
     }
     return status;
 }
 
-static int check(const void *self, struct mn_cx *cx) {
+static int check(const void *self, struct mn_ctx *ctx) {
     const struct genotype *s = self;
     struct network network;
-    const int status = network_check(cx, &s->network);
-    return status != MN_OK ? status : parse(s, cx, &network);
+    const int status = network_check(ctx, &s->network);
+    return status != MN_OK ? status : parse(s, ctx, &network);
 }
 
-static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
+static int build(const void *self, struct mn_ctx *ctx, const struct mn_dims *dims,
                  struct mn_builder *builder) {
     const struct genotype *s = self;
     struct network network = {.options = s->network};
-    const int status = parse(s, cx, &network);
-    return status != MN_OK ? status : network_build(cx, builder, &network);
+    const int status = parse(s, ctx, &network);
+    return status != MN_OK ? status : network_build(ctx, builder, &network);
 }
 
 static const struct mn_search_space space = {

@@ -8,13 +8,13 @@ static const int64_t most_digits = 100000000000000; /* what a double holds exact
 
 /* A node's text, for messages. */
 struct source {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const char *key, *text;
     int32_t node;
 };
 
 static int bad(const struct source *s, const char *why) {
-    return mn_bad_option(s->cx, s->key,
+    return mn_bad_option(s->ctx, s->key,
                          "node %" PRId32 ", '%s': %s; expected pairs of operation and input such "
                          "as 'conv_3x3 0, skip_connect 1', each with a weight behind it or none",
                          s->node, s->text, why);
@@ -50,7 +50,7 @@ static int parse_input(const struct source *s, char **at, int32_t *input) {
         (*at)++;
     }
     if (value > s->node + 1) {
-        return mn_bad_option(s->cx, s->key,
+        return mn_bad_option(s->ctx, s->key,
                              "node %" PRId32 ", '%s': there is no such input; inputs 0 to %" PRId32
                              " come before node %" PRId32,
                              s->node, s->text, s->node + 1, s->node);
@@ -121,9 +121,9 @@ static int parse_node(const struct source *s, struct network_node *out) {
         return bad(s, "too many pairs");
     }
     const size_t bytes = strlen(s->text) + 1;
-    char *text = mn_scratch(s->cx, bytes);
-    const char **names = mn_scratch(s->cx, (size_t)n * sizeof *names);
-    struct network_edge *edges = mn_scratch(s->cx, (size_t)n * sizeof *edges);
+    char *text = mn_scratch(s->ctx, bytes);
+    const char **names = mn_scratch(s->ctx, (size_t)n * sizeof *names);
+    struct network_edge *edges = mn_scratch(s->ctx, (size_t)n * sizeof *edges);
     if (text == NULL || names == NULL || edges == NULL) {
         return MN_NOMEM;
     }
@@ -140,20 +140,20 @@ static int parse_node(const struct source *s, struct network_node *out) {
     return MN_OK;
 }
 
-int genotype_parse(struct mn_cx *cx, const char *key, const struct mn_texts *texts,
+int genotype_parse(struct mn_ctx *ctx, const char *key, const struct mn_texts *texts,
                    struct network_cell *out) {
     if (texts->n < 1 || texts->n > MOST_NODES) {
-        return mn_bad_option(cx, key,
+        return mn_bad_option(ctx, key,
                              "the cell has %" PRId64 " nodes; 1 to %d are possible, each a text "
                              "such as 'conv_3x3 0, skip_connect 1'",
                              texts->n, MOST_NODES);
     }
-    struct network_node *nodes = mn_scratch(cx, (size_t)texts->n * sizeof *nodes);
+    struct network_node *nodes = mn_scratch(ctx, (size_t)texts->n * sizeof *nodes);
     if (nodes == NULL) {
         return MN_NOMEM;
     }
     for (int32_t j = 0; j < texts->n; j++) {
-        const struct source source = {cx, key, texts->at[j], j};
+        const struct source source = {ctx, key, texts->at[j], j};
         const int status = parse_node(&source, &nodes[j]);
         if (status != MN_OK) {
             return status;

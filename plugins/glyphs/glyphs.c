@@ -52,10 +52,10 @@ struct hand {
     double radius; /* of the pen, in pixels */
 };
 
-static int check(const void *self, struct mn_cx *cx) {
+static int check(const void *self, struct mn_ctx *ctx) {
     const struct glyphs *g = self;
     if (g->strokes_min > g->strokes_max) {
-        return mn_bad_option(cx, "strokes_min",
+        return mn_bad_option(ctx, "strokes_min",
                              "%lld is more than strokes_max (%lld): lower it or raise strokes_max",
                              (long long)g->strokes_min, (long long)g->strokes_max);
     }
@@ -185,12 +185,12 @@ static void draw(const struct glyphs *g, int64_t glyph, int64_t drawing, uint8_t
 
 /* ---- dataset ------------------------------------------------------------------------------ */
 
-static int start(void *self, struct mn_cx *cx) {
+static int start(void *self, struct mn_ctx *ctx) {
     struct glyphs *g = self;
     const int64_t classes = g->train_classes + g->val_classes + g->test_classes;
     const size_t pixels = (size_t)(g->size * g->size);
     int filled;
-    g->images = mn_keep_shared(cx, (size_t)classes * (size_t)g->samples * pixels, &filled);
+    g->images = mn_keep_shared(ctx, (size_t)classes * (size_t)g->samples * pixels, &filled);
     if (g->images == NULL) {
         return MN_NOMEM;
     }
@@ -198,16 +198,16 @@ static int start(void *self, struct mn_cx *cx) {
         for (int64_t i = 0; i < g->samples; i++) {
             draw(g, glyph, i, g->images + (size_t)(glyph * g->samples + i) * pixels);
         }
-        if (mn_cancelled(cx)) {
-            return mn_fail(cx, MN_CANCELLED, "stopped while drawing the characters");
+        if (mn_cancelled(ctx)) {
+            return mn_fail(ctx, MN_CANCELLED, "stopped while drawing the characters");
         }
     }
     return MN_OK;
 }
 
-static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *out) {
+static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info *out) {
     const struct glyphs *g = self;
-    (void)cx;
+    (void)ctx;
     out->channels = 1;
     out->height = out->width = (int32_t)g->size;
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
@@ -223,7 +223,7 @@ static int64_t pool_n_images(const struct episode_pool *pool, int split, int64_t
     return g->samples;
 }
 
-static int pool_image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
+static int pool_image(const struct episode_pool *pool, struct mn_ctx *ctx, int split, int64_t which,
                       int64_t number, mn_real *out) {
     const struct glyphs *g = pool->self;
     const int64_t at = (first_class(g, split) + which) * g->samples + number;
@@ -243,10 +243,10 @@ static struct episode_pool pool_of(const void *self, int split) {
                                  .image = pool_image};
 }
 
-static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     const struct episode_pool pool = pool_of(self, spec->split);
-    return episode_sample(&pool, cx, spec, out);
+    return episode_sample(&pool, ctx, spec, out);
 }
 
 static int64_t n_samples(const void *self, int32_t split, int64_t which) {
@@ -254,10 +254,10 @@ static int64_t n_samples(const void *self, int32_t split, int64_t which) {
     return pool_n_images(&pool, split, which);
 }
 
-static int image(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t number,
+static int image(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t number,
                  mn_real *out) {
     const struct episode_pool pool = pool_of(self, split);
-    return pool_image(&pool, cx, split, which, number, out);
+    return pool_image(&pool, ctx, split, which, number, out);
 }
 
 static int64_t class_name(const void *self, int32_t split, int64_t which, char *out, size_t size) {

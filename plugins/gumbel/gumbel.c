@@ -5,7 +5,7 @@
 #include "../common/gumbel_softmax.h"
 #include "../common/single_items.h"
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     const double tau = annealing_tau(self, when);

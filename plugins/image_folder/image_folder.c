@@ -55,21 +55,21 @@ static const struct mn_opt options[] = {
               "smaller, decoded for each task"),
 };
 
-static int check_list(const struct image_folder *f, struct mn_cx *cx, const char *key,
+static int check_list(const struct image_folder *f, struct mn_ctx *ctx, const char *key,
                       const struct mn_reals *list) {
     return list->n == 0 || list->n == f->channels
                ? MN_OK
-               : mn_bad_option(cx, key, "%lld numbers for %lld channels: give one a channel",
+               : mn_bad_option(ctx, key, "%lld numbers for %lld channels: give one a channel",
                                (long long)list->n, (long long)f->channels);
 }
 
-static int check(const void *self, struct mn_cx *cx) {
+static int check(const void *self, struct mn_ctx *ctx) {
     const struct image_folder *f = self;
     if (f->channels == 2) {
-        return mn_bad_option(cx, "channels", "2 is neither 3 (colour) nor 1 (gray)");
+        return mn_bad_option(ctx, "channels", "2 is neither 3 (colour) nor 1 (gray)");
     }
-    const int status = check_list(f, cx, "mean", &f->mean);
-    return status == MN_OK ? check_list(f, cx, "std", &f->std) : status;
+    const int status = check_list(f, ctx, "mean", &f->mean);
+    return status == MN_OK ? check_list(f, ctx, "std", &f->std) : status;
 }
 
 /* ---- classes ------------------------------------------------------------------------------ */
@@ -96,11 +96,11 @@ static const char *parse_name(const char *name, int *split) {
 }
 
 /* All names begin with the same folder or none. */
-static int check_name(const struct image_folder *f, struct mn_cx *cx, int64_t i, int *split) {
+static int check_name(const struct image_folder *f, struct mn_ctx *ctx, int64_t i, int *split) {
     const struct source_file *file = &f->source.files[i];
     const char *start = parse_name(file->name, split);
     if (start == NULL) {
-        return source_fail(cx, file,
+        return source_fail(ctx, file,
                            "expected SPLIT/CLASS/IMAGE with SPLIT one of train, val, "
                            "test, all in at most one more folder");
     }
@@ -109,7 +109,7 @@ static int check_name(const struct image_folder *f, struct mn_cx *cx, int64_t i,
     int other;
     if (prefix != (size_t)(parse_name(first, &other) - first) ||
         strncmp(first, file->name, prefix) != 0) {
-        return source_fail(cx, file, "splits lie in two folders, here and beside %s", first);
+        return source_fail(ctx, file, "splits lie in two folders, here and beside %s", first);
     }
     return MN_OK;
 }
@@ -125,20 +125,20 @@ static int begins_folder(const struct image_folder *f, int64_t i) {
     return i == 0 || !same_folder(files[i - 1].name, files[i].name);
 }
 
-static int check_names(const struct image_folder *f, struct mn_cx *cx) {
+static int check_names(const struct image_folder *f, struct mn_ctx *ctx) {
     int split, status = MN_OK;
     for (int64_t i = 0; status == MN_OK && i < f->source.n; i++) {
-        status = check_name(f, cx, i, &split);
+        status = check_name(f, ctx, i, &split);
     }
     return status;
 }
 
 /* The name outlives the source. */
-static int set_folder(const struct image_folder *f, struct mn_cx *cx, int64_t file, int *split,
+static int set_folder(const struct image_folder *f, struct mn_ctx *ctx, int64_t file, int *split,
                       struct folder *out) {
     const char *name = strchr(parse_name(f->source.files[file].name, split), '/') + 1;
     const size_t n = strcspn(name, "/"), room = 3 * n + 1;
-    char *class = mn_keep(cx, room);
+    char *class = mn_keep(ctx, room);
     if (class == NULL) {
         return MN_NOMEM;
     }
@@ -147,13 +147,13 @@ static int set_folder(const struct image_folder *f, struct mn_cx *cx, int64_t fi
     return MN_OK;
 }
 
-static int list_folders(struct image_folder *f, struct mn_cx *cx) {
+static int list_folders(struct image_folder *f, struct mn_ctx *ctx) {
     int64_t n = 0;
     int status = MN_OK;
     for (int64_t i = 0; i < f->source.n; i++) {
         n += begins_folder(f, i);
     }
-    f->folders = mn_keep(cx, (size_t)n * sizeof *f->folders);
+    f->folders = mn_keep(ctx, (size_t)n * sizeof *f->folders);
     if (f->folders == NULL) {
         return MN_NOMEM;
     }
@@ -161,7 +161,7 @@ static int list_folders(struct image_folder *f, struct mn_cx *cx) {
     for (int64_t i = 0; status == MN_OK && i < f->source.n; i++) {
         int split;
         if (begins_folder(f, i)) {
-            status = set_folder(f, cx, i, &split, &f->folders[++at]);
+            status = set_folder(f, ctx, i, &split, &f->folders[++at]);
             f->first_folder[split] = f->n_folders[split] == 0 ? at : f->first_folder[split];
             f->n_folders[split]++;
         }
@@ -170,11 +170,11 @@ static int list_folders(struct image_folder *f, struct mn_cx *cx) {
     return status;
 }
 
-static int check_counts(const struct image_folder *f, struct mn_cx *cx) {
+static int check_counts(const struct image_folder *f, struct mn_ctx *ctx) {
     const int64_t n = f->n_folders[MN_TRAIN] + f->n_folders[MN_VAL] + f->n_folders[MN_TEST];
     for (int64_t i = 0; i < n; i++) {
         if (f->folders[i].n < 2) {
-            return source_fail(cx, &f->source.files[f->folders[i].first],
+            return source_fail(ctx, &f->source.files[f->folders[i].first],
                                "the only image of its class: a class needs at least 2, to learn "
                                "from and to test on");
         }
@@ -189,12 +189,12 @@ struct shapes {
     int32_t (*at)[2]; /* width and height of each file; 0 = not known */
 };
 
-static int take_shape(void *data, struct mn_cx *cx, int64_t i, const struct source_file *file,
+static int take_shape(void *data, struct mn_ctx *ctx, int64_t i, const struct source_file *file,
                       const char *fault) {
     struct shapes *shapes = data;
     int32_t *at = shapes->at[i];
     const int status =
-        fault == NULL ? image_shape(cx, &shapes->work, file, &at[0], &at[1]) : IMAGE_UNREADABLE;
+        fault == NULL ? image_shape(ctx, &shapes->work, file, &at[0], &at[1]) : IMAGE_UNREADABLE;
     if (status == IMAGE_UNREADABLE) {
         at[0] = at[1] = 0;
     }
@@ -202,11 +202,11 @@ static int take_shape(void *data, struct mn_cx *cx, int64_t i, const struct sour
 }
 
 /* The one shape that all have. */
-static int find_shape(struct image_folder *f, struct mn_cx *cx) {
+static int find_shape(struct image_folder *f, struct mn_ctx *ctx) {
     const size_t n = (size_t)f->source.n;
-    struct shapes shapes = {.at = mn_scratch(cx, n * sizeof *shapes.at)};
+    struct shapes shapes = {.at = mn_scratch(ctx, n * sizeof *shapes.at)};
     int64_t first = -1;
-    int status = shapes.at != NULL ? source_each(cx, &f->source, take_shape, &shapes) : MN_NOMEM;
+    int status = shapes.at != NULL ? source_each(ctx, &f->source, take_shape, &shapes) : MN_NOMEM;
     for (int64_t i = 0; status == MN_OK && i < f->source.n; i++) {
         const int32_t *at = shapes.at[i];
         if (at[0] > 0 && first < 0) {
@@ -215,7 +215,7 @@ static int find_shape(struct image_folder *f, struct mn_cx *cx) {
             f->height = at[1];
         }
         if (at[0] > 0 && (at[0] != f->width || at[1] != f->height)) {
-            status = source_fail(cx, &f->source.files[i],
+            status = source_fail(ctx, &f->source.files[i],
                                  "the image has %dx%d pixels, but %s has %dx%d: with size 0 all "
                                  "must have one shape",
                                  (int)at[0], (int)at[1], f->source.files[first].name, (int)f->width,
@@ -229,17 +229,17 @@ static size_t image_bytes(const struct image_folder *f) {
     return (size_t)f->width * (size_t)f->height * (size_t)f->channels;
 }
 
-static int decode(const struct image_folder *f, struct mn_cx *cx, struct image_work *work,
+static int decode(const struct image_folder *f, struct mn_ctx *ctx, struct image_work *work,
                   const struct source_file *file, struct image *out) {
     *out = (struct image){f->width, f->height, (int32_t)f->channels, NULL};
-    return image_read(cx, work, file, out);
+    return image_read(ctx, work, file, out);
 }
 
-static int read_pixels(void *self, struct mn_cx *cx, struct image_work *work,
+static int read_pixels(void *self, struct mn_ctx *ctx, struct image_work *work,
                        const struct source_file *file, int64_t i, uint8_t *out) {
     const struct image_folder *f = self;
     struct image image;
-    const int status = decode(f, cx, work, file, &image);
+    const int status = decode(f, ctx, work, file, &image);
     if (status == MN_OK) {
         memcpy(out, image.pixels, image_bytes(f));
     }
@@ -247,12 +247,12 @@ static int read_pixels(void *self, struct mn_cx *cx, struct image_work *work,
 }
 
 /* The header of every file, so that a wrong one is found before the run begins. */
-static int read_file(void *self, struct mn_cx *cx, struct image_work *work,
+static int read_file(void *self, struct mn_ctx *ctx, struct image_work *work,
                      const struct source_file *file, int64_t i, uint8_t *out) {
     struct image_folder *f = self;
     int32_t width, height;
-    const int status = image_shape(cx, work, file, &width, &height);
-    uint8_t *bytes = status == MN_OK ? mn_keep(cx, file->size) : NULL;
+    const int status = image_shape(ctx, work, file, &width, &height);
+    uint8_t *bytes = status == MN_OK ? mn_keep(ctx, file->size) : NULL;
     if (bytes == NULL) {
         return status != MN_OK ? status : MN_NOMEM;
     }
@@ -262,27 +262,27 @@ static int read_file(void *self, struct mn_cx *cx, struct image_work *work,
     return MN_OK;
 }
 
-static int check_sum(const struct image_folder *f, struct mn_cx *cx) {
+static int check_sum(const struct image_folder *f, struct mn_ctx *ctx) {
     uint64_t sum = 0;
     for (int64_t i = 0; i < f->source.n; i++) {
         sum += f->source.files[i].size;
     }
     return sum <= FILES_BYTES_MOST
                ? MN_OK
-               : mn_bad_option(cx, "cache",
+               : mn_bad_option(ctx, "cache",
                                "the image files have %llu bytes together, and at most "
                                "%llu are kept; cache: pixels keeps only their pixels",
                                (unsigned long long)sum, (unsigned long long)FILES_BYTES_MOST);
 }
 
-static int load_all(struct image_folder *f, struct mn_cx *cx) {
+static int load_all(struct image_folder *f, struct mn_ctx *ctx) {
     const int files = f->cache == CACHE_FILES;
     const struct loader loader = {files ? read_file : read_pixels, f, files ? 0 : image_bytes(f)};
-    int status = files ? check_sum(f, cx) : MN_OK;
-    status = status == MN_OK ? load_images(cx, &f->source, 1, &loader, &f->pixels) : status;
-    source_say(cx, &f->source);
+    int status = files ? check_sum(f, ctx) : MN_OK;
+    status = status == MN_OK ? load_images(ctx, &f->source, 1, &loader, &f->pixels) : status;
+    source_say(ctx, &f->source);
     if (status == MN_OK && files) {
-        f->told = mn_keep(cx, (size_t)f->source.n * sizeof *f->told);
+        f->told = mn_keep(ctx, (size_t)f->source.n * sizeof *f->told);
         status = f->told != NULL ? MN_OK : MN_NOMEM;
     }
     return status;
@@ -290,22 +290,22 @@ static int load_all(struct image_folder *f, struct mn_cx *cx) {
 
 /* ---- dataset ------------------------------------------------------------------------------ */
 
-static int start(void *self, struct mn_cx *cx) {
+static int start(void *self, struct mn_ctx *ctx) {
     struct image_folder *f = self;
     struct stat about;
     if (stat(f->path, &about) != 0) {
-        return mn_bad_option(cx, "path", "%s: %s", f->path, strerror(errno));
+        return mn_bad_option(ctx, "path", "%s: %s", f->path, strerror(errno));
     }
     const int files = f->cache == CACHE_FILES;
-    int status = source_list(cx, f->path, files ? mn_keep : mn_scratch, &f->source);
-    status = status == MN_OK ? check_names(f, cx) : status;
+    int status = source_list(ctx, f->path, files ? mn_keep : mn_scratch, &f->source);
+    status = status == MN_OK ? check_names(f, ctx) : status;
     f->width = f->height = (int32_t)f->size;
     if (status == MN_OK && f->size == 0) {
-        status = find_shape(f, cx);
+        status = find_shape(f, ctx);
     }
-    status = status == MN_OK ? load_all(f, cx) : status;
-    status = status == MN_OK ? list_folders(f, cx) : status;
-    status = status == MN_OK ? check_counts(f, cx) : status;
+    status = status == MN_OK ? load_all(f, ctx) : status;
+    status = status == MN_OK ? list_folders(f, ctx) : status;
+    status = status == MN_OK ? check_counts(f, ctx) : status;
     if (!files) {
         f->source = (struct source){0};
     }
@@ -316,7 +316,7 @@ static const struct folder *folder_of(const struct image_folder *f, int split, i
     return &f->folders[f->first_folder[split] + which];
 }
 
-static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *out) {
+static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info *out) {
     const struct image_folder *f = self;
     out->channels = (int32_t)f->channels;
     out->height = f->height;
@@ -355,7 +355,7 @@ static int64_t pool_n_images(const struct episode_pool *pool, int split, int64_t
     return folder_of(pool->self, split, which)->n;
 }
 
-static int pool_image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
+static int pool_image(const struct episode_pool *pool, struct mn_ctx *ctx, int split, int64_t which,
                       int64_t number, mn_real *out) {
     const struct image_folder *f = pool->self;
     const int64_t file = folder_of(f, split, which)->first + number;
@@ -365,14 +365,14 @@ static int pool_image(const struct episode_pool *pool, struct mn_cx *cx, int spl
     }
     struct image_work *work = pool->work;
     struct image image;
-    const int status = decode(f, cx, work, &f->source.files[file], &image);
+    const int status = decode(f, ctx, work, &f->source.files[file], &image);
     if (status == MN_OK) {
         copy_planes(f, places_of(f), image.pixels, out);
     }
     if (status == MN_OK && work->unended) { /* said once */
         work->unended = !atomic_exchange(&f->told[file], 1);
     }
-    return image_of_user(cx, work, &f->source.files[file], status);
+    return image_of_user(ctx, work, &f->source.files[file], status);
 }
 
 static struct episode_pool pool_of(const void *self, int split, struct image_work *work) {
@@ -385,11 +385,11 @@ static struct episode_pool pool_of(const void *self, int split, struct image_wor
                                  .image = pool_image};
 }
 
-static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     struct image_work work = {0};
     const struct episode_pool pool = pool_of(self, spec->split, &work);
-    return episode_sample(&pool, cx, spec, out);
+    return episode_sample(&pool, ctx, spec, out);
 }
 
 static int64_t n_samples(const void *self, int32_t split, int64_t which) {
@@ -397,27 +397,28 @@ static int64_t n_samples(const void *self, int32_t split, int64_t which) {
     return pool_n_images(&pool, split, which);
 }
 
-static int image(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t number,
+static int image(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t number,
                  mn_real *out) {
     struct image_work work = {0};
     const struct episode_pool pool = pool_of(self, split, &work);
-    return pool_image(&pool, cx, split, which, number, out);
+    return pool_image(&pool, ctx, split, which, number, out);
 }
 
 static int64_t class_name(const void *self, int32_t split, int64_t which, char *out, size_t size) {
     return snprintf(out, size, "%s", folder_of(self, split, which)->class);
 }
 
-static int picture(const void *self, struct mn_cx *cx, const struct mn_picture *in, mn_real *out) {
+static int picture(const void *self, struct mn_ctx *ctx, const struct mn_picture *in,
+                   mn_real *out) {
     const struct image_folder *f = self;
     const struct source_file file = source_picture(in);
     struct image_work work = {0};
     struct image image = {in->width, in->height, (int32_t)f->channels, NULL};
-    const int status = image_read(cx, &work, &file, &image);
+    const int status = image_read(ctx, &work, &file, &image);
     if (status == MN_OK) {
         copy_planes(f, (int64_t)in->width * in->height, image.pixels, out);
     }
-    return image_of_user(cx, &work, &file, status);
+    return image_of_user(ctx, &work, &file, status);
 }
 
 static const struct mn_dataset table = {.size = sizeof table,

@@ -16,7 +16,7 @@ enum { BLOCK = 1 << 16, END_RECORD = 22, COMMENT_MOST = 0xFFFF };
 
 /* An open archive, as libarchive sees it: without the comment at its end. */
 struct zip {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const char *path;
     struct archive *a;
     int fd;
@@ -46,8 +46,8 @@ static const char *name_fault(const char *name) {
 
 static int fail_member(const struct zip *z, const char *name, const char *what) {
     const struct source_file file = {name, z->path, 1, NULL, 0};
-    const int status = source_stopped(z->cx, z->path);
-    return status != MN_OK ? status : source_fail(z->cx, &file, "%s", what);
+    const int status = source_stopped(z->ctx, z->path);
+    return status != MN_OK ? status : source_fail(z->ctx, &file, "%s", what);
 }
 
 static const char *reason(struct archive *a) {
@@ -61,7 +61,7 @@ static const char *name_of(const struct zip *z, struct archive_entry *entry) {
     const char *name = archive_entry_pathname_utf8(entry);
     if (name == NULL && (name = archive_entry_pathname(entry)) != NULL) {
         const size_t size = 3 * strlen(name) + 1;
-        char *text = mn_scratch(z->cx, size);
+        char *text = mn_scratch(z->ctx, size);
         if (text != NULL) {
             source_printable(name, strlen(name), text, size);
         }
@@ -79,20 +79,20 @@ static const char *name_of(const struct zip *z, struct archive_entry *entry) {
  * the file. */
 static int fail_open(const struct zip *z, const char *text) {
     uint8_t start[4] = {0};
-    const int status = source_stopped(z->cx, z->path);
+    const int status = source_stopped(z->ctx, z->path);
     if (status != MN_OK) {
         return status;
     }
     if (pread(z->fd, start, sizeof start, 0) <= 0) {
-        return mn_fail(z->cx, MN_IO, "%s: the file is empty", z->path);
+        return mn_fail(z->ctx, MN_IO, "%s: the file is empty", z->path);
     }
     if (memcmp(start, "PK\5\6", 4) == 0) {
-        return mn_fail(z->cx, MN_IO, "%s: the zip archive is empty", z->path);
+        return mn_fail(z->ctx, MN_IO, "%s: the zip archive is empty", z->path);
     }
     if (memcmp(start, "PK", 2) != 0) {
-        return mn_fail(z->cx, MN_IO, "%s: not a zip archive", z->path);
+        return mn_fail(z->ctx, MN_IO, "%s: not a zip archive", z->path);
     }
-    return mn_fail(z->cx, MN_IO,
+    return mn_fail(z->ctx, MN_IO,
                    "%s: the zip archive is truncated or damaged: its directory, at the end of the "
                    "file, cannot be read (%s)",
                    z->path, text);
@@ -101,7 +101,7 @@ static int fail_open(const struct zip *z, const char *text) {
 static la_ssize_t read_at(const struct zip *z, void *to, size_t n, int64_t at) {
     for (;;) {
         const ssize_t got = pread(z->fd, to, n, at);
-        if (got >= 0 || errno != EINTR || mn_cancelled(z->cx)) {
+        if (got >= 0 || errno != EINTR || mn_cancelled(z->ctx)) {
             return got;
         }
     }
@@ -110,7 +110,7 @@ static la_ssize_t read_at(const struct zip *z, void *to, size_t n, int64_t at) {
 static la_ssize_t on_read(struct archive *a, void *data, const void **out) {
     struct zip *z = data;
     const int64_t left = z->end - z->at;
-    if (mn_cancelled(z->cx)) {
+    if (mn_cancelled(z->ctx)) {
         archive_set_error(a, EINTR, "stopped");
         return ARCHIVE_FATAL;
     }
@@ -142,12 +142,12 @@ static int find_end(struct zip *z) {
     const int64_t size = z->end;
     const size_t most = END_RECORD + COMMENT_MOST;
     const size_t n = size < (int64_t)most ? (size_t)size : most;
-    uint8_t *tail = mn_scratch(z->cx, n + 1);
+    uint8_t *tail = mn_scratch(z->ctx, n + 1);
     if (tail == NULL) {
         return MN_NOMEM;
     }
     if (read_at(z, tail, n, size - (int64_t)n) != (la_ssize_t)n) {
-        return mn_fail(z->cx, MN_IO, "%s: %s", z->path, strerror(errno));
+        return mn_fail(z->ctx, MN_IO, "%s: %s", z->path, strerror(errno));
     }
     for (size_t i = n < END_RECORD ? 0 : n - END_RECORD + 1; i-- > 0;) {
         const size_t comment = (size_t)tail[i + 20] | (size_t)tail[i + 21] << 8;
@@ -167,17 +167,17 @@ static int zip_open(struct zip *z) {
     struct stat about;
     z->fd = open(z->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (z->fd < 0 || fstat(z->fd, &about) != 0) {
-        return mn_fail(z->cx, MN_IO, "%s: %s", z->path, strerror(errno));
+        return mn_fail(z->ctx, MN_IO, "%s: %s", z->path, strerror(errno));
     }
     z->end = about.st_size;
-    z->block = mn_scratch(z->cx, BLOCK);
+    z->block = mn_scratch(z->ctx, BLOCK);
     const int status = z->block != NULL ? find_end(z) : MN_NOMEM;
     if (status != MN_OK) {
         return status;
     }
     z->a = archive_read_new();
     if (z->a == NULL) {
-        return mn_fail(z->cx, MN_NOMEM, "no memory to open %s", z->path);
+        return mn_fail(z->ctx, MN_NOMEM, "no memory to open %s", z->path);
     }
     /* Not the streaming reader, which would take a truncated archive for a whole one. */
     archive_read_support_format_zip_seekable(z->a);
@@ -204,12 +204,12 @@ static int visit_members(struct zip *z, visit_member visit, void *data) {
     for (int64_t n = 0;; n++) {
         const int got = archive_read_next_header(z->a, &entry);
         if (got == ARCHIVE_EOF) {
-            return n > 0 ? MN_OK : mn_fail(z->cx, MN_IO, "%s: the zip archive is empty", z->path);
+            return n > 0 ? MN_OK : mn_fail(z->ctx, MN_IO, "%s: the zip archive is empty", z->path);
         }
-        int status = source_stopped(z->cx, z->path);
+        int status = source_stopped(z->ctx, z->path);
         if (status == MN_OK && got < ARCHIVE_WARN) {
             status = n == 0 ? fail_open(z, reason(z->a))
-                            : mn_fail(z->cx, MN_IO, "%s: after %lld members: %s", z->path,
+                            : mn_fail(z->ctx, MN_IO, "%s: after %lld members: %s", z->path,
                                       (long long)n, reason(z->a));
         }
         status = status == MN_OK ? visit(data, z, entry, name_of(z, entry)) : status;
@@ -221,8 +221,8 @@ static int visit_members(struct zip *z, visit_member visit, void *data) {
 
 /* libarchive gives names in the encoding of the locale, and none that it lacks: in the locale C
  * only ASCII. */
-static int visit_zip(struct mn_cx *cx, const char *path, visit_member visit, void *data) {
-    struct zip z = {.cx = cx, .path = path, .fd = -1};
+static int visit_zip(struct mn_ctx *ctx, const char *path, visit_member visit, void *data) {
+    struct zip z = {.ctx = ctx, .path = path, .fd = -1};
     const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     const locale_t before = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
     int status = zip_open(&z);
@@ -262,7 +262,7 @@ static int list_member(void *data, struct zip *z, struct archive_entry *entry, c
 }
 
 int source_list_zip(struct source_reader *r) {
-    return visit_zip(r->cx, r->source->path, list_member, r);
+    return visit_zip(r->ctx, r->source->path, list_member, r);
 }
 
 /* The whole member and one read more, at which libarchive compares the checksum. */
@@ -309,20 +309,20 @@ static int take_member(void *data, struct zip *z, struct archive_entry *entry, c
         return MN_OK;
     }
     struct source_file file = *listed;
-    uint8_t *bytes = room_need(z->cx, &each->room, file.size);
+    uint8_t *bytes = room_need(z->ctx, &each->room, file.size);
     int status = bytes != NULL ? read_bytes(z, &file, bytes) : MN_NOMEM;
     if (status == MN_OK) {
         file.bytes = bytes;
         each->n++;
-        status = each->take(each->data, z->cx, listed - each->source->files, &file, NULL);
+        status = each->take(each->data, z->ctx, listed - each->source->files, &file, NULL);
     }
     return status;
 }
 
-int source_each_zip(struct mn_cx *cx, const struct source *source, source_take take, void *data) {
+int source_each_zip(struct mn_ctx *ctx, const struct source *source, source_take take, void *data) {
     struct each each = {.source = source, .take = take, .data = data};
-    const int status = visit_zip(cx, source->path, take_member, &each);
+    const int status = visit_zip(ctx, source->path, take_member, &each);
     return status == MN_OK && each.n != source->n
-               ? mn_fail(cx, MN_IO, "%s: the archive changed while it was read", source->path)
+               ? mn_fail(ctx, MN_IO, "%s: the archive changed while it was read", source->path)
                : status;
 }

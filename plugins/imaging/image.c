@@ -97,7 +97,7 @@ static void convert(struct image *image, int32_t channels) {
 
 /* From the way it is stored to the way it is seen: orientations from 5 exchange rows and columns;
  * before that, some mirror. */
-static int turn(struct mn_cx *cx, struct image_work *work, const struct image_decoder *d,
+static int turn(struct mn_ctx *ctx, struct image_work *work, const struct image_decoder *d,
                 struct image *image) {
     static const struct {
         uint8_t mirror_x, mirror_y;
@@ -107,7 +107,7 @@ static int turn(struct mn_cx *cx, struct image_work *work, const struct image_de
     const int swap = turned(d), mx = mirrors[d->orientation].mirror_x,
               my = mirrors[d->orientation].mirror_y;
     const size_t bytes = (size_t)w * (size_t)h * (size_t)c;
-    uint8_t *out = d->orientation > 1 ? room_need(cx, &work->turned, bytes) : image->pixels;
+    uint8_t *out = d->orientation > 1 ? room_need(ctx, &work->turned, bytes) : image->pixels;
     if (out == NULL || d->orientation == 1) {
         return out != NULL ? MN_OK : MN_NOMEM;
     }
@@ -127,21 +127,21 @@ static int turn(struct mn_cx *cx, struct image_work *work, const struct image_de
 
 /* ---- decoding ----------------------------------------------------------------------------- */
 
-static int failed(struct mn_cx *cx, struct image_work *work, const struct image_format *format,
+static int failed(struct mn_ctx *ctx, struct image_work *work, const struct image_format *format,
                   const struct image_decoder *d) {
     char before[32];
-    if (mn_cancelled(cx)) {
-        return mn_fail(cx, MN_CANCELLED, "stopped while decoding an image");
+    if (mn_cancelled(ctx)) {
+        return mn_fail(ctx, MN_CANCELLED, "stopped while decoding an image");
     }
     snprintf(before, sizeof before, "broken %s file: ", format->name);
     return unreadable(work, before, d->fault);
 }
 
 /* channels = 0: only the shape. */
-static int run(struct mn_cx *cx, struct image_work *work, const struct image_format *format,
+static int run(struct mn_ctx *ctx, struct image_work *work, const struct image_format *format,
                struct image_decoder *d, int32_t channels) {
     if (!format->begin(d)) {
-        return failed(cx, work, format, d);
+        return failed(ctx, work, format, d);
     }
     const int status = check_shape(work, d);
     if (status != MN_OK || channels == 0) {
@@ -149,20 +149,20 @@ static int run(struct mn_cx *cx, struct image_work *work, const struct image_for
     }
     struct image *image = &d->image;
     const int32_t depth = d->depth > channels ? d->depth : channels;
-    image->pixels =
-        room_need(cx, &work->decoded, (size_t)image->width * (size_t)image->height * (size_t)depth);
+    image->pixels = room_need(ctx, &work->decoded,
+                              (size_t)image->width * (size_t)image->height * (size_t)depth);
     if (image->pixels == NULL) {
         return MN_NOMEM;
     }
     if (!format->pixels(d)) {
-        return failed(cx, work, format, d);
+        return failed(ctx, work, format, d);
     }
     work->unended = d->unended;
     convert(image, channels);
-    return turn(cx, work, d, image);
+    return turn(ctx, work, d, image);
 }
 
-static int decode(struct mn_cx *cx, struct image_work *work, const struct source_file *file,
+static int decode(struct mn_ctx *ctx, struct image_work *work, const struct source_file *file,
                   struct image_decoder *d, int32_t channels) {
     const struct magic *magic = magic_of(file);
     work->unended = 0;
@@ -174,26 +174,26 @@ static int decode(struct mn_cx *cx, struct image_work *work, const struct source
             work, magic != NULL ? magic->name : "neither a PNG, nor a JPEG, nor a WebP file",
             magic != NULL ? "; PNG, JPEG and WebP are read" : "");
     }
-    *d = (struct image_decoder){.cx = cx,
+    *d = (struct image_decoder){.ctx = ctx,
                                 .bytes = file->bytes,
                                 .size = file->size,
                                 .wanted_width = d->wanted_width,
                                 .wanted_height = d->wanted_height,
                                 .orientation = 1};
-    d->state = room_need(cx, &work->state, magic->format->state_bytes);
+    d->state = room_need(ctx, &work->state, magic->format->state_bytes);
     if (d->state == NULL) {
         return MN_NOMEM;
     }
     memset(d->state, 0, magic->format->state_bytes);
-    const int status = run(cx, work, magic->format, d, channels);
+    const int status = run(ctx, work, magic->format, d, channels);
     magic->format->end(d);
     return status;
 }
 
-int image_shape(struct mn_cx *cx, struct image_work *work, const struct source_file *file,
+int image_shape(struct mn_ctx *ctx, struct image_work *work, const struct source_file *file,
                 int32_t *width, int32_t *height) {
     struct image_decoder d = {0};
-    const int status = decode(cx, work, file, &d, 0);
+    const int status = decode(ctx, work, file, &d, 0);
     if (status == MN_OK) {
         *width = turned(&d) ? d.height : d.width;
         *height = turned(&d) ? d.width : d.height;
@@ -201,26 +201,26 @@ int image_shape(struct mn_cx *cx, struct image_work *work, const struct source_f
     return status;
 }
 
-int image_read(struct mn_cx *cx, struct image_work *work, const struct source_file *file,
+int image_read(struct mn_ctx *ctx, struct image_work *work, const struct source_file *file,
                struct image *out) {
     struct image_decoder d = {.wanted_width = out->width, .wanted_height = out->height};
-    const int status = decode(cx, work, file, &d, out->channels);
+    const int status = decode(ctx, work, file, &d, out->channels);
     if (status != MN_OK) {
         return status;
     }
-    return image_resize(cx, work, &d.image, out->width > 0 ? out->width : d.image.width,
+    return image_resize(ctx, work, &d.image, out->width > 0 ? out->width : d.image.width,
                         out->height > 0 ? out->height : d.image.height, out);
 }
 
-int image_of_user(struct mn_cx *cx, const struct image_work *work, const struct source_file *file,
+int image_of_user(struct mn_ctx *ctx, const struct image_work *work, const struct source_file *file,
                   int status) {
     char name[512];
     if (status == IMAGE_UNREADABLE) {
-        return source_fail(cx, file, "%s", work->fault);
+        return source_fail(ctx, file, "%s", work->fault);
     }
     if (status == MN_OK && work->unended) {
         source_printable(file->name, strlen(file->name), name, sizeof name);
-        mn_log(cx, MN_LOG_WARN, "%s: the JPEG file lacks its end, but no row of pixels", name);
+        mn_log(ctx, MN_LOG_WARN, "%s: the JPEG file lacks its end, but no row of pixels", name);
     }
     return status;
 }

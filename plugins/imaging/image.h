@@ -20,35 +20,35 @@ struct image_work {
     int unended;     /* it is a JPEG file without its end, but with all rows */
 };
 
-/* Status beside those of mn_fail, without a message in cx: work->fault says what is wrong with the
+/* Status beside those of mn_fail, without a message in ctx: work->fault says what is wrong with the
  * file. */
 enum { IMAGE_UNREADABLE = 1 };
 
 /* Width and height from the header of a file, as it is seen: turned by its EXIF orientation. */
-int image_shape(struct mn_cx *cx, struct image_work *work, const struct source_file *file,
+int image_shape(struct mn_ctx *ctx, struct image_work *work, const struct source_file *file,
                 int32_t *width, int32_t *height);
 
 /* Read a file as gray (out->channels = 1: ITU-R 601 luma of a colour image) or RGB (3), upright,
  * and resized to out->width x out->height; 0 = as it is. What is transparent is on white. Valid
  * until the next call with `work`. A JPEG file many times larger than wanted is decoded at a
  * fraction of its size. IMAGE_UNREADABLE, MN_NOMEM, MN_CANCELLED. */
-int image_read(struct mn_cx *cx, struct image_work *work, const struct source_file *file,
+int image_read(struct mn_ctx *ctx, struct image_work *work, const struct source_file *file,
                struct image *out);
 
 /* The status for the reading of a single image, from that of image_read: a message where it is
  * unreadable, a warning where it lacks its end. */
-int image_of_user(struct mn_cx *cx, const struct image_work *work, const struct source_file *file,
+int image_of_user(struct mn_ctx *ctx, const struct image_work *work, const struct source_file *file,
                   int status);
 
 /* Resize by a triangle filter: bilinear; its support grows with the factor when shrinking, against
  * aliasing. Valid until the next call with `work`. Fails only for memory. */
-int image_resize(struct mn_cx *cx, struct image_work *work, const struct image *in, int32_t width,
+int image_resize(struct mn_ctx *ctx, struct image_work *work, const struct image *in, int32_t width,
                  int32_t height, struct image *out);
 
 /* ---- for the formats ---------------------------------------------------------------------- */
 
 struct image_decoder {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const uint8_t *bytes;
     size_t size;
     int32_t wanted_width, wanted_height; /* upright; 0 = all pixels */

@@ -8,10 +8,11 @@
 
 /* A square file as gray, resized, inverted: out[size][size], paper is 0, ink 255. IMAGE_UNREADABLE;
  * MN_IO for another shape. */
-int ink_read(struct mn_cx *cx, struct image_work *work, const struct source_file *file,
+int ink_read(struct mn_ctx *ctx, struct image_work *work, const struct source_file *file,
              int32_t size, uint8_t *out);
 
 /* `picture` of a data set whose images are ink / 255 in one channel (struct mn_dataset). */
-int ink_picture(const void *self, struct mn_cx *cx, const struct mn_picture *picture, mn_real *out);
+int ink_picture(const void *self, struct mn_ctx *ctx, const struct mn_picture *picture,
+                mn_real *out);
 
 #endif

@@ -61,7 +61,7 @@ static void on_progress(j_common_ptr jpeg) {
     if (s->jpeg.input_scan_number > SCANS_MOST) {
         give_up(d, "it has too many scans");
     }
-    if (mn_cancelled(d->cx)) {
+    if (mn_cancelled(d->ctx)) {
         give_up(d, "stopped");
     }
 }

@@ -91,7 +91,7 @@ static int pixels(struct image_decoder *d) {
     }
     for (int pass = 0; pass < passes; pass++) {
         for (int32_t y = 0; y < d->image.height; y++) {
-            if (y % 256 == 0 && mn_cancelled(d->cx)) {
+            if (y % 256 == 0 && mn_cancelled(d->ctx)) {
                 return 0;
             }
             png_read_row(s->png, d->image.pixels + (size_t)y * row, NULL);

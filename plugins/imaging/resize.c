@@ -84,7 +84,7 @@ static void filter_column(const struct taps *t, int32_t y, const float *rows, si
     }
 }
 
-int image_resize(struct mn_cx *cx, struct image_work *work, const struct image *in, int32_t width,
+int image_resize(struct mn_ctx *ctx, struct image_work *work, const struct image *in, int32_t width,
                  int32_t height, struct image *out) {
     const size_t row = (size_t)width * (size_t)in->channels;
     *out = (struct image){width, height, in->channels, NULL};
@@ -93,9 +93,9 @@ int image_resize(struct mn_cx *cx, struct image_work *work, const struct image *
         return MN_OK;
     }
     const size_t across = taps_bytes(in->width, width), down = taps_bytes(in->height, height);
-    char *memory = room_need(cx, &work->taps, across + down);
-    float *rows = room_need(cx, &work->rows, ((size_t)in->height + 1) * row * sizeof(float));
-    out->pixels = room_need(cx, &work->resized, row * (size_t)height);
+    char *memory = room_need(ctx, &work->taps, across + down);
+    float *rows = room_need(ctx, &work->rows, ((size_t)in->height + 1) * row * sizeof(float));
+    out->pixels = room_need(ctx, &work->resized, row * (size_t)height);
     if (memory == NULL || rows == NULL || out->pixels == NULL) {
         return MN_NOMEM;
     }

@@ -68,7 +68,7 @@ size_t source_printable(const char *name, size_t length, char *out, size_t size)
     return used;
 }
 
-int source_fail(struct mn_cx *cx, const struct source_file *file, const char *format, ...) {
+int source_fail(struct mn_ctx *ctx, const struct source_file *file, const char *format, ...) {
     char text[512], name[512], path[512];
     va_list args;
     va_start(args, format);
@@ -77,7 +77,7 @@ int source_fail(struct mn_cx *cx, const struct source_file *file, const char *fo
     source_printable(file->name, strlen(file->name), name, sizeof name);
     source_printable(file->path, strlen(file->path), path, sizeof path);
     const char *between = file->path[0] == '\0' ? "" : file->in_zip ? ": " : "/";
-    return mn_fail(cx, MN_IO, "%s%s%s: %s", path, between, name, text);
+    return mn_fail(ctx, MN_IO, "%s%s%s: %s", path, between, name, text);
 }
 
 int source_is_image(const char *name) {
@@ -129,41 +129,42 @@ void noted_add(struct noted *noted, const char *name, const char *why) {
     snprintf(noted->names + used, sizeof noted->names - used, "%s", text);
 }
 
-static void say(struct mn_cx *cx, const struct source *source, const struct noted *noted,
+static void say(struct mn_ctx *ctx, const struct source *source, const struct noted *noted,
                 const char *one, const char *many) {
     char path[512];
     if (noted->n > 0) {
         source_printable(source->path, strlen(source->path), path, sizeof path);
-        mn_log(cx, MN_LOG_WARN, "%s%s%lld %s: %s%s", path, path[0] != '\0' ? ": " : "",
+        mn_log(ctx, MN_LOG_WARN, "%s%s%lld %s: %s%s", path, path[0] != '\0' ? ": " : "",
                (long long)noted->n, noted->n == 1 ? one : many, noted->names,
                noted->n > 3 ? ", .." : "");
     }
 }
 
-void source_say(struct mn_cx *cx, const struct source *source) {
-    say(cx, source, &source->other_endings,
+void source_say(struct mn_ctx *ctx, const struct source *source) {
+    say(ctx, source, &source->other_endings,
         "file is left out, its name does not end in " SOURCE_ENDINGS,
         "files are left out, their names do not end in " SOURCE_ENDINGS);
-    say(cx, source, &source->empty_folders, "folder without an image is left out",
+    say(ctx, source, &source->empty_folders, "folder without an image is left out",
         "folders without an image are left out");
-    say(cx, source, &source->unreadable, "file is left out, it cannot be read",
+    say(ctx, source, &source->unreadable, "file is left out, it cannot be read",
         "files are left out, they cannot be read");
-    say(cx, source, &source->unended, "JPEG file lacks its end, but no row of pixels, and is taken",
+    say(ctx, source, &source->unended,
+        "JPEG file lacks its end, but no row of pixels, and is taken",
         "JPEG files lack their end, but no row of pixels, and are taken");
 }
 
 /* ---- lists -------------------------------------------------------------------------------- */
 
-int source_stopped(struct mn_cx *cx, const char *path) {
-    return mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped while reading %s", path) : MN_OK;
+int source_stopped(struct mn_ctx *ctx, const char *path) {
+    return mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped while reading %s", path) : MN_OK;
 }
 
-void *room_need(struct mn_cx *cx, struct room *room, size_t bytes) {
+void *room_need(struct mn_ctx *ctx, struct room *room, size_t bytes) {
     if (bytes > room->bytes || room->at == NULL) {
         /* Half more than before, so that what earlier rooms took stays in proportion. */
         const size_t more = room->bytes + room->bytes / 2;
         room->bytes = bytes > more ? bytes : more;
-        room->at = mn_scratch(cx, room->bytes);
+        room->at = mn_scratch(ctx, room->bytes);
         room->bytes = room->at != NULL ? room->bytes : 0;
     }
     return room->at;
@@ -175,7 +176,7 @@ static void *take_chunk(struct source_reader *reader, size_t bytes) {
     bytes = (bytes + 15) / 16 * 16;
     if (bytes > reader->chunk_left) {
         const size_t size = bytes > CHUNK ? bytes : CHUNK;
-        reader->chunk = reader->memory(reader->cx, size);
+        reader->chunk = reader->memory(reader->ctx, size);
         reader->chunk_left = reader->chunk != NULL ? size : 0;
     }
     if (reader->chunk == NULL) {
@@ -208,7 +209,7 @@ int source_enter_folder(struct source_reader *reader, const char *name) {
 static int check_ratio(const struct source_reader *reader, uint64_t sum) {
     if (reader->source->in_zip && sum > SOURCE_UNPACKED &&
         sum / SOURCE_RATIO_MOST > reader->archive_bytes) {
-        return mn_fail(reader->cx, MN_IO,
+        return mn_fail(reader->ctx, MN_IO,
                        "%s: an archive of %llu bytes with %llu bytes and more in it, which image "
                        "files do not pack to",
                        reader->source->path, (unsigned long long)reader->archive_bytes,
@@ -256,7 +257,7 @@ static int64_t place_of(const struct source *source, const char *name) {
 /* Folders of an archive with nothing in them, but not those around these. */
 static int note_folders(const struct source_reader *reader) {
     struct source *source = reader->source;
-    const char **names = mn_scratch(reader->cx, (size_t)(reader->n_folders + 1) * sizeof *names);
+    const char **names = mn_scratch(reader->ctx, (size_t)(reader->n_folders + 1) * sizeof *names);
     int64_t n = 0;
     if (names == NULL) {
         return MN_NOMEM;
@@ -281,7 +282,7 @@ static int note_folders(const struct source_reader *reader) {
 
 static int sort(const struct source_reader *reader) {
     struct source *source = reader->source;
-    source->files = reader->memory(reader->cx, (size_t)reader->n * sizeof *source->files);
+    source->files = reader->memory(reader->ctx, (size_t)reader->n * sizeof *source->files);
     if (source->files == NULL) {
         return MN_NOMEM;
     }
@@ -292,30 +293,30 @@ static int sort(const struct source_reader *reader) {
     qsort(source->files, (size_t)source->n, sizeof *source->files, by_name);
     for (int64_t i = 1; i < source->n; i++) {
         if (by_name(&source->files[i - 1], &source->files[i]) == 0) {
-            return source_fail(reader->cx, &source->files[i],
+            return source_fail(reader->ctx, &source->files[i],
                                "the archive holds two files of this name");
         }
     }
     return note_folders(reader);
 }
 
-static int fail_empty(struct mn_cx *cx, const struct source *source) {
+static int fail_empty(struct mn_ctx *ctx, const struct source *source) {
     const struct noted *others =
         source->unreadable.n > 0 ? &source->unreadable : &source->other_endings;
-    return mn_fail(cx, MN_IO, "%s: no image file (" SOURCE_ENDINGS ") in this %s%s%s%s",
+    return mn_fail(ctx, MN_IO, "%s: no image file (" SOURCE_ENDINGS ") in this %s%s%s%s",
                    source->path, source->in_zip ? "archive" : "folder",
                    others->n > 0 ? "; there are " : "", others->names, others->n > 3 ? ", .." : "");
 }
 
-int source_list(struct mn_cx *cx, const char *path, source_memory memory, struct source *out) {
+int source_list(struct mn_ctx *ctx, const char *path, source_memory memory, struct source *out) {
     struct stat about;
-    struct source_reader reader = {.cx = cx, .source = out, .memory = memory};
+    struct source_reader reader = {.ctx = ctx, .source = out, .memory = memory};
     *out = (struct source){.path = path};
     if (stat(path, &about) != 0) {
-        return mn_fail(cx, MN_IO, "%s: %s", path, strerror(errno));
+        return mn_fail(ctx, MN_IO, "%s: %s", path, strerror(errno));
     }
     if (!S_ISDIR(about.st_mode) && !S_ISREG(about.st_mode)) {
-        return mn_fail(cx, MN_IO, "%s: neither a folder nor a zip archive", path);
+        return mn_fail(ctx, MN_IO, "%s: neither a folder nor a zip archive", path);
     }
     out->in_zip = S_ISREG(about.st_mode);
     reader.archive_bytes = (uint64_t)about.st_size;
@@ -323,11 +324,12 @@ int source_list(struct mn_cx *cx, const char *path, source_memory memory, struct
     if (status != MN_OK) {
         return status;
     }
-    return reader.n > 0 ? sort(&reader) : fail_empty(cx, out);
+    return reader.n > 0 ? sort(&reader) : fail_empty(ctx, out);
 }
 
-int source_list_file(struct mn_cx *cx, const char *path, source_memory memory, struct source *out) {
-    *out = (struct source){.n = 1, .path = "", .files = memory(cx, sizeof *out->files)};
+int source_list_file(struct mn_ctx *ctx, const char *path, source_memory memory,
+                     struct source *out) {
+    *out = (struct source){.n = 1, .path = "", .files = memory(ctx, sizeof *out->files)};
     if (out->files == NULL) {
         return MN_NOMEM;
     }
@@ -335,7 +337,7 @@ int source_list_file(struct mn_cx *cx, const char *path, source_memory memory, s
     return MN_OK;
 }
 
-int source_each(struct mn_cx *cx, const struct source *source, source_take take, void *data) {
-    return source->in_zip ? source_each_zip(cx, source, take, data)
-                          : source_each_tree(cx, source, take, data);
+int source_each(struct mn_ctx *ctx, const struct source *source, source_take take, void *data) {
+    return source->in_zip ? source_each_zip(ctx, source, take, data)
+                          : source_each_tree(ctx, source, take, data);
 }

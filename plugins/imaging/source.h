@@ -41,24 +41,25 @@ struct source {
 };
 
 /* mn_scratch or mn_keep */
-typedef void *(*source_memory)(struct mn_cx *cx, size_t bytes);
+typedef void *(*source_memory)(struct mn_ctx *ctx, size_t bytes);
 
 /* List the image files of `path`, which must stay valid as long as `out`; at least one, or it is an
  * error. Their size is what the folder or the archive tells. [setup] MN_IO, MN_NOMEM, MN_CANCELLED.
  */
-int source_list(struct mn_cx *cx, const char *path, source_memory memory, struct source *out);
+int source_list(struct mn_ctx *ctx, const char *path, source_memory memory, struct source *out);
 /* The same of a single file, whatever its name. */
-int source_list_file(struct mn_cx *cx, const char *path, source_memory memory, struct source *out);
+int source_list_file(struct mn_ctx *ctx, const char *path, source_memory memory,
+                     struct source *out);
 
 /* Read every file of the list, in any order, and give it to `take` with its place in the list. Its
  * bytes are valid until take returns; where they cannot be read they are NULL and `fault` says why.
  * A status of take other than MN_OK ends it. [setup] MN_IO, MN_NOMEM, MN_CANCELLED. */
-typedef int (*source_take)(void *data, struct mn_cx *cx, int64_t i, const struct source_file *file,
-                           const char *fault);
-int source_each(struct mn_cx *cx, const struct source *source, source_take take, void *data);
+typedef int (*source_take)(void *data, struct mn_ctx *ctx, int64_t i,
+                           const struct source_file *file, const char *fault);
+int source_each(struct mn_ctx *ctx, const struct source *source, source_take take, void *data);
 
 /* Write a warning line for each kind of what was noted. */
-void source_say(struct mn_cx *cx, const struct source *source);
+void source_say(struct mn_ctx *ctx, const struct source *source);
 
 /* Note a file; `why` is put in parentheses, or NULL. */
 void noted_add(struct noted *noted, const char *name, const char *why);
@@ -70,7 +71,7 @@ static inline struct source_file source_picture(const struct mn_picture *picture
 
 /* Fail with MN_IO, naming the file before the message. */
 MN_PRINTF(3, 4)
-int source_fail(struct mn_cx *cx, const struct source_file *file, const char *format, ...);
+int source_fail(struct mn_ctx *ctx, const struct source_file *file, const char *format, ...);
 
 /* A name for people, in one line: control characters and what is not UTF-8 become %XX. As snprintf.
  */
@@ -82,12 +83,12 @@ struct room {
     size_t bytes;
 };
 /* At least that many bytes; what was in it is lost. NULL as of mn_scratch. */
-void *room_need(struct mn_cx *cx, struct room *room, size_t bytes);
+void *room_need(struct mn_ctx *ctx, struct room *room, size_t bytes);
 
 /* ---- for archive.c and tree.c ------------------------------------------------------------- */
 
 struct source_reader {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     struct source *source;
     source_memory memory;
     uint64_t archive_bytes, bytes; /* of the archive; of all files */
@@ -108,11 +109,11 @@ int source_enter(struct source_reader *reader, const char *name, uint64_t size);
 int source_enter_folder(struct source_reader *reader, const char *name);
 
 /* MN_CANCELLED with a message once the user asked to stop. */
-int source_stopped(struct mn_cx *cx, const char *path);
+int source_stopped(struct mn_ctx *ctx, const char *path);
 
 int source_list_zip(struct source_reader *reader);
-int source_each_zip(struct mn_cx *cx, const struct source *source, source_take take, void *data);
+int source_each_zip(struct mn_ctx *ctx, const struct source *source, source_take take, void *data);
 int source_list_tree(struct source_reader *reader);
-int source_each_tree(struct mn_cx *cx, const struct source *source, source_take take, void *data);
+int source_each_tree(struct mn_ctx *ctx, const struct source *source, source_take take, void *data);
 
 #endif

@@ -31,7 +31,7 @@ struct walk {
 static int fail_here(const struct walk *w, const char *what) {
     char path[1024];
     source_printable(w->path, strlen(w->path), path, sizeof path);
-    return mn_fail(w->reader->cx, MN_IO, "%s: %s", path, what);
+    return mn_fail(w->reader->ctx, MN_IO, "%s: %s", path, what);
 }
 
 /* What of a tree may be left out: it is not there or not ours to read. Otherwise the disk or the
@@ -59,7 +59,7 @@ static int count_visit(struct walk *w, int fd) {
     struct visited *now = malloc(sizeof *now);
     if (now == NULL || fstat(fd, &about) != 0) {
         free(now);
-        return mn_fail(w->reader->cx, MN_NOMEM, "no memory to look at %s", w->path);
+        return mn_fail(w->reader->ctx, MN_NOMEM, "no memory to look at %s", w->path);
     }
     *now = (struct visited){about.st_dev, about.st_ino};
     struct visited **entry = tsearch(now, &w->visited, by_node);
@@ -69,7 +69,7 @@ static int count_visit(struct walk *w, int fd) {
         w->n_visited++;
     }
     if (entry == NULL) {
-        return mn_fail(w->reader->cx, MN_NOMEM, "no memory to look at %s", w->path);
+        return mn_fail(w->reader->ctx, MN_NOMEM, "no memory to look at %s", w->path);
     }
     w->visits++;
     return w->visits <= VISITS_EACH * w->n_visited + VISITS_MORE
@@ -109,7 +109,7 @@ static int read_entries(struct walk *w, DIR *folder, int depth, int *has_folders
         if (entry == NULL) {
             return errno == 0 ? MN_OK : fail_here(w, strerror(errno));
         }
-        int status = source_stopped(w->reader->cx, w->reader->source->path);
+        int status = source_stopped(w->reader->ctx, w->reader->source->path);
         if (status != MN_OK) {
             return status;
         }
@@ -156,7 +156,7 @@ int source_list_tree(struct source_reader *reader) {
     const char *path = reader->source->path;
     w.root = strlen(path) + 1;
     if (w.root >= sizeof w.path) {
-        return mn_fail(reader->cx, MN_IO, "%s: the path is too long", path);
+        return mn_fail(reader->ctx, MN_IO, "%s: the path is too long", path);
     }
     memcpy(w.path, path, w.root);
     const int status = read_folder(&w, 0);
@@ -167,7 +167,7 @@ int source_list_tree(struct source_reader *reader) {
 /* ---- files -------------------------------------------------------------------------------- */
 
 /* NULL = read; otherwise why not. */
-static const char *read_whole(struct mn_cx *cx, int fd, struct room *room,
+static const char *read_whole(struct mn_ctx *ctx, int fd, struct room *room,
                               struct source_file *file) {
     struct stat about;
     if (fstat(fd, &about) != 0) {
@@ -180,7 +180,7 @@ static const char *read_whole(struct mn_cx *cx, int fd, struct room *room,
         return "the file is too large";
     }
     file->size = (size_t)about.st_size;
-    uint8_t *bytes = room_need(cx, room, file->size);
+    uint8_t *bytes = room_need(ctx, room, file->size);
     for (size_t got = 0; bytes != NULL && got < file->size;) {
         const ssize_t n = read(fd, bytes + got, file->size - got);
         if (n <= 0 && !(n < 0 && errno == EINTR)) {
@@ -192,7 +192,8 @@ static const char *read_whole(struct mn_cx *cx, int fd, struct room *room,
     return NULL;
 }
 
-int source_each_tree(struct mn_cx *cx, const struct source *source, source_take take, void *data) {
+int source_each_tree(struct mn_ctx *ctx, const struct source *source, source_take take,
+                     void *data) {
     struct room room = {0};
     int status = MN_OK;
     for (int64_t i = 0; status == MN_OK && i < source->n; i++) {
@@ -200,17 +201,17 @@ int source_each_tree(struct mn_cx *cx, const struct source *source, source_take 
         struct source_file file = source->files[i];
         snprintf(path, sizeof path, "%s%s%s", source->path, source->path[0] != '\0' ? "/" : "",
                  file.name);
-        status = source_stopped(cx, path);
+        status = source_stopped(ctx, path);
         if (status != MN_OK) {
             break;
         }
         /* Not to wait where a pipe has taken the file's place. */
         const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        const char *fault = fd >= 0 ? read_whole(cx, fd, &room, &file) : strerror(errno);
+        const char *fault = fd >= 0 ? read_whole(ctx, fd, &room, &file) : strerror(errno);
         if (fd >= 0) {
             close(fd);
         }
-        status = fault == NULL && file.bytes == NULL ? MN_NOMEM : take(data, cx, i, &file, fault);
+        status = fault == NULL && file.bytes == NULL ? MN_NOMEM : take(data, ctx, i, &file, fault);
     }
     return status;
 }

@@ -32,32 +32,32 @@ static int64_t n_own(const void *self, const struct mn_dims *dims) {
                             groups_of(s, dims->n_a, dims->n_a_segments));
 }
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     static const char *const names[] = {"m_rates", "v_rates", "t_rates"};
     struct maml *s = self;
     const int64_t n = n_own(self, dims);
     s->n_w_groups = groups_of(s, dims->n_w, dims->n_w_segments);
     s->n_a_groups = groups_of(s, dims->n_a, dims->n_a_segments);
-    const int status = outer_start(&s->second_order.outer, cx, dims);
+    const int status = outer_start(&s->second_order.outer, ctx, dims);
     if (status != MN_OK || n == 0) {
         return status;
     }
-    s->rates = mn_state(cx, "rates", n);
+    s->rates = mn_state(ctx, "rates", n);
     if (s->rates == NULL) {
         return MN_NOMEM;
     }
     mn_vec_fill(n, 1, s->rates);
-    return outer_claim(&s->second_order.outer, cx, names, n, &s->moments);
+    return outer_claim(&s->second_order.outer, ctx, names, n, &s->moments);
 }
 
 /* ---- groups ------------------------------------------------------------------------------- */
 
 /* Where group g of w or a lies. */
-static int group_at(const struct maml *s, struct mn_cx *cx, const struct mn_model *model,
+static int group_at(const struct maml *s, struct mn_ctx *ctx, const struct mn_model *model,
                     int architecture, int64_t g, struct mn_segment *out) {
     const struct outer *outer = &s->second_order.outer;
     if (s->step_rates == LAYER) {
-        return mn_model_segment(cx, model, architecture, (int32_t)g, out);
+        return mn_model_segment(ctx, model, architecture, (int32_t)g, out);
     }
     out->offset = 0;
     out->count = architecture ? outer->n_a : outer->n_w;
@@ -70,12 +70,12 @@ static int64_t row_of(const struct maml *s, int64_t step) {
     return row * (s->n_w_groups + s->n_a_groups);
 }
 
-static int spread(const struct maml *s, struct mn_cx *cx, const struct mn_model *model,
+static int spread(const struct maml *s, struct mn_ctx *ctx, const struct mn_model *model,
                   int architecture, const mn_real *factors, mn_real *out) {
     const int64_t n = architecture ? s->n_a_groups : s->n_w_groups;
     for (int64_t g = 0; g < n; g++) {
         struct mn_segment at;
-        const int status = group_at(s, cx, model, architecture, g, &at);
+        const int status = group_at(s, ctx, model, architecture, g, &at);
         if (status != MN_OK) {
             return status;
         }
@@ -84,7 +84,7 @@ static int spread(const struct maml *s, struct mn_cx *cx, const struct mn_model 
     return MN_OK;
 }
 
-static int rates(const void *self, struct mn_cx *cx, const struct mn_model *model, int64_t step,
+static int rates(const void *self, struct mn_ctx *ctx, const struct mn_model *model, int64_t step,
                  struct mn_point *out) {
     const struct maml *s = self;
     if (s->rates == NULL) {
@@ -92,17 +92,17 @@ static int rates(const void *self, struct mn_cx *cx, const struct mn_model *mode
         return MN_OK;
     }
     const mn_real *row = s->rates + row_of(s, step);
-    const int status = spread(s, cx, model, 0, row, out->w);
-    return status != MN_OK ? status : spread(s, cx, model, 1, row + s->n_w_groups, out->a);
+    const int status = spread(s, ctx, model, 0, row, out->w);
+    return status != MN_OK ? status : spread(s, ctx, model, 1, row + s->n_w_groups, out->a);
 }
 
-static int gather(const struct maml *s, struct mn_cx *cx, const struct mn_model *model,
+static int gather(const struct maml *s, struct mn_ctx *ctx, const struct mn_model *model,
                   int architecture, const mn_real *d_rates, mn_real *out) {
     const int64_t n = architecture ? s->n_a_groups : s->n_w_groups;
     for (int64_t g = 0; g < n; g++) {
         struct mn_segment at;
         double sum = 0;
-        const int status = group_at(s, cx, model, architecture, g, &at);
+        const int status = group_at(s, ctx, model, architecture, g, &at);
         if (status != MN_OK) {
             return status;
         }
@@ -114,16 +114,16 @@ static int gather(const struct maml *s, struct mn_cx *cx, const struct mn_model 
     return MN_OK;
 }
 
-static int add_rates(const void *self, struct mn_cx *cx, const struct mn_model *model, int64_t step,
-                     const struct mn_point *d_rates) {
+static int add_rates(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
+                     int64_t step, const struct mn_point *d_rates) {
     const struct maml *s = self;
-    mn_real *own = mn_own_delta(cx);
+    mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
     }
     own += row_of(s, step);
-    const int status = gather(s, cx, model, 0, d_rates->w, own);
-    return status != MN_OK ? status : gather(s, cx, model, 1, d_rates->a, own + s->n_w_groups);
+    const int status = gather(s, ctx, model, 0, d_rates->w, own);
+    return status != MN_OK ? status : gather(s, ctx, model, 1, d_rates->a, own + s->n_w_groups);
 }
 
 /* ---- outer loop --------------------------------------------------------------------------- */
@@ -132,34 +132,34 @@ static int64_t n_rates(const struct maml *s) {
     return s->rates == NULL ? 0 : s->rate_steps * (s->n_w_groups + s->n_a_groups);
 }
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct maml *s = self;
     if (s->rates == NULL) {
-        return second_order_delta(&s->second_order, cx, model, task, NULL, out);
+        return second_order_delta(&s->second_order, ctx, model, task, NULL, out);
     }
-    mn_real *own = mn_own_delta(cx);
+    mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
     }
     mn_vec_fill(n_rates(s), 0, own);
-    return second_order_delta(&s->second_order, cx, model, task, add_rates, out);
+    return second_order_delta(&s->second_order, ctx, model, task, add_rates, out);
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct maml *s = self;
     struct outer *outer = &s->second_order.outer;
-    outer_update(outer, cx, meta, mean_delta);
+    outer_update(outer, ctx, meta, mean_delta);
     if (s->rates == NULL) {
         return MN_OK;
     }
-    const mn_real *own = mn_own_delta(cx);
+    const mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
     }
-    outer_descend(outer, s->lr_rates * schedule_factor(outer->schedule, &cx->where), n_rates(s),
+    outer_descend(outer, s->lr_rates * schedule_factor(outer->schedule, &ctx->where), n_rates(s),
                   own, &s->moments, s->rates);
     return MN_OK;
 }

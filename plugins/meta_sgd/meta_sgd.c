@@ -15,8 +15,8 @@ static int64_t n_own(const void *self, const struct mn_dims *dims) {
 }
 
 /* n factors of 1; NULL where n is 0 or there is no memory. */
-static mn_real *claim_rates(struct mn_cx *cx, const char *name, int64_t n, int *status) {
-    mn_real *rates = n > 0 && *status == MN_OK ? mn_state(cx, name, n) : NULL;
+static mn_real *claim_rates(struct mn_ctx *ctx, const char *name, int64_t n, int *status) {
+    mn_real *rates = n > 0 && *status == MN_OK ? mn_state(ctx, name, n) : NULL;
     if (rates != NULL) {
         mn_vec_fill(n, 1, rates);
     } else if (n > 0 && *status == MN_OK) {
@@ -25,24 +25,24 @@ static mn_real *claim_rates(struct mn_cx *cx, const char *name, int64_t n, int *
     return rates;
 }
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     static const char *const names_w[] = {"m_rates_w", "v_rates_w", "t_rates_w"};
     static const char *const names_a[] = {"m_rates_a", "v_rates_a", "t_rates_a"};
     struct meta_sgd *s = self;
     struct outer *outer = &s->second_order.outer;
-    int status = outer_start(outer, cx, dims);
-    s->rates.w = claim_rates(cx, "rates_w", dims->n_w, &status);
-    s->rates.a = claim_rates(cx, "rates_a", dims->n_a, &status);
+    int status = outer_start(outer, ctx, dims);
+    s->rates.w = claim_rates(ctx, "rates_w", dims->n_w, &status);
+    s->rates.a = claim_rates(ctx, "rates_a", dims->n_a, &status);
     if (status == MN_OK) {
-        status = outer_claim(outer, cx, names_w, dims->n_w, &s->moments_w);
+        status = outer_claim(outer, ctx, names_w, dims->n_w, &s->moments_w);
     }
     if (status == MN_OK) {
-        status = outer_claim(outer, cx, names_a, dims->n_a, &s->moments_a);
+        status = outer_claim(outer, ctx, names_a, dims->n_a, &s->moments_a);
     }
     return status;
 }
 
-static int rates(const void *self, struct mn_cx *cx, const struct mn_model *model, int64_t step,
+static int rates(const void *self, struct mn_ctx *ctx, const struct mn_model *model, int64_t step,
                  struct mn_point *out) {
     const struct meta_sgd *s = self;
     mn_vec_copy(s->second_order.outer.n_w, s->rates.w, out->w);
@@ -51,10 +51,10 @@ static int rates(const void *self, struct mn_cx *cx, const struct mn_model *mode
 }
 
 /* The factors are those of all steps. */
-static int add_rates(const void *self, struct mn_cx *cx, const struct mn_model *model, int64_t step,
-                     const struct mn_point *d_rates) {
+static int add_rates(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
+                     int64_t step, const struct mn_point *d_rates) {
     const struct outer *outer = &((const struct meta_sgd *)self)->second_order.outer;
-    mn_real *own = mn_own_delta(cx);
+    mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
     }
@@ -63,28 +63,28 @@ static int add_rates(const void *self, struct mn_cx *cx, const struct mn_model *
     return MN_OK;
 }
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct meta_sgd *s = self;
-    mn_real *own = mn_own_delta(cx);
+    mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
     }
     mn_vec_fill(s->second_order.outer.n_w + s->second_order.outer.n_a, 0, own);
-    return second_order_delta(&s->second_order, cx, model, task, add_rates, out);
+    return second_order_delta(&s->second_order, ctx, model, task, add_rates, out);
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct meta_sgd *s = self;
     struct outer *outer = &s->second_order.outer;
-    const double lr = s->lr_rates * schedule_factor(outer->schedule, &cx->where);
-    const mn_real *own = mn_own_delta(cx);
+    const double lr = s->lr_rates * schedule_factor(outer->schedule, &ctx->where);
+    const mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
     }
-    outer_update(outer, cx, meta, mean_delta);
+    outer_update(outer, ctx, meta, mean_delta);
     outer_descend(outer, lr, outer->n_w, own, &s->moments_w, s->rates.w);
     outer_descend(outer, lr, outer->n_a, own + outer->n_w, &s->moments_a, s->rates.a);
     return MN_OK;

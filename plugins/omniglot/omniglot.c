@@ -28,16 +28,16 @@ static const struct mn_opt options[] = {
     MN_INT(SELF, size, 28, 8, 512, "height and width of the images"),
 };
 
-static int start(void *self, struct mn_cx *cx) {
-    const int status = omniglot_read(self, cx);
-    return status == MN_OK ? omniglot_divide(self, cx) : status;
+static int start(void *self, struct mn_ctx *ctx) {
+    const int status = omniglot_read(self, ctx);
+    return status == MN_OK ? omniglot_divide(self, ctx) : status;
 }
 
 static const struct character *character_of(const struct omniglot *o, int split, int64_t which) {
     return &o->characters[o->classes[split][which].character];
 }
 
-static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *out) {
+static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info *out) {
     const struct omniglot *o = self;
     out->channels = 1;
     out->height = out->width = (int32_t)o->size;
@@ -73,7 +73,7 @@ static int64_t pool_n_images(const struct episode_pool *pool, int split, int64_t
     return character_of(pool->self, split, which)->n;
 }
 
-static int pool_image(const struct episode_pool *pool, struct mn_cx *cx, int split, int64_t which,
+static int pool_image(const struct episode_pool *pool, struct mn_ctx *ctx, int split, int64_t which,
                       int64_t number, mn_real *out) {
     const struct omniglot *o = pool->self;
     const int64_t at = character_of(o, split, which)->first + number;
@@ -90,10 +90,10 @@ static struct episode_pool pool_of(const void *self, int split) {
                                  .image = pool_image};
 }
 
-static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     const struct episode_pool pool = pool_of(self, spec->split);
-    return episode_sample(&pool, cx, spec, out);
+    return episode_sample(&pool, ctx, spec, out);
 }
 
 static int64_t n_samples(const void *self, int32_t split, int64_t which) {
@@ -101,10 +101,10 @@ static int64_t n_samples(const void *self, int32_t split, int64_t which) {
     return pool_n_images(&pool, split, which);
 }
 
-static int image(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t number,
+static int image(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t number,
                  mn_real *out) {
     const struct episode_pool pool = pool_of(self, split);
-    return pool_image(&pool, cx, split, which, number, out);
+    return pool_image(&pool, ctx, split, which, number, out);
 }
 
 /* As the lists of Vinyals et al. write it. */

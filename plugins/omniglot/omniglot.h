@@ -35,9 +35,9 @@ struct omniglot {
 };
 
 /* Read all characters and images. [setup] */
-int omniglot_read(struct omniglot *o, struct mn_cx *cx);
+int omniglot_read(struct omniglot *o, struct mn_ctx *ctx);
 
 /* Fill the classes of the splits. [setup] */
-int omniglot_divide(struct omniglot *o, struct mn_cx *cx);
+int omniglot_divide(struct omniglot *o, struct mn_ctx *ctx);
 
 #endif

@@ -23,10 +23,10 @@ static void add(struct omniglot *o, int split, int64_t character, int32_t turns)
 }
 
 /* Room for every class there can be. */
-static int make_room(struct omniglot *o, struct mn_cx *cx) {
+static int make_room(struct omniglot *o, struct mn_ctx *ctx) {
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
         o->n_classes[split] = 0;
-        o->classes[split] = mn_keep(cx, (size_t)o->n_characters * TURNS * sizeof(struct turned));
+        o->classes[split] = mn_keep(ctx, (size_t)o->n_characters * TURNS * sizeof(struct turned));
         if (o->classes[split] == NULL) {
             return MN_NOMEM;
         }
@@ -36,9 +36,9 @@ static int make_room(struct omniglot *o, struct mn_cx *cx) {
 
 /* ---- background and evaluation ------------------------------------------------------------ */
 
-static int divide_sets(struct omniglot *o, struct mn_cx *cx) {
+static int divide_sets(struct omniglot *o, struct mn_ctx *ctx) {
     if (o->validation >= o->n_background) {
-        return mn_bad_option(cx, "validation",
+        return mn_bad_option(ctx, "validation",
                              "%lld characters are to be held out, but the background set has only "
                              "%lld: none would be left to train on",
                              (long long)o->validation, (long long)o->n_background);
@@ -75,10 +75,10 @@ static int by_name(const void *a, const void *b) {
     return strcmp((*x)->name, (*y)->name);
 }
 
-static int index_make(const struct omniglot *o, struct mn_cx *cx, struct index *out) {
+static int index_make(const struct omniglot *o, struct mn_ctx *ctx, struct index *out) {
     const size_t n = (size_t)o->n_characters;
-    out->by_name = mn_scratch(cx, n * sizeof *out->by_name);
-    out->taken = mn_scratch(cx, n * TURNS);
+    out->by_name = mn_scratch(ctx, n * sizeof *out->by_name);
+    out->taken = mn_scratch(ctx, n * TURNS);
     if (out->by_name == NULL || out->taken == NULL) {
         return MN_NOMEM;
     }
@@ -89,7 +89,7 @@ static int index_make(const struct omniglot *o, struct mn_cx *cx, struct index *
     qsort(out->by_name, n, sizeof *out->by_name, by_name);
     for (size_t i = 1; i < n; i++) {
         if (by_name(&out->by_name[i - 1], &out->by_name[i]) == 0) {
-            return mn_fail(cx, MN_IO,
+            return mn_fail(ctx, MN_IO,
                            "%s: character %s lies in both the background and the "
                            "evaluation set",
                            o->path, out->by_name[i]->name);
@@ -111,11 +111,11 @@ static int32_t parse_turns(char *line) {
     return -1;
 }
 
-static int add_line(struct omniglot *o, struct mn_cx *cx, const struct index *index, int split,
+static int add_line(struct omniglot *o, struct mn_ctx *ctx, const struct index *index, int split,
                     const struct place *at, char *line) {
     const int32_t turns = parse_turns(line);
     if (turns < 0) {
-        return mn_fail(cx, MN_IO,
+        return mn_fail(ctx, MN_IO,
                        "%s:%d: '%.100s': expected ALPHABET/CHARACTER/rotRRR with RRR one of 000, "
                        "090, 180, 270",
                        at->path, at->line, line);
@@ -124,13 +124,13 @@ static int add_line(struct omniglot *o, struct mn_cx *cx, const struct index *in
     const struct character **found =
         bsearch(&key, index->by_name, (size_t)o->n_characters, sizeof *index->by_name, by_name);
     if (found == NULL) {
-        return mn_fail(cx, MN_IO, "%s:%d: there is no character '%.100s' in %s", at->path, at->line,
-                       line, o->path);
+        return mn_fail(ctx, MN_IO, "%s:%d: there is no character '%.100s' in %s", at->path,
+                       at->line, line, o->path);
     }
     const int64_t character = *found - o->characters;
     uint8_t *taken = &index->taken[character * TURNS + turns];
     if (*taken != 0) {
-        return mn_fail(cx, MN_IO, "%s:%d: class %.100s/rot%03d was listed before, in %s", at->path,
+        return mn_fail(ctx, MN_IO, "%s:%d: class %.100s/rot%03d was listed before, in %s", at->path,
                        at->line, line, 90 * (int)turns, split_files[*taken - 1]);
     }
     *taken = (uint8_t)(split + 1);
@@ -167,21 +167,21 @@ static int next_line(FILE *file, char *line, size_t size, const char **fault) {
     return !ended;
 }
 
-static int read_lines(struct omniglot *o, struct mn_cx *cx, const struct index *index, int split,
+static int read_lines(struct omniglot *o, struct mn_ctx *ctx, const struct index *index, int split,
                       FILE *file, struct place *at) {
     char line[512];
     const char *fault;
     skip_mark(file);
     for (at->line = 1; next_line(file, line, sizeof line, &fault); at->line++) {
         if (fault != NULL) {
-            return mn_fail(cx, MN_IO, "%s:%d: %s", at->path, at->line, fault);
+            return mn_fail(ctx, MN_IO, "%s:%d: %s", at->path, at->line, fault);
         }
-        const int status = line[0] != '\0' ? add_line(o, cx, index, split, at, line) : MN_OK;
+        const int status = line[0] != '\0' ? add_line(o, ctx, index, split, at, line) : MN_OK;
         if (status != MN_OK) {
             return status;
         }
     }
-    return ferror(file) ? mn_fail(cx, MN_IO, "%s: %s", at->path, strerror(errno)) : MN_OK;
+    return ferror(file) ? mn_fail(ctx, MN_IO, "%s: %s", at->path, strerror(errno)) : MN_OK;
 }
 
 /* Opened without waiting for the other end of a pipe, which has no place here. */
@@ -201,37 +201,37 @@ static FILE *open_list(const char *path) {
     return file;
 }
 
-static int read_list(struct omniglot *o, struct mn_cx *cx, const struct index *index, int split) {
+static int read_list(struct omniglot *o, struct mn_ctx *ctx, const struct index *index, int split) {
     char path[4096];
     const int given = o->splits[0] != '\0';
     const int n = snprintf(path, sizeof path, "%s%s/%s", given ? o->splits : o->path,
                            given ? "" : "/splits_vinyals", split_files[split]);
     FILE *file = n < (int)sizeof path ? open_list(path) : NULL;
     if (file == NULL) {
-        return mn_bad_option(cx, given ? "splits" : "split",
+        return mn_bad_option(ctx, given ? "splits" : "split",
                              "%s: %s; the Vinyals split is read from train.txt, val.txt and "
                              "test.txt in the folder that splits names; the split "
                              "background_evaluation needs no lists",
                              path, strerror(n < (int)sizeof path ? errno : ENAMETOOLONG));
     }
     struct place at = {path, 0};
-    const int status = read_lines(o, cx, index, split, file, &at);
+    const int status = read_lines(o, ctx, index, split, file, &at);
     fclose(file);
     return status;
 }
 
-int omniglot_divide(struct omniglot *o, struct mn_cx *cx) {
+int omniglot_divide(struct omniglot *o, struct mn_ctx *ctx) {
     struct index index;
-    int status = make_room(o, cx);
-    status = status == MN_OK ? index_make(o, cx, &index) : status;
+    int status = make_room(o, ctx);
+    status = status == MN_OK ? index_make(o, ctx, &index) : status;
     if (status != MN_OK) {
         return status;
     }
     if (o->split == SPLIT_BACKGROUND_EVALUATION) {
-        return divide_sets(o, cx);
+        return divide_sets(o, ctx);
     }
     for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
-        status = read_list(o, cx, &index, split);
+        status = read_list(o, ctx, &index, split);
     }
     return status;
 }

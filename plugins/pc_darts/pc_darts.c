@@ -14,28 +14,28 @@ struct partial {
 };
 
 /* Every candidate has an even number of channels: a factorized reduce halves them. */
-static int check(const void *self, struct mn_cx *cx) {
+static int check(const void *self, struct mn_ctx *ctx) {
     const struct partial *s = self;
     const int64_t channels = s->one_shot.network.size.channels;
     if (channels % (2 * s->k) != 0) {
-        return mn_bad_option(cx, "channels",
+        return mn_bad_option(ctx, "channels",
                              "%" PRId64 " is not a multiple of 2 k = %" PRId64
                              ": 1/k of the channels go through the candidates, and a factorized "
                              "reduce needs two halves of them",
                              channels, 2 * s->k);
     }
-    return one_shot_check(self, cx);
+    return one_shot_check(self, ctx);
 }
 
-static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
+static int build(const void *self, struct mn_ctx *ctx, const struct mn_dims *dims,
                  struct mn_builder *builder) {
     const struct partial *s = self;
-    return one_shot_build(&s->one_shot, cx, builder, (int32_t)s->k);
+    return one_shot_build(&s->one_shot, ctx, builder, (int32_t)s->k);
 }
 
-static int budget(const void *self, struct mn_cx *cx, struct mn_budget *out) {
+static int budget(const void *self, struct mn_ctx *ctx, struct mn_budget *out) {
     const struct partial *s = self;
-    const int status = network_budget(self, cx, out);
+    const int status = network_budget(self, ctx, out);
     out->least = out->step = 2 * s->k;
     return status;
 }
@@ -60,14 +60,14 @@ struct edges {
     int64_t k;
 };
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     mn_vec_softmax(n, logits, 1, weights);
     return MN_OK;
 }
 
-static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
     mn_vec_softmax_backward(n, weights, 1, d_weights, d_logits);
@@ -75,17 +75,17 @@ static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real
 }
 
 /* An input is as strong as its weight times that of its strongest operation. */
-static int select_strongest(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+static int select_strongest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
                             const mn_real *strength, uint8_t *keep) {
     const struct edges *s = self;
-    mn_real *product = mn_scratch(cx, (size_t)n * sizeof *product);
+    mn_real *product = mn_scratch(ctx, (size_t)n * sizeof *product);
     if (product == NULL) {
         return MN_NOMEM;
     }
     for (int64_t i = 0; strength != NULL && i < n; i++) {
         product[i] = weights[i] * strength[i];
     }
-    return strongest_select(cx, n, strength != NULL ? product : NULL, s->k, keep);
+    return strongest_select(ctx, n, strength != NULL ? product : NULL, s->k, keep);
 }
 
 static const struct mn_mixer mixer = {

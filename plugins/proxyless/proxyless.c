@@ -51,7 +51,7 @@ static void swap(int64_t *a, int64_t *b) {
     *b = c;
 }
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     drawn_mean(n, logits, weights);
@@ -72,7 +72,7 @@ static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real 
     saved[OPEN] = (mn_real)open;
     saved[OTHER] = (mn_real)other;
     saved[SHARE] = (mn_real)share;
-    return drawn_open(cx, n, open, weights[open], weights);
+    return drawn_open(ctx, n, open, weights[open], weights);
 }
 
 static void measure(const void *self, int64_t n, const mn_real *weights, const mn_real *saved,
@@ -82,7 +82,7 @@ static void measure(const void *self, int64_t n, const mn_real *weights, const m
     }
 }
 
-static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
     if (!when->training) {

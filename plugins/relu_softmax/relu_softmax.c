@@ -22,7 +22,7 @@ static double relu_sum(int64_t n, const mn_real *logits) {
     return sum;
 }
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     const double p = when->progress, sum = relu_sum(n, logits);
@@ -35,7 +35,7 @@ static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real 
     return MN_OK;
 }
 
-static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
     const double sum = relu_sum(n, logits), p = sum > 0 ? when->progress : 0;

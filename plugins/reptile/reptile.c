@@ -8,14 +8,14 @@ struct reptile {
     int64_t n_w, n_a; /* set by start */
 };
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct reptile *s = self;
     s->n_w = dims->n_w;
     s->n_a = dims->n_a;
     return MN_OK;
 }
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct reptile *s = self;
@@ -24,10 +24,10 @@ static int delta(const void *self, struct mn_cx *cx, const struct mn_model *mode
     return MN_OK;
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     const struct reptile *s = self;
-    const double factor = schedule_factor(s->schedule, &cx->where);
+    const double factor = schedule_factor(s->schedule, &ctx->where);
     mn_vec_sgd(s->n_w, s->lr_w * factor, mean_delta->w, meta->w);
     mn_vec_sgd(s->n_a, s->lr_a * factor, mean_delta->a, meta->a);
     return MN_OK;

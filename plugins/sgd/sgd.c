@@ -17,7 +17,7 @@ static int evaluating(const struct mn_where *where) {
 /* One task. */
 struct run {
     const struct sgd *self;
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const struct mn_model *model;
     struct mn_dims dims;
     struct mn_point *params;
@@ -34,23 +34,23 @@ static int64_t steps(const void *self, const struct mn_where *where) {
 
 static double lr_of(const struct run *run) {
     const struct sgd *s = run->self;
-    return evaluating(&run->cx->where) && s->test_lr >= 0 ? s->test_lr : s->lr;
+    return evaluating(&run->ctx->where) && s->test_lr >= 0 ? s->test_lr : s->lr;
 }
 
 static int begin(struct run *run, const struct mn_task *task) {
-    const int status = mn_model_dims(run->cx, run->model, &run->dims);
+    const int status = mn_model_dims(run->ctx, run->model, &run->dims);
     if (status != MN_OK) {
         return status;
     }
-    run->steps = mn_task_steps(run->cx, task, steps(run->self, &run->cx->where));
-    run->d_w = mn_scratch(run->cx, (size_t)run->dims.n_w * sizeof *run->d_w);
+    run->steps = mn_task_steps(run->ctx, task, steps(run->self, &run->ctx->where));
+    run->d_w = mn_scratch(run->ctx, (size_t)run->dims.n_w * sizeof *run->d_w);
     return run->d_w != NULL ? MN_OK : MN_NOMEM;
 }
 
 static int batch_of(const struct run *run, const struct mn_task *task, int64_t step,
                     struct mn_set *out) {
-    const int64_t n = evaluating(&run->cx->where) ? run->self->test_batch : run->self->batch;
-    return mn_task_batch(run->cx, task, step, (int32_t)n, out);
+    const int64_t n = evaluating(&run->ctx->where) ? run->self->test_batch : run->self->batch;
+    return mn_task_batch(run->ctx, task, step, (int32_t)n, out);
 }
 
 static struct mn_pass pass_of(const struct run *run, int64_t step) {
@@ -67,7 +67,7 @@ static int gradient(struct run *run, const struct mn_point *at, const struct mn_
     struct mn_pass pass = pass_of(run, step);
     pass.flags |= MN_PASS_GRAD_W;
     *out = (struct mn_outcome){.size = sizeof *out, .d_w = run->d_w};
-    const int status = mn_model_pass(run->cx, run->model, at, batch, &pass, out);
+    const int status = mn_model_pass(run->ctx, run->model, at, batch, &pass, out);
     if (status == MN_OK) {
         mn_vec_axpy(run->dims.n_w, (mn_real)run->self->weight_decay, at->w, run->d_w);
     }
@@ -89,10 +89,10 @@ static void update(struct run *run) {
 static int do_step(struct run *run, const struct mn_task *task, int64_t step) {
     struct mn_set batch;
     struct mn_outcome out;
-    if (mn_cancelled(run->cx)) {
-        return mn_fail(run->cx, MN_CANCELLED, "stopped before step %" PRId64, step);
+    if (mn_cancelled(run->ctx)) {
+        return mn_fail(run->ctx, MN_CANCELLED, "stopped before step %" PRId64, step);
     }
-    int status = rates_begin(&run->rates, run->cx, &run->dims, step);
+    int status = rates_begin(&run->rates, run->ctx, &run->dims, step);
     if (status == MN_OK) {
         status = batch_of(run, task, step, &batch);
     }
@@ -103,13 +103,13 @@ static int do_step(struct run *run, const struct mn_task *task, int64_t step) {
         return status;
     }
     update(run);
-    return mn_step_done(run->cx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
+    return mn_step_done(run->ctx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
                         run->params);
 }
 
-static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
-    struct run run = {.self = self, .cx = cx, .model = model, .params = params};
+    struct run run = {.self = self, .ctx = ctx, .model = model, .params = params};
     int status = begin(&run, task);
     run.velocity = run.self->momentum > 0 ? state : NULL;
     if (status == MN_OK && run.velocity != NULL) {
@@ -151,15 +151,15 @@ static int through_gradient(struct run *run, const struct mn_step *step, const s
     const int64_t n_w = run->dims.n_w, n_a = run->dims.n_a;
     const struct mn_pass pass = pass_of(run, step->step);
     const struct mn_point v = {run->d_w, NULL};
-    struct mn_point second = {mn_scratch(run->cx, (size_t)n_w * sizeof(mn_real)), NULL};
-    struct hessian h = {.cx = run->cx,
+    struct mn_point second = {mn_scratch(run->ctx, (size_t)n_w * sizeof(mn_real)), NULL};
+    struct hessian h = {.ctx = run->ctx,
                         .model = run->model,
                         .dims = &run->dims,
                         .at = &step->before,
                         .batch = batch,
                         .pass = &pass,
                         .epsilon = io->epsilon};
-    second.a = n_a > 0 ? mn_scratch(run->cx, (size_t)n_a * sizeof(mn_real)) : NULL;
+    second.a = n_a > 0 ? mn_scratch(run->ctx, (size_t)n_a * sizeof(mn_real)) : NULL;
     if (second.w == NULL || (n_a > 0 && second.a == NULL) || hessian_room(&h) != MN_OK) {
         return MN_NOMEM;
     }
@@ -172,15 +172,15 @@ static int through_gradient(struct run *run, const struct mn_step *step, const s
     return status;
 }
 
-static int adjoint(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                    const struct mn_task *task, const struct mn_step *step, struct mn_adjoint *io) {
-    struct run run = {.self = self, .cx = cx, .model = model};
+    struct run run = {.self = self, .ctx = ctx, .model = model};
     struct mn_set batch;
     struct mn_outcome out;
     const int first_order = (io->flags & MN_ADJOINT_FIRST_ORDER) != 0;
     int status = begin(&run, task);
     if (status == MN_OK) {
-        status = rates_begin(&run.rates, cx, &run.dims, step->step);
+        status = rates_begin(&run.rates, ctx, &run.dims, step->step);
     }
     if (status == MN_OK) {
         status = batch_of(&run, task, step->step, &batch);

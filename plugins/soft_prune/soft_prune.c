@@ -11,7 +11,7 @@ struct soft_prune {
     int64_t k;                  /* input mixer only */
 };
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     mn_vec_softmax(n, logits, annealing_tau(self, when), weights);

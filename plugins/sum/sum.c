@@ -12,17 +12,17 @@ static int64_t n_logits(const void *self, int64_t n_items) {
     return 0;
 }
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     mn_vec_fill(n, 1, weights);
     return MN_OK;
 }
 
-static int select_strongest(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+static int select_strongest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
                             const mn_real *strength, uint8_t *keep) {
     const struct sum *s = self;
-    return strongest_select(cx, n, strength, s->k, keep);
+    return strongest_select(ctx, n, strength, s->k, keep);
 }
 
 static const struct mn_mixer mixer = {

@@ -53,12 +53,12 @@ check_plugin() {
 check_libraries() {
     case $target in
     ltdl.h | dlfcn.h) case $file in
-        core/plugin/load.c | core/num/openblas.c) ;;
-        *) refuse "only core/plugin/load.c and core/num/openblas.c load" ;;
+        core/plugin/load.c | core/backend/cpu/kernels/openblas.c) ;;
+        *) refuse "only core/plugin/load.c and core/backend/cpu/kernels/openblas.c load" ;;
         esac ;;
     *cblas*.h | openblas_config.h) case $file in
-        core/num/*) ;;
-        *) refuse "BLAS is called in core/num/ alone" ;;
+        core/backend/cpu/kernels/*) ;;
+        *) refuse "BLAS is called in core/backend/cpu/kernels alone" ;;
         esac ;;
     esac
 }

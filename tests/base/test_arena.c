@@ -14,12 +14,12 @@ static int aligned(const void *at) {
 
 static void every_block_is_aligned_and_apart(void **state) {
     enum { N = 400 };
-    struct mn__arena arena = {0};
+    struct nas_arena arena = {0};
     unsigned char *at[N];
     size_t bytes[N];
     for (size_t i = 0; i < N; i++) {
         bytes[i] = i * i % 1777;
-        at[i] = mn__arena_take(&arena, bytes[i]);
+        at[i] = nas_arena_take(&arena, bytes[i]);
         assert_non_null(at[i]);
         assert_true(aligned(at[i]));
         memset(at[i], (int)(i % 251), bytes[i]);
@@ -29,110 +29,110 @@ static void every_block_is_aligned_and_apart(void **state) {
             assert_int_equal(at[i][k], i % 251);
         }
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     assert_null(arena.first);
 }
 
 static void zeroed_clears_what_was_written_before(void **state) {
-    struct mn__arena arena = {0};
-    const size_t mark = mn__arena_mark(&arena);
-    memset(mn__arena_take(&arena, 1000), 0xFF, 1000);
-    mn__arena_release(&arena, mark);
-    const unsigned char *at = mn__arena_zeroed(&arena, 1000);
+    struct nas_arena arena = {0};
+    const size_t mark = nas_arena_mark(&arena);
+    memset(nas_arena_take(&arena, 1000), 0xFF, 1000);
+    nas_arena_release(&arena, mark);
+    const unsigned char *at = nas_arena_zeroed(&arena, 1000);
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(at[i], 0);
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
 }
 
 static void release_gives_back_what_came_after_the_mark(void **state) {
-    struct mn__arena arena = {0};
-    char *kept = mn__arena_text(&arena, "kept");
-    const size_t mark = mn__arena_mark(&arena);
-    void *first = mn__arena_take(&arena, 100);
-    mn__arena_take(&arena, 1 << 20);
-    mn__arena_take(&arena, 1 << 21);
-    mn__arena_release(&arena, mark);
-    assert_int_equal(mn__arena_mark(&arena), mark);
-    assert_ptr_equal(mn__arena_take(&arena, 100), first);
+    struct nas_arena arena = {0};
+    char *kept = nas_arena_text(&arena, "kept");
+    const size_t mark = nas_arena_mark(&arena);
+    void *first = nas_arena_take(&arena, 100);
+    nas_arena_take(&arena, 1 << 20);
+    nas_arena_take(&arena, 1 << 21);
+    nas_arena_release(&arena, mark);
+    assert_int_equal(nas_arena_mark(&arena), mark);
+    assert_ptr_equal(nas_arena_take(&arena, 100), first);
     assert_string_equal(kept, "kept");
-    mn__arena_release(&arena, 0);
-    assert_ptr_equal(mn__arena_take(&arena, 1), kept);
-    mn__arena_fini(&arena);
+    nas_arena_release(&arena, 0);
+    assert_ptr_equal(nas_arena_take(&arena, 1), kept);
+    nas_arena_fini(&arena);
 }
 
 /* Marks nest: each release puts the arena where it stood, also across blocks. */
 static void marks_nest(void **state) {
-    struct mn__arena arena = {0};
+    struct nas_arena arena = {0};
     size_t marks[40];
     void *at[40];
     for (int i = 0; i < 40; i++) {
-        marks[i] = mn__arena_mark(&arena);
-        at[i] = mn__arena_take(&arena, (size_t)i * 5003);
+        marks[i] = nas_arena_mark(&arena);
+        at[i] = nas_arena_take(&arena, (size_t)i * 5003);
     }
     for (int i = 39; i >= 0; i--) {
-        mn__arena_release(&arena, marks[i]);
-        assert_ptr_equal(mn__arena_take(&arena, (size_t)i * 5003), at[i]);
-        mn__arena_release(&arena, marks[i]);
+        nas_arena_release(&arena, marks[i]);
+        assert_ptr_equal(nas_arena_take(&arena, (size_t)i * 5003), at[i]);
+        nas_arena_release(&arena, marks[i]);
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
 }
 
 /* A step as the host makes them: small and large pieces, in an order that differs by step. */
-static void one_step(struct mn__arena *arena, int step) {
+static void one_step(struct nas_arena *arena, int step) {
     static const size_t sizes[] = {40000, 1 << 20, 17, 300000, 0, 66000};
-    const size_t outer = mn__arena_mark(arena);
+    const size_t outer = nas_arena_mark(arena);
     for (size_t i = 0; i < 6; i++) {
-        const size_t inner = mn__arena_mark(arena);
-        assert_non_null(mn__arena_take(arena, sizes[(i + (size_t)step) % 6]));
+        const size_t inner = nas_arena_mark(arena);
+        assert_non_null(nas_arena_take(arena, sizes[(i + (size_t)step) % 6]));
         if (i % 2 == 0) {
-            mn__arena_release(arena, inner);
+            nas_arena_release(arena, inner);
         }
     }
-    mn__arena_release(arena, outer);
+    nas_arena_release(arena, outer);
 }
 
 static void a_loop_stops_allocating(void **state) {
-    struct mn__arena arena = {0};
+    struct nas_arena arena = {0};
     for (int step = 0; step < 60; step++) {
         one_step(&arena, step);
     }
-    const uint64_t warm = mn__arena_system_calls();
+    const uint64_t warm = nas_arena_system_calls();
     assert_true(warm > 0);
     for (int step = 0; step < 6000; step++) {
         one_step(&arena, step);
     }
-    assert_int_equal(mn__arena_system_calls(), warm);
-    mn__arena_fini(&arena);
+    assert_int_equal(nas_arena_system_calls(), warm);
+    nas_arena_fini(&arena);
 }
 
 static void sizes_that_overflow_are_refused(void **state) {
-    struct mn__arena arena = {0};
-    assert_null(mn__arena_take(&arena, SIZE_MAX));
-    assert_null(mn__arena_take(&arena, SIZE_MAX - 63));
-    assert_null(mn__arena_array(&arena, SIZE_MAX / 2, 4));
-    assert_null(mn__arena_array(&arena, 4, SIZE_MAX / 2));
-    assert_null(mn__arena_array(&arena, (size_t)1 << 33, (size_t)1 << 33));
-    assert_null(mn__arena_zeroed(&arena, SIZE_MAX / 2));
-    assert_non_null(mn__arena_array(&arena, 0, 8));
-    assert_non_null(mn__arena_array(&arena, 8, 0));
-    assert_non_null(mn__arena_take(&arena, 8)); /* still usable */
-    mn__arena_fini(&arena);
+    struct nas_arena arena = {0};
+    assert_null(nas_arena_take(&arena, SIZE_MAX));
+    assert_null(nas_arena_take(&arena, SIZE_MAX - 63));
+    assert_null(nas_arena_array(&arena, SIZE_MAX / 2, 4));
+    assert_null(nas_arena_array(&arena, 4, SIZE_MAX / 2));
+    assert_null(nas_arena_array(&arena, (size_t)1 << 33, (size_t)1 << 33));
+    assert_null(nas_arena_zeroed(&arena, SIZE_MAX / 2));
+    assert_non_null(nas_arena_array(&arena, 0, 8));
+    assert_non_null(nas_arena_array(&arena, 8, 0));
+    assert_non_null(nas_arena_take(&arena, 8)); /* still usable */
+    nas_arena_fini(&arena);
 }
 
 static void texts_are_copies(void **state) {
-    struct mn__arena arena = {0};
+    struct nas_arena arena = {0};
     char text[] = "abc";
-    const char *copy = mn__arena_text(&arena, text);
-    const char *made = mn__arena_format(&arena, "%s-%d", text, 42);
+    const char *copy = nas_arena_text(&arena, text);
+    const char *made = nas_arena_format(&arena, "%s-%d", text, 42);
     text[0] = 'x';
     assert_string_equal(copy, "abc");
     assert_string_equal(made, "abc-42");
-    char *wide = mn__arena_format(&arena, "%0100000d", 7);
+    char *wide = nas_arena_format(&arena, "%0100000d", 7);
     assert_int_equal(strlen(wide), 100000);
     assert_int_equal(wide[99999], '7');
-    assert_string_equal(mn__arena_text(&arena, ""), "");
-    mn__arena_fini(&arena);
+    assert_string_equal(nas_arena_text(&arena, ""), "");
+    nas_arena_fini(&arena);
 }
 
 int main(void) {

@@ -66,12 +66,12 @@ static void whole_numbers(void **state) {
                                       "99999999999999999999999999999999999999999"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         int64_t out = 77;
-        assert_int_equal(mn__text_int(good[i].text, &out), 1);
+        assert_int_equal(nas_text_int(good[i].text, &out), 1);
         assert_int_equal(out, good[i].value);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int64_t out;
-        if (mn__text_int(bad[i], &out)) {
+        if (nas_text_int(bad[i], &out)) {
             fail_msg("'%s' was taken for a whole number", bad[i]);
         }
     }
@@ -99,12 +99,12 @@ static void real_numbers(void **state) {
                                       "1_0.5", "1.5e1.5",  "--1"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         double out = 77;
-        assert_int_equal(mn__text_real(good[i].text, &out), 1);
+        assert_int_equal(nas_text_real(good[i].text, &out), 1);
         assert_true(out == good[i].value);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         double out;
-        if (mn__text_real(bad[i], &out)) {
+        if (nas_text_real(bad[i], &out)) {
             fail_msg("'%s' was taken for a number", bad[i]);
         }
     }
@@ -112,7 +112,7 @@ static void real_numbers(void **state) {
 
 static void check_written(double x, const char *expected) {
     char text[40];
-    assert_int_equal(mn__text_from_real(x, text, sizeof text), strlen(expected));
+    assert_int_equal(nas_text_from_real(x, text, sizeof text), strlen(expected));
     assert_string_equal(text, expected);
 }
 
@@ -141,8 +141,8 @@ static void reals_round_trip(void **state) {
         if (!isfinite(x)) {
             continue;
         }
-        assert_in_range(mn__text_from_real(x, text, sizeof text), 1, 24);
-        assert_int_equal(mn__text_real(text, &back), 1);
+        assert_in_range(nas_text_from_real(x, text, sizeof text), 1, 24);
+        assert_int_equal(nas_text_real(text, &back), 1);
         assert_memory_equal(&back, &x, sizeof x);
     }
 }
@@ -218,7 +218,7 @@ static void nearest_names(void **state) {
                                            {"", NULL},
                                            {"completely_different_thing", NULL}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const char *near = mn__text_nearest(cases[i][0], names, sizeof names / sizeof names[0]);
+        const char *near = nas_text_nearest(cases[i][0], names, sizeof names / sizeof names[0]);
         if (cases[i][1] == NULL) {
             assert_null(near);
         } else {
@@ -229,8 +229,8 @@ static void nearest_names(void **state) {
     char endless[5000];
     memset(endless, 'k', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
-    assert_null(mn__text_nearest(endless, names, 8));
-    assert_null(mn__text_nearest("steps", names, 0));
+    assert_null(nas_text_nearest(endless, names, 8));
+    assert_null(nas_text_nearest("steps", names, 0));
 }
 
 static void counts_have_commas(void **state) {
@@ -246,17 +246,17 @@ static void counts_have_commas(void **state) {
                  {INT64_MAX, "9,223,372,036,854,775,807"}};
     char text[40];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_string_equal(mn__text_count(cases[i].n, text, sizeof text), cases[i].text);
+        assert_string_equal(nas_text_count(cases[i].n, text, sizeof text), cases[i].text);
     }
 }
 
 static void sizes_have_units(void **state) {
     char text[40];
-    assert_string_equal(mn__text_bytes(0, text, sizeof text), "0 bytes");
-    assert_string_equal(mn__text_bytes(999, text, sizeof text), "999 bytes");
-    assert_string_equal(mn__text_bytes(1000, text, sizeof text), "1.0 kB");
-    assert_string_equal(mn__text_bytes(12345678, text, sizeof text), "12.3 MB");
-    assert_string_equal(mn__text_bytes(UINT64_MAX, text, sizeof text), "18446744.1 TB");
+    assert_string_equal(nas_text_bytes(0, text, sizeof text), "0 bytes");
+    assert_string_equal(nas_text_bytes(999, text, sizeof text), "999 bytes");
+    assert_string_equal(nas_text_bytes(1000, text, sizeof text), "1.0 kB");
+    assert_string_equal(nas_text_bytes(12345678, text, sizeof text), "12.3 MB");
+    assert_string_equal(nas_text_bytes(UINT64_MAX, text, sizeof text), "18446744.1 TB");
 }
 
 static void durations_have_units(void **state) {
@@ -269,7 +269,7 @@ static void durations_have_units(void **state) {
                  {INFINITY, "unknown"},  {NAN, "unknown"}};
     char text[40];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_string_equal(mn__text_duration(cases[i].seconds, text, sizeof text), cases[i].text);
+        assert_string_equal(nas_text_duration(cases[i].seconds, text, sizeof text), cases[i].text);
     }
 }
 
@@ -294,24 +294,24 @@ static void control_characters_never_reach_a_terminal(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[64];
         snprintf(text, sizeof text, "%s", cases[i].text);
-        assert_int_equal(mn__text_has_control(text), cases[i].control);
-        assert_int_equal(mn__text_is_utf8(text), cases[i].utf8);
-        assert_string_equal(mn__text_clean(text), cases[i].clean);
+        assert_int_equal(nas_text_has_control(text), cases[i].control);
+        assert_int_equal(nas_text_is_utf8(text), cases[i].utf8);
+        assert_string_equal(nas_text_clean(text), cases[i].clean);
     }
 }
 
 static void columns_align_by_display_width(void **state) {
     char text[64];
     (void)state;
-    assert_int_equal(mn__text_width("plain"), 5);
-    assert_int_equal(mn__text_width("caf\xc3\xa9"), 4);
-    assert_int_equal(mn__text_width("e\xcc\x81"), 1);                /* a combining accent */
-    assert_int_equal(mn__text_width("\xe6\x97\xa5\xe6\x9c\xac"), 4); /* two wide characters */
-    assert_int_equal(mn__text_width("\033[K"), 3);
+    assert_int_equal(nas_text_width("plain"), 5);
+    assert_int_equal(nas_text_width("caf\xc3\xa9"), 4);
+    assert_int_equal(nas_text_width("e\xcc\x81"), 1);                /* a combining accent */
+    assert_int_equal(nas_text_width("\xe6\x97\xa5\xe6\x9c\xac"), 4); /* two wide characters */
+    assert_int_equal(nas_text_width("\033[K"), 3);
     FILE *out = fmemopen(text, sizeof text, "w");
     assert_non_null(out);
-    mn__text_put(out, "\xe6\x97\xa5\033", 5);
-    mn__text_put(out, "long", 2);
+    nas_text_put(out, "\xe6\x97\xa5\033", 5);
+    nas_text_put(out, "long", 2);
     fputc('|', out);
     fclose(out);
     assert_string_equal(text, "\xe6\x97\xa5?  long|");
@@ -319,17 +319,17 @@ static void columns_align_by_display_width(void **state) {
 
 static void singular_and_plural(void **state) {
     (void)state;
-    assert_string_equal(mn__text_s(1), "");
-    assert_string_equal(mn__text_s(0), "s");
-    assert_string_equal(mn__text_s(2), "s");
+    assert_string_equal(nas_text_s(1), "");
+    assert_string_equal(nas_text_s(0), "s");
+    assert_string_equal(nas_text_s(2), "s");
 }
 
 static void what_is_not_finite(void **state) {
     char text[40];
     (void)state;
-    assert_string_equal(mn__text_finite(0.5, "", text, sizeof text), "0.5");
-    assert_string_equal(mn__text_finite((double)NAN, "null", text, sizeof text), "null");
-    assert_string_equal(mn__text_finite(-(double)INFINITY, "", text, sizeof text), "");
+    assert_string_equal(nas_text_finite(0.5, "", text, sizeof text), "0.5");
+    assert_string_equal(nas_text_finite((double)NAN, "null", text, sizeof text), "null");
+    assert_string_equal(nas_text_finite(-(double)INFINITY, "", text, sizeof text), "");
 }
 
 int main(void) {

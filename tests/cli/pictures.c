@@ -9,7 +9,7 @@
 
 #include "../data/files.h"
 
-#include "run/checkpoint.h"
+#include "store/safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,14 +63,14 @@ static void write_picture(const char *path, int size, int pattern, int shift) {
 }
 
 static void write_tensor(const char *in, const char *out, int size, int n, char **patterns) {
-    static struct mn__tensor tensors[MOST];
-    static struct mn__cx cx;
+    static struct nas_tensor tensors[MOST];
+    static struct nas_ctx ctx;
     static int64_t labels[MOST];
-    struct mn__tensors file;
-    mn__cx_init(&cx);
+    struct nas_tensors file;
+    nas_ctx_init(&ctx);
     float *images = calloc((size_t)n * (size_t)size * (size_t)size, sizeof *images);
-    if (images == NULL || mn__tensors_read(&cx.pub, in, &file) != MN_OK || file.n + 2 > MOST) {
-        stop(mn__cx_message(&cx.pub));
+    if (images == NULL || nas_tensors_read(&ctx.pub, in, &file) != MN_OK || file.n + 2 > MOST) {
+        stop(nas_ctx_message(&ctx.pub));
     }
     for (int i = 0; i < n; i++) {
         int pattern, shift;
@@ -83,13 +83,13 @@ static void write_tensor(const char *in, const char *out, int size, int n, char 
         }
     }
     memcpy(tensors, file.tensors, (size_t)file.n * sizeof *tensors);
-    tensors[file.n] = (struct mn__tensor){"images", MN__F32, 4, {n, 1, size, size}, images};
-    tensors[file.n + 1] = (struct mn__tensor){"labels", MN__I64, 1, {n}, labels};
-    if (mn__tensors_write(&cx.pub, out, file.n + 2, tensors, 0, NULL) != MN_OK) {
-        stop(mn__cx_message(&cx.pub));
+    tensors[file.n] = (struct nas_tensor){"images", NAS_F32, 4, {n, 1, size, size}, images};
+    tensors[file.n + 1] = (struct nas_tensor){"labels", NAS_I64, 1, {n}, labels};
+    if (nas_tensors_write(&ctx.pub, out, file.n + 2, tensors, 0, NULL) != MN_OK) {
+        stop(nas_ctx_message(&ctx.pub));
     }
-    mn__tensors_fini(&file);
-    mn__cx_fini(&cx);
+    nas_tensors_fini(&file);
+    nas_ctx_fini(&ctx);
     free(images);
 }
 

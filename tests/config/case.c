@@ -15,7 +15,7 @@ void told_begin(struct told *told) {
 }
 
 void told_end(struct told *told) {
-    mn__arena_fini(&told->arena);
+    nas_arena_fini(&told->arena);
 }
 
 const char *told_text(struct told *told) {
@@ -23,21 +23,21 @@ const char *told_text(struct told *told) {
     size_t size = 0;
     FILE *out = open_memstream(&buffer, &size);
     assert_non_null(out);
-    mn__faults_print(&told->faults, out);
+    nas_faults_print(&told->faults, out);
     fclose(out);
-    const char *text = mn__arena_text(&told->arena, buffer);
+    const char *text = nas_arena_text(&told->arena, buffer);
     free(buffer);
     return text;
 }
 
-struct mn__yaml *told_parse(struct told *told, const char *text) {
-    return mn__yaml_parse(&told->arena, "t.yaml", text, strlen(text), &told->faults);
+struct nas_yaml *told_parse(struct told *told, const char *text) {
+    return nas_yaml_parse(&told->arena, "t.yaml", text, strlen(text), &told->faults);
 }
 
 void check_told(const char *text, size_t length, const char *expected) {
     struct told told;
     told_begin(&told);
-    mn__yaml_parse(&told.arena, "t.yaml", text, length, &told.faults);
+    nas_yaml_parse(&told.arena, "t.yaml", text, length, &told.faults);
     assert_string_equal(told_text(&told), expected);
     assert_int_equal(told.faults.count > 0, expected[0] != '\0');
     told_end(&told);

@@ -7,17 +7,17 @@
 #include "config/yaml.h"
 
 struct told {
-    struct mn__arena arena;
-    struct mn__faults faults;
+    struct nas_arena arena;
+    struct nas_faults faults;
 };
 
 void told_begin(struct told *told);
 void told_end(struct told *told);
 
-/* Everything said since told_begin as mn__faults_print writes it; lives in the arena. */
+/* Everything said since told_begin as nas_faults_print writes it; lives in the arena. */
 const char *told_text(struct told *told);
 
-struct mn__yaml *told_parse(struct told *told, const char *text);
+struct nas_yaml *told_parse(struct told *told, const char *text);
 
 /* Parse `text` as the file "t.yaml" and compare what is said with `expected`, to the column. */
 void check_told(const char *text, size_t length, const char *expected);

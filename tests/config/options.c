@@ -22,7 +22,7 @@ static const struct mn_opt everything_table[] = {
     MN_REAL_OPEN(struct everything, high, 0, -INFINITY, 7, MN_OPT_OPEN_MAX, "no lower end"),
 };
 
-const struct mn__options everything_options = {everything_table,
+const struct nas_options everything_options = {everything_table,
                                                sizeof everything_table / sizeof everything_table[0],
                                                sizeof everything_table[0]};
 
@@ -34,5 +34,5 @@ static const struct mn_opt strict_table[] = {
     MN_TEXTS(struct strict, ops, "skip", "candidates"),
 };
 
-const struct mn__options strict_options = {
+const struct nas_options strict_options = {
     strict_table, sizeof strict_table / sizeof strict_table[0], sizeof strict_table[0]};

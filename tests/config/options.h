@@ -4,7 +4,7 @@
 
 /* A unit that has an option of every type. */
 
-#include "config/schema.h"
+#include "config/option.h"
 
 struct everything {
     int64_t steps;
@@ -22,7 +22,7 @@ struct everything {
     double high;
 };
 
-extern const struct mn__options everything_options;
+extern const struct nas_options everything_options;
 
 /* One with a required key and a file to merge. */
 struct strict {
@@ -32,6 +32,6 @@ struct strict {
     struct mn_texts ops;
 };
 
-extern const struct mn__options strict_options;
+extern const struct nas_options strict_options;
 
 #endif

@@ -42,11 +42,11 @@ static int read_with(int blocks, const char *text) {
     struct everything x;
     told_begin(&told);
     blocks_left = blocks;
-    struct mn__yaml *root = told_parse(&told, text);
+    struct nas_yaml *root = told_parse(&told, text);
     assert_true(root != NULL || told.faults.count > 0);
     if (root != NULL) {
-        mn__override_apply(&told.arena, root, "s.sizes=[1, 2, 3]", 1, &told.faults);
-        mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(root, "s"), NULL, "x", &x,
+        nas_override_apply(&told.arena, root, "s.sizes=[1, 2, 3]", 1, &told.faults);
+        nas_schema_bind(&told.arena, &everything_options, nas_yaml_get(root, "s"), NULL, "x", &x,
                         &told.faults);
     }
     const int done = told.faults.count == 0;

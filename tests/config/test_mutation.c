@@ -79,7 +79,7 @@ static int lines_of(const char *text, size_t length) {
 static void check_places(const struct told *told, const char *text, size_t length) {
     const int lines = lines_of(text, length);
     int count = 0;
-    for (const struct mn__fault *f = told->faults.first; f != NULL; f = f->next) {
+    for (const struct nas_fault *f = told->faults.first; f != NULL; f = f->next) {
         count += !f->warning;
         if (f->mark.line > 0) {
             assert_in_range(f->mark.line, 1, lines + 1);
@@ -95,15 +95,15 @@ static void check_again(struct told *told, const struct everything *x) {
     size_t size = 0;
     struct everything y;
     FILE *out = open_memstream(&first, &size);
-    mn__schema_write(&everything_options, x, 0, out);
+    nas_schema_write(&everything_options, x, 0, out);
     fclose(out);
-    struct mn__yaml *root = told_parse(told, first);
-    mn__schema_bind(&told->arena, &everything_options, root, NULL, "again", &y, &told->faults);
+    struct nas_yaml *root = told_parse(told, first);
+    nas_schema_bind(&told->arena, &everything_options, root, NULL, "again", &y, &told->faults);
     if (told->faults.count > 0) {
         fail_msg("written but not read: %s\n%s", first, told_text(told));
     }
     out = open_memstream(&second, &size);
-    mn__schema_write(&everything_options, &y, 0, out);
+    nas_schema_write(&everything_options, &y, 0, out);
     fclose(out);
     assert_string_equal(first, second);
     free(first);
@@ -120,12 +120,12 @@ static void damaged_files_never_crash(void **state) {
         memcpy(text, valid, sizeof valid);
         const size_t length = mutate(&rng, text, sizeof valid - 1);
         told_begin(&told);
-        struct mn__yaml *root = mn__yaml_parse(&told.arena, "t.yaml", text, length, &told.faults);
+        struct nas_yaml *root = nas_yaml_parse(&told.arena, "t.yaml", text, length, &told.faults);
         if (root == NULL) {
             assert_true(told.faults.count > 0);
             unread++;
         } else {
-            mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(root, "s"), "use", "x",
+            nas_schema_bind(&told.arena, &everything_options, nas_yaml_get(root, "s"), "use", "x",
                             &x, &told.faults);
             clean += told.faults.count == 0;
             faulty += told.faults.count > 0;
@@ -151,11 +151,11 @@ static void damaged_overrides_never_crash(void **state) {
         memcpy(text, assignment, sizeof assignment);
         text[mutate(&rng, text, sizeof assignment - 1)] = '\0';
         told_begin(&told);
-        struct mn__yaml *root = told_parse(&told, valid);
-        mn__override_apply(&told.arena, root, text, 1, &told.faults);
+        struct nas_yaml *root = told_parse(&told, valid);
+        nas_override_apply(&told.arena, root, text, 1, &told.faults);
         applied += told.faults.count == 0;
         refused += told.faults.count > 0;
-        mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(root, "s"), "use", "x", &x,
+        nas_schema_bind(&told.arena, &everything_options, nas_yaml_get(root, "s"), "use", "x", &x,
                         &told.faults);
         told_end(&told);
     }
@@ -168,10 +168,10 @@ static void truncated_files_never_crash(void **state) {
         struct told told;
         struct everything x;
         told_begin(&told);
-        struct mn__yaml *root = mn__yaml_parse(&told.arena, "t.yaml", valid, length, &told.faults);
+        struct nas_yaml *root = nas_yaml_parse(&told.arena, "t.yaml", valid, length, &told.faults);
         assert_true(root != NULL || told.faults.count > 0);
         if (root != NULL) {
-            mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(root, "s"), "use", "x",
+            nas_schema_bind(&told.arena, &everything_options, nas_yaml_get(root, "s"), "use", "x",
                             &x, &told.faults);
         }
         told_end(&told);

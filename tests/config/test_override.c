@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 static struct told told;
-static struct mn__yaml *root;
+static struct nas_yaml *root;
 
 static int setup(void **state) {
     told_begin(&told);
@@ -31,17 +31,17 @@ static int teardown(void **state) {
 }
 
 static void set(const char *assignment, int argument) {
-    mn__override_apply(&told.arena, root, assignment, argument, &told.faults);
+    nas_override_apply(&told.arena, root, assignment, argument, &told.faults);
 }
 
-static const struct mn__yaml *at(const char *section, const char *key) {
-    return mn__yaml_get(mn__yaml_get(root, section), key);
+static const struct nas_yaml *at(const char *section, const char *key) {
+    return nas_yaml_get(nas_yaml_get(root, section), key);
 }
 
 static void check_value(const char *section, const char *key, const char *text) {
-    const struct mn__yaml *node = at(section, key);
+    const struct nas_yaml *node = at(section, key);
     assert_non_null(node);
-    assert_int_equal(node->kind, MN__YAML_SCALAR);
+    assert_int_equal(node->kind, NAS_YAML_SCALAR);
     assert_string_equal(node->text, text);
 }
 
@@ -58,7 +58,7 @@ static void values_replace_and_join(void **state) {
     check_value("run", "seed", "42");
     check_value("run", "workers", "3");
     check_value("new", "key", "1");
-    assert_string_equal(mn__yaml_get(at("deep", "er"), "est")->text, "x");
+    assert_string_equal(nas_yaml_get(at("deep", "er"), "est")->text, "x");
     check_value("empty", "k", "2");
     check_value("run", "name", "a=b");
     check_value("run", "note", "");
@@ -70,8 +70,8 @@ static void values_replace_and_join(void **state) {
 static void values_are_yaml(void **state) {
     set("space.ops=[a, b]", 1);
     set("op_mixer={use: softmax, k: 2}", 2);
-    const struct mn__yaml *ops = at("space", "ops");
-    assert_int_equal(ops->kind, MN__YAML_LIST);
+    const struct nas_yaml *ops = at("space", "ops");
+    assert_int_equal(ops->kind, NAS_YAML_LIST);
     assert_string_equal(ops->first->next->text, "b");
     check_value("op_mixer", "use", "softmax");
     check_value("op_mixer", "k", "2");
@@ -87,7 +87,7 @@ static void the_later_one_wins(void **state) {
 
 static void marks_name_the_argument(void **state) {
     set("op_mixer.sizes=[1, 2]", 3);
-    const struct mn__yaml *sizes = at("op_mixer", "sizes");
+    const struct nas_yaml *sizes = at("op_mixer", "sizes");
     assert_string_equal(sizes->mark.file, "argument 3 (--set op_mixer.sizes=[1, 2])");
     assert_int_equal(sizes->mark.line, 0);
     assert_int_equal(sizes->first->next->mark.line, 0);
@@ -135,17 +135,17 @@ static void a_value_is_no_section(void **state) {
                         "cannot be set in it\n");
 }
 
-static const char *default_use(const char *section, const struct mn__yaml *map) {
+static const char *default_use(const char *section, const struct nas_yaml *map) {
     return strcmp(section, "bare") == 0 ? "plain" : NULL;
 }
 
 /* All of one command line. */
 static void set_all(const char *const *assignments) {
-    mn__override_begin(root);
+    nas_override_begin(root);
     for (int i = 0; assignments[i] != NULL; i++) {
         set(assignments[i], i + 1);
     }
-    mn__override_end(&told.arena, root, default_use, &told.faults);
+    nas_override_end(&told.arena, root, default_use, &told.faults);
 }
 
 static void another_unit_starts_from_its_own_defaults(void **state) {
@@ -204,24 +204,24 @@ static void sections_within_sections_are_swapped_alike(void **state) {
                              "lr: 2}\n");
     set_all((const char *const[]){"meta_learner.weights.use=c", NULL});
     assert_non_null(strstr(told_text(&told), "meta_learner.weights: c starts"));
-    assert_null(mn__yaml_get(at("meta_learner", "weights"), "lr"));
-    assert_non_null(mn__yaml_get(at("meta_learner", "architecture"), "lr"));
+    assert_null(nas_yaml_get(at("meta_learner", "weights"), "lr"));
+    assert_non_null(nas_yaml_get(at("meta_learner", "architecture"), "lr"));
 }
 
 /* Bind op_mixer to a unit that has `steps` but no `tau`. */
 static void bind_mixer(struct everything *out) {
-    mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(root, "op_mixer"), "use",
+    nas_schema_bind(&told.arena, &everything_options, nas_yaml_get(root, "op_mixer"), "use",
                     "op_mixer other", out, &told.faults);
 }
 
 /* A tree that is assigned twice is copied: neither the places nor the second use suffer. */
 static void trees_are_copied_with_their_marks(void **state) {
     struct everything out;
-    const struct mn__yaml *from = told_parse(&told, "a: {use: other,\n    tau: 1}\nb: 0.25\n");
-    const struct mn__assignment whole = {"op_mixer", {"s.yaml", 7, 3}, from->first};
-    const struct mn__assignment one = {"run.rate", {"s.yaml", 8, 3}, from->first->next};
-    mn__override_assign(&told.arena, root, &whole, &told.faults);
-    mn__override_assign(&told.arena, root, &one, &told.faults);
+    const struct nas_yaml *from = told_parse(&told, "a: {use: other,\n    tau: 1}\nb: 0.25\n");
+    const struct nas_assignment whole = {"op_mixer", {"s.yaml", 7, 3}, from->first};
+    const struct nas_assignment one = {"run.rate", {"s.yaml", 8, 3}, from->first->next};
+    nas_override_assign(&told.arena, root, &whole, &told.faults);
+    nas_override_assign(&told.arena, root, &one, &told.faults);
     check_value("op_mixer", "use", "other");
     check_value("run", "rate", "0.25");
     check_value("run", "seed", "1");
@@ -235,9 +235,9 @@ static void trees_are_copied_with_their_marks(void **state) {
 }
 
 static void assignments_must_be_keys(void **state) {
-    const struct mn__yaml *from = told_parse(&told, "a: 1\n");
-    const struct mn__assignment wrong = {"run..seed", {"s.yaml", 7, 3}, from->first};
-    mn__override_assign(&told.arena, root, &wrong, &told.faults);
+    const struct nas_yaml *from = told_parse(&told, "a: 1\n");
+    const struct nas_assignment wrong = {"run..seed", {"s.yaml", 7, 3}, from->first};
+    nas_override_assign(&told.arena, root, &wrong, &told.faults);
     assert_non_null(strstr(told_text(&told), "s.yaml:7:3: expected section.key"));
 }
 

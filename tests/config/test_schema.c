@@ -30,14 +30,14 @@ static int teardown(void **state) {
 static struct everything bound(const char *text) {
     struct everything out;
     memset(&out, 0xAB, sizeof out);
-    mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(told_parse(&told, text), "s"),
+    nas_schema_bind(&told.arena, &everything_options, nas_yaml_get(told_parse(&told, text), "s"),
                     "use", "unit x", &out, &told.faults);
     return out;
 }
 
 static struct strict bound_strict(const char *text) {
     struct strict out = {0};
-    mn__schema_bind(&told.arena, &strict_options, mn__yaml_get(told_parse(&told, text), "s"), "use",
+    nas_schema_bind(&told.arena, &strict_options, nas_yaml_get(told_parse(&told, text), "s"), "use",
                     "unit y", &out, &told.faults);
     return out;
 }
@@ -259,15 +259,15 @@ static void paths_are_relative_to_their_file(void **state) {
     assert_string_equal(x.path, expected);
 
     const char *text = "s: {path: ../b}\n";
-    struct mn__yaml *root =
-        mn__yaml_parse(&told.arena, "/etc/runs/c.yaml", text, strlen(text), &told.faults);
+    struct nas_yaml *root =
+        nas_yaml_parse(&told.arena, "/etc/runs/c.yaml", text, strlen(text), &told.faults);
     struct everything y;
-    mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(root, "s"), NULL, "u", &y,
+    nas_schema_bind(&told.arena, &everything_options, nas_yaml_get(root, "s"), NULL, "u", &y,
                     &told.faults);
     assert_string_equal(y.path, "/etc/runs/../b");
 
-    mn__yaml_get(mn__yaml_get(root, "s"), "path")->mark = (struct mn__mark){"argument 1", 0, 0};
-    mn__schema_bind(&told.arena, &everything_options, mn__yaml_get(root, "s"), NULL, "u", &y,
+    nas_yaml_get(nas_yaml_get(root, "s"), "path")->mark = (struct nas_mark){"argument 1", 0, 0};
+    nas_schema_bind(&told.arena, &everything_options, nas_yaml_get(root, "s"), NULL, "u", &y,
                     &told.faults);
     snprintf(expected, sizeof expected, "%s/../b", here);
     assert_string_equal(y.path, expected);
@@ -282,8 +282,8 @@ static void a_merged_file_gives_what_the_section_does_not(void **state) {
                sizeof file_path);
     file_write(folder, "c.yaml", "s:\n  file: g.yaml\n  ops: [mine]\n", main_path,
                sizeof main_path);
-    struct mn__yaml *root = mn__yaml_read(&told.arena, main_path, &told.faults);
-    mn__schema_bind(&told.arena, &strict_options, mn__yaml_get(root, "s"), NULL, "u", &x,
+    struct nas_yaml *root = nas_yaml_read(&told.arena, main_path, &told.faults);
+    nas_schema_bind(&told.arena, &strict_options, nas_yaml_get(root, "s"), NULL, "u", &x,
                     &told.faults);
     assert_string_equal(told_text(&told), "");
     assert_int_equal(x.cells, 4);
@@ -301,10 +301,10 @@ static void faults_of_a_merged_file_point_there(void **state) {
     file_write(folder, "g.yaml", "cells: 99\nopps: [a]\n", file_path, sizeof file_path);
     file_write(folder, "c.yaml", "s:\n  file: g.yaml\nt:\n  file: none.yaml\n", main_path,
                sizeof main_path);
-    struct mn__yaml *root = mn__yaml_read(&told.arena, main_path, &told.faults);
-    mn__schema_bind(&told.arena, &strict_options, mn__yaml_get(root, "s"), NULL, "u", &x,
+    struct nas_yaml *root = nas_yaml_read(&told.arena, main_path, &told.faults);
+    nas_schema_bind(&told.arena, &strict_options, nas_yaml_get(root, "s"), NULL, "u", &x,
                     &told.faults);
-    mn__schema_bind(&told.arena, &strict_options, mn__yaml_get(root, "t"), NULL, "v", &x,
+    nas_schema_bind(&told.arena, &strict_options, nas_yaml_get(root, "t"), NULL, "v", &x,
                     &told.faults);
     snprintf(expected, sizeof expected,
              "%s:1:8: u: cells: 99 is out of range: expected int, 1 to 20\n"
@@ -324,9 +324,9 @@ static const char *written(const struct everything *x) {
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     fputs("s:\n", out);
-    mn__schema_write(&everything_options, x, 2, out);
+    nas_schema_write(&everything_options, x, 2, out);
     fclose(out);
-    const char *copy = mn__arena_text(&told.arena, text);
+    const char *copy = nas_arena_text(&told.arena, text);
     free(text);
     return copy;
 }
@@ -392,7 +392,7 @@ static void merge_paths_are_left_out(void **state) {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    mn__schema_write(&strict_options, &x, 0, out);
+    nas_schema_write(&strict_options, &x, 0, out);
     fclose(out);
     assert_string_equal(text, "cells: 3\ndata: /d\nops: [a]\n");
     free(text);
@@ -481,7 +481,7 @@ static const char *any_text(struct mn_rng *rng) {
     for (uint32_t n = mn_rng_below(rng, 13); n > 0; n--) {
         strcat(text, parts[mn_rng_below(rng, sizeof parts / sizeof parts[0])]);
     }
-    return mn__arena_text(&told.arena, text);
+    return nas_arena_text(&told.arena, text);
 }
 
 static double any_real(struct mn_rng *rng, double low, double high) {
@@ -514,7 +514,7 @@ static void random_instances_round_trip(void **state) {
             .share = any_real(&rng, DBL_TRUE_MIN, 1 - DBL_EPSILON),
             .fast = mn_rng_below(&rng, 2) == 1,
             .title = any_text(&rng),
-            .path = mn__arena_format(&told.arena, "/%s", any_text(&rng)),
+            .path = nas_arena_format(&told.arena, "/%s", any_text(&rng)),
             .anneal = (int32_t)mn_rng_below(&rng, 3),
             .sizes = {sizes, mn_rng_below(&rng, 6)},
             .rates = {rates, mn_rng_below(&rng, 6)},
@@ -542,13 +542,13 @@ static void ranges_and_defaults_for_people(void **state) {
                                            {"real, below 7", "0"}};
     char text[128];
     for (uint32_t i = 0; i < everything_options.n; i++) {
-        const struct mn_opt *o = mn__option(&everything_options, i);
-        assert_string_equal(mn__option_range(o, text, sizeof text), cases[i][0]);
-        assert_string_equal(mn__option_default(o, text, sizeof text), cases[i][1]);
+        const struct mn_opt *o = nas_option(&everything_options, i);
+        assert_string_equal(nas_option_range(o, text, sizeof text), cases[i][0]);
+        assert_string_equal(nas_option_default(o, text, sizeof text), cases[i][1]);
     }
-    assert_string_equal(mn__option_default(mn__option(&strict_options, 0), text, sizeof text),
+    assert_string_equal(nas_option_default(nas_option(&strict_options, 0), text, sizeof text),
                         "(required)");
-    assert_string_equal(mn__option_range(mn__option(&everything_options, 6), text, 12),
+    assert_string_equal(nas_option_range(nas_option(&everything_options, 6), text, 12),
                         "one of: non");
 }
 
@@ -559,12 +559,12 @@ static void tables_are_walked_by_stride(void **state) {
         char more[40];
     } table[2];
     memset(table, 0x5A, sizeof table);
-    table[0].opt = *mn__option(&everything_options, 0);
-    table[1].opt = *mn__option(&everything_options, 1);
-    const struct mn__options options = {&table[0].opt, 2, sizeof table[0]};
+    table[0].opt = *nas_option(&everything_options, 0);
+    table[1].opt = *nas_option(&everything_options, 1);
+    const struct nas_options options = {&table[0].opt, 2, sizeof table[0]};
     struct everything x = {0};
-    struct mn__yaml *root = told_parse(&told, "s: {rate: 2, steps: 3}\n");
-    mn__schema_bind(&told.arena, &options, mn__yaml_get(root, "s"), NULL, "u", &x, &told.faults);
+    struct nas_yaml *root = told_parse(&told, "s: {rate: 2, steps: 3}\n");
+    nas_schema_bind(&told.arena, &options, nas_yaml_get(root, "s"), NULL, "u", &x, &told.faults);
     assert_int_equal(told.faults.count, 0);
     assert_int_equal(x.steps, 3);
     assert_true(x.rate == 2);
@@ -578,21 +578,21 @@ static void deprecated_options_of_every_type(void **state) {
     const uint32_t n = everything_options.n;
     assert_in_range(n, 1, MOST);
     for (uint32_t i = 0; i < n; i++) {
-        table[i] = *mn__option(&everything_options, i);
+        table[i] = *nas_option(&everything_options, i);
         table[i].flags |= MN_OPT_DEPRECATED;
     }
-    const struct mn__options options = {table, n, sizeof table[0]};
+    const struct nas_options options = {table, n, sizeof table[0]};
     struct everything x = bound("s: {}\n");
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
-    mn__schema_write(&options, &x, 0, out);
+    nas_schema_write(&options, &x, 0, out);
     fclose(out);
     assert_string_equal(text, "sizes: [8, 16, 32]\nrates: []\nops: [skip, conv_3x3]\n");
     free(text);
     x = bound("s: {steps: 6, rate: 1, fast: false, title: t, path: /p, anneal: cosine}\n");
     out = open_memstream(&text, &length);
-    mn__schema_write(&options, &x, 0, out);
+    nas_schema_write(&options, &x, 0, out);
     fclose(out);
     const char *const lines[] = {"steps: 6\n", "rate: 1\n", "fast: false\n",
                                  "title: t\n", "path: ",    "anneal: cosine\n"};
@@ -610,13 +610,13 @@ static void many_known_keys_are_cut(void **state) {
     static char keys[KEYS][16];
     for (int i = 0; i < KEYS; i++) {
         snprintf(keys[i], sizeof keys[i], "option_%d", i);
-        table[i] = *mn__option(&everything_options, 0);
+        table[i] = *nas_option(&everything_options, 0);
         table[i].key = keys[i];
     }
-    const struct mn__options options = {table, KEYS, sizeof table[0]};
+    const struct nas_options options = {table, KEYS, sizeof table[0]};
     struct everything x;
-    struct mn__yaml *root = told_parse(&told, "s: {momentum: 2}\n");
-    mn__schema_bind(&told.arena, &options, mn__yaml_get(root, "s"), NULL, "u", &x, &told.faults);
+    struct nas_yaml *root = told_parse(&told, "s: {momentum: 2}\n");
+    nas_schema_bind(&told.arena, &options, nas_yaml_get(root, "s"), NULL, "u", &x, &told.faults);
     assert_int_equal(told.faults.count, 1);
     const char *said = told.faults.first->text;
     assert_non_null(strstr(said, "known here: option_0, option_1, "));

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-static void check_mark(struct mn__mark mark, int line, int column) {
+static void check_mark(struct nas_mark mark, int line, int column) {
     assert_string_equal(mark.file, "t.yaml");
     assert_int_equal(mark.line, line);
     assert_int_equal(mark.column, column);
@@ -18,11 +18,11 @@ static void check_mark(struct mn__mark mark, int line, int column) {
 static void a_tree_keeps_every_place(void **state) {
     struct told told;
     told_begin(&told);
-    const struct mn__yaml *root =
+    const struct nas_yaml *root =
         told_parse(&told, "# comment\nrun:\n  seed: 12\n  'name':   \"a b\"\nops: [x, {y: z}]\n");
     assert_int_equal(told.faults.count, 0);
-    const struct mn__yaml *run = mn__yaml_get(root, "run");
-    const struct mn__yaml *seed = mn__yaml_get(run, "seed"), *name = mn__yaml_get(run, "name");
+    const struct nas_yaml *run = nas_yaml_get(root, "run");
+    const struct nas_yaml *seed = nas_yaml_get(run, "seed"), *name = nas_yaml_get(run, "name");
     check_mark(run->key_mark, 2, 1);
     check_mark(run->mark, 3, 3);
     check_mark(seed->key_mark, 3, 3);
@@ -33,15 +33,15 @@ static void a_tree_keeps_every_place(void **state) {
     check_mark(name->mark, 4, 13);
     assert_string_equal(name->text, "a b");
     assert_int_equal(name->quoted, 1);
-    const struct mn__yaml *ops = mn__yaml_get(root, "ops");
-    assert_int_equal(ops->kind, MN__YAML_LIST);
+    const struct nas_yaml *ops = nas_yaml_get(root, "ops");
+    assert_int_equal(ops->kind, NAS_YAML_LIST);
     check_mark(ops->first->mark, 5, 7);
     check_mark(ops->first->next->mark, 5, 10);
-    check_mark(mn__yaml_get(ops->first->next, "y")->mark, 5, 14);
+    check_mark(nas_yaml_get(ops->first->next, "y")->mark, 5, 14);
     assert_null(ops->first->next->next);
-    assert_null(mn__yaml_get(root, "Run"));
-    assert_null(mn__yaml_get(ops, "x"));
-    assert_null(mn__yaml_get(NULL, "x"));
+    assert_null(nas_yaml_get(root, "Run"));
+    assert_null(nas_yaml_get(ops, "x"));
+    assert_null(nas_yaml_get(NULL, "x"));
     told_end(&told);
 }
 
@@ -50,9 +50,9 @@ static void an_empty_file_is_an_empty_map(void **state) {
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct told told;
         told_begin(&told);
-        const struct mn__yaml *root = told_parse(&told, texts[i]);
+        const struct nas_yaml *root = told_parse(&told, texts[i]);
         assert_non_null(root);
-        assert_int_equal(root->kind, MN__YAML_MAP);
+        assert_int_equal(root->kind, NAS_YAML_MAP);
         assert_null(root->first);
         assert_int_equal(told.faults.count, 0);
         told_end(&told);
@@ -179,7 +179,7 @@ static void the_number_of_values_is_limited(void **state) {
     char *items = repeated("a,", 200000);
     struct told told;
     told_begin(&told);
-    const char *text = mn__arena_format(&told.arena, "x: [%s]\n", items);
+    const char *text = nas_arena_format(&told.arena, "x: [%s]\n", items);
     assert_null(told_parse(&told, text));
     /* The map, the key and the list come before the items, each of which is 2 columns wide. */
     assert_string_equal(told_text(&told),
@@ -214,7 +214,7 @@ static void billion_laughs_do_not_expand(void **state) {
     told_begin(&told);
     told_parse(&told, text);
     assert_int_equal(told.faults.count, 4 + 27);
-    assert_true(mn__arena_mark(&told.arena) < 1 << 17);
+    assert_true(nas_arena_mark(&told.arena) < 1 << 17);
     told_end(&told);
 }
 
@@ -228,7 +228,7 @@ static void nasty_repetitions_end_soon(void **state) {
         const double start = now();
         told_begin(&told);
         told_parse(&told, text);
-        assert_true(mn__arena_mark(&told.arena) < (size_t)200 << 20);
+        assert_true(nas_arena_mark(&told.arena) < (size_t)200 << 20);
         told_end(&told);
         free(text);
         if (now() - start > 5) {
@@ -247,7 +247,7 @@ static void files_are_read(void **state) {
     file_write(folder, "a.yaml", "a: 1\na: 2\n", path, sizeof path);
     char borrowed[512];
     snprintf(borrowed, sizeof borrowed, "%s", path);
-    assert_non_null(mn__yaml_read(&told.arena, borrowed, &told.faults));
+    assert_non_null(nas_yaml_read(&told.arena, borrowed, &told.faults));
     memset(borrowed, 'x', strlen(borrowed)); /* marks must not borrow the caller's path */
     snprintf(expected, sizeof expected,
              "%s:2:1: duplicate key 'a'; it was given in line 1 already\n", path);
@@ -261,8 +261,8 @@ static void unreadable_files_are_faults(void **state) {
     struct told told;
     folder_new(folder, sizeof folder);
     told_begin(&told);
-    assert_null(mn__yaml_read(&told.arena, "no/such/file.yaml", &told.faults));
-    assert_null(mn__yaml_read(&told.arena, folder, &told.faults));
+    assert_null(nas_yaml_read(&told.arena, "no/such/file.yaml", &told.faults));
+    assert_null(nas_yaml_read(&told.arena, folder, &told.faults));
     snprintf(expected, sizeof expected,
              "no/such/file.yaml: cannot read: No such file or directory\n"
              "%s: cannot read: Is a directory\n",
@@ -275,7 +275,7 @@ static void unreadable_files_are_faults(void **state) {
 static void a_file_without_end_is_refused(void **state) {
     struct told told;
     told_begin(&told);
-    assert_null(mn__yaml_read(&told.arena, "/dev/zero", &told.faults));
+    assert_null(nas_yaml_read(&told.arena, "/dev/zero", &told.faults));
     assert_string_equal(told_text(&told),
                         "/dev/zero: more than 1048576 bytes: too large for a configuration\n");
     told_end(&told);
@@ -284,18 +284,18 @@ static void a_file_without_end_is_refused(void **state) {
 static void put_replaces_in_place_or_appends(void **state) {
     struct told told;
     told_begin(&told);
-    struct mn__yaml *root = told_parse(&told, "a: 1\nb: 2\nc: 3\n");
-    struct mn__yaml *value = mn__yaml_parse_value(&told.arena, "v", "20", &told.faults);
-    struct mn__yaml *other = mn__yaml_parse_value(&told.arena, "v", "[4]", &told.faults);
-    assert_true(mn__yaml_put(&told.arena, root, "b", value));
-    assert_true(mn__yaml_put(&told.arena, root, "d", other));
+    struct nas_yaml *root = told_parse(&told, "a: 1\nb: 2\nc: 3\n");
+    struct nas_yaml *value = nas_yaml_parse_value(&told.arena, "v", "20", &told.faults);
+    struct nas_yaml *other = nas_yaml_parse_value(&told.arena, "v", "[4]", &told.faults);
+    assert_true(nas_yaml_put(&told.arena, root, "b", value));
+    assert_true(nas_yaml_put(&told.arena, root, "d", other));
     assert_string_equal(root->first->next->key, "b");
     assert_string_equal(root->first->next->text, "20");
     assert_string_equal(root->first->next->next->key, "c");
     assert_ptr_equal(root->first->next->next->next, other);
     assert_null(other->next);
-    assert_ptr_equal(mn__yaml_get(root, "d"), other);
-    assert_null(mn__yaml_parse_value(&told.arena, "v", "", &told.faults));
+    assert_ptr_equal(nas_yaml_get(root, "d"), other);
+    assert_null(nas_yaml_parse_value(&told.arena, "v", "", &told.faults));
     assert_int_equal(told.faults.count, 0);
     told_end(&told);
 }

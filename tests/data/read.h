@@ -8,13 +8,13 @@
 
 #include <string.h>
 
-static int read_take(void *data, struct mn_cx *cx, int64_t i, const struct source_file *file,
+static int read_take(void *data, struct mn_ctx *ctx, int64_t i, const struct source_file *file,
                      const char *fault) {
     struct source *source = data;
     if (fault != NULL) {
-        return source_fail(cx, file, "%s", fault);
+        return source_fail(ctx, file, "%s", fault);
     }
-    uint8_t *bytes = mn_scratch(cx, file->size);
+    uint8_t *bytes = mn_scratch(ctx, file->size);
     if (bytes == NULL) {
         return MN_NOMEM;
     }
@@ -24,9 +24,9 @@ static int read_take(void *data, struct mn_cx *cx, int64_t i, const struct sourc
     return MN_OK;
 }
 
-static inline int read_source(struct mn_cx *cx, const char *path, struct source *out) {
-    const int status = source_list(cx, path, mn_scratch, out);
-    return status == MN_OK ? source_each(cx, out, read_take, out) : status;
+static inline int read_source(struct mn_ctx *ctx, const char *path, struct source *out) {
+    const int status = source_list(ctx, path, mn_scratch, out);
+    return status == MN_OK ? source_each(ctx, out, read_take, out) : status;
 }
 
 #endif

@@ -10,12 +10,12 @@ struct store_block {
     void *at;
 };
 
-static struct store *store_of(struct mn_cx *cx) {
-    return mock_of(cx)->data;
+static struct store *store_of(struct mn_ctx *ctx) {
+    return mock_of(ctx)->data;
 }
 
-static void *take(struct mn_cx *cx, size_t bytes, int fill) {
-    struct store *store = store_of(cx);
+static void *take(struct mn_ctx *ctx, size_t bytes, int fill) {
+    struct store *store = store_of(ctx);
     struct store_block *block = malloc(sizeof *block);
     assert_non_null(block);
     block->at = aligned_alloc(64, (bytes + 64) / 64 * 64);
@@ -26,24 +26,24 @@ static void *take(struct mn_cx *cx, size_t bytes, int fill) {
     return block->at;
 }
 
-static void *service_scratch(struct mn_cx *cx, size_t bytes) {
-    struct mock *mock = mock_of(cx);
+static void *service_scratch(struct mn_ctx *ctx, size_t bytes) {
+    struct mock *mock = mock_of(ctx);
     if (mock->memory_left == 0) {
-        mn_fail(cx, MN_NOMEM, "no scratch");
+        mn_fail(ctx, MN_NOMEM, "no scratch");
         return NULL;
     }
     mock->memory_left--;
-    store_of(cx)->taken += bytes;
-    return take(cx, bytes, 0xFF);
+    store_of(ctx)->taken += bytes;
+    return take(ctx, bytes, 0xFF);
 }
 
-static void *service_keep(struct mn_cx *cx, size_t bytes) {
-    store_of(cx)->kept += bytes;
-    return take(cx, bytes, 0);
+static void *service_keep(struct mn_ctx *ctx, size_t bytes) {
+    store_of(ctx)->kept += bytes;
+    return take(ctx, bytes, 0);
 }
 
-static void service_log(struct mn_cx *cx, int level, const char *format, va_list args) {
-    struct store *store = store_of(cx);
+static void service_log(struct mn_ctx *ctx, int level, const char *format, va_list args) {
+    struct store *store = store_of(ctx);
     const size_t used = strlen(store->log);
     store->log_lines++;
     vsnprintf(store->log + used, sizeof store->log - used, format, args);
@@ -65,7 +65,7 @@ void store_init(struct store *store) {
     store->mock.host.scratch = service_scratch;
     store->mock.host.keep = service_keep;
     store->mock.host.log = service_log;
-    store->mock.cx.where.seed = 1;
+    store->mock.ctx.where.seed = 1;
 }
 
 void store_open(struct store *store, const char *plugin) {
@@ -85,13 +85,13 @@ void store_close(struct store *store) {
 }
 
 int store_start(struct store *store) {
-    struct mn_cx *cx = &store->mock.cx;
+    struct mn_ctx *ctx = &store->mock.ctx;
     const struct mn_dataset *t = store->table;
-    int status = t->check != NULL ? t->check(store->unit.self, cx) : MN_OK;
-    status = status == MN_OK ? t->start(store->unit.self, cx) : status;
+    int status = t->check != NULL ? t->check(store->unit.self, ctx) : MN_OK;
+    status = status == MN_OK ? t->start(store->unit.self, ctx) : status;
     memset(&store->info, 0, sizeof store->info);
     store->info.size = sizeof store->info;
-    status = status == MN_OK ? t->describe(store->unit.self, cx, &store->info) : status;
+    status = status == MN_OK ? t->describe(store->unit.self, ctx, &store->info) : status;
     assert_int_equal(status, store->mock.status); /* a message for every failure */
     return status;
 }
@@ -112,7 +112,7 @@ int store_picture(struct store *store, const void *bytes, size_t n, int channels
                                        .bytes = bytes,
                                        .n_bytes = (int64_t)n};
     assert_non_null(store->table->picture);
-    const int status = store->table->picture(store->unit.self, &store->mock.cx, &picture, out);
+    const int status = store->table->picture(store->unit.self, &store->mock.ctx, &picture, out);
     assert_int_equal(status, store->mock.status);
     return status;
 }
@@ -145,7 +145,7 @@ static void check_images(struct store *store, const struct drawn *d) {
             const int64_t number = d->episode.samples[way * each + i];
             assert_in_range(number, 0, table->n_samples(store->unit.self, split, which) - 1);
             assert_int_equal(
-                table->image(store->unit.self, &store->mock.cx, split, which, number, image),
+                table->image(store->unit.self, &store->mock.ctx, split, which, number, image),
                 MN_OK);
             assert_memory_equal(image, image_of(d, way, i), bytes);
         }
@@ -166,7 +166,7 @@ void store_expect_name(struct store *store, int split, int64_t which, const char
 
 struct drawn store_draw(struct store *store, int split, int64_t meta_epoch, int64_t task,
                         int32_t ways, int32_t support, int32_t query) {
-    struct mn_cx *cx = &store->mock.cx;
+    struct mn_ctx *ctx = &store->mock.ctx;
     struct drawn d = {.spec = {sizeof d.spec, split, ways, support, query, 0}};
     const size_t s = (size_t)(ways * support), q = (size_t)(ways * query);
     d.reals = (int64_t)store->info.channels * store->info.height * store->info.width;
@@ -177,11 +177,11 @@ struct drawn store_draw(struct store *store, int split, int64_t meta_epoch, int6
     d.episode.query_labels = filled(q, sizeof(int32_t));
     d.episode.classes = filled((size_t)ways, sizeof(int64_t));
     d.episode.samples = filled(s + q, sizeof(int64_t));
-    cx->where.split = split;
-    cx->where.meta_epoch = meta_epoch;
-    cx->where.task = task;
+    ctx->where.split = split;
+    ctx->where.meta_epoch = meta_epoch;
+    ctx->where.task = task;
     const struct store_block *mark = store->blocks;
-    if (store->table->sample(store->unit.self, cx, &d.spec, &d.episode) != MN_OK) {
+    if (store->table->sample(store->unit.self, ctx, &d.spec, &d.episode) != MN_OK) {
         fail_msg("%s", store->mock.message);
     }
     check_images(store, &d);
@@ -250,7 +250,7 @@ void store_expect_decoded(struct store *store, int split, int decoded) {
     const struct mn_dataset_info *info = &store->info;
     mn_real *image = filled((size_t)(info->channels * info->height * info->width), sizeof *image);
     store->mock.memory_left = 0;
-    const int status = store->table->image(store->unit.self, &store->mock.cx, split, 0, 0, image);
+    const int status = store->table->image(store->unit.self, &store->mock.ctx, split, 0, 0, image);
     store->mock.memory_left = left;
     assert_int_equal(status, decoded ? MN_OK : MN_NOMEM);
     free(image);

@@ -79,7 +79,7 @@ static void seeds(void **state) {
         open_glyphs(&s, CLASSES, CLASSES, CLASSES);
         unit_int(&s.unit, "samples", SAMPLES);
         unit_int(&s.unit, "seed", i == 2 ? 2 : 1);
-        s.mock.cx.where.seed = i == 1 ? 99 : 1;
+        s.mock.ctx.where.seed = i == 1 ? 99 : 1;
         store_ready(&s);
         class_sums(&s, i == 3 ? MN_TEST : MN_TRAIN, CLASSES, SAMPLES, sums[i]);
         store_close(&s);

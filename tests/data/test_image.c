@@ -31,12 +31,12 @@ static struct image decode(struct store *s, const struct blob *blob, int32_t cha
     struct image image = {.channels = channels};
     const struct source_file file = file_of(blob);
     int32_t width, height;
-    if (image_read(&s->mock.cx, &work, &file, &image) != MN_OK) {
+    if (image_read(&s->mock.ctx, &work, &file, &image) != MN_OK) {
         fail_msg("%s", work.fault);
     }
     assert_int_equal(work.unended, 0);
     assert_int_equal(image.channels, channels);
-    assert_int_equal(image_shape(&s->mock.cx, &work, &file, &width, &height), MN_OK);
+    assert_int_equal(image_shape(&s->mock.ctx, &work, &file, &width, &height), MN_OK);
     assert_true(width == image.width && height == image.height);
     return image;
 }
@@ -45,7 +45,7 @@ static int try_decode(struct store *s, struct image_work *work, const uint8_t *a
     struct image image = {.channels = 3};
     const struct source_file file = {"cat.png", "set.zip", 1, at, n};
     *work = (struct image_work){0};
-    const int status = image_read(&s->mock.cx, work, &file, &image);
+    const int status = image_read(&s->mock.ctx, work, &file, &image);
     assert_int_equal(s->mock.status, MN_OK); /* the caller decides whether it is a failure */
     return status;
 }
@@ -259,7 +259,7 @@ static void jpeg_without_end(void **state) {
             struct source_file file = file_of(&blob);
             store_init(&s);
             file.size -= missing;
-            assert_int_equal(image_read(&s.mock.cx, &work, &file, &image), MN_OK);
+            assert_int_equal(image_read(&s.mock.ctx, &work, &file, &image), MN_OK);
             assert_int_equal(work.unended, 1);
             const struct image whole = decode(&s, &blob, 3);
             bytes_equal(&whole, image.pixels);
@@ -320,12 +320,12 @@ static void jpeg_scaled(void **state) {
         store_init(&s);
         struct blob blob = blob_jpeg(w, h, 3, 0, pixels);
         const struct source_file file = file_of(&blob);
-        assert_int_equal(image_read(&s.mock.cx, &work, &file, &got), MN_OK);
+        assert_int_equal(image_read(&s.mock.ctx, &work, &file, &got), MN_OK);
         assert_true(got.width == cases[i].to_width && got.height == cases[i].to_height);
         const int part = cases[i].part;
         assert_int_equal(work.decoded.bytes, (w + part - 1) / part * ((h + part - 1) / part) * 3);
         const struct image whole = decode(&s, &blob, 3);
-        assert_int_equal(image_resize(&s.mock.cx, &other, &whole, got.width, got.height, &full),
+        assert_int_equal(image_resize(&s.mock.ctx, &other, &whole, got.width, got.height, &full),
                          MN_OK);
         for (int p = 0; p < got.width * got.height * 3; p++) {
             /* A block that goes beyond the border counts whole. */
@@ -521,7 +521,7 @@ static void resize_reference(void **state) {
             struct image out;
             store_init(&s);
             fill_noise(pixels, (size_t)(in.width * in.height * channels));
-            assert_int_equal(image_resize(&s.mock.cx, &work, &in, width, height, &out), MN_OK);
+            assert_int_equal(image_resize(&s.mock.ctx, &work, &in, width, height, &out), MN_OK);
             assert_true(out.width == width && out.height == height && out.channels == channels);
             for (int p = 0; p < width * height * channels; p++) {
                 const int at = p / channels;
@@ -546,7 +546,7 @@ static void work_again(void **state) {
             const struct image in = {size, size, 1, pixels};
             struct image out;
             memset(pixels, size + wanted, sizeof pixels);
-            assert_int_equal(image_resize(&s.mock.cx, &work, &in, wanted, wanted, &out), MN_OK);
+            assert_int_equal(image_resize(&s.mock.ctx, &work, &in, wanted, wanted, &out), MN_OK);
             for (int p = 0; p < wanted * wanted; p++) {
                 assert_int_equal(out.pixels[p], size + wanted);
             }
@@ -567,7 +567,7 @@ static void no_memory(void **state) {
         struct image image = {4, 4, 3, NULL};
         store_init(&s);
         s.mock.memory_left = calls;
-        status = image_read(&s.mock.cx, &work, &file, &image);
+        status = image_read(&s.mock.ctx, &work, &file, &image);
         assert_int_equal(status, s.mock.status);
         assert_true(status == MN_OK || status == MN_NOMEM);
         store_close(&s);

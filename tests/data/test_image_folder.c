@@ -317,7 +317,7 @@ static struct {
     size_t bytes;
 } common;
 
-static void *keep_common(struct mn_cx *cx, size_t bytes, int *filled) {
+static void *keep_common(struct mn_ctx *ctx, size_t bytes, int *filled) {
     *filled = common.at != NULL;
     if (!*filled) {
         common.at = calloc(bytes, 1);
@@ -406,7 +406,7 @@ static void jpeg_without_end(void **state) {
         store_ready(&s);
         assert_int_equal(s.info.n_images[MN_TRAIN], 3 * IMAGES + 1);
         for (int i = 0; i < 2; i++) {
-            assert_int_equal(s.table->image(s.unit.self, &s.mock.cx, MN_TRAIN, 0, IMAGES, image),
+            assert_int_equal(s.table->image(s.unit.self, &s.mock.ctx, MN_TRAIN, 0, IMAGES, image),
                              MN_OK);
         }
         assert_int_equal(s.log_lines, 1);
@@ -497,7 +497,7 @@ static void broken_later(void **state) {
     unit_choice(&s.unit, "cache", "files");
     store_ready(&s);
     mn_real image[WIDTH * HEIGHT * 3];
-    assert_int_equal(s.table->image(s.unit.self, &s.mock.cx, MN_TEST, 0, 0, image), MN_IO);
+    assert_int_equal(s.table->image(s.unit.self, &s.mock.ctx, MN_TEST, 0, 0, image), MN_IO);
     mock_expect(&s.mock, MN_IO, NULL, "late.zip: test/newt/0.png: broken PNG file: it ends");
     store_close(&s);
     files_free(&files);
@@ -523,7 +523,7 @@ static void no_memory(void **state) {
         s.mock.memory_left = calls;
         status = store_start(&s);
         if (status == MN_OK) {
-            status = s.table->sample(s.unit.self, &s.mock.cx, &spec, &episode);
+            status = s.table->sample(s.unit.self, &s.mock.ctx, &spec, &episode);
             assert_int_equal(status, s.mock.status);
         }
         assert_true(status == MN_OK || status == MN_NOMEM);

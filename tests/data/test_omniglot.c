@@ -251,10 +251,10 @@ static void deterministic(void **state) {
         assert_true(drawn_equal(&x, &y));
         drawn_check(&x, a.info.n_classes[MN_TRAIN]);
         differ += !drawn_equal(&x, &first);
-        b.mock.cx.where.seed = 2;
+        b.mock.ctx.where.seed = 2;
         struct drawn z = store_draw(&b, MN_TRAIN, 5, task, 3, 1, 2);
         differ += !drawn_equal(&x, &z);
-        b.mock.cx.where.seed = 1;
+        b.mock.ctx.where.seed = 1;
         drawn_free(&x);
         drawn_free(&y);
         drawn_free(&z);

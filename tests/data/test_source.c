@@ -58,12 +58,12 @@ static void tree_and_zip(void **state) {
     files_zip(&files, folder_path(&folder, "plain.zip"), "./top/", "zip:compression=store");
     files_zip(&files, folder_path(&folder, "packed.zip"), "", "zip:compression=deflate");
     store_init(&s);
-    struct mn_cx *cx = &s.mock.cx;
-    assert_int_equal(read_source(cx, folder_path(&folder, "tree"), &source), MN_OK);
+    struct mn_ctx *ctx = &s.mock.ctx;
+    assert_int_equal(read_source(ctx, folder_path(&folder, "tree"), &source), MN_OK);
     check_files(&source, "");
-    assert_int_equal(read_source(cx, folder_path(&folder, "plain.zip"), &source), MN_OK);
+    assert_int_equal(read_source(ctx, folder_path(&folder, "plain.zip"), &source), MN_OK);
     check_files(&source, "top/");
-    assert_int_equal(read_source(cx, folder_path(&folder, "packed.zip"), &source), MN_OK);
+    assert_int_equal(read_source(ctx, folder_path(&folder, "packed.zip"), &source), MN_OK);
     check_files(&source, "");
     store_close(&s);
     files_free(&files);
@@ -73,7 +73,7 @@ static void refused(const char *path, const char *text) {
     struct store s;
     struct source source;
     store_init(&s);
-    if (read_source(&s.mock.cx, path, &source) == MN_OK) {
+    if (read_source(&s.mock.ctx, path, &source) == MN_OK) {
         fail_msg("%s was read; expected '%s'", path, text);
     }
     assert_memory_equal(s.mock.message, path, strlen(path));
@@ -127,7 +127,7 @@ static void tricky_names(void **state) {
     struct store s;
     struct source source;
     store_init(&s);
-    assert_int_equal(read_source(&s.mock.cx, folder_path(&folder, "dots.zip"), &source), MN_OK);
+    assert_int_equal(read_source(&s.mock.ctx, folder_path(&folder, "dots.zip"), &source), MN_OK);
     store_close(&s);
     files_free(&files);
 }
@@ -151,7 +151,7 @@ static void too_long(void **state) {
     files_tree(&files, folder.path, "long");
     assert_int_equal(truncate(folder_path(&folder, "long/long.png"), SOURCE_FILE_MOST + 1L), 0);
     store_init(&s);
-    assert_int_equal(read_source(&s.mock.cx, folder_path(&folder, "long"), &source), MN_OK);
+    assert_int_equal(read_source(&s.mock.ctx, folder_path(&folder, "long"), &source), MN_OK);
     assert_int_equal(source.n, 1);
     assert_int_equal(source.unreadable.n, 1);
     assert_string_equal(source.unreadable.names,
@@ -198,7 +198,7 @@ static void flipped(void **state) {
             struct store s;
             struct source source;
             store_init(&s);
-            if (read_source(&s.mock.cx, path, &source) != MN_OK) {
+            if (read_source(&s.mock.ctx, path, &source) != MN_OK) {
                 mock_expect(&s.mock, MN_IO, NULL, path);
             }
             store_close(&s);
@@ -229,7 +229,7 @@ static void links(void **state) {
     assert_int_equal(symlink("a", folder_path(&folder, "links/b")), 0);
     assert_int_equal(mkfifo(folder_path(&folder, "links/pipe.png"), 0644), 0);
     store_init(&s);
-    assert_int_equal(read_source(&s.mock.cx, folder_path(&folder, "links"), &source), MN_OK);
+    assert_int_equal(read_source(&s.mock.ctx, folder_path(&folder, "links"), &source), MN_OK);
     assert_int_equal(source.n, 2);
     assert_string_equal(source.files[1].name, "b/x.png");
     assert_int_equal(source.unreadable.n, 3);
@@ -270,11 +270,11 @@ static void cancelled(void **state) {
         const char *path = folder_path(&folder, places[i % 2]);
         store_init(&s);
         s.mock.cancelled = i < 2;
-        int status = source_list(&s.mock.cx, path, mn_scratch, &source);
+        int status = source_list(&s.mock.ctx, path, mn_scratch, &source);
         if (i >= 2) {
             assert_int_equal(status, MN_OK);
             s.mock.cancelled = 1;
-            status = source_each(&s.mock.cx, &source, read_take, &source);
+            status = source_each(&s.mock.ctx, &source, read_take, &source);
         }
         assert_int_equal(status, MN_CANCELLED);
         mock_expect(&s.mock, MN_CANCELLED, NULL, "stopped while reading ");
@@ -314,13 +314,13 @@ static void left_out_is_said(void **state) {
         struct source source;
         store_init(&s);
         assert_int_equal(
-            read_source(&s.mock.cx, folder_path(&folder, zip ? "left.zip" : "left"), &source),
+            read_source(&s.mock.ctx, folder_path(&folder, zip ? "left.zip" : "left"), &source),
             MN_OK);
         assert_int_equal(source.n, 2);
         assert_int_equal(source.other_endings.n, 5);
         /* An archive need not tell of its folders: b and c are seen in those of a tree alone. */
         assert_int_equal(source.empty_folders.n, zip ? 2 : 4);
-        source_say(&s.mock.cx, &source);
+        source_say(&s.mock.ctx, &source);
         assert_int_equal(s.log_lines, 2);
         assert_non_null(strstr(s.log, ": 5 files are left out, their names do not end in .png, "
                                       ".jpg, .jpeg, .webp: "));
@@ -378,7 +378,7 @@ static void zip_names(void **state) {
         file_put(path, bytes, n);
         free(bytes);
         store_init(&s);
-        if (read_source(&s.mock.cx, path, &source) != MN_OK) {
+        if (read_source(&s.mock.ctx, path, &source) != MN_OK) {
             fail_msg("%s", s.mock.message);
         }
         snprintf(name, sizeof name, "a/%s.png", cases[i].name);
@@ -414,7 +414,7 @@ static void zip_comment(void **state) {
         bytes[n - 1] = (uint8_t)(length >> 8);
         file_put(path, bytes, n + length);
         store_init(&s);
-        if (read_source(&s.mock.cx, path, &source) != MN_OK) {
+        if (read_source(&s.mock.ctx, path, &source) != MN_OK) {
             fail_msg("%s", s.mock.message);
         }
         check_files(&source, "");

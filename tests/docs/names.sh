@@ -73,10 +73,10 @@ done
 
 # Limits of a sweep, as docs/experiments.md tells them.
 for limit in MOST_LABEL MOST_ARMS MOST_RUNS MOST_NAME; do
-    value=$(grep -oE "$limit = [0-9]+" core/run/sweep.c | sed 's/.*= //')
+    value=$(grep -oE "$limit = [0-9]+" core/learn/sweep.c | sed 's/.*= //')
     shown=$(printf '%s' "$value" | sed -e :a -e 's/\([0-9]\)\([0-9]\{3\}\)\($\|,\)/\1,\2\3/; ta')
     grep -qE "(^|[^0-9,])$shown([^0-9,]|\$)" "$docs/experiments.md" ||
-        stale "docs/experiments.md does not tell of $shown ($limit of core/run/sweep.c)"
+        stale "docs/experiments.md does not tell of $shown ($limit of core/learn/sweep.c)"
 done
 
 # ---- and this test itself: what is not there is found ----
@@ -85,7 +85,7 @@ if [ "$docs" = docs ]; then
     mkdir "$work/docs"
     cp docs/*.md "$work/docs"
     # shellcheck disable=SC2016
-    printf '`mn__no_such_function` `core/run/no_such_file.c` `test_no_such_test` `no_such.c`\n' >>"$work/docs/numerics.md"
+    printf '`nas_no_such_function` `core/learn/no_such_file.c` `test_no_such_test` `no_such.c`\n' >>"$work/docs/numerics.md"
     found=$(DOCS=$work/docs sh "$0" | grep -c '^STALE: .*no_such')
     [ "$found" -eq 4 ] || stale "this test finds $found of 4 stale names"
 fi

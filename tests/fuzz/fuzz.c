@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
-#include "run/experiment.h"
+#include "learn/experiment.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +10,9 @@
 
 long fuzz_accepted;
 
-_Noreturn void fuzz_broken(const char *what, const struct mn_cx *cx, const char *file, int line) {
-    fprintf(stderr, "%s:%d: not so: %s%s%s\n", file, line, what, cx != NULL ? "; message: " : "",
-            cx != NULL ? mn__cx_message(cx) : "");
+_Noreturn void fuzz_broken(const char *what, const struct mn_ctx *ctx, const char *file, int line) {
+    fprintf(stderr, "%s:%d: not so: %s%s%s\n", file, line, what, ctx != NULL ? "; message: " : "",
+            ctx != NULL ? nas_ctx_message(ctx) : "");
     abort();
 }
 
@@ -64,13 +64,13 @@ char *fuzz_text(const uint8_t **data, size_t *size) {
     return text;
 }
 
-struct mn_cx *fuzz_begin(struct mn__cx *context) {
-    mn__core_install();
-    mn__cx_init(context);
+struct mn_ctx *fuzz_begin(struct nas_ctx *context) {
+    nas_core_install();
+    nas_ctx_init(context);
     context->quiet = MN_LOG_ERROR;
     return &context->pub;
 }
 
-void fuzz_end(struct mn__cx *context) {
-    mn__cx_fini(context);
+void fuzz_end(struct nas_ctx *context) {
+    nas_ctx_fini(context);
 }

@@ -5,7 +5,7 @@
 /* Readers of foreign bytes, each behind the entry function of libFuzzer. fuzz_NAME.c is a target;
  * with replay.c it is an ordinary test that reads the files of corpus/NAME. */
 
-#include "base/cx.h"
+#include "base/ctx.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,11 +21,11 @@ extern long fuzz_accepted;
 #define fuzz_must(condition)                                                                       \
     ((condition) ? (void)0 : fuzz_broken(#condition, NULL, __FILE__, __LINE__))
 /* A reader either worked or left a message. */
-#define fuzz_must_explain(cx, status)                                                              \
-    (((status) == MN_OK) == (mn__cx_message(cx)[0] == '\0')                                        \
+#define fuzz_must_explain(ctx, status)                                                             \
+    (((status) == MN_OK) == (nas_ctx_message(ctx)[0] == '\0')                                      \
          ? (void)0                                                                                 \
-         : fuzz_broken("a message if and only if it failed", cx, __FILE__, __LINE__))
-_Noreturn void fuzz_broken(const char *what, const struct mn_cx *cx, const char *file, int line);
+         : fuzz_broken("a message if and only if it failed", ctx, __FILE__, __LINE__))
+_Noreturn void fuzz_broken(const char *what, const struct mn_ctx *ctx, const char *file, int line);
 
 enum { FUZZ_FILES = 3 };
 /* The path of a file with these bytes, in memory. One for each slot; a slot's file is replaced by
@@ -40,7 +40,7 @@ char *fuzz_text(const uint8_t **data, size_t *size);
 char *fuzz_copy(const uint8_t *data, size_t size);
 
 /* A context for one input that prints nothing; the core's services are installed. */
-struct mn_cx *fuzz_begin(struct mn__cx *context);
-void fuzz_end(struct mn__cx *context);
+struct mn_ctx *fuzz_begin(struct nas_ctx *context);
+void fuzz_end(struct nas_ctx *context);
 
 #endif

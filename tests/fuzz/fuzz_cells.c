@@ -34,16 +34,16 @@ static void check(const struct cells *cells) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static struct mn__arena arena;
-    struct mn__cx context;
+    static struct nas_arena arena;
+    struct nas_ctx context;
     struct cells cells;
-    struct mn_cx *cx = fuzz_begin(&context);
+    struct mn_ctx *ctx = fuzz_begin(&context);
     char *text = fuzz_text(&data, &size);
     if (text != NULL) {
         struct genotype one = {text, 1};
         const struct genotypes all = {.n = 1, .at = &one};
-        const int status = cells_parse(cx, &arena, "genotype", text, &cells);
-        fuzz_must_explain(cx, status);
+        const int status = cells_parse(ctx, &arena, "genotype", text, &cells);
+        fuzz_must_explain(ctx, status);
         if (status == MN_OK) {
             fuzz_accepted++;
             check(&cells);
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         genotypes_print(&all, 1, 1, nowhere());
     }
     free(text);
-    mn__arena_release(&arena, 0);
+    nas_arena_release(&arena, 0);
     fuzz_end(&context);
     return 0;
 }

@@ -4,38 +4,38 @@
 #include "state.h"
 
 #include "../support/seal.h"
-#include "run/metatrain.h"
+#include "learn/train.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static struct mn__experiment experiment;
+static struct nas_experiment experiment;
 
 static void open_once(void) {
-    static struct mn__cx context;
+    static struct nas_ctx context;
     if (experiment.model == NULL) {
-        struct mn_cx *cx = fuzz_begin(&context);
-        const int status = fuzz_experiment(&experiment, cx);
-        fuzz_must_explain(cx, status);
+        struct mn_ctx *ctx = fuzz_begin(&context);
+        const int status = fuzz_experiment(&experiment, ctx);
+        fuzz_must_explain(ctx, status);
         fuzz_must(status == MN_OK);
     }
 }
 
-static void check_state(const struct mn__state *state) {
+static void check_state(const struct nas_state *state) {
     fuzz_must(state->loaded && state->meta_epoch >= 0 && state->evaluated >= 0);
     fuzz_must(state->best <= 1);
 }
 
 static int load(const uint8_t *data, size_t size) {
-    struct mn__cx context;
-    struct mn_cx *cx = fuzz_begin(&context);
-    struct mn__state state;
-    const int status = mn__state_load(&experiment, cx, fuzz_file(0, data, size), &state);
-    fuzz_must_explain(cx, status);
+    struct nas_ctx context;
+    struct mn_ctx *ctx = fuzz_begin(&context);
+    struct nas_state state;
+    const int status = nas_state_load(&experiment, ctx, fuzz_file(0, data, size), &state);
+    fuzz_must_explain(ctx, status);
     if (status == MN_OK) {
         fuzz_must(seal_find(data, size) != 0);
         check_state(&state);
-        mn__state_fini(&state);
+        nas_state_fini(&state);
     }
     fuzz_end(&context);
     return status == MN_OK;

@@ -3,42 +3,42 @@
  * units' own checks. One that is accepted is written and read again. */
 #include "fuzz.h"
 
-#include "run/experiment.h"
+#include "learn/experiment.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* NULL = refused, and something was said about it. */
-static char *read_config(struct mn_cx *cx, const char *path) {
-    struct mn__experiment e;
+static char *read_config(struct mn_ctx *ctx, const char *path) {
+    struct nas_experiment e;
     char *said = NULL, *text = NULL;
     size_t n_said = 0, length = 0;
     int faults = -1;
     FILE *out = open_memstream(&said, &n_said);
     fuzz_must(out != NULL);
-    const struct mn__open open = {
-        .config = path, .flags = MN__OPEN_NO_DATA, .faults = out, .n_faults = &faults};
-    const int status = mn__experiment_open(&e, cx, &open);
+    const struct nas_open open = {
+        .config = path, .flags = NAS_OPEN_NO_DATA, .faults = out, .n_faults = &faults};
+    const int status = nas_experiment_open(&e, ctx, &open);
     fuzz_must(fclose(out) == 0);
-    fuzz_must_explain(cx, status);
+    fuzz_must_explain(ctx, status);
     fuzz_must(status != MN_OK || faults <= 0);
     if (status == MN_OK) {
         out = open_memstream(&text, &length);
         fuzz_must(out != NULL);
-        fuzz_must(mn__experiment_write_config(&e, out) == MN_OK);
+        fuzz_must(nas_experiment_write_config(&e, out) == MN_OK);
         fuzz_must(fclose(out) == 0);
-        mn__experiment_close(&e);
+        nas_experiment_close(&e);
     }
     free(said);
     return text;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct mn__cx context;
-    struct mn_cx *cx = fuzz_begin(&context);
-    char *first = read_config(cx, fuzz_file(0, data, size));
+    struct nas_ctx context;
+    struct mn_ctx *ctx = fuzz_begin(&context);
+    char *first = read_config(ctx, fuzz_file(0, data, size));
     if (first != NULL) {
-        char *second = read_config(cx, fuzz_file(1, first, strlen(first)));
+        char *second = read_config(ctx, fuzz_file(1, first, strlen(first)));
         fuzz_accepted++;
         fuzz_must(second != NULL && strcmp(first, second) == 0);
         free(second);

@@ -2,9 +2,9 @@
 /* A frozen list of episodes. */
 #include "fuzz.h"
 
-#include "run/episodes.h"
+#include "learn/episode_list.h"
 
-static void check_list(const struct mn__episodes *list) {
+static void check_list(const struct nas_episodes *list) {
     const int64_t ways = list->spec.ways, each = (int64_t)list->spec.support + list->spec.query;
     fuzz_must(list->tasks >= 1 && ways >= 1 && list->spec.support >= 1 && list->spec.query >= 1);
     for (int64_t i = 0; i < list->tasks * ways; i++) {
@@ -16,15 +16,15 @@ static void check_list(const struct mn__episodes *list) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct mn__cx context;
-    struct mn_cx *cx = fuzz_begin(&context);
-    struct mn__episodes list;
-    const int status = mn__episodes_read(cx, fuzz_file(0, data, size), &list);
-    fuzz_must_explain(cx, status);
+    struct nas_ctx context;
+    struct mn_ctx *ctx = fuzz_begin(&context);
+    struct nas_episodes list;
+    const int status = nas_episodes_read(ctx, fuzz_file(0, data, size), &list);
+    fuzz_must_explain(ctx, status);
     if (status == MN_OK) {
         fuzz_accepted++;
         check_list(&list);
-        mn__episodes_fini(&list);
+        nas_episodes_fini(&list);
     }
     fuzz_end(&context);
     return 0;

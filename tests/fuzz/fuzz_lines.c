@@ -4,8 +4,8 @@
 #include "fuzz.h"
 
 #include "../../tools/metanas/rundir.h"
-#include "run/lines.h"
-#include "run/metrics.h"
+#include "store/append_log.h"
+#include "store/jsonl.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,9 +16,9 @@ struct sums {
     int64_t meta_epoch, lines;
 };
 
-static int add_line(void *data, struct mn_cx *cx, json_t *line) {
+static int add_line(void *data, struct mn_ctx *ctx, json_t *line) {
     struct sums *sums = data;
-    (void)cx;
+    (void)ctx;
     fuzz_must(line != NULL);
     sums->seconds += rundir_seconds(line, &sums->meta_epoch);
     sums->lines++;
@@ -29,7 +29,7 @@ static void cut_back(const char *text, size_t size) {
     static const int64_t at[][2] = {{0, 0}, {3, 2}, {INT64_MAX, INT64_MAX}};
     int64_t before = 0;
     for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
-        const int64_t n = mn__metrics_fitting(text, size, at[i][0], at[i][1]);
+        const int64_t n = nas_metrics_fitting(text, size, at[i][0], at[i][1]);
         fuzz_must(n >= before && n <= (int64_t)size);
         fuzz_must(n == 0 || text[n - 1] == '\n');
         before = n;
@@ -37,12 +37,12 @@ static void cut_back(const char *text, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct mn__cx context;
+    struct nas_ctx context;
     struct sums sums = {0};
-    struct mn_cx *cx = fuzz_begin(&context);
+    struct mn_ctx *ctx = fuzz_begin(&context);
     char *text = fuzz_copy(data, size);
-    const int status = mn__lines_parse(cx, "m.jsonl", text, size, add_line, &sums);
-    fuzz_must_explain(cx, status);
+    const int status = nas_lines_parse(ctx, "m.jsonl", text, size, add_line, &sums);
+    fuzz_must_explain(ctx, status);
     fuzz_must(sums.lines <= (int64_t)size);
     fuzz_accepted += status == MN_OK;
     cut_back(text, size);

@@ -10,24 +10,24 @@
 
 /* The accepted options, written as YAML; NULL = refused. */
 static char *bind(const uint8_t *data, size_t size) {
-    struct mn__arena arena = {0};
-    struct mn__faults faults = {.arena = &arena};
+    struct nas_arena arena = {0};
+    struct nas_faults faults = {.arena = &arena};
     struct everything options;
     char *text = NULL;
     size_t length = 0;
-    struct mn__yaml *root = mn__yaml_parse(&arena, "f.yaml", (const char *)data, size, &faults);
+    struct nas_yaml *root = nas_yaml_parse(&arena, "f.yaml", (const char *)data, size, &faults);
     fuzz_must(root != NULL || faults.count > 0);
     if (root != NULL) {
-        mn__schema_bind(&arena, &everything_options, root, NULL, "unit", &options, &faults);
+        nas_schema_bind(&arena, &everything_options, root, NULL, "unit", &options, &faults);
     }
     fuzz_must((faults.count == 0) || faults.first != NULL);
     if (faults.count == 0) {
         FILE *out = open_memstream(&text, &length);
         fuzz_must(out != NULL);
-        mn__schema_write(&everything_options, &options, 0, out);
+        nas_schema_write(&everything_options, &options, 0, out);
         fuzz_must(fclose(out) == 0);
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return text;
 }
 

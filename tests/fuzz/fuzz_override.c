@@ -13,23 +13,23 @@ static const char base[] = "run: {seed: 1}\n"
                            "empty:\n";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct mn__arena arena = {0};
-    struct mn__faults faults = {.arena = &arena};
+    struct nas_arena arena = {0};
+    struct nas_faults faults = {.arena = &arena};
     struct everything options;
-    struct mn__yaml *root = mn__yaml_parse(&arena, "f.yaml", base, sizeof base - 1, &faults);
+    struct nas_yaml *root = nas_yaml_parse(&arena, "f.yaml", base, sizeof base - 1, &faults);
     fuzz_must(root != NULL && faults.count == 0);
     char *assignment;
     for (int i = 1; (assignment = fuzz_text(&data, &size)) != NULL; i++) {
-        mn__override_apply(&arena, root, assignment, i, &faults);
+        nas_override_apply(&arena, root, assignment, i, &faults);
         free(assignment); /* nothing of it may be needed later */
     }
-    fuzz_must(mn__yaml_copy(&arena, root) != NULL);
-    mn__schema_bind(&arena, &everything_options, mn__yaml_get(root, "s"), "use", "unit", &options,
+    fuzz_must(nas_yaml_copy(&arena, root) != NULL);
+    nas_schema_bind(&arena, &everything_options, nas_yaml_get(root, "s"), "use", "unit", &options,
                     &faults);
-    for (const struct mn__fault *fault = faults.first; fault != NULL; fault = fault->next) {
+    for (const struct nas_fault *fault = faults.first; fault != NULL; fault = fault->next) {
         fuzz_must(fault->text[0] != '\0');
     }
     fuzz_accepted += faults.count == 0;
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return 0;
 }

@@ -4,7 +4,7 @@
 #include "fuzz.h"
 
 #include "../../tools/metanas/pictures.h"
-#include "run/experiment.h"
+#include "learn/experiment.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,38 +17,38 @@ static const char *const configs[SETS] = {
     "task: {ways: 2}\ndataset: {use: image_folder, path: none}\n"
     "search_space: {use: darts, cells: 1, nodes: 1, channels: 2, ops: [skip_connect]}\n"};
 
-static struct mn__experiment experiments[SETS];
+static struct nas_experiment experiments[SETS];
 
 static void open_once(void) {
     static const int shapes[SETS][3] = {{1, 12, 12}, {3, 9, 9}};
-    static struct mn__cx context;
-    struct mn_cx *cx = experiments[0].model == NULL ? fuzz_begin(&context) : NULL;
-    for (int i = 0; cx != NULL && i < SETS; i++) {
-        const struct mn__open open = {.config = fuzz_file(0, configs[i], strlen(configs[i])),
-                                      .flags = MN__OPEN_NO_DATA,
+    static struct nas_ctx context;
+    struct mn_ctx *ctx = experiments[0].model == NULL ? fuzz_begin(&context) : NULL;
+    for (int i = 0; ctx != NULL && i < SETS; i++) {
+        const struct nas_open open = {.config = fuzz_file(0, configs[i], strlen(configs[i])),
+                                      .flags = NAS_OPEN_NO_DATA,
                                       .shape = shapes[i]};
-        const int status = mn__experiment_open(&experiments[i], cx, &open);
-        fuzz_must_explain(cx, status);
+        const int status = nas_experiment_open(&experiments[i], ctx, &open);
+        fuzz_must_explain(ctx, status);
         fuzz_must(status == MN_OK);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct mn__cx context;
+    struct nas_ctx context;
     struct mn_set set;
     open_once();
     if (size == 0) {
         return 0;
     }
-    struct mn_cx *cx = fuzz_begin(&context);
-    const struct mn__experiment *e = &experiments[data[0] % SETS];
+    struct mn_ctx *ctx = fuzz_begin(&context);
+    const struct nas_experiment *e = &experiments[data[0] % SETS];
     const char *const paths[] = {fuzz_file(0, data + 1, size - 1), NULL};
     const struct class_names none = {0};
     struct pictures pictures;
-    int status = pictures_query(cx, paths, &none, &pictures);
+    int status = pictures_query(ctx, paths, &none, &pictures);
     fuzz_must(status == MN_OK && pictures.n == 1);
-    status = pictures_prepare(cx, e, &pictures, &set);
-    fuzz_must_explain(cx, status);
+    status = pictures_prepare(ctx, e, &pictures, &set);
+    fuzz_must_explain(ctx, status);
     fuzz_must(pictures.n + pictures.unreadable == 1);
     if (status == MN_OK) {
         const int n = e->data.channels * e->data.height * e->data.width;

@@ -9,13 +9,13 @@
 #include <string.h>
 
 /* Cells in words: Graphviz is another program. */
-int draw_cells(struct mn_cx *cx, struct mn__arena *arena, const struct cells *cells, const char *id,
-               const char **svg) {
+int draw_cells(struct mn_ctx *ctx, struct nas_arena *arena, const struct cells *cells,
+               const char *id, const char **svg) {
     (void)arena;
     (void)cells;
     (void)id;
     (void)svg;
-    return mn_fail(cx, MN_UNSUPPORTED, "not drawn");
+    return mn_fail(ctx, MN_UNSUPPORTED, "not drawn");
 }
 
 /* ---- a page that is counted --------------------------------------------------------------- */
@@ -48,53 +48,53 @@ static FILE *page_of(size_t input) {
 /* ---- the files ---------------------------------------------------------------------------- */
 
 /* NULL = it is not there, or no table. */
-static struct mn__table *table_of(struct mn_cx *cx, struct mn__arena *arena, const char *text) {
-    struct mn__table *table = mn__arena_zeroed(arena, sizeof *table);
+static struct nas_table *table_of(struct mn_ctx *ctx, struct nas_arena *arena, const char *text) {
+    struct nas_table *table = nas_arena_zeroed(arena, sizeof *table);
     fuzz_must(table != NULL);
     const int status = text != NULL && text[0] != '\0'
-                           ? mn__table_parse(cx, arena, "t.csv", text, strlen(text), table)
+                           ? nas_table_parse(ctx, arena, "t.csv", text, strlen(text), table)
                            : MN_IO;
-    mn__cx_clear(cx);
+    nas_ctx_clear(ctx);
     return status == MN_OK ? table : NULL;
 }
 
-static void lines_of(struct mn_cx *cx, const char *text, struct lines *out) {
+static void lines_of(struct mn_ctx *ctx, const char *text, struct lines *out) {
     if (text != NULL) {
-        mn__lines_parse(cx, "m.jsonl", text, strlen(text), record_add_line, out);
-        mn__cx_clear(cx);
+        nas_lines_parse(ctx, "m.jsonl", text, strlen(text), record_add_line, out);
+        nas_ctx_clear(ctx);
     }
 }
 
-static void fill(struct mn_cx *cx, char *const piece[8], struct record *record) {
-    struct mn__faults faults = {.arena = &record->arena};
+static void fill(struct mn_ctx *ctx, char *const piece[8], struct record *record) {
+    struct nas_faults faults = {.arena = &record->arena};
     if (piece[0] != NULL) {
         record->config = piece[0];
-        record->root = mn__yaml_parse(&record->arena, "config.resolved.yaml", piece[0],
+        record->root = nas_yaml_parse(&record->arena, "config.resolved.yaml", piece[0],
                                       strlen(piece[0]), &faults);
     }
-    lines_of(cx, piece[1], &record->metrics);
-    lines_of(cx, piece[2], &record->timing);
+    lines_of(ctx, piece[1], &record->metrics);
+    lines_of(ctx, piece[2], &record->timing);
     record->test = piece[3] != NULL ? json_loads(piece[3], JSON_REJECT_DUPLICATES, NULL) : NULL;
-    record->architecture = table_of(cx, &record->arena, piece[4]);
-    record->steps = table_of(cx, &record->arena, piece[5]);
-    record->results = table_of(cx, &record->arena, piece[6]);
+    record->architecture = table_of(ctx, &record->arena, piece[4]);
+    record->steps = table_of(ctx, &record->arena, piece[5]);
+    record->results = table_of(ctx, &record->arena, piece[6]);
     record->command = piece[7] != NULL ? json_loads(piece[7], JSON_REJECT_DUPLICATES, NULL) : NULL;
     record->summary = record->results != NULL ? piece[7] : NULL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct mn__cx context;
+    struct nas_ctx context;
     struct record record = {.dir = "run"};
     char *piece[8];
-    struct mn_cx *cx = fuzz_begin(&context);
+    struct mn_ctx *ctx = fuzz_begin(&context);
     FILE *page = page_of(size);
     for (size_t i = 0; i < sizeof piece / sizeof piece[0]; i++) {
         piece[i] = fuzz_text(&data, &size);
     }
-    fill(cx, piece, &record);
-    const int status = report_page(cx, &record, page);
+    fill(ctx, piece, &record);
+    const int status = report_page(ctx, &record, page);
     fuzz_must(fflush(page) == 0);
-    fuzz_must_explain(cx, status);
+    fuzz_must_explain(ctx, status);
     fuzz_accepted += status == MN_OK;
     record_fini(&record);
     for (size_t i = 0; i < sizeof piece / sizeof piece[0]; i++) {

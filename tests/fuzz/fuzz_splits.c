@@ -63,9 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                          .characters = characters,
                          .n_characters = sizeof characters / sizeof characters[0],
                          .n_background = 3};
-    struct mn__cx context;
-    struct mn_cx *cx = fuzz_begin(&context);
-    struct mn__instance unit = {.label = "dataset omniglot"}; /* owns what mn_keep gives */
+    struct nas_ctx context;
+    struct mn_ctx *ctx = fuzz_begin(&context);
+    struct nas_instance unit = {.label = "dataset omniglot"}; /* owns what mn_keep gives */
     make_folder();
     data += size > 0;
     size -= size > 0;
@@ -75,13 +75,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         free(text);
     }
     context.unit = &unit;
-    const int status = omniglot_divide(&o, cx);
-    fuzz_must_explain(cx, status);
+    const int status = omniglot_divide(&o, ctx);
+    fuzz_must_explain(ctx, status);
     if (status == MN_OK) {
         fuzz_accepted++;
         check_classes(&o);
     }
-    mn__arena_fini(&unit.arena);
+    nas_arena_fini(&unit.arena);
     fuzz_end(&context);
     return 0;
 }

@@ -2,19 +2,19 @@
 /* A file of tensors. What is accepted covers the file's data once. */
 #include "fuzz.h"
 
-#include "run/checkpoint.h"
+#include "store/safetensors.h"
 
 #include <stdlib.h>
 
-static size_t size_of(enum mn__dtype dtype) {
+static size_t size_of(enum nas_dtype dtype) {
     switch (dtype) {
-    case MN__U8:
+    case NAS_U8:
         return 1;
-    case MN__FLOAT16:
-    case MN__BFLOAT16:
+    case NAS_FLOAT16:
+    case NAS_BFLOAT16:
         return 2;
-    case MN__F64:
-    case MN__I64:
+    case NAS_F64:
+    case NAS_I64:
         return 8;
     default:
         return 4;
@@ -22,27 +22,27 @@ static size_t size_of(enum mn__dtype dtype) {
 }
 
 /* The bytes of a tensor; they are read whole, in either form. */
-static size_t convert(struct mn_cx *cx, const struct mn__tensor *t) {
-    const int64_t n = mn__tensor_count(t);
+static size_t convert(struct mn_ctx *ctx, const struct nas_tensor *t) {
+    const int64_t n = nas_tensor_count(t);
     fuzz_must(n >= 0);
     mn_real *reals = malloc((size_t)n * sizeof *reals + 1);
     int32_t *ints = malloc((size_t)n * sizeof *ints + 1);
     fuzz_must(reals != NULL && ints != NULL);
-    const int is_real = mn__tensor_reals(cx, t, reals) == MN_OK;
-    const int is_int = mn__tensor_ints(cx, t, ints) == MN_OK;
+    const int is_real = nas_tensor_reals(ctx, t, reals) == MN_OK;
+    const int is_int = nas_tensor_ints(ctx, t, ints) == MN_OK;
     fuzz_must(!(is_real && is_int));
-    mn__cx_clear(cx);
+    nas_ctx_clear(ctx);
     free(reals);
     free(ints);
     return (size_t)n * size_of(t->dtype);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct mn__cx context;
-    struct mn_cx *cx = fuzz_begin(&context);
-    struct mn__tensors file;
-    const int status = mn__tensors_read(cx, fuzz_file(0, data, size), &file);
-    fuzz_must_explain(cx, status);
+    struct nas_ctx context;
+    struct mn_ctx *ctx = fuzz_begin(&context);
+    struct nas_tensors file;
+    const int status = nas_tensors_read(ctx, fuzz_file(0, data, size), &file);
+    fuzz_must_explain(ctx, status);
     if (status == MN_OK) {
         fuzz_accepted++;
         size_t total = 8, header = 0;
@@ -50,11 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             header = header << 8 | data[i];
         }
         for (int i = 0; i < file.n; i++) {
-            fuzz_must(mn__tensors_find(&file, file.tensors[i].name) == &file.tensors[i]);
-            total += convert(cx, &file.tensors[i]);
+            fuzz_must(nas_tensors_find(&file, file.tensors[i].name) == &file.tensors[i]);
+            total += convert(ctx, &file.tensors[i]);
         }
         fuzz_must(total + header == size);
-        mn__tensors_fini(&file);
+        nas_tensors_fini(&file);
     }
     fuzz_end(&context);
     return 0;

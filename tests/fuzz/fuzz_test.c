@@ -18,45 +18,46 @@ static void check(const struct sweep_result *result) {
     fuzz_must(strlen(result->episodes) < sizeof result->episodes);
 }
 
-static int take(struct mn_cx *cx, struct mn__arena *arena, const json_t *test, const char *tasks) {
-    struct mn__table table;
+static int take(struct mn_ctx *ctx, struct nas_arena *arena, const json_t *test,
+                const char *tasks) {
+    struct nas_table table;
     struct sweep_result result = {0};
-    int status = mn__table_parse(cx, arena, "test-tasks.csv", tasks, strlen(tasks), &table);
+    int status = nas_table_parse(ctx, arena, "test-tasks.csv", tasks, strlen(tasks), &table);
     if (status == MN_OK) {
-        status = sweep_take_test(cx, arena, test, "test-tasks.csv", &table, &result);
+        status = sweep_take_test(ctx, arena, test, "test-tasks.csv", &table, &result);
     }
-    fuzz_must_explain(cx, status);
+    fuzz_must_explain(ctx, status);
     if (status == MN_OK) {
         check(&result);
     }
-    mn__cx_clear(cx);
+    nas_ctx_clear(ctx);
     return status == MN_OK;
 }
 
-static void genotypes(struct mn_cx *cx, const json_t *test) {
+static void genotypes(struct mn_ctx *ctx, const json_t *test) {
     struct genotypes genotypes = {0};
-    const int status = genotypes_read(cx, "test.json", test, &genotypes);
-    fuzz_must_explain(cx, status);
+    const int status = genotypes_read(ctx, "test.json", test, &genotypes);
+    fuzz_must_explain(ctx, status);
     for (size_t i = 0; status == MN_OK && i < genotypes.n; i++) {
         fuzz_must(genotypes.at[i].text != NULL && genotypes.at[i].count >= 1);
     }
-    mn__arena_fini(&genotypes.arena);
+    nas_arena_fini(&genotypes.arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static struct mn__arena arena;
-    struct mn__cx context;
-    struct mn_cx *cx = fuzz_begin(&context);
+    static struct nas_arena arena;
+    struct nas_ctx context;
+    struct mn_ctx *ctx = fuzz_begin(&context);
     char *text = fuzz_text(&data, &size), *tasks = fuzz_text(&data, &size);
     json_t *test = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (test != NULL) {
-        fuzz_accepted += take(cx, &arena, test, tasks != NULL ? tasks : "");
-        genotypes(cx, test);
+        fuzz_accepted += take(ctx, &arena, test, tasks != NULL ? tasks : "");
+        genotypes(ctx, test);
     }
     json_decref(test);
     free(text);
     free(tasks);
-    mn__arena_release(&arena, 0);
+    nas_arena_release(&arena, 0);
     fuzz_end(&context);
     return 0;
 }

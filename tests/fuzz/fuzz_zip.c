@@ -15,12 +15,12 @@ static void check_name(const char *name) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct mn__cx context;
-    struct mn_cx *cx = fuzz_begin(&context);
+    struct nas_ctx context;
+    struct mn_ctx *ctx = fuzz_begin(&context);
     struct source source;
     unsigned sum = 0;
-    const int status = read_source(cx, fuzz_file(0, data, size), &source);
-    fuzz_must_explain(cx, status);
+    const int status = read_source(ctx, fuzz_file(0, data, size), &source);
+    fuzz_must_explain(ctx, status);
     for (int64_t i = 0; status == MN_OK && i < source.n; i++) {
         check_name(source.files[i].name);
         fuzz_must(i == 0 || strcmp(source.files[i - 1].name, source.files[i].name) < 0);

@@ -6,22 +6,22 @@
 
 #include "../data/files.h"
 #include "../units/check.h"
-#include "run/episodes.h"
-#include "run/file.h"
-#include "run/metatrain.h"
+#include "base/file.h"
+#include "learn/episode_list.h"
+#include "learn/train.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <png.h>
 
-static struct mn__cx context;
-static struct mn_cx *cx;
+static struct nas_ctx context;
+static struct mn_ctx *ctx;
 static const char *root;
 
 static void must(int status) {
     if (status != MN_OK) {
-        fprintf(stderr, "seeds: %s\n", mn__cx_message(cx));
+        fprintf(stderr, "seeds: %s\n", nas_ctx_message(ctx));
         exit(1);
     }
 }
@@ -29,7 +29,7 @@ static void must(int status) {
 static const char *place(const char *target, const char *name) {
     static char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", root, target);
-    must(mn__file_folder(cx, path));
+    must(nas_file_folder(ctx, path));
     snprintf(path, sizeof path, "%s/%s/%s", root, target, name);
     return path;
 }
@@ -112,40 +112,40 @@ static void tensors(void) {
     static const int64_t i64[2] = {3, -5000000000};
     static const int32_t i32[1] = {7};
     static const uint8_t u8[3] = {1, 2, 255};
-    const struct mn__tensor all[] = {
-        {"w", MN__F32, 2, {2, 3}, f32},     {"d", MN__F64, 1, {2}, f64},
-        {"l", MN__I64, 2, {1, 2}, i64},     {"i", MN__I32, 0, {0}, i32},
-        {"empty", MN__F32, 2, {0, 4}, f32}, {"b\" \\", MN__U8, 1, {3}, u8},
+    const struct nas_tensor all[] = {
+        {"w", NAS_F32, 2, {2, 3}, f32},     {"d", NAS_F64, 1, {2}, f64},
+        {"l", NAS_I64, 2, {1, 2}, i64},     {"i", NAS_I32, 0, {0}, i32},
+        {"empty", NAS_F32, 2, {0, 4}, f32}, {"b\" \\", NAS_U8, 1, {3}, u8},
     };
-    const struct mn__meta meta = {"note", "a: \"b\"\n"};
-    must(mn__tensors_write(cx, place("tensors", "all"), 6, all, 1, &meta));
-    must(mn__tensors_write(cx, place("tensors", "none"), 0, NULL, 0, NULL));
+    const struct nas_meta meta = {"note", "a: \"b\"\n"};
+    must(nas_tensors_write(ctx, place("tensors", "all"), 6, all, 1, &meta));
+    must(nas_tensors_write(ctx, place("tensors", "none"), 0, NULL, 0, NULL));
 }
 
 static void checkpoints(void) {
-    struct mn__experiment e;
-    struct mn__state state;
-    must(fuzz_experiment(&e, cx));
-    must(mn__state_new(&e, cx, &state));
-    must(mn__state_save(&e, cx, place("checkpoint", "new"), &state, 0, NULL));
+    struct nas_experiment e;
+    struct nas_state state;
+    must(fuzz_experiment(&e, ctx));
+    must(nas_state_new(&e, ctx, &state));
+    must(nas_state_save(&e, ctx, place("checkpoint", "new"), &state, 0, NULL));
     state.meta_epoch = 4;
     state.evaluated = state.best_epoch = 2;
     state.best = 0.75;
-    must(mn__state_save(&e, cx, place("checkpoint", "later"), &state, 0, NULL));
-    mn__state_fini(&state);
-    mn__experiment_close(&e);
+    must(nas_state_save(&e, ctx, place("checkpoint", "later"), &state, 0, NULL));
+    nas_state_fini(&state);
+    nas_experiment_close(&e);
 }
 
 /* ---- lists of episodes -------------------------------------------------------------------- */
 
 static void episodes(void) {
-    struct mn__episodes list = {
+    struct nas_episodes list = {
         .spec = {.size = sizeof list.spec, .split = MN_TEST, .ways = 2, .support = 1, .query = 2},
         .seed = 5,
         .dataset = "glyphs",
         .data = 0x0123456789abcdef,
         .tasks = 2};
-    must(mn__episodes_room(&list, cx));
+    must(nas_episodes_room(&list, ctx));
     for (int64_t i = 0; i < 4; i++) {
         list.classes[i] = 7 * i;
         list.names[i] = i % 2 ? "Latin/character01/rot090" : "glyph 3";
@@ -154,8 +154,8 @@ static void episodes(void) {
             list.samples[3 * i + k] = 3 * k;
         }
     }
-    must(mn__episodes_write(&list, cx, place("episodes", "two-tasks")));
-    mn__episodes_fini(&list);
+    must(nas_episodes_write(&list, ctx, place("episodes", "two-tasks")));
+    nas_episodes_fini(&list);
 }
 
 int main(int argc, char **argv) {
@@ -164,7 +164,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     root = argv[1];
-    cx = fuzz_begin(&context);
+    ctx = fuzz_begin(&context);
     images();
     archives();
     tensors();

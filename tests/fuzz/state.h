@@ -4,9 +4,9 @@
 
 /* The experiment that the checkpoints of fuzz_checkpoint.c belong to. */
 
-#include "run/experiment.h"
+#include "learn/experiment.h"
 
 /* Open it; its data set is never started. */
-int fuzz_experiment(struct mn__experiment *experiment, struct mn_cx *cx);
+int fuzz_experiment(struct nas_experiment *experiment, struct mn_ctx *ctx);
 
 #endif

@@ -5,7 +5,7 @@
 works 'a search space' new-plugin search_space mine
 works 'an operation' new-plugin operation other
 awk '/^static const struct mn_opt options/ {
-    print "static int maps(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out) {"
+    print "static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_op_maps *out) {"
     print "    out->flags = MN_OP_RELU_BEFORE;"
     print "    out->n_stages = 1;"
     print "    out->stages[0].n_maps = 1;"

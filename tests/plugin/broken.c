@@ -85,7 +85,7 @@ SPARE static const char *const no_orders[] = {NULL};
 int mn_no_such_function(void);
 #endif
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
 #ifdef MISSING_SYMBOL
@@ -95,7 +95,7 @@ static int delta(const void *self, struct mn_cx *cx, const struct mn_model *mode
 #endif
 }
 
-SPARE static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+SPARE static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                         const struct mn_point *mean_delta) {
     return MN_OK;
 }

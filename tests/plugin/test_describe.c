@@ -36,8 +36,8 @@ static const struct mn_unit about = {
 static const struct mn_unit plain = {.kind = MN_INPUT_MIXER, .name = "sum", .doc = "adds"};
 static const struct mn_plugin plugin = {.name = "darts", .version = "1.2.0"};
 
-static struct mn__unit unit_of(const struct mn_unit *unit) {
-    return (struct mn__unit){
+static struct nas_unit unit_of(const struct mn_unit *unit) {
+    return (struct nas_unit){
         &plugin, unit, "/lib/darts.so", {unit->opts, unit->n_opts, sizeof(struct mn_opt)}};
 }
 
@@ -55,9 +55,9 @@ static void check(FILE *out, const char *expected) {
 }
 
 static void plain_text_is_aligned_and_wrapped(void **state) {
-    const struct mn__unit unit = unit_of(&about);
+    const struct nas_unit unit = unit_of(&about);
     FILE *out = begin();
-    mn__describe_unit(&unit, 60, out);
+    nas_describe_unit(&unit, 60, out);
     check(out, "task_learner darts: adapts weights and architecture together\n"
                "  from the gradients of one pass\n"
                "  plugin darts 1.2.0, /lib/darts.so\n"
@@ -77,10 +77,10 @@ static void plain_text_is_aligned_and_wrapped(void **state) {
 }
 
 static void no_line_is_longer_than_asked(void **state) {
-    const struct mn__unit unit = unit_of(&about);
+    const struct nas_unit unit = unit_of(&about);
     for (int width = 40; width <= 120; width++) {
         FILE *out = begin();
-        mn__describe_unit(&unit, width, out);
+        nas_describe_unit(&unit, width, out);
         assert_int_equal(fclose(out), 0);
         for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
             if ((int)strlen(line) > width) {
@@ -93,9 +93,9 @@ static void no_line_is_longer_than_asked(void **state) {
 static void a_word_longer_than_the_line_stands_alone(void **state) {
     static const struct mn_opt option[] = {
         MN_BOOL(struct self, fast, 0, "a pneumonoultramicroscopicsilicovolcanoconiosis b")};
-    const struct mn__options table = {option, 1, sizeof option[0]};
+    const struct nas_options table = {option, 1, sizeof option[0]};
     FILE *out = begin();
-    mn__describe_options(&table, 20, out);
+    nas_describe_options(&table, 20, out);
     check(out, "  fast  a\n"
                "        pneumonoultramicroscopicsilicovolcanoconiosis\n"
                "        b. Type:\n"
@@ -106,22 +106,22 @@ static void a_word_longer_than_the_line_stands_alone(void **state) {
 }
 
 static void a_unit_without_options_says_so(void **state) {
-    const struct mn__unit unit = unit_of(&plain);
+    const struct nas_unit unit = unit_of(&plain);
     FILE *out = begin();
-    mn__describe_unit(&unit, 80, out);
+    nas_describe_unit(&unit, 80, out);
     check(out, "input_mixer sum: adds\n"
                "  plugin darts 1.2.0, /lib/darts.so\n"
                "\n"
                "  no options\n");
     out = begin();
-    mn__describe_markdown(&unit, out);
+    nas_describe_markdown(&unit, out);
     check(out, "## input_mixer `sum`\n\nadds. Plugin `darts` 1.2.0.\n\nNo options.\n\n");
 }
 
 static void markdown_is_a_table_whose_cells_hold(void **state) {
-    const struct mn__unit unit = unit_of(&about);
+    const struct nas_unit unit = unit_of(&about);
     FILE *out = begin();
-    mn__describe_markdown(&unit, out);
+    nas_describe_markdown(&unit, out);
     check(out, "## task_learner `darts`\n"
                "\n"
                "adapts weights and architecture together from the gradients of one pass. Plugin "

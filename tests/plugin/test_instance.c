@@ -8,11 +8,11 @@
 
 #include <stdlib.h>
 
-static struct mn__cx cx;
-static struct mn__registry *registry;
-static struct mn__instance instance;
-static struct mn__arena arena;
-static struct mn__faults faults;
+static struct nas_ctx ctx;
+static struct nas_registry *registry;
+static struct nas_instance instance;
+static struct nas_arena arena;
+static struct nas_faults faults;
 
 /* ---- a task learner that does what a test asks of it -------------------------------------- */
 
@@ -22,15 +22,15 @@ struct learner {
     const char *note;
 };
 
-static int (*on_check)(const struct learner *self, struct mn_cx *context);
+static int (*on_check)(const struct learner *self, struct mn_ctx *context);
 static int n_checks;
 
-static int check(const void *self, struct mn_cx *context) {
+static int check(const void *self, struct mn_ctx *context) {
     n_checks++;
     return on_check != NULL ? on_check(self, context) : MN_OK;
 }
 
-static int adapt(const void *self, struct mn_cx *context, const struct mn_model *model,
+static int adapt(const void *self, struct mn_ctx *context, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *kept) {
     return MN_OK;
 }
@@ -39,7 +39,7 @@ static int adapt(const void *self, struct mn_cx *context, const struct mn_model 
 static const struct {
     struct mn_task_learner known;
     void *unknown[4];
-} longer = {{.size = sizeof longer, .check = check, .adapt = adapt}, {&cx, &cx, &cx, &cx}};
+} longer = {{.size = sizeof longer, .check = check, .adapt = adapt}, {&ctx, &ctx, &ctx, &ctx}};
 
 /* So are these options and units: each has something after what this host knows. */
 struct later_opt {
@@ -56,7 +56,7 @@ struct later_unit {
     const char *more;
 };
 
-static int start(void *self, struct mn_cx *context) {
+static int start(void *self, struct mn_ctx *context) {
     return MN_OK;
 }
 
@@ -66,11 +66,11 @@ static void stop(void *self) {
     n_stopped++;
 }
 
-static int describe(const void *self, struct mn_cx *context, struct mn_dataset_info *out) {
+static int describe(const void *self, struct mn_ctx *context, struct mn_dataset_info *out) {
     return MN_OK;
 }
 
-static int sample(const void *self, struct mn_cx *context, const struct mn_episode_spec *spec,
+static int sample(const void *self, struct mn_ctx *context, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     return MN_OK;
 }
@@ -107,33 +107,33 @@ static const struct mn_plugin later = {.magic = MN_MAGIC,
 /* ---- ------------------------------------------------------------------------------------- */
 
 static int setup(void **state) {
-    mn__cx_init(&cx);
-    mn__instance_install(mn__host_table());
+    nas_ctx_init(&ctx);
+    nas_instance_install(nas_host_table());
     memset(&arena, 0, sizeof arena);
     memset(&instance, 0, sizeof instance);
-    faults = (struct mn__faults){.arena = &arena};
+    faults = (struct nas_faults){.arena = &arena};
     on_check = NULL;
     n_checks = n_stopped = 0;
     registry = NULL;
-    assert_ok(&cx.pub, mn__registry_new(&cx.pub, NULL, &registry));
-    assert_ok(&cx.pub, mn__registry_add(registry, &cx.pub, &later));
+    assert_ok(&ctx.pub, nas_registry_new(&ctx.pub, NULL, &registry));
+    assert_ok(&ctx.pub, nas_registry_add(registry, &ctx.pub, &later));
     return 0;
 }
 
 static int teardown(void **state) {
-    mn__instance_fini(&instance);
-    mn__registry_free(registry);
-    mn__arena_fini(&arena);
-    mn__cx_fini(&cx);
+    nas_instance_fini(&instance);
+    nas_registry_free(registry);
+    nas_arena_fini(&arena);
+    nas_ctx_fini(&ctx);
     return 0;
 }
 
 /* The section "part" of a configuration text in the file t.yaml. */
 static int make(const char *text, int kind, const char *default_use) {
-    struct mn__yaml *tree = mn__yaml_parse(&arena, "t.yaml", text, strlen(text), &faults);
-    const struct mn__mark mark = {"t.yaml", 9, 9};
+    struct nas_yaml *tree = nas_yaml_parse(&arena, "t.yaml", text, strlen(text), &faults);
+    const struct nas_mark mark = {"t.yaml", 9, 9};
     assert_int_equal(faults.count, 0);
-    return mn__instance_init(&instance, &cx.pub, registry, kind, NULL, mn__yaml_get(tree, "part"),
+    return nas_instance_init(&instance, &ctx.pub, registry, kind, NULL, nas_yaml_get(tree, "part"),
                              default_use, mark, &faults);
 }
 
@@ -146,13 +146,13 @@ static void check_faults(const char *expected) {
     char text[4096] = "";
     FILE *out = fmemopen(text, sizeof text, "w");
     assert_non_null(out);
-    mn__faults_print(&faults, out);
+    nas_faults_print(&faults, out);
     fclose(out);
     assert_string_equal(text, expected);
 }
 
 static void options_are_filled_by_stride(void **state) {
-    assert_ok(&cx.pub, make_learner("part: {use: later, note: hello, rate: 0.5}\n"));
+    assert_ok(&ctx.pub, make_learner("part: {use: later, note: hello, rate: 0.5}\n"));
     const struct learner *self = instance.self;
     check_faults("");
     assert_int_equal(self->steps, 5);
@@ -163,7 +163,7 @@ static void options_are_filled_by_stride(void **state) {
 }
 
 static void a_missing_section_gives_all_defaults(void **state) {
-    assert_ok(&cx.pub, make_learner("other: {}\n"));
+    assert_ok(&ctx.pub, make_learner("other: {}\n"));
     const struct learner *self = instance.self;
     assert_int_equal(self->steps, 5);
     assert_true(self->rate == 0.25);
@@ -174,7 +174,7 @@ static void a_missing_section_gives_all_defaults(void **state) {
 static void a_longer_vtable_is_cut_and_a_missing_function_is_null(void **state) {
     const struct mn_task_learner *table = &instance.table.task_learner;
     memset(&instance, 0xa5, sizeof instance);
-    assert_ok(&cx.pub, make_learner("part: {}\n"));
+    assert_ok(&ctx.pub, make_learner("part: {}\n"));
     assert_true(table->check == check);
     assert_true(table->adapt == adapt);
     assert_true(table->n_state == NULL && table->moments == NULL && table->max_batch == NULL &&
@@ -186,7 +186,7 @@ static void a_longer_vtable_is_cut_and_a_missing_function_is_null(void **state) 
 }
 
 static void every_fault_is_kept_and_check_waits_until_there_is_none(void **state) {
-    assert_ok(&cx.pub, make_learner("part:\n  steps: 0\n  rat: 1\n  note: [1]\n"));
+    assert_ok(&ctx.pub, make_learner("part:\n  steps: 0\n  rat: 1\n  note: [1]\n"));
     check_faults("t.yaml:2:10: task_learner later: steps: 0 is out of range: expected int, 1 to "
                  "100\n"
                  "t.yaml:3:3: task_learner later: unknown key 'rat'; did you mean 'rate'?\n"
@@ -194,59 +194,59 @@ static void every_fault_is_kept_and_check_waits_until_there_is_none(void **state
     assert_int_equal(n_checks, 0);
 }
 
-static int refuse_rate(const struct learner *self, struct mn_cx *context) {
+static int refuse_rate(const struct learner *self, struct mn_ctx *context) {
     return mn_bad_option(context, "rate", "%g is too much for %lld steps", self->rate,
                          (long long)self->steps);
 }
 
 static void a_bad_option_has_its_place(void **state) {
     on_check = refuse_rate;
-    assert_ok(&cx.pub, make_learner("part:\n  use: later\n  rate: 0.75\n"));
+    assert_ok(&ctx.pub, make_learner("part:\n  use: later\n  rate: 0.75\n"));
     check_faults("t.yaml:3:9: task_learner later: rate: 0.75 is too much for 5 steps\n");
-    assert_string_equal(mn__cx_message(&cx.pub), "");
+    assert_string_equal(nas_ctx_message(&ctx.pub), "");
 }
 
 static void a_bad_option_that_nobody_gave_has_the_place_of_its_section(void **state) {
     on_check = refuse_rate;
-    assert_ok(&cx.pub, make_learner("part:\n  use: later\n  steps: 7\n"));
+    assert_ok(&ctx.pub, make_learner("part:\n  use: later\n  steps: 7\n"));
     check_faults("t.yaml:2:8: task_learner later: rate: 0.25 is too much for 7 steps\n");
 }
 
 static void a_bad_option_of_a_missing_section_has_the_place_of_the_whole(void **state) {
     on_check = refuse_rate;
-    assert_ok(&cx.pub, make_learner("other: 1\n"));
+    assert_ok(&ctx.pub, make_learner("other: 1\n"));
     check_faults("t.yaml:9:9: task_learner later: rate: 0.25 is too much for 5 steps\n");
 }
 
 static void a_bad_option_of_an_argument_names_it(void **state) {
     on_check = refuse_rate;
-    struct mn__yaml root = {.kind = MN__YAML_MAP};
-    mn__override_apply(&arena, &root, "part={use: later, rate: 1}", 3, &faults);
-    assert_ok(&cx.pub, mn__instance_init(&instance, &cx.pub, registry, MN_TASK_LEARNER, NULL,
-                                         mn__yaml_get(&root, "part"), NULL, root.mark, &faults));
+    struct nas_yaml root = {.kind = NAS_YAML_MAP};
+    nas_override_apply(&arena, &root, "part={use: later, rate: 1}", 3, &faults);
+    assert_ok(&ctx.pub, nas_instance_init(&instance, &ctx.pub, registry, MN_TASK_LEARNER, NULL,
+                                          nas_yaml_get(&root, "part"), NULL, root.mark, &faults));
     check_faults("argument 3 (--set part={use: later, rate: 1}): task_learner later: rate: 1 is "
                  "too much for 5 steps\n");
 }
 
-static int positive(const struct learner *self, struct mn_cx *context) {
+static int positive(const struct learner *self, struct mn_ctx *context) {
     return 3;
 }
 
-static int unknown(const struct learner *self, struct mn_cx *context) {
+static int unknown(const struct learner *self, struct mn_ctx *context) {
     return -99;
 }
 
-static int silent(const struct learner *self, struct mn_cx *context) {
+static int silent(const struct learner *self, struct mn_ctx *context) {
     return MN_UNSUPPORTED;
 }
 
-static int other(const struct learner *self, struct mn_cx *context) {
+static int other(const struct learner *self, struct mn_ctx *context) {
     return mn_fail(context, MN_IO, "no such %s", "thing");
 }
 
 static void every_status_of_a_check_has_a_message(void **state) {
     static const struct {
-        int (*check)(const struct learner *self, struct mn_cx *context);
+        int (*check)(const struct learner *self, struct mn_ctx *context);
         int status;
         const char *message;
     } cases[] = {
@@ -263,67 +263,67 @@ static void every_status_of_a_check_has_a_message(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         on_check = cases[i].check;
         assert_int_equal(make_learner("part: {}\n"), cases[i].status);
-        assert_string_equal(mn__cx_message(&cx.pub), cases[i].message);
+        assert_string_equal(nas_ctx_message(&ctx.pub), cases[i].message);
         check_faults("");
-        mn__cx_clear(&cx.pub);
-        mn__instance_fini(&instance);
+        nas_ctx_clear(&ctx.pub);
+        nas_instance_fini(&instance);
     }
 }
 
-static int refuse_silently(const struct learner *self, struct mn_cx *context) {
+static int refuse_silently(const struct learner *self, struct mn_ctx *context) {
     return MN_CONFIG;
 }
 
 static void a_check_that_refuses_without_a_word_is_a_fault_too(void **state) {
     on_check = refuse_silently;
-    assert_ok(&cx.pub, make_learner("part: {}\n"));
+    assert_ok(&ctx.pub, make_learner("part: {}\n"));
     check_faults("task_learner later: failed with status -2 and no message; this is an error of "
                  "the plugin\n");
 }
 
 static void use_must_be_given_where_there_is_no_default(void **state) {
-    assert_ok(&cx.pub, make("part:\n  steps: 3\n", MN_TASK_LEARNER, NULL));
+    assert_ok(&ctx.pub, make("part:\n  steps: 3\n", MN_TASK_LEARNER, NULL));
     check_faults("t.yaml:2:3: task_learner: the key 'use' is required: which task_learner\n");
     assert_null(instance.self);
 }
 
 static void use_must_be_a_name(void **state) {
-    assert_ok(&cx.pub, make("part: {use: [later]}\n", MN_TASK_LEARNER, "later"));
+    assert_ok(&ctx.pub, make("part: {use: [later]}\n", MN_TASK_LEARNER, "later"));
     check_faults("t.yaml:1:13: task_learner: use: expected the name of a task_learner\n");
 }
 
 static void a_plugin_that_is_not_there_is_a_fault(void **state) {
-    assert_ok(&cx.pub, make("part: {use: laetr}\n", MN_TASK_LEARNER, NULL));
+    assert_ok(&ctx.pub, make("part: {use: laetr}\n", MN_TASK_LEARNER, NULL));
     assert_int_equal(faults.count, 1);
     assert_non_null(strstr(faults.first->text,
                            "cannot load plugin 'laetr' for task_learner (t.yaml:1:13)\n  there is "
                            "no laetr.so; did you mean 'later'?\n  searched: "));
-    assert_string_equal(mn__cx_message(&cx.pub), "");
+    assert_string_equal(nas_ctx_message(&ctx.pub), "");
 }
 
 static void one_name_may_be_of_two_kinds(void **state) {
-    assert_ok(&cx.pub, make("part: {use: later}\n", MN_DATASET, NULL));
+    assert_ok(&ctx.pub, make("part: {use: later}\n", MN_DATASET, NULL));
     assert_string_equal(instance.label, "dataset later");
     assert_true(instance.table.dataset.start == start);
 }
 
 static void stop_is_called_where_start_was(void **state) {
-    assert_ok(&cx.pub, make("part: {}\n", MN_DATASET, "later"));
-    mn__instance_fini(&instance);
+    assert_ok(&ctx.pub, make("part: {}\n", MN_DATASET, "later"));
+    nas_instance_fini(&instance);
     assert_int_equal(n_stopped, 0);
-    assert_ok(&cx.pub, make("part: {}\n", MN_DATASET, "later"));
+    assert_ok(&ctx.pub, make("part: {}\n", MN_DATASET, "later"));
     instance.started = 1;
-    mn__instance_fini(&instance);
+    nas_instance_fini(&instance);
     assert_int_equal(n_stopped, 1);
-    mn__instance_fini(&instance);
+    nas_instance_fini(&instance);
     assert_int_equal(n_stopped, 1);
 }
 
 static void what_is_kept_is_zeroed_and_lives_as_long_as_the_instance(void **state) {
-    assert_ok(&cx.pub, make_learner("part: {}\n"));
-    struct mn__call call = mn__call_begin(&cx.pub, &instance);
-    uint8_t *first = mn_keep(&cx.pub, 1000);
-    uint8_t *second = mn_keep(&cx.pub, 100000);
+    assert_ok(&ctx.pub, make_learner("part: {}\n"));
+    struct nas_call call = nas_call_begin(&ctx.pub, &instance);
+    uint8_t *first = mn_keep(&ctx.pub, 1000);
+    uint8_t *second = mn_keep(&ctx.pub, 100000);
     assert_non_null(first);
     assert_non_null(second);
     for (size_t i = 0; i < 1000; i++) {
@@ -331,39 +331,39 @@ static void what_is_kept_is_zeroed_and_lives_as_long_as_the_instance(void **stat
     }
     memset(first, 1, 1000);
     memset(second, 2, 100000);
-    assert_int_equal(mn__call_end(&call, MN_OK), MN_OK);
+    assert_int_equal(nas_call_end(&call, MN_OK), MN_OK);
     assert_int_equal(first[999], 1);
     assert_int_equal(second[0], 2);
     assert_true(((const struct learner *)instance.self)->steps == 5);
 }
 
 static void keep_refuses_what_cannot_be(void **state) {
-    assert_ok(&cx.pub, make_learner("part: {}\n"));
-    assert_null(mn_keep(&cx.pub, 8)); /* no unit is being called */
-    assert_int_equal(cx.status, MN_INTERNAL);
-    mn__cx_clear(&cx.pub);
-    struct mn__call call = mn__call_begin(&cx.pub, &instance);
-    assert_null(mn_keep(&cx.pub, SIZE_MAX - 8));
-    assert_failed(&cx.pub, mn__call_end(&call, MN_NOMEM), MN_NOMEM,
+    assert_ok(&ctx.pub, make_learner("part: {}\n"));
+    assert_null(mn_keep(&ctx.pub, 8)); /* no unit is being called */
+    assert_int_equal(ctx.status, MN_INTERNAL);
+    nas_ctx_clear(&ctx.pub);
+    struct nas_call call = nas_call_begin(&ctx.pub, &instance);
+    assert_null(mn_keep(&ctx.pub, SIZE_MAX - 8));
+    assert_failed(&ctx.pub, nas_call_end(&call, MN_NOMEM), MN_NOMEM,
                   "task_learner later: no memory");
 }
 
 static void a_call_gives_back_scratch_and_the_unit_before(void **state) {
-    static struct mn__instance inner = {.label = "inner"};
-    assert_ok(&cx.pub, make_learner("part: {}\n"));
-    const size_t before = mn__arena_mark(&cx.scratch);
-    struct mn__call outer_call = mn__call_begin(&cx.pub, &instance);
-    assert_non_null(mn_scratch(&cx.pub, 100));
-    const size_t between = mn__arena_mark(&cx.scratch);
-    struct mn__call inner_call = mn__call_begin(&cx.pub, &inner);
-    assert_non_null(mn_scratch(&cx.pub, 100));
-    assert_ptr_equal(cx.unit, &inner);
-    assert_int_equal(mn__call_end(&inner_call, MN_OK), MN_OK);
-    assert_ptr_equal(cx.unit, &instance);
-    assert_int_equal(mn__arena_mark(&cx.scratch), between);
-    assert_int_equal(mn__call_end(&outer_call, MN_OK), MN_OK);
-    assert_null(cx.unit);
-    assert_int_equal(mn__arena_mark(&cx.scratch), before);
+    static struct nas_instance inner = {.label = "inner"};
+    assert_ok(&ctx.pub, make_learner("part: {}\n"));
+    const size_t before = nas_arena_mark(&ctx.scratch);
+    struct nas_call outer_call = nas_call_begin(&ctx.pub, &instance);
+    assert_non_null(mn_scratch(&ctx.pub, 100));
+    const size_t between = nas_arena_mark(&ctx.scratch);
+    struct nas_call inner_call = nas_call_begin(&ctx.pub, &inner);
+    assert_non_null(mn_scratch(&ctx.pub, 100));
+    assert_ptr_equal(ctx.unit, &inner);
+    assert_int_equal(nas_call_end(&inner_call, MN_OK), MN_OK);
+    assert_ptr_equal(ctx.unit, &instance);
+    assert_int_equal(nas_arena_mark(&ctx.scratch), between);
+    assert_int_equal(nas_call_end(&outer_call, MN_OK), MN_OK);
+    assert_null(ctx.unit);
+    assert_int_equal(nas_arena_mark(&ctx.scratch), before);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -16,13 +16,13 @@
 #define SUFFIX ".so"
 #endif
 
-static struct mn__cx cx;
+static struct nas_ctx ctx;
 static struct folder a, b, c;
-static struct mn__registry *registry;
+static struct nas_registry *registry;
 static const char *modules, *build_root;
 
 static int setup(void **state) {
-    mn__cx_init(&cx);
+    nas_ctx_init(&ctx);
     folder_new(&a);
     folder_new(&b);
     folder_new(&c);
@@ -32,11 +32,11 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-    mn__registry_free(registry);
+    nas_registry_free(registry);
     folder_remove(&a);
     folder_remove(&b);
     folder_remove(&c);
-    mn__cx_fini(&cx);
+    nas_ctx_fini(&ctx);
     return 0;
 }
 
@@ -58,23 +58,23 @@ static const char *fine(void) {
 
 static void open_registry(const char *first, const char *second) {
     const char *const directories[] = {first, second, NULL};
-    mn__registry_free(registry);
-    assert_ok(&cx.pub, mn__registry_new(&cx.pub, directories, &registry));
+    nas_registry_free(registry);
+    assert_ok(&ctx.pub, nas_registry_new(&ctx.pub, directories, &registry));
 }
 
 static void check_no_registry(const char *const *directories, const char *message) {
-    struct mn__registry *none = NULL;
-    assert_int_equal(mn__registry_new(&cx.pub, directories, &none), MN_CONFIG);
-    assert_string_equal(mn__cx_message(&cx.pub), message);
+    struct nas_registry *none = NULL;
+    assert_int_equal(nas_registry_new(&ctx.pub, directories, &none), MN_CONFIG);
+    assert_string_equal(nas_ctx_message(&ctx.pub), message);
     assert_null(none);
-    mn__cx_clear(&cx.pub);
+    nas_ctx_clear(&ctx.pub);
 }
 
 static void check_found(const char *use, const struct folder *folder, const char *name) {
-    struct mn__unit unit;
+    struct nas_unit unit;
     char expected[PATH_MAX];
-    assert_ok(&cx.pub,
-              mn__registry_find(registry, &cx.pub, MN_META_LEARNER, use, "x.yaml:1:2", &unit));
+    assert_ok(&ctx.pub,
+              nas_registry_find(registry, &ctx.pub, MN_META_LEARNER, use, "x.yaml:1:2", &unit));
     snprintf(expected, sizeof expected, "%s/%s%s", folder->path, name, SUFFIX);
     assert_string_equal(unit.file, expected);
     assert_string_equal(unit.unit->name, "broken");
@@ -85,17 +85,17 @@ static void check_found(const char *use, const struct folder *folder, const char
 /* `searched` is the text after "searched: " without the build folder, which is always last. */
 static void check_missed(int kind, const char *use, const char *place, int status, const char *head,
                          const char *reason, const char *searched) {
-    struct mn__unit unit;
+    struct nas_unit unit;
     char expected[4 * PATH_MAX];
     const int length =
         snprintf(expected, sizeof expected,
                  "cannot load plugin %s\n  %s\n  searched: %sbuild folder=%s/plugins", head, reason,
                  searched, build_root);
     assert_in_range(length, 1, sizeof expected - 1);
-    const int got = mn__registry_find(registry, &cx.pub, kind, use, place, &unit);
-    assert_string_equal(mn__cx_message(&cx.pub), expected);
+    const int got = nas_registry_find(registry, &ctx.pub, kind, use, place, &unit);
+    assert_string_equal(nas_ctx_message(&ctx.pub), expected);
     assert_int_equal(got, status);
-    mn__cx_clear(&cx.pub);
+    nas_ctx_clear(&ctx.pub);
 }
 
 static void directories_come_in_order(void **state) {
@@ -185,13 +185,13 @@ static void empty_parts_of_the_environment_are_passed_over(void **state) {
     snprintf(path, sizeof path, ":%s::%s:", a.path, b.path);
     setenv("METANAS_PLUGIN_PATH", path, 1);
     open_registry(NULL, NULL);
-    assert_string_equal(mn__registry_folder(registry, 0, &from), a.path);
-    assert_string_equal(mn__registry_folder(registry, 1, &from), b.path);
-    mn__registry_folder(registry, 2, &from);
+    assert_string_equal(nas_registry_folder(registry, 0, &from), a.path);
+    assert_string_equal(nas_registry_folder(registry, 1, &from), b.path);
+    nas_registry_folder(registry, 2, &from);
     assert_string_equal(from, "build folder");
     setenv("METANAS_PLUGIN_PATH", "", 1);
     open_registry(NULL, NULL);
-    mn__registry_folder(registry, 0, &from);
+    nas_registry_folder(registry, 0, &from);
     assert_string_equal(from, "build folder");
 }
 
@@ -316,7 +316,7 @@ static void use_never_holds_a_path(void **state) {
 }
 
 static void the_working_directory_is_never_searched(void **state) {
-    struct mn__unit unit;
+    struct nas_unit unit;
     char before[PATH_MAX];
     assert_non_null(getcwd(before, sizeof before));
     put(&a, fine(), "only_here");
@@ -325,11 +325,11 @@ static void the_working_directory_is_never_searched(void **state) {
     open_registry(b.path, NULL);
     assert_int_equal(chdir(a.path), 0);
     const int status =
-        mn__registry_find(registry, &cx.pub, MN_META_LEARNER, "only_here/broken", NULL, &unit);
+        nas_registry_find(registry, &ctx.pub, MN_META_LEARNER, "only_here/broken", NULL, &unit);
     assert_int_equal(chdir(before), 0);
     unsetenv("LD_LIBRARY_PATH");
     unsetenv("LTDL_LIBRARY_PATH");
-    assert_failed(&cx.pub, status, MN_CONFIG, "there is no only_here");
+    assert_failed(&ctx.pub, status, MN_CONFIG, "there is no only_here");
 }
 
 static void a_link_to_a_plugin_will_do_but_one_to_nothing_is_called_broken(void **state) {
@@ -351,7 +351,7 @@ static void a_link_to_a_plugin_will_do_but_one_to_nothing_is_called_broken(void 
 
 /* ---- registered ones ---------------------------------------------------------------------- */
 
-static int build(const void *self, struct mn_cx *context, const struct mn_dims *dims,
+static int build(const void *self, struct mn_ctx *context, const struct mn_dims *dims,
                  struct mn_builder *builder) {
     return MN_OK;
 }
@@ -376,15 +376,16 @@ static const struct mn_plugin wired = {.magic = MN_MAGIC,
                                        .units = units};
 
 static void a_registered_plugin_comes_before_files(void **state) {
-    struct mn__unit unit;
+    struct nas_unit unit;
     put(&a, "magic", "wired");
     open_registry(a.path, NULL);
-    assert_ok(&cx.pub, mn__registry_add(registry, &cx.pub, &wired));
-    assert_ok(&cx.pub, mn__registry_find(registry, &cx.pub, MN_SEARCH_SPACE, "wired", NULL, &unit));
+    assert_ok(&ctx.pub, nas_registry_add(registry, &ctx.pub, &wired));
+    assert_ok(&ctx.pub,
+              nas_registry_find(registry, &ctx.pub, MN_SEARCH_SPACE, "wired", NULL, &unit));
     assert_string_equal(unit.file, "(static)");
     assert_ptr_equal(unit.unit, &units[0]);
-    assert_ok(&cx.pub,
-              mn__registry_find(registry, &cx.pub, MN_SEARCH_SPACE, "wired/second", NULL, &unit));
+    assert_ok(&ctx.pub,
+              nas_registry_find(registry, &ctx.pub, MN_SEARCH_SPACE, "wired/second", NULL, &unit));
     assert_ptr_equal(unit.plugin, &wired);
     assert_ptr_equal(unit.unit, &units[1]);
 }
@@ -392,7 +393,7 @@ static void a_registered_plugin_comes_before_files(void **state) {
 static void a_registered_plugin_is_offered_and_described(void **state) {
     char reason[256];
     open_registry(NULL, NULL);
-    assert_ok(&cx.pub, mn__registry_add(registry, &cx.pub, &wired));
+    assert_ok(&ctx.pub, nas_registry_add(registry, &ctx.pub, &wired));
     snprintf(reason, sizeof reason, "there is no wierd%s; did you mean 'wired'?", SUFFIX);
     check_missed(MN_SEARCH_SPACE, "wierd", NULL, MN_CONFIG, "'wierd' for search_space", reason, "");
     check_missed(MN_DATASET, "wired", NULL, MN_CONFIG, "'wired' for dataset",
@@ -405,8 +406,8 @@ static void a_registered_plugin_is_checked(void **state) {
     struct mn_plugin wrong = wired;
     wrong.magic = 1;
     open_registry(NULL, NULL);
-    assert_int_equal(mn__registry_add(registry, &cx.pub, &wrong), MN_CONFIG);
-    assert_string_equal(mn__cx_message(&cx.pub),
+    assert_int_equal(nas_registry_add(registry, &ctx.pub, &wrong), MN_CONFIG);
+    assert_string_equal(nas_ctx_message(&ctx.pub),
                         "(static): wrong magic number 0x00000001: not a METANAS plugin");
 }
 
@@ -445,7 +446,7 @@ static void a_scan_goes_by_folder_and_name(void **state) {
     file_put(folder_path(&a, "mm_f64.so"), "x", 1);
 #endif
     open_registry(a.path, b.path);
-    assert_int_equal(mn__registry_scan(registry, &cx.pub, see, &seen), MN_OK);
+    assert_int_equal(nas_registry_scan(registry, &ctx.pub, see, &seen), MN_OK);
     snprintf(expected, sizeof expected,
              "%s/cc%s - %s/cc%s: wrong magic number 0x12345678: not a METANAS plugin\n"
              "%s/mm%s broken \n"
@@ -455,7 +456,7 @@ static void a_scan_goes_by_folder_and_name(void **state) {
              a.path, SUFFIX, a.path, SUFFIX, a.path, SUFFIX, a.path, SUFFIX, b.path, SUFFIX, b.path,
              SUFFIX, a.path, SUFFIX);
     assert_string_equal(seen.text, expected);
-    assert_string_equal(mn__cx_message(&cx.pub), "");
+    assert_string_equal(nas_ctx_message(&ctx.pub), "");
 }
 
 static void a_scan_passes_over_a_folder_given_twice(void **state) {
@@ -464,7 +465,7 @@ static void a_scan_passes_over_a_folder_given_twice(void **state) {
     seen.text[0] = '\0';
     put(&a, fine(), "mm");
     open_registry(a.path, a.path);
-    assert_int_equal(mn__registry_scan(registry, &cx.pub, see, &seen), MN_OK);
+    assert_int_equal(nas_registry_scan(registry, &ctx.pub, see, &seen), MN_OK);
     snprintf(expected, sizeof expected, "%s/mm%s broken \n", a.path, SUFFIX);
     assert_string_equal(seen.text, expected);
 }
@@ -476,7 +477,7 @@ static void a_shadowed_file_is_not_opened(void **state) {
     put(&a, "magic", "mm");
     put(&b, "missing_symbol", "mm");
     open_registry(a.path, b.path);
-    assert_int_equal(mn__registry_scan(registry, &cx.pub, see, &seen), MN_OK);
+    assert_int_equal(nas_registry_scan(registry, &ctx.pub, see, &seen), MN_OK);
     snprintf(expected, sizeof expected,
              "%s/mm%s - %s/mm%s: wrong magic number 0x12345678: not a METANAS plugin\n"
              "%s/mm%s - behind %s/mm%s\n",
@@ -492,7 +493,7 @@ static void a_broken_link_shadows_and_is_rejected(void **state) {
     put(&b, fine(), "mm");
     assert_int_equal(symlink("/nowhere.so", folder_path(&a, "mm" SUFFIX)), 0);
     open_registry(a.path, b.path);
-    assert_int_equal(mn__registry_scan(registry, &cx.pub, see, &seen), MN_OK);
+    assert_int_equal(nas_registry_scan(registry, &ctx.pub, see, &seen), MN_OK);
     snprintf(expected, sizeof expected,
              "%s/mm%s - %s/mm%s: a broken link: it points to /nowhere.so, which is not there\n"
              "%s/mm%s - behind %s/mm%s\n",
@@ -508,7 +509,7 @@ static void a_folder_that_is_refused_is_told_once(void **state) {
     put(&a, fine(), "nn");
     open_registry(a.path, NULL);
     assert_int_equal(chmod(a.path, 0777), 0);
-    assert_int_equal(mn__registry_scan(registry, &cx.pub, see, &seen), MN_OK);
+    assert_int_equal(nas_registry_scan(registry, &ctx.pub, see, &seen), MN_OK);
     snprintf(expected, sizeof expected,
              "%s - %s: anyone may write in this folder, so nothing is loaded from it: chmod o-w "
              "it\n",
@@ -520,13 +521,13 @@ static void the_search_path_can_be_listed(void **state) {
     const char *from = NULL;
     setenv("METANAS_PLUGIN_PATH", c.path, 1);
     open_registry(a.path, NULL);
-    assert_string_equal(mn__registry_folder(registry, 0, &from), a.path);
+    assert_string_equal(nas_registry_folder(registry, 0, &from), a.path);
     assert_string_equal(from, "--plugin-dir");
-    assert_string_equal(mn__registry_folder(registry, 1, &from), c.path);
+    assert_string_equal(nas_registry_folder(registry, 1, &from), c.path);
     assert_string_equal(from, "METANAS_PLUGIN_PATH");
-    assert_non_null(mn__registry_folder(registry, 2, &from));
+    assert_non_null(nas_registry_folder(registry, 2, &from));
     assert_string_equal(from, "build folder");
-    assert_null(mn__registry_folder(registry, 3, &from));
+    assert_null(nas_registry_folder(registry, 3, &from));
 }
 
 static void a_file_can_be_found_without_opening_it(void **state) {
@@ -534,9 +535,9 @@ static void a_file_can_be_found_without_opening_it(void **state) {
     file_put(folder_path(&b, sizeof(mn_real) == 8 ? "mm_f64.so" : "mm.so"), "x", 1);
     open_registry(a.path, b.path);
     snprintf(expected, sizeof expected, "%s/mm%s", b.path, SUFFIX);
-    assert_true(mn__registry_file(registry, "mm", path, sizeof path));
+    assert_true(nas_registry_file(registry, "mm", path, sizeof path));
     assert_string_equal(path, expected);
-    assert_false(mn__registry_file(registry, "nn", path, sizeof path));
+    assert_false(nas_registry_file(registry, "nn", path, sizeof path));
 }
 
 static void a_scan_reports_what_is_no_folder_and_passes_over_what_is_not_there(void **state) {
@@ -546,7 +547,7 @@ static void a_scan_reports_what_is_no_folder_and_passes_over_what_is_not_there(v
     seen.text[0] = '\0';
     file_put(file, "x", 1);
     open_registry(file, folder_path(&a, "not_here"));
-    assert_int_equal(mn__registry_scan(registry, &cx.pub, see, &seen), MN_OK);
+    assert_int_equal(nas_registry_scan(registry, &ctx.pub, see, &seen), MN_OK);
     snprintf(expected, sizeof expected, "%s - %s: Not a directory\n", file, file);
     assert_string_equal(seen.text, expected);
 }
@@ -554,16 +555,16 @@ static void a_scan_reports_what_is_no_folder_and_passes_over_what_is_not_there(v
 static void kinds_have_names(void **state) {
     static const char *const names[] = {"dataset",      "search_space", "op_mixer", "input_mixer",
                                         "task_learner", "meta_learner", "executor", "operation"};
-    for (int kind = 1; kind <= MN__KINDS; kind++) {
-        assert_string_equal(mn__kind_name(kind), names[kind - 1]);
-        assert_int_equal(mn__kind_from(names[kind - 1]), kind);
+    for (int kind = 1; kind <= NAS_KINDS; kind++) {
+        assert_string_equal(nas_kind_name(kind), names[kind - 1]);
+        assert_int_equal(nas_kind_from(names[kind - 1]), kind);
     }
-    assert_int_equal(mn__kind_from("mixer"), 0);
-    assert_int_equal(mn__kind_from(""), 0);
-    assert_string_equal(mn__kind_name(0), "?");
-    assert_string_equal(mn__kind_name(MN__KINDS + 1), "?");
-    assert_int_equal(mn__kind_vtable_size(MN_OP_MIXER), sizeof(struct mn_mixer));
-    assert_int_equal(mn__kind_vtable_size(-1), 0);
+    assert_int_equal(nas_kind_from("mixer"), 0);
+    assert_int_equal(nas_kind_from(""), 0);
+    assert_string_equal(nas_kind_name(0), "?");
+    assert_string_equal(nas_kind_name(NAS_KINDS + 1), "?");
+    assert_int_equal(nas_kind_vtable_size(MN_OP_MIXER), sizeof(struct mn_mixer));
+    assert_int_equal(nas_kind_vtable_size(-1), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -2,9 +2,9 @@
 /* Damaged checkpoints: each truncation and random flips of a bit, with the checksum as it was and
  * with it set right. Nothing is loaded that differs from what was saved, unless the file is a valid
  * one that says so. */
-#include "run/metatrain.h"
+#include "learn/train.h"
 
-#include "../run/trial.h"
+#include "../learn/trial.h"
 #include "../support/check.h"
 #include "../support/seal.h"
 #include "hostile.h"
@@ -15,17 +15,17 @@ enum { FLIPS = 500, ALL_FLIPS = 10000 };
 
 static struct trial trial;
 static char path[PATH_MAX];
-static struct mn__state saved;
+static struct nas_state saved;
 static uint8_t *whole;      /* the checkpoint */
 static size_t length, data; /* of the file; where its tensors begin */
 
 static int begin(void **state) {
     trial_begin(&trial);
     trial_must_open(&trial, trial_toy, NULL);
-    const struct mn_dims *d = mn__model_dims(trial.e.model);
-    const struct mn__meta note = {"note", "more"};
+    const struct mn_dims *d = nas_model_dims(trial.e.model);
+    const struct nas_meta note = {"note", "more"};
     snprintf(path, sizeof path, "%s", folder_path(&trial.folder, "state.safetensors"));
-    assert_ok(trial.cx, mn__state_new(&trial.e, trial.cx, &saved));
+    assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &saved));
     for (int64_t k = 0; k < d->n_w; k++) {
         saved.named[0].at[k] = (mn_real)-k / 4;
     }
@@ -33,7 +33,7 @@ static int begin(void **state) {
     saved.meta_epoch = 12;
     saved.evaluated = saved.best_epoch = 10;
     saved.best = 0.5;
-    assert_ok(trial.cx, mn__state_save(&trial.e, trial.cx, path, &saved, 1, &note));
+    assert_ok(trial.ctx, nas_state_save(&trial.e, trial.ctx, path, &saved, 1, &note));
     whole = file_get(path, &length);
     data = 8 + whole[0] + 256u * whole[1] + 65536u * whole[2];
     assert_true(data < length);
@@ -42,29 +42,29 @@ static int begin(void **state) {
 
 static int end(void **state) {
     free(whole);
-    mn__state_fini(&saved);
+    nas_state_fini(&saved);
     trial_end(&trial);
     return 0;
 }
 
 /* Load a file; 1 = it was accepted. A refusal names the file. */
-static int load(const uint8_t *bytes, size_t n, struct mn__state *out) {
+static int load(const uint8_t *bytes, size_t n, struct nas_state *out) {
     file_put(path, bytes, n);
-    const int status = mn__state_load(&trial.e, trial.cx, path, out);
+    const int status = nas_state_load(&trial.e, trial.ctx, path, out);
     if (status == MN_OK) {
         return 1;
     }
     assert_true(status == MN_IO || status == MN_CONFIG);
-    if (strstr(mn__cx_message(trial.cx), path) == NULL &&
-        strncmp(mn__cx_message(trial.cx), "tensor ", 7) != 0) {
-        fail_msg("the message does not name the file: %s", mn__cx_message(trial.cx));
+    if (strstr(nas_ctx_message(trial.ctx), path) == NULL &&
+        strncmp(nas_ctx_message(trial.ctx), "tensor ", 7) != 0) {
+        fail_msg("the message does not name the file: %s", nas_ctx_message(trial.ctx));
     }
-    mn__cx_clear(trial.cx);
+    nas_ctx_clear(trial.ctx);
     return 0;
 }
 
 static void must_refuse(const uint8_t *bytes, size_t n, const char *how) {
-    struct mn__state got;
+    struct nas_state got;
     if (load(bytes, n, &got)) {
         fail_msg("%s was loaded", how);
     }
@@ -97,8 +97,8 @@ static int differences(const void *a, const void *b, size_t n) {
     return count;
 }
 
-static int state_differences(const struct mn__state *got) {
-    const struct mn_dims *d = mn__model_dims(trial.e.model);
+static int state_differences(const struct nas_state *got) {
+    const struct mn_dims *d = nas_model_dims(trial.e.model);
     int n = differences(got->meta.w, saved.meta.w, (size_t)d->n_w * sizeof(mn_real));
     n += differences(got->meta.a, saved.meta.a, (size_t)d->n_a * sizeof(mn_real));
     n += differences(got->learner, saved.learner, (size_t)trial.e.n_state * sizeof(mn_real));
@@ -112,7 +112,7 @@ static int state_differences(const struct mn__state *got) {
 }
 
 /* Of a header nothing but the note of the best validation goes into the state. */
-static void check_loaded(const struct mn__state *got, size_t at) {
+static void check_loaded(const struct nas_state *got, size_t at) {
     const int changed = state_differences(got);
     assert_true(changed <= (at >= data));
     if (at >= data) {
@@ -131,7 +131,7 @@ static void test_flipped(void **state) {
         /* Half of them in the header, which is short. */
         const uint32_t within = (uint32_t)(i % 2 ? length : data);
         const size_t at = mn_rng_below(&rng, within);
-        struct mn__state got;
+        struct nas_state got;
         uint8_t *damaged = malloc(length);
         assert_non_null(damaged);
         memcpy(damaged, whole, length);
@@ -139,7 +139,7 @@ static void test_flipped(void **state) {
         must_refuse(damaged, length, "a file with a changed bit");
         if (seal_put(damaged, length) && load(damaged, length, &got)) {
             check_loaded(&got, at);
-            mn__state_fini(&got);
+            nas_state_fini(&got);
             loaded++;
         } else {
             refused++;

@@ -22,7 +22,7 @@ static int decoded(const uint8_t *bytes, size_t n, char *message, size_t size) {
     memcpy(copy, bytes, n);
     const struct source_file file = {"a.png", "", 0, copy, n};
     store_init(&s);
-    const int status = image_read(&s.mock.cx, &work, &file, &image);
+    const int status = image_read(&s.mock.ctx, &work, &file, &image);
     assert_int_equal(s.mock.status, MN_OK); /* a fault of the file is told beside */
     assert_true(status == MN_OK || status == IMAGE_UNREADABLE);
     if (status == MN_OK) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Text files of lines, out of all measure: the lists of an Omniglot split and the lists of
  * episodes. A refusal names the file and the line. */
-#include "run/episodes.h"
+#include "learn/episode_list.h"
 
 #include "../../plugins/omniglot/omniglot.h"
 #include "../support/check.h"
@@ -10,20 +10,20 @@
 
 #include <stdlib.h>
 
-static struct mn__cx context;
-static struct mn_cx *const cx = &context.pub;
+static struct nas_ctx context;
+static struct mn_ctx *const ctx = &context.pub;
 static struct folder folder;
 
 static int begin(void **state) {
-    mn__core_install();
-    mn__cx_init(&context);
+    nas_core_install();
+    nas_ctx_init(&context);
     folder_new(&folder);
     return 0;
 }
 
 static int end(void **state) {
     folder_remove(&folder);
-    mn__cx_fini(&context);
+    nas_ctx_fini(&context);
     return 0;
 }
 
@@ -44,7 +44,7 @@ static char *many(const char *before, const char *text, size_t n, const char *af
 
 static int read_split(const void *list, size_t n) {
     static struct character characters[] = {{"Latin/character01", 0, 20}};
-    struct mn__instance unit = {.label = "dataset omniglot"};
+    struct nas_instance unit = {.label = "dataset omniglot"};
     struct omniglot o = {.path = "omniglot",
                          .splits = folder.path,
                          .split = SPLIT_VINYALS,
@@ -54,9 +54,9 @@ static int read_split(const void *list, size_t n) {
     file_put(folder_path(&folder, "val.txt"), "", 0);
     file_put(folder_path(&folder, "test.txt"), "", 0);
     context.unit = &unit;
-    const int status = omniglot_divide(&o, cx);
+    const int status = omniglot_divide(&o, ctx);
     context.unit = NULL;
-    mn__arena_fini(&unit.arena);
+    nas_arena_fini(&unit.arena);
     return status;
 }
 
@@ -78,7 +78,7 @@ static void test_split_lines(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *list = many(cases[i].before, cases[i].text, cases[i].n, cases[i].after);
-        assert_failed(cx, read_split(list, strlen(list)), MN_IO, folder.path, cases[i].why);
+        assert_failed(ctx, read_split(list, strlen(list)), MN_IO, folder.path, cases[i].why);
         free(list);
     }
 }
@@ -86,11 +86,12 @@ static void test_split_lines(void **state) {
 /* A line behind a zero byte or a lone carriage return must not get lost in silence. */
 static void test_split_zero_bytes(void **state) {
     static const char old[] = "Latin/character01/rot000\rLatin/character01/rot090\n";
-    assert_failed(cx, read_split(old, sizeof old - 1), MN_IO, "train.txt:1: there is no character");
+    assert_failed(ctx, read_split(old, sizeof old - 1), MN_IO,
+                  "train.txt:1: there is no character");
     static const char inside[] = "Latin/character01/rot000\0Latin/character01/rot090\n";
     static const char alone[] = "\0\n";
-    assert_failed(cx, read_split(inside, sizeof inside - 1), MN_IO, "train.txt:1: ");
-    assert_failed(cx, read_split(alone, sizeof alone - 1), MN_IO, "train.txt:1: ");
+    assert_failed(ctx, read_split(inside, sizeof inside - 1), MN_IO, "train.txt:1: ");
+    assert_failed(ctx, read_split(alone, sizeof alone - 1), MN_IO, "train.txt:1: ");
 }
 
 /* ---- lists of episodes -------------------------------------------------------------------- */
@@ -98,10 +99,10 @@ static void test_split_zero_bytes(void **state) {
 #define HEAD "metanas episodes 1\ndataset d\ndata 0123456789abcdef\nsplit test\nseed 1\n"
 #define ONE HEAD "ways 1\nshots 1\nqueries 1\ntasks 1\ntask 0 0123456789abcdef\n"
 
-static int read_list(const void *text, size_t n, struct mn__episodes *out) {
+static int read_list(const void *text, size_t n, struct nas_episodes *out) {
     const char *path = folder_path(&folder, "list");
     file_put(path, text, n);
-    return mn__episodes_read(cx, path, out);
+    return nas_episodes_read(ctx, path, out);
 }
 
 static void test_episode_lines(void **state) {
@@ -125,10 +126,10 @@ static void test_episode_lines(void **state) {
         {ONE "class 0 support ", "0 ", 100000, "\n", "list:11:19: expected 'query', got '0'"},
         {ONE "class 0 support 0 query 1 name x\n", "class 0\n", 100000, "", "list:12:1: "},
     };
-    struct mn__episodes list;
+    struct nas_episodes list;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *text = many(cases[i].before, cases[i].text, cases[i].n, cases[i].after);
-        assert_failed(cx, read_list(text, strlen(text), &list), MN_IO, folder.path, cases[i].why);
+        assert_failed(ctx, read_list(text, strlen(text), &list), MN_IO, folder.path, cases[i].why);
         free(text);
     }
 }
@@ -137,12 +138,12 @@ static void test_episode_zero_bytes(void **state) {
     static const char inside[] = ONE "class 0 support 0 query 1 name x\0y\n";
     static const char behind[] = ONE "class 0 support 0 query 1 name x\n\0y\n";
     static const char whole[] = ONE "class 0 support 0 query 1 name x\n";
-    struct mn__episodes list;
-    assert_failed(cx, read_list(inside, sizeof inside - 1, &list), MN_IO, "list:11:");
-    assert_failed(cx, read_list(behind, sizeof behind - 1, &list), MN_IO, "list:12:");
-    assert_ok(cx, read_list(whole, sizeof whole - 1, &list));
+    struct nas_episodes list;
+    assert_failed(ctx, read_list(inside, sizeof inside - 1, &list), MN_IO, "list:11:");
+    assert_failed(ctx, read_list(behind, sizeof behind - 1, &list), MN_IO, "list:12:");
+    assert_ok(ctx, read_list(whole, sizeof whole - 1, &list));
     assert_int_equal(list.samples[1], 1);
-    mn__episodes_fini(&list);
+    nas_episodes_fini(&list);
 }
 
 int main(void) {

@@ -31,7 +31,7 @@ static int accepted(char *message, size_t size) {
     struct store s;
     struct source source;
     store_init(&s);
-    const int status = read_source(&s.mock.cx, path, &source);
+    const int status = read_source(&s.mock.ctx, path, &source);
     assert_int_equal(status, s.mock.status);
     snprintf(message, size, "%s", s.mock.message);
     store_close(&s);
@@ -107,7 +107,7 @@ static void check_bytes(void) {
     struct store s;
     struct source source;
     store_init(&s);
-    if (read_source(&s.mock.cx, path, &source) == MN_OK) {
+    if (read_source(&s.mock.ctx, path, &source) == MN_OK) {
         for (int64_t i = 0; i < source.n; i++) {
             const struct source_file *file = &source.files[i];
             assert_int_equal(file->size, 16);
@@ -205,7 +205,7 @@ static void test_long_name(void **state) {
     struct store s;
     struct source source;
     store_init(&s);
-    assert_int_equal(read_source(&s.mock.cx, path, &source), MN_OK);
+    assert_int_equal(read_source(&s.mock.ctx, path, &source), MN_OK);
     assert_string_equal(source.files[0].name, name);
     store_close(&s);
     name[0] = '/';

@@ -14,11 +14,11 @@ static int is(const char *what) {
 
 /* ---- data set: a class is a shade ---------------------------------------------------------- */
 
-static int start_data(void *self, struct mn_cx *cx) {
+static int start_data(void *self, struct mn_ctx *ctx) {
     return MN_OK;
 }
 
-static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *out) {
+static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info *out) {
     out->channels = is("no channels") ? 0 : 1;
     out->height = is("negative height") ? -8 : is("huge height") ? 1 << 30 : 8;
     out->width = is("huge images") ? 100000 : 8;
@@ -38,7 +38,7 @@ static void shade(mn_real *images, int32_t *labels, int32_t ways, int32_t n) {
     }
 }
 
-static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     shade(out->support, out->support_labels, spec->ways, spec->support);
     shade(out->query, out->query_labels, spec->ways, spec->query);
@@ -69,29 +69,29 @@ static int64_t n_saved(const void *self, int64_t n) {
     return is("negative n_saved") ? -1 : is("huge n_saved") ? INT64_MAX : 0;
 }
 
-static double threshold(const void *self, const struct mn_cx *cx) {
+static double threshold(const void *self, const struct mn_ctx *ctx) {
     return is("negative threshold")   ? -0.1
            : is("threshold over 1")   ? 1.5
-           : is("threshold in tests") ? (cx->where.split == MN_TEST ? 2 : 0)
+           : is("threshold in tests") ? (ctx->where.split == MN_TEST ? 2 : 0)
            : is("no threshold")       ? NAN
                                       : 0;
 }
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     mn_vec_softmax(n, logits, 1, weights);
     return MN_OK;
 }
 
-static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
     mn_vec_softmax_backward(n, weights, 1, d_weights, d_logits);
     return MN_OK;
 }
 
-static int select_all(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+static int select_all(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
                       const mn_real *strength, uint8_t *keep) {
     memset(keep, is("nothing kept") ? 0 : 1, (size_t)n);
     return MN_OK;
@@ -128,24 +128,24 @@ static int64_t steps(const void *self, const struct mn_where *where) {
                                           : 1;
 }
 
-static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
     struct mn_dims dims;
     struct mn_set batch;
-    int status = mn_model_dims(cx, model, &dims);
-    mn_real *d_w = mn_scratch(cx, (size_t)dims.n_w * sizeof *d_w);
+    int status = mn_model_dims(ctx, model, &dims);
+    mn_real *d_w = mn_scratch(ctx, (size_t)dims.n_w * sizeof *d_w);
     const struct mn_pass pass = {
         .size = is("pass of no size") ? 0 : sizeof pass, .flags = MN_PASS_GRAD_W, .progress = 1};
     struct mn_outcome out = {.size = is("outcome of no size") ? 0 : sizeof out, .d_w = d_w};
     if (status == MN_OK) {
-        status = d_w == NULL ? MN_NOMEM : mn_task_batch(cx, task, 0, 0, &batch);
+        status = d_w == NULL ? MN_NOMEM : mn_task_batch(ctx, task, 0, 0, &batch);
     }
     if (status == MN_OK) {
-        status = mn_model_pass(cx, model, params, &batch, &pass, &out);
+        status = mn_model_pass(ctx, model, params, &batch, &pass, &out);
     }
     if (status == MN_OK) {
         mn_vec_axpy(dims.n_w, (mn_real)-0.01, d_w, params->w);
-        status = mn_step_done(cx, 0, out.loss, (double)out.hits / batch.n, out.skip_share, params);
+        status = mn_step_done(ctx, 0, out.loss, (double)out.hits / batch.n, out.skip_share, params);
     }
     return status;
 }
@@ -159,22 +159,22 @@ static const struct mn_task_learner task_learner = {.size = sizeof task_learner,
 
 /* ---- meta learner: half way to where the tasks ended --------------------------------------- */
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     const char *name = is("unnamed state")     ? ""
                        : is("name of a state") ? "m w"
                        : is("no name")         ? NULL
                                                : "m";
     const int64_t n = is("state of nothing") ? 0 : is("huge state") ? INT64_MAX : 1;
-    return mn_state(cx, name, n) != NULL && (!is("state twice") || mn_state(cx, "m", 1) != NULL)
+    return mn_state(ctx, name, n) != NULL && (!is("state twice") || mn_state(ctx, "m", 1) != NULL)
                ? MN_OK
                : MN_INTERNAL;
 }
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     struct mn_dims dims;
-    const int status = mn_model_dims(cx, model, &dims);
+    const int status = mn_model_dims(ctx, model, &dims);
     for (int64_t i = 0; i < dims.n_w; i++) {
         out->w[i] = adapted->w[i] - meta->w[i];
     }
@@ -184,7 +184,7 @@ static int delta(const void *self, struct mn_cx *cx, const struct mn_model *mode
     return status;
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     return MN_OK;
 }

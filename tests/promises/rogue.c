@@ -20,10 +20,10 @@ static void write_beyond(mn_real *w, int64_t n) {
     }
 }
 
-static int go_wrong(struct mn_cx *cx, struct mn_point *params, int64_t n_w, double *loss) {
+static int go_wrong(struct mn_ctx *ctx, struct mn_point *params, int64_t n_w, double *loss) {
     const char *how = getenv("ROGUE");
-    if (how == NULL || cx->where.split != MN_TRAIN || cx->where.meta_epoch != 7 ||
-        cx->where.task != 1) {
+    if (how == NULL || ctx->where.split != MN_TRAIN || ctx->where.meta_epoch != 7 ||
+        ctx->where.task != 1) {
         return MN_OK;
     }
     if (strcmp(how, "crash") == 0) {
@@ -48,27 +48,27 @@ static int go_wrong(struct mn_cx *cx, struct mn_point *params, int64_t n_w, doub
     return MN_OK;
 }
 
-static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
     const struct rogue *s = self;
     struct mn_dims dims;
     struct mn_set batch;
-    int status = mn_model_dims(cx, model, &dims);
-    mn_real *d_w = mn_scratch(cx, (size_t)dims.n_w * sizeof *d_w);
+    int status = mn_model_dims(ctx, model, &dims);
+    mn_real *d_w = mn_scratch(ctx, (size_t)dims.n_w * sizeof *d_w);
     for (int64_t step = 0; status == MN_OK && d_w != NULL && step < 3; step++) {
         const struct mn_pass pass = {
             .size = sizeof pass, .flags = MN_PASS_GRAD_W, .progress = 1, .step = step};
         struct mn_outcome out = {.size = sizeof out, .d_w = d_w};
-        status = mn_task_batch(cx, task, step, 3, &batch);
+        status = mn_task_batch(ctx, task, step, 3, &batch);
         if (status == MN_OK) {
-            status = mn_model_pass(cx, model, params, &batch, &pass, &out);
+            status = mn_model_pass(ctx, model, params, &batch, &pass, &out);
         }
         if (status == MN_OK) {
             mn_vec_axpy(dims.n_w, (mn_real)-s->lr, d_w, params->w);
-            status = go_wrong(cx, params, dims.n_w, &out.loss);
+            status = go_wrong(ctx, params, dims.n_w, &out.loss);
         }
         if (status == MN_OK) {
-            status = mn_step_done(cx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
+            status = mn_step_done(ctx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
                                   params);
         }
     }

@@ -5,7 +5,7 @@
 /* cmocka, and what these tests ask again and again. The core's headers come first: a macro of
  * cmocka is called fail. */
 
-#include "base/cx.h"
+#include "base/ctx.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -28,13 +28,13 @@ static inline void check_close(double got, double expected, double tolerance, co
 }
 
 /* A call that failed with `status`, and whose message holds each of the texts (NULL-terminated). */
-#define assert_failed(cx, got, status, ...)                                                        \
-    check_failed((cx), (got), (status), (const char *const[]){__VA_ARGS__, NULL}, __FILE__,        \
+#define assert_failed(ctx, got, status, ...)                                                       \
+    check_failed((ctx), (got), (status), (const char *const[]){__VA_ARGS__, NULL}, __FILE__,       \
                  __LINE__)
 
-static inline void check_failed(struct mn_cx *cx, int got, int status, const char *const *texts,
+static inline void check_failed(struct mn_ctx *ctx, int got, int status, const char *const *texts,
                                 const char *file, int line) {
-    const char *message = mn__cx_message(cx);
+    const char *message = nas_ctx_message(ctx);
     if (got != status) {
         print_error("status %d, expected %d; message: %s\n", got, status, message);
         _fail(file, line);
@@ -45,15 +45,15 @@ static inline void check_failed(struct mn_cx *cx, int got, int status, const cha
             _fail(file, line);
         }
     }
-    mn__cx_clear(cx);
+    nas_ctx_clear(ctx);
 }
 
 /* A call that worked. */
-#define assert_ok(cx, got) check_ok((cx), (got), __FILE__, __LINE__)
+#define assert_ok(ctx, got) check_ok((ctx), (got), __FILE__, __LINE__)
 
-static inline void check_ok(struct mn_cx *cx, int got, const char *file, int line) {
+static inline void check_ok(struct mn_ctx *ctx, int got, const char *file, int line) {
     if (got != MN_OK) {
-        print_error("status %d: %s\n", got, mn__cx_message(cx));
+        print_error("status %d: %s\n", got, nas_ctx_message(ctx));
         _fail(file, line);
     }
 }

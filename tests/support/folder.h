@@ -4,7 +4,7 @@
 
 /* A new empty folder for a test, and its removal with all that is in it. */
 
-#include "base/cx.h"
+#include "base/ctx.h"
 
 #include <limits.h>
 

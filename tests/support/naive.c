@@ -193,12 +193,12 @@ static void affine(int n, const mn_real *scale, const mn_real *shift, const mn_r
     }
 }
 
-static void mix(int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys,
+static void mix(int n, int n_terms, const struct nas_term *terms, mn_real *y, ptrdiff_t ys,
                 ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate) {
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0; p < len; p++) {
             double v = accumulate ? (double)y[c * ys + p] : 0;
-            for (const struct mn__term *t = terms; t < terms + n_terms; t++) {
+            for (const struct nas_term *t = terms; t < terms + n_terms; t++) {
                 const double factor = t->factor == NULL ? 1 : (double)t->factor[p / image];
                 v += factor * ((double)t->scale[c] * (double)t->x[c * t->xs + p] +
                                (double)t->shift[c] * mask_at(mask, image, p));
@@ -208,11 +208,11 @@ static void mix(int n, int n_terms, const struct mn__term *terms, mn_real *y, pt
     }
 }
 
-static void products(int n, int n_terms, const struct mn__product *terms, const mn_real *g,
+static void products(int n, int n_terms, const struct nas_product *terms, const mn_real *g,
                      ptrdiff_t gs, ptrdiff_t len, ptrdiff_t image) {
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0; p < len; p++) {
-            for (const struct mn__product *t = terms; t < terms + n_terms; t++) {
+            for (const struct nas_product *t = terms; t < terms + n_terms; t++) {
                 const double factor = t->factor == NULL ? 1 : (double)t->factor[p / image];
                 const double gp = factor * (double)g[c * gs + p];
                 const double centre = t->centre == NULL ? 0 : (double)t->centre[c];
@@ -236,12 +236,12 @@ static void combine(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, con
 }
 
 /* Where pixel (y, v) of phase q lies in the full image, or -1. */
-static ptrdiff_t full_pixel(const struct mn__grid *in, int q, int y, int v) {
+static ptrdiff_t full_pixel(const struct nas_grid *in, int q, int y, int v) {
     const int row = 2 * y + q / 2, column = 2 * v + q % 2;
     return row < in->h && column < in->w ? (ptrdiff_t)row * in->row + column : -1;
 }
 
-static void split(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
+static void split(const struct nas_grid *in, const struct nas_grid *out, int channels, int n,
                   const mn_real *x, mn_real *phases, ptrdiff_t phase) {
     for (int q = 0; q < 4; q++) {
         for (int c = 0; c < channels; c++) {
@@ -255,7 +255,7 @@ static void split(const struct mn__grid *in, const struct mn__grid *out, int cha
     }
 }
 
-static void merge(const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
+static void merge(const struct nas_grid *in, const struct nas_grid *out, int channels, int n,
                   const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate) {
     for (int q = 0; q < 4; q++) {
         for (int c = 0; c < channels; c++) {
@@ -272,7 +272,7 @@ static void merge(const struct mn__grid *in, const struct mn__grid *out, int cha
     }
 }
 
-const struct mn__kernels naive_kernels = {
+const struct nas_kernels naive_kernels = {
     .name = "naive",
     .packed = packed,
     .pack = pack,

@@ -88,19 +88,19 @@ static int refuse(const void *caller) {
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t n, size_t bytes);
 void *__real_realloc(void *at, size_t bytes);
-void *__real_mn__arena_take(struct mn__arena *arena, size_t bytes);
-void *__real_mn__arena_zeroed(struct mn__arena *arena, size_t bytes);
-void *__real_mn__arena_array(struct mn__arena *arena, size_t count, size_t size);
-char *__real_mn__arena_text(struct mn__arena *arena, const char *text);
+void *__real_nas_arena_take(struct nas_arena *arena, size_t bytes);
+void *__real_nas_arena_zeroed(struct nas_arena *arena, size_t bytes);
+void *__real_nas_arena_array(struct nas_arena *arena, size_t count, size_t size);
+char *__real_nas_arena_text(struct nas_arena *arena, const char *text);
 
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t n, size_t bytes);
 void *__wrap_realloc(void *at, size_t bytes);
-void *__wrap_mn__arena_take(struct mn__arena *arena, size_t bytes);
-void *__wrap_mn__arena_zeroed(struct mn__arena *arena, size_t bytes);
-void *__wrap_mn__arena_array(struct mn__arena *arena, size_t count, size_t size);
-char *__wrap_mn__arena_text(struct mn__arena *arena, const char *text);
-__attribute__((format(printf, 2, 3))) char *__wrap_mn__arena_format(struct mn__arena *arena,
+void *__wrap_nas_arena_take(struct nas_arena *arena, size_t bytes);
+void *__wrap_nas_arena_zeroed(struct nas_arena *arena, size_t bytes);
+void *__wrap_nas_arena_array(struct nas_arena *arena, size_t count, size_t size);
+char *__wrap_nas_arena_text(struct nas_arena *arena, const char *text);
+__attribute__((format(printf, 2, 3))) char *__wrap_nas_arena_format(struct nas_arena *arena,
                                                                     const char *format, ...);
 
 void *__wrap_malloc(size_t bytes) {
@@ -115,23 +115,23 @@ void *__wrap_realloc(void *at, size_t bytes) {
     return refuse(CALLER) ? NULL : __real_realloc(at, bytes);
 }
 
-void *__wrap_mn__arena_take(struct mn__arena *arena, size_t bytes) {
-    return refuse(CALLER) ? NULL : __real_mn__arena_take(arena, bytes);
+void *__wrap_nas_arena_take(struct nas_arena *arena, size_t bytes) {
+    return refuse(CALLER) ? NULL : __real_nas_arena_take(arena, bytes);
 }
 
-void *__wrap_mn__arena_zeroed(struct mn__arena *arena, size_t bytes) {
-    return refuse(CALLER) ? NULL : __real_mn__arena_zeroed(arena, bytes);
+void *__wrap_nas_arena_zeroed(struct nas_arena *arena, size_t bytes) {
+    return refuse(CALLER) ? NULL : __real_nas_arena_zeroed(arena, bytes);
 }
 
-void *__wrap_mn__arena_array(struct mn__arena *arena, size_t count, size_t size) {
-    return refuse(CALLER) ? NULL : __real_mn__arena_array(arena, count, size);
+void *__wrap_nas_arena_array(struct nas_arena *arena, size_t count, size_t size) {
+    return refuse(CALLER) ? NULL : __real_nas_arena_array(arena, count, size);
 }
 
-char *__wrap_mn__arena_text(struct mn__arena *arena, const char *text) {
-    return refuse(CALLER) ? NULL : __real_mn__arena_text(arena, text);
+char *__wrap_nas_arena_text(struct nas_arena *arena, const char *text) {
+    return refuse(CALLER) ? NULL : __real_nas_arena_text(arena, text);
 }
 
-char *__wrap_mn__arena_format(struct mn__arena *arena, const char *format, ...) {
+char *__wrap_nas_arena_format(struct nas_arena *arena, const char *format, ...) {
     char text[65536];
     if (refuse(CALLER)) {
         return NULL;
@@ -144,5 +144,5 @@ char *__wrap_mn__arena_format(struct mn__arena *arena, const char *format, ...) 
         fprintf(stderr, "starve: a text of %d bytes\n", n);
         abort();
     }
-    return __real_mn__arena_text(arena, text);
+    return __real_nas_arena_text(arena, text);
 }

@@ -4,7 +4,7 @@
 
 /* Memory that runs out at one place of the program, for every place in turn. A place is a call of
  * malloc, calloc, realloc or of the arena. The linker wraps these functions
- * (tests/run/meson.build). */
+ * (tests/learn/meson.build). */
 
 /* Note every place that asks for memory, until starve_stop. Those noted before stay. */
 void starve_record(void);

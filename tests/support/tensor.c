@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/tensor.h"
 
-#include "base/cx.h"
+#include "base/ctx.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -32,12 +32,12 @@ static mn_real *reals(size_t n) {
 
 struct tensor tensor_make(int channels, int n, int h, int w, int pad) {
     struct tensor t = {.channels = channels};
-    mn__grid_init(&t.grid, n, h, w, pad);
-    t.reals = mn__grid_reals(&t.grid, channels);
+    nas_grid_init(&t.grid, n, h, w, pad);
+    t.reals = nas_grid_reals(&t.grid, channels);
     t.all = reals(t.reals);
-    t.at = t.all + mn__grid_base(&t.grid);
+    t.at = t.all + nas_grid_base(&t.grid);
     t.mask = reals((size_t)t.grid.image);
-    mn__grid_mask(&t.grid, t.mask);
+    nas_grid_mask(&t.grid, t.mask);
     t.grid.mask = t.mask;
     return t;
 }
@@ -125,7 +125,7 @@ int window_reach(const struct window *w) {
     return most / 2 * w->dilation;
 }
 
-int window_taps(const struct window *w, const struct mn__grid *grid, ptrdiff_t *tap) {
+int window_taps(const struct window *w, const struct nas_grid *grid, ptrdiff_t *tap) {
     for (int t = 0; t < w->kh * w->kw; t++) {
         const int dy = (t / w->kw - (w->kh - 1) / 2) * w->dilation;
         const int dx = (t % w->kw - (w->kw - 1) / 2) * w->dilation;
@@ -141,8 +141,8 @@ struct shape shape_draw(struct noise *noise) {
                       .h = noise_int(noise, 1, 11),
                       .w = noise_int(noise, 1, 11),
                       .pad = noise_int(noise, 1, 4)};
-    struct mn__grid grid;
-    mn__grid_init(&grid, s.n, s.h, s.w, s.pad);
+    struct nas_grid grid;
+    nas_grid_init(&grid, s.n, s.h, s.w, s.pad);
     const struct window *window;
     do {
         window = &windows[noise_int(noise, 0, 8)];
@@ -156,9 +156,9 @@ struct shape shape_draw(struct noise *noise) {
 
 struct shape shape_rows(int n, int w, int n_tap) {
     struct shape s = {.n = n, .h = 1, .w = w, .pad = 2, .n_tap = n_tap};
-    struct mn__grid grid;
+    struct nas_grid grid;
     ptrdiff_t tap[MOST_TAPS];
-    mn__grid_init(&grid, n, s.h, w, s.pad);
+    nas_grid_init(&grid, n, s.h, w, s.pad);
     window_taps(&(struct window){5, 5, 1}, &grid, tap);
     for (int t = 0; t < n_tap; t++) { /* from the middle on: windows of any size hold the pixel */
         s.tap[t] = tap[(t + MOST_TAPS / 2) % MOST_TAPS];
@@ -182,14 +182,14 @@ void each_tail(void (*check)(struct noise *noise, int width, int n_tap), struct 
     }
 }
 
-void each_table(void (*check)(const struct mn__kernels *k, void *data), void *data) {
+void each_table(void (*check)(const struct nas_kernels *k, void *data), void *data) {
     static const char *const names[] = {"avx512", "avx2", "sse2", "openblas"};
     static int told[sizeof names / sizeof *names];
-    struct mn__cx cx;
-    mn__cx_init(&cx);
-    assert_int_equal(mn__gemm_init(&cx.pub), MN_OK);
+    struct nas_ctx ctx;
+    nas_ctx_init(&ctx);
+    assert_int_equal(nas_gemm_init(&ctx.pub), MN_OK);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const struct mn__kernels *k = mn__kernels_find(names[i]);
+        const struct nas_kernels *k = nas_kernels_find(names[i]);
         if (k != NULL) {
             check(k, data);
         } else if (told[i]++ == 0) {

@@ -5,7 +5,7 @@
 /* Tensors on padded grids with everything around them, so that a test sees each real that a kernel
  * could have touched. Allocation failures fail the test. */
 
-#include "num/kernel.h"
+#include "backend/cpu/kernels/kernel.h"
 
 /* Relative to the sum of magnitudes that went into a result. */
 #ifdef MN_REAL_DOUBLE
@@ -23,7 +23,7 @@ int noise_int(struct noise *noise, int low, int high); /* both included */
 mn_real noise_real(struct noise *noise);               /* -1..1 */
 
 struct tensor {
-    struct mn__grid grid;
+    struct nas_grid grid;
     int channels;
     size_t reals;
     mn_real *all;  /* [reals] */
@@ -56,7 +56,7 @@ struct window {
     int kh, kw, dilation;
 };
 int window_reach(const struct window *w); /* the padding that it needs */
-int window_taps(const struct window *w, const struct mn__grid *grid, ptrdiff_t *tap);
+int window_taps(const struct window *w, const struct nas_grid *grid, ptrdiff_t *tap);
 
 /* A range of images, and a window that fits the padding, drawn anew for each of many cases. */
 enum { MOST_TAPS = 25 };
@@ -83,6 +83,6 @@ extern const int n_long_rows;
 void each_tail(void (*check)(struct noise *noise, int width, int n_tap), struct noise *noise);
 
 /* Run check with every table that this machine has; names those that it lacks. */
-void each_table(void (*check)(const struct mn__kernels *k, void *data), void *data);
+void each_table(void (*check)(const struct nas_kernels *k, void *data), void *data);
 
 #endif

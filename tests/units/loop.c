@@ -3,13 +3,13 @@
 
 #include "check.h"
 
-static struct loop *loop_of(struct mn_cx *cx) {
-    return (struct loop *)mock_of(cx); /* the mock stands first */
+static struct loop *loop_of(struct mn_ctx *ctx) {
+    return (struct loop *)mock_of(ctx); /* the mock stands first */
 }
 
 /* ---- the host ----------------------------------------------------------------------------- */
 
-static int (*toy_step_done)(struct mn_cx *, int64_t, double, double, double,
+static int (*toy_step_done)(struct mn_ctx *, int64_t, double, double, double,
                             const struct mn_point *);
 
 static void record(struct loop *loop, int64_t step) {
@@ -20,15 +20,15 @@ static void record(struct loop *loop, int64_t step) {
     loop->steps = step;
 }
 
-static int step_done(struct mn_cx *cx, int64_t step, double loss, double accuracy,
+static int step_done(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
                      double skip_share, const struct mn_point *now) {
-    const int status = toy_step_done(cx, step, loss, accuracy, skip_share, now);
-    record(loop_of(cx), step + 1);
+    const int status = toy_step_done(ctx, step, loss, accuracy, skip_share, now);
+    record(loop_of(ctx), step + 1);
     return status;
 }
 
-static int step_rates(struct mn_cx *cx, int64_t step, struct mn_point *out) {
-    struct loop *loop = loop_of(cx);
+static int step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
+    struct loop *loop = loop_of(ctx);
     mn_vec_fill(TOY_W, 1, loop->rates_w);
     mn_vec_fill(TOY_A, 1, loop->rates_a);
     *out = (struct mn_point){NULL, NULL};
@@ -36,11 +36,11 @@ static int step_rates(struct mn_cx *cx, int64_t step, struct mn_point *out) {
         return MN_OK;
     }
     *out = (struct mn_point){loop->rates_w, loop->toy.dims.n_a > 0 ? loop->rates_a : NULL};
-    return loop->meta_learner->rates(loop->outer.self, cx, NULL, step, out);
+    return loop->meta_learner->rates(loop->outer.self, ctx, NULL, step, out);
 }
 
-static int64_t trace_steps(struct mn_cx *cx) {
-    return loop_of(cx)->steps;
+static int64_t trace_steps(struct mn_ctx *ctx) {
+    return loop_of(ctx)->steps;
 }
 
 static struct mn_point point_at(struct loop *loop, int64_t step) {
@@ -49,13 +49,13 @@ static struct mn_point point_at(struct loop *loop, int64_t step) {
                              loop->toy.dims.n_a > 0 ? loop->trace[step].a : NULL};
 }
 
-static int trace_point(struct mn_cx *cx, int64_t step, struct mn_point *out) {
-    *out = point_at(loop_of(cx), step);
+static int trace_point(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
+    *out = point_at(loop_of(ctx), step);
     return MN_OK;
 }
 
-static int trace_back(struct mn_cx *cx, int64_t step, struct mn_adjoint *adjoint) {
-    struct loop *loop = loop_of(cx);
+static int trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint) {
+    struct loop *loop = loop_of(ctx);
     assert_int_equal(adjoint->size, sizeof *adjoint);
     if (step == loop->steps - 1) {
         mn_vec_fill(LOOP_STATE, 0, loop->d_state);
@@ -66,11 +66,11 @@ static int trace_back(struct mn_cx *cx, int64_t step, struct mn_adjoint *adjoint
                                  .after = point_at(loop, step + 1),
                                  .state = loop->trace[step].state};
     adjoint->d_state = loop->d_state;
-    return loop->learner->adjoint(loop->inner.self, cx, NULL, &loop->toy.task, &done, adjoint);
+    return loop->learner->adjoint(loop->inner.self, ctx, NULL, &loop->toy.task, &done, adjoint);
 }
 
-static mn_real *own_delta(struct mn_cx *cx) {
-    return loop_of(cx)->own;
+static mn_real *own_delta(struct mn_ctx *ctx) {
+    return loop_of(ctx)->own;
 }
 
 /* ---- the loop ----------------------------------------------------------------------------- */
@@ -91,13 +91,13 @@ void loop_open(struct loop *loop, const char *task_learner, const char *meta_lea
     loop->outer = unit_open(meta_learner, MN_META_LEARNER);
     loop->learner = loop->inner.about->vtable;
     loop->meta_learner = loop->outer.about->vtable;
-    loop->mock.cx.where.meta_epochs = 100;
-    loop->mock.cx.where.meta_epoch = 60; /* after the warm-up */
-    loop->mock.cx.where.adapts = MN_ADAPTS_W | MN_ADAPTS_A;
+    loop->mock.ctx.where.meta_epochs = 100;
+    loop->mock.ctx.where.meta_epoch = 60; /* after the warm-up */
+    loop->mock.ctx.where.adapts = MN_ADAPTS_W | MN_ADAPTS_A;
 }
 
 void loop_start(struct loop *loop) {
-    assert_int_equal(loop->meta_learner->start(loop->outer.self, &loop->mock.cx, &loop->toy.dims),
+    assert_int_equal(loop->meta_learner->start(loop->outer.self, &loop->mock.ctx, &loop->toy.dims),
                      MN_OK);
     const int64_t n = loop->meta_learner->n_own != NULL
                           ? loop->meta_learner->n_own(loop->outer.self, &loop->toy.dims)
@@ -122,7 +122,7 @@ void loop_adapt(struct loop *loop, const double *w, const double *a) {
     mock_release(&loop->mock);
     mn_vec_fill(LOOP_STATE, 0, loop->state);
     record(loop, 0);
-    assert_int_equal(loop->learner->adapt(loop->inner.self, &loop->mock.cx, NULL, &loop->toy.task,
+    assert_int_equal(loop->learner->adapt(loop->inner.self, &loop->mock.ctx, NULL, &loop->toy.task,
                                           &loop->now, loop->state),
                      MN_OK);
 }
@@ -146,6 +146,6 @@ int loop_direction(struct loop *loop, const double *w, const double *a) {
     mn_vec_fill(LOOP_OWN, (mn_real)NAN, loop->own);
     loop_adapt(loop, w, a);
     toy_forget_calls(&loop->toy);
-    return loop->meta_learner->delta(loop->outer.self, &loop->mock.cx, NULL, &loop->toy.task, &meta,
-                                     &loop->now, &out);
+    return loop->meta_learner->delta(loop->outer.self, &loop->mock.ctx, NULL, &loop->toy.task,
+                                     &meta, &loop->now, &out);
 }

@@ -33,7 +33,7 @@ static void forward(struct mixture *x, int64_t n, const mn_real *logits, double 
     const int64_t n_saved = x->table->n_saved != NULL ? x->table->n_saved(x->unit.self, n) : 0;
     assert_true(n_saved <= MIXTURE_MOST);
     x->when.progress = progress;
-    assert_int_equal(x->table->forward(x->unit.self, &x->mock.cx, n, logits, &x->when, &rng,
+    assert_int_equal(x->table->forward(x->unit.self, &x->mock.ctx, n, logits, &x->when, &rng,
                                        x->weights, n_saved > 0 ? x->saved : NULL),
                      MN_OK);
 }
@@ -54,7 +54,7 @@ void mixture_backward(struct mixture *x, int64_t n, const mn_real *logits, const
     for (int64_t i = 0; i < n; i++) {
         d_logits[i] = (mn_real)(0.25 * (double)i); /* backward adds */
     }
-    assert_int_equal(x->table->backward(x->unit.self, &x->mock.cx, n, logits, &x->when, x->weights,
+    assert_int_equal(x->table->backward(x->unit.self, &x->mock.ctx, n, logits, &x->when, x->weights,
                                         x->saved, d_weights, d_logits),
                      MN_OK);
     for (int64_t i = 0; i < n; i++) {
@@ -101,7 +101,7 @@ unsigned mixture_select(struct mixture *x, int64_t n, const mn_real *weights,
     uint8_t keep[MIXTURE_MOST];
     unsigned bits = 0;
     memset(keep, 7, sizeof keep);
-    assert_int_equal(x->table->select(x->unit.self, &x->mock.cx, n, weights, strength, keep),
+    assert_int_equal(x->table->select(x->unit.self, &x->mock.ctx, n, weights, strength, keep),
                      MN_OK);
     for (int64_t i = 0; i < n; i++) {
         assert_true(keep[i] <= 1);

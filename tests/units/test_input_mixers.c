@@ -118,7 +118,7 @@ static void sum_has_no_logits(void **state) {
         }
     }
     assert_int_equal(
-        x.table->forward(x.unit.self, &x.mock.cx, 4, NULL, &x.when, &rng, x.weights, NULL), MN_OK);
+        x.table->forward(x.unit.self, &x.mock.ctx, 4, NULL, &x.when, &rng, x.weights, NULL), MN_OK);
     for (int i = 0; i < 4; i++) {
         assert_close(x.weights[i], 1, 0);
     }
@@ -146,7 +146,7 @@ static void sum_needs_strengths(void **state) {
     uint8_t keep[2];
     struct mixture x;
     mixture_open(&x, "sum", MN_INPUT_MIXER);
-    assert_int_equal(x.table->select(x.unit.self, &x.mock.cx, 2, ones, NULL, keep), MN_INTERNAL);
+    assert_int_equal(x.table->select(x.unit.self, &x.mock.ctx, 2, ones, NULL, keep), MN_INTERNAL);
     mock_expect(&x.mock, MN_INTERNAL, NULL, "strength");
     mixture_close(&x);
 }
@@ -189,10 +189,11 @@ static void the_strongest_product_stays(void **state) {
     unit_int(&x.unit, "k", 3);
     assert_int_equal(mixture_select(&x, 4, weights, strength), 0x7u);
     assert_int_equal(mixture_select(&x, 2, weights, strength), 0x3u);
-    assert_int_equal(x.table->select(x.unit.self, &x.mock.cx, 4, weights, NULL, keep), MN_INTERNAL);
+    assert_int_equal(x.table->select(x.unit.self, &x.mock.ctx, 4, weights, NULL, keep),
+                     MN_INTERNAL);
     mock_expect(&x.mock, MN_INTERNAL, NULL, "strength");
     x.mock.memory_left = 0;
-    assert_int_equal(x.table->select(x.unit.self, &x.mock.cx, 4, weights, strength, keep),
+    assert_int_equal(x.table->select(x.unit.self, &x.mock.ctx, 4, weights, strength, keep),
                      MN_NOMEM);
     mock_expect(&x.mock, MN_NOMEM, NULL, "scratch");
     mixture_close(&x);

@@ -37,12 +37,12 @@ static void bench_open(struct bench *b, const char *learner, int64_t n_a) {
     b->meta = (struct mn_point){b->meta_w, n_a > 0 ? b->meta_a : NULL};
     b->adapted = (struct mn_point){b->adapted_w, n_a > 0 ? b->adapted_a : NULL};
     b->delta = (struct mn_point){b->delta_w, n_a > 0 ? b->delta_a : NULL};
-    b->mock.cx.where.meta_epochs = 100;
-    b->mock.cx.where.adapts = MN_ADAPTS_W | MN_ADAPTS_A;
+    b->mock.ctx.where.meta_epochs = 100;
+    b->mock.ctx.where.adapts = MN_ADAPTS_W | MN_ADAPTS_A;
 }
 
 static void start(struct bench *b) {
-    assert_int_equal(b->table->start(b->unit.self, &b->mock.cx, &b->toy.dims), MN_OK);
+    assert_int_equal(b->table->start(b->unit.self, &b->mock.ctx, &b->toy.dims), MN_OK);
 }
 
 static void bench_close(struct bench *b) {
@@ -53,12 +53,12 @@ static void bench_close(struct bench *b) {
 static int delta(struct bench *b) {
     mn_vec_fill(TOY_W, (mn_real)NAN, b->delta_w); /* must be written whole */
     mn_vec_fill(TOY_A, (mn_real)NAN, b->delta_a);
-    return b->table->delta(b->unit.self, &b->mock.cx, NULL, &b->toy.task, &b->meta, &b->adapted,
+    return b->table->delta(b->unit.self, &b->mock.ctx, NULL, &b->toy.task, &b->meta, &b->adapted,
                            &b->delta);
 }
 
 static void update(struct bench *b) {
-    assert_int_equal(b->table->update(b->unit.self, &b->mock.cx, &b->meta, &b->delta), MN_OK);
+    assert_int_equal(b->table->update(b->unit.self, &b->mock.ctx, &b->meta, &b->delta), MN_OK);
 }
 
 static void check_meta(const struct bench *b) {
@@ -141,7 +141,7 @@ static void check_schedule(const char *learner, const char *schedule, int64_t ep
     unit_real(&b.unit, "lr_w", 0.5);
     unit_real(&b.unit, "lr_a", 0.25);
     start(&b);
-    b.mock.cx.where.meta_epoch = epoch;
+    b.mock.ctx.where.meta_epoch = epoch;
     for (int i = 0; i < TOY_W; i++) {
         b.delta_w[i] = (mn_real)(i + 1);
         b.ew[i] -= 0.5 * factor * (i + 1);
@@ -216,14 +216,14 @@ static void fomaml_follows_what_adapts(void **state) {
     bench_open(&b, "fomaml", TOY_A);
     start(&b);
     query_gradient(&b, dw, da);
-    b.mock.cx.where.adapts = MN_ADAPTS_W;
+    b.mock.ctx.where.adapts = MN_ADAPTS_W;
     assert_int_equal(delta(&b), MN_OK);
     assert_int_equal(b.toy.passes[0].flags, MN_PASS_GRAD_W);
     for (int j = 0; j < TOY_A; j++) {
         assert_close(b.delta_a[j], 0, 0);
     }
     assert_close(b.delta_w[0], dw[0], CLOSE);
-    b.mock.cx.where.adapts = MN_ADAPTS_A;
+    b.mock.ctx.where.adapts = MN_ADAPTS_A;
     assert_int_equal(delta(&b), MN_OK);
     assert_int_equal(b.toy.passes[1].flags, MN_PASS_GRAD_A);
     for (int i = 0; i < TOY_W; i++) {

@@ -80,12 +80,12 @@ static void check_annealing(const char *plugin) {
 static void check_temperatures(const char *plugin, int kind) {
     struct mixture x;
     mixture_open(&x, plugin, kind);
-    assert_int_equal(x.table->check(x.unit.self, &x.mock.cx), MN_OK);
+    assert_int_equal(x.table->check(x.unit.self, &x.mock.ctx), MN_OK);
     unit_real(&x.unit, "t_max", 1.0);
     unit_real(&x.unit, "t_min", 1.0);
-    assert_int_equal(x.table->check(x.unit.self, &x.mock.cx), MN_OK);
+    assert_int_equal(x.table->check(x.unit.self, &x.mock.ctx), MN_OK);
     unit_real(&x.unit, "t_min", 1.25);
-    assert_int_equal(x.table->check(x.unit.self, &x.mock.cx), MN_CONFIG);
+    assert_int_equal(x.table->check(x.unit.self, &x.mock.ctx), MN_CONFIG);
     mock_expect(&x.mock, MN_CONFIG, "t_min", "1.25");
     mixture_close(&x);
 }
@@ -124,12 +124,12 @@ static void check_thresholds(const char *plugin, int kind) {
     const mn_real low[] = {(mn_real)0.2, (mn_real)0.3, (mn_real)0.2, (mn_real)0.3};
     struct mixture x;
     mixture_open(&x, plugin, kind);
-    struct mn_where *where = &x.mock.cx.where;
+    struct mn_where *where = &x.mock.ctx.where;
     where->split = MN_TRAIN;
-    assert_close(x.table->threshold(x.unit.self, &x.mock.cx), 0.01, 0);
+    assert_close(x.table->threshold(x.unit.self, &x.mock.ctx), 0.01, 0);
     assert_int_equal(mixture_select(&x, 4, weights, NULL), 0xDu);
     for (where->split = MN_VAL; where->split <= MN_TEST; where->split++) {
-        assert_close(x.table->threshold(x.unit.self, &x.mock.cx), 0.05, 0);
+        assert_close(x.table->threshold(x.unit.self, &x.mock.ctx), 0.05, 0);
         assert_int_equal(mixture_select(&x, 4, weights, NULL), 0xCu);
     }
     unit_real(&x.unit, "test_threshold", 0.5); /* nothing passes: the first of the largest stays */
@@ -235,7 +235,7 @@ static void check_broken_logits(const char *plugin) {
     mixture_open(&x, plugin, MN_OP_MIXER);
     x.when.training = 1;
     assert_int_equal(
-        x.table->forward(x.unit.self, &x.mock.cx, 3, broken, &x.when, &rng, x.weights, x.saved),
+        x.table->forward(x.unit.self, &x.mock.ctx, 3, broken, &x.when, &rng, x.weights, x.saved),
         MN_NUMERIC);
     mock_expect(&x.mock, MN_NUMERIC, NULL, "probability of a candidate is nan");
     mixture_close(&x);

@@ -35,11 +35,11 @@ static void bench_close(struct bench *b) {
 }
 
 static int check(struct bench *b) {
-    return b->table->check != NULL ? b->table->check(b->unit.self, &b->mock.cx) : MN_OK;
+    return b->table->check != NULL ? b->table->check(b->unit.self, &b->mock.ctx) : MN_OK;
 }
 
 static int build(struct bench *b) {
-    return b->table->build(b->unit.self, &b->mock.cx, &b->dims, b->builder);
+    return b->table->build(b->unit.self, &b->mock.ctx, &b->dims, b->builder);
 }
 
 static void build_anew(struct bench *b) {
@@ -262,7 +262,7 @@ static void pc_darts_needs_channels_that_divide(void **state) {
     expect_bad(&b, "channels", "12 is not");
     unit_int(&b.unit, "channels", 16);
     assert_int_equal(check(&b), MN_OK);
-    assert_int_equal(b.table->budget(b.unit.self, &b.mock.cx, &got), MN_OK);
+    assert_int_equal(b.table->budget(b.unit.self, &b.mock.ctx, &got), MN_OK);
     assert_true(got.least == 8 && got.step == 8 && got.most == 4096);
     bench_close(&b);
 }
@@ -487,7 +487,7 @@ static const char *const sized[] = {"darts", "pc_darts", "genotype", "conv4"};
 static void expect_budget(struct bench *b, int64_t weights) {
     struct mn_budget got;
     memset(&got, 9, sizeof got);
-    assert_int_equal(b->table->budget(b->unit.self, &b->mock.cx, &got), MN_OK);
+    assert_int_equal(b->table->budget(b->unit.self, &b->mock.ctx, &got), MN_OK);
     assert_int_equal(got.size, sizeof got);
     assert_int_equal(got.weights, weights);
     assert_string_equal(got.key, "parameters");
@@ -540,7 +540,7 @@ static void expect_no_budget(const char *space, const char *text) {
     unit_int(&b.unit, "channels", 0);
     unit_text(&b.unit, "parameters", text);
     expect_bad(&b, "parameters", "is not a number of weights");
-    assert_int_equal(b.table->budget(b.unit.self, &b.mock.cx, &out), MN_CONFIG);
+    assert_int_equal(b.table->budget(b.unit.self, &b.mock.ctx, &out), MN_CONFIG);
     mock_expect(&b.mock, MN_CONFIG, "parameters", text);
     bench_close(&b);
 }
@@ -570,10 +570,10 @@ static void a_wide_stem_limits_the_channels(void **state) {
     struct bench b;
     struct mn_budget got;
     bench_open(&b, "darts");
-    assert_int_equal(b.table->budget(b.unit.self, &b.mock.cx, &got), MN_OK);
+    assert_int_equal(b.table->budget(b.unit.self, &b.mock.ctx, &got), MN_OK);
     assert_true(got.least == 2 && got.step == 2 && got.most == 4096);
     unit_int(&b.unit, "stem_multiplier", 63);
-    assert_int_equal(b.table->budget(b.unit.self, &b.mock.cx, &got), MN_OK);
+    assert_int_equal(b.table->budget(b.unit.self, &b.mock.ctx, &got), MN_OK);
     assert_true(got.most == 1040);
     unit_int(&b.unit, "channels", 1040);
     assert_int_equal(check(&b), MN_OK);

@@ -138,8 +138,8 @@ static void maml_in_the_warm_up(void **state) {
     struct loop loop;
     loop_open(&loop, "darts", "maml");
     set_adam(&loop, "joint", 0.5);
-    loop.mock.cx.where.meta_epoch = 10;
-    loop.mock.cx.where.adapts = MN_ADAPTS_W;
+    loop.mock.ctx.where.meta_epoch = 10;
+    loop.mock.ctx.where.adapts = MN_ADAPTS_W;
     loop_start(&loop);
     check_direction(&loop, last_loss, NULL);
     loop_close(&loop);
@@ -193,7 +193,7 @@ static void multi_step_losses(void **state) {
         loop_open(&loop, "sgd", "maml");
         set_sgd(&loop, 0.5, 0);
         unit_real(&loop.outer, "multi_step", 0.8);
-        loop.mock.cx.where.meta_epoch = cases[i].epoch;
+        loop.mock.ctx.where.meta_epoch = cases[i].epoch;
         loop_start(&loop);
         check_direction(&loop, all_losses, cases[i].weights);
         loop_close(&loop);
@@ -224,7 +224,7 @@ static void first_order_is_the_query_gradient(void **state) {
     for (int j = 0; j < TOY_A; j++) {
         assert_close(loop.direction_a[j], da[j], 10 * ROUNDING);
     }
-    loop.mock.cx.where.meta_epoch = 61;
+    loop.mock.ctx.where.meta_epoch = 61;
     check_direction(&loop, last_loss, NULL);
     loop_close(&loop);
 }
@@ -378,7 +378,7 @@ static void anil_needs_a_layer(void **state) {
     unit_texts(&loop.outer, "layers", layers, 2);
     loop_start(&loop);
     out = (struct mn_point){loop.rates_w, loop.rates_a};
-    assert_int_equal(loop.meta_learner->rates(loop.outer.self, &loop.mock.cx, NULL, 0, &out),
+    assert_int_equal(loop.meta_learner->rates(loop.outer.self, &loop.mock.ctx, NULL, 0, &out),
                      MN_CONFIG);
     mock_expect(&loop.mock, MN_CONFIG, NULL, "no tensor of the network");
     loop_close(&loop);
@@ -401,7 +401,7 @@ static void factors_descend(void **state) {
     mn_vec_fill(TOY_W, 1, mean_w);
     mn_vec_fill(TOY_A, 1, mean_a);
     const struct mn_point mean = {mean_w, mean_a};
-    assert_int_equal(loop.meta_learner->update(loop.outer.self, &loop.mock.cx, &loop.now, &mean),
+    assert_int_equal(loop.meta_learner->update(loop.outer.self, &loop.mock.ctx, &loop.now, &mean),
                      MN_OK);
     for (int i = 0; i < TOY_W; i++) { /* meta-epoch 60 of 100: 0.4 of the rates */
         assert_close(mock_state(&loop.mock, "rates_w", TOY_W)[i], 1 - 0.2 * (i - 2), ROUNDING);
@@ -438,7 +438,7 @@ static void factors_descend_by_adam(void **state) {
             loop.own[k] = k % 2 == 0 ? 2 : -3;
         }
         assert_int_equal(
-            loop.meta_learner->update(loop.outer.self, &loop.mock.cx, &loop.now, &mean), MN_OK);
+            loop.meta_learner->update(loop.outer.self, &loop.mock.ctx, &loop.now, &mean), MN_OK);
         const int from = strcmp(cases[c].states[0], "m_rates_a") == 0 ? TOY_W : 0;
         const mn_real *m = mock_state(&loop.mock, cases[c].states[0], cases[c].n);
         assert_close(m[1], 0.1 * (double)loop.own[from + 1], ROUNDING);
@@ -468,7 +468,7 @@ static void failures_are_passed_on(void **state) {
             toy_forget_calls(&loop.toy);
             loop.toy.fail_pass = pass;
             struct mn_point out = {loop.direction_w, loop.direction_a};
-            assert_int_equal(loop.meta_learner->delta(loop.outer.self, &loop.mock.cx, NULL,
+            assert_int_equal(loop.meta_learner->delta(loop.outer.self, &loop.mock.ctx, NULL,
                                                       &loop.toy.task, &loop.now, &loop.now, &out),
                              MN_NUMERIC);
             mock_expect(&loop.mock, MN_NUMERIC, NULL, "nan");
@@ -487,7 +487,7 @@ static void no_memory_is_passed_on(void **state) {
         loop_adapt(&loop, start_w, start_a);
         loop.mock.memory_left = calls;
         struct mn_point out = {loop.direction_w, loop.direction_a};
-        const int status = loop.meta_learner->delta(loop.outer.self, &loop.mock.cx, NULL,
+        const int status = loop.meta_learner->delta(loop.outer.self, &loop.mock.ctx, NULL,
                                                     &loop.toy.task, &loop.now, &loop.now, &out);
         assert_true(status == MN_OK || status == MN_NOMEM);
         failed += status == MN_NOMEM;
@@ -503,7 +503,7 @@ static void a_stop_ends_the_way_back(void **state) {
     loop_adapt(&loop, start_w, start_a);
     loop.mock.cancelled = 1;
     struct mn_point out = {loop.direction_w, loop.direction_a};
-    assert_int_equal(loop.meta_learner->delta(loop.outer.self, &loop.mock.cx, NULL, &loop.toy.task,
+    assert_int_equal(loop.meta_learner->delta(loop.outer.self, &loop.mock.ctx, NULL, &loop.toy.task,
                                               &loop.now, &loop.now, &out),
                      MN_CANCELLED);
     mock_expect(&loop.mock, MN_CANCELLED, NULL, "stopped");
@@ -514,9 +514,9 @@ static void a_stop_ends_the_way_back(void **state) {
 static void unrolled_has_no_adjoint(void **state) {
     struct loop loop;
     loop_open(&loop, "darts", "maml");
-    assert_int_equal(loop.learner->check_adjoint(loop.inner.self, &loop.mock.cx), MN_OK);
+    assert_int_equal(loop.learner->check_adjoint(loop.inner.self, &loop.mock.ctx), MN_OK);
     unit_choice(&loop.inner, "order", "unrolled");
-    assert_int_equal(loop.learner->check_adjoint(loop.inner.self, &loop.mock.cx), MN_CONFIG);
+    assert_int_equal(loop.learner->check_adjoint(loop.inner.self, &loop.mock.ctx), MN_CONFIG);
     mock_expect(&loop.mock, MN_CONFIG, "order", "use joint or alternating");
     loop_close(&loop);
 }

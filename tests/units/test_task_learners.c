@@ -42,8 +42,8 @@ static void bench_open(struct bench *b, const char *learner, int64_t n_a) {
     b->table = b->unit.about->vtable;
     assert_int_equal(b->table->size, sizeof *b->table);
     b->params = (struct mn_point){b->w, n_a > 0 ? b->a : NULL};
-    b->mock.cx.where.meta_epochs = 100;
-    b->mock.cx.where.meta_epoch = 60; /* after the warm-up */
+    b->mock.ctx.where.meta_epochs = 100;
+    b->mock.ctx.where.meta_epoch = 60; /* after the warm-up */
     reset_point(b);
 }
 
@@ -55,7 +55,7 @@ static void bench_close(struct bench *b) {
 static int adapt(struct bench *b) {
     const int64_t n = b->table->n_state(b->unit.self, &b->toy.dims);
     assert_true(n <= (int64_t)(sizeof b->state / sizeof *b->state));
-    return b->table->adapt(b->unit.self, &b->mock.cx, NULL, &b->toy.task, &b->params,
+    return b->table->adapt(b->unit.self, &b->mock.ctx, NULL, &b->toy.task, &b->params,
                            n > 0 ? b->state : NULL);
 }
 
@@ -140,8 +140,8 @@ static void joint_steps_are_equation_3(void **state) {
         }
     }
     check_point(&b);
-    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.cx.where), MN_ADAPTS_W | MN_ADAPTS_A);
-    assert_int_equal(b.table->steps(b.unit.self, &b.mock.cx.where), 5);
+    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.ctx.where), MN_ADAPTS_W | MN_ADAPTS_A);
+    assert_int_equal(b.table->steps(b.unit.self, &b.mock.ctx.where), 5);
     bench_close(&b);
 }
 
@@ -371,8 +371,8 @@ static void warm_up_leaves_the_architecture(void **state) {
         struct bench b;
         bench_open(&b, "darts", TOY_A);
         unit_choice(&b.unit, "order", orders[o]);
-        b.mock.cx.where.meta_epoch = 49;
-        assert_int_equal(b.table->adapts(b.unit.self, &b.mock.cx.where), MN_ADAPTS_W);
+        b.mock.ctx.where.meta_epoch = 49;
+        assert_int_equal(b.table->adapts(b.unit.self, &b.mock.ctx.where), MN_ADAPTS_W);
         assert_int_equal(adapt(&b), MN_OK);
         assert_int_equal(b.toy.n_passes, 5);
         for (int step = 0; step < 5; step++) {
@@ -382,8 +382,9 @@ static void warm_up_leaves_the_architecture(void **state) {
         check_point(&b);
         assert_close(b.state[TOY_W + TOY_A], 5, 0);
         assert_close(b.state[TOY_W + TOY_A + 1], 0, 0);
-        b.mock.cx.where.meta_epoch = 50;
-        assert_int_equal(b.table->adapts(b.unit.self, &b.mock.cx.where), MN_ADAPTS_W | MN_ADAPTS_A);
+        b.mock.ctx.where.meta_epoch = 50;
+        assert_int_equal(b.table->adapts(b.unit.self, &b.mock.ctx.where),
+                         MN_ADAPTS_W | MN_ADAPTS_A);
         bench_close(&b);
     }
 }
@@ -396,10 +397,10 @@ static void evaluation_adapts_in_its_first_half(void **state) {
     unit_int(&b.unit, "test_batch", 3);
     unit_real(&b.unit, "test_lr_w", 0.25);
     unit_real(&b.unit, "test_lr_a", 0.125);
-    b.mock.cx.where.split = MN_TEST;
-    b.mock.cx.where.meta_epoch = 0;
-    assert_int_equal(b.table->steps(b.unit.self, &b.mock.cx.where), 10);
-    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.cx.where), MN_ADAPTS_W | MN_ADAPTS_A);
+    b.mock.ctx.where.split = MN_TEST;
+    b.mock.ctx.where.meta_epoch = 0;
+    assert_int_equal(b.table->steps(b.unit.self, &b.mock.ctx.where), 10);
+    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.ctx.where), MN_ADAPTS_W | MN_ADAPTS_A);
     assert_int_equal(adapt(&b), MN_OK);
     struct adam ow = adam_w, oa = adam_a;
     ow.lr = 0.25;
@@ -420,12 +421,12 @@ static void test_rates(void **state) {
     bench_open(&b, "darts", TOY_A);
     unit_int(&b.unit, "test_steps", 1);
     unit_real(&b.unit, "test_adapt_fraction", 1);
-    b.mock.cx.where.split = MN_VAL;
+    b.mock.ctx.where.split = MN_VAL;
     assert_int_equal(adapt(&b), MN_OK);
     joint(&b, adam_w, adam_a, 0, 0, 1);
     check_point(&b);
     unit_real(&b.unit, "test_lr_a", 0);
-    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.cx.where), MN_ADAPTS_W);
+    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.ctx.where), MN_ADAPTS_W);
     bench_close(&b);
 }
 
@@ -442,7 +443,7 @@ static void check_fraction(int64_t steps, double fraction, int arch_steps) {
         check_pass(&b, step, step < arch_steps ? BOTH : MN_PASS_GRAD_W, step,
                    step < arch_steps ? step / last : 1);
     }
-    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.cx.where),
+    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.ctx.where),
                      arch_steps > 0 ? MN_ADAPTS_W | MN_ADAPTS_A : MN_ADAPTS_W);
     bench_close(&b);
 }
@@ -473,7 +474,7 @@ static void a_rate_of_zero_freezes_the_architecture(void **state) {
     struct bench b;
     bench_open(&b, "darts", TOY_A);
     unit_real(&b.unit, "lr_a", 0);
-    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.cx.where), MN_ADAPTS_W);
+    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.ctx.where), MN_ADAPTS_W);
     assert_int_equal(adapt(&b), MN_OK);
     for (int step = 0; step < 5; step++) {
         check_pass(&b, step, MN_PASS_GRAD_W, step, 1);
@@ -512,12 +513,12 @@ static void check_sgd(double lr, double momentum, double decay, int split) {
     unit_real(&b.unit, "weight_decay", decay);
     unit_int(&b.unit, split == MN_TRAIN ? "steps" : "test_steps", 4);
     unit_int(&b.unit, split == MN_TRAIN ? "batch" : "test_batch", 6);
-    b.mock.cx.where.split = split;
+    b.mock.ctx.where.split = split;
     for (size_t i = 0; i < TOY_W; i++) {
         b.state[i] = 9; /* left by another task: must not matter */
     }
     assert_int_equal(b.table->n_state(b.unit.self, &b.toy.dims), momentum > 0 ? TOY_W : 0);
-    assert_int_equal(b.table->steps(b.unit.self, &b.mock.cx.where), 4);
+    assert_int_equal(b.table->steps(b.unit.self, &b.mock.ctx.where), 4);
     assert_int_equal(adapt(&b), MN_OK);
     assert_int_equal(b.toy.n_passes, 4);
     for (int step = 0; step < 4; step++) {
@@ -545,7 +546,7 @@ static void sgd_descends(void **state) {
 static void sgd_adapts_weights_only(void **state) {
     struct bench b;
     bench_open(&b, "sgd", TOY_A);
-    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.cx.where), MN_ADAPTS_W);
+    assert_int_equal(b.table->adapts(b.unit.self, &b.mock.ctx.where), MN_ADAPTS_W);
     assert_int_equal(b.table->moments(b.unit.self), MN_MOMENTS_RESET);
     bench_close(&b);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bounds.h"
 
-#include "num/kernel.h"
-#include "run/progress.h"
+#include "backend/cpu/kernels/kernel.h"
+#include "learn/progress.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ static void *part_main(void *data) {
 
 /* All parts at once; work per second, 0 = no thread. */
 static double rate(int threads, struct part *parts) {
-    const double begin = mn__seconds();
+    const double begin = nas_seconds();
     double done = 0;
     int started = 1;
     while (started < threads &&
@@ -71,7 +71,7 @@ static double rate(int threads, struct part *parts) {
         }
         done += parts[i].done;
     }
-    return started == threads ? done / (mn__seconds() - begin) : 0;
+    return started == threads ? done / (nas_seconds() - begin) : 0;
 }
 
 static double best_rate(int threads, int64_t repeats, struct part *parts) {
@@ -89,7 +89,7 @@ static double best_rate(int threads, int64_t repeats, struct part *parts) {
 static int measure_isas(int64_t repeats, struct bounds *out) {
     struct part parts[MOST_WORKERS];
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
-        if (mn__kernels_find(isas[i].name) == NULL) {
+        if (nas_kernels_find(isas[i].name) == NULL) {
             continue;
         }
         for (int k = 0; k < out->n; k++) {

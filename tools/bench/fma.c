@@ -21,7 +21,7 @@ static volatile mn_real sink;
 #define PASTE2(a, b) a##b
 #define PASTE(a, b) PASTE2(a, b)
 
-double PASTE(bench_fma_, MN__ISA)(int64_t rounds) {
+double PASTE(bench_fma_, NAS_ISA)(int64_t rounds) {
     const vector f = factor - (vector){0}, a = addend - (vector){0};
     vector chain[CHAINS];
     for (int i = 0; i < CHAINS; i++) {

@@ -45,14 +45,14 @@ static void print_help(void) {
         MOST_WORKERS);
 }
 
-static int parse_workers(struct mn_cx *cx, const char *text, struct options *out) {
+static int parse_workers(struct mn_ctx *ctx, const char *text, struct options *out) {
     const char *at = text;
     for (out->n_workers = 0; out->n_workers < MOST_WORKERS; at++) {
         char number[16];
         int64_t value;
         const size_t n = strcspn(at, ",");
         snprintf(number, sizeof number, "%.*s", (int)n, at);
-        if (n >= sizeof number || !mn__text_int(number, &value) || value < 1 ||
+        if (n >= sizeof number || !nas_text_int(number, &value) || value < 1 ||
             value > MOST_WORKERS) {
             break;
         }
@@ -62,11 +62,11 @@ static int parse_workers(struct mn_cx *cx, const char *text, struct options *out
             return MN_OK;
         }
     }
-    return mn_fail(cx, MN_CONFIG, "--workers is '%s'; expected numbers from 1 to %d, like 1,2",
+    return mn_fail(ctx, MN_CONFIG, "--workers is '%s'; expected numbers from 1 to %d, like 1,2",
                    text, MOST_WORKERS);
 }
 
-static int parse_option(struct mn_cx *cx, int letter, const char *value, struct options *out) {
+static int parse_option(struct mn_ctx *ctx, int letter, const char *value, struct options *out) {
     switch (letter) {
     case 'l':
         out->list = 1;
@@ -84,26 +84,26 @@ static int parse_option(struct mn_cx *cx, int letter, const char *value, struct 
         out->kernels = value;
         return MN_OK;
     case 'w':
-        return parse_workers(cx, value, out);
+        return parse_workers(ctx, value, out);
     case 's':
-        if (!mn__text_real(value, &out->effort.seconds) ||
+        if (!nas_text_real(value, &out->effort.seconds) ||
             !(out->effort.seconds >= 0 && out->effort.seconds <= 1e5)) {
-            return mn_fail(cx, MN_CONFIG, "--seconds is '%s'; expected a number from 0 to 100000",
+            return mn_fail(ctx, MN_CONFIG, "--seconds is '%s'; expected a number from 0 to 100000",
                            value);
         }
         return MN_OK;
     case 'r':
-        if (!mn__text_int(value, &out->effort.repeats) || out->effort.repeats < 1 ||
+        if (!nas_text_int(value, &out->effort.repeats) || out->effort.repeats < 1 ||
             out->effort.repeats > 100000) {
-            return mn_fail(cx, MN_CONFIG, "--repeats is '%s'; expected 1 to 100000", value);
+            return mn_fail(ctx, MN_CONFIG, "--repeats is '%s'; expected 1 to 100000", value);
         }
         return MN_OK;
     default:
-        return mn_fail(cx, MN_CONFIG, "see metanas-bench --help");
+        return mn_fail(ctx, MN_CONFIG, "see metanas-bench --help");
     }
 }
 
-static int parse(struct mn_cx *cx, int argc, char **argv, struct options *out) {
+static int parse(struct mn_ctx *ctx, int argc, char **argv, struct options *out) {
     int letter, status = MN_OK;
     *out = (struct options){.only = "*",
                             .kernels = "auto",
@@ -111,11 +111,11 @@ static int parse(struct mn_cx *cx, int argc, char **argv, struct options *out) {
                             .workers = {1, 2},
                             .effort = {.seconds = 3, .repeats = 7}};
     while (status == MN_OK && (letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-        status = parse_option(cx, letter, optarg, out);
+        status = parse_option(ctx, letter, optarg, out);
     }
     if (status == MN_OK && optind < argc) {
         status =
-            mn_fail(cx, MN_CONFIG, "takes no argument, but got '%s'; see --help", argv[optind]);
+            mn_fail(ctx, MN_CONFIG, "takes no argument, but got '%s'; see --help", argv[optind]);
     }
     return status;
 }
@@ -135,37 +135,37 @@ static void show_progress(const char *name) {
     }
 }
 
-static int written(struct mn_cx *cx, int good) {
-    return good ? MN_OK : mn_fail(cx, MN_IO, "cannot write to standard output");
+static int written(struct mn_ctx *ctx, int good) {
+    return good ? MN_OK : mn_fail(ctx, MN_IO, "cannot write to standard output");
 }
 
-static int run_subject(struct mn_cx *cx, const struct options *options, const struct report *report,
-                       struct subject *subject) {
+static int run_subject(struct mn_ctx *ctx, const struct options *options,
+                       const struct report *report, struct subject *subject) {
     struct profile profile;
     struct result result = {.subject = subject, .profile = &profile, .n = options->n_workers};
-    int status = subject_profile(subject, cx, &profile, &result.profile_seconds);
+    int status = subject_profile(subject, ctx, &profile, &result.profile_seconds);
     for (int i = 0; status == MN_OK && i < options->n_workers; i++) {
-        status = measure(cx, subject, options->workers[i], &options->effort, &result.at[i]);
+        status = measure(ctx, subject, options->workers[i], &options->effort, &result.at[i]);
     }
     if (status != MN_OK) {
         return status;
     }
     show_progress("");
     result.work = work_of(subject, &profile);
-    return written(cx, report_case(report, &result));
+    return written(ctx, report_case(report, &result));
 }
 
-static int run_case(struct mn_cx *cx, const struct options *options, const struct report *report,
+static int run_case(struct mn_ctx *ctx, const struct options *options, const struct report *report,
                     const struct bench_case *what) {
     struct subject subject;
-    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
     show_progress(what->name);
-    int status = subject_open(cx, what, options->kernels, most_workers(options), &subject);
+    int status = subject_open(ctx, what, options->kernels, most_workers(options), &subject);
     if (status == MN_OK) {
-        status = run_subject(cx, options, report, &subject);
+        status = run_subject(ctx, options, report, &subject);
         subject_close(&subject);
     }
-    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     return status;
 }
 
@@ -177,55 +177,55 @@ static int next_case(const struct options *options, int i) {
     return i;
 }
 
-static int run_all(struct mn_cx *cx, const struct options *options, const struct report *report) {
+static int run_all(struct mn_ctx *ctx, const struct options *options, const struct report *report) {
     int status = MN_OK;
     for (int i = next_case(options, 0); status == MN_OK && i < n_bench_cases;
          i = next_case(options, i + 1)) {
-        status = run_case(cx, options, report, &bench_cases[i]);
+        status = run_case(ctx, options, report, &bench_cases[i]);
     }
     return status;
 }
 
-static int run(struct mn_cx *cx, const struct options *options) {
+static int run(struct mn_ctx *ctx, const struct options *options) {
     struct bounds bounds;
-    const struct mn__kernels *kernels = mn__kernels_find(options->kernels);
+    const struct nas_kernels *kernels = nas_kernels_find(options->kernels);
     if (kernels == NULL) {
-        return mn_fail(cx, MN_UNSUPPORTED,
+        return mn_fail(ctx, MN_UNSUPPORTED,
                        "--kernels is '%s'; this processor and build have no such kernels: use "
                        "auto, openblas, avx512, avx2, sse2 or bf16",
                        options->kernels);
     }
     if (next_case(options, 0) == n_bench_cases) {
-        return mn_fail(cx, MN_CONFIG, "no case matches '%s'; --list names them", options->only);
+        return mn_fail(ctx, MN_CONFIG, "no case matches '%s'; --list names them", options->only);
     }
-    const int status = mn__gemm_init(cx);
+    const int status = nas_gemm_init(ctx);
     if (status != MN_OK) {
         return status;
     }
     if (!bounds_measure(options->n_workers, options->workers, options->effort.repeats, &bounds)) {
-        return mn_fail(cx, MN_NOMEM, "no memory or no thread to measure the machine's bounds");
+        return mn_fail(ctx, MN_NOMEM, "no memory or no thread to measure the machine's bounds");
     }
     const struct report report = {options->json, kernels->name, &bounds};
-    const int printed = written(cx, report_bounds(&report));
-    return printed == MN_OK ? run_all(cx, options, &report) : printed;
+    const int printed = written(ctx, report_bounds(&report));
+    return printed == MN_OK ? run_all(ctx, options, &report) : printed;
 }
 
 int main(int argc, char **argv) {
-    struct mn__cx cx;
+    struct nas_ctx ctx;
     struct options options;
-    mn__core_install();
-    mn__cx_init(&cx);
-    int status = parse(&cx.pub, argc, argv, &options);
+    nas_core_install();
+    nas_ctx_init(&ctx);
+    int status = parse(&ctx.pub, argc, argv, &options);
     if (status == MN_OK && options.help) {
         print_help();
     } else if (status == MN_OK && options.list) {
         report_list();
     } else if (status == MN_OK) {
-        status = run(&cx.pub, &options);
+        status = run(&ctx.pub, &options);
     }
     if (status != MN_OK) {
-        fprintf(stderr, "metanas-bench: %s\n", mn__cx_message(&cx.pub));
+        fprintf(stderr, "metanas-bench: %s\n", nas_ctx_message(&ctx.pub));
     }
-    mn__cx_fini(&cx);
-    return mn__exit_code(status);
+    nas_ctx_fini(&ctx);
+    return nas_exit_code(status);
 }

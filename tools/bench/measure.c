@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "measure.h"
 
-#include "run/memory.h"
-#include "run/progress.h"
+#include "base/memory.h"
+#include "learn/progress.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,21 +13,21 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static int timed_run(struct subject *s, struct mn_cx *cx, struct mn__workers *pool, int64_t units,
+static int timed_run(struct subject *s, struct mn_ctx *ctx, struct nas_workers *pool, int64_t units,
                      double *seconds) {
-    const double begin = mn__seconds();
-    const int status = subject_run(s, cx, pool, units);
-    *seconds = mn__seconds() - begin;
+    const double begin = nas_seconds();
+    const int status = subject_run(s, ctx, pool, units);
+    *seconds = nas_seconds() - begin;
     return status;
 }
 
 /* A first run touches the memory, a second one tells how many units a repeat has to have. */
-static int choose_units(struct subject *s, struct mn_cx *cx, struct mn__workers *pool,
+static int choose_units(struct subject *s, struct mn_ctx *ctx, struct nas_workers *pool,
                         const struct effort *effort, int64_t *units) {
     double seconds = 0;
-    int status = timed_run(s, cx, pool, 1, &seconds);
+    int status = timed_run(s, ctx, pool, 1, &seconds);
     if (status == MN_OK) {
-        status = timed_run(s, cx, pool, 1, &seconds);
+        status = timed_run(s, ctx, pool, 1, &seconds);
     }
     const double fit = effort->seconds / (double)effort->repeats / fmax(seconds, 1e-6);
     *units = fit < 1 ? 1 : (int64_t)fit;
@@ -41,15 +41,15 @@ static double processor_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int repeat(struct subject *s, struct mn_cx *cx, struct mn__workers *pool,
+static int repeat(struct subject *s, struct mn_ctx *ctx, struct nas_workers *pool,
                   const struct effort *effort, double *times, struct measured *out) {
     int64_t units;
-    int status = choose_units(s, cx, pool, effort, &units);
+    int status = choose_units(s, ctx, pool, effort, &units);
     out->repeats = effort->repeats;
     out->steps = units * s->unit;
     const double before = processor_seconds(), steps = (double)out->steps * out->workers;
     for (int64_t i = 0; status == MN_OK && i < effort->repeats; i++) {
-        status = timed_run(s, cx, pool, units, &times[i]);
+        status = timed_run(s, ctx, pool, units, &times[i]);
         times[i] *= 1e3 / steps;
     }
     out->processor = 1e3 * (processor_seconds() - before) / (steps * (double)effort->repeats);
@@ -64,24 +64,24 @@ static void summarise(double *times, struct measured *out) {
     out->most = times[n - 1];
 }
 
-int measure(struct mn_cx *cx, struct subject *s, int workers, const struct effort *effort,
+int measure(struct mn_ctx *ctx, struct subject *s, int workers, const struct effort *effort,
             struct measured *out) {
-    struct mn__workers *pool = NULL;
+    struct nas_workers *pool = NULL;
     double *times = calloc((size_t)effort->repeats, sizeof *times);
     *out = (struct measured){.workers = workers};
-    const int known = mn__memory_forget();
-    int status = times == NULL ? mn_fail(cx, MN_NOMEM, "no memory for the times")
-                               : mn__workers_new(cx, workers, s->e.model, &pool);
+    const int known = nas_memory_forget();
+    int status = times == NULL ? mn_fail(ctx, MN_NOMEM, "no memory for the times")
+                               : nas_workers_new(ctx, workers, s->e.model, &pool);
     if (status == MN_OK) {
-        status = repeat(s, cx, pool, effort, times, out);
+        status = repeat(s, ctx, pool, effort, times, out);
     }
     if (status == MN_OK) {
         summarise(times, out);
         out->plan = subject_plan(s, workers);
-        out->peak = known ? (double)mn__memory_peak() : -1;
+        out->peak = known ? (double)nas_memory_peak() : -1;
         out->skip_share = subject_skip_share(s);
     }
-    mn__workers_free(pool);
+    nas_workers_free(pool);
     free(times);
     return status;
 }

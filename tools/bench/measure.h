@@ -36,7 +36,7 @@ struct roofline {
     const char *verdict;
 };
 
-int measure(struct mn_cx *cx, struct subject *subject, int workers, const struct effort *effort,
+int measure(struct mn_ctx *ctx, struct subject *subject, int workers, const struct effort *effort,
             struct measured *out);
 
 struct work work_of(const struct subject *subject, const struct profile *profile);

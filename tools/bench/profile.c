@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "profile.h"
 
-#include "run/progress.h"
+#include "learn/progress.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const struct mn__kernels *original;
-static struct mn__kernels counting;
+static const struct nas_kernels *original;
+static struct nas_kernels counting;
 
 enum which {
     PACK,
@@ -33,7 +33,7 @@ enum which {
 
 /* `packed` only computes a size. Every other function of the table is counted: one that is added to
  * it needs an entry here. */
-_Static_assert(sizeof(struct mn__kernels) ==
+_Static_assert(sizeof(struct nas_kernels) ==
                    sizeof(char *) + (1 + N_WHICH) * sizeof(void (*)(void)),
                "every kernel is profiled");
 
@@ -43,7 +43,7 @@ static struct kernel_use uses[N_WHICH];
 static void count(enum which which, const char *name, double begin, double flops, double reals) {
     struct kernel_use *use = &uses[which];
     use->name = name;
-    use->seconds += mn__seconds() - begin;
+    use->seconds += nas_seconds() - begin;
     use->calls++;
     use->flops += flops;
     use->bytes += reals * sizeof(mn_real);
@@ -52,7 +52,7 @@ static void count(enum which which, const char *name, double begin, double flops
 /* A function of the table that calls the original one between two looks at the clock. */
 #define COUNTED(which, name, parameters, arguments, flops, reals)                                  \
     static void name parameters {                                                                  \
-        const double begin = mn__seconds();                                                        \
+        const double begin = nas_seconds();                                                        \
         original->name arguments;                                                                  \
         count(which, #name, begin, flops, reals);                                                  \
     }
@@ -157,13 +157,13 @@ COUNTED(AFFINE, affine,
         2 * elements(n, len))
 
 COUNTED(MIX, mix,
-        (int n, int n_terms, const struct mn__term *terms, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
+        (int n, int n_terms, const struct nas_term *terms, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
          const mn_real *mask, ptrdiff_t image, int accumulate),
         (n, n_terms, terms, y, ys, len, mask, image, accumulate), 2 * n_terms * elements(n, len),
         (n_terms + (accumulate ? 2 : 1)) * elements(n, len))
 
 COUNTED(PRODUCTS, products,
-        (int n, int n_terms, const struct mn__product *terms, const mn_real *g, ptrdiff_t gs,
+        (int n, int n_terms, const struct nas_product *terms, const mn_real *g, ptrdiff_t gs,
          ptrdiff_t len, ptrdiff_t image),
         (n, n_terms, terms, g, gs, len, image), (3 * n_terms + 1) * elements(n, len),
         (n_terms + 1) * elements(n, len))
@@ -177,26 +177,26 @@ COUNTED(COMBINE, combine,
 
 /* ---- stride 2 ----------------------------------------------------------------------------- */
 
-static double pixels(const struct mn__grid *grid, int channels, int n) {
+static double pixels(const struct nas_grid *grid, int channels, int n) {
     return (double)channels * n * grid->h * grid->w;
 }
 
 COUNTED(SPLIT, split,
-        (const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
+        (const struct nas_grid *in, const struct nas_grid *out, int channels, int n,
          const mn_real *x, mn_real *phases, ptrdiff_t phase),
         (in, out, channels, n, x, phases, phase), 0, 2 * pixels(in, channels, n))
 
 COUNTED(MERGE, merge,
-        (const struct mn__grid *in, const struct mn__grid *out, int channels, int n,
+        (const struct nas_grid *in, const struct nas_grid *out, int channels, int n,
          const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate),
         (in, out, channels, n, phases, phase, x, accumulate),
         accumulate ? pixels(in, channels, n) : 0, (accumulate ? 3 : 2) * pixels(in, channels, n))
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-const struct mn__kernels *profile_wrap(const struct mn__kernels *kernels) {
+const struct nas_kernels *profile_wrap(const struct nas_kernels *kernels) {
     original = kernels;
-    counting = (struct mn__kernels){.name = kernels->name,
+    counting = (struct nas_kernels){.name = kernels->name,
                                     .packed = kernels->packed,
                                     .pack = pack,
                                     .conv = conv,

@@ -6,7 +6,7 @@
  * the kernels of another table. One profile at a time, from one thread. Each call costs two looks
  * at the clock more, so a profiled pass is not the one whose time is reported. */
 
-#include "num/kernel.h"
+#include "backend/cpu/kernels/kernel.h"
 
 enum { MOST_KERNELS = 32 };
 
@@ -25,7 +25,7 @@ struct profile {
 };
 
 /* The counting table over `kernels`, its counters at zero. */
-const struct mn__kernels *profile_wrap(const struct mn__kernels *kernels);
+const struct nas_kernels *profile_wrap(const struct nas_kernels *kernels);
 void profile_reset(void);
 void profile_read(struct profile *out);
 

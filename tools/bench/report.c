@@ -70,8 +70,8 @@ static int bounds_json(const struct report *report) {
     for (int k = 0; k < report->bounds->n; k++) {
         json_array_append_new(list, bound_json(report->bounds, k));
     }
-    return put_line(json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind", "bounds", "version", MN__VERSION,
-                              "kernels", report->kernels, "blas", mn__gemm_version(), "bounds",
+    return put_line(json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind", "bounds", "version", NAS_VERSION,
+                              "kernels", report->kernels, "blas", nas_gemm_version(), "bounds",
                               list));
 }
 
@@ -132,7 +132,7 @@ static json_t *case_json(const struct report *report, const struct result *r, in
 
 static void bounds_table(const struct report *report) {
     const struct bounds *b = report->bounds;
-    printf("metanas %s, kernels %s, %s\n", MN__VERSION, report->kernels, mn__gemm_version());
+    printf("metanas %s, kernels %s, %s\n", NAS_VERSION, report->kernels, nas_gemm_version());
     for (int k = 0; k < b->n; k++) {
         printf("%d thread%s: ", b->at[k].threads, b->at[k].threads > 1 ? "s" : "");
         for (int i = 0; i < b->n_isas; i++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "subject.h"
 
-#include "run/memory.h"
-#include "run/progress.h"
-#include "run/rehearse.h"
+#include "base/memory.h"
+#include "learn/progress.h"
+#include "learn/rehearse.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,57 +21,57 @@ static double logits_apart(const struct bench_case *what) {
 
 /* ---- making ready ------------------------------------------------------------------------- */
 
-static int open_network(struct subject *s, struct mn_cx *cx, const char *kernels) {
+static int open_network(struct subject *s, struct mn_ctx *ctx, const char *kernels) {
     const struct bench_case *what = s->what;
     const int shape[3] = {what->channels, what->height, what->width};
     const int reduced = strcmp(kernels, "bf16") == 0;
     const char *sets[] = {
-        mn__arena_format(
+        nas_arena_format(
             &s->arena, "run={kernels: %s, precision: %s, alpha_std: %g, tasks_per_batch: 1000}",
             reduced ? "auto" : kernels, reduced ? "bf16" : "float", logits_apart(what)),
-        mn__arena_format(&s->arena, "task={ways: %d, shots: 1, queries: 1, train_shots: 15}",
+        nas_arena_format(&s->arena, "task={ways: %d, shots: 1, queries: 1, train_shots: 15}",
                          what->ways),
-        mn__arena_format(&s->arena, "task_learner={batch: %d, test_batch: 1, warm_up: 0}",
+        nas_arena_format(&s->arena, "task_learner={batch: %d, test_batch: 1, warm_up: 0}",
                          s->batch),
-        mn__arena_format(&s->arena, "search_space=%s", what->space), NULL};
+        nas_arena_format(&s->arena, "search_space=%s", what->space), NULL};
     const char *const directories[] = {BENCH_PLUGINS, NULL};
-    const struct mn__open open = {.config = "benchmark",
+    const struct nas_open open = {.config = "benchmark",
                                   .text = "run: {name: benchmark}", /* and the sets */
                                   .sets = sets,
                                   .plugin_dirs = directories,
-                                  .flags = MN__OPEN_NO_DATA,
+                                  .flags = NAS_OPEN_NO_DATA,
                                   .shape = shape};
     for (int i = 0; i < 4; i++) {
         if (sets[i] == NULL) {
-            return mn_fail(cx, MN_NOMEM, "no memory");
+            return mn_fail(ctx, MN_NOMEM, "no memory");
         }
     }
-    return mn__experiment_open(&s->e, cx, &open);
+    return nas_experiment_open(&s->e, ctx, &open);
 }
 
 /* Halve the batch until the workspaces fit into two thirds of what memory is left. */
-static int open_fitting(struct subject *s, struct mn_cx *cx, const char *kernels, int workers) {
+static int open_fitting(struct subject *s, struct mn_ctx *ctx, const char *kernels, int workers) {
     for (s->batch = s->what->batch;; s->batch /= 2) {
-        const int status = open_network(s, cx, kernels);
-        const int64_t available = mn__memory_available();
+        const int status = open_network(s, ctx, kernels);
+        const int64_t available = nas_memory_available();
         if (status != MN_OK || s->batch == 1 || available < 0 ||
             subject_plan(s, workers) < 2.0 / 3 * (double)available) {
             return status;
         }
-        mn__experiment_close(&s->e);
+        nas_experiment_close(&s->e);
     }
 }
 
 static mn_real *reals(struct subject *s, int64_t n) {
-    return mn__arena_zeroed(&s->arena, (size_t)n * sizeof(mn_real));
+    return nas_arena_zeroed(&s->arena, (size_t)n * sizeof(mn_real));
 }
 
-static int make_room(struct subject *s, struct mn_cx *cx, int workers) {
-    const struct mn_dims *d = mn__model_dims(s->e.model);
+static int make_room(struct subject *s, struct mn_ctx *ctx, int workers) {
+    const struct mn_dims *d = nas_model_dims(s->e.model);
     int good = 1;
     s->n_lanes = workers;
-    s->lanes = mn__arena_zeroed(&s->arena, (size_t)workers * sizeof *s->lanes);
-    s->keep = mn__arena_zeroed(&s->arena, (size_t)d->n_choices);
+    s->lanes = nas_arena_zeroed(&s->arena, (size_t)workers * sizeof *s->lanes);
+    s->keep = nas_arena_zeroed(&s->arena, (size_t)d->n_choices);
     s->at = (struct mn_point){reals(s, d->n_w), reals(s, d->n_a)};
     for (int i = 0; s->lanes != NULL && i < workers; i++) {
         struct lane *lane = &s->lanes[i];
@@ -80,33 +80,33 @@ static int make_room(struct subject *s, struct mn_cx *cx, int workers) {
         good = good && lane->out.w && lane->out.a && lane->learner;
     }
     good = good && s->lanes != NULL && s->keep != NULL && s->at.w != NULL && s->at.a != NULL;
-    return good ? MN_OK : mn_fail(cx, MN_NOMEM, "no memory");
+    return good ? MN_OK : mn_fail(ctx, MN_NOMEM, "no memory");
 }
 
 /* One choice of each mixture, the candidates in turn. */
 static void keep_one_of_each(struct subject *s) {
-    for (int i = 0; i < mn__model_n_mixtures(s->e.model); i++) {
-        const struct mn__mixture *x = mn__model_mixture(s->e.model, i);
+    for (int i = 0; i < nas_model_n_mixtures(s->e.model); i++) {
+        const struct nas_mixture *x = nas_model_mixture(s->e.model, i);
         s->keep[x->choice0 + i % x->n_choices] = 1;
     }
 }
 
-int subject_open(struct mn_cx *cx, const struct bench_case *what, const char *kernels, int workers,
-                 struct subject *s) {
+int subject_open(struct mn_ctx *ctx, const struct bench_case *what, const char *kernels,
+                 int workers, struct subject *s) {
     memset(s, 0, sizeof *s);
     s->what = what;
-    cx->where = place;
-    int status = open_fitting(s, cx, kernels, workers);
+    ctx->where = place;
+    int status = open_fitting(s, ctx, kernels, workers);
     if (status == MN_OK) {
-        status = make_room(s, cx, workers);
+        status = make_room(s, ctx, workers);
     }
     if (status == MN_OK) {
-        status = mn__rehearse_task(&s->e, cx, &s->task);
+        status = nas_rehearse_task(&s->e, ctx, &s->task);
     }
     if (status == MN_OK) {
         const struct mn_task_learner *learner = &s->e.task_learner.table.task_learner;
         s->unit = what->kind == LEARNER ? learner->steps(s->e.task_learner.self, &place) : 1;
-        mn__model_init(s->e.model, place.seed, logits_apart(what), &s->at);
+        nas_model_init(s->e.model, place.seed, logits_apart(what), &s->at);
         keep_one_of_each(s);
     } else {
         subject_close(s);
@@ -115,8 +115,8 @@ int subject_open(struct mn_cx *cx, const struct bench_case *what, const char *ke
 }
 
 void subject_close(struct subject *s) {
-    mn__experiment_close(&s->e);
-    mn__arena_fini(&s->arena);
+    nas_experiment_close(&s->e);
+    nas_arena_fini(&s->arena);
 }
 
 /* ---- running ------------------------------------------------------------------------------ */
@@ -125,7 +125,7 @@ static int has_gradients(const struct bench_case *what) {
     return what->kind == STEP || what->kind == LATE;
 }
 
-static int one_pass(const struct subject *s, struct mn_cx *cx, struct lane *lane) {
+static int one_pass(const struct subject *s, struct mn_ctx *ctx, struct lane *lane) {
     const struct mn_set batch = {
         .n = s->batch, .images = s->task.support.images, .labels = s->task.support.labels};
     const struct mn_pass pass = {.size = sizeof pass,
@@ -134,75 +134,75 @@ static int one_pass(const struct subject *s, struct mn_cx *cx, struct lane *lane
                                  .progress = s->what->kind == LATE ? 1 : 0,
                                  .keep = s->what->kind == PRUNED ? s->keep : NULL};
     struct mn_outcome out = {.size = sizeof out, .d_w = lane->out.w, .d_a = lane->out.a};
-    const int status = mn_model_pass(cx, s->e.model, &s->at, &batch, &pass, &out);
+    const int status = mn_model_pass(ctx, s->e.model, &s->at, &batch, &pass, &out);
     lane->skip_share += out.skip_share;
     lane->passes++;
     return status;
 }
 
-static int note_step(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
+static int note_step(void *data, struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
                      double skip_share, const struct mn_point *now) {
-    struct lane *lane = &((struct subject *)data)->lanes[cx->where.task];
+    struct lane *lane = &((struct subject *)data)->lanes[ctx->where.task];
     lane->skip_share += skip_share;
     lane->passes++;
     return MN_OK;
 }
 
-static int one_task(const struct subject *s, struct mn_cx *cx, struct lane *lane) {
-    const struct mn_dims *d = mn__model_dims(s->e.model);
+static int one_task(const struct subject *s, struct mn_ctx *ctx, struct lane *lane) {
+    const struct mn_dims *d = nas_model_dims(s->e.model);
     mn_vec_copy(d->n_w, s->at.w, lane->out.w);
     mn_vec_copy(d->n_a, s->at.a, lane->out.a);
     mn_vec_fill(s->e.n_state, 0, lane->learner);
-    return mn__adapt(&s->e, cx, &s->task, &lane->out, lane->learner);
+    return nas_adapt(&s->e, ctx, &s->task, &lane->out, lane->learner);
 }
 
-static int run_lane(void *data, struct mn_cx *cx, int64_t index) {
+static int run_lane(void *data, struct mn_ctx *ctx, int64_t index) {
     struct subject *s = data;
     struct lane *lane = &s->lanes[index];
     int status = MN_OK;
     for (int64_t i = 0; status == MN_OK && i < s->units; i++) {
-        status = s->what->kind == LEARNER ? one_task(s, cx, lane) : one_pass(s, cx, lane);
+        status = s->what->kind == LEARNER ? one_task(s, ctx, lane) : one_pass(s, ctx, lane);
     }
     return status;
 }
 
-int subject_run(struct subject *s, struct mn_cx *cx, struct mn__workers *pool, int64_t units) {
+int subject_run(struct subject *s, struct mn_ctx *ctx, struct nas_workers *pool, int64_t units) {
     s->units = units;
-    mn__cx_of(cx)->on_step = note_step;
-    mn__cx_of(cx)->on_step_data = s;
-    const int status = mn__workers_run(pool, cx, &place, mn__workers_count(pool), 0, run_lane, s);
-    mn__cx_of(cx)->on_step = NULL;
-    return status == MN_OK ? MN_OK : mn__cx_where(cx, "%s", s->what->name);
+    nas_ctx_of(ctx)->on_step = note_step;
+    nas_ctx_of(ctx)->on_step_data = s;
+    const int status = nas_workers_run(pool, ctx, &place, nas_workers_count(pool), 0, run_lane, s);
+    nas_ctx_of(ctx)->on_step = NULL;
+    return status == MN_OK ? MN_OK : nas_ctx_where(ctx, "%s", s->what->name);
 }
 
-static int profile_model(struct subject *s, struct mn_cx *cx, struct profile *out,
+static int profile_model(struct subject *s, struct mn_ctx *ctx, struct profile *out,
                          double *seconds) {
-    struct mn__workers *alone = NULL;
-    int status = mn__workers_new(cx, 1, s->e.model, &alone);
+    struct nas_workers *alone = NULL;
+    int status = nas_workers_new(ctx, 1, s->e.model, &alone);
     if (status == MN_OK) {
-        status = subject_run(s, cx, alone, 1); /* touches the memory for the first time */
+        status = subject_run(s, ctx, alone, 1); /* touches the memory for the first time */
     }
     if (status == MN_OK) {
-        const double begin = mn__seconds();
+        const double begin = nas_seconds();
         profile_reset();
-        status = subject_run(s, cx, alone, 1);
-        *seconds = mn__seconds() - begin;
+        status = subject_run(s, ctx, alone, 1);
+        *seconds = nas_seconds() - begin;
         profile_read(out);
     }
-    mn__workers_free(alone);
+    nas_workers_free(alone);
     return status;
 }
 
-int subject_profile(struct subject *s, struct mn_cx *cx, struct profile *out, double *seconds) {
-    const struct mn_dims *d = mn__model_dims(s->e.model);
+int subject_profile(struct subject *s, struct mn_ctx *ctx, struct profile *out, double *seconds) {
+    const struct mn_dims *d = nas_model_dims(s->e.model);
     struct mn_model *own = s->e.model, *profiled;
-    int status = mn__model_new(cx, &s->e.search_space, &s->e.op_mixer, &s->e.input_mixer,
+    int status = nas_model_new(ctx, &s->e.search_space, &s->e.op_mixer, &s->e.input_mixer,
                                &s->e.operations, d, profile_wrap(s->e.kernels), &profiled);
     if (status == MN_OK) {
         s->e.model = profiled;
-        status = profile_model(s, cx, out, seconds);
+        status = profile_model(s, ctx, out, seconds);
         s->e.model = own;
-        mn__model_free(profiled);
+        nas_model_free(profiled);
     }
     return status;
 }
@@ -210,9 +210,9 @@ int subject_profile(struct subject *s, struct mn_cx *cx, struct profile *out, do
 /* ---- figures ------------------------------------------------------------------------------ */
 
 double subject_plan(const struct subject *s, int workers) {
-    const struct mn_dims *d = mn__model_dims(s->e.model);
+    const struct mn_dims *d = nas_model_dims(s->e.model);
     const double point = (double)(d->n_w + d->n_a) * sizeof(mn_real);
-    return workers * ((double)mn__model_workspace_bytes(s->e.model) + point) + point;
+    return workers * ((double)nas_model_workspace_bytes(s->e.model) + point) + point;
 }
 
 double subject_skip_share(const struct subject *s) {
@@ -226,6 +226,6 @@ double subject_skip_share(const struct subject *s) {
 
 /* A forward pass is one multiply-add a weight and pixel, a backward pass two more. */
 double subject_gflop(const struct subject *s) {
-    const double forward = 2 * mn__model_work(s->e.model) * s->batch * 1e-9;
+    const double forward = 2 * nas_model_work(s->e.model) * s->batch * 1e-9;
     return s->what->kind == STEP ? 3 * forward : s->what->kind == FORWARD ? forward : 0;
 }

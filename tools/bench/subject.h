@@ -5,9 +5,9 @@
 /* A case made ready to run: its network, a point in weight and architecture space, images. */
 
 #include "cases.h"
+#include "exec/threads.h"
+#include "learn/experiment.h"
 #include "profile.h"
-#include "run/experiment.h"
-#include "run/workers.h"
 
 /* What one worker writes; nothing is shared between workers. */
 struct lane {
@@ -19,7 +19,7 @@ struct lane {
 
 struct subject {
     const struct bench_case *what;
-    struct mn__experiment e;
+    struct nas_experiment e;
     int batch; /* images a step: fewer than the case asks for where memory would not allow them */
     int64_t unit; /* steps that are run at once: those of a task for LEARNER, otherwise 1 */
     struct mn_task task;
@@ -27,20 +27,21 @@ struct subject {
     uint8_t *keep; /* PRUNED */
     int n_lanes;
     struct lane *lanes;
-    struct mn__arena arena;
+    struct nas_arena arena;
     int64_t units; /* of the run under way */
 };
 
 /* Build; images and weights are random but always the same. */
-int subject_open(struct mn_cx *cx, const struct bench_case *what, const char *kernels, int workers,
-                 struct subject *out);
+int subject_open(struct mn_ctx *ctx, const struct bench_case *what, const char *kernels,
+                 int workers, struct subject *out);
 void subject_close(struct subject *subject);
 
 /* Run `units` units on every worker of the pool, which is one of the subject's model. */
-int subject_run(struct subject *subject, struct mn_cx *cx, struct mn__workers *pool, int64_t units);
+int subject_run(struct subject *subject, struct mn_ctx *ctx, struct nas_workers *pool,
+                int64_t units);
 
 /* Profile one unit after a first one; the seconds of all of it into *seconds. */
-int subject_profile(struct subject *subject, struct mn_cx *cx, struct profile *out,
+int subject_profile(struct subject *subject, struct mn_ctx *ctx, struct profile *out,
                     double *seconds);
 
 /* Memory that is planned for this many workers, in bytes. */

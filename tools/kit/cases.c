@@ -21,7 +21,7 @@
 static const struct kit_kind executor;
 
 const struct kit_kind *kit_kind(int kind) {
-    static const struct kit_kind *const kinds[MN__KINDS + 1] = {
+    static const struct kit_kind *const kinds[NAS_KINDS + 1] = {
         [MN_DATASET] = &kit_dataset,
         [MN_SEARCH_SPACE] = &kit_search_space,
         [MN_OP_MIXER] = &kit_mixer,
@@ -55,24 +55,24 @@ static const struct mn_unit *unit_at(const struct mn_plugin *plugin, uint32_t i)
 void kit_load(struct kit *kit) {
     static const char *const faults[] = {"load_file", "load_open", "load_entry", "load_tables"};
     struct kit_globals before;
-    enum mn__load_step step;
-    struct mn__cx cx;
-    mn__cx_init(&cx);
+    enum nas_load_step step;
+    struct nas_ctx ctx;
+    nas_ctx_init(&ctx);
     kit_globals_take(&before);
     kit_doing("mn_plugin_entry");
-    if (mn__plugin_load_steps(&cx.pub, kit->file, MN__TRUST_NAMED, &kit->plugin, &step) != MN_OK) {
-        kit_fail(faults[step], "%s", mn__cx_message(&cx.pub));
+    if (nas_plugin_load_steps(&ctx.pub, kit->file, NAS_TRUST_NAMED, &kit->plugin, &step) != MN_OK) {
+        kit_fail(faults[step], "%s", nas_ctx_message(&ctx.pub));
     }
     kit_globals_check(&before);
     kit_doing("");
-    mn__cx_fini(&cx);
+    nas_ctx_fini(&ctx);
 }
 
 int kit_choose(struct kit *kit, int kind, const char *name) {
-    kit->unit = mn__plugin_unit(kit->plugin, kind, name);
+    kit->unit = nas_plugin_unit(kit->plugin, kind, name);
     if (kit->unit != NULL) {
         kit->options =
-            (struct mn__options){kit->unit->opts, kit->unit->n_opts, kit->plugin->opt_stride};
+            (struct nas_options){kit->unit->opts, kit->unit->n_opts, kit->plugin->opt_stride};
     }
     return kit->unit != NULL;
 }
@@ -86,7 +86,7 @@ static void load(const struct kit *kit) {
     for (uint32_t i = 0; i < kit->plugin->n_units && used < sizeof report->units; i++) {
         const struct mn_unit *unit = unit_at(kit->plugin, i);
         used += (size_t)snprintf(report->units + used, sizeof report->units - used, "%s %s\n",
-                                 mn__kind_name(unit->kind), unit->name);
+                                 nas_kind_name(unit->kind), unit->name);
     }
 }
 

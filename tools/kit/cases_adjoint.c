@@ -108,7 +108,7 @@ static int back_step(struct tape *t, int step, uint32_t flags) {
     toy_forget_calls(toy_of(t));
     kit_call(life, "adjoint", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.task_learner.adjoint(life->self, &life->mock.cx, NULL,
+        kit_end(life, life->table.task_learner.adjoint(life->self, &life->mock.ctx, NULL,
                                                        &toy_of(t)->task, &done, &io));
     if (status == MN_OK) {
         kit_written("d", POINT, t->d);
@@ -143,7 +143,7 @@ static int differentiates(struct kit_life *life) {
         return 1;
     }
     kit_call(life, "check_adjoint", KIT_WORKER);
-    const int status = kit_end(life, table->check_adjoint(life->self, &life->mock.cx));
+    const int status = kit_end(life, table->check_adjoint(life->self, &life->mock.ctx));
     if (status != MN_OK && (status != MN_CONFIG || life->mock.key[0] == '\0')) {
         kit_fail("refused_option", "check_adjoint returned %s: %s", kit_status_name(status),
                  life->mock.message);

@@ -11,7 +11,7 @@ enum { MOST_WAYS = 5, MOST_EACH = 3, TASKS = 8, SPLIT_TASKS = 32 };
 
 static int start(struct kit_life *life) {
     kit_call(life, "start", KIT_SETUP);
-    return kit_end(life, life->table.dataset.start(life->self, &life->mock.cx));
+    return kit_end(life, life->table.dataset.start(life->self, &life->mock.ctx));
 }
 
 static void stop(struct kit_life *life) {
@@ -28,7 +28,7 @@ int dataset_describe(struct kit_life *life, struct mn_dataset_info *out) {
     memset(out, 0, sizeof *out);
     out->size = sizeof *out;
     kit_call(life, "describe", KIT_WORKER);
-    return kit_end(life, life->table.dataset.describe(life->self, &life->mock.cx, out));
+    return kit_end(life, life->table.dataset.describe(life->self, &life->mock.ctx, out));
 }
 
 static void check_info(const struct mn_dataset_info *d) {
@@ -78,12 +78,12 @@ int dataset_task_new(struct kit_life *life, const struct mn_dataset_info *d, int
 }
 
 int dataset_sample(struct kit_life *life, struct dataset_task *e, int64_t task) {
-    struct mn_where *where = &life->mock.cx.where;
+    struct mn_where *where = &life->mock.ctx.where;
     where->split = e->spec.split;
     where->task = task;
     kit_call(life, "sample", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.dataset.sample(life->self, &life->mock.cx, &e->spec, &e->at));
+        kit_end(life, life->table.dataset.sample(life->self, &life->mock.ctx, &e->spec, &e->at));
     if (status == MN_OK) {
         kit_written("the support images", (int64_t)e->spec.ways * e->spec.support * e->image,
                     e->at.support);
@@ -303,8 +303,8 @@ static void tasks_differ(const struct kit *kit) {
             if (!dataset_task_new(&life, &d, MN_TRAIN, &rng, &e)) {
                 kit_skip("meta-training has no class of two images");
             }
-            life.mock.cx.where.meta_epoch = w == 1 ? i : 90;
-            life.mock.cx.where.seed = w == 2 ? (uint64_t)i : 1;
+            life.mock.ctx.where.meta_epoch = w == 1 ? i : 90;
+            life.mock.ctx.where.seed = w == 2 ? (uint64_t)i : 1;
             kit_ok(&life, dataset_sample(&life, &e, w == 0 ? i : 0));
             digests[i] = 0;
             digest_episode(&e, &digests[i]);

@@ -60,7 +60,7 @@ static mn_real *image(struct kit_life *life, const struct mn_dataset_info *d, in
     mn_real *out = kit_output(life, n);
     kit_call(life, "image", KIT_WORKER);
     *status = kit_end(
-        life, life->table.dataset.image(life->self, &life->mock.cx, split, which, sample, out));
+        life, life->table.dataset.image(life->self, &life->mock.ctx, split, which, sample, out));
     if (*status == MN_OK) {
         kit_written("the image", n, out);
     }
@@ -82,7 +82,7 @@ static mn_real *picture(struct kit_life *life, const struct mn_dataset_info *d,
     memcpy(file, bytes, n_bytes);
     kit_seal(life, file);
     kit_call(life, "picture", KIT_WORKER);
-    *status = kit_end(life, life->table.dataset.picture(life->self, &life->mock.cx, &in, out));
+    *status = kit_end(life, life->table.dataset.picture(life->self, &life->mock.ctx, &in, out));
     if (*status == MN_OK) {
         kit_written("the image", n, out);
     }

@@ -28,7 +28,7 @@ static int start(struct kit_life *life) {
     if (life->table.meta_learner.start != NULL) {
         life->mock.claiming = 1;
         kit_call(life, "start", KIT_SETUP);
-        status = kit_end(life, life->table.meta_learner.start(life->self, &life->mock.cx,
+        status = kit_end(life, life->table.meta_learner.start(life->self, &life->mock.ctx,
                                                               &toy_of_life(life)->dims));
         life->mock.claiming = 0;
     }
@@ -133,7 +133,7 @@ static int ask_rates(struct kit_life *life, int64_t step) {
     if (life->table.meta_learner.rates != NULL) {
         kit_call(life, "rates", KIT_WORKER);
         status = kit_end(
-            life, life->table.meta_learner.rates(life->self, &life->mock.cx, NULL, step, &out));
+            life, life->table.meta_learner.rates(life->self, &life->mock.ctx, NULL, step, &out));
     }
     if (status != MN_OK) {
         return status;
@@ -178,7 +178,7 @@ static int delta(struct kit_life *life, struct mn_point meta, struct direction *
     trace->own = out->own;
     kit_call(life, "delta", KIT_WORKER);
     status =
-        kit_end(life, life->table.meta_learner.delta(life->self, &life->mock.cx, NULL,
+        kit_end(life, life->table.meta_learner.delta(life->self, &life->mock.ctx, NULL,
                                                      &trace->toy.task, &meta, &adapted, &out->at));
     trace->open = 0;
     trace->own = NULL;
@@ -196,7 +196,7 @@ static int update(struct kit_life *life, struct mn_point *meta, struct direction
     trace->own = mean.own;
     kit_call(life, "update", KIT_SETUP);
     const int status =
-        kit_end(life, life->table.meta_learner.update(life->self, &life->mock.cx, meta, &mean.at));
+        kit_end(life, life->table.meta_learner.update(life->self, &life->mock.ctx, meta, &mean.at));
     trace->own = NULL;
     if (status == MN_OK) {
         check_written(life, "the meta point's", meta);
@@ -294,7 +294,7 @@ static void learns(const struct kit *kit) {
 
 static void updates(struct kit_life *life, int from, int to, struct mn_point *meta) {
     for (int i = from; i < to; i++) {
-        life->mock.cx.where.meta_epoch = 90 + i;
+        life->mock.ctx.where.meta_epoch = 90 + i;
         kit_ok(life, update(life, meta, random_direction(life, 100 + (uint64_t)i, 0.1)));
     }
 }

@@ -73,7 +73,7 @@ static int forward(struct kit_life *life, struct mixture *m) {
     kit_seal(life, m->logits);
     kit_call(life, "forward", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.mixer.forward(life->self, &life->mock.cx, m->n,
+        kit_end(life, life->table.mixer.forward(life->self, &life->mock.ctx, m->n,
                                                 m->learned ? m->logits : NULL, &m->when, &rng,
                                                 m->weights, m->saved_room > 0 ? m->saved : NULL));
     mock_unseal(&life->mock, m->logits);
@@ -89,7 +89,7 @@ static int backward(struct kit_life *life, struct mixture *m, mn_real *d_logits)
         kit_seal(life, sealed[i]);
     }
     kit_call(life, "backward", KIT_WORKER);
-    const int status = kit_end(life, life->table.mixer.backward(life->self, &life->mock.cx, m->n,
+    const int status = kit_end(life, life->table.mixer.backward(life->self, &life->mock.ctx, m->n,
                                                                 m->logits, &m->when, m->weights,
                                                                 m->saved_room > 0 ? m->saved : NULL,
                                                                 m->d_weights, d_logits));
@@ -142,7 +142,7 @@ static int select_choices(struct kit_life *life, int64_t n_items, int64_t n, mn_
     kit_seal(life, weights);
     kit_call(life, "select", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.mixer.select(life->self, &life->mock.cx, n, weights,
+        kit_end(life, life->table.mixer.select(life->self, &life->mock.ctx, n, weights,
                                                strong ? strength : NULL, keep));
     mock_unseal(&life->mock, weights);
     int64_t kept = 0;
@@ -425,7 +425,7 @@ static void select_some(const struct kit *kit) {
                                                      "random"};
                 kit_at("%lld items, weights: %s, %s", (long long)n_items, shapes[shape],
                        split == MN_TRAIN ? "meta-training" : "evaluation");
-                life.mock.cx.where.split = split;
+                life.mock.ctx.where.split = split;
                 check_select(&life, n_items, shape);
             }
         }
@@ -437,9 +437,9 @@ static void threshold(const struct kit *kit) {
     struct kit_life life;
     kit_life_begin(&life, kit, 0);
     for (int split = MN_TRAIN; life.table.mixer.threshold != NULL && split <= MN_TEST; split++) {
-        life.mock.cx.where.split = split;
+        life.mock.ctx.where.split = split;
         kit_call(&life, "threshold", KIT_WORKER);
-        const double t = life.table.mixer.threshold(life.self, &life.mock.cx);
+        const double t = life.table.mixer.threshold(life.self, &life.mock.ctx);
         kit_end_plain(&life);
         if (!(t >= 0 && t < 1)) {
             kit_fail("threshold", "the threshold is %g", t);

@@ -2,7 +2,7 @@
 /* operation, at sites of several sizes and both strides; one that is made of the host's maps, at
  * both strides. */
 
-#include "model/op.h"
+#include "network/op.h"
 
 #include "derivative.h"
 #include "life.h"
@@ -60,7 +60,7 @@ static int ask_shape(struct place *p) {
     p->shape = (struct mn_op_shape){.size = sizeof p->shape};
     kit_call(life, "shape", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.operation.shape(life->self, &life->mock.cx, p->site, &p->shape));
+        kit_end(life, life->table.operation.shape(life->self, &life->mock.ctx, p->site, &p->shape));
     if (status == MN_OK) {
         check_shape(p);
     }
@@ -106,8 +106,8 @@ static int ask_weights(struct place *p) {
     for (int32_t i = 0; i < p->shape.n_weights; i++) {
         struct mn_op_weight w = {.size = sizeof w};
         kit_call(life, "weight", KIT_WORKER);
-        const int status =
-            kit_end(life, life->table.operation.weight(life->self, &life->mock.cx, p->site, i, &w));
+        const int status = kit_end(
+            life, life->table.operation.weight(life->self, &life->mock.ctx, p->site, i, &w));
         if (status != MN_OK) {
             return status;
         }
@@ -185,7 +185,7 @@ static int forward(struct place *p, int first, int n) {
     kit_call(life, "forward", KIT_WORKER);
     const int status =
         kit_end(life, life->table.operation.forward(
-                          life->self, &life->mock.cx, p->site, n, p->w, p->x + first * p->in, y,
+                          life->self, &life->mock.ctx, p->site, n, p->w, p->x + first * p->in, y,
                           p->saved != NULL ? p->saved + first * p->shape.n_saved : NULL, p->work));
     unseal(life, p->w);
     unseal(life, p->x);
@@ -207,7 +207,7 @@ static int backward(struct place *p, int first, int n, int with_dx, int with_dw)
     kit_call(life, "backward", KIT_WORKER);
     const int status =
         kit_end(life, life->table.operation.backward(
-                          life->self, &life->mock.cx, p->site, n, p->w, p->x + first * p->in,
+                          life->self, &life->mock.ctx, p->site, n, p->w, p->x + first * p->in,
                           p->saved != NULL ? p->saved + first * p->shape.n_saved : NULL,
                           p->g + first * p->out, dx, d_w, p->work));
     for (int i = 0; i < 4; i++) {
@@ -237,8 +237,8 @@ static int ask_maps(struct kit_life *life, int32_t stride, struct mn_op_maps *ou
     kit_at("stride %d", (int)stride);
     kit_call(life, "maps", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.operation.maps(life->self, &life->mock.cx, stride, out));
-    const char *fault = status == MN_OK ? mn__op_maps_fault(out, stride) : NULL;
+        kit_end(life, life->table.operation.maps(life->self, &life->mock.ctx, stride, out));
+    const char *fault = status == MN_OK ? nas_op_maps_fault(out, stride) : NULL;
     if (fault != NULL) {
         kit_fail("op_maps", "%s", fault);
     }

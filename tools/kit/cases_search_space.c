@@ -4,8 +4,8 @@
 #include "life.h"
 #include "record.h"
 
-#include "model/model.h"
-#include "model/operations.h"
+#include "network/model.h"
+#include "network/operations.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static int build(struct kit_life *life, const struct mn_dims *dims, int fail_at)
     builder->without_partial = life->kit->plugin->abi_minor < 2;
     kit_call(life, "build", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.search_space.build(life->self, &life->mock.cx, dims, builder));
+        kit_end(life, life->table.search_space.build(life->self, &life->mock.ctx, dims, builder));
     if (status == MN_OK && builder->heads != 1) {
         kit_fail("head", "the network has %d heads", builder->heads);
     }
@@ -80,25 +80,25 @@ static int is_same(const void *self, int64_t n_items, int64_t choice, int64_t it
     return choice == item;
 }
 
-static int equal_weights(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int equal_weights(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                          const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                          mn_real *saved) {
     mn_vec_fill(n, (mn_real)(1.0 / (double)n), weights);
     return MN_OK;
 }
 
-static int keep_all(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+static int keep_all(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
                     const mn_real *strength, uint8_t *keep) {
     memset(keep, 1, (size_t)n);
     return MN_OK;
 }
 
 /* Mixes everything with equal weights. */
-static struct mn__instance plain_mixer(int kind) {
+static struct nas_instance plain_mixer(int kind) {
     static const struct mn_plugin plugin = {.name = "kit", .version = "0"};
     static const struct mn_unit units[] = {{.kind = MN_OP_MIXER, .name = "equal"},
                                            {.kind = MN_INPUT_MIXER, .name = "equal"}};
-    struct mn__instance mixer = {
+    struct nas_instance mixer = {
         .unit = {.plugin = &plugin, .unit = &units[kind == MN_INPUT_MIXER], .file = "(kit)"},
         .label = "mixer equal",
         .table.mixer = {.size = sizeof mixer.table.mixer,
@@ -111,7 +111,7 @@ static struct mn__instance plain_mixer(int kind) {
 }
 
 /* One training pass over two images of noise. */
-static void run_model(struct mn__cx *cx, const struct mn_model *model, const struct mn_dims *dims,
+static void run_model(struct nas_ctx *ctx, const struct mn_model *model, const struct mn_dims *dims,
                       struct kit_life *life) {
     const int64_t image = (int64_t)dims->channels * dims->height * dims->width;
     struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 10, 0, 0, 0);
@@ -123,51 +123,51 @@ static void run_model(struct mn__cx *cx, const struct mn_model *model, const str
         .size = sizeof pass, .flags = MN_PASS_GRAD_W | MN_PASS_TRAINING, .progress = 1};
     struct mn_outcome out = {.size = sizeof out, .d_w = d_w};
     kit_normal(&rng, 2 * image, 1, images);
-    mn__model_init(model, 1, 0.001, &at);
-    if (mn__workspace_new(&cx->pub, model, &cx->workspace) != MN_OK ||
-        mn_model_pass(&cx->pub, model, &at, &batch, &pass, &out) != MN_OK) {
-        kit_fail("model_refused", "%s", mn__cx_message(&cx->pub));
+    nas_model_init(model, 1, 0.001, &at);
+    if (nas_workspace_new(&ctx->pub, model, &ctx->workspace) != MN_OK ||
+        mn_model_pass(&ctx->pub, model, &at, &batch, &pass, &out) != MN_OK) {
+        kit_fail("model_refused", "%s", nas_ctx_message(&ctx->pub));
     }
     kit_written("the gradient of the network", dims->n_w, d_w);
-    mn__workspace_free(cx->workspace);
-    cx->workspace = NULL;
+    nas_workspace_free(ctx->workspace);
+    ctx->workspace = NULL;
 }
 
 static void build_model(struct kit_life *life, const struct mn_dims *shape) {
-    struct mn__instance space = {.unit = {.plugin = life->kit->plugin,
+    struct nas_instance space = {.unit = {.plugin = life->kit->plugin,
                                           .unit = life->kit->unit,
                                           .file = life->kit->file,
                                           .options = life->kit->options},
                                  .self = life->self,
                                  .label = life->kit->unit->name,
                                  .table.search_space = life->table.search_space};
-    const struct mn__instance op = plain_mixer(MN_OP_MIXER), input = plain_mixer(MN_INPUT_MIXER);
+    const struct nas_instance op = plain_mixer(MN_OP_MIXER), input = plain_mixer(MN_INPUT_MIXER);
     struct mn_dims dims = *shape;
     struct mn_model *model = NULL;
-    struct mn__registry *registry = NULL;
-    struct mn__operations operations = {0};
-    struct mn__faults faults = {.arena = &operations.arena};
-    struct mn__fit fit;
-    struct mn__cx cx;
+    struct nas_registry *registry = NULL;
+    struct nas_operations operations = {0};
+    struct nas_faults faults = {.arena = &operations.arena};
+    struct nas_fit fit;
+    struct nas_ctx ctx;
     dims.max_batch = 2;
-    mn__cx_init(&cx);
-    cx.quiet = MN_LOG_ERROR;
+    nas_ctx_init(&ctx);
+    ctx.quiet = MN_LOG_ERROR;
     kit_at("images %d x %d x %d", (int)shape->channels, (int)shape->height, (int)shape->width);
     kit_doing("build");
     /* candidates may be of other plugins, and of this file */
-    if (mn__registry_new(&cx.pub, life->kit->folders, &registry) != MN_OK ||
-        mn__registry_add(registry, &cx.pub, life->kit->plugin) != MN_OK ||
-        mn__operations_init(&operations, &cx.pub, registry, NULL, &faults) != MN_OK ||
-        mn__model_fit(&cx.pub, &space, &op, &input, &operations, &dims, &fit) != MN_OK ||
-        mn__model_new(&cx.pub, &space, &op, &input, &operations, &dims, mn__kernels_find("auto"),
+    if (nas_registry_new(&ctx.pub, life->kit->folders, &registry) != MN_OK ||
+        nas_registry_add(registry, &ctx.pub, life->kit->plugin) != MN_OK ||
+        nas_operations_init(&operations, &ctx.pub, registry, NULL, &faults) != MN_OK ||
+        nas_model_fit(&ctx.pub, &space, &op, &input, &operations, &dims, &fit) != MN_OK ||
+        nas_model_new(&ctx.pub, &space, &op, &input, &operations, &dims, nas_kernels_find("auto"),
                       &model) != MN_OK) {
-        kit_fail("model_refused", "%s", mn__cx_message(&cx.pub));
+        kit_fail("model_refused", "%s", nas_ctx_message(&ctx.pub));
     }
-    run_model(&cx, model, mn__model_dims(model), life);
-    mn__model_free(model);
-    mn__operations_fini(&operations);
-    mn__registry_free(registry);
-    mn__cx_fini(&cx);
+    run_model(&ctx, model, nas_model_dims(model), life);
+    nas_model_free(model);
+    nas_operations_fini(&operations);
+    nas_registry_free(registry);
+    nas_ctx_fini(&ctx);
 }
 
 static void model(const struct kit *kit) {

@@ -52,7 +52,7 @@ static uint32_t adapts(struct kit_life *life) {
     uint32_t what = MN_ADAPTS_W | MN_ADAPTS_A;
     if (life->table.task_learner.adapts != NULL) {
         kit_call(life, "adapts", KIT_WORKER);
-        what = life->table.task_learner.adapts(life->self, &life->mock.cx.where);
+        what = life->table.task_learner.adapts(life->self, &life->mock.ctx.where);
         kit_end_plain(life);
     }
     if ((what & ~(uint32_t)(MN_ADAPTS_W | MN_ADAPTS_A)) != 0) {
@@ -75,7 +75,7 @@ static void ask_plan(struct kit_life *life) {
     }
     if (t->steps != NULL) {
         kit_call(life, "steps", KIT_WORKER);
-        const int64_t steps = t->steps(life->self, &life->mock.cx.where);
+        const int64_t steps = t->steps(life->self, &life->mock.ctx.where);
         kit_end_plain(life);
         if (steps < 0) {
             kit_fail("plan", "steps is %lld", (long long)steps);
@@ -99,7 +99,7 @@ int task_adapt(struct kit_life *life, struct task_run *run) {
     struct toy *toy = toy_of_life(life);
     toy_forget_calls(toy);
     kit_call(life, "adapt", KIT_WORKER);
-    return kit_end(life, life->table.task_learner.adapt(life->self, &life->mock.cx, NULL,
+    return kit_end(life, life->table.task_learner.adapt(life->self, &life->mock.ctx, NULL,
                                                         &toy->task, &run->params, run->state));
 }
 
@@ -114,7 +114,7 @@ static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t 
     int status = MN_OK;
     ask_plan(life);
     for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split += MN_TEST) {
-        life->mock.cx.where.split = split;
+        life->mock.ctx.where.split = split;
         struct task_run run = task_run_new(life, seed);
         status = task_adapt(life, &run);
         kit_digest(digest, run.params.w, TOY_W * sizeof(mn_real));
@@ -124,7 +124,7 @@ static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t 
             check_finite(life, &run);
         }
     }
-    life->mock.cx.where.split = MN_TRAIN;
+    life->mock.ctx.where.split = MN_TRAIN;
     return status == MN_OK ? task_exercise_adjoint(life, seed, digest) : status;
 }
 
@@ -171,7 +171,7 @@ static void descends(const struct kit *kit) {
     toy_of_life(&life)->one_image = 0;
     for (int split = MN_TRAIN; split <= MN_TEST; split += MN_TEST) {
         kit_at("%d steps, %s", LONG, split == MN_TRAIN ? "meta-training" : "evaluation");
-        life.mock.cx.where.split = split;
+        life.mock.ctx.where.split = split;
         struct task_run run = task_run_new(&life, 1);
         const double before = loss_at(&run);
         kit_ok(&life, task_adapt(&life, &run));
@@ -211,7 +211,7 @@ static void order(const struct kit *kit) {
     kit_life_begin(&life, kit, 0);
     const struct toy *toy = toy_of_life(&life);
     for (int split = MN_TRAIN; split <= MN_TEST; split += MN_TEST) {
-        life.mock.cx.where.split = split;
+        life.mock.ctx.where.split = split;
         struct task_run run = task_run_new(&life, 1);
         const int32_t most = max_batch(&life);
         kit_ok(&life, task_adapt(&life, &run));
@@ -233,8 +233,8 @@ static void changes(const struct kit *kit) {
     struct kit_life life;
     kit_life_begin(&life, kit, 0);
     for (int i = 0; i < 4; i++) {
-        life.mock.cx.where.split = i < 2 ? MN_TRAIN : MN_TEST;
-        life.mock.cx.where.meta_epoch = epochs[i % 2];
+        life.mock.ctx.where.split = i < 2 ? MN_TRAIN : MN_TEST;
+        life.mock.ctx.where.meta_epoch = epochs[i % 2];
         kit_at("%s, meta-epoch %lld of 100", i < 2 ? "meta-training" : "evaluation",
                (long long)epochs[i % 2]);
         const uint32_t what = adapts(&life);

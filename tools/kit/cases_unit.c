@@ -29,7 +29,7 @@ static void check_doc(const char *of, const char *doc) {
 static void docs(const struct kit *kit) {
     check_doc("the unit", kit->unit->doc);
     for (uint32_t i = 0; i < kit->options.n; i++) {
-        const struct mn_opt *o = mn__option(&kit->options, i);
+        const struct mn_opt *o = nas_option(&kit->options, i);
         check_doc(o->key, o->doc);
     }
 }
@@ -225,7 +225,7 @@ enum { ASSIGNMENT = 256 };
 
 static void assign(const struct kit *kit, const struct mn_opt *o, const char *value,
                    char out[ASSIGNMENT]) {
-    snprintf(out, ASSIGNMENT, "%s.%s=%s", mn__kind_name(kit->unit->kind), o->key, value);
+    snprintf(out, ASSIGNMENT, "%s.%s=%s", nas_kind_name(kit->unit->kind), o->key, value);
 }
 
 static void assign_number(const struct kit *kit, const struct mn_opt *o, double value,
@@ -234,7 +234,7 @@ static void assign_number(const struct kit *kit, const struct mn_opt *o, double 
     if (o->type == MN_OPT_INT) {
         snprintf(text, sizeof text, "%" PRId64, (int64_t)value);
     } else {
-        mn__text_from_real(value, text, sizeof text);
+        nas_text_from_real(value, text, sizeof text);
     }
     assign(kit, o, text, out);
 }
@@ -242,7 +242,7 @@ static void assign_number(const struct kit *kit, const struct mn_opt *o, double 
 /* A unit may refuse what does not go together, if it says which option it is. */
 static void check_refusal(const struct kit *kit, const struct kit_life *life, int status) {
     for (uint32_t i = 0; i < kit->options.n; i++) {
-        if (status == MN_CONFIG && strcmp(mn__option(&kit->options, i)->key, life->mock.key) == 0) {
+        if (status == MN_CONFIG && strcmp(nas_option(&kit->options, i)->key, life->mock.key) == 0) {
             return;
         }
     }
@@ -279,7 +279,7 @@ static void try_ends(const struct kit *kit, const struct mn_opt *o) {
 
 static void option_ends(const struct kit *kit) {
     for (uint32_t i = 0; i < kit->options.n; i++) {
-        const struct mn_opt *o = mn__option(&kit->options, i);
+        const struct mn_opt *o = nas_option(&kit->options, i);
         char text[ASSIGNMENT];
         if (o->type == MN_OPT_INT || o->type == MN_OPT_REAL) {
             try_ends(kit, o);
@@ -354,7 +354,7 @@ static void fuzz_options(const struct kit *kit, uint64_t seed) {
     int n = 0;
     for (uint32_t i = 0; i < kit->options.n && n < MOST_OPTIONS; i++) {
         more[n] = texts[n];
-        n += random_option(kit, &rng, mn__option(&kit->options, i), texts[n]);
+        n += random_option(kit, &rng, nas_option(&kit->options, i), texts[n]);
     }
     const int status = kit_life_open(&life, kit, more, n, KIT_WATCH_ALL, -1);
     if (status != MN_OK) {

@@ -128,7 +128,7 @@ static int wait_for(struct child *child, double timeout) {
     while (waitpid(child->pid, &child->status, WNOHANG) == 0) {
         struct pollfd events = {.fd = open ? child->out : -1, .events = POLLIN};
         child->timed_out = kit_seconds() > until;
-        if (child->timed_out || mn__cancel_signal() != 0) {
+        if (child->timed_out || nas_cancel_signal() != 0) {
             kill(child->pid, SIGKILL);
             waitpid(child->pid, &child->status, 0);
             break;
@@ -137,7 +137,7 @@ static int wait_for(struct child *child, double timeout) {
         open = open && drain(child);
     }
     drain(child);
-    return mn__cancel_signal() != 0 ? MN_CANCELLED : MN_OK;
+    return nas_cancel_signal() != 0 ? MN_CANCELLED : MN_OK;
 }
 
 /* ---- judging ------------------------------------------------------------------------------ */
@@ -183,12 +183,12 @@ static void conclude(struct child *child, double timeout, struct kit_report *rep
     }
 }
 
-int kit_child(struct mn_cx *cx, const struct kit_plan *plan, const char *name,
+int kit_child(struct mn_ctx *ctx, const struct kit_plan *plan, const char *name,
               struct kit_report *report) {
     struct child child = {.pid = -1, .out = -1, .shared = -1};
     int status = MN_OK;
     if (!share(&child) || !start(&child, plan, name)) {
-        status = mn_fail(cx, MN_IO, "cannot start a process for %s: %s", name, strerror(errno));
+        status = mn_fail(ctx, MN_IO, "cannot start a process for %s: %s", name, strerror(errno));
     } else {
         status = wait_for(&child, plan->timeout);
         *report = *child.report;
@@ -204,5 +204,5 @@ int kit_child(struct mn_cx *cx, const struct kit_plan *plan, const char *name,
     if (child.shared >= 0) {
         close(child.shared);
     }
-    return status == MN_CANCELLED ? mn_fail(cx, status, "stopped by the user") : status;
+    return status == MN_CANCELLED ? mn_fail(ctx, status, "stopped by the user") : status;
 }

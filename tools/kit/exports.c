@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A mapped file; mn__elf_check found it whole before it was opened. */
+/* A mapped file; nas_elf_check found it whole before it was opened. */
 struct image {
     const uint8_t *at;
     size_t size;

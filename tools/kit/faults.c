@@ -51,9 +51,9 @@ static const struct kit_fault faults[] = {
     {"prints", "A plugin does not write to standard output or standard error.",
      "Use mn_log, which knows the level and names the unit."},
     {"unknown_status", "A call returns MN_OK or one of the negative values of enum mn_status.",
-     "Return mn_fail(cx, MN_..., \"...\") for a failure and MN_OK otherwise."},
+     "Return mn_fail(ctx, MN_..., \"...\") for a failure and MN_OK otherwise."},
     {"no_message", "A failure comes with a message that says what went wrong.",
-     "Return mn_fail(cx, status, \"...\"), or the status of the service that failed."},
+     "Return mn_fail(ctx, status, \"...\"), or the status of the service that failed."},
     {"fails", "A call that should succeed with default options failed.",
      "See the message. If an option needs a value, give it with --set KIND.KEY=VALUE."},
     {"out_of_bounds", "Memory outside a buffer was written.",
@@ -93,7 +93,7 @@ static const struct kit_fault faults[] = {
     {"refused_option",
      "A value inside the declared range was refused without naming an option, so the host cannot "
      "point at the line.",
-     "Narrow the range in the table, or refuse with mn_bad_option(cx, \"key\", ...)."},
+     "Narrow the range in the table, or refuse with mn_bad_option(ctx, \"key\", ...)."},
     {"option", "An option given with --set does not fit the unit.", "Correct the --set."},
     /* ---- mixers --------------------------------------------------------------------------- */
     {"choices",
@@ -116,7 +116,7 @@ static const struct kit_fault faults[] = {
     {"zero_steps", "A task of no steps leaves the parameters as they are.",
      "Change params only inside the loop over the steps."},
     {"ignores_steps", "The host may prescribe the number of steps: mn_task_steps tells it.",
-     "Loop up to mn_task_steps(cx, task, steps)."},
+     "Loop up to mn_task_steps(ctx, task, steps)."},
     {"does_not_descend", "On a small convex problem the loss must fall.",
      "Check the sign of the step and which gradient goes where; and that the defaults are not so "
      "large that it diverges."},
@@ -157,7 +157,7 @@ static const struct kit_fault faults[] = {
      "into mn_state, which the host saves.",
      "Claim the memory in start with mn_state; keep counters there too, as a state of one."},
     {"state_claim", "States are claimed in start, each once, with a name and a length.",
-     "See mn_state in <metanas/cx.h>."},
+     "See mn_state in <metanas/ctx.h>."},
     /* ---- data sets ------------------------------------------------------------------------ */
     {"describe", "The shape and counts of a data set are positive and stay the same.",
      "Compute them in start, and only report them in describe."},
@@ -168,7 +168,7 @@ static const struct kit_fault faults[] = {
     {"overlap", "No image is both in the support and in the query set: accuracy would be wrong.",
      "Draw support and query images of a class together, without replacement."},
     {"same_task", "Tasks with different numbers are the same.",
-     "Draw from mn_rng_start(cx, MN_RNG_CLASSES) and MN_RNG_SAMPLES, which hang on cx->where."},
+     "Draw from mn_rng_start(ctx, MN_RNG_CLASSES) and MN_RNG_SAMPLES, which hang on ctx->where."},
     {"shared_images",
      "An image of a split is one of another split too: validation and test would measure what was "
      "trained on.",
@@ -185,7 +185,7 @@ static const struct kit_fault faults[] = {
     {"picture",
      "An image file of a user's own is prepared by the options alone; what cannot be read is "
      "refused with MN_IO and its name.",
-     "Do not use what start prepares; return mn_fail(cx, MN_IO, \"%s: ...\", picture->name)."},
+     "Do not use what start prepares; return mn_fail(ctx, MN_IO, \"%s: ...\", picture->name)."},
     /* ---- search spaces -------------------------------------------------------------------- */
     {"unknown_state", "A layer takes states that exist already, so the network has no cycles.",
      "Use the states that builder calls gave, in order."},

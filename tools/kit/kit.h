@@ -4,14 +4,14 @@
 
 /* What is checked, and the cases. */
 
-#include "config/schema.h"
+#include "config/option.h"
 #include "report.h"
 
 struct kit {
     const char *file; /* absolute */
     const struct mn_plugin *plugin;
     const struct mn_unit *unit; /* NULL for cases of the whole file */
-    struct mn__options options; /* of the unit */
+    struct nas_options options; /* of the unit */
     const char *const *folders; /* of --plugin-dir, NULL-terminated or NULL */
     const char *const *sets;    /* KIND.KEY=VALUE texts of the command line */
     int n_sets;

@@ -85,36 +85,36 @@ void kit_ok(const struct kit_life *life, int status) {
 
 /* ---- instances ---------------------------------------------------------------------------- */
 
-static void require(const struct kit *kit, const struct mn__yaml *section) {
+static void require(const struct kit *kit, const struct nas_yaml *section) {
     for (uint32_t i = 0; i < kit->options.n; i++) {
-        const struct mn_opt *o = mn__option(&kit->options, i);
-        if ((o->flags & MN_OPT_REQUIRED) != 0 && mn__yaml_get(section, o->key) == NULL) {
+        const struct mn_opt *o = nas_option(&kit->options, i);
+        if ((o->flags & MN_OPT_REQUIRED) != 0 && nas_yaml_get(section, o->key) == NULL) {
             kit_skip("the option %s is required: give it with --set %s.%s=VALUE", o->key,
-                     mn__kind_name(kit->unit->kind), o->key);
+                     nas_kind_name(kit->unit->kind), o->key);
         }
     }
 }
 
-static void apply(struct kit_life *life, struct mn__yaml *root, const char *const *sets, int n,
-                  struct mn__faults *faults) {
+static void apply(struct kit_life *life, struct nas_yaml *root, const char *const *sets, int n,
+                  struct nas_faults *faults) {
     for (int i = 0; i < n; i++) {
-        mn__override_apply(&life->arena, root, sets[i], i + 1, faults);
+        nas_override_apply(&life->arena, root, sets[i], i + 1, faults);
     }
 }
 
 /* Fill the options: defaults, those of the command line, and `more`. */
 static void bind(struct kit_life *life, const char *const *more, int n) {
     const struct kit *kit = life->kit;
-    struct mn__faults faults = {.arena = &life->arena};
-    struct mn__yaml *root = mn__yaml_parse(&life->arena, "options", "", 0, &faults);
+    struct nas_faults faults = {.arena = &life->arena};
+    struct nas_yaml *root = nas_yaml_parse(&life->arena, "options", "", 0, &faults);
     if (root == NULL) {
         kit_fail("memory", "no memory for the options");
     }
     apply(life, root, kit->sets, kit->n_sets, &faults);
     apply(life, root, more, n, &faults);
-    struct mn__yaml *section = mn__yaml_get(root, mn__kind_name(kit->unit->kind));
+    struct nas_yaml *section = nas_yaml_get(root, nas_kind_name(kit->unit->kind));
     require(kit, section);
-    mn__schema_bind(&life->arena, &kit->options, section, "use", kit->unit->name, life->self,
+    nas_schema_bind(&life->arena, &kit->options, section, "use", kit->unit->name, life->self,
                     &faults);
     if (faults.count > 0) {
         kit_fail("option", "%s", faults.first != NULL ? faults.first->text : "no memory");
@@ -125,12 +125,12 @@ static void bind(struct kit_life *life, const char *const *more, int n) {
 static void copy_table(struct kit_life *life) {
     const void *from = life->kit->unit->vtable;
     const size_t there = *(const uint32_t *)from,
-                 here = mn__kind_vtable_size(life->kit->unit->kind);
+                 here = nas_kind_vtable_size(life->kit->unit->kind);
     memcpy(&life->table, from, there < here ? there : here);
 }
 
 static void set_where(struct mock *mock) {
-    struct mn_where *where = &mock->cx.where;
+    struct mn_where *where = &mock->ctx.where;
     where->seed = 1;
     where->meta_epoch = 90; /* after any warm-up */
     where->meta_epochs = 100;
@@ -142,7 +142,7 @@ static int check_and_start(struct kit_life *life) {
     int status = MN_OK;
     if (life->table.mixer.check != NULL) { /* `check` stands at one place in all kinds */
         kit_call(life, "check", KIT_WORKER);
-        status = kit_end(life, life->table.mixer.check(life->self, &life->mock.cx));
+        status = kit_end(life, life->table.mixer.check(life->self, &life->mock.ctx));
     }
     if (status == MN_OK && kind->start != NULL && (life->watch & KIT_NO_START) == 0) {
         status = kind->start(life);
@@ -202,12 +202,12 @@ void kit_life_close(struct kit_life *life) {
         kind->stop(life);
     }
     mock_fini(&life->mock);
-    mn__arena_fini(&life->arena);
+    nas_arena_fini(&life->arena);
 }
 
 static int is_given(const struct kit *kit, const char *key) {
     char start[128];
-    const int n = snprintf(start, sizeof start, "%s.%s=", mn__kind_name(kit->unit->kind), key);
+    const int n = snprintf(start, sizeof start, "%s.%s=", nas_kind_name(kit->unit->kind), key);
     for (int i = 0; i < kit->n_sets; i++) {
         if (strncmp(kit->sets[i], start, (size_t)n) == 0) {
             return 1;
@@ -227,10 +227,10 @@ static int stands_for_none(const struct mn_opt *o) {
 void kit_need(const struct kit_life *life, int status) {
     const struct kit *kit = life->kit;
     for (uint32_t i = 0; status == MN_CONFIG && i < kit->options.n; i++) {
-        const struct mn_opt *o = mn__option(&kit->options, i);
+        const struct mn_opt *o = nas_option(&kit->options, i);
         if (strcmp(o->key, life->mock.key) == 0 && stands_for_none(o) && !is_given(kit, o->key)) {
             kit_skip("the unit needs an option: give it with --set %s.%s=VALUE (%s)",
-                     mn__kind_name(kit->unit->kind), o->key, life->mock.message);
+                     nas_kind_name(kit->unit->kind), o->key, life->mock.message);
         }
     }
 }

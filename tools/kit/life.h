@@ -29,7 +29,7 @@ struct kit_life {
     int refused;          /* calls for memory before this call */
     const char *function; /* that is being called */
     struct kit_globals globals;
-    struct mn__arena arena; /* texts of options */
+    struct nas_arena arena; /* texts of options */
     union {
         struct mn_dataset dataset;
         struct mn_search_space search_space;

@@ -169,8 +169,8 @@ void mock_rewind(struct mock *mock, struct mock_block *mark) {
 
 /* ---- services ----------------------------------------------------------------------------- */
 
-static int service_fail(struct mn_cx *cx, int status, const char *format, va_list args) {
-    struct mock *mock = mock_of(cx);
+static int service_fail(struct mn_ctx *ctx, int status, const char *format, va_list args) {
+    struct mock *mock = mock_of(ctx);
     if (mock->status == MN_OK) {
         mock->status = status < MN_OK ? status : MN_INTERNAL;
         vsnprintf(mock->message, sizeof mock->message, format, args);
@@ -178,30 +178,31 @@ static int service_fail(struct mn_cx *cx, int status, const char *format, va_lis
     return mock->status;
 }
 
-static int service_bad_option(struct mn_cx *cx, const char *key, const char *format, va_list args) {
-    struct mock *mock = mock_of(cx);
+static int service_bad_option(struct mn_ctx *ctx, const char *key, const char *format,
+                              va_list args) {
+    struct mock *mock = mock_of(ctx);
     if (mock->status == MN_OK) {
         snprintf(mock->key, sizeof mock->key, "%s", key);
     }
-    return service_fail(cx, MN_CONFIG, format, args);
+    return service_fail(ctx, MN_CONFIG, format, args);
 }
 
-static void service_log(struct mn_cx *cx, int level, const char *format, va_list args) {
+static void service_log(struct mn_ctx *ctx, int level, const char *format, va_list args) {
     char line[1024];
-    mock_of(cx)->n_logged++;
+    mock_of(ctx)->n_logged++;
     vsnprintf(line, sizeof line, format, args); /* so that wrong arguments show */
 }
 
-static int service_cancelled(struct mn_cx *cx) {
-    return mock_of(cx)->cancelled;
+static int service_cancelled(struct mn_ctx *ctx) {
+    return mock_of(ctx)->cancelled;
 }
 
 /* 1 where this call for memory is to fail. */
-static int no_memory(struct mn_cx *cx, const char *what, size_t bytes) {
-    struct mock *mock = mock_of(cx);
+static int no_memory(struct mn_ctx *ctx, const char *what, size_t bytes) {
+    struct mock *mock = mock_of(ctx);
     if (mock->memory_left == 0) {
         mock->n_refused++;
-        mn_fail(cx, MN_NOMEM, "no memory for %zu bytes of %s", bytes, what);
+        mn_fail(ctx, MN_NOMEM, "no memory for %zu bytes of %s", bytes, what);
         return 1;
     }
     mock->memory_left--;
@@ -209,17 +210,17 @@ static int no_memory(struct mn_cx *cx, const char *what, size_t bytes) {
 }
 
 /* Filled with bytes that make wild pointers and not-a-numbers. */
-static void *service_scratch(struct mn_cx *cx, size_t bytes) {
-    if (no_memory(cx, "scratch", bytes)) {
+static void *service_scratch(struct mn_ctx *ctx, size_t bytes) {
+    if (no_memory(ctx, "scratch", bytes)) {
         return NULL;
     }
-    struct mock_block *block = block_new(mock_of(cx), bytes, MOCK_POISON);
+    struct mock_block *block = block_new(mock_of(ctx), bytes, MOCK_POISON);
     block->is_scratch = 1;
     return data_of(block);
 }
 
-static void *service_keep(struct mn_cx *cx, size_t bytes) {
-    return no_memory(cx, "kept memory", bytes) ? NULL : mock_buffer(mock_of(cx), bytes, 0);
+static void *service_keep(struct mn_ctx *ctx, size_t bytes) {
+    return no_memory(ctx, "kept memory", bytes) ? NULL : mock_buffer(mock_of(ctx), bytes, 0);
 }
 
 static void check_claim(const struct mock *mock, const char *name, int64_t n) {
@@ -242,10 +243,10 @@ static void check_claim(const struct mock *mock, const char *name, int64_t n) {
     }
 }
 
-static mn_real *service_state(struct mn_cx *cx, const char *name, int64_t n) {
-    struct mock *mock = mock_of(cx);
+static mn_real *service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
+    struct mock *mock = mock_of(ctx);
     check_claim(mock, name, n);
-    if (no_memory(cx, "state", (size_t)n * sizeof(mn_real))) {
+    if (no_memory(ctx, "state", (size_t)n * sizeof(mn_real))) {
         return NULL;
     }
     mn_real *at = mock_buffer(mock, (size_t)n * sizeof *at, 0);
@@ -271,10 +272,10 @@ void mock_init(struct mock *mock) {
     mock->host.scratch = service_scratch;
     mock->host.keep = service_keep;
     mock->host.state = service_state;
-    mock->cx.size = sizeof mock->cx;
-    mock->cx.host = &mock->host;
-    mock->cx.host_data = mock;
-    mock->cx.where.size = sizeof mock->cx.where;
+    mock->ctx.size = sizeof mock->ctx;
+    mock->ctx.host = &mock->host;
+    mock->ctx.host_data = mock;
+    mock->ctx.where.size = sizeof mock->ctx.where;
 }
 
 void mock_fini(struct mock *mock) {

@@ -13,7 +13,7 @@ enum { MOCK_STATES = 16 };
 struct mock_block;
 
 struct mock {
-    struct mn_cx cx;
+    struct mn_ctx ctx;
     struct mn_host host;
     char message[1024], key[64]; /* of mn_fail and mn_bad_option */
     int status;
@@ -41,8 +41,8 @@ MN_PRINTF(2, 3) _Noreturn void mock_fault(const char *fault, const char *format,
 
 void mock_init(struct mock *mock);
 void mock_fini(struct mock *mock);
-static inline struct mock *mock_of(struct mn_cx *cx) {
-    return (struct mock *)cx->host_data;
+static inline struct mock *mock_of(struct mn_ctx *ctx) {
+    return (struct mock *)ctx->host_data;
 }
 
 /* `bytes` of guarded memory that lives until mock_fini, filled with the byte `fill`. */

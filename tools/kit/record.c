@@ -58,7 +58,7 @@ static int failing(struct mn_builder *b) {
 }
 
 static int refuse(struct mn_builder *b) {
-    return mn_fail(&b->mock->cx, MN_CONFIG, "this layer is refused");
+    return mn_fail(&b->mock->ctx, MN_CONFIG, "this layer is refused");
 }
 
 static void check_state(const struct mn_builder *b, int32_t state) {

@@ -31,7 +31,7 @@ static void name_of(const struct entry *e, char *out, size_t size) {
     if (e->kind == 0) {
         snprintf(out, size, "%s", e->what->name);
     } else {
-        snprintf(out, size, "%s/%s.%s", mn__kind_name(e->kind), e->unit, e->what->name);
+        snprintf(out, size, "%s/%s.%s", nas_kind_name(e->kind), e->unit, e->what->name);
     }
 }
 
@@ -63,7 +63,7 @@ static void fill(struct list *list, const char *units) {
         add(list, &kit_load_cases[i], 0, "", 0);
     }
     while (sscanf(units, "%31s %63s\n%n", kind_name, unit, &length) == 2) {
-        const int kind = mn__kind_from(kind_name);
+        const int kind = nas_kind_from(kind_name);
         for (size_t i = 0; kind != 0 && kit_case_of_unit(kind, i) != NULL; i++) {
             add(list, kit_case_of_unit(kind, i), kind, unit, group);
         }
@@ -104,7 +104,7 @@ static const struct kit_case *find(struct kit *kit, const char *name) {
     if (sscanf(name, "%31[^/]/%63[^.].%63s", kind_name, unit, case_name) != 3) {
         return find_in(kit_load_cases, kit_n_load_cases, name);
     }
-    const int kind = mn__kind_from(kind_name);
+    const int kind = nas_kind_from(kind_name);
     if (kind == 0 || !kit_choose(kit, kind, unit)) {
         return NULL;
     }
@@ -126,18 +126,18 @@ static void do_job(void *data) {
     what->run(&job->kit);
 }
 
-int kit_run_one(struct mn_cx *cx, const struct kit_plan *plan, const char *name, int descriptor) {
+int kit_run_one(struct mn_ctx *ctx, const struct kit_plan *plan, const char *name, int descriptor) {
     struct kit_report *report = kit_child_report(descriptor);
     struct job job = {kit_of(plan), name};
     if (report == NULL) {
-        return mn_fail(cx, MN_CONFIG, "check: --report is for metanas itself");
+        return mn_fail(ctx, MN_CONFIG, "check: --report is for metanas itself");
     }
     kit_report_run(report, 1, do_job, &job);
     fflush(NULL);
     _exit(0);
 }
 
-static int run_entry(struct mn_cx *cx, const struct kit_plan *plan, const struct entry *e,
+static int run_entry(struct mn_ctx *ctx, const struct kit_plan *plan, const struct entry *e,
                      struct kit_result *out) {
     const double begin = kit_seconds();
     int status = MN_OK;
@@ -147,7 +147,7 @@ static int run_entry(struct mn_cx *cx, const struct kit_plan *plan, const struct
         struct job job = {kit_of(plan), out->name};
         kit_report_run(&out->report, 0, do_job, &job);
     } else {
-        status = kit_child(cx, plan, out->name, &out->report);
+        status = kit_child(ctx, plan, out->name, &out->report);
     }
     out->seconds = kit_seconds() - begin;
     return status;
@@ -165,7 +165,7 @@ static void skip(const struct entry *e, const struct entry *gate, struct kit_res
     snprintf(out->report.text, sizeof out->report.text, "%s failed", name);
 }
 
-static int bad_pattern(struct mn_cx *cx, const struct kit_plan *plan, const struct list *list) {
+static int bad_pattern(struct mn_ctx *ctx, const struct kit_plan *plan, const struct list *list) {
     char(*names)[160] = calloc(MOST_CASES, sizeof *names);
     const char **at = calloc(MOST_CASES, sizeof *at);
     const char *near = NULL;
@@ -174,11 +174,11 @@ static int bad_pattern(struct mn_cx *cx, const struct kit_plan *plan, const stru
         at[i] = names[i];
     }
     if (names != NULL && at != NULL) {
-        near = mn__text_nearest(plan->only[0], at, (size_t)list->n);
+        near = nas_text_nearest(plan->only[0], at, (size_t)list->n);
     }
     char hint[256];
-    mn_fail(cx, MN_CONFIG, "check: no case is named '%s'%s; --list shows all", plan->only[0],
-            mn__text_hint(near, "", hint, sizeof hint));
+    mn_fail(ctx, MN_CONFIG, "check: no case is named '%s'%s; --list shows all", plan->only[0],
+            nas_text_hint(near, "", hint, sizeof hint));
     free(names);
     free(at);
     return MN_CONFIG;
@@ -193,7 +193,7 @@ static int count_chosen(const struct kit_plan *plan, const struct list *list) {
 }
 
 /* The first of the list, "load", has been run already. */
-static int run_list(struct mn_cx *cx, const struct kit_plan *plan, const struct list *list,
+static int run_list(struct mn_ctx *ctx, const struct kit_plan *plan, const struct list *list,
                     const struct kit_result *loaded, kit_told told, void *data) {
     const int n = count_chosen(plan, list);
     const struct entry *gate = NULL;
@@ -209,7 +209,7 @@ static int run_list(struct mn_cx *cx, const struct kit_plan *plan, const struct 
         } else if (i == 0) {
             result = *loaded;
         } else {
-            status = run_entry(cx, plan, e, &result);
+            status = run_entry(ctx, plan, e, &result);
         }
         if (status == MN_OK) {
             gate =
@@ -235,32 +235,32 @@ static int tell_list(const struct kit_plan *plan, const struct list *list, kit_t
 }
 
 /* Load, make the list, and run it or tell it. */
-static int go(struct mn_cx *cx, const struct kit_plan *plan, kit_told told, void *data, int run) {
+static int go(struct mn_ctx *ctx, const struct kit_plan *plan, kit_told told, void *data, int run) {
     static const struct entry first = {.what = &kit_load_cases[0]};
     struct list *list = calloc(1, sizeof *list);
     struct kit_result loaded = {0};
     if (list == NULL) {
-        return mn_fail(cx, MN_NOMEM, "no memory for the list of cases");
+        return mn_fail(ctx, MN_NOMEM, "no memory for the list of cases");
     }
-    int status = run_entry(cx, plan, &first, &loaded);
+    int status = run_entry(ctx, plan, &first, &loaded);
     if (status == MN_OK && loaded.report.verdict == KIT_FAILED) {
         told(data, &loaded, 1, 1);
     } else if (status == MN_OK) {
         fill(list, loaded.report.units);
-        status = count_chosen(plan, list) == 0 ? bad_pattern(cx, plan, list)
-                 : run                         ? run_list(cx, plan, list, &loaded, told, data)
+        status = count_chosen(plan, list) == 0 ? bad_pattern(ctx, plan, list)
+                 : run                         ? run_list(ctx, plan, list, &loaded, told, data)
                                                : tell_list(plan, list, told, data);
     }
     free(list);
     return status;
 }
 
-int kit_run(struct mn_cx *cx, const struct kit_plan *plan, kit_told told, void *data) {
-    return go(cx, plan, told, data, 1);
+int kit_run(struct mn_ctx *ctx, const struct kit_plan *plan, kit_told told, void *data) {
+    return go(ctx, plan, told, data, 1);
 }
 
-int kit_list(struct mn_cx *cx, const struct kit_plan *plan, kit_told told, void *data) {
-    return go(cx, plan, told, data, 0);
+int kit_list(struct mn_ctx *ctx, const struct kit_plan *plan, kit_told told, void *data) {
+    return go(ctx, plan, told, data, 0);
 }
 
 void kit_repeat(const struct kit_plan *plan, const struct kit_result *result, char *out,

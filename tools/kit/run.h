@@ -7,7 +7,7 @@
 
 #include "kit.h"
 
-#include "base/cx.h"
+#include "base/ctx.h"
 
 struct kit_plan {
     const char *file;           /* absolute */
@@ -33,13 +33,13 @@ typedef void (*kit_told)(void *data, const struct kit_result *result, int number
 
 /* Run the chosen cases. A plugin that does not load has one. MN_CONFIG where no case is chosen.
  * Results are valid during the call of `told`. */
-int kit_run(struct mn_cx *cx, const struct kit_plan *plan, kit_told told, void *data);
+int kit_run(struct mn_ctx *ctx, const struct kit_plan *plan, kit_told told, void *data);
 /* Tell the names instead of running: reports are empty. */
-int kit_list(struct mn_cx *cx, const struct kit_plan *plan, kit_told told, void *data);
+int kit_list(struct mn_ctx *ctx, const struct kit_plan *plan, kit_told told, void *data);
 
 /* In the process of one case: run `name` and leave the result in the memory behind `descriptor`.
  */
-int kit_run_one(struct mn_cx *cx, const struct kit_plan *plan, const char *name, int descriptor);
+int kit_run_one(struct mn_ctx *ctx, const struct kit_plan *plan, const char *name, int descriptor);
 
 /* The command line that repeats a case. */
 void kit_repeat(const struct kit_plan *plan, const struct kit_result *result, char *out,

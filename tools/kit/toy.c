@@ -29,8 +29,8 @@ double toy_loss(const double *w, const double *a, double image, double progress,
     return loss;
 }
 
-static struct toy *toy_of(struct mn_cx *cx) {
-    return mock_of(cx)->data;
+static struct toy *toy_of(struct mn_ctx *ctx) {
+    return mock_of(ctx)->data;
 }
 
 static void check_size(const char *what, uint32_t size, size_t expected) {
@@ -45,9 +45,9 @@ static void count_call(const char *what, int n) {
     }
 }
 
-static int model_dims(struct mn_cx *cx, const struct mn_model *model, struct mn_dims *out) {
+static int model_dims(struct mn_ctx *ctx, const struct mn_model *model, struct mn_dims *out) {
     check_size("mn_dims", out->size, sizeof *out);
-    *out = toy_of(cx)->dims;
+    *out = toy_of(ctx)->dims;
     return MN_OK;
 }
 
@@ -64,13 +64,13 @@ static void narrow(int n, const double *x, mn_real *out) {
 }
 
 /* The weights are those of a body and of a head, the last layer; the logits are one segment. */
-static int model_segment(struct mn_cx *cx, const struct mn_model *model, int architecture,
+static int model_segment(struct mn_ctx *ctx, const struct mn_model *model, int architecture,
                          int32_t index, struct mn_segment *out) {
-    const struct toy *toy = toy_of(cx);
+    const struct toy *toy = toy_of(ctx);
     const int n = architecture ? toy->dims.n_a_segments : toy->dims.n_w_segments;
     check_size("mn_segment", out->size, sizeof *out);
     if (index < 0 || index >= n) {
-        return mn_fail(cx, MN_INTERNAL, "the model has no segment %d", (int)index);
+        return mn_fail(ctx, MN_INTERNAL, "the model has no segment %d", (int)index);
     }
     *out = (struct mn_segment){.size = sizeof *out, .n_dims = 1};
     if (architecture) {
@@ -86,7 +86,7 @@ static int model_segment(struct mn_cx *cx, const struct mn_model *model, int arc
 }
 
 /* The model has no choices to prune. */
-static int model_prune(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
+static int model_prune(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
                        uint8_t *keep) {
     return MN_OK;
 }
@@ -109,10 +109,10 @@ static void check_pass(const struct toy *toy, const struct mn_set *batch,
     }
 }
 
-static int model_pass(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
+static int model_pass(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
                       const struct mn_set *batch, const struct mn_pass *pass,
                       struct mn_outcome *out) {
-    struct toy *toy = toy_of(cx);
+    struct toy *toy = toy_of(ctx);
     double w[TOY_W], a[TOY_A], dw[TOY_W], da[TOY_A];
     const int with_a = toy->dims.n_a > 0;
     check_pass(toy, batch, pass, out);
@@ -123,13 +123,13 @@ static int model_pass(struct mn_cx *cx, const struct mn_model *model, const stru
                                 .step = pass->step};
     widen(TOY_W, at->w, record->w);
     if (toy->n_passes++ == toy->fail_pass) {
-        return mn_fail(cx, MN_NUMERIC, "the loss is nan");
+        return mn_fail(ctx, MN_NUMERIC, "the loss is nan");
     }
     widen(TOY_W, at->w, w);
     widen(with_a ? TOY_A : 0, at->a, a);
     out->loss = toy_loss(w, with_a ? a : NULL, (double)batch->images[0], pass->progress, dw, da);
     if (!isfinite(out->loss)) {
-        return mn_fail(cx, MN_NUMERIC, "the loss is not finite");
+        return mn_fail(ctx, MN_NUMERIC, "the loss is not finite");
     }
     out->hits = (int32_t)(HITS_SHARE * batch->n);
     out->skip_share = SKIP_SHARE;
@@ -151,15 +151,15 @@ static void check_task(const struct toy *toy, const struct mn_task *task) {
     }
 }
 
-static int64_t task_steps(struct mn_cx *cx, const struct mn_task *task, int64_t steps) {
-    const int64_t prescribed = toy_of(cx)->prescribed;
-    check_task(toy_of(cx), task);
+static int64_t task_steps(struct mn_ctx *ctx, const struct mn_task *task, int64_t steps) {
+    const int64_t prescribed = toy_of(ctx)->prescribed;
+    check_task(toy_of(ctx), task);
     return prescribed >= 0 ? prescribed : steps;
 }
 
-static int task_batch(struct mn_cx *cx, const struct mn_task *task, int64_t step, int32_t n,
+static int task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64_t step, int32_t n,
                       struct mn_set *out) {
-    struct toy *toy = toy_of(cx);
+    struct toy *toy = toy_of(ctx);
     const int32_t images = n > 0 ? n : TOY_SUPPORT;
     check_task(toy, task);
     count_call("mn_task_batch", toy->n_batches);
@@ -168,8 +168,8 @@ static int task_batch(struct mn_cx *cx, const struct mn_task *task, int64_t step
                    (long long)step);
     }
     toy->batches[toy->n_batches++] = (struct toy_batch){step, n};
-    mn_real *at = mn_scratch(cx, (size_t)images * sizeof *at);
-    int32_t *labels = at == NULL ? NULL : mn_scratch(cx, (size_t)images * sizeof *labels);
+    mn_real *at = mn_scratch(ctx, (size_t)images * sizeof *at);
+    int32_t *labels = at == NULL ? NULL : mn_scratch(ctx, (size_t)images * sizeof *labels);
     if (labels == NULL) {
         return MN_NOMEM;
     }
@@ -195,9 +195,9 @@ static void record(const struct toy *toy, int done, const struct mn_point *now) 
     mn_vec_copy(tape->n_state, tape->state, to + TOY_W + n_a);
 }
 
-static int step_done(struct mn_cx *cx, int64_t step, double loss, double accuracy,
+static int step_done(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
                      double skip_share, const struct mn_point *now) {
-    struct toy *toy = toy_of(cx);
+    struct toy *toy = toy_of(ctx);
     count_call("mn_step_done", toy->n_dones);
     struct toy_done *done = &toy->dones[toy->n_dones];
     *done = (struct toy_done){.step = step,
@@ -210,13 +210,13 @@ static int step_done(struct mn_cx *cx, int64_t step, double loss, double accurac
     widen((int)toy->dims.n_a, now->a, done->a);
     record(toy, toy->n_dones, now);
     if (toy->n_dones++ == toy->fail_done) {
-        return mn_fail(cx, MN_CANCELLED, "enough");
+        return mn_fail(ctx, MN_CANCELLED, "enough");
     }
-    return mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped by the user") : MN_OK;
+    return mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped by the user") : MN_OK;
 }
 
-static int step_rates(struct mn_cx *cx, int64_t step, struct mn_point *out) {
-    const struct toy *toy = toy_of(cx);
+static int step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
+    const struct toy *toy = toy_of(ctx);
     if (step < 0 || (toy->prescribed >= 0 && step >= toy->prescribed)) {
         mock_fault("pass", "mn_step_rates of step %lld of %lld", (long long)step,
                    (long long)toy->prescribed);

@@ -5,8 +5,8 @@
 
 #define RATE 0.05
 
-static struct trace *trace_of(struct mn_cx *cx) {
-    return mock_of(cx)->data;
+static struct trace *trace_of(struct mn_ctx *ctx) {
+    return mock_of(ctx)->data;
 }
 
 /* ---- the task ----------------------------------------------------------------------------- */
@@ -43,9 +43,9 @@ void trace_run(struct trace *trace, const struct mn_point *meta) {
 
 /* ---- services ----------------------------------------------------------------------------- */
 
-static int64_t trace_steps(struct mn_cx *cx) {
-    if (!trace_of(cx)->open) {
-        mn_fail(cx, MN_INTERNAL,
+static int64_t trace_steps(struct mn_ctx *ctx) {
+    if (!trace_of(ctx)->open) {
+        mn_fail(ctx, MN_INTERNAL,
                 "no trace was kept: `traces` does not ask for it, or this is not "
                 "`delta`");
         return -1;
@@ -53,13 +53,14 @@ static int64_t trace_steps(struct mn_cx *cx) {
     return TRACE_STEPS;
 }
 
-static int trace_point(struct mn_cx *cx, int64_t step, struct mn_point *out) {
-    struct trace *trace = trace_of(cx);
-    if (trace_steps(cx) < 0) {
+static int trace_point(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
+    struct trace *trace = trace_of(ctx);
+    if (trace_steps(ctx) < 0) {
         return MN_INTERNAL;
     }
     if (step < 0 || step > TRACE_STEPS) {
-        return mn_fail(cx, MN_INTERNAL, "the trace has no point before step %lld", (long long)step);
+        return mn_fail(ctx, MN_INTERNAL, "the trace has no point before step %lld",
+                       (long long)step);
     }
     *out = (struct mn_point){trace->points[step].w,
                              trace->toy.dims.n_a > 0 ? trace->points[step].a : NULL};
@@ -99,13 +100,13 @@ static void back_to_point(const struct trace *trace, int64_t step, struct mn_adj
     }
 }
 
-static int trace_back(struct mn_cx *cx, int64_t step, struct mn_adjoint *adjoint) {
-    struct trace *trace = trace_of(cx);
-    if (trace_steps(cx) < 0) {
+static int trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint) {
+    struct trace *trace = trace_of(ctx);
+    if (trace_steps(ctx) < 0) {
         return MN_INTERNAL;
     }
     if (step < 0 || step != trace->back - 1) {
-        return mn_fail(cx, MN_INTERNAL, "step %lld is not the next one back", (long long)step);
+        return mn_fail(ctx, MN_INTERNAL, "step %lld is not the next one back", (long long)step);
     }
     if (adjoint->size != sizeof *adjoint) {
         mock_fault("size_field", "a struct mn_adjoint has size %u instead of %zu", adjoint->size,
@@ -119,13 +120,13 @@ static int trace_back(struct mn_cx *cx, int64_t step, struct mn_adjoint *adjoint
     return MN_OK;
 }
 
-static mn_real *own_delta(struct mn_cx *cx) {
-    if (trace_of(cx)->own == NULL) {
-        mn_fail(cx, MN_INTERNAL,
+static mn_real *own_delta(struct mn_ctx *ctx) {
+    if (trace_of(ctx)->own == NULL) {
+        mn_fail(ctx, MN_INTERNAL,
                 "there is no direction of its own: `n_own` is 0, or this is "
                 "neither `delta` nor `update`");
     }
-    return trace_of(cx)->own;
+    return trace_of(ctx)->own;
 }
 
 void trace_install(struct trace *trace, struct mock *mock, int64_t n_a) {

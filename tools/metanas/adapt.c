@@ -3,9 +3,9 @@
 #include "pictures.h"
 #include "rundir.h"
 
+#include "base/file.h"
 #include "base/text.h"
-#include "run/file.h"
-#include "run/table.h"
+#include "store/csv.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,34 +15,34 @@
 /* A task of a person's own. */
 struct own {
     const struct arguments *arguments;
-    const struct mn__experiment *experiment;
+    const struct nas_experiment *experiment;
     struct pictures support, query;
     struct class_names classes;
     struct mn_task task;
-    struct mn__solution solution;
+    struct nas_solution solution;
     struct cells cells; /* none where nothing is searched */
     mn_real *mixture;   /* weights of the pruned network */
-    struct mn__arena arena;
+    struct nas_arena arena;
 };
 
 /* ---- the task ----------------------------------------------------------------------------- */
 
-static int check_ways(struct mn_cx *cx, const struct own *own) {
+static int check_ways(struct mn_ctx *ctx, const struct own *own) {
     const int64_t ways = own->experiment->task.ways;
     if (own->classes.n == ways) {
         return MN_OK;
     }
-    return mn_fail(cx, MN_CONFIG,
+    return mn_fail(ctx, MN_CONFIG,
                    "%s: holds %" PRId32 " class folders, but the run tells %" PRId64
                    " classes apart (task.ways)",
                    own->arguments->support, own->classes.n, ways);
 }
 
 /* Each class still has a picture to learn from. */
-static int check_support(struct mn_cx *cx, const struct own *own) {
+static int check_support(struct mn_ctx *ctx, const struct own *own) {
     for (int32_t class = 0, i = 0; class < own->classes.n; class ++) {
         if (i >= own->support.n || own->support.files[i].label != class) {
-            return mn_fail(cx, MN_IO,
+            return mn_fail(ctx, MN_IO,
                            "--support: %s: none of the pictures of this class can be read",
                            own->classes.at[class]);
         }
@@ -53,58 +53,58 @@ static int check_support(struct mn_cx *cx, const struct own *own) {
     return MN_OK;
 }
 
-static int solve(struct mn_cx *cx, struct own *own, const struct mn__state *state) {
-    const struct mn__experiment *e = own->experiment;
-    const struct mn_dims *dims = mn__model_dims(e->model);
-    struct mn__solution *s = &own->solution;
-    s->keep = mn_scratch(cx, (size_t)(dims->n_choices > 0 ? dims->n_choices : 1));
-    s->logits = mn_scratch(cx, (size_t)own->query.n * (size_t)dims->ways * sizeof *s->logits);
+static int solve(struct mn_ctx *ctx, struct own *own, const struct nas_state *state) {
+    const struct nas_experiment *e = own->experiment;
+    const struct mn_dims *dims = nas_model_dims(e->model);
+    struct nas_solution *s = &own->solution;
+    s->keep = mn_scratch(ctx, (size_t)(dims->n_choices > 0 ? dims->n_choices : 1));
+    s->logits = mn_scratch(ctx, (size_t)own->query.n * (size_t)dims->ways * sizeof *s->logits);
     int status = s->keep != NULL && s->logits != NULL ? MN_OK : MN_NOMEM;
     if (status == MN_OK) {
-        status = pictures_prepare(cx, e, &own->support, &own->task.support);
+        status = pictures_prepare(ctx, e, &own->support, &own->task.support);
     }
     if (status == MN_OK) {
-        status = check_support(cx, own);
+        status = check_support(ctx, own);
     }
     if (status == MN_OK) {
-        status = pictures_prepare(cx, e, &own->query, &own->task.query);
+        status = pictures_prepare(ctx, e, &own->query, &own->task.query);
     }
     if (status == MN_OK) {
         own->task.size = sizeof own->task;
         own->task.ways = dims->ways;
         own->task.host = e;
-        status = mn__solve(e, cx, &state->meta, state->learner, &own->task, s);
+        status = nas_solve(e, ctx, &state->meta, state->learner, &own->task, s);
     }
     return status;
 }
 
 /* Mixture weights of the pruned network, from a pass over the query set. */
-static int weigh(struct mn_cx *cx, struct own *own) {
+static int weigh(struct mn_ctx *ctx, struct own *own) {
     struct mn_outcome outcome = {.size = sizeof outcome};
-    const struct mn_dims *dims = mn__model_dims(own->experiment->model);
-    own->mixture = mn_scratch(cx, (size_t)dims->n_choices * sizeof *own->mixture);
+    const struct mn_dims *dims = nas_model_dims(own->experiment->model);
+    own->mixture = mn_scratch(ctx, (size_t)dims->n_choices * sizeof *own->mixture);
     outcome.mixture = own->mixture;
     return own->mixture == NULL ? MN_NOMEM
-                                : mn__predict(own->experiment, cx, &own->task, &own->solution.at,
+                                : nas_predict(own->experiment, ctx, &own->task, &own->solution.at,
                                               own->solution.keep, &outcome);
 }
 
-static int read_cells(struct mn_cx *cx, struct own *own) {
+static int read_cells(struct mn_ctx *ctx, struct own *own) {
     const struct mn_model *model = own->experiment->model;
-    const size_t length = mn__model_genotype(model, own->solution.keep, NULL, 0);
-    char *text = mn__arena_take(&own->arena, length + 1);
+    const size_t length = nas_model_genotype(model, own->solution.keep, NULL, 0);
+    char *text = nas_arena_take(&own->arena, length + 1);
     if (text == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
-    mn__model_genotype(model, own->solution.keep, text, length + 1);
+    nas_model_genotype(model, own->solution.keep, text, length + 1);
     if (length == 0) {
         return MN_OK;
     }
-    int status = cells_parse(cx, &own->arena, "the architecture", text, &own->cells);
+    int status = cells_parse(ctx, &own->arena, "the architecture", text, &own->cells);
     if (status == MN_OK) {
-        status = weigh(cx, own);
+        status = weigh(ctx, own);
     }
-    return status == MN_OK ? cells_weigh(cx, &own->arena, model, own->mixture, &own->cells)
+    return status == MN_OK ? cells_weigh(ctx, &own->arena, model, own->mixture, &own->cells)
                            : status;
 }
 
@@ -129,13 +129,13 @@ static void print_picture(const struct own *own, int64_t i, const double *p,
     const int32_t ways = own->task.ways;
     const int32_t top = best_but(ways, p, -1);
     fputs("  ", stdout);
-    mn__text_put(stdout, file->name, width->picture + 2);
-    mn__text_put(stdout, own->classes.at[top], width->class);
+    nas_text_put(stdout, file->name, width->picture + 2);
+    nas_text_put(stdout, own->classes.at[top], width->class);
     printf(" %5.1f%%", 100 * p[top]);
     if (ways > 1) {
         const int32_t next = best_but(ways, p, top);
         fputs("   then ", stdout);
-        mn__text_put(stdout, own->classes.at[next], 0);
+        nas_text_put(stdout, own->classes.at[next], 0);
         printf(" %.1f%%", 100 * p[next]);
     }
     fputc('\n', stdout);
@@ -147,11 +147,11 @@ static void print_predictions(const struct own *own, double *p) {
     int64_t known = 0, right = 0;
     struct widths width = {0, 16};
     for (int64_t i = 0; i < own->query.n; i++) {
-        const int n = mn__text_width(own->query.files[i].name);
+        const int n = nas_text_width(own->query.files[i].name);
         width.picture = n > width.picture ? n : width.picture;
     }
     for (int32_t i = 0; i < own->classes.n; i++) {
-        const int n = mn__text_width(own->classes.at[i]);
+        const int n = nas_text_width(own->classes.at[i]);
         width.class = n > width.class ? n : width.class;
     }
     for (int64_t i = 0; i < own->query.n; i++) {
@@ -160,21 +160,21 @@ static void print_predictions(const struct own *own, double *p) {
     }
     if (known > 0) {
         printf("%" PRId64 " of the %" PRId64 " picture%s in folders named like a class %s right\n",
-               right, known, mn__text_s(known), right == 1 ? "is" : "are");
+               right, known, nas_text_s(known), right == 1 ? "is" : "are");
     }
 }
 
 static void print_all(const struct own *own, double *p) {
     char count[32];
-    const int transductive = own->experiment->evaluation.batch_norm == MN__TRANSDUCTIVE;
+    const int transductive = own->experiment->evaluation.batch_norm == NAS_TRANSDUCTIVE;
     printf("adapted to %" PRId32 " classes by %" PRId64 " picture%s (seed %" PRId64 ")\n",
-           own->task.ways, own->support.n, mn__text_s(own->support.n), own->experiment->run.seed);
+           own->task.ways, own->support.n, nas_text_s(own->support.n), own->experiment->run.seed);
     printf("batch norm %s\n",
            transductive ? "transductive: a prediction depends on the other query pictures, too"
                         : "support");
     print_predictions(own, p);
     printf("network of %s parameters\n",
-           mn__text_count(own->solution.result.parameters, count, sizeof count));
+           nas_text_count(own->solution.result.parameters, count, sizeof count));
     cells_write_yaml(&own->cells, stdout);
 }
 
@@ -185,14 +185,14 @@ static void put_predictions(const struct own *own, double *p, FILE *out) {
     fputs("picture,prediction", out);
     for (int32_t k = 0; k < own->classes.n; k++) {
         fputc(',', out);
-        mn__table_put_text(out, own->classes.at[k]);
+        nas_table_put_text(out, own->classes.at[k]);
     }
     fputc('\n', out);
     for (int64_t i = 0; i < own->query.n; i++) {
         extract_probabilities(own->task.ways, own->solution.logits + i * own->task.ways, p);
-        mn__table_put_text(out, own->query.files[i].name);
+        nas_table_put_text(out, own->query.files[i].name);
         fputc(',', out);
-        mn__table_put_text(out, own->classes.at[best_but(own->task.ways, p, -1)]);
+        nas_table_put_text(out, own->classes.at[best_but(own->task.ways, p, -1)]);
         for (int32_t k = 0; k < own->task.ways; k++) {
             fprintf(out, ",%.6f", p[k]);
         }
@@ -205,31 +205,31 @@ static void put_genotype(const struct own *own, double *p, FILE *out) {
     cells_write_yaml(&own->cells, out);
 }
 
-static int write_file(struct mn_cx *cx, struct own *own, const char *name, double *p,
+static int write_file(struct mn_ctx *ctx, struct own *own, const char *name, double *p,
                       void (*put)(const struct own *, double *, FILE *)) {
     const char *path;
     char *text = NULL;
     size_t length = 0;
-    int status = rundir_file(cx, &own->arena, own->arguments->out, name, &path);
+    int status = rundir_file(ctx, &own->arena, own->arguments->out, name, &path);
     FILE *out = status == MN_OK ? open_memstream(&text, &length) : NULL;
     if (out == NULL) {
-        return status != MN_OK ? status : no_memory(cx);
+        return status != MN_OK ? status : no_memory(ctx);
     }
     put(own, p, out);
-    status = fclose(out) == 0 ? mn__file_replace(cx, path, text, length) : no_memory(cx);
+    status = fclose(out) == 0 ? nas_file_replace(ctx, path, text, length) : no_memory(ctx);
     free(text);
     return status;
 }
 
-static int write_network(struct mn_cx *cx, struct own *own) {
+static int write_network(struct mn_ctx *ctx, struct own *own) {
     const char *config;
     double difference = 0;
     int status =
-        rundir_file(cx, &own->arena, own->arguments->operand, "config.resolved.yaml", &config);
+        rundir_file(ctx, &own->arena, own->arguments->operand, "config.resolved.yaml", &config);
     const struct extract x = {own->experiment, config,      &own->task,
                               &own->solution,  &own->cells, own->mixture};
     if (status == MN_OK) {
-        status = extract_write(cx, own->arguments, &x, own->arguments->out, &difference);
+        status = extract_write(ctx, own->arguments, &x, own->arguments->out, &difference);
     }
     if (status == MN_OK) {
         printf("written to %s; probabilities of the written network differ by %.1e at most\n",
@@ -238,72 +238,72 @@ static int write_network(struct mn_cx *cx, struct own *own) {
     return status;
 }
 
-static int write_all(struct mn_cx *cx, struct own *own, double *p) {
-    int status = mn__file_folder(cx, own->arguments->out);
+static int write_all(struct mn_ctx *ctx, struct own *own, double *p) {
+    int status = nas_file_folder(ctx, own->arguments->out);
     if (status == MN_OK) {
-        status = write_file(cx, own, "predictions.csv", p, put_predictions);
+        status = write_file(ctx, own, "predictions.csv", p, put_predictions);
     }
     if (status == MN_OK && own->cells.n > 0) {
-        status = write_file(cx, own, "genotype.yaml", p, put_genotype);
+        status = write_file(ctx, own, "genotype.yaml", p, put_genotype);
     }
-    return status == MN_OK ? write_network(cx, own) : status;
+    return status == MN_OK ? write_network(ctx, own) : status;
 }
 
 /* ---- the command -------------------------------------------------------------------------- */
 
-static int adapt_and_print(struct mn_cx *cx, struct own *own, const struct mn__state *state) {
-    struct mn__workspace *workspace = NULL;
-    double *p = mn__arena_array(&own->arena, (size_t)own->classes.n, sizeof *p);
-    const struct mn__run_options *run = &own->experiment->run;
-    cx->where = (struct mn_where){.size = sizeof cx->where,
-                                  .split = MN_TEST,
-                                  .seed = (uint64_t)run->seed,
-                                  .meta_epochs = run->meta_epochs};
+static int adapt_and_print(struct mn_ctx *ctx, struct own *own, const struct nas_state *state) {
+    struct nas_workspace *workspace = NULL;
+    double *p = nas_arena_array(&own->arena, (size_t)own->classes.n, sizeof *p);
+    const struct nas_run_options *run = &own->experiment->run;
+    ctx->where = (struct mn_where){.size = sizeof ctx->where,
+                                   .split = MN_TEST,
+                                   .seed = (uint64_t)run->seed,
+                                   .meta_epochs = run->meta_epochs};
     int status =
-        p != NULL ? mn__workspace_new(cx, own->experiment->model, &workspace) : no_memory(cx);
-    mn__cx_of(cx)->workspace = workspace;
+        p != NULL ? nas_workspace_new(ctx, own->experiment->model, &workspace) : no_memory(ctx);
+    nas_ctx_of(ctx)->workspace = workspace;
     if (status == MN_OK) {
-        status = solve(cx, own, state);
+        status = solve(ctx, own, state);
     }
     if (status == MN_OK) {
-        status = read_cells(cx, own);
+        status = read_cells(ctx, own);
     }
     if (status == MN_OK) {
         print_all(own, p);
-        status = own->arguments->out != NULL ? write_all(cx, own, p) : MN_OK;
+        status = own->arguments->out != NULL ? write_all(ctx, own, p) : MN_OK;
     }
-    mn__cx_of(cx)->workspace = NULL;
-    mn__workspace_free(workspace);
+    nas_ctx_of(ctx)->workspace = NULL;
+    nas_workspace_free(workspace);
     return status;
 }
 
-static int read_pictures(struct mn_cx *cx, struct own *own) {
+static int read_pictures(struct mn_ctx *ctx, struct own *own) {
     const struct arguments *a = own->arguments;
     if (a->support == NULL || a->query.n == 0) {
-        return mn_fail(cx, MN_CONFIG, "adapt: --%s is missing; see 'metanas adapt --help'",
+        return mn_fail(ctx, MN_CONFIG, "adapt: --%s is missing; see 'metanas adapt --help'",
                        a->support == NULL ? "support DIR" : "query DIR|FILE");
     }
     struct stat about;
     if (a->out != NULL && stat(a->out, &about) == 0 && !S_ISDIR(about.st_mode)) {
-        return mn_fail(cx, MN_IO, "adapt: --out %s: not a folder", a->out);
+        return mn_fail(ctx, MN_IO, "adapt: --out %s: not a folder", a->out);
     }
-    int status = rundir_check(cx, a->operand);
+    int status = rundir_check(ctx, a->operand);
     if (status != MN_OK) {
         return status;
     }
-    status = pictures_support(cx, a->support, &own->support, &own->classes);
+    status = pictures_support(ctx, a->support, &own->support, &own->classes);
     if (status != MN_OK) {
-        return mn__cx_where(cx, "--support");
+        return nas_ctx_where(ctx, "--support");
     }
-    status = pictures_query(cx, a->query.at, &own->classes, &own->query);
-    return status != MN_OK ? mn__cx_where(cx, "--query") : MN_OK;
+    status = pictures_query(ctx, a->query.at, &own->classes, &own->query);
+    return status != MN_OK ? nas_ctx_where(ctx, "--query") : MN_OK;
 }
 
 /* What was left out is no success. */
-static int check_unreadable(struct mn_cx *cx, const struct own *own) {
+static int check_unreadable(struct mn_ctx *ctx, const struct own *own) {
     const int64_t bad = own->support.unreadable + own->query.unreadable;
     return bad == 0 ? MN_OK
-                    : mn_fail(cx, MN_IO,
+                    : mn_fail(ctx, MN_IO,
                               "%" PRId64 " of %" PRId64
                               " pictures could not be read and %s left out, see above",
                               bad, bad + own->support.n + own->query.n, bad == 1 ? "was" : "were");
@@ -311,7 +311,7 @@ static int check_unreadable(struct mn_cx *cx, const struct own *own) {
 
 /* What the run was evaluated with need not do for pictures of any number and mixture: statistics of
  * the support set, unless the command line says otherwise. */
-static int choose_batch_norm(struct mn_cx *cx, struct arguments *arguments) {
+static int choose_batch_norm(struct mn_ctx *ctx, struct arguments *arguments) {
     static const char section[] = "evaluation", key[] = "evaluation.batch_norm=";
     int given = 0;
     for (int i = 0; i < arguments->sets.n; i++) {
@@ -322,49 +322,49 @@ static int choose_batch_norm(struct mn_cx *cx, struct arguments *arguments) {
     if (arguments->batch_norm == NULL && !given) {
         arguments->batch_norm = "support";
     }
-    return set_batch_norm(cx, "adapt", arguments);
+    return set_batch_norm(ctx, "adapt", arguments);
 }
 
-static int check_batch_norm(struct mn_cx *cx, const struct own *own) {
-    return own->experiment->evaluation.batch_norm == MN__SUPPORT || own->query.n > 1
+static int check_batch_norm(struct mn_ctx *ctx, const struct own *own) {
+    return own->experiment->evaluation.batch_norm == NAS_SUPPORT || own->query.n > 1
                ? MN_OK
-               : mn_fail(cx, MN_CONFIG,
+               : mn_fail(ctx, MN_CONFIG,
                          "adapt: transductive batch norm takes its statistics from the query "
                          "pictures, and a single one has none; use --batch-norm support, or give "
                          "more pictures");
 }
 
-static int run_adapt(struct mn_cx *cx, const struct arguments *given) {
-    struct mn__experiment experiment = {0};
-    struct mn__state state = {0};
+static int run_adapt(struct mn_ctx *ctx, const struct arguments *given) {
+    struct nas_experiment experiment = {0};
+    struct nas_state state = {0};
     struct arguments chosen = *given;
     const struct arguments *arguments = &chosen;
     struct own own = {.arguments = arguments, .experiment = &experiment};
-    int status = choose_batch_norm(cx, &chosen);
+    int status = choose_batch_norm(ctx, &chosen);
     if (status == MN_OK) {
-        status = read_pictures(cx, &own);
+        status = read_pictures(ctx, &own);
     }
     if (status == MN_OK) {
-        const struct mn__open open = {.flags = MN__OPEN_NO_DATA,
+        const struct nas_open open = {.flags = NAS_OPEN_NO_DATA,
                                       .max_batch = own.support.n > own.query.n ? own.support.n
                                                                                : own.query.n};
-        status = rundir_open(cx, arguments, arguments->operand, &open, &experiment, &state);
+        status = rundir_open(ctx, arguments, arguments->operand, &open, &experiment, &state);
     }
     if (status == MN_OK) {
-        status = check_ways(cx, &own);
+        status = check_ways(ctx, &own);
     }
     if (status == MN_OK) {
-        status = check_batch_norm(cx, &own);
+        status = check_batch_norm(ctx, &own);
     }
     if (status == MN_OK) {
-        status = adapt_and_print(cx, &own, &state);
+        status = adapt_and_print(ctx, &own, &state);
     }
     if (status == MN_OK) {
-        status = check_unreadable(cx, &own);
+        status = check_unreadable(ctx, &own);
     }
-    mn__arena_fini(&own.arena);
-    mn__state_fini(&state);
-    mn__experiment_close(&experiment);
+    nas_arena_fini(&own.arena);
+    nas_state_fini(&state);
+    nas_experiment_close(&experiment);
     return status;
 }
 

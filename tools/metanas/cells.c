@@ -12,13 +12,13 @@ enum { MOST = 64 }; /* nodes of a cell, inputs of a node, operations of an input
 /* ---- parsing ------------------------------------------------------------------------------ */
 
 struct parser {
-    struct mn_cx *cx;
-    struct mn__arena *arena;
+    struct mn_ctx *ctx;
+    struct nas_arena *arena;
     const char *what, *text, *at;
 };
 
 static int bad(const struct parser *p, const char *wanted) {
-    return mn_fail(p->cx, MN_IO, "%s: not a genotype, at character %d: expected %s: '%.60s'",
+    return mn_fail(p->ctx, MN_IO, "%s: not a genotype, at character %d: expected %s: '%.60s'",
                    p->what, (int)(p->at - p->text) + 1, wanted, p->at);
 }
 
@@ -40,8 +40,8 @@ static int parse_word(struct parser *p, const char *wanted, const char **out) {
     if (p->at == begin) {
         return bad(p, wanted);
     }
-    *out = mn__arena_format(p->arena, "%.*s", (int)(p->at - begin), begin);
-    return *out != NULL ? MN_OK : no_memory(p->cx);
+    *out = nas_arena_format(p->arena, "%.*s", (int)(p->at - begin), begin);
+    return *out != NULL ? MN_OK : no_memory(p->ctx);
 }
 
 static int parse_number(struct parser *p, const char *wanted, int *out) {
@@ -58,9 +58,9 @@ static int parse_number(struct parser *p, const char *wanted, int *out) {
 
 /* OP&OP@FROM */
 static int parse_input(struct parser *p, int node, struct cell_input *out) {
-    *out = (struct cell_input){.ops = mn__arena_array(p->arena, MOST, sizeof *out->ops)};
+    *out = (struct cell_input){.ops = nas_arena_array(p->arena, MOST, sizeof *out->ops)};
     if (out->ops == NULL) {
-        return no_memory(p->cx);
+        return no_memory(p->ctx);
     }
     do {
         if (out->n_ops == MOST) {
@@ -89,9 +89,9 @@ static int parse_node(struct parser *p, int number, struct cell_node *out) {
     if (stated != number || !take(p, ':')) {
         return bad(p, "the nodes in their order, each with a colon");
     }
-    out->inputs = mn__arena_array(p->arena, MOST, sizeof *out->inputs);
+    out->inputs = nas_arena_array(p->arena, MOST, sizeof *out->inputs);
     if (out->inputs == NULL) {
-        return no_memory(p->cx);
+        return no_memory(p->ctx);
     }
     do {
         if (out->n_inputs == MOST) {
@@ -111,9 +111,9 @@ static int parse_cell(struct parser *p, struct cell *out) {
     if (!take(p, ':')) {
         return bad(p, "a colon");
     }
-    out->nodes = mn__arena_zeroed(p->arena, MOST * sizeof *out->nodes);
+    out->nodes = nas_arena_zeroed(p->arena, MOST * sizeof *out->nodes);
     if (out->nodes == NULL) {
-        return no_memory(p->cx);
+        return no_memory(p->ctx);
     }
     while (status == MN_OK && p->at[0] == ' ' && p->at[1] != '|') {
         p->at++;
@@ -126,16 +126,16 @@ static int parse_cell(struct parser *p, struct cell *out) {
     return status;
 }
 
-int cells_parse(struct mn_cx *cx, struct mn__arena *arena, const char *what, const char *text,
+int cells_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *what, const char *text,
                 struct cells *out) {
-    struct parser p = {cx, arena, what, text, text};
+    struct parser p = {ctx, arena, what, text, text};
     size_t n = 1;
     for (const char *at = text; *at != '\0'; at++) {
         n += *at == '|';
     }
-    *out = (struct cells){0, mn__arena_zeroed(arena, n * sizeof *out->at)};
+    *out = (struct cells){0, nas_arena_zeroed(arena, n * sizeof *out->at)};
     if (out->at == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     int status = MN_OK;
     do {
@@ -146,31 +146,31 @@ int cells_parse(struct mn_cx *cx, struct mn__arena *arena, const char *what, con
 
 /* ---- weights ------------------------------------------------------------------------------ */
 
-static int weigh_input(struct mn_cx *cx, struct mn__arena *arena, const struct mn_model *model,
+static int weigh_input(struct mn_ctx *ctx, struct nas_arena *arena, const struct mn_model *model,
                        const mn_real *mixture, const char *group, struct cell_input *input) {
-    input->weights = mn__arena_array(arena, (size_t)input->n_ops, sizeof *input->weights);
+    input->weights = nas_arena_array(arena, (size_t)input->n_ops, sizeof *input->weights);
     if (input->weights == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     for (int o = 0; o < input->n_ops; o++) {
         input->weights[o] =
-            mn__model_identity_weight(model, mixture, group, input->from, input->ops[o]);
+            nas_model_identity_weight(model, mixture, group, input->from, input->ops[o]);
     }
     return MN_OK;
 }
 
-int cells_weigh(struct mn_cx *cx, struct mn__arena *arena, const struct mn_model *model,
+int cells_weigh(struct mn_ctx *ctx, struct nas_arena *arena, const struct mn_model *model,
                 const mn_real *mixture, struct cells *cells) {
     int status = MN_OK;
     for (int i = 0; i < cells->n; i++) {
         const struct cell *cell = &cells->at[i];
         for (int j = 0; j < cell->n_nodes; j++) {
-            const char *group = mn__arena_format(arena, "%s.%d", cell->type, j);
+            const char *group = nas_arena_format(arena, "%s.%d", cell->type, j);
             if (group == NULL) {
-                return no_memory(cx);
+                return no_memory(ctx);
             }
             for (int k = 0; status == MN_OK && k < cell->nodes[j].n_inputs; k++) {
-                status = weigh_input(cx, arena, model, mixture, group, &cell->nodes[j].inputs[k]);
+                status = weigh_input(ctx, arena, model, mixture, group, &cell->nodes[j].inputs[k]);
             }
         }
     }

@@ -2,10 +2,10 @@
 #ifndef METANAS_CELLS_H
 #define METANAS_CELLS_H
 
-/* An architecture taken apart, from the one line that mn__model_genotype writes. */
+/* An architecture taken apart, from the one line that nas_model_genotype writes. */
 
-#include "base/cx.h"
-#include "model/model.h"
+#include "base/ctx.h"
+#include "network/model.h"
 
 #include <stdio.h>
 
@@ -36,12 +36,12 @@ struct cells {
 /* Parse into arena. `what` names the origin in messages. MN_IO where the line has another form:
  * names of operations and types are words of letters, digits and underscores, and a node reads only
  * what comes before it, so what follows needs no escaping. */
-int cells_parse(struct mn_cx *cx, struct mn__arena *arena, const char *what, const char *text,
+int cells_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *what, const char *text,
                 struct cells *out);
 
 /* Set the weights that a fixed network cannot put into a norm: those of identities, from the
  * mixture weights of a pass of the pruned `model`. In arena. */
-int cells_weigh(struct mn_cx *cx, struct mn__arena *arena, const struct mn_model *model,
+int cells_weigh(struct mn_ctx *ctx, struct nas_arena *arena, const struct mn_model *model,
                 const mn_real *mixture, struct cells *cells);
 
 /* The pairs of a node, as search space `genotype` reads them, with weights other than 1:

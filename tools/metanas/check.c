@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
-#include "base/trust.h"
+#include "base/ownership.h"
 
 #include "faults.h"
 #include "run.h"
@@ -155,7 +155,7 @@ static void tell_json(void *data, const struct kit_result *r, int number, int n)
     t->n = n;
 }
 
-static int print_json(struct mn_cx *cx, const struct telling *t) {
+static int print_json(struct mn_ctx *ctx, const struct telling *t) {
     json_t *all = json_pack("{s:s, s:I, s:i, s:i, s:i, s:s, s:O}", "plugin", t->plan->file, "seed",
                             (json_int_t)t->plan->seed, "passed", t->counts[KIT_PASSED], "failed",
                             t->counts[KIT_FAILED], "skipped", t->counts[KIT_SKIPPED], "unchecked",
@@ -163,7 +163,7 @@ static int print_json(struct mn_cx *cx, const struct telling *t) {
     const int failed = all == NULL || json_dumpf(all, stdout, JSON_INDENT(2)) != 0;
     printf("\n");
     json_decref(all);
-    return failed ? mn_fail(cx, MN_IO, "the results cannot be written as JSON") : MN_OK;
+    return failed ? mn_fail(ctx, MN_IO, "the results cannot be written as JSON") : MN_OK;
 }
 
 /* ---- the command ---------------------------------------------------------------------------- */
@@ -176,13 +176,13 @@ static void tell_name(void *data, const struct kit_result *r, int number, int n)
     printf("%-44s %s\n", r->name, r->doc);
 }
 
-static int tell_all(struct mn_cx *cx, struct telling *t, const struct arguments *arguments) {
+static int tell_all(struct mn_ctx *ctx, struct telling *t, const struct arguments *arguments) {
     int status;
     if (arguments->list) {
-        return kit_list(cx, t->plan, tell_name, t);
+        return kit_list(ctx, t->plan, tell_name, t);
     }
     if (!arguments->json) {
-        status = kit_run(cx, t->plan, tell_tap, t);
+        status = kit_run(ctx, t->plan, tell_tap, t);
         if (status == MN_OK) {
             printf("# %d passed, %d failed, %d skipped; seed %llu\n", t->counts[KIT_PASSED],
                    t->counts[KIT_FAILED], t->counts[KIT_SKIPPED],
@@ -191,18 +191,18 @@ static int tell_all(struct mn_cx *cx, struct telling *t, const struct arguments 
         return status;
     }
     t->cases = json_array();
-    status = t->cases == NULL ? no_memory(cx) : kit_run(cx, t->plan, tell_json, t);
+    status = t->cases == NULL ? no_memory(ctx) : kit_run(ctx, t->plan, tell_json, t);
     if (status == MN_OK) {
-        status = print_json(cx, t);
+        status = print_json(ctx, t);
     }
     json_decref(t->cases);
     return status;
 }
 
-static int run_check(struct mn_cx *cx, const struct arguments *arguments) {
+static int run_check(struct mn_ctx *ctx, const struct arguments *arguments) {
     char path[PATH_MAX];
     if (realpath(arguments->operand, path) == NULL) {
-        return mn_fail(cx, MN_IO, "%s: %s", arguments->operand, strerror(errno));
+        return mn_fail(ctx, MN_IO, "%s: %s", arguments->operand, strerror(errno));
     }
     const struct kit_plan plan = {.file = path,
                                   .only = arguments->only.at,
@@ -215,24 +215,24 @@ static int run_check(struct mn_cx *cx, const struct arguments *arguments) {
                                   .in_process = arguments->in_process};
     if (arguments->report >= 0) {
         return arguments->only.n == 1
-                   ? kit_run_one(cx, &plan, arguments->only.at[0], (int)arguments->report)
-                   : mn_fail(cx, MN_CONFIG, "check: --report is for metanas itself");
+                   ? kit_run_one(ctx, &plan, arguments->only.at[0], (int)arguments->report)
+                   : mn_fail(ctx, MN_CONFIG, "check: --report is for metanas itself");
     }
-    struct mn__stranger stranger = {0};
-    if (mn__trust_check(cx, path, MN__TRUST_NAMED, &stranger) == MN_OK && stranger.there) {
-        mn_log(cx, MN_LOG_WARN, "%s belongs to user %u and runs with your rights", path,
+    struct nas_stranger stranger = {0};
+    if (nas_trust_check(ctx, path, NAS_TRUST_NAMED, &stranger) == MN_OK && stranger.there) {
+        mn_log(ctx, MN_LOG_WARN, "%s belongs to user %u and runs with your rights", path,
                (unsigned)stranger.user);
     }
-    mn__cx_clear(cx); /* the case `load` tells what is wrong */
+    nas_ctx_clear(ctx); /* the case `load` tells what is wrong */
     struct telling telling = {.plan = &plan};
-    const int status = tell_all(cx, &telling, arguments);
+    const int status = tell_all(ctx, &telling, arguments);
     if (status == MN_OK && telling.counts[KIT_FAILED] > 0) {
-        return mn_fail(cx, MN_INTERNAL, "%s: %d of %d case%s failed", arguments->operand,
+        return mn_fail(ctx, MN_INTERNAL, "%s: %d of %d case%s failed", arguments->operand,
                        telling.counts[KIT_FAILED], telling.n > 0 ? telling.n : 1,
-                       mn__text_s(telling.n > 0 ? telling.n : 1));
+                       nas_text_s(telling.n > 0 ? telling.n : 1));
     }
     if (status == MN_OK && telling.n_unchecked > 0) {
-        return mn_fail(cx, MN_CONFIG,
+        return mn_fail(ctx, MN_CONFIG,
                        "%s: no pass, for more cases of %s were skipped than run: the lines 'not "
                        "looked at' tell why; options that are missing are given by --set",
                        arguments->operand, telling.unchecked);

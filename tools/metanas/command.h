@@ -4,7 +4,7 @@
 
 /* The commands of the program, their arguments as data, and what they share. */
 
-#include "run/experiment.h"
+#include "learn/experiment.h"
 
 #include <stdio.h>
 
@@ -51,7 +51,7 @@ struct flag {
     char letter; /* of the short form; 0 = none */
 };
 
-/* A command. `run` returns a status with a message recorded in cx. */
+/* A command. `run` returns a status with a message recorded in ctx. */
 struct command {
     const char *name;
     const char *operand;              /* NULL = takes none */
@@ -61,10 +61,10 @@ struct command {
     const struct flag *flags;
     size_t n_flags;
     int operand_optional; /* the last operand may be left out */
-    int (*run)(struct mn_cx *cx, const struct arguments *arguments);
+    int (*run)(struct mn_ctx *ctx, const struct arguments *arguments);
     /* The configuration whose run.executor decides who works on the tasks, in `arena`. NULL where
      * the command has no tasks for other processes. */
-    int (*config)(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+    int (*config)(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                   const char **out);
     int holds; /* the operand is a run that it writes into: no other command may at the same time */
 };
@@ -86,13 +86,13 @@ const char *command_nearest(const char *word);
 
 /* Parse argv[2..] for a command. Lists live in `arena`. MN_CONFIG with a message that offers the
  * nearest known flag. */
-int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+int arguments_parse(struct mn_ctx *ctx, struct nas_arena *arena, const struct command *command,
                     int argc, char **argv, struct arguments *out);
 
 /* help.c */
 void help_overview(FILE *out);
 void help_command(const struct command *command, FILE *out);
-void help_version(struct mn_cx *cx, FILE *out);
+void help_version(struct mn_ctx *ctx, FILE *out);
 /* "new-plugin KIND NAME [DIR]" and "-q, --quiet" into out. */
 const char *help_usage(const struct command *command, char *out, size_t size);
 const char *help_flag(const struct flag *flag, char *out, size_t size);
@@ -104,14 +104,14 @@ struct exit_code {
 const struct exit_code *help_exit_codes(size_t *n);
 
 /* common.c: open a configuration as the command line says. `more` may preset flags and shape. */
-int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const char *config,
-                    const struct mn__open *more, struct mn__experiment *out);
+int open_experiment(struct mn_ctx *ctx, const struct arguments *arguments, const char *config,
+                    const struct nas_open *more, struct nas_experiment *out);
 /* The value of --shape, "C,H,W". */
-int parse_shape(struct mn_cx *cx, const char *command, const char *text, int shape[3]);
+int parse_shape(struct mn_ctx *ctx, const char *command, const char *text, int shape[3]);
 /* The folders of --plugin-dir, NULL-terminated; NULL = none were given. */
 const char *const *plugin_folders(const struct arguments *arguments);
 /* --batch-norm is short for an assignment, for which there is room behind those of --set. */
-int set_batch_norm(struct mn_cx *cx, const char *command, struct arguments *arguments);
-int no_memory(struct mn_cx *cx);
+int set_batch_norm(struct mn_ctx *ctx, const char *command, struct arguments *arguments);
+int no_memory(struct mn_ctx *ctx);
 
 #endif

@@ -5,34 +5,34 @@
 
 #include <string.h>
 
-int no_memory(struct mn_cx *cx) {
-    return mn_fail(cx, MN_NOMEM, "no memory");
+int no_memory(struct mn_ctx *ctx) {
+    return mn_fail(ctx, MN_NOMEM, "no memory");
 }
 
 const char *const *plugin_folders(const struct arguments *arguments) {
     return arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL;
 }
 
-int open_experiment(struct mn_cx *cx, const struct arguments *arguments, const char *config,
-                    const struct mn__open *more, struct mn__experiment *out) {
-    struct mn__open open = more != NULL ? *more : (struct mn__open){0};
+int open_experiment(struct mn_ctx *ctx, const struct arguments *arguments, const char *config,
+                    const struct nas_open *more, struct nas_experiment *out) {
+    struct nas_open open = more != NULL ? *more : (struct nas_open){0};
     open.config = config;
     open.sets = arguments->sets.at;
     open.set_arguments = arguments->sets.argument;
     open.plugin_dirs = plugin_folders(arguments);
-    return mn__experiment_open(out, cx, &open);
+    return nas_experiment_open(out, ctx, &open);
 }
 
-int parse_shape(struct mn_cx *cx, const char *command, const char *text, int shape[3]) {
+int parse_shape(struct mn_ctx *ctx, const char *command, const char *text, int shape[3]) {
     const char *at = text;
     for (int d = 0; d < 3; d++) {
         char number[16];
         int64_t value;
         const size_t n = strcspn(at, ",");
         snprintf(number, sizeof number, "%.*s", (int)n, at);
-        if (n >= sizeof number || !mn__text_int(number, &value) || value < 1 || value > 100000 ||
+        if (n >= sizeof number || !nas_text_int(number, &value) || value < 1 || value > 100000 ||
             (at[n] == ',') != (d < 2)) {
-            return mn_fail(cx, MN_CONFIG, "%s: --shape is '%s'; expected C,H,W, like 1,28,28",
+            return mn_fail(ctx, MN_CONFIG, "%s: --shape is '%s'; expected C,H,W, like 1,28,28",
                            command, text);
         }
         shape[d] = (int)value;
@@ -41,14 +41,14 @@ int parse_shape(struct mn_cx *cx, const char *command, const char *text, int sha
     return MN_OK;
 }
 
-int set_batch_norm(struct mn_cx *cx, const char *command, struct arguments *arguments) {
+int set_batch_norm(struct mn_ctx *ctx, const char *command, struct arguments *arguments) {
     const char *mode = arguments->batch_norm;
     if (mode == NULL) {
         return MN_OK;
     }
     const int support = strcmp(mode, "support") == 0;
     if (!support && strcmp(mode, "transductive") != 0) {
-        return mn_fail(cx, MN_CONFIG, "%s: --batch-norm is '%s'; expected transductive or support",
+        return mn_fail(ctx, MN_CONFIG, "%s: --batch-norm is '%s'; expected transductive or support",
                        command, mode);
     }
     arguments->sets.at[arguments->sets.n++] =

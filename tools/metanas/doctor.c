@@ -24,12 +24,12 @@ void doctor_note(struct doctor *d, enum finding_level level, const char *area, c
     va_start(args, format);
     vsnprintf(f->text, sizeof f->text, format, args);
     va_end(args);
-    mn__text_clean(f->text);
+    nas_text_clean(f->text);
 }
 
 void doctor_note_message(struct doctor *d, const char *area, const char *name) {
-    doctor_note(d, FINDING_FAILURE, area, name, "%s", mn__cx_message(d->cx));
-    mn__cx_clear(d->cx);
+    doctor_note(d, FINDING_FAILURE, area, name, "%s", nas_ctx_message(d->ctx));
+    nas_ctx_clear(d->ctx);
 }
 
 /* ---- plugins and data --------------------------------------------------------------------- */
@@ -51,17 +51,17 @@ static void see_plugin(void *data, const char *file, const struct mn_plugin *plu
 }
 
 static void look_at_plugins(struct doctor *d) {
-    struct mn__registry *registry = NULL;
+    struct nas_registry *registry = NULL;
     struct scan scan = {.doctor = d};
     const char *path, *from;
-    int status = mn__registry_new(d->cx, plugin_folders(d->arguments), &registry);
+    int status = nas_registry_new(d->ctx, plugin_folders(d->arguments), &registry);
     if (status == MN_OK) {
-        for (int i = 0; (path = mn__registry_folder(registry, i, &from)) != NULL; i++) {
+        for (int i = 0; (path = nas_registry_folder(registry, i, &from)) != NULL; i++) {
             const int there = access(path, F_OK) == 0;
             doctor_note(d, there ? FINDING_OK : FINDING_WARNING, "plugins", from, "%s%s", path,
                         there ? "" : ": no such folder");
         }
-        status = mn__registry_scan(registry, d->cx, see_plugin, &scan);
+        status = nas_registry_scan(registry, d->ctx, see_plugin, &scan);
     }
     if (status != MN_OK) {
         doctor_note_message(d, "plugins", "search");
@@ -69,11 +69,11 @@ static void look_at_plugins(struct doctor *d) {
         doctor_note(d, scan.found > 0 ? FINDING_OK : FINDING_FAILURE, "plugins", "found",
                     "%d, %d of them shadowed by an earlier folder", scan.found, scan.shadowed);
     }
-    mn__registry_free(registry);
+    nas_registry_free(registry);
 }
 
 static void look_at_data(struct doctor *d) {
-    struct mn__experiment e = {0};
+    struct nas_experiment e = {0};
     const char *config = d->arguments->operand;
     if (config == NULL) {
         doctor_note(d, FINDING_OK, "data", "configuration",
@@ -81,7 +81,7 @@ static void look_at_data(struct doctor *d) {
                     "looks at its data too");
         return;
     }
-    if (open_experiment(d->cx, d->arguments, config, NULL, &e) != MN_OK) {
+    if (open_experiment(d->ctx, d->arguments, config, NULL, &e) != MN_OK) {
         doctor_note_message(d, "data", "configuration");
         return;
     }
@@ -90,7 +90,7 @@ static void look_at_data(struct doctor *d) {
                 " validation, %" PRId64 " test classes",
                 e.dataset.label, e.data.channels, e.data.height, e.data.width,
                 e.data.n_classes[MN_TRAIN], e.data.n_classes[MN_VAL], e.data.n_classes[MN_TEST]);
-    mn__experiment_close(&e);
+    nas_experiment_close(&e);
 }
 
 /* ---- printing ----------------------------------------------------------------------------- */
@@ -114,7 +114,7 @@ static void print_text(const struct doctor *d) {
     }
     const int failures = count(d, FINDING_FAILURE), warnings = count(d, FINDING_WARNING);
     printf("%s: %d failure%s, %d warning%s\n", failures == 0 ? "healthy" : "NOT healthy", failures,
-           mn__text_s(failures), warnings, mn__text_s(warnings));
+           nas_text_s(failures), warnings, nas_text_s(warnings));
 }
 
 static int print_json(const struct doctor *d) {
@@ -131,15 +131,15 @@ static int print_json(const struct doctor *d) {
     failed |= root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
     putchar('\n');
     json_decref(root);
-    return failed ? mn_fail(d->cx, MN_NOMEM, "a finding is not UTF-8, or no memory") : MN_OK;
+    return failed ? mn_fail(d->ctx, MN_NOMEM, "a finding is not UTF-8, or no memory") : MN_OK;
 }
 
-static int run_doctor(struct mn_cx *cx, const struct arguments *arguments) {
+static int run_doctor(struct mn_ctx *ctx, const struct arguments *arguments) {
     struct doctor *d = calloc(1, sizeof *d);
     if (d == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
-    d->cx = cx;
+    d->ctx = ctx;
     d->arguments = arguments;
     d->folder = arguments->out != NULL ? arguments->out : ".";
     doctor_machine(d);
@@ -159,7 +159,7 @@ static int run_doctor(struct mn_cx *cx, const struct arguments *arguments) {
     const int failures = count(d, FINDING_FAILURE);
     if (status == MN_OK && failures > 0) {
         status =
-            mn_fail(cx, MN_INTERNAL, "doctor: %d check%s failed", failures, mn__text_s(failures));
+            mn_fail(ctx, MN_INTERNAL, "doctor: %d check%s failed", failures, nas_text_s(failures));
     }
     free(d);
     return status;

@@ -17,7 +17,7 @@ struct finding {
 enum { MOST_FINDINGS = 256 };
 
 struct doctor {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const struct arguments *arguments;
     const char *folder; /* where runs go */
     struct finding findings[MOST_FINDINGS];
@@ -28,7 +28,7 @@ struct doctor {
 __attribute__((format(printf, 5, 6))) void doctor_note(struct doctor *doctor,
                                                        enum finding_level level, const char *area,
                                                        const char *name, const char *format, ...);
-/* Note the message recorded in doctor->cx as a failure, and forget it. */
+/* Note the message recorded in doctor->ctx as a failure, and forget it. */
 void doctor_note_message(struct doctor *doctor, const char *area, const char *name);
 
 /* doctor_machine.c: processor, kernels, BLAS, memory, limits, disk. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "doctor.h"
 
+#include "backend/cpu/kernels/kernel.h"
+#include "base/memory.h"
 #include "base/text.h"
-#include "num/kernel.h"
-#include "run/launch.h"
-#include "run/memory.h"
+#include "exec/launch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -33,17 +33,17 @@ static int read_line(const char *path, const char *key, char *out, size_t size) 
 
 static void look_at_processor(struct doctor *d) {
     static const char *const names[] = {"avx512", "avx2", "sse2", "openblas"};
-    const struct mn__kernels *best = mn__kernels_find("auto");
+    const struct nas_kernels *best = nas_kernels_find("auto");
     char model[256] = "unknown", kernels[128] = "";
     read_line("/proc/cpuinfo", "model name", model, sizeof model);
     const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    const int usable = mn__launch_processors();
+    const int usable = nas_launch_processors();
     doctor_note(d, FINDING_OK, "processor", "model", "%s", model);
     doctor_note(d, FINDING_OK, "processor", "count",
                 "%ld online, %d for this process; run.workers 0 takes %d", online, usable, usable);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const size_t used = strlen(kernels);
-        if (mn__kernels_find(names[i]) != NULL) {
+        if (nas_kernels_find(names[i]) != NULL) {
             snprintf(kernels + used, sizeof kernels - used, " %s", names[i]);
         }
     }
@@ -53,8 +53,8 @@ static void look_at_processor(struct doctor *d) {
 }
 
 static void look_at_blas(struct doctor *d) {
-    doctor_note(d, FINDING_OK, "blas", "build", "%s, %s", mn__gemm_version(), mn__gemm_threading());
-    if (mn__gemm_init(d->cx) == MN_OK) {
+    doctor_note(d, FINDING_OK, "blas", "build", "%s, %s", nas_gemm_version(), nas_gemm_threading());
+    if (nas_gemm_init(d->ctx) == MN_OK) {
         doctor_note(d, FINDING_OK, "blas", "threads", "1 within a task; tasks run side by side");
     } else {
         doctor_note_message(d, "blas", "threads");
@@ -65,7 +65,7 @@ static void note_bytes(struct doctor *d, enum finding_level level, const char *a
                        const char *name, int64_t bytes) {
     char text[32];
     doctor_note(d, level, area, name, "%s",
-                bytes >= 0 ? mn__text_bytes((uint64_t)bytes, text, sizeof text) : "unknown");
+                bytes >= 0 ? nas_text_bytes((uint64_t)bytes, text, sizeof text) : "unknown");
 }
 
 /* A container may grant less than the machine has. */
@@ -84,7 +84,7 @@ static void look_at_memory(struct doctor *d) {
                                          "/sys/fs/cgroup/memory/memory.limit_in_bytes", NULL};
     static const char *const cpu[] = {"/sys/fs/cgroup/cpu.max",
                                       "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", NULL};
-    const int64_t available = mn__memory_available(), least = (int64_t)256 << 20;
+    const int64_t available = nas_memory_available(), least = (int64_t)256 << 20;
     note_bytes(d, available >= 0 && available < least ? FINDING_WARNING : FINDING_OK, "memory",
                "available", available);
     look_at_group(d, "cgroup limit", memory);
@@ -101,8 +101,8 @@ static void note_limit(struct doctor *d, const char *name, int failed, const str
         doctor_note(d, FINDING_OK, "limits", name, "none");
     } else {
         doctor_note(d, limit->rlim_cur < least ? FINDING_WARNING : FINDING_OK, "limits", name, "%s",
-                    bytes ? mn__text_bytes(limit->rlim_cur, text, sizeof text)
-                          : mn__text_count((int64_t)limit->rlim_cur, text, sizeof text));
+                    bytes ? nas_text_bytes(limit->rlim_cur, text, sizeof text)
+                          : nas_text_count((int64_t)limit->rlim_cur, text, sizeof text));
     }
 }
 
@@ -128,7 +128,7 @@ static void look_at_disk(struct doctor *d) {
 
 void doctor_machine(struct doctor *d) {
     doctor_note(d, FINDING_OK, "program", "version", "metanas %s, %s precision, plugin ABI %d.%d",
-                MN__VERSION, sizeof(mn_real) == 8 ? "double" : "single", MN_ABI_MAJOR,
+                NAS_VERSION, sizeof(mn_real) == 8 ? "double" : "single", MN_ABI_MAJOR,
                 MN_ABI_MINOR);
     look_at_processor(d);
     look_at_blas(d);

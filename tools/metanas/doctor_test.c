@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "doctor.h"
 
-#include "num/kernel.h"
-#include "run/episode.h"
-#include "run/file.h"
-#include "run/metatrain.h"
-#include "run/rehearse.h"
+#include "backend/cpu/kernels/kernel.h"
+#include "base/file.h"
+#include "learn/rehearse.h"
+#include "learn/task.h"
+#include "learn/train.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -51,27 +51,27 @@ static double largest_error(const struct convolution *c) {
 }
 
 /* The same through a kernel table and its layout; 0 = no memory. */
-static int convolve(const struct mn__kernels *k, struct convolution *c) {
-    struct mn__grid grid;
+static int convolve(const struct nas_kernels *k, struct convolution *c) {
+    struct nas_grid grid;
     ptrdiff_t tap[TAPS];
-    mn__grid_init(&grid, IMAGES, SIDE, SIDE, 1);
-    const size_t nx = mn__grid_reals(&grid, IN), ny = mn__grid_reals(&grid, OUT);
+    nas_grid_init(&grid, IMAGES, SIDE, SIDE, 1);
+    const size_t nx = nas_grid_reals(&grid, IN), ny = nas_grid_reals(&grid, OUT);
     mn_real *x = calloc(nx, sizeof *x), *y = calloc(ny, sizeof *y);
     mn_real *mask = calloc((size_t)grid.image, sizeof *mask);
     mn_real *packed = calloc(k->packed(OUT, IN, TAPS), sizeof *packed);
     const int room = x != NULL && y != NULL && mask != NULL && packed != NULL;
     if (room) {
-        const ptrdiff_t base = mn__grid_base(&grid);
+        const ptrdiff_t base = nas_grid_base(&grid);
         for (int t = 0; t < TAPS; t++) {
             tap[t] = (t / 3 - 1) * grid.row + t % 3 - 1;
         }
-        mn__grid_mask(&grid, mask);
+        nas_grid_mask(&grid, mask);
         grid.mask = mask;
-        mn__grid_load(&grid, IN, 0, IMAGES, c->x, x + base);
+        nas_grid_load(&grid, IN, 0, IMAGES, c->x, x + base);
         k->pack(OUT, IN, TAPS, c->w, IN * TAPS, TAPS, 1, packed);
         k->conv(OUT, IN, TAPS, tap, packed, x + base, grid.channel, y + base, grid.channel,
                 (IMAGES - 1) * grid.image + grid.span, mask, grid.image, 0);
-        mn__grid_store(&grid, OUT, 0, IMAGES, y + base, c->y);
+        nas_grid_store(&grid, OUT, 0, IMAGES, y + base, c->y);
     }
     free(x);
     free(y);
@@ -91,7 +91,7 @@ static void test_kernels(struct doctor *d) {
         c->w[i] = (mn_real)mn_rng_normal(&rng);
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const struct mn__kernels *k = mn__kernels_find(names[i]);
+        const struct nas_kernels *k = nas_kernels_find(names[i]);
         if (k == NULL) {
             continue;
         }
@@ -123,19 +123,19 @@ struct bench {
     char folder[PATH_MAX / 2], config[PATH_MAX / 2 + 32];
 };
 
-static int open_tiny(const struct bench *b, const char *set, struct mn__experiment *e) {
+static int open_tiny(const struct bench *b, const char *set, struct nas_experiment *e) {
     const char *const sets[] = {set, NULL};
     const struct texts *dirs = &b->doctor->arguments->plugin_dirs;
-    const struct mn__open open = {
+    const struct nas_open open = {
         .config = b->config, .sets = sets, .plugin_dirs = dirs->n > 0 ? dirs->at : NULL};
-    return mn__experiment_open(e, b->doctor->cx, &open);
+    return nas_experiment_open(e, b->doctor->ctx, &open);
 }
 
-static int loss_at(const struct mn__experiment *e, struct mn_cx *cx, const struct mn_task *task,
+static int loss_at(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
                    const struct mn_point *at, uint32_t flags, struct mn_outcome *out) {
     const struct mn_pass pass = {.size = sizeof pass, .flags = flags, .progress = 0};
     out->size = sizeof *out;
-    return mn_model_pass(cx, e->model, at, &task->support, &pass, out);
+    return mn_model_pass(ctx, e->model, at, &task->support, &pass, out);
 }
 
 /* out = w + step * direction */
@@ -146,20 +146,21 @@ static void move(int64_t n, const mn_real *w, double step, const mn_real *direct
 }
 
 /* Along the gradient the slope of the loss is the gradient's length. */
-static int slope(const struct mn__experiment *e, struct mn_cx *cx, const struct mn__state *state,
+static int slope(const struct nas_experiment *e, struct mn_ctx *ctx, const struct nas_state *state,
                  double *slope_out, double *length) {
-    const int64_t n = mn__model_dims(e->model)->n_w;
+    const int64_t n = nas_model_dims(e->model)->n_w;
     struct mn_task task;
     struct mn_outcome out = {0};
-    mn_real *g = mn_scratch(cx, (size_t)n * sizeof *g), *w = mn_scratch(cx, (size_t)n * sizeof *w);
+    mn_real *g = mn_scratch(ctx, (size_t)n * sizeof *g),
+            *w = mn_scratch(ctx, (size_t)n * sizeof *w);
     double losses[2], square = 0;
     if (g == NULL || w == NULL) {
         return MN_NOMEM;
     }
-    int status = mn__rehearse_task(e, cx, &task);
+    int status = nas_rehearse_task(e, ctx, &task);
     out.d_w = g;
     if (status == MN_OK) {
-        status = loss_at(e, cx, &task, &state->meta, MN_PASS_GRAD_W, &out);
+        status = loss_at(e, ctx, &task, &state->meta, MN_PASS_GRAD_W, &out);
     }
     for (int64_t i = 0; status == MN_OK && i < n; i++) {
         square += (double)g[i] * (double)g[i];
@@ -170,7 +171,7 @@ static int slope(const struct mn__experiment *e, struct mn_cx *cx, const struct 
         const struct mn_point at = {w, state->meta.a};
         move(n, state->meta.w, side == 0 ? -epsilon : epsilon, g, w);
         out.d_w = NULL;
-        status = loss_at(e, cx, &task, &at, 0, &out);
+        status = loss_at(e, ctx, &task, &at, 0, &out);
         losses[side] = out.loss;
     }
     *slope_out = status == MN_OK ? (losses[1] - losses[0]) / 2e-2 : 0;
@@ -179,20 +180,20 @@ static int slope(const struct mn__experiment *e, struct mn_cx *cx, const struct 
 
 static void test_gradient(const struct bench *b) {
     struct doctor *d = b->doctor;
-    struct mn__experiment e = {0};
-    struct mn__state state = {0};
-    struct mn__cx *c = mn__cx_of(d->cx);
+    struct nas_experiment e = {0};
+    struct nas_state state = {0};
+    struct nas_ctx *c = nas_ctx_of(d->ctx);
     double measured = 0, length = 0;
-    const size_t mark = mn__arena_mark(&c->scratch);
+    const size_t mark = nas_arena_mark(&c->scratch);
     int status = open_tiny(b, "run.workers=1", &e);
     if (status == MN_OK) {
-        status = mn__state_new(&e, d->cx, &state);
+        status = nas_state_new(&e, d->ctx, &state);
     }
     if (status == MN_OK) {
-        status = mn__workspace_new(d->cx, e.model, &c->workspace);
+        status = nas_workspace_new(d->ctx, e.model, &c->workspace);
     }
     if (status == MN_OK) {
-        status = slope(&e, d->cx, &state, &measured, &length);
+        status = slope(&e, d->ctx, &state, &measured, &length);
     }
     if (status != MN_OK) {
         doctor_note_message(d, "self-test", "gradient");
@@ -202,19 +203,19 @@ static void test_gradient(const struct bench *b) {
                     "of a network's loss is %.5g long, the loss's slope along it is %.5g", length,
                     measured);
     }
-    mn__workspace_free(c->workspace);
+    nas_workspace_free(c->workspace);
     c->workspace = NULL;
-    mn__arena_release(&c->scratch, mark);
-    mn__state_fini(&state);
-    mn__experiment_close(&e);
+    nas_arena_release(&c->scratch, mark);
+    nas_state_fini(&state);
+    nas_experiment_close(&e);
 }
 
 /* ---- two runs ----------------------------------------------------------------------------- */
 
 static int train(const struct bench *b, int workers) {
-    struct mn__experiment e = {0};
-    struct mn__state state = {0};
-    struct mn__cx *c = mn__cx_of(b->doctor->cx);
+    struct nas_experiment e = {0};
+    struct nas_state state = {0};
+    struct nas_ctx *c = nas_ctx_of(b->doctor->ctx);
     char set[32], dir[PATH_MAX];
     const int quiet = c->quiet;
     snprintf(set, sizeof set, "run.workers=%d", workers);
@@ -222,31 +223,31 @@ static int train(const struct bench *b, int workers) {
     c->quiet = MN_LOG_WARN;
     int status = open_tiny(b, set, &e);
     if (status == MN_OK) {
-        status = mn__state_new(&e, b->doctor->cx, &state);
+        status = nas_state_new(&e, b->doctor->ctx, &state);
     }
     if (status == MN_OK) {
-        status = mn__metatrain(&e, b->doctor->cx, &state, dir);
+        status = nas_metatrain(&e, b->doctor->ctx, &state, dir);
     }
     c->quiet = quiet;
-    mn__state_fini(&state);
-    mn__experiment_close(&e);
+    nas_state_fini(&state);
+    nas_experiment_close(&e);
     return status;
 }
 
-static int same_tensors(const struct mn__tensors *a, const struct mn__tensors *b) {
+static int same_tensors(const struct nas_tensors *a, const struct nas_tensors *b) {
     int same = a->n == b->n;
     for (int i = 0; same && i < a->n; i++) {
-        const struct mn__tensor *x = &a->tensors[i], *y = mn__tensors_find(b, x->name);
-        const size_t each = x->dtype == MN__F64 ? sizeof(double) : sizeof(mn_real);
-        same = y != NULL && y->dtype == x->dtype && mn__tensor_count(x) == mn__tensor_count(y) &&
-               memcmp(x->data, y->data, (size_t)mn__tensor_count(x) * each) == 0;
+        const struct nas_tensor *x = &a->tensors[i], *y = nas_tensors_find(b, x->name);
+        const size_t each = x->dtype == NAS_F64 ? sizeof(double) : sizeof(mn_real);
+        same = y != NULL && y->dtype == x->dtype && nas_tensor_count(x) == nas_tensor_count(y) &&
+               memcmp(x->data, y->data, (size_t)nas_tensor_count(x) * each) == 0;
     }
     return same;
 }
 
 static void test_runs(const struct bench *b) {
     struct doctor *d = b->doctor;
-    struct mn__tensors files[2];
+    struct nas_tensors files[2];
     int n = 0, status = MN_OK;
     for (int workers = 1; status == MN_OK && workers <= 2; workers++) {
         status = train(b, workers);
@@ -254,7 +255,7 @@ static void test_runs(const struct bench *b) {
     for (; status == MN_OK && n < 2; n += status == MN_OK) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s/run%d/checkpoint.safetensors", b->folder, n + 1);
-        status = mn__tensors_read(d->cx, path, &files[n]);
+        status = nas_tensors_read(d->ctx, path, &files[n]);
     }
     if (status != MN_OK) {
         doctor_note_message(d, "self-test", "two runs");
@@ -264,7 +265,7 @@ static void test_runs(const struct bench *b) {
                     "with 1 and with 2 workers end with %s bits", same ? "the same" : "other");
     }
     for (int i = 0; i < n; i++) {
-        mn__tensors_fini(&files[i]);
+        nas_tensors_fini(&files[i]);
     }
 }
 
@@ -279,9 +280,9 @@ static int test_file(const struct bench *b) {
     struct doctor *d = b->doctor;
     uint8_t *back;
     size_t length;
-    int status = mn__file_replace(d->cx, b->config, config, sizeof config - 1);
+    int status = nas_file_replace(d->ctx, b->config, config, sizeof config - 1);
     if (status == MN_OK) {
-        status = mn__file_read(d->cx, b->config, sizeof config, &back, &length);
+        status = nas_file_read(d->ctx, b->config, sizeof config, &back, &length);
     }
     if (status != MN_OK) {
         doctor_note_message(d, "self-test", "a file");

@@ -2,70 +2,70 @@
 #include "rundir.h"
 
 #include "base/text.h"
-#include "run/progress.h"
+#include "learn/progress.h"
 
 #include <sys/stat.h>
 
-static int draw(struct mn_cx *cx, const struct mn__experiment *experiment,
-                struct mn__episodes *episodes) {
-    struct mn__progress progress;
+static int draw(struct mn_ctx *ctx, const struct nas_experiment *experiment,
+                struct nas_episodes *episodes) {
+    struct nas_progress progress;
     int status = MN_OK;
-    mn__progress_begin(&progress, "episode", 0, episodes->tasks,
-                       mn__cx_of(cx)->quiet < MN_LOG_INFO);
+    nas_progress_begin(&progress, "episode", 0, episodes->tasks,
+                       nas_ctx_of(ctx)->quiet < MN_LOG_INFO);
     for (int64_t i = 0; status == MN_OK && i < episodes->tasks; i++) {
-        status = mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped; nothing was written")
-                                  : mn__episodes_draw(episodes, experiment, cx, i);
-        mn__progress_show(&progress, i + 1);
+        status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped; nothing was written")
+                                   : nas_episodes_draw(episodes, experiment, ctx, i);
+        nas_progress_show(&progress, i + 1);
     }
-    mn__progress_end(&progress);
+    nas_progress_end(&progress);
     return status;
 }
 
-static int freeze(struct mn_cx *cx, const struct mn__experiment *experiment,
+static int freeze(struct mn_ctx *ctx, const struct nas_experiment *experiment,
                   const struct arguments *arguments) {
-    struct mn__episodes episodes = {0};
+    struct nas_episodes episodes = {0};
     const int split = arguments->split >= 0 ? arguments->split : MN_TEST;
     const int64_t tasks = arguments->tasks > 0 ? arguments->tasks : experiment->evaluation.tasks;
-    int status = mn__episodes_new(experiment, cx, split, tasks, &episodes);
+    int status = nas_episodes_new(experiment, ctx, split, tasks, &episodes);
     if (status == MN_OK) {
-        status = draw(cx, experiment, &episodes);
+        status = draw(ctx, experiment, &episodes);
     }
     if (status == MN_OK) {
-        status = mn__episodes_write(&episodes, cx, arguments->out);
+        status = nas_episodes_write(&episodes, ctx, arguments->out);
     }
     if (status == MN_OK) {
-        printf("%lld episode%s of seed %lld written to %s\n", (long long)tasks, mn__text_s(tasks),
+        printf("%lld episode%s of seed %lld written to %s\n", (long long)tasks, nas_text_s(tasks),
                (long long)experiment->run.seed, arguments->out);
     }
-    mn__episodes_fini(&episodes);
+    nas_episodes_fini(&episodes);
     return status;
 }
 
 /* A run directory stands for its configuration. */
-static int find_config(struct mn_cx *cx, struct mn__arena *arena, const char *operand,
+static int find_config(struct mn_ctx *ctx, struct nas_arena *arena, const char *operand,
                        const char **out) {
     struct stat about;
     *out = operand;
     return stat(operand, &about) == 0 && S_ISDIR(about.st_mode)
-               ? rundir_file(cx, arena, operand, "config.resolved.yaml", out)
+               ? rundir_file(ctx, arena, operand, "config.resolved.yaml", out)
                : MN_OK;
 }
 
-static int run_episodes(struct mn_cx *cx, const struct arguments *arguments) {
-    struct mn__experiment experiment = {0};
-    struct mn__arena arena = {0};
+static int run_episodes(struct mn_ctx *ctx, const struct arguments *arguments) {
+    struct nas_experiment experiment = {0};
+    struct nas_arena arena = {0};
     const char *config = NULL;
     int status = arguments->out != NULL
-                     ? find_config(cx, &arena, arguments->operand, &config)
-                     : mn_fail(cx, MN_CONFIG, "episodes: --out FILE is missing: where to write");
+                     ? find_config(ctx, &arena, arguments->operand, &config)
+                     : mn_fail(ctx, MN_CONFIG, "episodes: --out FILE is missing: where to write");
     if (status == MN_OK) {
-        status = open_experiment(cx, arguments, config, NULL, &experiment);
+        status = open_experiment(ctx, arguments, config, NULL, &experiment);
     }
     if (status == MN_OK) {
-        status = freeze(cx, &experiment, arguments);
+        status = freeze(ctx, &experiment, arguments);
     }
-    mn__experiment_close(&experiment);
-    mn__arena_fini(&arena);
+    nas_experiment_close(&experiment);
+    nas_arena_fini(&arena);
     return status;
 }
 

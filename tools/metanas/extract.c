@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "extract.h"
 
-#include "run/checkpoint.h"
-#include "run/file.h"
+#include "base/file.h"
 #include "rundir.h"
+#include "store/safetensors.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -37,13 +37,13 @@ static void put_cell(const struct cell *cell, FILE *out) {
 }
 
 /* An option that both search spaces have, as it stands in the configuration. */
-static void put_option(const struct mn__yaml *section, const char *key, FILE *out) {
-    const struct mn__yaml *value = section != NULL ? mn__yaml_get(section, key) : NULL;
-    if (value != NULL && value->kind == MN__YAML_SCALAR) {
+static void put_option(const struct nas_yaml *section, const char *key, FILE *out) {
+    const struct nas_yaml *value = section != NULL ? nas_yaml_get(section, key) : NULL;
+    if (value != NULL && value->kind == NAS_YAML_SCALAR) {
         fprintf(out, ", %s: %s", key, value->text);
-    } else if (value != NULL && value->kind == MN__YAML_LIST) {
+    } else if (value != NULL && value->kind == NAS_YAML_LIST) {
         fprintf(out, ", %s: [", key);
-        for (const struct mn__yaml *item = value->first; item != NULL; item = item->next) {
+        for (const struct nas_yaml *item = value->first; item != NULL; item = item->next) {
             fprintf(out, "%s%s", item != value->first ? ", " : "", item->text);
         }
         fputc(']', out);
@@ -53,7 +53,7 @@ static void put_option(const struct mn__yaml *section, const char *key, FILE *ou
 /* The --set that turns the searched network into the fixed one. For free. */
 static char *search_space(const struct extract *x) {
     static const char *const keys[] = {"channels", "cells", "stem_multiplier", "reduction_cells"};
-    const struct mn__yaml *section = mn__yaml_get(x->experiment->root, "search_space");
+    const struct nas_yaml *section = nas_yaml_get(x->experiment->root, "search_space");
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
@@ -76,19 +76,20 @@ static char *search_space(const struct extract *x) {
 }
 
 /* The run's configuration with the fixed network in place of the search space. */
-static int open_fixed(struct mn_cx *cx, const struct arguments *arguments, const struct extract *x,
-                      struct mn__arena *arena, struct mn__experiment *out) {
+static int open_fixed(struct mn_ctx *ctx, const struct arguments *arguments,
+                      const struct extract *x, struct nas_arena *arena,
+                      struct nas_experiment *out) {
     const struct mn_dataset_info *data = &x->experiment->data;
     const int shape[3] = {data->channels, data->height, data->width};
-    const struct mn__open open = {
-        .flags = MN__OPEN_NO_DATA, .shape = shape, .max_batch = x->experiment->max_batch};
+    const struct nas_open open = {
+        .flags = NAS_OPEN_NO_DATA, .shape = shape, .max_batch = x->experiment->max_batch};
     const size_t n = (size_t)arguments->sets.n;
-    const char **sets = mn__arena_zeroed(arena, (n + 2) * sizeof *sets);
-    int *positions = mn__arena_zeroed(arena, (n + 2) * sizeof *positions);
+    const char **sets = nas_arena_zeroed(arena, (n + 2) * sizeof *sets);
+    int *positions = nas_arena_zeroed(arena, (n + 2) * sizeof *positions);
     char *own = search_space(x);
     if (sets == NULL || positions == NULL || own == NULL) {
         free(own);
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     for (size_t i = 0; i < n; i++) {
         sets[i] = arguments->sets.at[i];
@@ -97,26 +98,26 @@ static int open_fixed(struct mn_cx *cx, const struct arguments *arguments, const
     sets[n] = own;
     struct arguments all = *arguments;
     all.sets = (struct texts){sets, positions, (int)n + 1};
-    const int status = open_experiment(cx, &all, x->config, &open, out);
+    const int status = open_experiment(ctx, &all, x->config, &open, out);
     free(own);
     return status;
 }
 
-static int write_config(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
-                        const struct mn__experiment *fixed) {
+static int write_config(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir,
+                        const struct nas_experiment *fixed) {
     const char *path;
     char *text = NULL;
     size_t length = 0;
-    int status = rundir_file(cx, arena, dir, "network.yaml", &path);
+    int status = rundir_file(ctx, arena, dir, "network.yaml", &path);
     FILE *out = status == MN_OK ? open_memstream(&text, &length) : NULL;
     if (out == NULL) {
-        return status != MN_OK ? status : no_memory(cx);
+        return status != MN_OK ? status : no_memory(ctx);
     }
-    const int written = mn__experiment_write_config(fixed, out);
+    const int written = nas_experiment_write_config(fixed, out);
     if (fclose(out) != 0 || written != MN_OK) {
-        status = no_memory(cx);
+        status = no_memory(ctx);
     } else {
-        status = mn__file_replace(cx, path, text, length);
+        status = nas_file_replace(ctx, path, text, length);
     }
     free(text);
     return status;
@@ -124,35 +125,35 @@ static int write_config(struct mn_cx *cx, struct mn__arena *arena, const char *d
 
 /* ---- weights ------------------------------------------------------------------------------ */
 
-static int write_weights(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
-                         const struct mn__experiment *fixed, const mn_real *w) {
-    const int n = mn__model_dims(fixed->model)->n_w_segments;
-    struct mn__tensor *tensors = mn__arena_array(arena, (size_t)n, sizeof *tensors);
+static int write_weights(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir,
+                         const struct nas_experiment *fixed, const mn_real *w) {
+    const int n = nas_model_dims(fixed->model)->n_w_segments;
+    struct nas_tensor *tensors = nas_arena_array(arena, (size_t)n, sizeof *tensors);
     const char *path;
-    const int status = rundir_file(cx, arena, dir, "network.safetensors", &path);
+    const int status = rundir_file(ctx, arena, dir, "network.safetensors", &path);
     if (status != MN_OK || tensors == NULL) {
-        return status != MN_OK ? status : no_memory(cx);
+        return status != MN_OK ? status : no_memory(ctx);
     }
     for (int i = 0; i < n; i++) {
-        const struct mn_segment *s = mn__model_segment(fixed->model, 0, i);
-        tensors[i] = (struct mn__tensor){.name = s->name,
-                                         .dtype = sizeof(mn_real) == 4 ? MN__F32 : MN__F64,
+        const struct mn_segment *s = nas_model_segment(fixed->model, 0, i);
+        tensors[i] = (struct nas_tensor){.name = s->name,
+                                         .dtype = sizeof(mn_real) == 4 ? NAS_F32 : NAS_F64,
                                          .n_dims = s->n_dims,
                                          .data = w + s->offset};
         memcpy(tensors[i].dims, s->dims, sizeof s->dims);
     }
-    const struct mn__meta meta[] = {{"format", "metanas network 1"}};
-    return mn__tensors_write(cx, path, n, tensors, 1, meta);
+    const struct nas_meta meta[] = {{"format", "metanas network 1"}};
+    return nas_tensors_write(ctx, path, n, tensors, 1, meta);
 }
 
 /* ---- check -------------------------------------------------------------------------------- */
 
 #define LARGEST 1e-3 /* rounding of float stays far below */
 
-static int largest_difference(struct mn_cx *cx, const struct extract *x, const mn_real *logits,
+static int largest_difference(struct mn_ctx *ctx, const struct extract *x, const mn_real *logits,
                               double *largest) {
     const int32_t ways = x->task->ways;
-    double *a = mn_scratch(cx, 2 * (size_t)ways * sizeof *a);
+    double *a = mn_scratch(ctx, 2 * (size_t)ways * sizeof *a);
     *largest = 0;
     if (a == NULL) {
         return MN_NOMEM;
@@ -167,27 +168,27 @@ static int largest_difference(struct mn_cx *cx, const struct extract *x, const m
     return MN_OK;
 }
 
-static int compare(struct mn_cx *cx, const struct extract *x, const struct mn__experiment *fixed,
+static int compare(struct mn_ctx *ctx, const struct extract *x, const struct nas_experiment *fixed,
                    mn_real *w, double *difference) {
-    struct mn__cx *c = mn__cx_of(cx);
-    struct mn__workspace *before = c->workspace, *workspace = NULL;
+    struct nas_ctx *c = nas_ctx_of(ctx);
+    struct nas_workspace *before = c->workspace, *workspace = NULL;
     const size_t n = (size_t)x->task->query.n * (size_t)x->task->ways;
     const struct mn_point at = {w, NULL};
     struct mn_outcome outcome = {.size = sizeof outcome};
-    outcome.logits = mn_scratch(cx, n * sizeof(mn_real));
+    outcome.logits = mn_scratch(ctx, n * sizeof(mn_real));
     int status =
-        outcome.logits != NULL ? mn__workspace_new(cx, fixed->model, &workspace) : MN_NOMEM;
+        outcome.logits != NULL ? nas_workspace_new(ctx, fixed->model, &workspace) : MN_NOMEM;
     if (status == MN_OK) {
         c->workspace = workspace;
-        status = mn__predict(fixed, cx, x->task, &at, NULL, &outcome);
+        status = nas_predict(fixed, ctx, x->task, &at, NULL, &outcome);
         c->workspace = before;
     }
-    mn__workspace_free(workspace);
+    nas_workspace_free(workspace);
     if (status == MN_OK) {
-        status = largest_difference(cx, x, outcome.logits, difference);
+        status = largest_difference(ctx, x, outcome.logits, difference);
     }
     if (status == MN_OK && !(*difference <= LARGEST)) {
-        return mn_fail(cx, MN_INTERNAL,
+        return mn_fail(ctx, MN_INTERNAL,
                        "the fixed network gives other probabilities than the pruned one (by %g)",
                        *difference);
     }
@@ -195,57 +196,57 @@ static int compare(struct mn_cx *cx, const struct extract *x, const struct mn__e
 }
 
 /* A network in which nothing is searched is written as it is. */
-static int write_adapted(struct mn_cx *cx, struct mn__arena *arena, const struct extract *x,
+static int write_adapted(struct mn_ctx *ctx, struct nas_arena *arena, const struct extract *x,
                          const char *dir) {
-    const int status = write_config(cx, arena, dir, x->experiment);
+    const int status = write_config(ctx, arena, dir, x->experiment);
     return status != MN_OK ? status
-                           : write_weights(cx, arena, dir, x->experiment, x->solution->at.w);
+                           : write_weights(ctx, arena, dir, x->experiment, x->solution->at.w);
 }
 
 /* Make the fixed network, see that it is the same, write it. */
-static int write_pruned(struct mn_cx *cx, const struct arguments *arguments,
-                        struct mn__arena *arena, const struct extract *x, const char *dir,
+static int write_pruned(struct mn_ctx *ctx, const struct arguments *arguments,
+                        struct nas_arena *arena, const struct extract *x, const char *dir,
                         double *difference) {
-    struct mn__experiment fixed = {0};
+    struct nas_experiment fixed = {0};
     mn_real *w = NULL;
-    int status = open_fixed(cx, arguments, x, arena, &fixed);
+    int status = open_fixed(ctx, arguments, x, arena, &fixed);
     if (status == MN_OK) {
-        w = mn__arena_zeroed(arena, (size_t)mn__model_dims(fixed.model)->n_w * sizeof *w);
-        status = w != NULL ? MN_OK : no_memory(cx);
+        w = nas_arena_zeroed(arena, (size_t)nas_model_dims(fixed.model)->n_w * sizeof *w);
+        status = w != NULL ? MN_OK : no_memory(ctx);
     }
     if (status == MN_OK) {
-        status = mn__model_extract(cx, x->experiment->model, x->solution->at.w, x->solution->keep,
+        status = nas_model_extract(ctx, x->experiment->model, x->solution->at.w, x->solution->keep,
                                    x->mixture, fixed.model, w);
     }
     if (status == MN_OK) {
-        status = compare(cx, x, &fixed, w, difference);
+        status = compare(ctx, x, &fixed, w, difference);
     }
     if (status == MN_OK) {
-        status = write_config(cx, arena, dir, &fixed);
+        status = write_config(ctx, arena, dir, &fixed);
     }
     if (status == MN_OK) {
-        status = write_weights(cx, arena, dir, &fixed, w);
+        status = write_weights(ctx, arena, dir, &fixed, w);
     }
-    mn__experiment_close(&fixed);
+    nas_experiment_close(&fixed);
     return status;
 }
 
-int extract_write(struct mn_cx *cx, const struct arguments *arguments, const struct extract *x,
+int extract_write(struct mn_ctx *ctx, const struct arguments *arguments, const struct extract *x,
                   const char *dir, double *difference) {
-    struct mn__arena arena = {0};
-    const struct mn__unit *space = &x->experiment->search_space.unit;
-    const int searched = mn__model_n_mixtures(x->experiment->model) > 0;
+    struct nas_arena arena = {0};
+    const struct nas_unit *space = &x->experiment->search_space.unit;
+    const int searched = nas_model_n_mixtures(x->experiment->model) > 0;
     int status;
     *difference = 0;
     if (searched &&
         (strcmp(space->plugin->name, "darts") != 0 || strcmp(space->unit->name, "darts") != 0)) {
-        return mn_fail(cx, MN_UNSUPPORTED,
+        return mn_fail(ctx, MN_UNSUPPORTED,
                        "a network of search space %s cannot be written as a fixed one; only one "
                        "of darts can",
                        space->unit->name);
     }
-    status = searched ? write_pruned(cx, arguments, &arena, x, dir, difference)
-                      : write_adapted(cx, &arena, x, dir);
-    mn__arena_fini(&arena);
+    status = searched ? write_pruned(ctx, arguments, &arena, x, dir, difference)
+                      : write_adapted(ctx, &arena, x, dir);
+    nas_arena_fini(&arena);
     return status;
 }

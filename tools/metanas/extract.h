@@ -6,14 +6,14 @@
 
 #include "cells.h"
 #include "command.h"
-#include "run/evaluate.h"
+#include "learn/evaluate.h"
 
 /* What was found for a task. */
 struct extract {
-    const struct mn__experiment *experiment; /* of search space darts, or nothing is searched */
+    const struct nas_experiment *experiment; /* of search space darts, or nothing is searched */
     const char *config;                      /* its file */
     const struct mn_task *task;
-    const struct mn__solution *solution; /* with logits */
+    const struct nas_solution *solution; /* with logits */
     const struct cells *cells;           /* weighed */
     const mn_real *mixture; /* its mixture weights, of a pass; NULL where nothing is searched */
 };
@@ -22,7 +22,7 @@ struct extract {
  * of search space genotype, and DIR/network.safetensors, its weights. Where nothing is searched
  * they are the run's own configuration and the adapted weights. *difference is the largest
  * difference of a probability to those of the solution. MN_UNSUPPORTED for other search spaces. */
-int extract_write(struct mn_cx *cx, const struct arguments *arguments,
+int extract_write(struct mn_ctx *ctx, const struct arguments *arguments,
                   const struct extract *extract, const char *dir, double *difference);
 
 /* probabilities[n] from logits[n]. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/file.h"
 #include "base/text.h"
 #include "draw.h"
 #include "genotypes.h"
-#include "run/episode.h"
-#include "run/file.h"
+#include "learn/task.h"
 #include "rundir.h"
 
 #include <inttypes.h>
@@ -15,8 +15,8 @@ struct chosen {
     const char *text, *origin;
 };
 
-static int nothing_searched(struct mn_cx *cx, const char *dir) {
-    return mn_fail(cx, MN_UNSUPPORTED,
+static int nothing_searched(struct mn_ctx *ctx, const char *dir) {
+    return mn_fail(ctx, MN_UNSUPPORTED,
                    "%s: nothing is searched in this run; its network is the one that "
                    "%s/config.resolved.yaml describes",
                    dir, dir);
@@ -24,33 +24,33 @@ static int nothing_searched(struct mn_cx *cx, const char *dir) {
 
 /* ---- the most frequent one of the last test ----------------------------------------------- */
 
-static int most_frequent(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
+static int most_frequent(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir,
                          struct chosen *out) {
     struct genotypes genotypes = {0};
     json_t *test = NULL;
     const char *path;
-    int status = rundir_file(cx, arena, dir, "test.json", &path);
+    int status = rundir_file(ctx, arena, dir, "test.json", &path);
     if (status == MN_OK) {
-        status = rundir_json(cx, path, &test);
+        status = rundir_json(ctx, path, &test);
     }
     if (status == MN_OK) {
-        status = genotypes_read(cx, path, test, &genotypes);
+        status = genotypes_read(ctx, path, test, &genotypes);
     }
     if (status == MN_OK && genotypes.n == 0) {
-        status = nothing_searched(cx, dir);
+        status = nothing_searched(ctx, dir);
     }
     if (status == MN_OK) {
-        out->text = mn__arena_text(arena, genotypes.at[0].text);
+        out->text = nas_arena_text(arena, genotypes.at[0].text);
         const int64_t tasks = (int64_t)json_integer_value(json_object_get(test, "tasks"));
         const int64_t epochs = (int64_t)json_integer_value(json_object_get(test, "meta_epoch"));
-        out->origin = mn__arena_format(arena,
+        out->origin = nas_arena_format(arena,
                                        "The most frequent cells: those of %" PRId64 " of %" PRId64
                                        " test task%s, after %" PRId64 " meta-epoch%s.",
-                                       genotypes.at[0].count, tasks, mn__text_s(tasks), epochs,
-                                       mn__text_s(epochs));
-        status = out->text != NULL && out->origin != NULL ? MN_OK : no_memory(cx);
+                                       genotypes.at[0].count, tasks, nas_text_s(tasks), epochs,
+                                       nas_text_s(epochs));
+        status = out->text != NULL && out->origin != NULL ? MN_OK : no_memory(ctx);
     }
-    mn__arena_fini(&genotypes.arena);
+    nas_arena_fini(&genotypes.arena);
     json_decref(test);
     return status;
 }
@@ -58,95 +58,96 @@ static int most_frequent(struct mn_cx *cx, struct mn__arena *arena, const char *
 /* ---- those of the meta-architecture or of a task ------------------------------------------ */
 
 struct finding {
-    const struct mn__experiment *experiment;
-    const struct mn__state *state;
+    const struct nas_experiment *experiment;
+    const struct nas_state *state;
     uint8_t *keep;
 };
 
-static int solve_task(struct mn_cx *cx, const struct finding *f) {
-    struct mn__solution solution = {.keep = f->keep};
+static int solve_task(struct mn_ctx *ctx, const struct finding *f) {
+    struct nas_solution solution = {.keep = f->keep};
     struct mn_task task;
-    int status = mn__episode_sample(f->experiment, cx, &task, NULL);
+    int status = nas_episode_sample(f->experiment, ctx, &task, NULL);
     if (status == MN_OK) {
-        status = mn__solve(f->experiment, cx, &f->state->meta, f->state->learner, &task, &solution);
+        status =
+            nas_solve(f->experiment, ctx, &f->state->meta, f->state->learner, &task, &solution);
     }
     return status;
 }
 
 /* With task < 0 the meta-architecture, pruned by the thresholds of evaluation. */
-static int find(struct mn_cx *cx, const struct finding *f, int64_t task) {
-    struct mn__workspace *workspace = NULL;
-    cx->where = (struct mn_where){.size = sizeof cx->where,
-                                  .split = MN_TEST,
-                                  .seed = (uint64_t)f->experiment->run.seed,
-                                  .meta_epochs = f->experiment->run.meta_epochs,
-                                  .task = task < 0 ? 0 : task};
+static int find(struct mn_ctx *ctx, const struct finding *f, int64_t task) {
+    struct nas_workspace *workspace = NULL;
+    ctx->where = (struct mn_where){.size = sizeof ctx->where,
+                                   .split = MN_TEST,
+                                   .seed = (uint64_t)f->experiment->run.seed,
+                                   .meta_epochs = f->experiment->run.meta_epochs,
+                                   .task = task < 0 ? 0 : task};
     if (task < 0) {
-        return mn__model_prune(cx, f->experiment->model, &f->state->meta, f->keep);
+        return nas_model_prune(ctx, f->experiment->model, &f->state->meta, f->keep);
     }
-    int status = mn__workspace_new(cx, f->experiment->model, &workspace);
+    int status = nas_workspace_new(ctx, f->experiment->model, &workspace);
     if (status == MN_OK) {
-        mn__cx_of(cx)->workspace = workspace;
-        status = solve_task(cx, f);
-        mn__cx_of(cx)->workspace = NULL;
+        nas_ctx_of(ctx)->workspace = workspace;
+        status = solve_task(ctx, f);
+        nas_ctx_of(ctx)->workspace = NULL;
     }
-    mn__workspace_free(workspace);
-    return status != MN_OK ? mn__cx_where(cx, "test task %" PRId64, task) : MN_OK;
+    nas_workspace_free(workspace);
+    return status != MN_OK ? nas_ctx_where(ctx, "test task %" PRId64, task) : MN_OK;
 }
 
-static int describe(struct mn_cx *cx, struct mn__arena *arena, const struct finding *f,
+static int describe(struct mn_ctx *ctx, struct nas_arena *arena, const struct finding *f,
                     int64_t task, struct chosen *out) {
-    const size_t length = mn__model_genotype(f->experiment->model, f->keep, NULL, 0);
-    char *text = mn__arena_take(arena, length + 1);
+    const size_t length = nas_model_genotype(f->experiment->model, f->keep, NULL, 0);
+    char *text = nas_arena_take(arena, length + 1);
     out->origin =
-        task < 0 ? mn__arena_format(arena, "The meta-architecture after %" PRId64 " meta-epoch%s.",
-                                    f->state->meta_epoch, mn__text_s(f->state->meta_epoch))
-                 : mn__arena_format(arena, "The cells of test task %" PRId64 ".", task);
+        task < 0 ? nas_arena_format(arena, "The meta-architecture after %" PRId64 " meta-epoch%s.",
+                                    f->state->meta_epoch, nas_text_s(f->state->meta_epoch))
+                 : nas_arena_format(arena, "The cells of test task %" PRId64 ".", task);
     if (text == NULL || out->origin == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
-    mn__model_genotype(f->experiment->model, f->keep, text, length + 1);
+    nas_model_genotype(f->experiment->model, f->keep, text, length + 1);
     out->text = text;
     return MN_OK;
 }
 
-static int of_checkpoint(struct mn_cx *cx, struct mn__arena *arena,
+static int of_checkpoint(struct mn_ctx *ctx, struct nas_arena *arena,
                          const struct arguments *arguments, struct chosen *out) {
-    struct mn__experiment experiment = {0};
-    struct mn__state state = {0};
+    struct nas_experiment experiment = {0};
+    struct nas_state state = {0};
     struct finding finding = {&experiment, &state, NULL};
-    const struct mn__open open = {.flags = arguments->task < 0 ? MN__OPEN_NO_DATA : 0};
-    int status = rundir_open(cx, arguments, arguments->operand, &open, &experiment, &state);
-    if (status == MN_OK && mn__model_n_mixtures(experiment.model) == 0) {
-        status = nothing_searched(cx, arguments->operand);
+    const struct nas_open open = {.flags = arguments->task < 0 ? NAS_OPEN_NO_DATA : 0};
+    int status = rundir_open(ctx, arguments, arguments->operand, &open, &experiment, &state);
+    if (status == MN_OK && nas_model_n_mixtures(experiment.model) == 0) {
+        status = nothing_searched(ctx, arguments->operand);
     }
     if (status == MN_OK) {
-        finding.keep = mn__arena_zeroed(arena, (size_t)mn__model_dims(experiment.model)->n_choices);
-        status = finding.keep != NULL ? find(cx, &finding, arguments->task) : no_memory(cx);
+        finding.keep = nas_arena_zeroed(arena, (size_t)nas_model_dims(experiment.model)->n_choices);
+        status = finding.keep != NULL ? find(ctx, &finding, arguments->task) : no_memory(ctx);
     }
     if (status == MN_OK) {
-        status = describe(cx, arena, &finding, arguments->task, out);
+        status = describe(ctx, arena, &finding, arguments->task, out);
     }
-    mn__state_fini(&state);
-    mn__experiment_close(&experiment);
+    nas_state_fini(&state);
+    nas_experiment_close(&experiment);
     return status;
 }
 
 /* ---- the command -------------------------------------------------------------------------- */
 
-static int write_svg(struct mn_cx *cx, struct mn__arena *arena, const struct cells *cells,
+static int write_svg(struct mn_ctx *ctx, struct nas_arena *arena, const struct cells *cells,
                      const char *path) {
     const char *svg;
-    const int status = draw_cells(cx, arena, cells, "genotype", &svg);
-    return status != MN_OK ? status : mn__file_replace(cx, path, svg, strlen(svg));
+    const int status = draw_cells(ctx, arena, cells, "genotype", &svg);
+    return status != MN_OK ? status : nas_file_replace(ctx, path, svg, strlen(svg));
 }
 
-static int print(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+static int print(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                  const struct chosen *chosen) {
     struct cells cells;
-    int status = cells_parse(cx, arena, arguments->operand, chosen->text, &cells);
+    int status = cells_parse(ctx, arena, arguments->operand, chosen->text, &cells);
     if (status == MN_OK && arguments->svg != NULL) {
-        status = write_svg(cx, arena, &cells, arguments->svg);
+        status = write_svg(ctx, arena, &cells, arguments->svg);
     }
     if (status == MN_OK && arguments->dot) {
         cells_write_dot(&cells, "genotype", stdout);
@@ -159,32 +160,32 @@ static int print(struct mn_cx *cx, struct mn__arena *arena, const struct argumen
     return status;
 }
 
-static int run_genotype(struct mn_cx *cx, const struct arguments *arguments) {
-    struct mn__arena arena = {0};
+static int run_genotype(struct mn_ctx *ctx, const struct arguments *arguments) {
+    struct nas_arena arena = {0};
     struct chosen chosen = {0};
     const int ways = (arguments->task >= 0) + arguments->meta + arguments->most_frequent;
     if (ways > 1) {
-        return mn_fail(cx, MN_CONFIG,
+        return mn_fail(ctx, MN_CONFIG,
                        "genotype: --task, --meta and --most-frequent exclude each "
                        "other");
     }
     if (arguments->task < 0 && !arguments->meta &&
         (arguments->state != NULL || arguments->sets.n > 0)) {
-        return mn_fail(cx, MN_CONFIG,
+        return mn_fail(ctx, MN_CONFIG,
                        "genotype: --%s goes with --task or --meta; the most frequent cells are "
                        "those that the last test has written down",
                        arguments->state != NULL ? "state" : "set");
     }
-    int status = rundir_check(cx, arguments->operand);
+    int status = rundir_check(ctx, arguments->operand);
     if (status == MN_OK) {
         status = arguments->task >= 0 || arguments->meta
-                     ? of_checkpoint(cx, &arena, arguments, &chosen)
-                     : most_frequent(cx, &arena, arguments->operand, &chosen);
+                     ? of_checkpoint(ctx, &arena, arguments, &chosen)
+                     : most_frequent(ctx, &arena, arguments->operand, &chosen);
     }
     if (status == MN_OK) {
-        status = print(cx, &arena, arguments, &chosen);
+        status = print(ctx, &arena, arguments, &chosen);
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return status;
 }
 

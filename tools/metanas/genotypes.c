@@ -16,12 +16,12 @@ static int by_count(const void *a, const void *b) {
     return x->count != y->count ? (x->count < y->count ? 1 : -1) : strcmp(x->text, y->text);
 }
 
-int genotypes_count(struct mn_cx *cx, const struct mn__evaluation *evaluation,
+int genotypes_count(struct mn_ctx *ctx, const struct nas_evaluation *evaluation,
                     struct genotypes *out) {
-    out->at = mn__arena_array(&out->arena, (size_t)evaluation->tasks, sizeof *out->at);
+    out->at = nas_arena_array(&out->arena, (size_t)evaluation->tasks, sizeof *out->at);
     out->n = 0;
     if (out->at == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     size_t n = 0;
     for (int64_t i = 0; i < evaluation->tasks; i++) {
@@ -44,26 +44,27 @@ int genotypes_count(struct mn_cx *cx, const struct mn__evaluation *evaluation,
 
 enum { MOST_TASKS = 1 << 30 };
 
-int genotypes_read(struct mn_cx *cx, const char *path, const json_t *test, struct genotypes *out) {
+int genotypes_read(struct mn_ctx *ctx, const char *path, const json_t *test,
+                   struct genotypes *out) {
     const json_t *list = json_object_get(test, "genotypes");
     if (!json_is_array(list)) {
-        return mn_fail(cx, MN_IO, "%s: has no list \"genotypes\"", path);
+        return mn_fail(ctx, MN_IO, "%s: has no list \"genotypes\"", path);
     }
     out->n = json_array_size(list);
-    out->at = mn__arena_array(&out->arena, out->n, sizeof *out->at);
+    out->at = nas_arena_array(&out->arena, out->n, sizeof *out->at);
     if (out->at == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     for (size_t i = 0; i < out->n; i++) {
         const json_t *item = json_array_get(list, i);
         const char *text = json_string_value(json_object_get(item, "genotype"));
         const json_int_t count = json_integer_value(json_object_get(item, "count"));
         if (text == NULL || count < 1 || count > MOST_TASKS) {
-            return mn_fail(cx, MN_IO, "%s: genotype %zu lacks its text or its count", path, i);
+            return mn_fail(ctx, MN_IO, "%s: genotype %zu lacks its text or its count", path, i);
         }
-        out->at[i] = (struct genotype){mn__arena_text(&out->arena, text), count};
+        out->at[i] = (struct genotype){nas_arena_text(&out->arena, text), count};
         if (out->at[i].text == NULL) {
-            return no_memory(cx);
+            return no_memory(ctx);
         }
     }
     return MN_OK;

@@ -4,7 +4,7 @@
 
 /* The distinct architectures that an evaluation found. */
 
-#include "run/evaluate.h"
+#include "learn/evaluate.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -12,18 +12,18 @@
 struct genotypes {
     size_t n;
     struct genotype {
-        const char *text; /* as mn__model_genotype writes it */
+        const char *text; /* as nas_model_genotype writes it */
         int64_t count;
     } * at; /* most frequent first, equals in the order of their text */
-    struct mn__arena arena;
+    struct nas_arena arena;
 };
 
 /* Empty where nothing is searched. The texts stay those of the evaluation. */
-int genotypes_count(struct mn_cx *cx, const struct mn__evaluation *evaluation,
+int genotypes_count(struct mn_ctx *ctx, const struct nas_evaluation *evaluation,
                     struct genotypes *out);
 /* The same from a test.json that was read (`path` for messages); the texts are copied. MN_IO where
  * its list has another form. */
-int genotypes_read(struct mn_cx *cx, const char *path, const json_t *test, struct genotypes *out);
+int genotypes_read(struct mn_ctx *ctx, const char *path, const json_t *test, struct genotypes *out);
 /* The first `most` as cells, one node a line. */
 void genotypes_print(const struct genotypes *genotypes, size_t most, int64_t tasks, FILE *out);
 

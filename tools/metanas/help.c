@@ -2,11 +2,11 @@
 #include "command.h"
 #include "pages.h"
 
+#include "backend/cpu/kernels/kernel.h"
+#include "base/install_paths.h"
 #include "base/paths.h"
-#include "base/place.h"
 #include "base/text.h"
-#include "model/operations.h"
-#include "num/kernel.h"
+#include "network/operations.h"
 #include "plugin/describe.h"
 
 #include <limits.h>
@@ -91,29 +91,29 @@ void help_command(const struct command *command, FILE *out) {
     print_flags(shared, n, out);
 }
 
-void help_version(struct mn_cx *cx, FILE *out) {
-    const struct mn__kernels *kernels = mn__kernels_find("auto");
-    fprintf(out, "metanas %s (%s precision)\n", MN__VERSION,
+void help_version(struct mn_ctx *ctx, FILE *out) {
+    const struct nas_kernels *kernels = nas_kernels_find("auto");
+    fprintf(out, "metanas %s (%s precision)\n", NAS_VERSION,
             sizeof(mn_real) == 8 ? "double" : "single");
     fprintf(out, "plugin ABI  %d.%d\n", MN_ABI_MAJOR, MN_ABI_MINOR);
     fprintf(out, "kernels     %s\n", kernels != NULL ? kernels->name : "none");
-    fprintf(out, "BLAS        %s\n", mn__gemm_version());
+    fprintf(out, "BLAS        %s\n", nas_gemm_version());
     char path[PATH_MAX];
-    const char *from = mn__place_find(MN__PLACE_PLUGINS, path, sizeof path);
-    fprintf(out, "plugins     %s\n", from != NULL ? path : MN__PLUGIN_DIR);
+    const char *from = nas_place_find(NAS_PLACE_PLUGINS, path, sizeof path);
+    fprintf(out, "plugins     %s\n", from != NULL ? path : NAS_PLUGIN_DIR);
 }
 
 /* ---- help TOPIC ---------------------------------------------------------------------------- */
 
-static int help_unit(struct mn_cx *cx, struct mn__registry *registry, int kind, const char *use,
+static int help_unit(struct mn_ctx *ctx, struct nas_registry *registry, int kind, const char *use,
                      int markdown) {
-    struct mn__unit unit;
-    const int status = mn__registry_find(registry, cx, kind, use, NULL, &unit);
+    struct nas_unit unit;
+    const int status = nas_registry_find(registry, ctx, kind, use, NULL, &unit);
     if (status == MN_OK) {
         if (markdown) {
-            mn__describe_markdown(&unit, stdout);
+            nas_describe_markdown(&unit, stdout);
         } else {
-            mn__describe_unit(&unit, WIDTH, stdout);
+            nas_describe_unit(&unit, WIDTH, stdout);
         }
     }
     return status;
@@ -130,9 +130,9 @@ static void print_found(struct wanted *wanted, const char *file, const struct mn
                         const struct mn_unit *unit) {
     wanted->found++;
     if (wanted->markdown) {
-        const struct mn__unit described = {
+        const struct nas_unit described = {
             plugin, unit, file, {unit->opts, unit->n_opts, plugin->opt_stride}};
-        mn__describe_markdown(&described, stdout);
+        nas_describe_markdown(&described, stdout);
         return;
     }
     const int own = strcmp(plugin->name, unit->name) == 0;
@@ -157,21 +157,21 @@ static void print_built_in(int markdown) {
     const char *name;
     puts(markdown ? "Built in, named in `search_space.ops` without a section of their own:\n"
                   : "built in, named in search_space.ops without a section of their own:");
-    for (size_t i = 0; (name = mn__operations_built_in(i)) != NULL; i++) {
+    for (size_t i = 0; (name = nas_operations_built_in(i)) != NULL; i++) {
         printf(markdown ? "- `%s`\n" : "  %s\n", name);
     }
     puts(markdown ? "" : "of plugins:");
 }
 
-static int help_kind(struct mn_cx *cx, struct mn__registry *registry, int kind, int markdown) {
+static int help_kind(struct mn_ctx *ctx, struct nas_registry *registry, int kind, int markdown) {
     struct wanted wanted = {kind, markdown, 0};
     printf(markdown ? "# %s\n\nWhat `use` can name in this section.\n\n"
                     : "%s: what 'use' can name\n",
-           mn__kind_name(kind));
+           nas_kind_name(kind));
     if (kind == MN_OPERATION) {
         print_built_in(markdown);
     }
-    const int status = mn__registry_scan(registry, cx, print_unit_line, &wanted);
+    const int status = nas_registry_scan(registry, ctx, print_unit_line, &wanted);
     if (kind == MN_META_LEARNER) {
         puts("one for weights and architecture, or one for each:\n"
              "  meta_learner: {weights: {use: NAME, ..}, architecture: {use: NAME, ..}}");
@@ -191,10 +191,10 @@ static const char *topic_at(size_t i) {
         return all[i]->name;
     }
     i -= n_commands;
-    if (i < MN__KINDS) {
-        return mn__kind_name((int)i + 1);
+    if (i < NAS_KINDS) {
+        return nas_kind_name((int)i + 1);
     }
-    i -= MN__KINDS;
+    i -= NAS_KINDS;
     return i < n_sections ? sections[i] : NULL;
 }
 
@@ -204,7 +204,7 @@ static const char *with_unit(const char *kind, const char *unit, char *out, size
     return kind != NULL ? out : NULL;
 }
 
-static int unknown_topic(struct mn_cx *cx, const char *topic) {
+static int unknown_topic(struct mn_ctx *ctx, const char *topic) {
     const char *words[64], *slash = strchr(topic, '/');
     size_t n = 0;
     while (n < sizeof words / sizeof words[0] && (words[n] = topic_at(n)) != NULL) {
@@ -213,23 +213,23 @@ static int unknown_topic(struct mn_cx *cx, const char *topic) {
     char hint[256], first[32], whole[128];
     const int length = slash != NULL ? (int)(slash - topic) : (int)strlen(topic);
     snprintf(first, sizeof first, "%.*s", length < 31 ? length : 31, topic);
-    return mn_fail(cx, MN_CONFIG, "help: unknown topic '%s'%s", topic,
-                   mn__text_hint(with_unit(mn__text_nearest(first, words, n),
+    return mn_fail(ctx, MN_CONFIG, "help: unknown topic '%s'%s", topic,
+                   nas_text_hint(with_unit(nas_text_nearest(first, words, n),
                                            slash != NULL ? slash : "", whole, sizeof whole),
                                  "; it can be a command, a section (run, task, evaluation), a kind "
                                  "or KIND/UNIT ('metanas list' shows them)",
                                  hint, sizeof hint));
 }
 
-static int help_plugin(struct mn_cx *cx, const struct arguments *arguments, int kind,
+static int help_plugin(struct mn_ctx *ctx, const struct arguments *arguments, int kind,
                        const char *use) {
-    struct mn__registry *registry = NULL;
-    int status = mn__registry_new(cx, plugin_folders(arguments), &registry);
+    struct nas_registry *registry = NULL;
+    int status = nas_registry_new(ctx, plugin_folders(arguments), &registry);
     if (status == MN_OK) {
-        status = use != NULL ? help_unit(cx, registry, kind, use, arguments->markdown)
-                             : help_kind(cx, registry, kind, arguments->markdown);
+        status = use != NULL ? help_unit(ctx, registry, kind, use, arguments->markdown)
+                             : help_kind(ctx, registry, kind, arguments->markdown);
     }
-    mn__registry_free(registry);
+    nas_registry_free(registry);
     return status;
 }
 
@@ -254,17 +254,17 @@ static void print_command(const struct arguments *arguments, const struct comman
 }
 
 static void print_section(const struct arguments *arguments, const char *name,
-                          const struct mn__options *section) {
+                          const struct nas_options *section) {
     if (arguments->markdown) {
         printf("# %s\n\nThe options of this section, which is not a plugin's.\n\n", name);
-        mn__describe_table(section, stdout);
+        nas_describe_table(section, stdout);
         return;
     }
     printf("section %s\n", name);
-    mn__describe_options(section, WIDTH, stdout);
+    nas_describe_options(section, WIDTH, stdout);
 }
 
-static int run_help(struct mn_cx *cx, const struct arguments *arguments) {
+static int run_help(struct mn_ctx *ctx, const struct arguments *arguments) {
     const char *topic = arguments->operand;
     if (topic == NULL) {
         print_overview(arguments);
@@ -275,10 +275,10 @@ static int run_help(struct mn_cx *cx, const struct arguments *arguments) {
         return MN_OK;
     }
     if (arguments->man) {
-        return mn_fail(cx, MN_CONFIG, "help: '%s' is no command, and only commands have pages",
+        return mn_fail(ctx, MN_CONFIG, "help: '%s' is no command, and only commands have pages",
                        topic);
     }
-    const struct mn__options *section = mn__experiment_section(topic);
+    const struct nas_options *section = nas_experiment_section(topic);
     if (section != NULL) {
         print_section(arguments, topic, section);
         return MN_OK;
@@ -286,11 +286,11 @@ static int run_help(struct mn_cx *cx, const struct arguments *arguments) {
     char kind_name[32];
     const size_t length = strcspn(topic, "/");
     snprintf(kind_name, sizeof kind_name, "%.*s", (int)length, topic);
-    const int kind = mn__kind_from(kind_name);
+    const int kind = nas_kind_from(kind_name);
     if (kind == 0) {
-        return unknown_topic(cx, topic);
+        return unknown_topic(ctx, topic);
     }
-    return help_plugin(cx, arguments, kind, topic[length] == '/' ? topic + length + 1 : NULL);
+    return help_plugin(ctx, arguments, kind, topic[length] == '/' ? topic + length + 1 : NULL);
 }
 
 static const struct flag flags[] = {

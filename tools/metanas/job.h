@@ -6,23 +6,23 @@
 
 #include "command.h"
 
-#include "run/file.h"
-#include "run/ranks.h"
+#include "base/file.h"
+#include "exec/cluster/cluster.h"
 
 struct job {
-    struct mn__ranks *ranks; /* NULL = this process is alone */
+    struct nas_ranks *ranks; /* NULL = this process is alone */
     int serves;              /* another one carries out the command, and speaks */
     int code;                /* where it does: its exit code */
-    struct mn__held held;    /* the run that the command writes into */
+    struct nas_held held;    /* the run that the command writes into */
 };
 
 /* Connect with the other processes of the job, if the configuration of the command or the launcher
  * says that there are some. Of ranks other than the first it returns when all is done. */
-int job_join(struct mn_cx *cx, const struct command *command, const struct arguments *arguments,
+int job_join(struct mn_ctx *ctx, const struct command *command, const struct arguments *arguments,
              struct job *job);
 /* Whether this process is the one that says what is wrong, as far as it is known yet. */
 int job_speaks(const struct job *job);
 /* Disconnect. The other processes end with `code`, too. */
-void job_leave(struct job *job, struct mn_cx *cx, int code);
+void job_leave(struct job *job, struct mn_ctx *ctx, int code);
 
 #endif

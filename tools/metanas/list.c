@@ -16,7 +16,7 @@ static void print_units(const struct mn_plugin *plugin) {
     for (uint32_t i = 0; i < plugin->n_units; i++) {
         const struct mn_unit *unit =
             (const void *)((const char *)plugin->units + (size_t)i * plugin->unit_stride);
-        printf("    %-14s %-14s %s\n", mn__kind_name(unit->kind), unit->name, unit->doc);
+        printf("    %-14s %-14s %s\n", nas_kind_name(unit->kind), unit->name, unit->doc);
     }
 }
 
@@ -25,9 +25,9 @@ static void print_plugin(void *data, const char *file, const struct mn_plugin *p
     struct listing *listing = data;
     if (first != NULL) {
         fputs("shadowed: ", stdout);
-        mn__text_put(stdout, file, 0);
+        nas_text_put(stdout, file, 0);
         fputs(": ", stdout);
-        mn__text_put(stdout, first, 0);
+        nas_text_put(stdout, first, 0);
         puts(" comes first");
         return;
     }
@@ -39,36 +39,36 @@ static void print_plugin(void *data, const char *file, const struct mn_plugin *p
     printf("%s %s\n", plugin->name, plugin->version);
     if (listing->verbose) {
         fputs("    file ", stdout);
-        mn__text_put(stdout, file, 0);
+        nas_text_put(stdout, file, 0);
         printf(", license %s, ABI %d.%d%s%s\n", plugin->license, plugin->abi_major,
                plugin->abi_minor, plugin->author[0] != '\0' ? ", by " : "", plugin->author);
     }
     print_units(plugin);
 }
 
-static void print_folders(const struct mn__registry *registry) {
+static void print_folders(const struct nas_registry *registry) {
     const char *path, *from;
     printf("searched, the first file of a name wins:\n");
-    for (int i = 0; (path = mn__registry_folder(registry, i, &from)) != NULL; i++) {
+    for (int i = 0; (path = nas_registry_folder(registry, i, &from)) != NULL; i++) {
         printf("%5d. %-20s %s%s\n", i + 1, from, path,
                access(path, F_OK) == 0 ? "" : " (no such folder)");
     }
 }
 
-static int run_list(struct mn_cx *cx, const struct arguments *arguments) {
-    struct mn__registry *registry = NULL;
+static int run_list(struct mn_ctx *ctx, const struct arguments *arguments) {
+    struct nas_registry *registry = NULL;
     struct listing listing = {.verbose = arguments->verbose};
-    int status = mn__registry_new(cx, plugin_folders(arguments), &registry);
+    int status = nas_registry_new(ctx, plugin_folders(arguments), &registry);
     if (status == MN_OK && listing.verbose) {
         print_folders(registry);
     }
     if (status == MN_OK) {
-        status = mn__registry_scan(registry, cx, print_plugin, &listing);
+        status = nas_registry_scan(registry, ctx, print_plugin, &listing);
     }
     if (status == MN_OK && listing.n_found == 0) {
         printf("no plugins found; 'metanas list -v' tells where they are looked for\n");
     }
-    mn__registry_free(registry);
+    nas_registry_free(registry);
     return status;
 }
 

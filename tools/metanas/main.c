@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "job.h"
 
-#include "base/source.h"
+#include "base/named_file.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -37,7 +37,7 @@ const char *command_nearest(const char *word) {
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         names[i] = all[i]->name;
     }
-    return mn__text_nearest(word, names, sizeof all / sizeof all[0]);
+    return nas_text_nearest(word, names, sizeof all / sizeof all[0]);
 }
 
 /* Asked twice, the program leaves at once. Not where both come as one: timeout(1) sends its signal
@@ -47,9 +47,9 @@ static void on_signal(int number) {
     static struct timespec first;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (mn__cancel_signal() == 0) {
+    if (nas_cancel_signal() == 0) {
         first = now;
-        mn__cancel(number);
+        nas_cancel(number);
         return;
     }
     const double passed =
@@ -88,35 +88,36 @@ static void open_standard_streams(void) {
     }
 }
 
-static int unknown_command(struct mn_cx *cx, const char *word) {
+static int unknown_command(struct mn_ctx *ctx, const char *word) {
     char hint[256];
-    return mn_fail(cx, MN_CONFIG, "unknown command '%s'%s", word,
-                   mn__text_hint(command_nearest(word), "; see 'metanas help'", hint, sizeof hint));
+    return mn_fail(ctx, MN_CONFIG, "unknown command '%s'%s", word,
+                   nas_text_hint(command_nearest(word), "; see 'metanas help'", hint, sizeof hint));
 }
 
 static int is_one_of(const char *word, const char *a, const char *b) {
     return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
-static int run(struct mn_cx *cx, struct mn__arena *arena, int argc, char **argv, struct job *job) {
+static int run(struct mn_ctx *ctx, struct nas_arena *arena, int argc, char **argv,
+               struct job *job) {
     if (argc < 2) {
         help_overview(stderr);
-        return mn_fail(cx, MN_CONFIG, "a command is missing");
+        return mn_fail(ctx, MN_CONFIG, "a command is missing");
     }
     if (is_one_of(argv[1], "--help", "-h")) {
         help_overview(stdout);
         return MN_OK;
     }
     if (is_one_of(argv[1], "--version", "-V")) {
-        help_version(cx, stdout);
+        help_version(ctx, stdout);
         return MN_OK;
     }
     const struct command *command = command_find(argv[1]);
     if (command == NULL) {
-        return unknown_command(cx, argv[1]);
+        return unknown_command(ctx, argv[1]);
     }
     struct arguments arguments;
-    int status = arguments_parse(cx, arena, command, argc, argv, &arguments);
+    int status = arguments_parse(ctx, arena, command, argc, argv, &arguments);
     if (status != MN_OK) {
         job->serves = command->config != NULL && !job_speaks(job);
         return status;
@@ -126,50 +127,50 @@ static int run(struct mn_cx *cx, struct mn__arena *arena, int argc, char **argv,
         return MN_OK;
     }
     if (arguments.quiet || arguments.verbose) {
-        mn__cx_of(cx)->quiet = arguments.verbose ? MN_LOG_DEBUG : MN_LOG_WARN;
+        nas_ctx_of(ctx)->quiet = arguments.verbose ? MN_LOG_DEBUG : MN_LOG_WARN;
     }
-    status = job_join(cx, command, &arguments, job);
-    return status != MN_OK || job->serves ? status : command->run(cx, &arguments);
+    status = job_join(ctx, command, &arguments, job);
+    return status != MN_OK || job->serves ? status : command->run(ctx, &arguments);
 }
 
 /* A reader that went away is no failure; a full disk behind the standard output is one. */
-static int flush_output(struct mn_cx *cx) {
+static int flush_output(struct mn_ctx *ctx) {
     errno = 0;
     const int failed = fflush(stdout) != 0 || ferror(stdout);
     if (failed && errno != EPIPE) {
-        return mn_fail(cx, MN_IO, "cannot write to standard output: %s", strerror(errno));
+        return mn_fail(ctx, MN_IO, "cannot write to standard output: %s", strerror(errno));
     }
     return MN_OK;
 }
 
 int main(int argc, char **argv) {
-    struct mn__cx cx;
-    struct mn__arena arena = {0};
+    struct nas_ctx ctx;
+    struct nas_arena arena = {0};
     open_standard_streams();
     handle_signals();
-    mn__source_keep();
-    mn__core_install();
-    mn__cx_init(&cx);
+    nas_source_keep();
+    nas_core_install();
+    nas_ctx_init(&ctx);
     struct job job = {0};
-    int status = run(&cx.pub, &arena, argc, argv, &job);
+    int status = run(&ctx.pub, &arena, argc, argv, &job);
     if (status == MN_OK) {
-        status = flush_output(&cx.pub);
+        status = flush_output(&ctx.pub);
     }
-    const int stopped = status == MN_CANCELLED && mn__cancel_signal() != 0;
-    if (stopped && !cx.goes_on) {
-        mn__cx_more(&cx.pub, status, "\n  nothing was saved; the same command begins anew");
+    const int stopped = status == MN_CANCELLED && nas_cancel_signal() != 0;
+    if (stopped && !ctx.goes_on) {
+        nas_ctx_more(&ctx.pub, status, "\n  nothing was saved; the same command begins anew");
     }
     if (status != MN_OK && !job.serves) {
-        fprintf(stderr, "metanas: %s\n", mn__cx_message(&cx.pub));
+        fprintf(stderr, "metanas: %s\n", nas_ctx_message(&ctx.pub));
     }
     if (status != MN_OK && job.serves) {
         sleep(
             1); /* launchers end a job with the first process that fails: let rank 0 speak first */
     }
-    const int failure = stopped && !cx.goes_on ? 128 + mn__cancel_signal() : mn__exit_code(status);
+    const int failure = stopped && !ctx.goes_on ? 128 + nas_cancel_signal() : nas_exit_code(status);
     const int code = status == MN_OK && job.serves ? job.code : failure;
-    job_leave(&job, &cx.pub, code);
-    mn__cx_fini(&cx);
-    mn__arena_fini(&arena);
+    job_leave(&job, &ctx.pub, code);
+    nas_ctx_fini(&ctx);
+    nas_arena_fini(&arena);
     return code;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
-#include "base/place.h"
+#include "base/file.h"
+#include "base/install_paths.h"
+#include "base/ownership.h"
 #include "base/text.h"
-#include "base/trust.h"
-#include "model/op.h"
+#include "network/op.h"
 #include "plugin/load.h"
 #include "plugin/registry.h"
-#include "run/file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,25 +20,25 @@ enum { MOST_TEMPLATE = 1 << 16 };
 
 /* A project that is being written. */
 struct project {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const char *kind, *name, *folder;
     char templates[PATH_MAX];
 };
 
-static int check_kind(struct mn_cx *cx, const char *kind) {
-    const char *names[MN__KINDS];
+static int check_kind(struct mn_ctx *ctx, const char *kind) {
+    const char *names[NAS_KINDS];
     size_t n = 0;
-    for (int i = 1; i <= MN__KINDS; i++) {
+    for (int i = 1; i <= NAS_KINDS; i++) {
         if (i == MN_EXECUTOR) {
             continue; /* there is no template of it */
         }
-        if (mn__kind_from(kind) == i) {
+        if (nas_kind_from(kind) == i) {
             return MN_OK;
         }
-        names[n++] = mn__kind_name(i);
+        names[n++] = nas_kind_name(i);
     }
-    const char *near = mn__text_nearest(kind, names, n);
-    return mn_fail(cx, MN_CONFIG,
+    const char *near = nas_text_nearest(kind, names, n);
+    return mn_fail(ctx, MN_CONFIG,
                    "new-plugin: unknown kind '%s'; %s%s%sthe kinds are dataset, search_space, "
                    "op_mixer, input_mixer, task_learner, meta_learner and operation",
                    kind, near != NULL ? "did you mean '" : "", near != NULL ? near : "",
@@ -52,40 +52,40 @@ static int is_one_of(const char *word, const char *const *words) {
     return *words != NULL;
 }
 
-static int check_name(struct mn_cx *cx, const char *name) {
+static int check_name(struct mn_ctx *ctx, const char *name) {
     static const char *const of_meson[] = {"all",  "benchmark", "clean", "coverage",
                                            "dist", "install",   "phony", "reconfigure",
                                            "test", "uninstall", NULL};
     const size_t length = strlen(name), tail = strlen("_f64");
     const char *rule = NULL;
-    if (!mn__plugin_name_ok(name)) {
+    if (!nas_plugin_name_ok(name)) {
         rule = "a name is a lower case letter, then lower case letters, digits and _, 60 at most";
     } else if (length > tail && strcmp(name + length - tail, "_f64") == 0) {
         rule = "files that end in _f64 are for the double-precision host";
     } else if (is_one_of(name, of_meson)) {
         rule = "meson keeps this name for a target of its own";
     }
-    return rule == NULL
-               ? MN_OK
-               : mn_fail(cx, MN_CONFIG, "new-plugin: the name '%s' cannot be used: %s", name, rule);
+    return rule == NULL ? MN_OK
+                        : mn_fail(ctx, MN_CONFIG, "new-plugin: the name '%s' cannot be used: %s",
+                                  name, rule);
 }
 
 /* Two plugins of one name would hide each other. */
-static int check_free(struct mn_cx *cx, const struct arguments *arguments, int kind,
+static int check_free(struct mn_ctx *ctx, const struct arguments *arguments, int kind,
                       const char *name) {
-    struct mn__registry *registry = NULL;
+    struct nas_registry *registry = NULL;
     char file[PATH_MAX];
-    if (kind == MN_OPERATION && mn__op_find(name) != NULL) {
-        return mn_fail(cx, MN_CONFIG,
+    if (kind == MN_OPERATION && nas_op_find(name) != NULL) {
+        return mn_fail(ctx, MN_CONFIG,
                        "new-plugin: an operation '%s' is built in; take another name", name);
     }
-    int status = mn__registry_new(cx, plugin_folders(arguments), &registry);
-    if (status == MN_OK && mn__registry_file(registry, name, file, sizeof file)) {
+    int status = nas_registry_new(ctx, plugin_folders(arguments), &registry);
+    if (status == MN_OK && nas_registry_file(registry, name, file, sizeof file)) {
         status =
-            mn_fail(cx, MN_CONFIG,
+            mn_fail(ctx, MN_CONFIG,
                     "new-plugin: a plugin '%s' exists already: %s; take another name", name, file);
     }
-    mn__registry_free(registry);
+    nas_registry_free(registry);
     return status;
 }
 
@@ -108,25 +108,25 @@ static size_t until_word(const struct project *p, const char *at, const char **t
     return strlen(at);
 }
 
-static void write_line(const struct project *p, struct mn__file *out, const char *line) {
+static void write_line(const struct project *p, struct nas_file *out, const char *line) {
     const char *text;
     size_t skip = 0;
     do {
         const size_t n = until_word(p, line, &text, &skip);
-        mn__file_put(out, line, n);
+        nas_file_put(out, line, n);
         if (text != NULL) {
-            mn__file_put(out, text, strlen(text));
+            nas_file_put(out, text, strlen(text));
         }
         line += n + skip;
     } while (text != NULL);
-    mn__file_put(out, "\n", 1);
+    nas_file_put(out, "\n", 1);
 }
 
 /* The line of a configuration that names the project's plugin, in place of `line`, which names
  * shipped ones. */
 static const char *own_line(const struct project *p, const char *line) {
     const size_t n = strlen(p->kind);
-    if (mn__kind_from(p->kind) == MN_OPERATION && strncmp(line, "search_space:", 13) == 0) {
+    if (nas_kind_from(p->kind) == MN_OPERATION && strncmp(line, "search_space:", 13) == 0) {
         return "operations: {@NAME@: {use: @NAME@}}\n"
                "search_space: {use: darts, cells: 2, nodes: 3, channels: 4, ops: [skip_connect, "
                "conv_3x3, @NAME@]}";
@@ -135,8 +135,8 @@ static const char *own_line(const struct project *p, const char *line) {
 }
 
 static int write_text(const struct project *p, const char *path, char *text) {
-    struct mn__file out;
-    const int status = mn__file_begin(&out, p->cx, path);
+    struct nas_file out;
+    const int status = nas_file_begin(&out, p->ctx, path);
     if (status != MN_OK) {
         return status;
     }
@@ -144,7 +144,7 @@ static int write_text(const struct project *p, const char *path, char *text) {
         *end = '\0';
         write_line(p, &out, own_line(p, line));
     }
-    return mn__file_commit(&out, p->cx);
+    return nas_file_commit(&out, p->ctx);
 }
 
 static int write_file(const struct project *p, const char *template, const char *file) {
@@ -153,20 +153,20 @@ static int write_file(const struct project *p, const char *template, const char 
     size_t length;
     snprintf(from, sizeof from, "%s/%s", p->templates, template);
     if (snprintf(to, sizeof to, "%s/%s", p->folder, file) >= (int)sizeof to) {
-        return mn__file_too_long(p->cx, p->folder);
+        return nas_file_too_long(p->ctx, p->folder);
     }
-    int status = mn__trust_check(p->cx, p->templates, MN__TRUST_FOUND, NULL);
+    int status = nas_trust_check(p->ctx, p->templates, NAS_TRUST_FOUND, NULL);
     if (status == MN_OK) {
-        status = mn__trust_check(p->cx, from, MN__TRUST_FOUND, NULL);
+        status = nas_trust_check(p->ctx, from, NAS_TRUST_FOUND, NULL);
     }
     if (status == MN_OK) {
-        status = mn__file_read(p->cx, from, MOST_TEMPLATE, &data, &length);
+        status = nas_file_read(p->ctx, from, MOST_TEMPLATE, &data, &length);
     }
     if (status != MN_OK) {
         return status;
     }
     char *text = strndup((const char *)data, length);
-    status = text != NULL ? write_text(p, to, text) : no_memory(p->cx);
+    status = text != NULL ? write_text(p, to, text) : no_memory(p->ctx);
     free(text);
     free(data);
     return status;
@@ -201,17 +201,17 @@ static int make_folder(const struct project *p) {
         return MN_OK;
     }
     if (errno == EEXIST) {
-        return mn_fail(p->cx, MN_CONFIG,
+        return mn_fail(p->ctx, MN_CONFIG,
                        "new-plugin: %s exists already and is left alone; give another DIR",
                        p->folder);
     }
-    return mn_fail(p->cx, MN_IO, "new-plugin: cannot make folder %s: %s%s", p->folder,
-                   strerror(errno), mn__file_advice(errno));
+    return mn_fail(p->ctx, MN_IO, "new-plugin: cannot make folder %s: %s%s", p->folder,
+                   strerror(errno), nas_file_advice(errno));
 }
 
 static int write_project(struct project *p) {
-    if (mn__place_find(MN__PLACE_TEMPLATE, p->templates, sizeof p->templates) == NULL) {
-        return mn_fail(p->cx, MN_IO, "new-plugin: the path of the templates is too long");
+    if (nas_place_find(NAS_PLACE_TEMPLATE, p->templates, sizeof p->templates) == NULL) {
+        return mn_fail(p->ctx, MN_IO, "new-plugin: the path of the templates is too long");
     }
     int status = make_folder(p);
     if (status != MN_OK) {
@@ -224,18 +224,18 @@ static int write_project(struct project *p) {
     return status;
 }
 
-static int run_new_plugin(struct mn_cx *cx, const struct arguments *arguments) {
+static int run_new_plugin(struct mn_ctx *ctx, const struct arguments *arguments) {
     const char *const *words = arguments->operands.at;
-    struct project p = {.cx = cx,
+    struct project p = {.ctx = ctx,
                         .kind = words[0],
                         .name = words[1],
                         .folder = words[2] != NULL ? words[2] : words[1]};
-    int status = check_kind(cx, p.kind);
+    int status = check_kind(ctx, p.kind);
     if (status == MN_OK) {
-        status = check_name(cx, p.name);
+        status = check_name(ctx, p.name);
     }
     if (status == MN_OK) {
-        status = check_free(cx, arguments, mn__kind_from(p.kind), p.name);
+        status = check_free(ctx, arguments, nas_kind_from(p.kind), p.name);
     }
     if (status == MN_OK) {
         status = write_project(&p);

@@ -54,7 +54,7 @@ static const struct flag *flag_short(const struct command *command, char letter)
     return NULL;
 }
 
-static int unknown_flag(struct mn_cx *cx, const struct command *command, const char *word) {
+static int unknown_flag(struct mn_ctx *ctx, const struct command *command, const char *word) {
     const char *names[MOST_FLAGS];
     char name[64];
     size_t n = 0;
@@ -63,12 +63,12 @@ static int unknown_flag(struct mn_cx *cx, const struct command *command, const c
     }
     snprintf(name, sizeof name, "%s", word + strspn(word, "-"));
     name[strcspn(name, "=")] = '\0';
-    const char *near = mn__text_nearest(name, names, n);
+    const char *near = nas_text_nearest(name, names, n);
     if (near != NULL) {
-        return mn_fail(cx, MN_CONFIG, "%s: unknown flag '%s'; did you mean '--%s'?", command->name,
+        return mn_fail(ctx, MN_CONFIG, "%s: unknown flag '%s'; did you mean '--%s'?", command->name,
                        word, near);
     }
-    return mn_fail(cx, MN_CONFIG, "%s: unknown flag '%s'; see 'metanas %s --help'", command->name,
+    return mn_fail(ctx, MN_CONFIG, "%s: unknown flag '%s'; see 'metanas %s --help'", command->name,
                    word, command->name);
 }
 
@@ -83,18 +83,18 @@ static int split_from(const char *text, int32_t *out) {
     return 0;
 }
 
-static int bad_value(struct mn_cx *cx, const struct command *command, const struct flag *flag,
+static int bad_value(struct mn_ctx *ctx, const struct command *command, const struct flag *flag,
                      const char *text, const char *wanted) {
-    return mn_fail(cx, MN_CONFIG, "%s: --%s is '%s'; expected %s", command->name, flag->name, text,
+    return mn_fail(ctx, MN_CONFIG, "%s: --%s is '%s'; expected %s", command->name, flag->name, text,
                    wanted);
 }
 
-static int flag_store(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+static int flag_store(struct mn_ctx *ctx, struct nas_arena *arena, const struct command *command,
                       const struct flag *flag, const char *given, int argument,
                       struct arguments *out) {
-    const char *text = given != NULL ? mn__arena_path(arena, given) : "";
+    const char *text = given != NULL ? nas_arena_path(arena, given) : "";
     if (text == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     void *field = (char *)out + flag->offset;
     switch (flag->type) {
@@ -103,7 +103,7 @@ static int flag_store(struct mn_cx *cx, struct mn__arena *arena, const struct co
         return MN_OK;
     case FLAG_TEXT:
         if (text[0] == '\0') {
-            return bad_value(cx, command, flag, text, flag->value);
+            return bad_value(ctx, command, flag, text, flag->value);
         }
         *(const char **)field = text;
         return MN_OK;
@@ -117,8 +117,8 @@ static int flag_store(struct mn_cx *cx, struct mn__arena *arena, const struct co
     case FLAG_POSITIVE: {
         const int least = flag->type == FLAG_POSITIVE;
         int64_t n;
-        if (!mn__text_int(text, &n) || n < least) {
-            return bad_value(cx, command, flag, text,
+        if (!nas_text_int(text, &n) || n < least) {
+            return bad_value(ctx, command, flag, text,
                              least ? "a whole number, 1 or more" : "a whole number, 0 or more");
         }
         *(int64_t *)field = n;
@@ -126,25 +126,25 @@ static int flag_store(struct mn_cx *cx, struct mn__arena *arena, const struct co
     }
     case FLAG_FRACTION: {
         double x;
-        if (!mn__text_real(text, &x) || !(x >= 0 && x <= 1)) {
-            return bad_value(cx, command, flag, text, "a number from 0 to 1");
+        if (!nas_text_real(text, &x) || !(x >= 0 && x <= 1)) {
+            return bad_value(ctx, command, flag, text, "a number from 0 to 1");
         }
         *(double *)field = x;
         return MN_OK;
     }
     case FLAG_SPLIT:
         if (!split_from(text, field)) {
-            return bad_value(cx, command, flag, text, "train, val or test");
+            return bad_value(ctx, command, flag, text, "train, val or test");
         }
         return MN_OK;
     }
-    return mn_fail(cx, MN_INTERNAL, "flag --%s has no type", flag->name);
+    return mn_fail(ctx, MN_INTERNAL, "flag --%s has no type", flag->name);
 }
 
-static int texts_room(struct mn_cx *cx, struct mn__arena *arena, int n, struct texts *list) {
-    list->at = mn__arena_zeroed(arena, ((size_t)n + 1) * sizeof *list->at);
-    list->argument = mn__arena_zeroed(arena, ((size_t)n + 1) * sizeof *list->argument);
-    return list->at != NULL && list->argument != NULL ? MN_OK : no_memory(cx);
+static int texts_room(struct mn_ctx *ctx, struct nas_arena *arena, int n, struct texts *list) {
+    list->at = nas_arena_zeroed(arena, ((size_t)n + 1) * sizeof *list->at);
+    list->argument = nas_arena_zeroed(arena, ((size_t)n + 1) * sizeof *list->argument);
+    return list->at != NULL && list->argument != NULL ? MN_OK : no_memory(ctx);
 }
 
 /* Flags of one value that were given. */
@@ -154,14 +154,14 @@ struct given {
 };
 
 /* The last of two values would win without a word. */
-static int once(struct mn_cx *cx, const struct command *command, const struct flag *flag,
+static int once(struct mn_ctx *ctx, const struct command *command, const struct flag *flag,
                 struct given *given) {
     if (flag->type == FLAG_TEXTS || flag->type == FLAG_SWITCH) {
         return MN_OK;
     }
     for (int i = 0; i < given->n; i++) {
         if (given->at[i] == flag) {
-            return mn_fail(cx, MN_CONFIG, "%s: --%s is given twice", command->name, flag->name);
+            return mn_fail(ctx, MN_CONFIG, "%s: --%s is given twice", command->name, flag->name);
         }
     }
     given->at[given->n++] = flag;
@@ -169,7 +169,7 @@ static int once(struct mn_cx *cx, const struct command *command, const struct fl
 }
 
 /* One flag at argv[*i]; *i moves on over a value that is a word of its own. */
-static int flag_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+static int flag_parse(struct mn_ctx *ctx, struct nas_arena *arena, const struct command *command,
                       int argc, char **argv, int *i, struct given *given, struct arguments *out) {
     const char *word = argv[*i], *text = NULL;
     const struct flag *flag;
@@ -181,20 +181,20 @@ static int flag_parse(struct mn_cx *cx, struct mn__arena *arena, const struct co
         flag = word[2] == '\0' ? flag_short(command, word[1]) : NULL;
     }
     if (flag == NULL) {
-        return unknown_flag(cx, command, word);
+        return unknown_flag(ctx, command, word);
     }
     if (flag->value == NULL && text != NULL) {
-        return mn_fail(cx, MN_CONFIG, "%s: --%s takes no value", command->name, flag->name);
+        return mn_fail(ctx, MN_CONFIG, "%s: --%s takes no value", command->name, flag->name);
     }
     if (flag->value != NULL && text == NULL) {
         if (*i + 1 >= argc) {
-            return mn_fail(cx, MN_CONFIG, "%s: --%s needs %s", command->name, flag->name,
+            return mn_fail(ctx, MN_CONFIG, "%s: --%s needs %s", command->name, flag->name,
                            flag->value);
         }
         text = argv[++*i];
     }
-    const int status = once(cx, command, flag, given);
-    return status != MN_OK ? status : flag_store(cx, arena, command, flag, text, *i, out);
+    const int status = once(ctx, command, flag, given);
+    return status != MN_OK ? status : flag_store(ctx, arena, command, flag, text, *i, out);
 }
 
 const char *operand_name(const struct command *command, int i) {
@@ -214,19 +214,19 @@ int operand_is_optional(const struct command *command, int i) {
     return command->operand_optional && operand_name(command, i + 1) == NULL;
 }
 
-static int operand_store(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+static int operand_store(struct mn_ctx *ctx, struct nas_arena *arena, const struct command *command,
                          const char *word, int argument, struct arguments *out) {
     struct texts *list = &out->operands;
     if (command->operand == NULL) {
-        return mn_fail(cx, MN_CONFIG, "%s: takes no argument, but got '%s'", command->name, word);
+        return mn_fail(ctx, MN_CONFIG, "%s: takes no argument, but got '%s'", command->name, word);
     }
     if (operand_name(command, list->n) == NULL) {
-        return mn_fail(cx, MN_CONFIG, "%s: takes one %s, but got '%s' and '%s'", command->name,
+        return mn_fail(ctx, MN_CONFIG, "%s: takes one %s, but got '%s' and '%s'", command->name,
                        operand_name(command, list->n - 1), list->at[list->n - 1], word);
     }
-    list->at[list->n] = mn__arena_path(arena, word);
+    list->at[list->n] = nas_arena_path(arena, word);
     if (list->at[list->n] == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     list->argument[list->n++] = argument;
     out->operand = list->at[0];
@@ -235,42 +235,42 @@ static int operand_store(struct mn_cx *cx, struct mn__arena *arena, const struct
 
 /* Names go into files of a run, which are UTF-8, and to terminals: better refused now than after
  * the work. */
-static int check_word(struct mn_cx *cx, const struct command *command, const char *word,
+static int check_word(struct mn_ctx *ctx, const struct command *command, const char *word,
                       int argument) {
-    if (!mn__text_is_utf8(word)) {
-        return mn_fail(cx, MN_CONFIG,
+    if (!nas_text_is_utf8(word)) {
+        return mn_fail(ctx, MN_CONFIG,
                        "%s: argument %d is not UTF-8, as the files of a run are: '%s'; rename what "
                        "it names",
                        command->name, argument, word);
     }
-    return mn__text_has_control(word)
-               ? mn_fail(cx, MN_CONFIG, "%s: argument %d holds a control character: '%s'",
+    return nas_text_has_control(word)
+               ? mn_fail(ctx, MN_CONFIG, "%s: argument %d holds a control character: '%s'",
                          command->name, argument, word)
                : MN_OK;
 }
 
 /* Made absolute: plugins are opened in absolute folders only. */
-static int find_plugin_dirs(struct mn_cx *cx, struct mn__arena *arena, struct texts *dirs) {
+static int find_plugin_dirs(struct mn_ctx *ctx, struct nas_arena *arena, struct texts *dirs) {
     char here[PATH_MAX];
     for (int i = 0; i < dirs->n; i++) {
         struct stat about;
         if (stat(dirs->at[i], &about) != 0 || !S_ISDIR(about.st_mode)) {
-            return mn_fail(cx, MN_IO, "--plugin-dir %s: %s", dirs->at[i],
+            return mn_fail(ctx, MN_IO, "--plugin-dir %s: %s", dirs->at[i],
                            access(dirs->at[i], F_OK) == 0 ? "not a folder" : strerror(errno));
         }
         if (dirs->at[i][0] != '/') {
             dirs->at[i] = getcwd(here, sizeof here) == NULL
                               ? NULL
-                              : mn__arena_format(arena, "%s/%s", here, dirs->at[i]);
+                              : nas_arena_format(arena, "%s/%s", here, dirs->at[i]);
         }
         if (dirs->at[i] == NULL) {
-            return no_memory(cx);
+            return no_memory(ctx);
         }
     }
     return MN_OK;
 }
 
-int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct command *command,
+int arguments_parse(struct mn_ctx *ctx, struct nas_arena *arena, const struct command *command,
                     int argc, char **argv, struct arguments *out) {
     *out = (struct arguments){.progress = 1,
                               .split = -1,
@@ -284,35 +284,35 @@ int arguments_parse(struct mn_cx *cx, struct mn__arena *arena, const struct comm
                                    &out->only};
     int status = MN_OK;
     for (size_t i = 0; status == MN_OK && i < sizeof lists / sizeof lists[0]; i++) {
-        status = texts_room(cx, arena, argc, lists[i]);
+        status = texts_room(ctx, arena, argc, lists[i]);
     }
-    struct given given = {.at = mn__arena_array(arena, (size_t)argc, sizeof *given.at)};
+    struct given given = {.at = nas_arena_array(arena, (size_t)argc, sizeof *given.at)};
     if (status == MN_OK && given.at == NULL) {
-        status = no_memory(cx);
+        status = no_memory(ctx);
     }
     int words_only = 0;
     for (int i = 2; status == MN_OK && i < argc; i++) {
-        status = check_word(cx, command, argv[i], i);
+        status = check_word(ctx, command, argv[i], i);
     }
     for (int i = 2; status == MN_OK && i < argc; i++) {
         if (!words_only && strcmp(argv[i], "--") == 0) {
             words_only = 1;
         } else if (!words_only && argv[i][0] == '-' && argv[i][1] != '\0') {
-            status = flag_parse(cx, arena, command, argc, argv, &i, &given, out);
+            status = flag_parse(ctx, arena, command, argc, argv, &i, &given, out);
         } else {
-            status = operand_store(cx, arena, command, argv[i], i, out);
+            status = operand_store(ctx, arena, command, argv[i], i, out);
         }
     }
     if (status != MN_OK || out->help) {
         return status;
     }
-    status = find_plugin_dirs(cx, arena, &out->plugin_dirs);
+    status = find_plugin_dirs(ctx, arena, &out->plugin_dirs);
     if (status != MN_OK) {
         return status;
     }
     const char *next = operand_name(command, out->operands.n);
     if (next != NULL && !operand_is_optional(command, out->operands.n)) {
-        return mn_fail(cx, MN_CONFIG, "%s: %s is missing; see 'metanas %s --help'", command->name,
+        return mn_fail(ctx, MN_CONFIG, "%s: %s is missing; see 'metanas %s --help'", command->name,
                        next, command->name);
     }
     return MN_OK;

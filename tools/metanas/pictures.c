@@ -51,10 +51,10 @@ static int32_t label_by_folder(const struct class_names *classes, const char *pa
 }
 
 /* The files are in the order of their names, so those of a folder follow each other. */
-static int list_classes(struct mn_cx *cx, const char *dir, const struct source *source,
+static int list_classes(struct mn_ctx *ctx, const char *dir, const struct source *source,
                         struct class_names *out) {
     const size_t most = (size_t)source->n * sizeof *out->at;
-    *out = (struct class_names){0, mn_scratch(cx, most), mn_scratch(cx, most)};
+    *out = (struct class_names){0, mn_scratch(ctx, most), mn_scratch(ctx, most)};
     if (out->at == NULL || out->folders == NULL) {
         return MN_NOMEM;
     }
@@ -62,7 +62,7 @@ static int list_classes(struct mn_cx *cx, const char *dir, const struct source *
         const char *name = source->files[i].name;
         const size_t n = folder_length(name);
         if (n == 0) {
-            return source_fail(cx, &source->files[i],
+            return source_fail(ctx, &source->files[i],
                                "lies in no class folder; put the pictures of each class into a "
                                "folder of its own: %s/CLASS/",
                                dir);
@@ -70,7 +70,7 @@ static int list_classes(struct mn_cx *cx, const char *dir, const struct source *
         if (out->n > 0 && compare_folder(name, out->folders[out->n - 1]) == 0) {
             continue;
         }
-        char *folder = mn_scratch(cx, n + 1), *shown = mn_scratch(cx, 3 * n + 1);
+        char *folder = mn_scratch(ctx, n + 1), *shown = mn_scratch(ctx, 3 * n + 1);
         if (folder == NULL || shown == NULL) {
             return MN_NOMEM;
         }
@@ -85,9 +85,9 @@ static int list_classes(struct mn_cx *cx, const char *dir, const struct source *
 /* ---- lists -------------------------------------------------------------------------------- */
 
 /* The path of a file for people, in scratch. */
-static char *path_of(struct mn_cx *cx, const struct source_file *file) {
+static char *path_of(struct mn_ctx *ctx, const struct source_file *file) {
     const size_t n = strlen(file->path), room = 3 * (n + strlen(file->name)) + 2;
-    char *out = mn_scratch(cx, room);
+    char *out = mn_scratch(ctx, room);
     if (out != NULL) {
         size_t used = source_printable(file->path, n, out, room);
         if (n > 0 && file->path[n - 1] != '/') {
@@ -99,86 +99,86 @@ static char *path_of(struct mn_cx *cx, const struct source_file *file) {
 }
 
 /* Make the list of all files of the sources. */
-static int list_files(struct mn_cx *cx, const struct class_names *classes, struct pictures *out) {
+static int list_files(struct mn_ctx *ctx, const struct class_names *classes, struct pictures *out) {
     for (int s = 0; s < out->n_sources; s++) {
         out->n += out->sources[s].n;
     }
-    struct picture_file *to = mn_scratch(cx, (size_t)out->n * sizeof *to);
+    struct picture_file *to = mn_scratch(ctx, (size_t)out->n * sizeof *to);
     out->files = to;
     for (int s = 0; to != NULL && s < out->n_sources; s++) {
         for (int64_t i = 0; i < out->sources[s].n; i++, to++) {
             const struct source_file *file = &out->sources[s].files[i];
-            const char *path = path_of(cx, file);
+            const char *path = path_of(ctx, file);
             if (path == NULL) {
                 return MN_NOMEM;
             }
             *to = (struct picture_file){path, label_of(classes, file->name)};
             to->label = to->label >= 0 ? to->label : label_by_folder(classes, path);
         }
-        source_say(cx, &out->sources[s]);
+        source_say(ctx, &out->sources[s]);
         out->unreadable += out->sources[s].unreadable.n;
     }
     return out->files != NULL ? MN_OK : MN_NOMEM;
 }
 
-int pictures_support(struct mn_cx *cx, const char *dir, struct pictures *out,
+int pictures_support(struct mn_ctx *ctx, const char *dir, struct pictures *out,
                      struct class_names *classes) {
-    *out = (struct pictures){.n_sources = 1, .sources = mn_scratch(cx, sizeof *out->sources)};
-    int status = out->sources != NULL ? source_list(cx, dir, mn_scratch, out->sources) : MN_NOMEM;
+    *out = (struct pictures){.n_sources = 1, .sources = mn_scratch(ctx, sizeof *out->sources)};
+    int status = out->sources != NULL ? source_list(ctx, dir, mn_scratch, out->sources) : MN_NOMEM;
     if (status == MN_OK) {
-        status = list_classes(cx, dir, out->sources, classes);
+        status = list_classes(ctx, dir, out->sources, classes);
     }
     if (status == MN_OK && out->sources->empty_folders.n > 0) {
         const struct noted *empty = &out->sources->empty_folders;
         status =
-            mn_fail(cx, MN_IO, "%s: class folders without a picture (" SOURCE_ENDINGS "): %s%s",
+            mn_fail(ctx, MN_IO, "%s: class folders without a picture (" SOURCE_ENDINGS "): %s%s",
                     dir, empty->names, empty->n > 3 ? ", .." : "");
     }
-    return status == MN_OK ? list_files(cx, classes, out) : status;
+    return status == MN_OK ? list_files(ctx, classes, out) : status;
 }
 
-static int add_path(struct mn_cx *cx, const char *path, struct source *out) {
+static int add_path(struct mn_ctx *ctx, const char *path, struct source *out) {
     const char *dot = strrchr(path, '.');
     struct stat about;
     if (stat(path, &about) != 0) {
-        return mn_fail(cx, MN_IO, "%s: %s", path, strerror(errno));
+        return mn_fail(ctx, MN_IO, "%s: %s", path, strerror(errno));
     }
     return S_ISDIR(about.st_mode) || (dot != NULL && strcasecmp(dot, ".zip") == 0)
-               ? source_list(cx, path, mn_scratch, out)
-               : source_list_file(cx, path, mn_scratch, out);
+               ? source_list(ctx, path, mn_scratch, out)
+               : source_list_file(ctx, path, mn_scratch, out);
 }
 
-int pictures_query(struct mn_cx *cx, const char *const *paths, const struct class_names *classes,
+int pictures_query(struct mn_ctx *ctx, const char *const *paths, const struct class_names *classes,
                    struct pictures *out) {
     int n = 0, status = MN_OK;
     while (paths[n] != NULL) {
         n++;
     }
-    *out = (struct pictures){.sources = mn_scratch(cx, (size_t)n * sizeof *out->sources)};
+    *out = (struct pictures){.sources = mn_scratch(ctx, (size_t)n * sizeof *out->sources)};
     if (out->sources == NULL) {
         return MN_NOMEM;
     }
     for (; status == MN_OK && out->n_sources < n; out->n_sources++) {
-        status = add_path(cx, paths[out->n_sources], &out->sources[out->n_sources]);
+        status = add_path(ctx, paths[out->n_sources], &out->sources[out->n_sources]);
     }
-    return status == MN_OK ? list_files(cx, classes, out) : status;
+    return status == MN_OK ? list_files(ctx, classes, out) : status;
 }
 
 /* ---- images ------------------------------------------------------------------------------- */
 
 struct preparing {
-    const struct mn__experiment *e;
+    const struct nas_experiment *e;
     struct picture_file *files; /* of the source */
     mn_real *images;
     size_t reals;
 };
 
 /* A picture that cannot be read does not stop the others; its name is taken away. */
-static int take_picture(void *data, struct mn_cx *cx, int64_t i, const struct source_file *file,
+static int take_picture(void *data, struct mn_ctx *ctx, int64_t i, const struct source_file *file,
                         const char *fault) {
     struct preparing *p = data;
     struct picture_file *picture_file = &p->files[i];
-    const struct mn__instance *dataset = &p->e->dataset;
+    const struct nas_instance *dataset = &p->e->dataset;
     const struct mn_picture picture = {.size = sizeof picture,
                                        .channels = p->e->data.channels,
                                        .height = p->e->data.height,
@@ -188,16 +188,16 @@ static int take_picture(void *data, struct mn_cx *cx, int64_t i, const struct so
                                        .n_bytes = (int64_t)file->size};
     int status;
     if (fault == NULL) {
-        struct mn__call call = mn__call_begin(cx, dataset);
+        struct nas_call call = nas_call_begin(ctx, dataset);
         status =
-            mn__call_end(&call, dataset->table.dataset.picture(dataset->self, cx, &picture,
+            nas_call_end(&call, dataset->table.dataset.picture(dataset->self, ctx, &picture,
                                                                p->images + (size_t)i * p->reals));
     } else {
-        status = mn_fail(cx, MN_IO, "%s: %s", picture_file->name, fault);
+        status = mn_fail(ctx, MN_IO, "%s: %s", picture_file->name, fault);
     }
     if (status == MN_IO) {
-        mn_log(cx, MN_LOG_WARN, "%s", mn__cx_message(cx));
-        mn__cx_clear(cx);
+        mn_log(ctx, MN_LOG_WARN, "%s", nas_ctx_message(ctx));
+        nas_ctx_clear(ctx);
         picture_file->name = NULL;
         return MN_OK;
     }
@@ -218,22 +218,22 @@ static void drop_unreadable(struct pictures *pictures, mn_real *images, size_t r
     pictures->n = n;
 }
 
-int pictures_prepare(struct mn_cx *cx, const struct mn__experiment *e, struct pictures *pictures,
+int pictures_prepare(struct mn_ctx *ctx, const struct nas_experiment *e, struct pictures *pictures,
                      struct mn_set *out) {
     const size_t reals = (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
     const size_t n = (size_t)pictures->n;
     if (e->dataset.table.dataset.picture == NULL) {
-        return mn_fail(cx, MN_UNSUPPORTED, "%s: takes no pictures but its own", e->dataset.label);
+        return mn_fail(ctx, MN_UNSUPPORTED, "%s: takes no pictures but its own", e->dataset.label);
     }
     if (n > INT32_MAX || n > SIZE_MAX / sizeof(mn_real) / reals) {
-        return mn_fail(cx, MN_NOMEM, "no memory for %" PRId64 " pictures", pictures->n);
+        return mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " pictures", pictures->n);
     }
-    mn_real *images = mn_scratch(cx, n * reals * sizeof *images);
-    int32_t *labels = mn_scratch(cx, n * sizeof *labels);
+    mn_real *images = mn_scratch(ctx, n * reals * sizeof *images);
+    int32_t *labels = mn_scratch(ctx, n * sizeof *labels);
     int status = images != NULL && labels != NULL ? MN_OK : MN_NOMEM;
     struct preparing p = {e, pictures->files, images, reals};
     for (int s = 0; status == MN_OK && s < pictures->n_sources; s++) {
-        status = source_each(cx, &pictures->sources[s], take_picture, &p);
+        status = source_each(ctx, &pictures->sources[s], take_picture, &p);
         p.files += pictures->sources[s].n;
         p.images += (size_t)pictures->sources[s].n * reals;
     }
@@ -245,5 +245,5 @@ int pictures_prepare(struct mn_cx *cx, const struct mn__experiment *e, struct pi
         labels[i] = pictures->files[i].label > 0 ? pictures->files[i].label : 0;
     }
     *out = (struct mn_set){.n = (int32_t)pictures->n, .images = images, .labels = labels};
-    return pictures->n > 0 ? MN_OK : mn_fail(cx, MN_IO, "none of the pictures can be read");
+    return pictures->n > 0 ? MN_OK : mn_fail(ctx, MN_IO, "none of the pictures can be read");
 }

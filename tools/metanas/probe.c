@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 
 void *probe_array(struct probe *probe, int64_t count, size_t size) {
-    void *at = mn__arena_array(&probe->arena, (size_t)(count > 0 ? count : 1), size);
+    void *at = nas_arena_array(&probe->arena, (size_t)(count > 0 ? count : 1), size);
     if (at == NULL) {
-        no_memory(probe->cx);
+        no_memory(probe->ctx);
         return NULL;
     }
     return memset(at, 0, (size_t)(count > 0 ? count : 1) * size);
@@ -15,12 +15,12 @@ void *probe_array(struct probe *probe, int64_t count, size_t size) {
 
 /* ---- output --------------------------------------------------------------------------------- */
 
-int probe_put(struct probe *probe, const char *name, enum mn__dtype dtype, int n_dims,
+int probe_put(struct probe *probe, const char *name, enum nas_dtype dtype, int n_dims,
               const int64_t *dims, const void *data) {
     struct outputs *out = &probe->out;
     if (out->n == out->room) {
         const int room = out->room > 0 ? 2 * out->room : 64;
-        struct mn__tensor *at = probe_array(probe, room, sizeof *at);
+        struct nas_tensor *at = probe_array(probe, room, sizeof *at);
         if (at == NULL) {
             return MN_NOMEM;
         }
@@ -30,23 +30,23 @@ int probe_put(struct probe *probe, const char *name, enum mn__dtype dtype, int n
         out->at = at;
         out->room = room;
     }
-    struct mn__tensor *t = &out->at[out->n++];
-    *t = (struct mn__tensor){.name = mn__arena_text(&probe->arena, name),
+    struct nas_tensor *t = &out->at[out->n++];
+    *t = (struct nas_tensor){.name = nas_arena_text(&probe->arena, name),
                              .dtype = dtype,
                              .n_dims = n_dims,
                              .data = data};
     memcpy(t->dims, dims, (size_t)n_dims * sizeof *dims);
-    return t->name != NULL ? MN_OK : no_memory(probe->cx);
+    return t->name != NULL ? MN_OK : no_memory(probe->ctx);
 }
 
 static int put_segments(struct probe *probe, const char *prefix, int architecture,
                         const mn_real *from) {
     const struct mn_model *model = probe->experiment.model;
-    const struct mn_dims *d = mn__model_dims(model);
+    const struct mn_dims *d = nas_model_dims(model);
     const int n = architecture ? d->n_a_segments : d->n_w_segments;
     int status = MN_OK;
     for (int i = 0; status == MN_OK && i < n; i++) {
-        const struct mn_segment *s = mn__model_segment(model, architecture, i);
+        const struct mn_segment *s = nas_model_segment(model, architecture, i);
         char name[256];
         snprintf(name, sizeof name, "%s%s", prefix, s->name);
         status = probe_put(probe, name, probe_real(), s->n_dims, s->dims, from + s->offset);
@@ -62,13 +62,13 @@ static int put_point(struct probe *probe, const char *prefix, const struct mn_po
 /* The mixtures of a group's edges become the rows of one tensor. */
 static int put_mixtures(struct probe *probe, const mn_real *mixture) {
     const struct mn_model *model = probe->experiment.model;
-    const int n = mn__model_n_mixtures(model);
+    const int n = nas_model_n_mixtures(model);
     int status = MN_OK;
     for (int i = 0, next; status == MN_OK && i < n; i = next) {
-        const struct mn__mixture *x = mn__model_mixture(model, i);
+        const struct nas_mixture *x = nas_model_mixture(model, i);
         next = i + 1;
-        while (next < n && !x->is_input && !mn__model_mixture(model, next)->is_input &&
-               strcmp(mn__model_mixture(model, next)->group, x->group) == 0) {
+        while (next < n && !x->is_input && !nas_model_mixture(model, next)->is_input &&
+               strcmp(nas_model_mixture(model, next)->group, x->group) == 0) {
             next++;
         }
         const int64_t dims[2] = {next - i, x->n_choices};
@@ -90,25 +90,25 @@ struct pass_result {
 };
 
 static int pass_room(struct probe *probe, struct pass_result *result) {
-    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    const struct mn_dims *d = nas_model_dims(probe->experiment.model);
     result->logits = probe_array(probe, (int64_t)probe->n * d->ways, sizeof(mn_real));
     result->mixture = probe_array(probe, d->n_choices, sizeof(mn_real));
     result->gradient.w = probe_array(probe, d->n_w, sizeof(mn_real));
     result->gradient.a = probe_array(probe, d->n_a, sizeof(mn_real));
     result->loss = probe_array(probe, 1, sizeof *result->loss);
     result->hits = probe_array(probe, 1, sizeof *result->hits);
-    return mn__cx_of(probe->cx)->status;
+    return nas_ctx_of(probe->ctx)->status;
 }
 
 static int put_pass(struct probe *probe, const struct pass_result *result) {
     const int64_t one[] = {1};
-    const int64_t shape[] = {probe->n, mn__model_dims(probe->experiment.model)->ways};
+    const int64_t shape[] = {probe->n, nas_model_dims(probe->experiment.model)->ways};
     int status = probe_put(probe, "logits", probe_real(), 2, shape, result->logits);
     if (status == MN_OK) {
-        status = probe_put(probe, "loss", MN__F64, 1, one, result->loss);
+        status = probe_put(probe, "loss", NAS_F64, 1, one, result->loss);
     }
     if (status == MN_OK) {
-        status = probe_put(probe, "hits", MN__I64, 1, one, result->hits);
+        status = probe_put(probe, "hits", NAS_I64, 1, one, result->hits);
     }
     if (status == MN_OK) {
         status = put_point(probe, "grad.", &result->gradient);
@@ -118,7 +118,7 @@ static int put_pass(struct probe *probe, const struct pass_result *result) {
 
 static int run_pass(struct probe *probe) {
     struct pass_result result;
-    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    const struct mn_dims *d = nas_model_dims(probe->experiment.model);
     const uint32_t flags = MN_PASS_GRAD_W | (d->n_a > 0 ? MN_PASS_GRAD_A : 0u) |
                            (probe->arguments->training ? MN_PASS_TRAINING : 0u);
     const struct mn_pass pass = {
@@ -131,7 +131,7 @@ static int run_pass(struct probe *probe) {
                                  .d_a = result.gradient.a,
                                  .mixture = result.mixture};
     if (status == MN_OK) {
-        status = mn_model_pass(probe->cx, probe->experiment.model, &probe->state.meta, &batch,
+        status = mn_model_pass(probe->ctx, probe->experiment.model, &probe->state.meta, &batch,
                                &pass, &outcome);
     }
     if (status != MN_OK) {
@@ -150,119 +150,119 @@ static int same_file(const char *a, const char *b) {
            (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
-static int check_arguments(struct mn_cx *cx, const struct arguments *a) {
+static int check_arguments(struct mn_ctx *ctx, const struct arguments *a) {
     if (a->init != NULL && (a->state != NULL || a->out != NULL || a->learn || a->meta)) {
-        return mn_fail(cx, MN_CONFIG,
+        return mn_fail(ctx, MN_CONFIG,
                        "probe: --init stands alone with --shape; the other flags need --state");
     }
     if (a->init != NULL && a->shape == NULL) {
-        return mn_fail(cx, MN_CONFIG, "probe: --init needs --shape C,H,W");
+        return mn_fail(ctx, MN_CONFIG, "probe: --init needs --shape C,H,W");
     }
     if (a->init == NULL && a->shape != NULL) {
-        return mn_fail(cx, MN_CONFIG,
+        return mn_fail(ctx, MN_CONFIG,
                        "probe: --shape goes with --init; otherwise 'images' tells the shape");
     }
     if (a->init == NULL && (a->state == NULL || a->out == NULL)) {
-        return mn_fail(cx, MN_CONFIG, "probe: %s is missing; see 'metanas probe --help'",
+        return mn_fail(ctx, MN_CONFIG, "probe: %s is missing; see 'metanas probe --help'",
                        a->state == NULL ? "--state IN" : "--out OUT");
     }
     if (a->out != NULL && same_file(a->out, a->state)) {
-        return mn_fail(cx, MN_CONFIG, "probe: --out %s is the file of --state; give another name",
+        return mn_fail(ctx, MN_CONFIG, "probe: --out %s is the file of --state; give another name",
                        a->out);
     }
     if (a->learn && a->meta) {
-        return mn_fail(cx, MN_CONFIG, "probe: --learn and --meta exclude each other");
+        return mn_fail(ctx, MN_CONFIG, "probe: --learn and --meta exclude each other");
     }
     return MN_OK;
 }
 
 static int run_init(struct probe *probe) {
     int shape[3];
-    struct mn_cx *cx = probe->cx;
-    const struct mn__open more = {.flags = MN__OPEN_NO_DATA, .shape = shape, .max_batch = 1};
-    int status = parse_shape(cx, "probe", probe->arguments->shape, shape);
+    struct mn_ctx *ctx = probe->ctx;
+    const struct nas_open more = {.flags = NAS_OPEN_NO_DATA, .shape = shape, .max_batch = 1};
+    int status = parse_shape(ctx, "probe", probe->arguments->shape, shape);
     if (status == MN_OK) {
-        status = open_experiment(cx, probe->arguments, probe->arguments->operand, &more,
+        status = open_experiment(ctx, probe->arguments, probe->arguments->operand, &more,
                                  &probe->experiment);
     }
     if (status == MN_OK) {
-        status = mn__state_new(&probe->experiment, cx, &probe->state);
+        status = nas_state_new(&probe->experiment, ctx, &probe->state);
     }
     return status == MN_OK ? put_point(probe, "", &probe->state.meta) : status;
 }
 
 /* Where in a run the probe stands: after the warm-up, unless told otherwise. */
 static int set_where(struct probe *probe) {
-    const struct mn__experiment *x = &probe->experiment;
+    const struct nas_experiment *x = &probe->experiment;
     const struct arguments *a = probe->arguments;
     if (a->meta_epoch >= 0 && a->meta_epoch >= x->run.meta_epochs) {
-        return mn_fail(probe->cx, MN_CONFIG,
+        return mn_fail(probe->ctx, MN_CONFIG,
                        "probe: --meta-epoch %lld, but the run has only %lld, from 0 "
                        "(run.meta_epochs)",
                        (long long)a->meta_epoch, (long long)x->run.meta_epochs);
     }
     const int64_t last = x->run.meta_epochs > 0 ? x->run.meta_epochs - 1 : 0;
-    probe->cx->where = (struct mn_where){.size = sizeof probe->cx->where,
-                                         .split = a->split >= 0 ? a->split : MN_TRAIN,
-                                         .seed = (uint64_t)x->run.seed,
-                                         .meta_epoch = a->meta_epoch >= 0 ? a->meta_epoch : last,
-                                         .meta_epochs = x->run.meta_epochs,
-                                         .adapts = MN_ADAPTS_W | MN_ADAPTS_A};
+    probe->ctx->where = (struct mn_where){.size = sizeof probe->ctx->where,
+                                          .split = a->split >= 0 ? a->split : MN_TRAIN,
+                                          .seed = (uint64_t)x->run.seed,
+                                          .meta_epoch = a->meta_epoch >= 0 ? a->meta_epoch : last,
+                                          .meta_epochs = x->run.meta_epochs,
+                                          .adapts = MN_ADAPTS_W | MN_ADAPTS_A};
     return MN_OK;
 }
 
 /* The logits that are written are then those that were read. */
 static void tell_warm_up(const struct probe *probe) {
-    const struct mn__experiment *x = &probe->experiment;
+    const struct nas_experiment *x = &probe->experiment;
     const struct mn_task_learner *table = &x->task_learner.table.task_learner;
-    if (mn__model_dims(x->model)->n_a > 0 && table->adapts != NULL &&
-        (table->adapts(x->task_learner.self, &probe->cx->where) & MN_ADAPTS_A) == 0) {
-        mn_log(probe->cx, MN_LOG_WARN,
+    if (nas_model_dims(x->model)->n_a > 0 && table->adapts != NULL &&
+        (table->adapts(x->task_learner.self, &probe->ctx->where) & MN_ADAPTS_A) == 0) {
+        mn_log(probe->ctx, MN_LOG_WARN,
                "%s does not adapt the logits at meta-epoch %lld of %lld (a warm-up, or a rate of "
                "0): they are written as they were read",
-               x->task_learner.label, (long long)probe->cx->where.meta_epoch,
+               x->task_learner.label, (long long)probe->ctx->where.meta_epoch,
                (long long)x->run.meta_epochs);
     }
 }
 
 static int run_state(struct probe *probe) {
-    struct mn__workspace *workspace = NULL;
+    struct nas_workspace *workspace = NULL;
     int status = probe_read(probe);
     if (status == MN_OK) {
         status = set_where(probe);
     }
     if (status == MN_OK) {
-        status = mn__workspace_new(probe->cx, probe->experiment.model, &workspace);
+        status = nas_workspace_new(probe->ctx, probe->experiment.model, &workspace);
     }
     if (status == MN_OK && probe->mode != PROBE_PASS) {
         tell_warm_up(probe);
     }
     if (status == MN_OK) {
-        mn__cx_of(probe->cx)->workspace = workspace;
+        nas_ctx_of(probe->ctx)->workspace = workspace;
         status = probe->mode == PROBE_PASS ? run_pass(probe) : probe_learn(probe);
     }
     if (status == MN_OK && probe->mode != PROBE_PASS) {
         status = put_point(probe, "", &probe->state.meta);
     }
-    mn__cx_of(probe->cx)->workspace = NULL;
-    mn__workspace_free(workspace);
+    nas_ctx_of(probe->ctx)->workspace = NULL;
+    nas_workspace_free(workspace);
     return status;
 }
 
-static int run_probe(struct mn_cx *cx, const struct arguments *arguments) {
-    struct probe probe = {.cx = cx, .arguments = arguments};
+static int run_probe(struct mn_ctx *ctx, const struct arguments *arguments) {
+    struct probe probe = {.ctx = ctx, .arguments = arguments};
     probe.mode = arguments->meta ? PROBE_META : arguments->learn ? PROBE_LEARN : PROBE_PASS;
-    int status = check_arguments(cx, arguments);
+    int status = check_arguments(ctx, arguments);
     if (status == MN_OK) {
         status = arguments->init != NULL ? run_init(&probe) : run_state(&probe);
     }
     if (status == MN_OK) {
-        status = mn__tensors_write(cx, arguments->init != NULL ? arguments->init : arguments->out,
+        status = nas_tensors_write(ctx, arguments->init != NULL ? arguments->init : arguments->out,
                                    probe.out.n, probe.out.at, 0, NULL);
     }
-    mn__state_fini(&probe.state);
-    mn__experiment_close(&probe.experiment);
-    mn__arena_fini(&probe.arena);
+    nas_state_fini(&probe.state);
+    nas_experiment_close(&probe.experiment);
+    nas_arena_fini(&probe.arena);
     return status;
 }
 

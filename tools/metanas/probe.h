@@ -6,24 +6,24 @@
 
 #include "command.h"
 
-#include "run/metatrain.h"
+#include "learn/train.h"
 
 /* The number of leading dimensions of `images` before [C, H, W]. */
 enum probe_mode { PROBE_PASS = 1, PROBE_LEARN = 2, PROBE_META = 3 };
 
 struct probe {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const struct arguments *arguments;
     enum probe_mode mode;
-    struct mn__experiment experiment;
-    struct mn__arena arena;
+    struct nas_experiment experiment;
+    struct nas_arena arena;
     int64_t tasks, steps; /* 1 where the mode has none */
     int32_t n, n_query;   /* images of a mini-batch, of a query set */
-    struct mn__state state;
+    struct nas_state state;
     mn_real *images, *query_images; /* [tasks][steps][n][C][H][W], [tasks][n_query][C][H][W] */
     int32_t *labels, *query_labels;
     struct outputs {
-        struct mn__tensor *at;
+        struct nas_tensor *at;
         int n, room;
     } out;
 };
@@ -37,12 +37,12 @@ int probe_read(struct probe *probe);
 int probe_learn(struct probe *probe);
 
 /* probe.c: add a tensor to the output. `data` is borrowed. */
-int probe_put(struct probe *probe, const char *name, enum mn__dtype dtype, int n_dims,
+int probe_put(struct probe *probe, const char *name, enum nas_dtype dtype, int n_dims,
               const int64_t *dims, const void *data);
 /* Memory that lives as long as the probe, zeroed; NULL with a message recorded. */
 void *probe_array(struct probe *probe, int64_t count, size_t size);
-static inline enum mn__dtype probe_real(void) {
-    return sizeof(mn_real) == 8 ? MN__F64 : MN__F32;
+static inline enum nas_dtype probe_real(void) {
+    return sizeof(mn_real) == 8 ? NAS_F64 : NAS_F32;
 }
 
 #endif

@@ -17,7 +17,7 @@ struct expected {
 struct input {
     struct probe *probe;
     const char *path;
-    struct mn__tensors tensors;
+    struct nas_tensors tensors;
     struct expected *expected;
     int n_expected;
     int faults;
@@ -41,7 +41,7 @@ static void fault(struct input *in, const char *name, const char *format, ...) {
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     snprintf(line, sizeof line, "%s: tensor '%s': %s", in->path, name, text);
-    fprintf(stderr, "%s\n", mn__text_clean(line));
+    fprintf(stderr, "%s\n", nas_text_clean(line));
     in->faults++;
 }
 
@@ -54,7 +54,7 @@ static int sane_size(int64_t n) {
     return n >= 1 && n <= INT32_MAX;
 }
 
-static int all_sane(const struct mn__tensor *t) {
+static int all_sane(const struct nas_tensor *t) {
     for (int d = 0; d < t->n_dims; d++) {
         if (!sane_size(t->dims[d])) {
             return 0;
@@ -64,10 +64,10 @@ static int all_sane(const struct mn__tensor *t) {
 }
 
 /* The tensor `name` with n_dims sizes of at least 1, or NULL after a fault. */
-static const struct mn__tensor *sized(struct input *in, const char *name, int n_dims,
+static const struct nas_tensor *sized(struct input *in, const char *name, int n_dims,
                                       const char *form) {
     char have[160];
-    const struct mn__tensor *t = mn__tensors_find(&in->tensors, name);
+    const struct nas_tensor *t = nas_tensors_find(&in->tensors, name);
     if (t == NULL) {
         fault(in, name, "missing; expected shape %s", form);
         return NULL;
@@ -88,9 +88,9 @@ static const struct mn__tensor *sized(struct input *in, const char *name, int n_
 static int image_sizes(struct input *in, int shape[3]) {
     struct probe *p = in->probe;
     const int lead = (int)p->mode;
-    const struct mn__tensor *t = sized(in, "images", lead + 3, image_shapes[lead]);
+    const struct nas_tensor *t = sized(in, "images", lead + 3, image_shapes[lead]);
     if (p->mode == PROBE_META) {
-        const struct mn__tensor *q = sized(in, "query_images", 5, "[T, Q, C, H, W]");
+        const struct nas_tensor *q = sized(in, "query_images", 5, "[T, Q, C, H, W]");
         p->n_query = q != NULL ? (int32_t)q->dims[1] : 0;
     }
     p->tasks = p->steps = 1;
@@ -118,7 +118,7 @@ static void expect(struct input *in, const char *name, int n_dims, const int64_t
 /* A tensor of `lead` counts (tasks, steps, images: the last ones), with [C, H, W] for images. */
 static void expect_set(struct input *in, const char *name, int lead, const int64_t *counts,
                        int is_images) {
-    const struct mn_dims *d = mn__model_dims(in->probe->experiment.model);
+    const struct mn_dims *d = nas_model_dims(in->probe->experiment.model);
     int64_t dims[8];
     memcpy(dims, counts, (size_t)lead * sizeof *counts);
     dims[lead] = d->channels;
@@ -130,7 +130,7 @@ static void expect_set(struct input *in, const char *name, int lead, const int64
 static int expect_all(struct input *in) {
     struct probe *p = in->probe;
     const struct mn_model *model = p->experiment.model;
-    const struct mn_dims *d = mn__model_dims(model);
+    const struct mn_dims *d = nas_model_dims(model);
     const int n_segments[2] = {d->n_w_segments, d->n_a_segments};
     in->expected = probe_array(p, n_segments[0] + n_segments[1] + 4, sizeof *in->expected);
     if (in->expected == NULL) {
@@ -138,7 +138,7 @@ static int expect_all(struct input *in) {
     }
     for (int architecture = 0; architecture < 2; architecture++) {
         for (int i = 0; i < n_segments[architecture]; i++) {
-            const struct mn_segment *s = mn__model_segment(model, architecture, i);
+            const struct mn_segment *s = nas_model_segment(model, architecture, i);
             expect(in, s->name, s->n_dims, s->dims);
         }
     }
@@ -168,26 +168,26 @@ static int64_t first_not_finite(const mn_real *x, int64_t n) {
 }
 
 /* What stands in a tensor of the right form: finite numbers, labels of classes. */
-static int check_content(struct input *in, const struct mn__tensor *t) {
+static int check_content(struct input *in, const struct nas_tensor *t) {
     struct probe *p = in->probe;
-    const int ways = mn__model_dims(p->experiment.model)->ways;
-    const int64_t n = mn__tensor_count(t);
-    const size_t mark = mn__arena_mark(&p->arena);
+    const int ways = nas_model_dims(p->experiment.model)->ways;
+    const int64_t n = nas_tensor_count(t);
+    const size_t mark = nas_arena_mark(&p->arena);
     void *all = probe_array(p, n, is_labels(t->name) ? sizeof(int32_t) : sizeof(mn_real));
     if (all == NULL) {
         return MN_NOMEM;
     }
     if (!is_labels(t->name)) {
-        mn__tensor_reals(p->cx, t, all);
+        nas_tensor_reals(p->ctx, t, all);
         const int64_t at = first_not_finite(all, n);
         if (at >= 0) {
             fault(in, t->name, "element %" PRId64 " is %g; every number must be finite", at,
                   (double)((const mn_real *)all)[at]);
         }
-    } else if (mn__tensor_ints(p->cx, t, all) != MN_OK) {
+    } else if (nas_tensor_ints(p->ctx, t, all) != MN_OK) {
         fault(in, t->name, "labels are 0 to %d (task.ways is %d): %s", ways - 1, ways,
-              mn__cx_message(p->cx));
-        mn__cx_clear(p->cx);
+              nas_ctx_message(p->ctx));
+        nas_ctx_clear(p->ctx);
     } else {
         const int32_t *labels = all;
         int64_t i = 0;
@@ -199,13 +199,13 @@ static int check_content(struct input *in, const struct mn__tensor *t) {
                   labels[i], ways - 1, ways);
         }
     }
-    mn__arena_release(&p->arena, mark);
+    nas_arena_release(&p->arena, mark);
     return MN_OK;
 }
 
 static int check_one(struct input *in, const struct expected *e) {
     char have[160], wanted[160];
-    const struct mn__tensor *t = mn__tensors_find(&in->tensors, e->name);
+    const struct nas_tensor *t = nas_tensors_find(&in->tensors, e->name);
     shape_text(e->n_dims, e->dims, wanted, sizeof wanted);
     if (t == NULL) {
         fault(in, e->name, "missing; expected shape %s", wanted);
@@ -217,8 +217,8 @@ static int check_one(struct input *in, const struct expected *e) {
         fault(in, e->name, "shape %s; expected %s", have, wanted);
         return MN_OK;
     }
-    const int real = mn__tensor_is_real(t);
-    const int whole = t->dtype == MN__I32 || t->dtype == MN__I64;
+    const int real = nas_tensor_is_real(t);
+    const int whole = t->dtype == NAS_I32 || t->dtype == NAS_I64;
     if (is_labels(e->name) ? !whole : !real) {
         fault(in, e->name, "wrong element type; expected %s",
               is_labels(e->name) ? "I64 or I32" : "F32, F64, F16 or BF16");
@@ -262,25 +262,25 @@ static int check_names(struct input *in) {
 /* ---- content -------------------------------------------------------------------------------- */
 
 static int read_reals(struct input *in, const char *name, mn_real **out) {
-    const struct mn__tensor *t = mn__tensors_find(&in->tensors, name);
-    *out = probe_array(in->probe, mn__tensor_count(t), sizeof **out);
-    return *out != NULL ? mn__tensor_reals(in->probe->cx, t, *out) : MN_NOMEM;
+    const struct nas_tensor *t = nas_tensors_find(&in->tensors, name);
+    *out = probe_array(in->probe, nas_tensor_count(t), sizeof **out);
+    return *out != NULL ? nas_tensor_reals(in->probe->ctx, t, *out) : MN_NOMEM;
 }
 
 static int read_labels(struct input *in, const char *name, int32_t **out) {
-    const struct mn__tensor *t = mn__tensors_find(&in->tensors, name);
-    *out = probe_array(in->probe, mn__tensor_count(t), sizeof **out);
-    return *out != NULL ? mn__tensor_ints(in->probe->cx, t, *out) : MN_NOMEM;
+    const struct nas_tensor *t = nas_tensors_find(&in->tensors, name);
+    *out = probe_array(in->probe, nas_tensor_count(t), sizeof **out);
+    return *out != NULL ? nas_tensor_ints(in->probe->ctx, t, *out) : MN_NOMEM;
 }
 
 static int read_segments(struct input *in, int architecture, mn_real *to) {
     const struct mn_model *model = in->probe->experiment.model;
-    const struct mn_dims *d = mn__model_dims(model);
+    const struct mn_dims *d = nas_model_dims(model);
     const int n = architecture ? d->n_a_segments : d->n_w_segments;
     int status = MN_OK;
     for (int i = 0; status == MN_OK && i < n; i++) {
-        const struct mn_segment *s = mn__model_segment(model, architecture, i);
-        status = mn__tensor_reals(in->probe->cx, mn__tensors_find(&in->tensors, s->name),
+        const struct mn_segment *s = nas_model_segment(model, architecture, i);
+        status = nas_tensor_reals(in->probe->ctx, nas_tensors_find(&in->tensors, s->name),
                                   to + s->offset);
     }
     return status;
@@ -288,7 +288,7 @@ static int read_segments(struct input *in, int architecture, mn_real *to) {
 
 static int read_content(struct input *in) {
     struct probe *p = in->probe;
-    int status = mn__state_new(&p->experiment, p->cx, &p->state);
+    int status = nas_state_new(&p->experiment, p->ctx, &p->state);
     if (status == MN_OK) {
         status = read_segments(in, 0, p->state.meta.w);
     }
@@ -319,7 +319,7 @@ static int count_faults(const struct input *in, const int shape[3]) {
     if (shape[0] > 0) {
         snprintf(images, sizeof images, "%d,%d,%d", shape[0], shape[1], shape[2]);
     }
-    return mn_fail(in->probe->cx, MN_IO,
+    return mn_fail(in->probe->ctx, MN_IO,
                    "%s: %d fault%s; 'metanas validate %s --tensors --shape %s' lists names and "
                    "shapes",
                    in->path, in->faults, in->faults > 1 ? "s" : "", in->probe->arguments->operand,
@@ -330,10 +330,11 @@ static int check_and_read(struct input *in) {
     struct probe *p = in->probe;
     int shape[3] = {0, 0, 0};
     const int have_images = image_sizes(in, shape);
-    const struct mn__open more = {.flags = MN__OPEN_NO_DATA,
+    const struct nas_open more = {.flags = NAS_OPEN_NO_DATA,
                                   .shape = have_images ? shape : NULL,
                                   .max_batch = p->n > p->n_query ? p->n : p->n_query};
-    int status = open_experiment(p->cx, p->arguments, p->arguments->operand, &more, &p->experiment);
+    int status =
+        open_experiment(p->ctx, p->arguments, p->arguments->operand, &more, &p->experiment);
     if (status == MN_OK && have_images) {
         status = expect_all(in);
         if (status == MN_OK) {
@@ -348,10 +349,10 @@ static int check_and_read(struct input *in) {
 
 int probe_read(struct probe *probe) {
     struct input in = {.probe = probe, .path = probe->arguments->state};
-    int status = mn__tensors_read(probe->cx, in.path, &in.tensors);
+    int status = nas_tensors_read(probe->ctx, in.path, &in.tensors);
     if (status == MN_OK) {
         status = check_and_read(&in);
-        mn__tensors_fini(&in.tensors);
+        nas_tensors_fini(&in.tensors);
     }
     return status;
 }

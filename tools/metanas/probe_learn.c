@@ -5,23 +5,23 @@
 
 /* ---- without noise -------------------------------------------------------------------------- */
 
-static int (*pass_as_asked)(struct mn_cx *, const struct mn_model *, const struct mn_point *,
+static int (*pass_as_asked)(struct mn_ctx *, const struct mn_model *, const struct mn_point *,
                             const struct mn_set *, const struct mn_pass *, struct mn_outcome *);
 
 /* Learners ask for training passes. A probe is compared with other programs, which cannot draw our
  * random numbers, so it takes drop path and mixer noise away again unless told to keep them. */
-static int pass_without_noise(struct mn_cx *cx, const struct mn_model *model,
+static int pass_without_noise(struct mn_ctx *ctx, const struct mn_model *model,
                               const struct mn_point *at, const struct mn_set *batch,
                               const struct mn_pass *pass, struct mn_outcome *out) {
     struct mn_pass quiet = {0};
     memcpy(&quiet, pass, pass->size < sizeof quiet ? pass->size : sizeof quiet);
     quiet.flags &= ~(uint32_t)MN_PASS_TRAINING;
-    return pass_as_asked(cx, model, at, batch, &quiet, out);
+    return pass_as_asked(ctx, model, at, batch, &quiet, out);
 }
 
 static void silence_noise(void) {
-    pass_as_asked = mn__host_table()->model_pass;
-    mn__host_table()->model_pass = pass_without_noise;
+    pass_as_asked = nas_host_table()->model_pass;
+    nas_host_table()->model_pass = pass_without_noise;
 }
 
 /* ---- the task learner ----------------------------------------------------------------------- */
@@ -32,11 +32,11 @@ struct losses {
     int64_t done;
 };
 
-static int record_loss(void *data, struct mn_cx *cx, int64_t step, double loss, double accuracy,
+static int record_loss(void *data, struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
                        double skip_share, const struct mn_point *now) {
     struct losses *losses = data;
     if (step < 0 || step >= losses->steps) {
-        return mn_fail(cx, MN_INTERNAL, "the task learner reports step %lld of %lld",
+        return mn_fail(ctx, MN_INTERNAL, "the task learner reports step %lld of %lld",
                        (long long)step, (long long)losses->steps);
     }
     losses->at[step] = loss;
@@ -45,7 +45,7 @@ static int record_loss(void *data, struct mn_cx *cx, int64_t step, double loss, 
 }
 
 static int64_t image_reals(const struct probe *probe) {
-    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    const struct mn_dims *d = nas_model_dims(probe->experiment.model);
     return (int64_t)d->channels * d->height * d->width;
 }
 
@@ -53,7 +53,7 @@ static int64_t image_reals(const struct probe *probe) {
 static struct mn_task task_of(const struct probe *probe, int64_t t) {
     const int64_t support = probe->steps * probe->n;
     struct mn_task task = {.size = sizeof task,
-                           .ways = mn__model_dims(probe->experiment.model)->ways};
+                           .ways = nas_model_dims(probe->experiment.model)->ways};
     task.support.n = (int32_t)support;
     task.support.images = probe->images + t * support * image_reals(probe);
     task.support.labels = probe->labels + t * support;
@@ -67,7 +67,7 @@ static struct mn_task task_of(const struct probe *probe, int64_t t) {
 
 struct meta_step {
     struct mn_point adapted;
-    struct mn__direction *directions; /* [tasks] */
+    struct nas_direction *directions; /* [tasks] */
     mn_real *learner;
     struct mn_set *sets;
     double *losses;
@@ -75,9 +75,9 @@ struct meta_step {
 
 /* Task t; in mode PROBE_META its direction too. */
 static int adapt(struct probe *probe, const struct mn_task *task, struct meta_step *m, int64_t t) {
-    struct mn__cx *c = mn__cx_of(probe->cx);
+    struct nas_ctx *c = nas_ctx_of(probe->ctx);
     struct mn_set *sets = m->sets;
-    const struct mn__batches batches = {probe->steps, sets};
+    const struct nas_batches batches = {probe->steps, sets};
     struct losses record = {probe->steps, m->losses + t * probe->steps, 0};
     for (int64_t s = 0; s < probe->steps; s++) {
         sets[s] =
@@ -89,13 +89,13 @@ static int adapt(struct probe *probe, const struct mn_task *task, struct meta_st
     c->on_step = record_loss;
     c->on_step_data = &record;
     int status = probe->mode == PROBE_META
-                     ? mn__task_direction(&probe->experiment, probe->cx, task, &probe->state.meta,
+                     ? nas_task_direction(&probe->experiment, probe->ctx, task, &probe->state.meta,
                                           &m->adapted, m->learner, &m->directions[t])
-                     : mn__adapt(&probe->experiment, probe->cx, task, &m->adapted, m->learner);
+                     : nas_adapt(&probe->experiment, probe->ctx, task, &m->adapted, m->learner);
     c->prescribed = NULL;
     c->on_step = NULL;
     if (status == MN_OK && record.done != probe->steps) {
-        status = mn_fail(probe->cx, MN_INTERNAL, "the task learner ran %lld steps of %lld",
+        status = mn_fail(probe->ctx, MN_INTERNAL, "the task learner ran %lld steps of %lld",
                          (long long)record.done, (long long)probe->steps);
     }
     return status;
@@ -104,7 +104,7 @@ static int adapt(struct probe *probe, const struct mn_task *task, struct meta_st
 /* ---- the meta learner ----------------------------------------------------------------------- */
 
 static void point_room(struct probe *probe, struct mn_point *point) {
-    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    const struct mn_dims *d = nas_model_dims(probe->experiment.model);
     point->w = probe_array(probe, d->n_w, sizeof(mn_real));
     point->a = probe_array(probe, d->n_a, sizeof(mn_real));
 }
@@ -119,13 +119,13 @@ static int meta_room(struct probe *probe, struct meta_step *m) {
         point_room(probe, &m->directions[t].to);
         m->directions[t].own = probe_array(probe, probe->experiment.n_own, sizeof(mn_real));
     }
-    return mn__cx_of(probe->cx)->status;
+    return nas_ctx_of(probe->ctx)->status;
 }
 
 static int one_task(struct probe *probe, struct meta_step *m, int64_t t) {
-    const struct mn_dims *d = mn__model_dims(probe->experiment.model);
+    const struct mn_dims *d = nas_model_dims(probe->experiment.model);
     const struct mn_task task = task_of(probe, t);
-    probe->cx->where.task = t;
+    probe->ctx->where.task = t;
     mn_vec_copy(d->n_w, probe->state.meta.w, m->adapted.w);
     mn_vec_copy(d->n_a, probe->state.meta.a, m->adapted.a);
     mn_vec_fill(probe->experiment.n_state, 0, m->learner);
@@ -135,7 +135,7 @@ static int one_task(struct probe *probe, struct meta_step *m, int64_t t) {
 static int put_losses(struct probe *probe, const struct meta_step *m) {
     const int64_t dims[2] = {probe->tasks, probe->steps};
     const int skip = probe->mode == PROBE_LEARN;
-    return probe_put(probe, "losses", MN__F64, 2 - skip, dims + skip, m->losses);
+    return probe_put(probe, "losses", NAS_F64, 2 - skip, dims + skip, m->losses);
 }
 
 int probe_learn(struct probe *probe) {
@@ -148,8 +148,8 @@ int probe_learn(struct probe *probe) {
         status = one_task(probe, &m, t);
     }
     if (status == MN_OK && probe->mode == PROBE_META) {
-        probe->cx->where.task = 0;
-        status = mn__meta_update(&probe->experiment, probe->cx, &probe->state.meta, probe->tasks,
+        probe->ctx->where.task = 0;
+        status = nas_meta_update(&probe->experiment, probe->ctx, &probe->state.meta, probe->tasks,
                                  m.directions);
     } else if (status == MN_OK) {
         probe->state.meta = m.adapted;

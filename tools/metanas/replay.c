@@ -2,9 +2,9 @@
 #include "command.h"
 #include "rundir.h"
 
-#include "base/source.h"
+#include "base/named_file.h"
 #include "base/text.h"
-#include "run/replay.h"
+#include "learn/replay.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,17 +20,17 @@ struct record {
     size_t room;
 };
 
-static int record_open(struct mn_cx *cx, const char *dir, int64_t meta_epoch, int64_t task,
+static int record_open(struct mn_ctx *ctx, const char *dir, int64_t meta_epoch, int64_t task,
                        struct record *out) {
-    struct mn__arena arena = {0};
+    struct nas_arena arena = {0};
     const char *path;
     *out = (struct record){0};
-    const int status = rundir_file(cx, &arena, dir, "steps.csv", &path);
+    const int status = rundir_file(ctx, &arena, dir, "steps.csv", &path);
     if (status == MN_OK) {
-        out->in = mn__source_lines(path); /* there may be none */
+        out->in = nas_source_lines(path); /* there may be none */
     }
     snprintf(out->prefix, sizeof out->prefix, "%" PRId64 ",%" PRId64 ",", meta_epoch, task);
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return status;
 }
 
@@ -58,12 +58,12 @@ static const char *record_next(struct record *r, int64_t step) {
 
 /* ---- printing ----------------------------------------------------------------------------- */
 
-static void print_head(const struct mn__replay *replay, int64_t meta_epoch, int64_t task) {
+static void print_head(const struct nas_replay *replay, int64_t meta_epoch, int64_t task) {
     printf("meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")", meta_epoch, task,
            replay->seed);
     if (replay->source[0] != '\0') {
         printf(", from %s, %" PRId64 " meta-epoch%s before it\n", replay->source,
-               meta_epoch - replay->from, mn__text_s(meta_epoch - replay->from));
+               meta_epoch - replay->from, nas_text_s(meta_epoch - replay->from));
     } else {
         printf(", from the beginning\n");
     }
@@ -71,12 +71,12 @@ static void print_head(const struct mn__replay *replay, int64_t meta_epoch, int6
 }
 
 /* Returns the first step whose loss is another than recorded, -1 = none. */
-static int64_t print_steps(const struct mn__replay *replay, struct record *record) {
+static int64_t print_steps(const struct nas_replay *replay, struct record *record) {
     int64_t other = -1;
     for (int64_t i = 0; i < replay->n_steps; i++) {
         char loss[40], accuracy[40];
-        mn__text_from_real(replay->steps[i].loss, loss, sizeof loss);
-        mn__text_from_real(replay->steps[i].accuracy, accuracy, sizeof accuracy);
+        nas_text_from_real(replay->steps[i].loss, loss, sizeof loss);
+        nas_text_from_real(replay->steps[i].accuracy, accuracy, sizeof accuracy);
         const char *before = record_next(record, i);
         printf("%6" PRId64 "  %-24s %-24s %s\n", i, loss, before != NULL ? before : "-", accuracy);
         if (before != NULL && strcmp(before, loss) != 0 && other < 0) {
@@ -89,13 +89,13 @@ static int64_t print_steps(const struct mn__replay *replay, struct record *recor
 /* ---- the command -------------------------------------------------------------------------- */
 
 /* The task's own failure stays the result; its steps are shown in any case. */
-static int show(struct mn_cx *cx, const struct arguments *a, const struct mn__replay *replay,
+static int show(struct mn_ctx *ctx, const struct arguments *a, const struct nas_replay *replay,
                 int status) {
     struct record record;
-    char message[MN__MESSAGE];
-    snprintf(message, sizeof message, "%s", mn__cx_message(cx));
-    mn__cx_clear(cx);
-    const int opened = record_open(cx, a->operand, a->meta_epoch, a->task, &record);
+    char message[NAS_MESSAGE];
+    snprintf(message, sizeof message, "%s", nas_ctx_message(ctx));
+    nas_ctx_clear(ctx);
+    const int opened = record_open(ctx, a->operand, a->meta_epoch, a->task, &record);
     if (opened != MN_OK) {
         return opened;
     }
@@ -103,36 +103,36 @@ static int show(struct mn_cx *cx, const struct arguments *a, const struct mn__re
     const int64_t other = print_steps(replay, &record);
     record_close(&record);
     if (other >= 0) {
-        return mn_fail(cx, MN_INTERNAL, "step %" PRId64 " has another loss than was recorded",
+        return mn_fail(ctx, MN_INTERNAL, "step %" PRId64 " has another loss than was recorded",
                        other);
     }
-    return status != MN_OK ? mn_fail(cx, status, "%s", message) : MN_OK;
+    return status != MN_OK ? mn_fail(ctx, status, "%s", message) : MN_OK;
 }
 
-static int run_replay(struct mn_cx *cx, const struct arguments *arguments) {
-    struct mn__experiment experiment = {0};
-    struct mn__replay replay = {0};
-    struct mn__arena arena = {0};
+static int run_replay(struct mn_ctx *ctx, const struct arguments *arguments) {
+    struct nas_experiment experiment = {0};
+    struct nas_replay replay = {0};
+    struct nas_arena arena = {0};
     const char *config;
-    int status = rundir_check(cx, arguments->operand);
+    int status = rundir_check(ctx, arguments->operand);
     if (status == MN_OK && (arguments->meta_epoch < 0 || arguments->task < 0)) {
-        status = mn_fail(cx, MN_CONFIG, "replay: --meta-epoch E and --task I say which task");
+        status = mn_fail(ctx, MN_CONFIG, "replay: --meta-epoch E and --task I say which task");
     }
     if (status == MN_OK) {
-        status = rundir_file(cx, &arena, arguments->operand, "config.resolved.yaml", &config);
+        status = rundir_file(ctx, &arena, arguments->operand, "config.resolved.yaml", &config);
     }
     if (status == MN_OK) {
-        status = open_experiment(cx, arguments, config, NULL, &experiment);
+        status = open_experiment(ctx, arguments, config, NULL, &experiment);
     }
     if (status == MN_OK) {
         experiment.run.executor = "threads"; /* one task at a time: other processes have no part */
-        status = mn__replay(&experiment, cx, arguments->operand, arguments->meta_epoch,
+        status = nas_replay(&experiment, ctx, arguments->operand, arguments->meta_epoch,
                             arguments->task, arguments->accept_changes, &replay);
-        status = replay.steps != NULL ? show(cx, arguments, &replay, status) : status;
+        status = replay.steps != NULL ? show(ctx, arguments, &replay, status) : status;
     }
-    mn__replay_fini(&replay);
-    mn__experiment_close(&experiment);
-    mn__arena_fini(&arena);
+    nas_replay_fini(&replay);
+    nas_experiment_close(&experiment);
+    nas_arena_fini(&arena);
     return status;
 }
 

@@ -3,14 +3,14 @@
 #include "rundir.h"
 
 #include "base/text.h"
-#include "run/difference.h"
-#include "run/kept.h"
+#include "learn/config_diff.h"
+#include "store/checkpoint_store.h"
 
 #include <string.h>
 
 /* Anything else would make a run whose configuration does not tell how it came about. */
 static int may_change(const char *set, size_t length) {
-    for (const char *const *key = mn__resume_may_change; *key != NULL; key++) {
+    for (const char *const *key = nas_resume_may_change; *key != NULL; key++) {
         if (strlen(*key) == length && strncmp(*key, set, length) == 0) {
             return 1;
         }
@@ -18,16 +18,16 @@ static int may_change(const char *set, size_t length) {
     return 0;
 }
 
-static int check_sets(struct mn_cx *cx, const struct texts *sets) {
+static int check_sets(struct mn_ctx *ctx, const struct texts *sets) {
     char known[256] = "";
-    for (const char *const *key = mn__resume_may_change; *key != NULL; key++) {
+    for (const char *const *key = nas_resume_may_change; *key != NULL; key++) {
         const size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", used > 0 ? ", " : "", *key);
     }
     for (int i = 0; i < sets->n; i++) {
         const size_t length = strcspn(sets->at[i], "=");
         if (!may_change(sets->at[i], length)) {
-            return mn_fail(cx, MN_CONFIG,
+            return mn_fail(ctx, MN_CONFIG,
                            "argument %d: %.*s cannot change when a run is resumed; only %s can",
                            sets->argument[i], (int)length, sets->at[i], known);
         }
@@ -35,47 +35,47 @@ static int check_sets(struct mn_cx *cx, const struct texts *sets) {
     return MN_OK;
 }
 
-static int go_on(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir,
+static int go_on(struct mn_ctx *ctx, const struct nas_experiment *experiment, const char *dir,
                  int accept_changes) {
-    struct mn__state state = {0};
-    int status = mn__kept_resume(experiment, cx, dir, &state);
+    struct nas_state state = {0};
+    int status = nas_kept_resume(experiment, ctx, dir, &state);
     state.accept_changes = accept_changes;
-    if (status == MN_OK && mn__state_finished(experiment, &state)) {
-        if (mn__cx_of(cx)->quiet >= MN_LOG_INFO) {
+    if (status == MN_OK && nas_state_finished(experiment, &state)) {
+        if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
             printf("%s%lld meta-epoch%s done; --set run.meta_epochs=N adds more\n",
                    state.meta_epoch == 1 ? "the " : "all ", (long long)state.meta_epoch,
                    state.meta_epoch == 1 ? " is" : "s are");
         }
     } else if (status == MN_OK) {
-        status = mn__metatrain(experiment, cx, &state, dir);
+        status = nas_metatrain(experiment, ctx, &state, dir);
     }
     if (status == MN_OK) {
-        status = rundir_report(cx, dir);
+        status = rundir_report(ctx, dir);
     }
-    mn__state_fini(&state);
+    nas_state_fini(&state);
     return status;
 }
 
-static int run_resume(struct mn_cx *cx, const struct arguments *arguments) {
-    struct mn__experiment experiment = {0};
-    struct mn__arena arena = {0};
+static int run_resume(struct mn_ctx *ctx, const struct arguments *arguments) {
+    struct nas_experiment experiment = {0};
+    struct nas_arena arena = {0};
     const char *dir = arguments->operand, *config;
-    int status = rundir_check(cx, dir);
+    int status = rundir_check(ctx, dir);
     if (status == MN_OK) {
-        status = check_sets(cx, &arguments->sets);
+        status = check_sets(ctx, &arguments->sets);
     }
     if (status == MN_OK) {
-        status = rundir_file(cx, &arena, dir, "config.resolved.yaml", &config);
+        status = rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config);
     }
     if (status == MN_OK) {
-        status = open_experiment(cx, arguments, config, NULL, &experiment);
+        status = open_experiment(ctx, arguments, config, NULL, &experiment);
     }
     if (status == MN_OK) {
-        status = go_on(cx, &experiment, dir, arguments->accept_changes);
+        status = go_on(ctx, &experiment, dir, arguments->accept_changes);
     }
-    status = rundir_goes_on(cx, dir, status);
-    mn__experiment_close(&experiment);
-    mn__arena_fini(&arena);
+    status = rundir_goes_on(ctx, dir, status);
+    nas_experiment_close(&experiment);
+    nas_arena_fini(&arena);
     return status;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "rundir.h"
 
+#include "base/file.h"
 #include "base/text.h"
-#include "run/file.h"
 
 #include <errno.h>
 #include <math.h>
@@ -13,125 +13,125 @@
 
 enum { MOST_RUNS = 100000 };
 
-int rundir_file(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
+int rundir_file(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir, const char *name,
                 const char **out) {
     const size_t n = strlen(dir);
-    *out = mn__arena_format(arena, "%s%s%s", dir, n > 0 && dir[n - 1] == '/' ? "" : "/", name);
-    return *out != NULL ? MN_OK : no_memory(cx);
+    *out = nas_arena_format(arena, "%s%s%s", dir, n > 0 && dir[n - 1] == '/' ? "" : "/", name);
+    return *out != NULL ? MN_OK : no_memory(ctx);
 }
 
-static int make_given(struct mn_cx *cx, struct mn__arena *arena, const char *out) {
+static int make_given(struct mn_ctx *ctx, struct nas_arena *arena, const char *out) {
     static const char *const traces[] = {"checkpoint.safetensors", "metrics.jsonl"};
     for (size_t i = 0; i < sizeof traces / sizeof traces[0]; i++) {
         const char *file;
-        if (rundir_file(cx, arena, out, traces[i], &file) != MN_OK) {
+        if (rundir_file(ctx, arena, out, traces[i], &file) != MN_OK) {
             return MN_NOMEM;
         }
         if (access(file, F_OK) == 0) {
-            return mn_fail(cx, MN_CONFIG,
+            return mn_fail(ctx, MN_CONFIG,
                            "%s holds a run already; 'metanas resume %s' goes on with it, another "
                            "--out starts anew",
                            out, out);
         }
     }
-    return mn__file_folder(cx, out);
+    return nas_file_folder(ctx, out);
 }
 
-static int make_next(struct mn_cx *cx, struct mn__arena *arena, const char *name,
+static int make_next(struct mn_ctx *ctx, struct nas_arena *arena, const char *name,
                      const char **dir) {
-    const int status = mn__file_folder(cx, "runs");
+    const int status = nas_file_folder(ctx, "runs");
     if (status != MN_OK) {
         return status;
     }
     for (int i = 1; i <= MOST_RUNS; i++) {
-        const size_t mark = mn__arena_mark(arena);
-        *dir = mn__arena_format(arena, "runs/%s-%d", name, i);
+        const size_t mark = nas_arena_mark(arena);
+        *dir = nas_arena_format(arena, "runs/%s-%d", name, i);
         if (*dir == NULL) {
-            return no_memory(cx);
+            return no_memory(ctx);
         }
         if (mkdir(*dir, 0777) == 0) {
             return MN_OK;
         }
         if (errno != EEXIST) {
-            return mn_fail(cx, MN_IO, "cannot make directory %s: %s", *dir, strerror(errno));
+            return mn_fail(ctx, MN_IO, "cannot make directory %s: %s", *dir, strerror(errno));
         }
-        mn__arena_release(arena, mark);
+        nas_arena_release(arena, mark);
     }
-    return mn_fail(cx, MN_IO, "runs/%s-1 to -%d are all taken; give --out", name, MOST_RUNS);
+    return mn_fail(ctx, MN_IO, "runs/%s-1 to -%d are all taken; give --out", name, MOST_RUNS);
 }
 
-int rundir_make(struct mn_cx *cx, struct mn__arena *arena, const char *out, const char *name,
+int rundir_make(struct mn_ctx *ctx, struct nas_arena *arena, const char *out, const char *name,
                 const char **dir) {
     if (out != NULL) {
         *dir = out;
-        return make_given(cx, arena, out);
+        return make_given(ctx, arena, out);
     }
-    return make_next(cx, arena, name, dir);
+    return make_next(ctx, arena, name, dir);
 }
 
-int rundir_config(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+int rundir_config(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                   const char **out) {
-    return rundir_file(cx, arena, arguments->operand, "config.resolved.yaml", out);
+    return rundir_file(ctx, arena, arguments->operand, "config.resolved.yaml", out);
 }
 
-int rundir_check_folder(struct mn_cx *cx, const char *dir) {
+int rundir_check_folder(struct mn_ctx *ctx, const char *dir) {
     struct stat about;
     if (stat(dir, &about) != 0) {
-        return mn_fail(cx, MN_IO, "%s: %s; expected a run directory, as 'metanas train' makes", dir,
-                       strerror(errno));
+        return mn_fail(ctx, MN_IO, "%s: %s; expected a run directory, as 'metanas train' makes",
+                       dir, strerror(errno));
     }
     if (!S_ISDIR(about.st_mode)) {
-        return mn_fail(cx, MN_IO,
+        return mn_fail(ctx, MN_IO,
                        "%s: not a directory; expected a run directory, as 'metanas train' makes",
                        dir);
     }
     return MN_OK;
 }
 
-int rundir_check(struct mn_cx *cx, const char *dir) {
-    struct mn__arena arena = {0};
+int rundir_check(struct mn_ctx *ctx, const char *dir) {
+    struct nas_arena arena = {0};
     const char *config, *sweep;
-    int status = rundir_check_folder(cx, dir);
+    int status = rundir_check_folder(ctx, dir);
     if (status == MN_OK) {
-        status = rundir_file(cx, &arena, dir, "config.resolved.yaml", &config);
+        status = rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config);
     }
     if (status == MN_OK) {
-        status = rundir_file(cx, &arena, dir, "sweep.yaml", &sweep);
+        status = rundir_file(ctx, &arena, dir, "sweep.yaml", &sweep);
     }
     if (status == MN_OK && access(config, F_OK) != 0 && access(sweep, F_OK) == 0) {
         status =
-            mn_fail(cx, MN_IO, "%s: the folder of a sweep; expected one of its runs, %s/ARM/seed-N",
-                    dir, dir);
+            mn_fail(ctx, MN_IO,
+                    "%s: the folder of a sweep; expected one of its runs, %s/ARM/seed-N", dir, dir);
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return status;
 }
 
-int rundir_json(struct mn_cx *cx, const char *path, json_t **out) {
+int rundir_json(struct mn_ctx *ctx, const char *path, json_t **out) {
     json_error_t error;
     uint8_t *bytes;
     size_t length;
     if (access(path, F_OK) != 0) {
-        return mn_fail(cx, MN_IO, "%s: %s; 'metanas test' writes it", path, strerror(errno));
+        return mn_fail(ctx, MN_IO, "%s: %s; 'metanas test' writes it", path, strerror(errno));
     }
-    const int status = mn__file_read(cx, path, SIZE_MAX / 2, &bytes, &length);
+    const int status = nas_file_read(ctx, path, SIZE_MAX / 2, &bytes, &length);
     if (status != MN_OK) {
         return status;
     }
     *out = json_loadb((const char *)bytes, length, JSON_REJECT_DUPLICATES, &error);
     free(bytes);
     return *out != NULL ? MN_OK
-                        : mn_fail(cx, MN_IO, "%s:%d:%d: not valid JSON: %s", path, error.line,
+                        : mn_fail(ctx, MN_IO, "%s:%d:%d: not valid JSON: %s", path, error.line,
                                   error.column, error.text);
 }
 
-int rundir_json_text(struct mn_cx *cx, const char *path, json_t *object, char **out,
+int rundir_json_text(struct mn_ctx *ctx, const char *path, json_t *object, char **out,
                      size_t *length) {
     char *text =
         object != NULL ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
     json_decref(object);
     if (text == NULL) {
-        return mn_fail(cx, MN_IO,
+        return mn_fail(ctx, MN_IO,
                        "%s: cannot write it: a name in it is not UTF-8, or no memory is left",
                        path);
     }
@@ -141,12 +141,12 @@ int rundir_json_text(struct mn_cx *cx, const char *path, json_t *object, char **
     return MN_OK;
 }
 
-int rundir_json_write(struct mn_cx *cx, const char *path, json_t *object, FILE *echo) {
+int rundir_json_write(struct mn_ctx *ctx, const char *path, json_t *object, FILE *echo) {
     char *text = NULL;
     size_t length = 0;
-    int status = rundir_json_text(cx, path, object, &text, &length);
+    int status = rundir_json_text(ctx, path, object, &text, &length);
     if (status == MN_OK) {
-        status = mn__file_replace(cx, path, text, length);
+        status = nas_file_replace(ctx, path, text, length);
     }
     if (status == MN_OK && echo != NULL) {
         fwrite(text, 1, length, echo);
@@ -176,18 +176,18 @@ double rundir_seconds(const json_t *line, int64_t *meta_epoch) {
     return json_number_value(each) * ((double)*meta_epoch - (double)before);
 }
 
-int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, const char *name,
+int rundir_state(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir, const char *name,
                  const char **out) {
     if (name == NULL || strcmp(name, "last") == 0) {
-        return rundir_file(cx, arena, dir, "checkpoint.safetensors", out);
+        return rundir_file(ctx, arena, dir, "checkpoint.safetensors", out);
     }
     if (strcmp(name, "best") != 0) {
         *out = name;
         return MN_OK;
     }
-    const int status = rundir_file(cx, arena, dir, "best.safetensors", out);
+    const int status = rundir_file(ctx, arena, dir, "best.safetensors", out);
     if (status == MN_OK && access(*out, F_OK) != 0) {
-        return mn_fail(cx, MN_IO,
+        return mn_fail(ctx, MN_IO,
                        "%s: there is none; a run has one when it has been validated. --state last "
                        "takes its last checkpoint",
                        *out);
@@ -196,61 +196,61 @@ int rundir_state(struct mn_cx *cx, struct mn__arena *arena, const char *dir, con
 }
 
 /* The shape of the images from the checkpoint; 0 channels in one of before it was noted there. */
-static int image_shape(struct mn_cx *cx, const char *checkpoint, int shape[3]) {
-    struct mn__tensors file;
-    int status = mn__tensors_read(cx, checkpoint, &file);
+static int image_shape(struct mn_ctx *ctx, const char *checkpoint, int shape[3]) {
+    struct nas_tensors file;
+    int status = nas_tensors_read(ctx, checkpoint, &file);
     if (status != MN_OK) {
         return status;
     }
-    const char *text = mn__tensors_meta(&file, "image_shape");
+    const char *text = nas_tensors_meta(&file, "image_shape");
     shape[0] = 0;
-    status = text != NULL ? parse_shape(cx, checkpoint, text, shape) : MN_OK;
-    mn__tensors_fini(&file);
+    status = text != NULL ? parse_shape(ctx, checkpoint, text, shape) : MN_OK;
+    nas_tensors_fini(&file);
     return status;
 }
 
-int rundir_open(struct mn_cx *cx, const struct arguments *arguments, const char *dir,
-                const struct mn__open *more, struct mn__experiment *experiment,
-                struct mn__state *state) {
-    struct mn__arena arena = {0};
-    struct mn__open open = more != NULL ? *more : (struct mn__open){0};
+int rundir_open(struct mn_ctx *ctx, const struct arguments *arguments, const char *dir,
+                const struct nas_open *more, struct nas_experiment *experiment,
+                struct nas_state *state) {
+    struct nas_arena arena = {0};
+    struct nas_open open = more != NULL ? *more : (struct nas_open){0};
     const char *config, *checkpoint;
     int shape[3];
-    int status = rundir_file(cx, &arena, dir, "config.resolved.yaml", &config);
+    int status = rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config);
     if (status == MN_OK) {
-        status = rundir_state(cx, &arena, dir, arguments->state, &checkpoint);
+        status = rundir_state(ctx, &arena, dir, arguments->state, &checkpoint);
     }
-    if (status == MN_OK && (open.flags & MN__OPEN_NO_DATA) != 0) {
-        status = image_shape(cx, checkpoint, shape);
+    if (status == MN_OK && (open.flags & NAS_OPEN_NO_DATA) != 0) {
+        status = image_shape(ctx, checkpoint, shape);
         open.shape = shape;
-        open.flags &= status == MN_OK && shape[0] == 0 ? ~(uint32_t)MN__OPEN_NO_DATA : ~0U;
+        open.flags &= status == MN_OK && shape[0] == 0 ? ~(uint32_t)NAS_OPEN_NO_DATA : ~0U;
     }
     if (status == MN_OK) {
-        status = open_experiment(cx, arguments, config, &open, experiment);
+        status = open_experiment(ctx, arguments, config, &open, experiment);
     }
     if (status == MN_OK) {
-        status = mn__state_load(experiment, cx, checkpoint, state);
+        status = nas_state_load(experiment, ctx, checkpoint, state);
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return status;
 }
 
-int rundir_lines(struct mn_cx *cx, const char *path, mn__line_fn each, void *data) {
-    int status = access(path, F_OK) == 0 ? mn__lines_read(cx, path, each, data) : MN_OK;
+int rundir_lines(struct mn_ctx *ctx, const char *path, nas_line_fn each, void *data) {
+    int status = access(path, F_OK) == 0 ? nas_lines_read(ctx, path, each, data) : MN_OK;
     if (status == MN_IO) {
-        char message[MN__MESSAGE];
-        snprintf(message, sizeof message, "%s", mn__cx_message(cx));
-        mn__cx_clear(cx);
-        mn_log(cx, MN_LOG_WARN, "%s; what follows is left out", message);
+        char message[NAS_MESSAGE];
+        snprintf(message, sizeof message, "%s", nas_ctx_message(ctx));
+        nas_ctx_clear(ctx);
+        mn_log(ctx, MN_LOG_WARN, "%s; what follows is left out", message);
         status = MN_OK;
     }
     return status;
 }
 
 /* Keep the last line of metrics.jsonl that holds a validation result. */
-static int keep_validation(void *data, struct mn_cx *cx, json_t *line) {
+static int keep_validation(void *data, struct mn_ctx *ctx, json_t *line) {
     json_t **last = data;
-    (void)cx;
+    (void)ctx;
     if (json_is_number(json_object_get(line, "accuracy_mean"))) {
         json_decref(*last);
         *last = json_incref(line);
@@ -258,16 +258,16 @@ static int keep_validation(void *data, struct mn_cx *cx, json_t *line) {
     return MN_OK;
 }
 
-int rundir_report(struct mn_cx *cx, const char *dir) {
-    if (mn__cx_of(cx)->quiet < MN_LOG_INFO) {
+int rundir_report(struct mn_ctx *ctx, const char *dir) {
+    if (nas_ctx_of(ctx)->quiet < MN_LOG_INFO) {
         return MN_OK;
     }
-    struct mn__arena arena = {0};
+    struct nas_arena arena = {0};
     const char *path;
     json_t *last = NULL;
-    int status = rundir_file(cx, &arena, dir, "metrics.jsonl", &path);
+    int status = rundir_file(ctx, &arena, dir, "metrics.jsonl", &path);
     if (status == MN_OK) {
-        status = rundir_lines(cx, path, keep_validation, &last);
+        status = rundir_lines(ctx, path, keep_validation, &last);
     }
     if (status == MN_OK) {
         if (last != NULL) {
@@ -275,24 +275,24 @@ int rundir_report(struct mn_cx *cx, const char *dir) {
             char half[32];
             printf("validation accuracy %.2f%%%s\n",
                    100 * json_number_value(json_object_get(last, "accuracy_mean")),
-                   mn__text_interval(json_is_number(interval) ? 100 * json_number_value(interval)
+                   nas_text_interval(json_is_number(interval) ? 100 * json_number_value(interval)
                                                               : (double)NAN,
                                      2, "%", half, sizeof half));
         }
         printf("saved in %s; test it with: metanas test %s\n", dir, dir);
     }
     json_decref(last);
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return status;
 }
 
-int rundir_goes_on(struct mn_cx *cx, const char *dir, int status) {
+int rundir_goes_on(struct mn_ctx *ctx, const char *dir, int status) {
     char config[PATH_MAX];
-    if (status != MN_CANCELLED || mn__cx_of(cx)->goes_on ||
+    if (status != MN_CANCELLED || nas_ctx_of(ctx)->goes_on ||
         snprintf(config, sizeof config, "%s/config.resolved.yaml", dir) >= (int)sizeof config ||
         access(config, F_OK) != 0) {
         return status;
     }
-    mn__cx_of(cx)->goes_on = 1;
-    return mn__cx_more(cx, status, "; go on with: metanas resume %s", dir);
+    nas_ctx_of(ctx)->goes_on = 1;
+    return nas_ctx_more(ctx, status, "; go on with: metanas resume %s", dir);
 }

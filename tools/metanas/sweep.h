@@ -7,7 +7,7 @@
 
 #include "command.h"
 
-#include "run/sweep.h"
+#include "learn/sweep.h"
 
 struct sweep_run {
     int64_t arm;
@@ -19,20 +19,20 @@ struct sweep_run {
 
 struct sweep_job {
     const struct arguments *arguments;
-    struct mn__sweep sweep;
+    struct nas_sweep sweep;
     const char *out; /* folder */
     int lock;        /* its descriptor; -1 = not claimed */
     int64_t n_runs;
     struct sweep_run *runs; /* [n_runs], seeds of an arm next to each other */
     struct mn_dataset_info
         *data; /* [sweep.n_arms], what the arm's data set holds: sweep_validate */
-    struct mn__arena arena;
+    struct nas_arena arena;
 };
 
 /* sweep_arms.c: open every arm, without reading the data of equal data sets twice. Faults are
  * printed to standard error, each once; the message counts the arms that have some. Fills
  * job->data. */
-int sweep_validate(struct mn_cx *cx, struct sweep_job *job);
+int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job);
 
 /* How far a run is. */
 enum sweep_progress {
@@ -48,32 +48,32 @@ struct sweep_status {
 
 /* sweep_run.c: a run as it lies in its folder. MN_CONFIG where it was made with another
  * configuration. */
-int sweep_look(struct mn_cx *cx, const struct sweep_job *job, const struct sweep_run *run,
+int sweep_look(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run,
                struct sweep_status *out);
 /* Train what is left of it, and test it. */
-int sweep_finish(struct mn_cx *cx, const struct sweep_job *job, const struct sweep_run *run);
+int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run);
 
 /* sweep_arms.c: the configuration of a run made ready; `more` may preset flags. */
-int sweep_open(struct mn_cx *cx, const struct sweep_job *job, int64_t arm, int seed,
-               const struct mn__open *more, struct mn__experiment *out);
+int sweep_open(struct mn_ctx *ctx, const struct sweep_job *job, int64_t arm, int seed,
+               const struct nas_open *more, struct nas_experiment *out);
 
 /* sweep_keep.c: make the folder and keep other processes out of it until job->lock is closed.
  * Refused where another one is at work there, and in the directory of a run. */
-int sweep_claim(struct mn_cx *cx, struct sweep_job *job);
+int sweep_claim(struct mn_ctx *ctx, struct sweep_job *job);
 /* The sweep file and its base as they are now, and the command, kept in the folder.
  */
-int sweep_keep(struct mn_cx *cx, struct sweep_job *job);
+int sweep_keep(struct mn_ctx *ctx, struct sweep_job *job);
 
 /* sweep_gather.c: how far all runs are, and what those that are done have written; MN_CONFIG where
  * one was made with another configuration, MN_CANCELLED. Marks those that failed before.
- * results->arena is for mn__arena_fini, also after a failure. */
+ * results->arena is for nas_arena_fini, also after a failure. */
 struct sweep_results;
-int sweep_gather(struct mn_cx *cx, const struct sweep_job *job, struct sweep_results *out);
+int sweep_gather(struct mn_ctx *ctx, const struct sweep_job *job, struct sweep_results *out);
 /* The same of one run, after it was worked on. */
-int sweep_gather_run(struct mn_cx *cx, struct sweep_results *results, int64_t run);
+int sweep_gather_run(struct mn_ctx *ctx, struct sweep_results *results, int64_t run);
 
 /* sweep_results.c: write runs.csv, results.csv and results.txt to the folder; print the last one,
  * too, where `print` is set. */
-int sweep_report(struct mn_cx *cx, struct sweep_results *results, int print);
+int sweep_report(struct mn_ctx *ctx, struct sweep_results *results, int print);
 
 #endif

@@ -2,7 +2,7 @@
 #include "sweep.h"
 
 #include "base/hash.h"
-#include "run/difference.h"
+#include "learn/config_diff.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,27 +11,27 @@
 #include <string.h>
 #include <unistd.h>
 
-int sweep_open(struct mn_cx *cx, const struct sweep_job *job, int64_t arm, int seed,
-               const struct mn__open *more, struct mn__experiment *out) {
-    struct mn__arena arena = {0};
-    struct mn__open open = more != NULL ? *more : (struct mn__open){0};
-    open.assignments = mn__sweep_assignments(&job->sweep, arm, seed, &arena, &open.n_assignments);
+int sweep_open(struct mn_ctx *ctx, const struct sweep_job *job, int64_t arm, int seed,
+               const struct nas_open *more, struct nas_experiment *out) {
+    struct nas_arena arena = {0};
+    struct nas_open open = more != NULL ? *more : (struct nas_open){0};
+    open.assignments = nas_sweep_assignments(&job->sweep, arm, seed, &arena, &open.n_assignments);
     int status = open.assignments != NULL
-                     ? open_experiment(cx, job->arguments, job->sweep.base, &open, out)
-                     : no_memory(cx);
+                     ? open_experiment(ctx, job->arguments, job->sweep.base, &open, out)
+                     : no_memory(ctx);
     if (status == MN_OK && out->run.seed != job->sweep.seeds[seed]) {
-        status = mn_fail(cx, MN_CONFIG,
+        status = mn_fail(ctx, MN_CONFIG,
                          "run.seed cannot be set by --set: 'seeds' of %s lists its values",
                          job->sweep.file);
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return status;
 }
 
 /* ---- validating --------------------------------------------------------------------------- */
 
 struct check {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     struct sweep_job *job;
     struct mn_dataset_info data; /* of the data set below */
     char *dataset;               /* resolved section of the one that was opened; NULL = none was */
@@ -60,7 +60,7 @@ static void keep_it(void *line) {
 }
 
 /* The configuration of the data set as text; NULL = no memory. For free. */
-static char *dataset_text(const struct mn__experiment *experiment) {
+static char *dataset_text(const struct nas_experiment *experiment) {
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
@@ -68,7 +68,7 @@ static char *dataset_text(const struct mn__experiment *experiment) {
         return NULL;
     }
     fprintf(out, "%s\n", experiment->dataset.unit.unit->name);
-    mn__schema_write(&experiment->dataset.unit.options, experiment->dataset.self, 2, out);
+    nas_schema_write(&experiment->dataset.unit.options, experiment->dataset.self, 2, out);
     if (fclose(out) != 0) {
         free(text);
         return NULL;
@@ -86,7 +86,7 @@ static int say(struct check *c, char *text) {
         char *copy = strdup(line);
         if (copy == NULL || tsearch(copy, &c->said, by_text) == NULL) {
             free(copy);
-            return no_memory(c->cx);
+            return no_memory(c->ctx);
         }
         fprintf(stderr, "%s\n", line);
     }
@@ -102,37 +102,37 @@ static int say_of_arm(struct check *c, int64_t arm, char *message) {
     if (starts_with(message, c->job->sweep.file) || starts_with(message, c->job->sweep.base)) {
         return say(c, message);
     }
-    struct mn__arena arena = {0};
-    const char *name = mn__sweep_name(&c->job->sweep, arm, &arena);
-    char *line = name != NULL ? mn__arena_format(&arena, "arm %s: %s", name, message) : NULL;
-    const int status = line != NULL ? say(c, line) : no_memory(c->cx);
-    mn__arena_fini(&arena);
+    struct nas_arena arena = {0};
+    const char *name = nas_sweep_name(&c->job->sweep, arm, &arena);
+    char *line = name != NULL ? nas_arena_format(&arena, "arm %s: %s", name, message) : NULL;
+    const int status = line != NULL ? say(c, line) : no_memory(c->ctx);
+    nas_arena_fini(&arena);
     return status;
 }
 
 /* Open an arm with or without its data, and say what is wrong with it. A fault of the
  * configuration is counted and is no failure. */
-static int open_arm(struct check *c, int64_t arm, const struct mn__open *how,
-                    struct mn__experiment *out) {
-    struct mn__open open = *how;
+static int open_arm(struct check *c, int64_t arm, const struct nas_open *how,
+                    struct nas_experiment *out) {
+    struct nas_open open = *how;
     char *faults = NULL;
     size_t length;
     int n_faults = 0;
     open.n_faults = &n_faults;
     open.faults = open_memstream(&faults, &length);
     if (open.faults == NULL) {
-        return no_memory(c->cx);
+        return no_memory(c->ctx);
     }
-    int status = sweep_open(c->cx, c->job, arm, 0, &open, out);
+    int status = sweep_open(c->ctx, c->job, arm, 0, &open, out);
     if (fclose(open.faults) != 0) {
-        status = no_memory(c->cx);
+        status = no_memory(c->ctx);
     }
     if (status == MN_CONFIG || status == MN_UNSUPPORTED || status == MN_OK) {
         const int is_faulty = status != MN_OK;
-        char message[MN__MESSAGE];
-        snprintf(message, sizeof message, "%s", mn__cx_message(c->cx));
+        char message[NAS_MESSAGE];
+        snprintf(message, sizeof message, "%s", nas_ctx_message(c->ctx));
         c->faulty += is_faulty;
-        mn__cx_clear(c->cx);
+        nas_ctx_clear(c->ctx);
         status = say(c, faults);
         if (status == MN_OK && is_faulty && n_faults == 0) {
             status = say_of_arm(c, arm, message);
@@ -145,45 +145,45 @@ static int open_arm(struct check *c, int64_t arm, const struct mn__open *how,
 }
 
 /* Two arms of one configuration compare nothing: a --set may have undone what tells them apart. */
-static int check_distinct(struct check *c, int64_t arm, const struct mn__experiment *experiment) {
+static int check_distinct(struct check *c, int64_t arm, const struct nas_experiment *experiment) {
     char *text = NULL;
     size_t length;
-    int status = mn__resolved_text(experiment, c->cx, &text, &length);
+    int status = nas_resolved_text(experiment, c->ctx, &text, &length);
     if (status != MN_OK) {
         return status;
     }
     struct resolved *this = &c->resolved[arm];
-    *this = (struct resolved){mn__hash_bytes(mn__hash_begin(), text, length), arm};
+    *this = (struct resolved){nas_hash_bytes(nas_hash_begin(), text, length), arm};
     free(text);
     struct resolved *const *there = tsearch(this, &c->known, by_hash);
     if (there == NULL || *there == this) {
-        return there != NULL ? MN_OK : no_memory(c->cx);
+        return there != NULL ? MN_OK : no_memory(c->ctx);
     }
-    struct mn__arena arena = {0};
-    const char *name = mn__sweep_name(&c->job->sweep, (*there)->arm, &arena);
-    char message[MN__MESSAGE];
+    struct nas_arena arena = {0};
+    const char *name = nas_sweep_name(&c->job->sweep, (*there)->arm, &arena);
+    char message[NAS_MESSAGE];
     snprintf(message, sizeof message,
              "the same configuration as that of arm %s; is a key of an axis given by --set?",
              name != NULL ? name : "?");
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     c->faulty++;
     return say_of_arm(c, arm, message);
 }
 
 /* The first look leaves the data alone and tells which data set it is. */
 static int check_arm(struct check *c, int64_t arm) {
-    struct mn__experiment experiment = {0};
+    struct nas_experiment experiment = {0};
     const int64_t before = c->faulty;
-    struct mn__open how = {.flags = MN__OPEN_NO_DATA};
+    struct nas_open how = {.flags = NAS_OPEN_NO_DATA};
     int status = open_arm(c, arm, &how, &experiment);
     char *dataset = NULL;
     if (status == MN_OK && c->faulty == before) {
         dataset = dataset_text(&experiment);
-        mn__experiment_close(&experiment);
+        nas_experiment_close(&experiment);
         const int known = dataset != NULL && c->dataset != NULL && strcmp(dataset, c->dataset) == 0;
-        how = known ? (struct mn__open){.flags = MN__OPEN_NO_DATA, .data = &c->data}
-                    : (struct mn__open){0};
-        status = dataset != NULL ? open_arm(c, arm, &how, &experiment) : no_memory(c->cx);
+        how = known ? (struct nas_open){.flags = NAS_OPEN_NO_DATA, .data = &c->data}
+                    : (struct nas_open){0};
+        status = dataset != NULL ? open_arm(c, arm, &how, &experiment) : no_memory(c->ctx);
     }
     if (status == MN_OK && c->faulty == before) {
         status = check_distinct(c, arm, &experiment);
@@ -195,32 +195,32 @@ static int check_arm(struct check *c, int64_t arm) {
         dataset = NULL;
     }
     free(dataset);
-    mn__experiment_close(&experiment);
+    nas_experiment_close(&experiment);
     return status;
 }
 
-int sweep_validate(struct mn_cx *cx, struct sweep_job *job) {
-    struct check c = {.cx = cx, .job = job};
+int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job) {
+    struct check c = {.ctx = ctx, .job = job};
     if (access(job->sweep.base, R_OK) != 0) {
-        return mn_fail(cx, MN_IO, "%s: base: cannot read %s: %s", job->sweep.file, job->sweep.base,
+        return mn_fail(ctx, MN_IO, "%s: base: cannot read %s: %s", job->sweep.file, job->sweep.base,
                        strerror(errno));
     }
-    job->data = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *job->data);
-    c.resolved = mn__arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *c.resolved);
-    int status = job->data != NULL && c.resolved != NULL ? MN_OK : no_memory(cx);
+    job->data = nas_arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *job->data);
+    c.resolved = nas_arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *c.resolved);
+    int status = job->data != NULL && c.resolved != NULL ? MN_OK : no_memory(ctx);
     for (int64_t arm = 0; status == MN_OK && arm < job->sweep.n_arms; arm++) {
-        status =
-            mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped on request") : check_arm(&c, arm);
+        status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped on request")
+                                   : check_arm(&c, arm);
         if (status != MN_OK) {
-            const char *name = mn__sweep_name(&job->sweep, arm, &mn__cx_of(cx)->scratch);
-            mn__cx_where(cx, "%s: arm %s", job->sweep.file, name != NULL ? name : "?");
+            const char *name = nas_sweep_name(&job->sweep, arm, &nas_ctx_of(ctx)->scratch);
+            nas_ctx_where(ctx, "%s: arm %s", job->sweep.file, name != NULL ? name : "?");
         }
     }
     free(c.dataset);
     tdestroy(c.said, free);
     tdestroy(c.known, keep_it);
     if (status == MN_OK && c.faulty > 0) {
-        return mn_fail(cx, MN_CONFIG,
+        return mn_fail(ctx, MN_CONFIG,
                        "%s: %" PRId64 " of %" PRId64 " arms cannot be run; nothing was run",
                        job->sweep.file, c.faulty, job->sweep.n_arms);
     }

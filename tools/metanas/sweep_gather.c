@@ -8,27 +8,27 @@
 
 /* ---- files of a run ------------------------------------------------------------------------ */
 
-static int read_test(struct mn_cx *cx, struct mn__arena *arena, const char *dir,
+static int read_test(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir,
                      struct sweep_result *out) {
-    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
     const char *path = NULL, *tasks = NULL;
-    struct mn__table table;
+    struct nas_table table;
     json_t *test = NULL;
-    int status = rundir_file(cx, arena, dir, "test.json", &path);
+    int status = rundir_file(ctx, arena, dir, "test.json", &path);
     if (status == MN_OK) {
-        status = rundir_file(cx, arena, dir, "test-tasks.csv", &tasks);
+        status = rundir_file(ctx, arena, dir, "test-tasks.csv", &tasks);
     }
     if (status == MN_OK) {
-        status = rundir_json(cx, path, &test);
+        status = rundir_json(ctx, path, &test);
     }
     if (status == MN_OK) {
-        status = mn__table_read(cx, &mn__cx_of(cx)->scratch, tasks, &table);
+        status = nas_table_read(ctx, &nas_ctx_of(ctx)->scratch, tasks, &table);
     }
     if (status == MN_OK) {
-        status = sweep_take_test(cx, arena, test, tasks, &table, out);
+        status = sweep_take_test(ctx, arena, test, tasks, &table, out);
     }
     json_decref(test);
-    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     return status;
 }
 
@@ -38,38 +38,38 @@ struct timing {
     int64_t meta_epoch;
 };
 
-static int add_seconds(void *data, struct mn_cx *cx, json_t *line) {
+static int add_seconds(void *data, struct mn_ctx *ctx, json_t *line) {
     struct timing *timing = data;
-    (void)cx;
+    (void)ctx;
     timing->seconds += rundir_seconds(line, &timing->meta_epoch);
     return MN_OK;
 }
 
 /* NAN without a line of training (run.log_every). */
-static int training_seconds(struct mn_cx *cx, const char *path, double *out) {
+static int training_seconds(struct mn_ctx *ctx, const char *path, double *out) {
     struct timing timing = {0};
-    const int status = rundir_lines(cx, path, add_seconds, &timing);
+    const int status = rundir_lines(ctx, path, add_seconds, &timing);
     *out = timing.meta_epoch > 0 ? timing.seconds : (double)NAN;
     return status;
 }
 
-static int read_run(struct mn_cx *cx, struct sweep_results *r, int64_t i) {
+static int read_run(struct mn_ctx *ctx, struct sweep_results *r, int64_t i) {
     const struct sweep_run *run = &r->job->runs[i];
     struct sweep_result *out = &r->runs[i];
     struct sweep_status now;
     const char *timing;
-    int status = sweep_look(cx, r->job, run, &now);
+    int status = sweep_look(ctx, r->job, run, &now);
     if (status != MN_OK) {
         return status;
     }
     *out = (struct sweep_result){
         .progress = now.progress, .meta_epoch = now.meta_epoch, .meta_epochs = now.meta_epochs};
-    status = rundir_file(cx, &r->arena, run->dir, "timing.jsonl", &timing);
+    status = rundir_file(ctx, &r->arena, run->dir, "timing.jsonl", &timing);
     if (status == MN_OK && now.progress == SWEEP_DONE) {
-        status = training_seconds(cx, timing, &out->seconds);
+        status = training_seconds(ctx, timing, &out->seconds);
     }
     if (status == MN_OK && now.progress == SWEEP_DONE) {
-        status = read_test(cx, &r->arena, run->dir, out);
+        status = read_test(ctx, &r->arena, run->dir, out);
     }
     return status;
 }
@@ -90,12 +90,12 @@ static const struct sweep_result *partner(const struct sweep_results *r, int64_t
                : NULL;
 }
 
-static int take_difference(struct mn_cx *cx, struct sweep_results *r, int64_t arm, int seed) {
+static int take_difference(struct mn_ctx *ctx, struct sweep_results *r, int64_t arm, int seed) {
     struct sweep_result *run = &r->runs[arm * r->job->sweep.n_seeds + seed];
     const struct sweep_result *first = partner(r, arm, seed);
     run->difference = (struct sweep_mean){0};
     return first == NULL ? MN_OK
-                         : sweep_mean_of_difference(cx, first->tasks, first->accuracy,
+                         : sweep_mean_of_difference(ctx, first->tasks, first->accuracy,
                                                     run->accuracy, &run->difference);
 }
 
@@ -153,26 +153,26 @@ static void summarise(const struct sweep_results *r, int64_t arm, struct columns
     }
 }
 
-static int gather_arm(struct mn_cx *cx, const struct sweep_results *r, int64_t arm,
+static int gather_arm(struct mn_ctx *ctx, const struct sweep_results *r, int64_t arm,
                       struct sweep_arm *out) {
     const size_t n = (size_t)r->job->sweep.n_seeds;
-    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
-    double *all = mn_scratch(cx, 4 * n * sizeof *all);
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    double *all = mn_scratch(ctx, 4 * n * sizeof *all);
     if (all == NULL) {
         return MN_NOMEM;
     }
     struct columns columns = {
         .accuracy = all, .before = all + n, .gap = all + 2 * n, .difference = all + 3 * n};
     summarise(r, arm, &columns, out);
-    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     return MN_OK;
 }
 
-int sweep_summarise(struct mn_cx *cx, struct sweep_results *r) {
+int sweep_summarise(struct mn_ctx *ctx, struct sweep_results *r) {
     int status = MN_OK;
     for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
         r->arms[arm] = (struct sweep_arm){0};
-        status = gather_arm(cx, r, arm, &r->arms[arm]);
+        status = gather_arm(ctx, r, arm, &r->arms[arm]);
     }
     return status;
 }
@@ -180,52 +180,52 @@ int sweep_summarise(struct mn_cx *cx, struct sweep_results *r) {
 /* ---- all runs ------------------------------------------------------------------------------ */
 
 /* A run of the first arm is what those of its seed are compared with. */
-int sweep_gather_run(struct mn_cx *cx, struct sweep_results *r, int64_t i) {
+int sweep_gather_run(struct mn_ctx *ctx, struct sweep_results *r, int64_t i) {
     const int seeds = r->job->sweep.n_seeds, seed = (int)(i % seeds);
     const int64_t last = i < seeds ? r->job->sweep.n_arms - 1 : i / seeds;
-    int status = read_run(cx, r, i);
+    int status = read_run(ctx, r, i);
     for (int64_t arm = i / seeds; status == MN_OK && arm <= last; arm++) {
-        status = take_difference(cx, r, arm, seed);
+        status = take_difference(ctx, r, arm, seed);
     }
     return status;
 }
 
 /* The runs that a sweep before this one has found not to be finite: nothing else tells of them. */
-static int recall_failed(struct mn_cx *cx, struct sweep_results *r) {
-    struct mn__arena arena = {0};
-    struct mn__table table;
+static int recall_failed(struct mn_ctx *ctx, struct sweep_results *r) {
+    struct nas_arena arena = {0};
+    struct nas_table table;
     const char *path;
-    int status = rundir_file(cx, &arena, r->job->out, "runs.csv", &path);
+    int status = rundir_file(ctx, &arena, r->job->out, "runs.csv", &path);
     if (status == MN_OK && access(path, F_OK) != 0) {
-        mn__arena_fini(&arena);
+        nas_arena_fini(&arena);
         return MN_OK;
     }
     if (status == MN_OK) {
-        status = mn__table_read(cx, &arena, path, &table);
+        status = nas_table_read(ctx, &arena, path, &table);
     }
-    const int name = status == MN_OK ? mn__table_column(&table, "run") : -1;
-    const int state = status == MN_OK ? mn__table_column(&table, "status") : -1;
+    const int name = status == MN_OK ? nas_table_column(&table, "run") : -1;
+    const int state = status == MN_OK ? nas_table_column(&table, "status") : -1;
     for (int64_t i = 0, row = 0; name >= 0 && state >= 0 && i < r->job->n_runs; i++) {
         if (row < table.n_rows &&
-            strcmp(mn__table_cell(&table, row, name), r->job->runs[i].name) == 0) {
+            strcmp(nas_table_cell(&table, row, name), r->job->runs[i].name) == 0) {
             r->job->runs[i].failed = r->runs[i].progress != SWEEP_DONE &&
-                                     strcmp(mn__table_cell(&table, row, state), "failed") == 0;
+                                     strcmp(nas_table_cell(&table, row, state), "failed") == 0;
             row++;
         }
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return status;
 }
 
-int sweep_gather(struct mn_cx *cx, const struct sweep_job *job, struct sweep_results *out) {
+int sweep_gather(struct mn_ctx *ctx, const struct sweep_job *job, struct sweep_results *out) {
     memset(out, 0, sizeof *out);
     out->job = job;
-    out->runs = mn__arena_zeroed(&out->arena, (size_t)job->n_runs * sizeof *out->runs);
-    out->arms = mn__arena_zeroed(&out->arena, (size_t)job->sweep.n_arms * sizeof *out->arms);
-    int status = out->runs != NULL && out->arms != NULL ? MN_OK : no_memory(cx);
+    out->runs = nas_arena_zeroed(&out->arena, (size_t)job->n_runs * sizeof *out->runs);
+    out->arms = nas_arena_zeroed(&out->arena, (size_t)job->sweep.n_arms * sizeof *out->arms);
+    int status = out->runs != NULL && out->arms != NULL ? MN_OK : no_memory(ctx);
     for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
-        status = mn_cancelled(cx) ? mn_fail(cx, MN_CANCELLED, "stopped on request")
-                                  : sweep_gather_run(cx, out, i);
+        status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped on request")
+                                   : sweep_gather_run(ctx, out, i);
     }
-    return status == MN_OK ? recall_failed(cx, out) : status;
+    return status == MN_OK ? recall_failed(ctx, out) : status;
 }

@@ -3,8 +3,8 @@
 
 #include "rundir.h"
 
+#include "base/file.h"
 #include "base/text.h"
-#include "run/file.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -16,7 +16,7 @@
 /* What there is no number for stays empty. */
 static void put_real(FILE *out, double x) {
     char text[40];
-    fprintf(out, ",%s", mn__text_finite(x, "", text, sizeof text));
+    fprintf(out, ",%s", nas_text_finite(x, "", text, sizeof text));
 }
 
 static int is_few(const struct sweep_mean *x) {
@@ -28,7 +28,7 @@ static void put_few(FILE *out, const struct sweep_mean *x, int over_seeds) {
     fputc(',', out);
     for (int64_t i = 0; over_seeds && is_few(x) && i < x->n; i++) {
         char text[40];
-        fprintf(out, "%s%s", i > 0 ? " " : "", mn__text_finite(x->few[i], "", text, sizeof text));
+        fprintf(out, "%s%s", i > 0 ? " " : "", nas_text_finite(x->few[i], "", text, sizeof text));
     }
 }
 
@@ -37,23 +37,23 @@ static void put_mean(FILE *out, const struct sweep_mean *x) {
     put_real(out, x->n > 0 ? x->ci95 : NAN);
 }
 
-static void put_axis_names(FILE *out, const struct mn__sweep *sweep) {
+static void put_axis_names(FILE *out, const struct nas_sweep *sweep) {
     for (int i = 0; i < sweep->n_axes; i++) {
         fprintf(out, ",%s", sweep->axes[i].name);
     }
 }
 
-static int put_arm_name(FILE *out, struct mn_cx *cx, const struct mn__sweep *sweep, int64_t arm) {
-    struct mn__arena arena = {0};
-    const char *name = mn__sweep_name(sweep, arm, &arena);
+static int put_arm_name(FILE *out, struct mn_ctx *ctx, const struct nas_sweep *sweep, int64_t arm) {
+    struct nas_arena arena = {0};
+    const char *name = nas_sweep_name(sweep, arm, &arena);
     if (name != NULL) {
         fputs(name, out);
     }
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     for (int i = 0; i < sweep->n_axes; i++) {
-        fprintf(out, ",%s", mn__sweep_at(sweep, arm, i)->label);
+        fprintf(out, ",%s", nas_sweep_at(sweep, arm, i)->label);
     }
-    return name != NULL ? MN_OK : no_memory(cx);
+    return name != NULL ? MN_OK : no_memory(ctx);
 }
 
 static const char *status_of(const struct sweep_run *run, const struct sweep_result *result) {
@@ -61,11 +61,11 @@ static const char *status_of(const struct sweep_run *run, const struct sweep_res
     return run->failed ? "failed" : names[result->progress];
 }
 
-static int put_run(FILE *out, struct mn_cx *cx, const struct sweep_results *r, int64_t i) {
+static int put_run(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r, int64_t i) {
     const struct sweep_run *run = &r->job->runs[i];
     const struct sweep_result *x = &r->runs[i];
     fprintf(out, "%s,", run->name);
-    const int status = put_arm_name(out, cx, &r->job->sweep, run->arm);
+    const int status = put_arm_name(out, ctx, &r->job->sweep, run->arm);
     if (status != MN_OK) {
         return status;
     }
@@ -88,7 +88,7 @@ static int put_run(FILE *out, struct mn_cx *cx, const struct sweep_results *r, i
     return MN_OK;
 }
 
-static int put_runs(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
+static int put_runs(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
     int status = MN_OK;
     fputs("run,arm", out);
     put_axis_names(out, &r->job->sweep);
@@ -97,12 +97,12 @@ static int put_runs(FILE *out, struct mn_cx *cx, const struct sweep_results *r) 
           "parameters_min,parameters_max,batch_norm,episodes,train_seconds\n",
           out);
     for (int64_t i = 0; status == MN_OK && i < r->job->n_runs; i++) {
-        status = put_run(out, cx, r, i);
+        status = put_run(out, ctx, r, i);
     }
     return status;
 }
 
-static int put_arms(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
+static int put_arms(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
     int status = MN_OK;
     fputs("arm", out);
     put_axis_names(out, &r->job->sweep);
@@ -114,7 +114,7 @@ static int put_arms(FILE *out, struct mn_cx *cx, const struct sweep_results *r) 
     for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
         const struct sweep_arm *x = &r->arms[arm];
         const int some = x->n_done > 0, pairs = x->difference.n > 0;
-        status = put_arm_name(out, cx, &r->job->sweep, arm);
+        status = put_arm_name(out, ctx, &r->job->sweep, arm);
         fprintf(out, ",%d,%d,%s", x->n_done, x->n_failed,
                 !some           ? ""
                 : x->over_seeds ? "seeds"
@@ -172,14 +172,14 @@ struct widths {
 
 static const char *const titles[MEANS] = {"accuracy", "before prune", "prune gap", "difference"};
 
-static struct widths widths_of(struct mn_cx *cx, const struct sweep_results *r) {
+static struct widths widths_of(struct mn_ctx *ctx, const struct sweep_results *r) {
     struct widths out = {.name = 3};
     for (int i = 0; i < MEANS; i++) {
         out.mean[i] = (int)strlen(titles[i]);
     }
     for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
-        const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
-        const char *name = mn__sweep_name(&r->job->sweep, arm, &mn__cx_of(cx)->scratch);
+        const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+        const char *name = nas_sweep_name(&r->job->sweep, arm, &nas_ctx_of(ctx)->scratch);
         const int n = name != NULL ? (int)strlen(name) : 0;
         char means[MEANS][CELL];
         means_of(&r->arms[arm], means);
@@ -188,25 +188,25 @@ static struct widths widths_of(struct mn_cx *cx, const struct sweep_results *r) 
             const int width = (int)strlen(means[i]);
             out.mean[i] = width > out.mean[i] ? width : out.mean[i];
         }
-        mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+        nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     }
     return out;
 }
 
-static int put_line(FILE *out, struct mn_cx *cx, const struct sweep_results *r, int64_t arm,
+static int put_line(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r, int64_t arm,
                     const struct widths *w) {
     const struct sweep_arm *x = &r->arms[arm];
-    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
-    const char *name = mn__sweep_name(&r->job->sweep, arm, &mn__cx_of(cx)->scratch);
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    const char *name = nas_sweep_name(&r->job->sweep, arm, &nas_ctx_of(ctx)->scratch);
     char means[MEANS][CELL], parameters[40] = "-", time[40] = "-";
     if (name == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     if (x->n_done > 0) {
-        mn__text_count(llround(fmin(fmax(x->parameters, 0), 1e15)), parameters, sizeof parameters);
+        nas_text_count(llround(fmin(fmax(x->parameters, 0), 1e15)), parameters, sizeof parameters);
     }
     if (x->n_done > 0 && isfinite(x->seconds)) {
-        mn__text_duration(x->seconds, time, sizeof time);
+        nas_text_duration(x->seconds, time, sizeof time);
     }
     means_of(x, means);
     fprintf(out, "%-*s  %3d/%d", w->name, name, x->n_done, r->job->sweep.n_seeds);
@@ -217,7 +217,7 @@ static int put_line(FILE *out, struct mn_cx *cx, const struct sweep_results *r, 
             x->n_failed == 1  ? "  (a seed failed: not finite)"
             : x->n_failed > 1 ? "  (seeds failed: not finite)"
                               : "");
-    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     return MN_OK;
 }
 
@@ -274,9 +274,9 @@ static void put_tests(FILE *out, const struct sweep_results *r, const struct swe
             mode ? "" : " by arm");
 }
 
-static int put_notes(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
-    struct mn__arena arena = {0};
-    const char *first = mn__sweep_name(&r->job->sweep, 0, &arena);
+static int put_notes(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
+    struct nas_arena arena = {0};
+    const char *first = nas_sweep_name(&r->job->sweep, 0, &arena);
     const struct sweep_result *some = NULL;
     for (int64_t i = 0; some == NULL && i < r->job->n_runs; i++) {
         some = r->runs[i].progress == SWEEP_DONE ? &r->runs[i] : NULL;
@@ -299,12 +299,12 @@ static int put_notes(FILE *out, struct mn_cx *cx, const struct sweep_results *r)
               "with its validations; means.\n",
               out);
     }
-    mn__arena_fini(&arena);
-    return first != NULL ? MN_OK : no_memory(cx);
+    nas_arena_fini(&arena);
+    return first != NULL ? MN_OK : no_memory(ctx);
 }
 
-static int put_table(FILE *out, struct mn_cx *cx, const struct sweep_results *r) {
-    const struct widths w = widths_of(cx, r);
+static int put_table(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
+    const struct widths w = widths_of(ctx, r);
     int status = MN_OK;
     fprintf(out, "%-*s  seeds", w.name, "arm");
     for (int i = 0; i < MEANS; i++) {
@@ -312,49 +312,49 @@ static int put_table(FILE *out, struct mn_cx *cx, const struct sweep_results *r)
     }
     fputs("  parameters  training\n", out);
     for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
-        status = put_line(out, cx, r, arm, &w);
+        status = put_line(out, ctx, r, arm, &w);
     }
-    return status != MN_OK ? status : put_notes(out, cx, r);
+    return status != MN_OK ? status : put_notes(out, ctx, r);
 }
 
 /* ---- files --------------------------------------------------------------------------------- */
 
-static int write_file(struct mn_cx *cx, const struct sweep_results *r, const char *name,
-                      int (*put)(FILE *out, struct mn_cx *cx, const struct sweep_results *r),
+static int write_file(struct mn_ctx *ctx, const struct sweep_results *r, const char *name,
+                      int (*put)(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r),
                       int print) {
-    struct mn__arena arena = {0};
+    struct nas_arena arena = {0};
     const char *path;
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
-    int status = out != NULL ? rundir_file(cx, &arena, r->job->out, name, &path) : no_memory(cx);
+    int status = out != NULL ? rundir_file(ctx, &arena, r->job->out, name, &path) : no_memory(ctx);
     if (status == MN_OK) {
-        status = put(out, cx, r);
+        status = put(out, ctx, r);
     }
     if (out != NULL && fclose(out) != 0 && status == MN_OK) {
-        status = no_memory(cx);
+        status = no_memory(ctx);
     }
     if (status == MN_OK) {
-        status = mn__file_replace(cx, path, text, length);
+        status = nas_file_replace(ctx, path, text, length);
     }
     if (status == MN_OK && print) {
         fwrite(text, 1, length, stdout);
     }
     free(text);
-    mn__arena_fini(&arena);
+    nas_arena_fini(&arena);
     return status;
 }
 
-int sweep_report(struct mn_cx *cx, struct sweep_results *results, int print) {
-    int status = sweep_summarise(cx, results);
+int sweep_report(struct mn_ctx *ctx, struct sweep_results *results, int print) {
+    int status = sweep_summarise(ctx, results);
     if (status == MN_OK) {
-        status = write_file(cx, results, "runs.csv", put_runs, 0);
+        status = write_file(ctx, results, "runs.csv", put_runs, 0);
     }
     if (status == MN_OK) {
-        status = write_file(cx, results, "results.csv", put_arms, 0);
+        status = write_file(ctx, results, "results.csv", put_arms, 0);
     }
     if (status == MN_OK) {
-        status = write_file(cx, results, "results.txt", put_table, print);
+        status = write_file(ctx, results, "results.txt", put_table, print);
     }
     return status;
 }

@@ -4,7 +4,7 @@
 #include "command.h"
 
 #include "base/text.h"
-#include "run/evaluate.h"
+#include "learn/evaluate.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,14 +14,14 @@ struct sweep_mean sweep_mean_of(int64_t n, const double *x) {
     for (int64_t i = 0; n <= SWEEP_FEW && i < n; i++) {
         out.few[i] = x[i];
     }
-    out.ci95 = mn__ci95(n, x, &out.mean);
+    out.ci95 = nas_ci95(n, x, &out.mean);
     return out;
 }
 
-int sweep_mean_of_difference(struct mn_cx *cx, int64_t n, const double *a, const double *b,
+int sweep_mean_of_difference(struct mn_ctx *ctx, int64_t n, const double *a, const double *b,
                              struct sweep_mean *out) {
-    const size_t mark = mn__arena_mark(&mn__cx_of(cx)->scratch);
-    double *x = mn_scratch(cx, (size_t)n * sizeof *x);
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    double *x = mn_scratch(ctx, (size_t)n * sizeof *x);
     if (x == NULL) {
         return MN_NOMEM;
     }
@@ -29,22 +29,22 @@ int sweep_mean_of_difference(struct mn_cx *cx, int64_t n, const double *a, const
         x[i] = b[i] - a[i];
     }
     *out = sweep_mean_of(n, x);
-    mn__arena_release(&mn__cx_of(cx)->scratch, mark);
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     return MN_OK;
 }
 
-static int damaged(struct mn_cx *cx, const char *path) {
-    return mn_fail(cx, MN_IO,
+static int damaged(struct mn_ctx *ctx, const char *path) {
+    return mn_fail(ctx, MN_IO,
                    "%s: does not fit test.json beside it; remove test.json, so that the run is "
                    "tested again",
                    path);
 }
 
 /* The shares of a column; 0 where a cell has none. */
-static int column(const struct mn__table *table, const char *name, double *out) {
-    const int at = mn__table_column(table, name);
+static int column(const struct nas_table *table, const char *name, double *out) {
+    const int at = nas_table_column(table, name);
     for (int64_t i = 0; i < table->n_rows; i++) {
-        out[i] = mn__table_number(table, i, at);
+        out[i] = nas_table_number(table, i, at);
         if (!(out[i] >= 0 && out[i] <= 1)) {
             return 0;
         }
@@ -53,11 +53,11 @@ static int column(const struct mn__table *table, const char *name, double *out) 
 }
 
 /* Rows are numbered from 0: none is missing. */
-static int is_numbered(const struct mn__table *table) {
-    const int at = mn__table_column(table, "task");
+static int is_numbered(const struct nas_table *table) {
+    const int at = nas_table_column(table, "task");
     for (int64_t i = 0; i < table->n_rows; i++) {
         int64_t task;
-        if (at < 0 || !mn__text_int(mn__table_cell(table, i, at), &task) || task != i) {
+        if (at < 0 || !nas_text_int(nas_table_cell(table, i, at), &task) || task != i) {
             return 0;
         }
     }
@@ -85,25 +85,25 @@ static void copy_test(const json_t *test, struct sweep_result *out) {
     copy_text(test, "batch_norm", out->batch_norm);
 }
 
-int sweep_take_test(struct mn_cx *cx, struct mn__arena *arena, const json_t *test, const char *path,
-                    const struct mn__table *tasks, struct sweep_result *out) {
+int sweep_take_test(struct mn_ctx *ctx, struct nas_arena *arena, const json_t *test,
+                    const char *path, const struct nas_table *tasks, struct sweep_result *out) {
     copy_test(test, out);
     if (tasks->n_rows < 1 || tasks->n_rows != out->tasks || !is_numbered(tasks)) {
-        return damaged(cx, path);
+        return damaged(ctx, path);
     }
-    out->accuracy = mn__arena_array(arena, (size_t)out->tasks, sizeof *out->accuracy);
-    out->before = mn__arena_array(arena, (size_t)out->tasks, sizeof *out->before);
+    out->accuracy = nas_arena_array(arena, (size_t)out->tasks, sizeof *out->accuracy);
+    out->before = nas_arena_array(arena, (size_t)out->tasks, sizeof *out->before);
     if (out->accuracy == NULL || out->before == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     if (!column(tasks, "accuracy", out->accuracy) ||
         !column(tasks, "accuracy_before_prune", out->before)) {
-        return damaged(cx, path);
+        return damaged(ctx, path);
     }
     out->accuracy_mean = sweep_mean_of(out->tasks, out->accuracy);
     out->before_mean = sweep_mean_of(out->tasks, out->before);
     const double mean = json_number_value(json_object_get(test, "accuracy_mean"));
     return fabs(out->accuracy_mean.mean - mean) <= 1e-9
-               ? sweep_mean_of_difference(cx, out->tasks, out->accuracy, out->before, &out->gap)
-               : damaged(cx, path);
+               ? sweep_mean_of_difference(ctx, out->tasks, out->accuracy, out->before, &out->gap)
+               : damaged(ctx, path);
 }

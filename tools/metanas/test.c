@@ -7,23 +7,23 @@
 #include <string.h>
 
 /* "0,1,5,10": ascending counts. */
-static int parse_steps(struct mn_cx *cx, struct mn__arena *arena, const char *text,
-                       struct mn__evaluation_plan *out) {
+static int parse_steps(struct mn_ctx *ctx, struct nas_arena *arena, const char *text,
+                       struct nas_evaluation_plan *out) {
     size_t room = 1;
     for (const char *at = text; *at != '\0'; at++) {
         room += *at == ',';
     }
-    int64_t *steps = mn__arena_array(arena, room, sizeof *steps);
-    char *copy = mn__arena_text(arena, text);
+    int64_t *steps = nas_arena_array(arena, room, sizeof *steps);
+    char *copy = nas_arena_text(arena, text);
     if (steps == NULL || copy == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     char *at = copy;
     for (size_t i = 0; i < room; i++) {
         char *end = at + strcspn(at, ",");
         *end = '\0';
-        if (!mn__text_int(at, &steps[i]) || steps[i] < 0 || (i > 0 && steps[i] <= steps[i - 1])) {
-            return mn_fail(cx, MN_CONFIG,
+        if (!nas_text_int(at, &steps[i]) || steps[i] < 0 || (i > 0 && steps[i] <= steps[i - 1])) {
+            return mn_fail(ctx, MN_CONFIG,
                            "test: --steps is '%s'; expected ascending numbers of steps, like "
                            "0,1,5,10",
                            text);
@@ -36,55 +36,55 @@ static int parse_steps(struct mn_cx *cx, struct mn__arena *arena, const char *te
 }
 
 /* The list decides the split; --tasks may take its first ones. */
-static int take_episodes(struct mn_cx *cx, const struct arguments *arguments,
-                         const struct mn__experiment *experiment,
-                         const struct mn__episodes *episodes, struct mn__evaluation_plan *out) {
+static int take_episodes(struct mn_ctx *ctx, const struct arguments *arguments,
+                         const struct nas_experiment *experiment,
+                         const struct nas_episodes *episodes, struct nas_evaluation_plan *out) {
     if (arguments->split >= 0 && arguments->split != episodes->spec.split) {
-        return mn_fail(cx, MN_CONFIG, "test: --split names another split than that of %s",
+        return mn_fail(ctx, MN_CONFIG, "test: --split names another split than that of %s",
                        episodes->path);
     }
     if (arguments->tasks > episodes->tasks) {
-        return mn_fail(cx, MN_CONFIG, "test: --tasks %lld, but %s has only %lld",
+        return mn_fail(ctx, MN_CONFIG, "test: --tasks %lld, but %s has only %lld",
                        (long long)arguments->tasks, episodes->path, (long long)episodes->tasks);
     }
     out->split = episodes->spec.split;
     out->tasks = arguments->tasks > 0 ? arguments->tasks : episodes->tasks;
     out->episodes = episodes;
-    return mn__episodes_check(episodes, experiment, cx);
+    return nas_episodes_check(episodes, experiment, ctx);
 }
 
-static int plan_tasks(struct mn_cx *cx, const struct arguments *arguments,
-                      const struct mn__experiment *experiment, const struct mn__episodes *episodes,
-                      struct mn__evaluation_plan *out) {
+static int plan_tasks(struct mn_ctx *ctx, const struct arguments *arguments,
+                      const struct nas_experiment *experiment, const struct nas_episodes *episodes,
+                      struct nas_evaluation_plan *out) {
     out->split = arguments->split >= 0 ? arguments->split : MN_TEST;
     out->tasks = arguments->tasks > 0 ? arguments->tasks : experiment->evaluation.tasks;
-    return arguments->episodes != NULL ? take_episodes(cx, arguments, experiment, episodes, out)
+    return arguments->episodes != NULL ? take_episodes(ctx, arguments, experiment, episodes, out)
                                        : MN_OK;
 }
 
 /* What can be wrong on the command line is found before the data is read. */
-static int read_command(struct mn_cx *cx, struct mn__arena *arena, struct arguments *arguments,
-                        struct mn__episodes *episodes, struct test_plan *plan) {
-    int status = rundir_check(cx, arguments->operand);
+static int read_command(struct mn_ctx *ctx, struct nas_arena *arena, struct arguments *arguments,
+                        struct nas_episodes *episodes, struct test_plan *plan) {
+    int status = rundir_check(ctx, arguments->operand);
     if (status == MN_OK) {
-        status = set_batch_norm(cx, "test", arguments);
+        status = set_batch_norm(ctx, "test", arguments);
     }
     if (status == MN_OK && arguments->steps != NULL) {
-        status = parse_steps(cx, arena, arguments->steps, &plan->what);
+        status = parse_steps(ctx, arena, arguments->steps, &plan->what);
     }
     if (status == MN_OK) {
-        status = rundir_state(cx, arena, arguments->operand, plan->state_name, &plan->state);
+        status = rundir_state(ctx, arena, arguments->operand, plan->state_name, &plan->state);
     }
     if (status == MN_OK && arguments->episodes != NULL) {
-        status = mn__episodes_read(cx, arguments->episodes, episodes);
+        status = nas_episodes_read(ctx, arguments->episodes, episodes);
     }
     return status;
 }
 
-static int run_test(struct mn_cx *cx, const struct arguments *given) {
-    struct mn__experiment experiment = {0};
-    struct mn__episodes episodes = {0};
-    struct mn__arena arena = {0};
+static int run_test(struct mn_ctx *ctx, const struct arguments *given) {
+    struct nas_experiment experiment = {0};
+    struct nas_episodes episodes = {0};
+    struct nas_arena arena = {0};
     struct arguments arguments = *given;
     struct test_plan plan = {.state_name = given->state != NULL ? given->state : "last",
                              .sets = &given->sets,
@@ -92,22 +92,22 @@ static int run_test(struct mn_cx *cx, const struct arguments *given) {
                              .accept_changes = given->accept_changes,
                              .json = given->json};
     const char *config = NULL;
-    int status = read_command(cx, &arena, &arguments, &episodes, &plan);
+    int status = read_command(ctx, &arena, &arguments, &episodes, &plan);
     if (status == MN_OK) {
-        status = rundir_file(cx, &arena, given->operand, "config.resolved.yaml", &config);
+        status = rundir_file(ctx, &arena, given->operand, "config.resolved.yaml", &config);
     }
     if (status == MN_OK) {
-        status = open_experiment(cx, &arguments, config, NULL, &experiment);
+        status = open_experiment(ctx, &arguments, config, NULL, &experiment);
     }
     if (status == MN_OK) {
-        status = plan_tasks(cx, given, &experiment, &episodes, &plan.what);
+        status = plan_tasks(ctx, given, &experiment, &episodes, &plan.what);
     }
     if (status == MN_OK) {
-        status = test_run(cx, &experiment, given->operand, &plan);
+        status = test_run(ctx, &experiment, given->operand, &plan);
     }
-    mn__experiment_close(&experiment);
-    mn__episodes_fini(&episodes);
-    mn__arena_fini(&arena);
+    nas_experiment_close(&experiment);
+    nas_episodes_fini(&episodes);
+    nas_arena_fini(&arena);
     return status;
 }
 

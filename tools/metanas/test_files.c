@@ -3,8 +3,8 @@
 
 #include "rundir.h"
 
+#include "base/file.h"
 #include "base/text.h"
-#include "run/file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -37,10 +37,10 @@ static json_t *half_json(double half) {
 }
 
 static json_t *steps_json(const struct test_report *report) {
-    const struct mn__evaluation_plan *what = &report->plan->what;
+    const struct nas_evaluation_plan *what = &report->plan->what;
     json_t *list = json_array();
     for (int i = 0; list != NULL && i < what->n_steps; i++) {
-        const struct mn__evaluation *e = &report->evaluation.looks[i];
+        const struct nas_evaluation *e = &report->evaluation.looks[i];
         json_t *item = json_pack(
             "{s:I, s:f, s:o, s:f, s:f, s:o, s:f, s:f}", "step", (json_int_t)what->steps[i],
             "accuracy_mean", e->scores.accuracy_mean, "accuracy_ci95",
@@ -55,7 +55,7 @@ static json_t *steps_json(const struct test_report *report) {
     return list;
 }
 
-static json_t *scores_json(const struct mn__scores *s) {
+static json_t *scores_json(const struct nas_scores *s) {
     return json_pack("{s:f, s:o, s:f, s:o, s:f, s:o, s:f}", "accuracy_mean", s->accuracy_mean,
                      "accuracy_ci95", half_json(s->accuracy_ci95), "accuracy_before_prune",
                      s->before_mean, "before_prune_ci95", half_json(s->before_ci95), "prune_gap",
@@ -65,16 +65,16 @@ static json_t *scores_json(const struct mn__scores *s) {
 
 /* Both modes of batch norm, by name. */
 static json_t *norms_json(const struct test_report *report) {
-    const struct mn__evaluation *e = &report->evaluation;
-    const int support = report->experiment->evaluation.batch_norm == MN__SUPPORT;
+    const struct nas_evaluation *e = &report->evaluation;
+    const int support = report->experiment->evaluation.batch_norm == NAS_SUPPORT;
     return json_pack("{s:o, s:o}", "transductive", scores_json(support ? &e->other : &e->scores),
                      "support", scores_json(support ? &e->scores : &e->other));
 }
 
 static json_t *report_json(const struct test_report *report) {
-    const struct mn__evaluation *e = &report->evaluation;
-    const struct mn__evaluation_plan *what = &report->plan->what;
-    const struct mn__experiment *x = report->experiment;
+    const struct nas_evaluation *e = &report->evaluation;
+    const struct nas_evaluation_plan *what = &report->plan->what;
+    const struct nas_experiment *x = report->experiment;
     char episodes[32];
     snprintf(episodes, sizeof episodes, "%016" PRIx64, e->episodes);
     return json_pack(
@@ -86,7 +86,7 @@ static json_t *report_json(const struct test_report *report) {
         e->scores.prune_gap, "prune_gap_ci95", half_json(e->scores.prune_gap_ci95), "loss_mean",
         e->scores.loss_mean, "parameters_mean", e->parameters_mean, "parameters_min",
         (json_int_t)e->parameters_min, "parameters_max", (json_int_t)e->parameters_max,
-        "batch_norm", mn__batch_norm_name(x), "seed", (json_int_t)x->run.seed, "ways",
+        "batch_norm", nas_batch_norm_name(x), "seed", (json_int_t)x->run.seed, "ways",
         (json_int_t)x->task.ways, "shots", (json_int_t)x->task.shots, "queries",
         (json_int_t)x->task.queries, "split", split_names[what->split], "meta_epoch",
         (json_int_t)report->meta_epoch, "state", report->plan->state_name, "episodes", episodes,
@@ -100,22 +100,22 @@ static json_t *report_json(const struct test_report *report) {
 static void put_tasks(FILE *out, const struct test_report *report) {
     fputs("task,episode,accuracy,accuracy_before_prune,loss,parameters,genotype\n", out);
     for (int64_t i = 0; i < report->evaluation.tasks; i++) {
-        const struct mn__task_result *r = &report->evaluation.results[i];
+        const struct nas_task_result *r = &report->evaluation.results[i];
         char accuracy[40], before[40], loss[40];
         fprintf(out, "%" PRId64 ",%016" PRIx64 ",%s,%s,%s,%" PRId64 ",%s\n", i, r->episode,
-                mn__text_finite(r->score.accuracy, "", accuracy, sizeof accuracy),
-                mn__text_finite(r->score.accuracy_before_prune, "", before, sizeof before),
-                mn__text_finite(r->score.loss, "", loss, sizeof loss), r->parameters, r->genotype);
+                nas_text_finite(r->score.accuracy, "", accuracy, sizeof accuracy),
+                nas_text_finite(r->score.accuracy_before_prune, "", before, sizeof before),
+                nas_text_finite(r->score.loss, "", loss, sizeof loss), r->parameters, r->genotype);
     }
 }
 
 static void put_steps(FILE *out, const struct test_report *report) {
-    const struct mn__evaluation_plan *what = &report->plan->what;
+    const struct nas_evaluation_plan *what = &report->plan->what;
     fputs("step,accuracy_mean,accuracy_ci95,accuracy_before_prune,prune_gap,prune_gap_ci95,"
           "loss_mean,parameters_mean\n",
           out);
     for (int i = 0; i < what->n_steps; i++) {
-        const struct mn__evaluation *e = &report->evaluation.looks[i];
+        const struct nas_evaluation *e = &report->evaluation.looks[i];
         const double columns[] = {e->scores.accuracy_mean,  e->scores.accuracy_ci95,
                                   e->scores.before_mean,    e->scores.prune_gap,
                                   e->scores.prune_gap_ci95, e->scores.loss_mean,
@@ -123,7 +123,7 @@ static void put_steps(FILE *out, const struct test_report *report) {
         fprintf(out, "%" PRId64, what->steps[i]);
         for (size_t k = 0; k < sizeof columns / sizeof columns[0]; k++) {
             char text[40];
-            fprintf(out, ",%s", mn__text_finite(columns[k], "", text, sizeof text));
+            fprintf(out, ",%s", nas_text_finite(columns[k], "", text, sizeof text));
         }
         fputc('\n', out);
     }
@@ -133,10 +133,10 @@ static void put_steps(FILE *out, const struct test_report *report) {
 
 /* Those of one test, which take their places together. */
 struct output {
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const char *dir, *given; /* of the run; the file of --out in place of its test.json, or NULL */
-    struct mn__arena arena;
-    struct mn__file files[3];
+    struct nas_arena arena;
+    struct nas_file files[3];
     int n;
     int status;
 };
@@ -147,14 +147,14 @@ static int name_file(struct output *out, const char *more, const char **path) {
     char name[32];
     if (out->given == NULL) {
         snprintf(name, sizeof name, "test%s", more);
-        return rundir_file(out->cx, &out->arena, out->dir, name, path);
+        return rundir_file(out->ctx, &out->arena, out->dir, name, path);
     }
     const size_t n = strlen(out->given), end = sizeof json - 1;
     const size_t stem = n > end && strcmp(out->given + n - end, json) == 0 ? n - end : n;
     *path = strcmp(more, json) == 0
-                ? mn__arena_text(&out->arena, out->given)
-                : mn__arena_format(&out->arena, "%.*s%s", (int)stem, out->given, more);
-    return *path != NULL ? MN_OK : no_memory(out->cx);
+                ? nas_arena_text(&out->arena, out->given)
+                : nas_arena_format(&out->arena, "%.*s%s", (int)stem, out->given, more);
+    return *path != NULL ? MN_OK : no_memory(out->ctx);
 }
 
 /* Begin a file of it; the text is freed. */
@@ -164,10 +164,10 @@ static void add_file(struct output *out, const char *more, char *text, size_t le
         out->status = name_file(out, more, &path);
     }
     if (out->status == MN_OK) {
-        out->status = mn__file_begin(&out->files[out->n], out->cx, path);
+        out->status = nas_file_begin(&out->files[out->n], out->ctx, path);
     }
     if (out->status == MN_OK) {
-        mn__file_put(&out->files[out->n++], text, length);
+        nas_file_put(&out->files[out->n++], text, length);
     }
     free(text);
 }
@@ -178,12 +178,12 @@ static void add_table(struct output *out, const char *more, const struct test_re
     size_t length;
     FILE *to = open_memstream(&text, &length);
     if (to == NULL) {
-        out->status = no_memory(out->cx);
+        out->status = no_memory(out->ctx);
         return;
     }
     put(to, report);
     if (ferror(to) | (fclose(to) != 0)) {
-        out->status = no_memory(out->cx);
+        out->status = no_memory(out->ctx);
     }
     add_file(out, more, text, length);
 }
@@ -193,17 +193,17 @@ static int drop_table(struct output *out, const char *more) {
     const char *path, *there;
     int status = name_file(out, more, &path);
     if (status == MN_OK) {
-        const int at = mn__file_at(out->cx, path, &there);
+        const int at = nas_file_at(out->ctx, path, &there);
         if (unlinkat(at, there, 0) != 0 && errno != ENOENT) {
-            status = mn_fail(out->cx, MN_IO, "%s: cannot remove it: %s", path, strerror(errno));
+            status = mn_fail(out->ctx, MN_IO, "%s: cannot remove it: %s", path, strerror(errno));
         }
     }
     return status;
 }
 
 /* test.json comes last: it stands for the whole test. */
-int test_write(struct mn_cx *cx, const struct test_report *report, const char *dir) {
-    struct output out = {.cx = cx, .dir = dir, .given = report->plan->out};
+int test_write(struct mn_ctx *ctx, const struct test_report *report, const char *dir) {
+    struct output out = {.ctx = ctx, .dir = dir, .given = report->plan->out};
     const int with_steps = report->plan->what.n_steps > 0;
     char *text = NULL;
     size_t length = 0;
@@ -212,27 +212,27 @@ int test_write(struct mn_cx *cx, const struct test_report *report, const char *d
         add_table(&out, "-steps.csv", report, put_steps);
     }
     if (out.status == MN_OK) {
-        out.status = rundir_json_text(cx, "test.json", report_json(report), &text, &length);
+        out.status = rundir_json_text(ctx, "test.json", report_json(report), &text, &length);
     }
     add_file(&out, ".json", text, length);
     if (out.status == MN_OK) {
-        out.status = mn__files_commit(out.files, out.n, cx);
+        out.status = nas_files_commit(out.files, out.n, ctx);
     } else {
         for (int i = 0; i < out.n; i++) {
-            mn__file_drop(&out.files[i]);
+            nas_file_drop(&out.files[i]);
         }
     }
     if (out.status == MN_OK && !with_steps) {
         out.status = drop_table(&out, "-steps.csv");
     }
-    mn__arena_fini(&out.arena);
+    nas_arena_fini(&out.arena);
     return out.status;
 }
 
-void test_print_json(struct mn_cx *cx, const struct test_report *report) {
+void test_print_json(struct mn_ctx *ctx, const struct test_report *report) {
     char *text = NULL;
     size_t length = 0;
-    if (rundir_json_text(cx, "test.json", report_json(report), &text, &length) == MN_OK) {
+    if (rundir_json_text(ctx, "test.json", report_json(report), &text, &length) == MN_OK) {
         fwrite(text, 1, length, stdout);
     }
     free(text);
@@ -241,16 +241,16 @@ void test_print_json(struct mn_cx *cx, const struct test_report *report) {
 /* ---- summary ------------------------------------------------------------------------------ */
 
 static void print_steps(const struct test_report *report) {
-    const struct mn__evaluation_plan *what = &report->plan->what;
+    const struct nas_evaluation_plan *what = &report->plan->what;
     if (what->n_steps > 0) {
         printf("  after step   accuracy           before prune   prune gap\n");
     }
     for (int i = 0; i < what->n_steps; i++) {
-        const struct mn__evaluation *e = &report->evaluation.looks[i];
+        const struct nas_evaluation *e = &report->evaluation.looks[i];
         char half[32];
         printf("  %10" PRId64 "   %6.2f%%%-10s         %6.2f%%     %+6.2f%%\n", what->steps[i],
                100 * e->scores.accuracy_mean,
-               mn__text_interval(100 * e->scores.accuracy_ci95, 2, "%", half, sizeof half),
+               nas_text_interval(100 * e->scores.accuracy_ci95, 2, "%", half, sizeof half),
                100 * e->scores.before_mean, 100 * e->scores.prune_gap);
     }
 }
@@ -263,29 +263,29 @@ static const char *over(int64_t tasks, char *out, size_t size) {
     return out;
 }
 
-static void print_norm(const char *name, const struct mn__scores *s) {
+static void print_norm(const char *name, const struct nas_scores *s) {
     char half[32], gap[32];
     printf("    %-12s %6.2f%%%-10s %7.2f%%      %+6.2f%%%s\n", name, 100 * s->accuracy_mean,
-           mn__text_interval(100 * s->accuracy_ci95, 2, "%", half, sizeof half),
+           nas_text_interval(100 * s->accuracy_ci95, 2, "%", half, sizeof half),
            100 * s->before_mean, 100 * s->prune_gap,
-           mn__text_interval(100 * s->prune_gap_ci95, 2, "%", gap, sizeof gap));
+           nas_text_interval(100 * s->prune_gap_ci95, 2, "%", gap, sizeof gap));
 }
 
 /* The mode of the configuration first: the accuracy above is its. */
 static void print_norms(const struct test_report *report) {
-    const int support = report->experiment->evaluation.batch_norm == MN__SUPPORT;
+    const int support = report->experiment->evaluation.batch_norm == NAS_SUPPORT;
     printf("  batch norm     accuracy           before prune  prune gap\n");
-    print_norm(mn__batch_norm_name(report->experiment), &report->evaluation.scores);
+    print_norm(nas_batch_norm_name(report->experiment), &report->evaluation.scores);
     print_norm(support ? "transductive" : "support", &report->evaluation.other);
 }
 
 void test_print(const struct test_report *report, const char *dir, int written) {
-    const struct mn__evaluation *e = &report->evaluation;
-    const struct mn__evaluation_plan *what = &report->plan->what;
-    const struct mn__experiment *x = report->experiment;
+    const struct nas_evaluation *e = &report->evaluation;
+    const struct nas_evaluation_plan *what = &report->plan->what;
+    const struct nas_experiment *x = report->experiment;
     char low[32], high[32], mean[32], half[32], tasks[64];
     printf("%s accuracy  %.2f%%%s (%s)\n", split_names[what->split], 100 * e->scores.accuracy_mean,
-           mn__text_interval(100 * e->scores.accuracy_ci95, 2, "%", half, sizeof half),
+           nas_text_interval(100 * e->scores.accuracy_ci95, 2, "%", half, sizeof half),
            over(e->tasks, tasks, sizeof tasks));
     printf("  task         %" PRId64 "-way %" PRId64 "-shot, %" PRId64
            " query images a class, seed %" PRId64 "\n",
@@ -298,9 +298,9 @@ void test_print(const struct test_report *report, const char *dir, int written) 
            report->meta_epoch);
     print_norms(report);
     printf("  parameters   %s on average, %s to %s\n",
-           mn__text_count((int64_t)(e->parameters_mean + 0.5), mean, sizeof mean),
-           mn__text_count(e->parameters_min, low, sizeof low),
-           mn__text_count(e->parameters_max, high, sizeof high));
+           nas_text_count((int64_t)(e->parameters_mean + 0.5), mean, sizeof mean),
+           nas_text_count(e->parameters_min, low, sizeof low),
+           nas_text_count(e->parameters_max, high, sizeof high));
     print_steps(report);
     genotypes_print(&report->genotypes, 2, e->tasks, stdout);
     if (!written) {

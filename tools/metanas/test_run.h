@@ -8,12 +8,12 @@
 #include "command.h"
 #include "genotypes.h"
 
-#include "run/metatrain.h"
+#include "learn/train.h"
 
 struct test_plan {
     const char *state;      /* file */
     const char *state_name; /* as the user named it: "last", "best" or the file */
-    struct mn__evaluation_plan what;
+    struct nas_evaluation_plan what;
     const char *out;          /* the file in place of test.json of the run directory, or NULL */
     const struct texts *sets; /* --set of the command line; NULL = none */
     int accept_changes;       /* test on other data than those of meta-training */
@@ -23,22 +23,22 @@ struct test_plan {
 
 /* A finished test. */
 struct test_report {
-    const struct mn__experiment *experiment;
+    const struct nas_experiment *experiment;
     const struct test_plan *plan;
-    struct mn__evaluation evaluation;
+    struct nas_evaluation evaluation;
     struct genotypes genotypes;
     int64_t meta_epoch; /* of the state */
 };
 
 /* Load the state, evaluate, write the files to the run directory `dir`, print: also where they
  * cannot be written, which stays the result. */
-int test_run(struct mn_cx *cx, struct mn__experiment *experiment, const char *dir,
+int test_run(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *dir,
              const struct test_plan *plan);
 
 /* test_files.c */
-int test_write(struct mn_cx *cx, const struct test_report *report, const char *dir);
+int test_write(struct mn_ctx *ctx, const struct test_report *report, const char *dir);
 /* The summary for people, which says where it was written; and test.json. */
 void test_print(const struct test_report *report, const char *dir, int written);
-void test_print_json(struct mn_cx *cx, const struct test_report *report);
+void test_print_json(struct mn_ctx *ctx, const struct test_report *report);
 
 #endif

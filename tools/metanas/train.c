@@ -2,21 +2,21 @@
 #include "command.h"
 #include "rundir.h"
 
-#include "run/metatrain.h"
-#include "run/sense.h"
+#include "learn/plausible.h"
+#include "learn/train.h"
 
 #include <inttypes.h>
 
-static int train(struct mn_cx *cx, const struct mn__experiment *experiment, const char *dir) {
-    struct mn__state state = {0};
-    int status = mn__state_new(experiment, cx, &state);
+static int train(struct mn_ctx *ctx, const struct nas_experiment *experiment, const char *dir) {
+    struct nas_state state = {0};
+    int status = nas_state_new(experiment, ctx, &state);
     if (status == MN_OK) {
-        status = mn__metatrain(experiment, cx, &state, dir);
+        status = nas_metatrain(experiment, ctx, &state, dir);
     }
     if (status == MN_OK) {
-        status = rundir_report(cx, dir);
+        status = rundir_report(ctx, dir);
     }
-    mn__state_fini(&state);
+    nas_state_fini(&state);
     return status;
 }
 
@@ -33,31 +33,31 @@ static void print_data(const struct mn_dataset_info *data) {
     fputc('\n', stdout);
 }
 
-static int run_train(struct mn_cx *cx, const struct arguments *arguments) {
-    struct mn__experiment experiment = {0};
-    struct mn__arena arena = {0};
+static int run_train(struct mn_ctx *ctx, const struct arguments *arguments) {
+    struct nas_experiment experiment = {0};
+    struct nas_arena arena = {0};
     const char *dir = NULL;
-    int status = open_experiment(cx, arguments, arguments->operand, NULL, &experiment);
+    int status = open_experiment(ctx, arguments, arguments->operand, NULL, &experiment);
     if (status == MN_OK) {
-        status = mn__sense_check(&experiment, cx);
+        status = nas_sense_check(&experiment, ctx);
     }
     if (status == MN_OK) {
-        status = rundir_make(cx, &arena, arguments->out, experiment.run.name, &dir);
+        status = rundir_make(ctx, &arena, arguments->out, experiment.run.name, &dir);
     }
     if (status == MN_OK) {
-        if (mn__cx_of(cx)->quiet >= MN_LOG_INFO) {
+        if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
             printf("run directory %s\n", dir);
             print_data(&experiment.data);
             fflush(stdout);
         }
-        status = rundir_goes_on(cx, dir, train(cx, &experiment, dir));
+        status = rundir_goes_on(ctx, dir, train(ctx, &experiment, dir));
     }
-    mn__experiment_close(&experiment);
-    mn__arena_fini(&arena);
+    nas_experiment_close(&experiment);
+    nas_arena_fini(&arena);
     return status;
 }
 
-static int config_of(struct mn_cx *cx, struct mn__arena *arena, const struct arguments *arguments,
+static int config_of(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                      const char **out) {
     *out = arguments->operand;
     return MN_OK;

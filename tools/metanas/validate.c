@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
+#include "base/memory.h"
 #include "base/text.h"
-#include "run/forecast.h"
-#include "run/memory.h"
-#include "run/sense.h"
+#include "learn/forecast.h"
+#include "learn/plausible.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 static void print_count(const char *what, int64_t n) {
     char count[32];
-    printf("#   %-28s %14s\n", what, mn__text_count(n, count, sizeof count));
+    printf("#   %-28s %14s\n", what, nas_text_count(n, count, sizeof count));
 }
 
 /* A part is what stands before the second dot for cells and blocks, before the first otherwise. */
@@ -26,13 +26,13 @@ static size_t part_length(const char *name) {
 }
 
 static void print_parts(const struct mn_model *model) {
-    const struct mn_dims *dims = mn__model_dims(model);
+    const struct mn_dims *dims = nas_model_dims(model);
     for (int i = 0; i < dims->n_w_segments;) {
-        const struct mn_segment *first = mn__model_segment(model, 0, i);
+        const struct mn_segment *first = nas_model_segment(model, 0, i);
         const size_t length = part_length(first->name);
         int64_t n = 0;
         for (; i < dims->n_w_segments; i++) {
-            const struct mn_segment *segment = mn__model_segment(model, 0, i);
+            const struct mn_segment *segment = nas_model_segment(model, 0, i);
             if (part_length(segment->name) != length ||
                 strncmp(segment->name, first->name, length) != 0) {
                 break;
@@ -45,12 +45,12 @@ static void print_parts(const struct mn_model *model) {
     }
 }
 
-static int print_pruned(struct mn_cx *cx, const struct mn_model *model) {
+static int print_pruned(struct mn_ctx *ctx, const struct mn_model *model) {
     int64_t smallest, largest;
     double mean;
-    int status = mn__model_extremes(cx, model, &smallest, &largest);
+    int status = nas_model_extremes(ctx, model, &smallest, &largest);
     if (status == MN_OK) {
-        status = mn__model_mean_parameters(cx, model, &mean);
+        status = nas_model_mean_parameters(ctx, model, &mean);
     }
     if (status == MN_OK) {
         print_count("pruned, the smallest", smallest);
@@ -60,23 +60,23 @@ static int print_pruned(struct mn_cx *cx, const struct mn_model *model) {
     return status;
 }
 
-static void print_fit(const struct mn__fit *fit) {
+static void print_fit(const struct nas_fit *fit) {
     if (fit->budget > 0) {
         print_count("asked for by parameters", fit->budget);
         printf("#     with %" PRId64 " channels it comes nearest\n", fit->channels);
     }
 }
 
-static int print_sizes(struct mn_cx *cx, const struct mn__experiment *experiment) {
+static int print_sizes(struct mn_ctx *ctx, const struct nas_experiment *experiment) {
     const struct mn_model *model = experiment->model;
-    const struct mn_dims *dims = mn__model_dims(model);
+    const struct mn_dims *dims = nas_model_dims(model);
     printf("# images %d x %d x %d, %d ways\n", dims->channels, dims->height, dims->width,
            dims->ways);
     printf("# weights\n");
     print_parts(model);
     print_count(dims->n_choices > 0 ? "one-shot network" : "network", dims->n_w);
     if (dims->n_choices > 0) {
-        const int status = print_pruned(cx, model);
+        const int status = print_pruned(ctx, model);
         if (status != MN_OK) {
             return status;
         }
@@ -87,7 +87,7 @@ static int print_sizes(struct mn_cx *cx, const struct mn__experiment *experiment
 }
 
 /* Images of a mini-batch in meta-training. */
-static int64_t batch_images(const struct mn__experiment *x) {
+static int64_t batch_images(const struct nas_experiment *x) {
     const struct mn_task_learner *table = &x->task_learner.table.task_learner;
     const int64_t shots = x->task.train_shots > 0 ? x->task.train_shots : x->task.shots;
     const int32_t batch = table->max_batch != NULL ? table->max_batch(x->task_learner.self) : 0;
@@ -96,14 +96,14 @@ static int64_t batch_images(const struct mn__experiment *x) {
 
 /* A forward pass is one multiply-add a weight and pixel, a backward pass two more (gradients of the
  * input and of the weight); each is two operations. */
-static void print_work(const struct mn__experiment *x) {
+static void print_work(const struct nas_experiment *x) {
     const struct mn_task_learner *table = &x->task_learner.table.task_learner;
     const struct mn_where where = {.size = sizeof where,
                                    .split = MN_TRAIN,
                                    .meta_epoch = x->run.meta_epochs - 1,
                                    .meta_epochs = x->run.meta_epochs};
     const int64_t batch = batch_images(x);
-    const double step = 3 * 2 * mn__model_work(x->model) * (double)batch * 1e-9;
+    const double step = 3 * 2 * nas_model_work(x->model) * (double)batch * 1e-9;
     printf("# work (all candidates computed, forward and backward)\n");
     printf("#   a step of %" PRId64 " images %16.2f GFLOP\n", batch, step);
     const int64_t steps = table->steps != NULL ? table->steps(x->task_learner.self, &where) : 0;
@@ -116,14 +116,14 @@ static void print_work(const struct mn__experiment *x) {
 
 static void print_size(const char *what, int64_t bytes) {
     char size[32];
-    printf("#   %-28s %14s\n", what, mn__text_bytes((uint64_t)bytes, size, sizeof size));
+    printf("#   %-28s %14s\n", what, nas_text_bytes((uint64_t)bytes, size, sizeof size));
 }
 
 /* 1 = the machine has that much left, or does not tell. */
-static int print_memory(struct mn_cx *cx, const struct mn__experiment *x) {
-    struct mn__memory_forecast memory;
+static int print_memory(struct mn_ctx *ctx, const struct nas_experiment *x) {
+    struct nas_memory_forecast memory;
     char workers[64];
-    mn__forecast_memory(x, &memory);
+    nas_forecast_memory(x, &memory);
     snprintf(workers, sizeof workers, "activations of %d worker%s", memory.workers,
              memory.workers > 1 ? "s" : "");
     printf("# memory of meta-training\n");
@@ -132,15 +132,15 @@ static int print_memory(struct mn_cx *cx, const struct mn__experiment *x) {
     print_size(workers, memory.workspaces);
     print_size("weights and images of tasks", memory.tasks);
     print_size("peak", memory.peak);
-    const int64_t available = mn__memory_available();
+    const int64_t available = nas_memory_available();
     if (available < 0 || memory.peak - memory.resident <= available) {
         return 1;
     }
     char size[32];
-    mn_log(cx, MN_LOG_WARN,
+    mn_log(ctx, MN_LOG_WARN,
            "this machine has %s left, less than meta-training takes; use fewer workers "
            "(run.workers), smaller batches or fewer channels",
-           mn__text_bytes((uint64_t)available, size, sizeof size));
+           nas_text_bytes((uint64_t)available, size, sizeof size));
     return 0;
 }
 
@@ -160,11 +160,11 @@ static void print_seconds(const char *what, double seconds) {
 static void print_run(double seconds) {
     char duration[40];
     printf("#   %-28s %14s\n", "the whole run",
-           mn__text_duration(seconds, duration, sizeof duration));
+           nas_text_duration(seconds, duration, sizeof duration));
 }
 
-static void print_times(const struct mn__experiment *x, const struct mn__time_forecast *time) {
-    const int searched = mn__model_dims(x->model)->n_a > 0;
+static void print_times(const struct nas_experiment *x, const struct nas_time_forecast *time) {
+    const int searched = nas_model_dims(x->model)->n_a > 0;
     printf("# time on this machine, from %" PRId64 " task steps%s\n", time->steps,
            x->dataset.started ? "" : " on made-up images");
     print_seconds("a task step", time->step[1]);
@@ -187,12 +187,12 @@ static void print_times(const struct mn__experiment *x, const struct mn__time_fo
 /* What makes the rehearsal fail would make training fail, but does not make the configuration
  * wrong.
  */
-static int print_time(struct mn_cx *cx, const struct mn__experiment *x) {
-    struct mn__time_forecast time;
-    const int status = mn__forecast_time(x, cx, rehearsal_seconds, &time);
+static int print_time(struct mn_ctx *ctx, const struct nas_experiment *x) {
+    struct nas_time_forecast time;
+    const int status = nas_forecast_time(x, ctx, rehearsal_seconds, &time);
     if (status == MN_NUMERIC || status == MN_NOMEM) {
-        mn_log(cx, MN_LOG_WARN, "the first task steps fail: %s", mn__cx_message(cx));
-        mn__cx_clear(cx);
+        mn_log(ctx, MN_LOG_WARN, "the first task steps fail: %s", nas_ctx_message(ctx));
+        nas_ctx_clear(ctx);
         return MN_OK;
     }
     if (status == MN_OK && time.steps > 0) {
@@ -202,12 +202,12 @@ static int print_time(struct mn_cx *cx, const struct mn__experiment *x) {
 }
 
 static void print_tensors(const struct mn_model *model) {
-    const struct mn_dims *dims = mn__model_dims(model);
+    const struct mn_dims *dims = nas_model_dims(model);
     printf("# tensors\n");
     for (int architecture = 0; architecture < 2; architecture++) {
         const int n = architecture ? dims->n_a_segments : dims->n_w_segments;
         for (int i = 0; i < n; i++) {
-            const struct mn_segment *segment = mn__model_segment(model, architecture, i);
+            const struct mn_segment *segment = nas_model_segment(model, architecture, i);
             printf("#   %s [", segment->name);
             for (int d = 0; d < segment->n_dims; d++) {
                 printf("%s%" PRId64, d > 0 ? ", " : "", segment->dims[d]);
@@ -217,20 +217,20 @@ static void print_tensors(const struct mn_model *model) {
     }
 }
 
-static int print_all(struct mn_cx *cx, struct mn__experiment *experiment,
+static int print_all(struct mn_ctx *ctx, struct nas_experiment *experiment,
                      const struct arguments *arguments) {
-    int status = mn__experiment_write_config(experiment, stdout);
+    int status = nas_experiment_write_config(experiment, stdout);
     if (status == MN_OK && experiment->model != NULL) {
-        status = mn__sense_check(experiment, cx);
+        status = nas_sense_check(experiment, ctx);
     }
     if (status == MN_OK && experiment->model != NULL) {
-        status = print_sizes(cx, experiment);
+        status = print_sizes(ctx, experiment);
     }
     if (status == MN_OK && experiment->model != NULL) {
         print_work(experiment);
-        const int fits = print_memory(cx, experiment);
+        const int fits = print_memory(ctx, experiment);
         if (fits && !arguments->untimed) {
-            status = print_time(cx, experiment);
+            status = print_time(ctx, experiment);
         }
         if (arguments->tensors) {
             print_tensors(experiment->model);
@@ -241,45 +241,45 @@ static int print_all(struct mn_cx *cx, struct mn__experiment *experiment,
 
 /* The configuration has no fault, but its data or its network could not be had: say what does not
  * need them; the failure stays the result. */
-static int print_without_data(struct mn_cx *cx, const struct arguments *arguments, int failure) {
-    struct mn__experiment experiment = {0};
+static int print_without_data(struct mn_ctx *ctx, const struct arguments *arguments, int failure) {
+    struct nas_experiment experiment = {0};
     FILE *nowhere = fopen("/dev/null", "w"); /* its faults were printed already */
-    const struct mn__open more = {.flags = MN__OPEN_NO_DATA, .faults = nowhere};
-    char message[MN__MESSAGE];
-    snprintf(message, sizeof message, "%s", mn__cx_message(cx));
-    mn__cx_clear(cx);
-    if (open_experiment(cx, arguments, arguments->operand, &more, &experiment) == MN_OK) {
-        print_all(cx, &experiment, arguments);
+    const struct nas_open more = {.flags = NAS_OPEN_NO_DATA, .faults = nowhere};
+    char message[NAS_MESSAGE];
+    snprintf(message, sizeof message, "%s", nas_ctx_message(ctx));
+    nas_ctx_clear(ctx);
+    if (open_experiment(ctx, arguments, arguments->operand, &more, &experiment) == MN_OK) {
+        print_all(ctx, &experiment, arguments);
         fflush(stdout);
     }
-    mn__experiment_close(&experiment);
+    nas_experiment_close(&experiment);
     if (nowhere != NULL) {
         fclose(nowhere);
     }
-    mn__cx_clear(cx);
-    return mn_fail(cx, failure, "%s", message);
+    nas_ctx_clear(ctx);
+    return mn_fail(ctx, failure, "%s", message);
 }
 
-static int run_validate(struct mn_cx *cx, const struct arguments *arguments) {
-    struct mn__experiment experiment = {0};
+static int run_validate(struct mn_ctx *ctx, const struct arguments *arguments) {
+    struct nas_experiment experiment = {0};
     int shape[3], faults = 1, status = MN_OK;
     const int without_data = arguments->shape != NULL;
-    const struct mn__open more = {
-        .flags = without_data ? MN__OPEN_NO_DATA : 0, .shape = shape, .n_faults = &faults};
+    const struct nas_open more = {
+        .flags = without_data ? NAS_OPEN_NO_DATA : 0, .shape = shape, .n_faults = &faults};
     if (without_data) {
-        status = parse_shape(cx, "validate", arguments->shape, shape);
+        status = parse_shape(ctx, "validate", arguments->shape, shape);
     }
     if (status == MN_OK) {
-        status = open_experiment(cx, arguments, arguments->operand, &more, &experiment);
+        status = open_experiment(ctx, arguments, arguments->operand, &more, &experiment);
     }
     const int opened = status == MN_OK;
     if (opened) {
-        status = print_all(cx, &experiment, arguments);
+        status = print_all(ctx, &experiment, arguments);
     }
-    mn__experiment_close(&experiment);
+    nas_experiment_close(&experiment);
     return opened || faults > 0 || status == MN_CANCELLED
                ? status
-               : print_without_data(cx, arguments, status);
+               : print_without_data(ctx, arguments, status);
 }
 
 static const struct flag flags[] = {

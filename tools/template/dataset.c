@@ -6,11 +6,11 @@ struct gratings {
     int64_t size, classes;
 };
 
-static int start(void *self, struct mn_cx *cx) {
+static int start(void *self, struct mn_ctx *ctx) {
     return MN_OK; /* images are drawn when they are asked for */
 }
 
-static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *out) {
+static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info *out) {
     const struct gratings *s = self;
     out->channels = 1;
     out->height = out->width = (int32_t)s->size;
@@ -44,10 +44,11 @@ static int is_new(const int64_t *classes, int32_t way) {
     return i == way;
 }
 
-static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     const struct gratings *s = self;
-    struct mn_rng rng = mn_rng_start(cx, MN_RNG_CLASSES), image = mn_rng_start(cx, MN_RNG_SAMPLES);
+    struct mn_rng rng = mn_rng_start(ctx, MN_RNG_CLASSES),
+                  image = mn_rng_start(ctx, MN_RNG_SAMPLES);
     mn_real *support = out->support, *query = out->query;
     for (int32_t way = 0; way < spec->ways; way++) {
         do {

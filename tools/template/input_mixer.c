@@ -17,7 +17,7 @@ static int holds(const void *self, int64_t n_items, int64_t choice, int64_t item
     return choice == item;
 }
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     const struct mixer *s = self;
@@ -25,7 +25,7 @@ static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real 
     return MN_OK;
 }
 
-static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
     const struct mixer *s = self;
@@ -38,7 +38,7 @@ static double score(const mn_real *weights, const mn_real *strength, int64_t i) 
 }
 
 /* An input stays if fewer than k come before it; of equals the first does. */
-static int select_strongest(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+static int select_strongest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
                             const mn_real *strength, uint8_t *keep) {
     const struct mixer *s = self;
     for (int64_t i = 0; i < n; i++) {

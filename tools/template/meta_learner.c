@@ -9,21 +9,21 @@ struct learner {
     mn_real *v_w, *v_a; /* in the host's named state, so that they are in checkpoints */
 };
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct learner *s = self;
     s->n_w = dims->n_w;
     s->n_a = dims->n_a;
-    s->v_w = mn_state(cx, "v_w", s->n_w);
+    s->v_w = mn_state(ctx, "v_w", s->n_w);
     if (s->v_w == NULL) {
         return MN_NOMEM;
     }
     if (s->n_a > 0) {
-        s->v_a = mn_state(cx, "v_a", s->n_a);
+        s->v_a = mn_state(ctx, "v_a", s->n_a);
     }
     return s->n_a > 0 && s->v_a == NULL ? MN_NOMEM : MN_OK;
 }
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct learner *s = self;
@@ -41,7 +41,7 @@ static void descend(const struct learner *s, double lr, int64_t n, const mn_real
     }
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     const struct learner *s = self;
     descend(s, s->lr_w, s->n_w, mean_delta->w, s->v_w, meta->w);

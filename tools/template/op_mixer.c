@@ -7,10 +7,10 @@ struct mixer {
     double t_max, t_min;
 };
 
-static int check(const void *self, struct mn_cx *cx) {
+static int check(const void *self, struct mn_ctx *ctx) {
     const struct mixer *s = self;
     if (s->t_min > s->t_max) {
-        return mn_bad_option(cx, "t_min", "%g is over t_max, %g", s->t_min, s->t_max);
+        return mn_bad_option(ctx, "t_min", "%g is over t_max, %g", s->t_min, s->t_max);
     }
     return MN_OK;
 }
@@ -28,14 +28,14 @@ static int holds(const void *self, int64_t n_items, int64_t choice, int64_t item
     return choice == item;
 }
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     mn_vec_softmax(n, logits, temperature(self, when), weights);
     return MN_OK;
 }
 
-static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
     mn_vec_softmax_backward(n, weights, temperature(self, when), d_weights, d_logits);
@@ -43,7 +43,7 @@ static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real
 }
 
 /* Pruning leaves the operation with the largest weight. */
-static int select_largest(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+static int select_largest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
                           const mn_real *strength, uint8_t *keep) {
     int64_t top = 0;
     for (int64_t i = 0; i < n; i++) {

@@ -8,7 +8,7 @@ struct operation {
     double scale;
 };
 
-static int shape(const void *self, struct mn_cx *cx, const struct mn_op_site *site,
+static int shape(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
                  struct mn_op_shape *out) {
     out->flags = MN_OP_RELU_BEFORE;
     out->tail = site->channels;
@@ -17,8 +17,8 @@ static int shape(const void *self, struct mn_cx *cx, const struct mn_op_site *si
     return MN_OK;
 }
 
-static int weight(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t index,
-                  struct mn_op_weight *out) {
+static int weight(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
+                  int32_t index, struct mn_op_weight *out) {
     out->name = "square.weight";
     out->n_dims = 1;
     out->dims[0] = site->channels;
@@ -34,7 +34,7 @@ static int64_t source(const struct mn_op_site *site, int64_t p, int64_t *channel
     return (image * site->height + row) * site->width + p % site->out_width * site->stride;
 }
 
-static int forward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+static int forward(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                    const mn_real *w, const mn_real *x, mn_real *y, mn_real *saved, mn_real *work) {
     const mn_real scale = (mn_real)((const struct operation *)self)->scale;
     const int64_t all = (int64_t)n * site->channels * site->out_height * site->out_width;
@@ -45,7 +45,7 @@ static int forward(const void *self, struct mn_cx *cx, const struct mn_op_site *
     return MN_OK;
 }
 
-static int backward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+static int backward(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                     const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
                     mn_real *dx, mn_real *d_w, mn_real *work) {
     const mn_real scale = (mn_real)((const struct operation *)self)->scale;

@@ -10,7 +10,7 @@ struct chain {
     struct mn_texts ops;
 };
 
-static int layer(const struct chain *s, struct mn_cx *cx, struct mn_builder *builder, int64_t i,
+static int layer(const struct chain *s, struct mn_ctx *ctx, struct mn_builder *builder, int64_t i,
                  const int32_t from[2], int32_t n_from, int32_t *state) {
     char name[32];
     struct mn_edge_spec edges[2];
@@ -29,10 +29,10 @@ static int layer(const struct chain *s, struct mn_cx *cx, struct mn_builder *bui
                                       .edges = edges,
                                       .edge_stride = sizeof *edges,
                                       .channels = (int32_t)s->channels};
-    return mn_build_node(cx, builder, &node, state);
+    return mn_build_node(ctx, builder, &node, state);
 }
 
-static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
+static int build(const void *self, struct mn_ctx *ctx, const struct mn_dims *dims,
                  struct mn_builder *builder) {
     const struct chain *s = self;
     int32_t last[2] = {0, 0}, n = 1; /* the states that the next layer reads */
@@ -43,21 +43,21 @@ static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
                                       .kernel = 3,
                                       .stride = 1,
                                       .flags = MN_BUILD_AFFINE};
-    int status = mn_build_conv(cx, builder, &stem, &last[0]);
+    int status = mn_build_conv(ctx, builder, &stem, &last[0]);
     for (int64_t i = 0; status == MN_OK && i < s->layers; i++) {
         if (i == s->layers / 2) {
-            status = mn_build_max_pool(cx, builder, "pool", last[0], 2, 2, &last[0]);
+            status = mn_build_max_pool(ctx, builder, "pool", last[0], 2, 2, &last[0]);
             n = 1; /* what came before the pool has another size */
         }
         int32_t state = 0;
-        status = status != MN_OK ? status : layer(s, cx, builder, i, last, n, &state);
+        status = status != MN_OK ? status : layer(s, ctx, builder, i, last, n, &state);
         last[1] = last[0];
         last[0] = state;
         n = 2;
     }
     const struct mn_head_spec head = {
         .size = sizeof head, .from = last[0], .name = "head", .kind = MN_HEAD_AVERAGE};
-    return status != MN_OK ? status : mn_build_head(cx, builder, &head);
+    return status != MN_OK ? status : mn_build_head(ctx, builder, &head);
 }
 
 static const struct mn_search_space table = {.size = sizeof table, .build = build};

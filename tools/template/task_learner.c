@@ -25,34 +25,34 @@ static void descend(const struct learner *s, const struct mn_dims *dims, const s
     mn_vec_sgd(dims->n_a, s->lr_a * factor, d->a, params->a);
 }
 
-static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
     const struct learner *s = self;
     struct mn_dims dims;
-    int status = mn_model_dims(cx, model, &dims);
+    int status = mn_model_dims(ctx, model, &dims);
     if (status != MN_OK) {
         return status;
     }
-    struct mn_point d = {.w = mn_scratch(cx, (size_t)(dims.n_w + dims.n_a) * sizeof(mn_real))};
+    struct mn_point d = {.w = mn_scratch(ctx, (size_t)(dims.n_w + dims.n_a) * sizeof(mn_real))};
     if (d.w == NULL) {
         return MN_NOMEM;
     }
     d.a = d.w + dims.n_w;
-    const int64_t n = mn_task_steps(cx, task, steps(self, &cx->where));
+    const int64_t n = mn_task_steps(ctx, task, steps(self, &ctx->where));
     struct mn_pass pass = {.size = sizeof pass, .flags = MN_PASS_TRAINING | MN_PASS_GRAD_W};
     pass.flags |= dims.n_a > 0 ? MN_PASS_GRAD_A : 0u;
     for (pass.step = 0; status == MN_OK && pass.step < n; pass.step++) {
         struct mn_outcome out = {.size = sizeof out, .d_w = d.w, .d_a = d.a};
         struct mn_set batch;
         pass.progress = n > 1 ? (double)pass.step / (double)(n - 1) : 1;
-        if (mn_cancelled(cx)) {
-            return mn_fail(cx, MN_CANCELLED, "stopped before step %d", (int)pass.step);
+        if (mn_cancelled(ctx)) {
+            return mn_fail(ctx, MN_CANCELLED, "stopped before step %d", (int)pass.step);
         }
-        status = mn_task_batch(cx, task, pass.step, (int32_t)s->batch, &batch);
-        status = status != MN_OK ? status : mn_model_pass(cx, model, params, &batch, &pass, &out);
+        status = mn_task_batch(ctx, task, pass.step, (int32_t)s->batch, &batch);
+        status = status != MN_OK ? status : mn_model_pass(ctx, model, params, &batch, &pass, &out);
         if (status == MN_OK) {
             descend(s, &dims, &d, params);
-            status = mn_step_done(cx, pass.step, out.loss, (double)out.hits / batch.n,
+            status = mn_step_done(ctx, pass.step, out.loss, (double)out.hits / batch.n,
                                   out.skip_share, params);
         }
     }

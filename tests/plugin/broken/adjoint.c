@@ -27,7 +27,7 @@ struct learner {
 /* The room of a step. */
 struct step {
     const struct learner *s;
-    struct mn_cx *cx;
+    struct mn_ctx *ctx;
     const struct mn_model *model;
     struct mn_dims dims;
     struct mn_set batch;
@@ -37,18 +37,18 @@ struct step {
 };
 
 static int step_begin(struct step *r, const struct mn_task *task, int64_t number) {
-    int status = mn_model_dims(r->cx, r->model, &r->dims);
+    int status = mn_model_dims(r->ctx, r->model, &r->dims);
     if (status == MN_OK) {
-        status = rates_begin(&r->rates, r->cx, &r->dims, number);
+        status = rates_begin(&r->rates, r->ctx, &r->dims, number);
     }
     if (status == MN_OK) {
-        status = mn_task_batch(r->cx, task, number, 4, &r->batch);
+        status = mn_task_batch(r->ctx, task, number, 4, &r->batch);
     }
     if (status != MN_OK) {
         return status;
     }
     r->pass = (struct mn_pass){.size = sizeof r->pass, .flags = MN_PASS_TRAINING, .step = number};
-    r->d = mn_scratch(r->cx, (size_t)(r->dims.n_w + r->dims.n_a) * sizeof *r->d);
+    r->d = mn_scratch(r->ctx, (size_t)(r->dims.n_w + r->dims.n_a) * sizeof *r->d);
     return r->d != NULL ? MN_OK : MN_NOMEM;
 }
 
@@ -56,7 +56,7 @@ static int gradient(struct step *r, const struct mn_point *at, struct mn_outcome
     struct mn_pass pass = r->pass;
     pass.flags |= MN_PASS_GRAD_W | (r->dims.n_a > 0 ? MN_PASS_GRAD_A : 0u);
     *out = (struct mn_outcome){.size = sizeof *out, .d_w = r->d, .d_a = r->d + r->dims.n_w};
-    return mn_model_pass(r->cx, r->model, at, &r->batch, &pass, out);
+    return mn_model_pass(r->ctx, r->model, at, &r->batch, &pass, out);
 }
 
 /* Momentum is that of the weights: b = momentum b + g, w -= factor lr b. */
@@ -74,13 +74,13 @@ static void update(struct step *r, struct mn_point *params, mn_real *b) {
     rates_apply(&r->rates, f_a, r->dims.n_a, params->a);
 }
 
-static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
     const struct learner *s = self;
-    const int64_t steps = mn_task_steps(cx, task, s->steps);
+    const int64_t steps = mn_task_steps(ctx, task, s->steps);
     int status = MN_OK;
     for (int64_t number = 0; status == MN_OK && number < steps; number++) {
-        struct step r = {.s = s, .cx = cx, .model = model};
+        struct step r = {.s = s, .ctx = ctx, .model = model};
         struct mn_outcome out;
         status = step_begin(&r, task, number);
         if (status == MN_OK) {
@@ -88,7 +88,7 @@ static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *mode
         }
         if (status == MN_OK) {
             update(&r, params, state);
-            status = mn_step_done(cx, number, out.loss, (double)out.hits / r.batch.n,
+            status = mn_step_done(ctx, number, out.loss, (double)out.hits / r.batch.n,
                                   out.skip_share, params);
         }
     }
@@ -129,9 +129,9 @@ static void update_back(struct step *r, struct mn_adjoint *io) {
 static int gradient_back(struct step *r, const struct mn_step *step, struct mn_adjoint *io) {
     const int64_t n_w = r->dims.n_w, n_a = r->dims.n_a;
     const struct mn_point v = {r->d, n_a > 0 ? r->d + n_w : NULL};
-    mn_real *room = mn_scratch(r->cx, (size_t)(n_w + n_a) * sizeof *room);
+    mn_real *room = mn_scratch(r->ctx, (size_t)(n_w + n_a) * sizeof *room);
     struct mn_point second = {room, n_a > 0 && room != NULL ? room + n_w : NULL};
-    struct hessian h = {.cx = r->cx,
+    struct hessian h = {.ctx = r->ctx,
                         .model = r->model,
                         .dims = &r->dims,
                         .at = &step->before,
@@ -149,9 +149,9 @@ static int gradient_back(struct step *r, const struct mn_step *step, struct mn_a
     return status;
 }
 
-static int adjoint(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                    const struct mn_task *task, const struct mn_step *step, struct mn_adjoint *io) {
-    struct step r = {.s = self, .cx = cx, .model = model};
+    struct step r = {.s = self, .ctx = ctx, .model = model};
     struct mn_outcome out;
     int status = step_begin(&r, task, step->step);
     if (status == MN_OK) {
@@ -173,8 +173,9 @@ static int adjoint(const void *self, struct mn_cx *cx, const struct mn_model *mo
     return gradient_back(&r, step, io);
 }
 
-static int check_adjoint(const void *self, struct mn_cx *cx) {
-    return WRONG == UNNAMED_REFUSAL ? mn_fail(cx, MN_UNSUPPORTED, "not with these options") : MN_OK;
+static int check_adjoint(const void *self, struct mn_ctx *ctx) {
+    return WRONG == UNNAMED_REFUSAL ? mn_fail(ctx, MN_UNSUPPORTED, "not with these options")
+                                    : MN_OK;
 }
 
 static int64_t n_state(const void *self, const struct mn_dims *dims) {

@@ -24,16 +24,16 @@ struct dataset {
     int64_t *order; /* of the classes */
 };
 
-static int start(void *self, struct mn_cx *cx) {
+static int start(void *self, struct mn_ctx *ctx) {
     struct dataset *s = self;
-    s->order = mn_keep(cx, CLASSES * sizeof *s->order);
+    s->order = mn_keep(ctx, CLASSES * sizeof *s->order);
     for (int64_t c = 0; s->order != NULL && c < CLASSES; c++) {
         s->order[c] = c;
     }
     return s->order != NULL || WRONG == FORGETS_STATUS ? MN_OK : MN_NOMEM;
 }
 
-static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *out) {
+static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info *out) {
     static int calls;
     out->channels = 1;
     out->height = SIDE;
@@ -72,9 +72,9 @@ static void choose(struct mn_rng *rng, int32_t ways, int64_t *classes) {
     }
 }
 
-static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
-    struct mn_cx at = *cx;
+    struct mn_ctx at = *ctx;
     if (WRONG == SAME_TASKS) {
         at.where.task = at.where.meta_epoch = 0;
         at.where.seed = 0;

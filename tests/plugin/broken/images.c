@@ -27,16 +27,16 @@ struct dataset {
     int64_t *order; /* of the classes */
 };
 
-static int start(void *self, struct mn_cx *cx) {
+static int start(void *self, struct mn_ctx *ctx) {
     struct dataset *s = self;
-    s->order = mn_keep(cx, CLASSES * sizeof *s->order);
+    s->order = mn_keep(ctx, CLASSES * sizeof *s->order);
     for (int64_t c = 0; s->order != NULL && c < CLASSES; c++) {
         s->order[c] = c;
     }
     return s->order != NULL ? MN_OK : MN_NOMEM;
 }
 
-static int describe(const void *self, struct mn_cx *cx, struct mn_dataset_info *out) {
+static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info *out) {
     out->channels = 1;
     out->height = out->width = SIDE;
     for (int split = 0; split < 3; split++) {
@@ -87,10 +87,10 @@ static void fill(struct mn_rng *rng, const struct mn_episode_spec *spec, int32_t
     }
 }
 
-static int sample(const void *self, struct mn_cx *cx, const struct mn_episode_spec *spec,
+static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
-    struct mn_rng classes = mn_rng_start(cx, MN_RNG_CLASSES);
-    struct mn_rng samples = mn_rng_start(cx, MN_RNG_SAMPLES);
+    struct mn_rng classes = mn_rng_start(ctx, MN_RNG_CLASSES);
+    struct mn_rng samples = mn_rng_start(ctx, MN_RNG_SAMPLES);
     choose(&classes, CLASSES, spec->ways, out->classes);
     for (int32_t way = 0; way < spec->ways; way++) {
         fill(&samples, spec, way, out);
@@ -110,7 +110,7 @@ static int64_t class_name(const void *self, int32_t split, int64_t which, char *
     return WRONG == SHORT_LENGTH && n >= (int)size ? (int64_t)size - 1 : n;
 }
 
-static int image(const void *self, struct mn_cx *cx, int32_t split, int64_t which, int64_t sample,
+static int image(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t sample,
                  mn_real *out) {
     draw(split, which, WRONG == OTHER_IMAGE ? sample + 1 : sample, out);
     return MN_OK;
@@ -123,10 +123,11 @@ static int is_png(const struct mn_picture *in) {
            memcmp(in->bytes + in->n_bytes - 8, end, sizeof end) == 0;
 }
 
-static int picture(const void *self, struct mn_cx *cx, const struct mn_picture *in, mn_real *out) {
+static int picture(const void *self, struct mn_ctx *ctx, const struct mn_picture *in,
+                   mn_real *out) {
     const struct dataset *s = self;
     if (WRONG != TAKES_ANYTHING && !is_png(in)) {
-        return mn_fail(cx, MN_IO, "%s: no PNG file", WRONG == UNNAMED_FILE ? "it" : in->name);
+        return mn_fail(ctx, MN_IO, "%s: no PNG file", WRONG == UNNAMED_FILE ? "it" : in->name);
     }
     const int64_t which = WRONG == PICTURE_NEEDS_START ? s->order[0] : 0;
     draw(0, which, in->n_bytes, out);

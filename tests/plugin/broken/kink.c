@@ -9,15 +9,15 @@ struct kink {
     double scale;
 };
 
-static int shape(const void *self, struct mn_cx *cx, const struct mn_op_site *site,
+static int shape(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
                  struct mn_op_shape *out) {
     out->n_weights = 2;
     out->work = 3.0 * site->channels * site->out_height * site->out_width;
     return MN_OK;
 }
 
-static int weight(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t index,
-                  struct mn_op_weight *out) {
+static int weight(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
+                  int32_t index, struct mn_op_weight *out) {
     out->name = index == 0 ? "gain" : "shift";
     out->n_dims = 1;
     out->dims[0] = site->channels;
@@ -42,7 +42,7 @@ static int64_t from(const struct mn_op_site *site, int64_t i) {
            p % site->out_width * site->stride;
 }
 
-static int forward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+static int forward(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                    const mn_real *w, const mn_real *x, mn_real *y, mn_real *saved, mn_real *work) {
     const int64_t out = (int64_t)site->out_height * site->out_width;
     for (int64_t i = 0; i < n * site->channels * out; i++) {
@@ -53,7 +53,7 @@ static int forward(const void *self, struct mn_cx *cx, const struct mn_op_site *
     return MN_OK;
 }
 
-static int backward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+static int backward(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                     const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
                     mn_real *dx, mn_real *d_w, mn_real *work) {
     const int64_t out = (int64_t)site->out_height * site->out_width;

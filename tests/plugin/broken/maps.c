@@ -25,21 +25,21 @@ struct operation {
     int64_t kernel;
 };
 
-static int check(const void *self, struct mn_cx *cx) {
+static int check(const void *self, struct mn_ctx *ctx) {
     const struct operation *s = self;
-    return s->kernel % 2 == 1 ? MN_OK : mn_bad_option(cx, "kernel", "expected an odd number");
+    return s->kernel % 2 == 1 ? MN_OK : mn_bad_option(ctx, "kernel", "expected an odd number");
 }
 
 static int fails(int wrong) {
     return WRONG == wrong;
 }
 
-static int maps(const void *self, struct mn_cx *cx, int32_t stride, struct mn_op_maps *out) {
+static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_op_maps *out) {
     static _Thread_local int calls; /* no race, which would be another fault */
     const struct operation *s = self;
     const int32_t k = fails(EVEN_KERNEL) ? 4 : (int32_t)s->kernel;
     if (fails(NOWHERE)) {
-        return mn_fail(cx, MN_UNSUPPORTED, "not at stride %d", (int)stride);
+        return mn_fail(ctx, MN_UNSUPPORTED, "not at stride %d", (int)stride);
     }
     out->flags = MN_OP_RELU_BEFORE;
     out->n_stages = fails(RELU_OF_NOTHING) ? 0 : fails(THREE_STAGES) ? 3 : 2;

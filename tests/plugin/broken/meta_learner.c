@@ -23,30 +23,30 @@ struct learner {
     int64_t updates;
 };
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct learner *s = self;
     s->n_w = dims->n_w;
     s->n_a = WRONG == NEEDS_ARCHITECTURE ? 3 : dims->n_a;
-    s->velocity = mn_state(cx, "velocity", s->n_w);
+    s->velocity = mn_state(ctx, "velocity", s->n_w);
     if (s->velocity != NULL && WRONG == STATE_TWICE) {
-        s->velocity = mn_state(cx, "velocity", s->n_w);
+        s->velocity = mn_state(ctx, "velocity", s->n_w);
     }
     return s->velocity == NULL ? MN_NOMEM : MN_OK;
 }
 
-static int query_pass(struct mn_cx *cx, const struct mn_model *model, const struct mn_task *task,
+static int query_pass(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_task *task,
                       const struct mn_point *at) {
     const struct mn_pass pass = {.size = sizeof pass, .progress = 1};
     struct mn_outcome out = {.size = sizeof out};
-    return mn_model_pass(cx, model, at, &task->query, &pass, &out);
+    return mn_model_pass(ctx, model, at, &task->query, &pass, &out);
 }
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct learner *s = self;
     const int other = WRONG == BOTH_SIGNS;
-    const int status = query_pass(cx, model, task, adapted);
+    const int status = query_pass(ctx, model, task, adapted);
     if (status != MN_OK && WRONG != HIDES_NUMERIC) {
         return status;
     }
@@ -59,11 +59,11 @@ static int delta(const void *self, struct mn_cx *cx, const struct mn_model *mode
     return MN_OK;
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct learner *s = self;
     const double sign = WRONG == WRONG_SIGN ? -1 : 1;
-    if (WRONG == LATE_STATE && mn_state(cx, "late", 1) == NULL) {
+    if (WRONG == LATE_STATE && mn_state(ctx, "late", 1) == NULL) {
         return MN_NOMEM;
     }
     s->updates++;

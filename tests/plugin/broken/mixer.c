@@ -60,12 +60,12 @@ struct mixer {
     int64_t counter;
 };
 
-static int check(const void *self, struct mn_cx *cx) {
+static int check(const void *self, struct mn_ctx *ctx) {
     const struct mixer *s = self;
     if (WRONG == REFUSES_RANGE && s->temperature > 50) {
-        return mn_fail(cx, MN_CONFIG, "too hot");
+        return mn_fail(ctx, MN_CONFIG, "too hot");
     }
-    return WRONG == REFUSES_DEFAULTS ? mn_bad_option(cx, "temperature", "never right") : MN_OK;
+    return WRONG == REFUSES_DEFAULTS ? mn_bad_option(ctx, "temperature", "never right") : MN_OK;
 }
 
 static int64_t n_choices(const void *self, int64_t n_items) {
@@ -80,7 +80,7 @@ static int64_t n_saved(const void *self, int64_t n) {
     return n;
 }
 
-static double threshold(const void *self, const struct mn_cx *cx) {
+static double threshold(const void *self, const struct mn_ctx *ctx) {
     return WRONG == HIGH_THRESHOLD ? 1.5 : 0.01;
 }
 
@@ -191,11 +191,11 @@ static void spoil_weights(const struct mixer *s, int64_t n, mn_real *weights, mn
     }
 }
 
-static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
     const struct mixer *s = self;
-    mn_real *copy = mn_scratch(cx, (size_t)n * sizeof *copy);
+    mn_real *copy = mn_scratch(ctx, (size_t)n * sizeof *copy);
     if (copy == NULL) {
         return WRONG == IGNORES_NO_MEMORY ? MN_OK : MN_NOMEM;
     }
@@ -217,12 +217,12 @@ static int forward(const void *self, struct mn_cx *cx, int64_t n, const mn_real 
     mn_vec_copy(n, weights, saved);
     spoil_weights(s, n, weights, saved);
     if (WRONG == FAILS) {
-        return mn_fail(cx, MN_INTERNAL, "it does not work");
+        return mn_fail(ctx, MN_INTERNAL, "it does not work");
     }
     return WRONG == POSITIVE_STATUS ? 1 : WRONG == NO_MESSAGE ? MN_NUMERIC : MN_OK;
 }
 
-static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real *logits,
+static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
     const double tau = WRONG == WRONG_GRADIENT ? 1 : temperature_of(self);
@@ -233,7 +233,7 @@ static int backward(const void *self, struct mn_cx *cx, int64_t n, const mn_real
     return MN_OK;
 }
 
-static int select_largest(const void *self, struct mn_cx *cx, int64_t n, const mn_real *weights,
+static int select_largest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
                           const mn_real *strength, uint8_t *keep) {
     int64_t top = 0;
     for (int64_t i = 0; i < n; i++) {

@@ -32,11 +32,11 @@ struct operation {
     double scale;
 };
 
-static int shape(const void *self, struct mn_cx *cx, const struct mn_op_site *site,
+static int shape(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
                  struct mn_op_shape *out) {
     static int calls;
     if (WRONG == NOWHERE) {
-        return mn_fail(cx, MN_UNSUPPORTED, "not here");
+        return mn_fail(ctx, MN_UNSUPPORTED, "not here");
     }
     out->tail = WRONG == NEGATIVE_TAIL ? -1 : 0;
     out->n_weights = WRONG == SAME_NAME ? 2 : 1;
@@ -46,8 +46,8 @@ static int shape(const void *self, struct mn_cx *cx, const struct mn_op_site *si
     return MN_OK;
 }
 
-static int weight(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t index,
-                  struct mn_op_weight *out) {
+static int weight(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
+                  int32_t index, struct mn_op_weight *out) {
     out->name = WRONG == UNNAMED ? "" : WRONG == HOST_NAME ? "pw.weight" : "gain";
     out->n_dims = 1;
     out->dims[0] = site->channels;
@@ -65,7 +65,7 @@ static double position(const struct operation *s, int64_t image) {
 
 static _Thread_local mn_real last; /* of x, for KEEPS_LAST: no race, which would be another fault */
 
-static int forward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+static int forward(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                    const mn_real *w, const mn_real *x, mn_real *y, mn_real *saved, mn_real *work) {
     const int64_t in = (int64_t)site->height * site->width;
     const int64_t out = (int64_t)site->out_height * site->out_width;
@@ -118,7 +118,7 @@ static void channel_back(const void *self, const struct mn_op_site *site, int64_
     }
 }
 
-static int backward(const void *self, struct mn_cx *cx, const struct mn_op_site *site, int32_t n,
+static int backward(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site, int32_t n,
                     const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
                     mn_real *dx, mn_real *d_w, mn_real *work) {
     for (int64_t c = 0; c < (int64_t)n * site->channels; c++) {

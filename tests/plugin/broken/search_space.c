@@ -8,7 +8,7 @@ struct space {
     int64_t channels;
 };
 
-static int add_node(struct mn_cx *cx, struct mn_builder *builder, int32_t from, int32_t channels,
+static int add_node(struct mn_ctx *ctx, struct mn_builder *builder, int32_t from, int32_t channels,
                     int32_t *state) {
     static const char *const ops[] = {WRONG == UNKNOWN_OP ? "conv_3x4" : "conv_3x3",
                                       "skip_connect"};
@@ -24,10 +24,10 @@ static int add_node(struct mn_cx *cx, struct mn_builder *builder, int32_t from, 
                                       .edges = &edge,
                                       .edge_stride = sizeof edge,
                                       .channels = channels};
-    return mn_build_node(cx, builder, &node, state);
+    return mn_build_node(ctx, builder, &node, state);
 }
 
-static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
+static int build(const void *self, struct mn_ctx *ctx, const struct mn_dims *dims,
                  struct mn_builder *builder) {
     static int32_t calls;
     const struct space *s = self;
@@ -36,15 +36,15 @@ static int build(const void *self, struct mn_cx *cx, const struct mn_dims *dims,
         .size = sizeof conv, .name = "stem", .channels = channels, .kernel = 3, .stride = 2};
     struct mn_head_spec head = {.size = sizeof head, .name = "head"};
     int32_t stem = 0;
-    int status = mn_build_conv(cx, builder, &conv, &stem);
+    int status = mn_build_conv(ctx, builder, &conv, &stem);
     if (status == MN_OK || WRONG == IGNORES_BUILDER) {
-        status = add_node(cx, builder, stem, channels, &head.from);
+        status = add_node(ctx, builder, stem, channels, &head.from);
     }
     if (status == MN_OK && WRONG != NO_HEAD) {
-        status = mn_build_head(cx, builder, &head);
+        status = mn_build_head(ctx, builder, &head);
     }
     if (status == MN_OK && WRONG == TWO_HEADS) {
-        status = mn_build_head(cx, builder, &head);
+        status = mn_build_head(ctx, builder, &head);
     }
     return status;
 }

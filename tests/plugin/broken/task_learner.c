@@ -45,7 +45,7 @@ struct gradient {
     mn_real *w, *a;
 };
 
-static int run_pass(struct mn_cx *cx, const struct mn_model *model, const struct mn_point *at,
+static int run_pass(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
                     const struct mn_set *batch, int64_t step, const struct mn_dims *dims,
                     const struct gradient *d, struct mn_outcome *out) {
     const int with_a = dims->n_a > 0 || WRONG == NEEDS_ARCHITECTURE;
@@ -55,22 +55,22 @@ static int run_pass(struct mn_cx *cx, const struct mn_model *model, const struct
                                  .progress = WRONG == BAD_PROGRESS ? (double)step : 1,
                                  .step = step};
     *out = (struct mn_outcome){.size = sizeof *out, .d_w = d->w, .d_a = d->a};
-    return mn_model_pass(cx, model, at, batch, &pass, out);
+    return mn_model_pass(ctx, model, at, batch, &pass, out);
 }
 
-static int do_step(const struct learner *s, struct mn_cx *cx, const struct mn_model *model,
+static int do_step(const struct learner *s, struct mn_ctx *ctx, const struct mn_model *model,
                    const struct mn_task *task, struct mn_point *params, int64_t step,
                    const struct mn_dims *dims, const struct gradient *d) {
     struct mn_set batch = task->support;
     struct mn_outcome out;
     int status = WRONG == NO_BATCH
                      ? MN_OK
-                     : mn_task_batch(cx, task, step, WRONG == LARGE_BATCH ? 8 : 4, &batch);
+                     : mn_task_batch(ctx, task, step, WRONG == LARGE_BATCH ? 8 : 4, &batch);
     if (status == MN_OK && WRONG == CHANGES_BATCH) {
         ((mn_real *)(uintptr_t)batch.images)[0] += 1;
     }
     if (status == MN_OK) {
-        status = run_pass(cx, model, params, &batch, step, dims, d, &out);
+        status = run_pass(ctx, model, params, &batch, step, dims, d, &out);
     }
     if (status != MN_OK) {
         return WRONG == HIDES_NUMERIC && status == MN_NUMERIC ? MN_OK : status;
@@ -81,21 +81,21 @@ static int do_step(const struct learner *s, struct mn_cx *cx, const struct mn_mo
     if (WRONG == NEVER_DONE) {
         return MN_OK;
     }
-    status = mn_step_done(cx, step, out.loss, (double)out.hits / batch.n, 0, params);
+    status = mn_step_done(ctx, step, out.loss, (double)out.hits / batch.n, 0, params);
     return WRONG == IGNORES_CANCEL ? MN_OK : status;
 }
 
-static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, struct mn_point *params, mn_real *state) {
     const struct learner *s = self;
-    const int64_t steps = WRONG == OWN_STEPS ? s->steps : mn_task_steps(cx, task, s->steps);
+    const int64_t steps = WRONG == OWN_STEPS ? s->steps : mn_task_steps(ctx, task, s->steps);
     struct mn_dims dims;
-    int status = mn_model_dims(cx, model, &dims);
+    int status = mn_model_dims(ctx, model, &dims);
     if (status != MN_OK) {
         return status;
     }
-    const struct gradient d = {mn_scratch(cx, (size_t)dims.n_w * sizeof(mn_real)),
-                               mn_scratch(cx, (size_t)dims.n_a * sizeof(mn_real))};
+    const struct gradient d = {mn_scratch(ctx, (size_t)dims.n_w * sizeof(mn_real)),
+                               mn_scratch(ctx, (size_t)dims.n_a * sizeof(mn_real))};
     if (d.w == NULL || d.a == NULL) {
         return MN_NOMEM;
     }
@@ -103,7 +103,7 @@ static int adapt(const void *self, struct mn_cx *cx, const struct mn_model *mode
         params->w[0] += (mn_real)0.001;
     }
     for (int64_t step = 0; status == MN_OK && step < steps; step++) {
-        status = do_step(s, cx, model, task, params, step, &dims, &d);
+        status = do_step(s, ctx, model, task, params, step, &dims, &d);
     }
     state[WRONG == OVERRUNS_STATE ? dims.n_w : 0] += 1;
     return status;

@@ -22,12 +22,12 @@ struct learner {
     double hidden;
 };
 
-static int start(void *self, struct mn_cx *cx, const struct mn_dims *dims) {
+static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct learner *s = self;
     s->n_w = dims->n_w;
     s->n_a = dims->n_a;
     s->hidden = 1;
-    s->factor = mn_state(cx, "factor", 1);
+    s->factor = mn_state(ctx, "factor", 1);
     if (s->factor == NULL) {
         return MN_NOMEM;
     }
@@ -46,7 +46,7 @@ static int64_t n_own(const void *self, const struct mn_dims *dims) {
     return WRONG != OWN_WITHOUT;
 }
 
-static int rates(const void *self, struct mn_cx *cx, const struct mn_model *model, int64_t step,
+static int rates(const void *self, struct mn_ctx *ctx, const struct mn_model *model, int64_t step,
                  struct mn_point *out) {
     const struct learner *s = self;
     const mn_real factor = WRONG == HIDDEN_FACTOR ? (mn_real)s->hidden : *s->factor;
@@ -59,13 +59,13 @@ static int rates(const void *self, struct mn_cx *cx, const struct mn_model *mode
 }
 
 /* The adjoint of the query loss, and room for the gradients of the factors. */
-static int begin(const struct learner *s, struct mn_cx *cx, const struct mn_model *model,
+static int begin(const struct learner *s, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *adapted,
                  struct mn_adjoint *out) {
     const struct mn_pass pass = {.size = sizeof pass,
                                  .progress = 1,
                                  .flags = MN_PASS_GRAD_W | (s->n_a > 0 ? MN_PASS_GRAD_A : 0u)};
-    mn_real *room = mn_scratch(cx, (size_t)(2 * (s->n_w + s->n_a)) * sizeof *room);
+    mn_real *room = mn_scratch(ctx, (size_t)(2 * (s->n_w + s->n_a)) * sizeof *room);
     if (room == NULL) {
         return MN_NOMEM;
     }
@@ -75,7 +75,7 @@ static int begin(const struct learner *s, struct mn_cx *cx, const struct mn_mode
     out->d.a = s->n_a > 0 ? room + 2 * s->n_w : NULL;
     out->d_rates.a = s->n_a > 0 ? room + 2 * s->n_w + s->n_a : NULL;
     struct mn_outcome outcome = {.size = sizeof outcome, .d_w = out->d.w, .d_a = out->d.a};
-    return mn_model_pass(cx, model, adapted, &task->query, &pass, &outcome);
+    return mn_model_pass(ctx, model, adapted, &task->query, &pass, &outcome);
 }
 
 static double sum(int64_t n, const mn_real *x) {
@@ -86,24 +86,24 @@ static double sum(int64_t n, const mn_real *x) {
     return total;
 }
 
-static int delta(const void *self, struct mn_cx *cx, const struct mn_model *model,
+static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct learner *s = self;
-    const int64_t steps = mn_trace_steps(cx);
+    const int64_t steps = mn_trace_steps(ctx);
     struct mn_adjoint adjoint;
     struct mn_point at;
-    mn_real *own = mn_own_delta(cx);
+    mn_real *own = mn_own_delta(ctx);
     double d_factor = 0;
     if (steps < 0 || own == NULL) {
         return MN_INTERNAL;
     }
-    int status = mn_trace_point(cx, WRONG == LATE_POINT ? steps + 1 : steps, &at);
+    int status = mn_trace_point(ctx, WRONG == LATE_POINT ? steps + 1 : steps, &at);
     if (status == MN_OK) {
-        status = begin(s, cx, model, task, &at, &adjoint);
+        status = begin(s, ctx, model, task, &at, &adjoint);
     }
     for (int64_t step = steps - 1; status == MN_OK && step >= 0; step--) {
-        status = mn_trace_back(cx, WRONG == OUT_OF_TURN ? steps - 1 - step : step, &adjoint);
+        status = mn_trace_back(ctx, WRONG == OUT_OF_TURN ? steps - 1 - step : step, &adjoint);
         if (status == MN_OK) {
             d_factor += sum(s->n_w, adjoint.d_rates.w) + sum(s->n_a, adjoint.d_rates.a);
         }
@@ -119,10 +119,10 @@ static int delta(const void *self, struct mn_cx *cx, const struct mn_model *mode
     return MN_OK;
 }
 
-static int update(void *self, struct mn_cx *cx, struct mn_point *meta,
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct learner *s = self;
-    const mn_real *own = mn_own_delta(cx);
+    const mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
     }

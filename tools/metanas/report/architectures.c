@@ -18,18 +18,18 @@ static void put_key(struct page *page) {
                       "nodes.</p>\n");
 }
 
-static int draw_meta(struct page *page, const struct mn__table *table) {
-    const int genotype = mn__table_column(table, "genotype");
-    const int epoch = mn__table_column(table, "meta_epoch");
+static int draw_meta(struct page *page, const struct nas_table *table) {
+    const int genotype = nas_table_column(table, "genotype");
+    const int epoch = nas_table_column(table, "meta_epoch");
     if (genotype < 0 || table->n_rows == 0) {
         return MN_OK;
     }
-    const char *caption = mn__arena_format(
+    const char *caption = nas_arena_format(
         page->arena, "The meta-architecture at meta-epoch %g, pruned as at evaluation.",
-        mn__table_number(table, table->n_rows - 1, epoch));
+        nas_table_number(table, table->n_rows - 1, epoch));
     return caption == NULL
-               ? no_memory(page->cx)
-               : found_draw(page, mn__table_cell(table, table->n_rows - 1, genotype), caption);
+               ? no_memory(page->ctx)
+               : found_draw(page, nas_table_cell(table, table->n_rows - 1, genotype), caption);
 }
 
 static int draw_tasks(struct page *page, const struct genotypes *genotypes) {
@@ -39,14 +39,14 @@ static int draw_tasks(struct page *page, const struct genotypes *genotypes) {
     }
     page_markup(
         page, "<h3>Of the tasks</h3>\n<p>%zu different architecture%s in %" PRId64 " task%s.</p>\n",
-        genotypes->n, mn__text_s((int64_t)genotypes->n), tasks, mn__text_s(tasks));
+        genotypes->n, nas_text_s((int64_t)genotypes->n), tasks, nas_text_s(tasks));
     int status = MN_OK;
     for (size_t i = 0; status == MN_OK && i < genotypes->n && i < MOST_DRAWN; i++) {
-        const char *caption = mn__arena_format(
+        const char *caption = nas_arena_format(
             page->arena,
             "Number %zu of the task architectures: in %" PRId64 " of %" PRId64 " task%s.", i + 1,
-            genotypes->at[i].count, tasks, mn__text_s(tasks));
-        status = caption == NULL ? no_memory(page->cx)
+            genotypes->at[i].count, tasks, nas_text_s(tasks));
+        status = caption == NULL ? no_memory(page->ctx)
                                  : found_draw(page, genotypes->at[i].text, caption);
     }
     return status == MN_OK ? found_frequencies(page, genotypes) : status;
@@ -66,10 +66,10 @@ static void put_pairs(const char *text, FILE *out) {
     }
 }
 
-static void put_nodes(const struct mn__yaml *nodes, const char *type, FILE *out) {
+static void put_nodes(const struct nas_yaml *nodes, const char *type, FILE *out) {
     int j = 0;
     fprintf(out, "%s%s:", ftell(out) > 0 ? " | " : "", type);
-    for (const struct mn__yaml *node = nodes->first; node != NULL; node = node->next) {
+    for (const struct nas_yaml *node = nodes->first; node != NULL; node = node->next) {
         fprintf(out, " %d:", j++);
         put_pairs(node->text != NULL ? node->text : "", out);
     }
@@ -86,16 +86,16 @@ static int section_fixed(struct page *page, const struct record *record) {
     }
     FILE *out = open_memstream(&line, &length);
     if (out == NULL) {
-        return no_memory(page->cx);
+        return no_memory(page->ctx);
     }
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        const struct mn__yaml *nodes =
-            mn__yaml_get(mn__yaml_get(record->root, "search_space"), types[i]);
-        if (nodes != NULL && nodes->kind == MN__YAML_LIST && nodes->first != NULL) {
+        const struct nas_yaml *nodes =
+            nas_yaml_get(nas_yaml_get(record->root, "search_space"), types[i]);
+        if (nodes != NULL && nodes->kind == NAS_YAML_LIST && nodes->first != NULL) {
             put_nodes(nodes, types[i], out);
         }
     }
-    int status = fclose(out) == 0 ? MN_OK : no_memory(page->cx);
+    int status = fclose(out) == 0 ? MN_OK : no_memory(page->ctx);
     if (status == MN_OK && length > 0) {
         page_section(page, "architectures", "Architecture");
         put_key(page);
@@ -111,7 +111,7 @@ static int section_fixed(struct page *page, const struct record *record) {
 int section_architectures(struct page *page, const struct record *record) {
     struct genotypes genotypes = {0};
     int status = record->test != NULL
-                     ? genotypes_read(page->cx, "test.json", record->test, &genotypes)
+                     ? genotypes_read(page->ctx, "test.json", record->test, &genotypes)
                      : MN_OK;
     if (status == MN_OK && record->architecture == NULL && genotypes.n == 0) {
         status = section_fixed(page, record);
@@ -129,6 +129,6 @@ int section_architectures(struct page *page, const struct record *record) {
         }
         page_section_end(page);
     }
-    mn__arena_fini(&genotypes.arena);
+    nas_arena_fini(&genotypes.arena);
     return status;
 }

@@ -16,10 +16,10 @@
 static int series(struct page *page, const struct record *record, const char *kind, const char *key,
                   double **what, int *n) {
     const struct lines *lines = &record->metrics;
-    *what = mn__arena_array(page->arena, lines->n, sizeof **what);
+    *what = nas_arena_array(page->arena, lines->n, sizeof **what);
     *n = 0;
     if (*what == NULL) {
-        return no_memory(page->cx);
+        return no_memory(page->ctx);
     }
     for (size_t i = 0; i < lines->n; i++) {
         const char *is = json_string_value(json_object_get(lines->at[i], "kind"));
@@ -52,10 +52,10 @@ static int add_band(struct page *page, const struct record *record, const char *
     double *half;
     int n;
     const int status = series(page, record, kind, key, &half, &n);
-    double *low = mn__arena_array(page->arena, (size_t)curve->n, sizeof *low);
-    double *high = mn__arena_array(page->arena, (size_t)curve->n, sizeof *high);
+    double *low = nas_arena_array(page->arena, (size_t)curve->n, sizeof *low);
+    double *high = nas_arena_array(page->arena, (size_t)curve->n, sizeof *high);
     if (status != MN_OK || low == NULL || high == NULL) {
-        return status != MN_OK ? status : no_memory(page->cx);
+        return status != MN_OK ? status : no_memory(page->ctx);
     }
     for (int i = 0; i < curve->n; i++) {
         low[i] = curve->y[i] - half[i];
@@ -174,10 +174,10 @@ static int temperature(struct page *page, const struct record *record, const cha
         return MN_OK;
     }
     const int n = (int)steps;
-    double *x = mn__arena_array(page->arena, (size_t)n, sizeof *x);
-    double *y = mn__arena_array(page->arena, (size_t)n, sizeof *y);
+    double *x = nas_arena_array(page->arena, (size_t)n, sizeof *x);
+    double *y = nas_arena_array(page->arena, (size_t)n, sizeof *y);
     if (x == NULL || y == NULL) {
-        return no_memory(page->cx);
+        return no_memory(page->ctx);
     }
     for (int i = 0; i < n; i++) {
         const double done = i >= adapted ? 1 : adapted > 1 ? i / (adapted - 1) : 0;
@@ -237,7 +237,7 @@ static int draw_temperature(struct page *page, const struct record *record) {
 static int draw_heat(struct page *page, const struct record *record) {
     struct heat *heat;
     int left_out;
-    const int status = heat_find(page->cx, page->arena, record->architecture, &heat, &left_out);
+    const int status = heat_find(page->ctx, page->arena, record->architecture, &heat, &left_out);
     if (status != MN_OK || heat == NULL || record->architecture->n_rows == 0) {
         return status;
     }
@@ -255,7 +255,7 @@ static int draw_heat(struct page *page, const struct record *record) {
     }
     if (left_out > 0) {
         page_missing(page, "Not drawn: %d more column%s of architecture.csv.", left_out,
-                     mn__text_s(left_out));
+                     nas_text_s(left_out));
     }
     return MN_OK;
 }

@@ -38,13 +38,13 @@ static void list_cell(struct page *page, const struct cell *cell) {
 static int draw(struct page *page, const struct cell *cell) {
     const struct cells one = {1, (struct cell *)(uintptr_t)cell};
     const char *svg;
-    const char *id = mn__arena_format(page->arena, "cell%d%s", page->figures, cell->type);
+    const char *id = nas_arena_format(page->arena, "cell%d%s", page->figures, cell->type);
     if (id == NULL) {
-        return no_memory(page->cx);
+        return no_memory(page->ctx);
     }
-    const int status = draw_cells(page->cx, page->arena, &one, id, &svg);
+    const int status = draw_cells(page->ctx, page->arena, &one, id, &svg);
     if (status == MN_UNSUPPORTED) {
-        mn__cx_clear(page->cx);
+        nas_ctx_clear(page->ctx);
         page_missing(page, "Not drawn: the program dot of Graphviz is not installed.");
         return MN_OK;
     }
@@ -60,7 +60,7 @@ static int draw(struct page *page, const struct cell *cell) {
 
 /* A search space from elsewhere may have names of another form: its line is shown as it is. */
 static int put_line(struct page *page, const char *genotype, const char *caption) {
-    mn__cx_clear(page->cx);
+    nas_ctx_clear(page->ctx);
     page_figure(page);
     page_markup(page, "<pre>");
     page_text(page, genotype);
@@ -71,7 +71,7 @@ static int put_line(struct page *page, const char *genotype, const char *caption
 
 int found_draw(struct page *page, const char *genotype, const char *caption) {
     struct cells cells;
-    int status = cells_parse(page->cx, page->arena, "genotype", genotype, &cells);
+    int status = cells_parse(page->ctx, page->arena, "genotype", genotype, &cells);
     if (status == MN_IO) {
         return put_line(page, genotype, caption);
     }
@@ -187,16 +187,16 @@ static void put_tally(struct page *page, const struct tally *t) {
 }
 
 int found_frequencies(struct page *page, const struct genotypes *genotypes) {
-    struct tally *tally = mn__arena_zeroed(page->arena, sizeof *tally);
+    struct tally *tally = nas_arena_zeroed(page->arena, sizeof *tally);
     if (tally == NULL) {
-        return no_memory(page->cx);
+        return no_memory(page->ctx);
     }
     for (size_t i = 0; i < genotypes->n; i++) {
         struct cells cells;
         const int status =
-            cells_parse(page->cx, page->arena, "test.json", genotypes->at[i].text, &cells);
+            cells_parse(page->ctx, page->arena, "test.json", genotypes->at[i].text, &cells);
         if (status == MN_IO) {
-            mn__cx_clear(page->cx);
+            nas_ctx_clear(page->ctx);
             page_missing(page, "Operations are not counted: these lines are not made of cells.");
             return MN_OK;
         }

@@ -50,19 +50,19 @@ static int place_of(const char *name, struct place *out) {
 
 /* The cell of a type, entered where it is new. *out is NULL where there are too many; 0 = no
  * memory. */
-static int cell_of(struct mn__arena *arena, struct heat **first, const char *type,
+static int cell_of(struct nas_arena *arena, struct heat **first, const char *type,
                    struct heat **out) {
     int n = 0;
     for (; *first != NULL && strcmp((*first)->type, type) != 0; n++) {
         first = &(*first)->next;
     }
     if (*first == NULL && n < MOST_CELLS) {
-        struct heat *heat = mn__arena_zeroed(arena, sizeof *heat);
+        struct heat *heat = nas_arena_zeroed(arena, sizeof *heat);
         if (heat == NULL) {
             return 0;
         }
-        heat->type = mn__arena_text(arena, type);
-        heat->edges = mn__arena_array(arena, MOST_EDGES, sizeof *heat->edges);
+        heat->type = nas_arena_text(arena, type);
+        heat->edges = nas_arena_array(arena, MOST_EDGES, sizeof *heat->edges);
         if (heat->type == NULL || heat->edges == NULL) {
             return 0;
         }
@@ -73,7 +73,7 @@ static int cell_of(struct mn__arena *arena, struct heat **first, const char *typ
 }
 
 /* The same of an edge. */
-static int edge_of(struct mn__arena *arena, struct heat *heat, int node, int from,
+static int edge_of(struct nas_arena *arena, struct heat *heat, int node, int from,
                    struct heat_edge **out) {
     *out = NULL;
     for (int i = 0; i < heat->n; i++) {
@@ -82,7 +82,7 @@ static int edge_of(struct mn__arena *arena, struct heat *heat, int node, int fro
         }
     }
     if (*out == NULL && heat->n < MOST_EDGES) {
-        struct heat_row *rows = mn__arena_array(arena, MOST_ROWS, sizeof *rows);
+        struct heat_row *rows = nas_arena_array(arena, MOST_ROWS, sizeof *rows);
         if (rows == NULL) {
             return 0;
         }
@@ -92,7 +92,7 @@ static int edge_of(struct mn__arena *arena, struct heat *heat, int node, int fro
     return 1;
 }
 
-int heat_find(struct mn_cx *cx, struct mn__arena *arena, const struct mn__table *table,
+int heat_find(struct mn_ctx *ctx, struct nas_arena *arena, const struct nas_table *table,
               struct heat **out, int *left_out) {
     *out = NULL;
     *left_out = 0;
@@ -105,7 +105,7 @@ int heat_find(struct mn_cx *cx, struct mn__arena *arena, const struct mn__table 
         }
         if (!cell_of(arena, out, place.type, &heat) ||
             (heat != NULL && !edge_of(arena, heat, place.node, place.edge, &edge))) {
-            return no_memory(cx);
+            return no_memory(ctx);
         }
         if (edge != NULL && place.op == NULL) {
             edge->input = c;
@@ -124,13 +124,13 @@ int heat_find(struct mn_cx *cx, struct mn__arena *arena, const struct mn__table 
 enum { LABELS = 84, PANEL = 132, GAP = 14, ROW = 11, HEAD = 18, BETWEEN = 6, STEPS = 64 };
 enum { LEVELS = 20 }; /* of opacity: near cells of one level become one rectangle */
 
-static int64_t sampled(const struct mn__table *table, int step, int steps) {
+static int64_t sampled(const struct nas_table *table, int step, int steps) {
     return steps > 1 ? (int64_t)llround((double)step * (double)(table->n_rows - 1) / (steps - 1))
                      : table->n_rows - 1;
 }
 
-static int level_of(const struct mn__table *table, int64_t row, int column) {
-    const double x = mn__table_number(table, row, column);
+static int level_of(const struct nas_table *table, int64_t row, int column) {
+    const double x = nas_table_number(table, row, column);
     return x > 0 ? (int)lround(fmin(x, 1) * LEVELS) : 0;
 }
 
@@ -140,7 +140,7 @@ struct panel {
     uint8_t level[MOST_ROWS + 1][STEPS];
 };
 
-static void fill_panel(const struct heat_edge *edge, const struct mn__table *table,
+static void fill_panel(const struct heat_edge *edge, const struct nas_table *table,
                        struct panel *out) {
     out->rows = edge->n + 1;
     out->steps = table->n_rows < STEPS ? (int)table->n_rows : STEPS;
@@ -177,7 +177,7 @@ static void draw_level(struct page *page, const struct panel *panel, double x, d
 }
 
 static void draw_panel(struct page *page, const struct heat_edge *edge,
-                       const struct mn__table *table, double x, double y) {
+                       const struct nas_table *table, double x, double y) {
     page_markup(page, "<text x=\"%.0f\" y=\"%.0f\">%s %d to node %d</text>\n", x, y - 5,
                 edge->from < 2 ? "input" : "node", edge->from < 2 ? edge->from : edge->from - 2,
                 edge->node);
@@ -202,12 +202,12 @@ static void draw_labels(struct page *page, const struct heat_edge *edge, double 
                 y + edge->n * ROW + BETWEEN + 9);
 }
 
-static void draw_key(struct page *page, const struct mn__table *table, double y) {
-    const int column = mn__table_column(table, "meta_epoch");
+static void draw_key(struct page *page, const struct nas_table *table, double y) {
+    const int column = nas_table_column(table, "meta_epoch");
     page_markup(page, "<text class=\"soft\" x=\"%d\" y=\"%.0f\">", LABELS, y + 10);
     page_print(page, "each panel: meta-epoch %g (left) to %g (right)",
-               mn__table_number(table, 0, column),
-               mn__table_number(table, table->n_rows - 1, column));
+               nas_table_number(table, 0, column),
+               nas_table_number(table, table->n_rows - 1, column));
     page_markup(page, "</text>\n<text class=\"soft\" x=\"%d\" y=\"%.0f\">weight 0</text>\n",
                 LABELS + 300, y + 10);
     for (int i = 0; i < 10; i++) {
@@ -218,7 +218,7 @@ static void draw_key(struct page *page, const struct mn__table *table, double y)
     page_markup(page, "<text class=\"soft\" x=\"%d\" y=\"%.0f\">1</text>\n", LABELS + 496, y + 10);
 }
 
-void heat_draw(struct page *page, const struct heat *heat, const struct mn__table *table) {
+void heat_draw(struct page *page, const struct heat *heat, const struct nas_table *table) {
     const int height = HEAD + heat->most_rows * ROW + BETWEEN + ROW + 10;
     int nodes = 0, inputs = 0;
     for (int i = 0; i < heat->n; i++) {
@@ -245,8 +245,8 @@ void heat_draw(struct page *page, const struct heat *heat, const struct mn__tabl
 
 /* ---- numbers ------------------------------------------------------------------------------ */
 
-static void put_weight(struct page *page, const struct mn__table *table, int column) {
-    const double x = mn__table_number(table, table->n_rows - 1, column);
+static void put_weight(struct page *page, const struct nas_table *table, int column) {
+    const double x = nas_table_number(table, table->n_rows - 1, column);
     if (isfinite(x)) {
         page_markup(page, "<td class=\"n\">%.3f</td>", x);
     } else {
@@ -254,11 +254,11 @@ static void put_weight(struct page *page, const struct mn__table *table, int col
     }
 }
 
-void heat_table(struct page *page, const struct heat *heat, const struct mn__table *table) {
+void heat_table(struct page *page, const struct heat *heat, const struct nas_table *table) {
     const struct heat_edge *first = &heat->edges[0];
     page_markup(page, "<details class=\"numbers\"><summary>Weights of the ");
     page_print(page, "%s cell at meta-epoch %g", heat->type,
-               mn__table_number(table, table->n_rows - 1, mn__table_column(table, "meta_epoch")));
+               nas_table_number(table, table->n_rows - 1, nas_table_column(table, "meta_epoch")));
     page_markup(page, "</summary><div class=\"scroll\"><table class=\"sort\"><thead><tr>"
                       "<th scope=\"col\">edge</th><th class=\"n\" scope=\"col\">input</th>");
     for (int r = 0; r < first->n; r++) {

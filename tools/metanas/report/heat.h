@@ -6,7 +6,7 @@
 
 #include "page.h"
 
-#include "run/table.h"
+#include "store/csv.h"
 
 /* One row of a heat map, a column of architecture.csv. */
 struct heat_row {
@@ -31,12 +31,12 @@ struct heat {
 
 /* The cells of the columns TYPE.NODE.op.EDGE.OPERATION and TYPE.NODE.in.EDGE, in arena. NULL in
  * *out where there are none; so many columns are more than can be drawn in *left_out. */
-int heat_find(struct mn_cx *cx, struct mn__arena *arena, const struct mn__table *table,
+int heat_find(struct mn_ctx *ctx, struct nas_arena *arena, const struct nas_table *table,
               struct heat **out, int *left_out);
 
 /* A panel an edge: time to the right, a line an operation, the last one the input. */
-void heat_draw(struct page *page, const struct heat *heat, const struct mn__table *table);
+void heat_draw(struct page *page, const struct heat *heat, const struct nas_table *table);
 /* The last row of the table as a table of numbers. */
-void heat_table(struct page *page, const struct heat *heat, const struct mn__table *table);
+void heat_table(struct page *page, const struct heat *heat, const struct nas_table *table);
 
 #endif

@@ -5,13 +5,13 @@
 /* One HTML page that needs no other file. Whatever comes from files goes through page_text or
  * page_print, which escape it. */
 
-#include "base/cx.h"
+#include "base/ctx.h"
 
 #include <stdio.h>
 
 struct page {
-    struct mn_cx *cx;
-    struct mn__arena *arena;
+    struct mn_ctx *ctx;
+    struct nas_arena *arena;
     FILE *out;
     int figures; /* so far; their ids differ by it */
 };

@@ -5,9 +5,9 @@
 /* The files of a run or sweep directory that a report is made from. */
 
 #include "config/yaml.h"
-#include "run/checkpoint.h"
-#include "run/lines.h"
-#include "run/table.h"
+#include "store/csv.h"
+#include "store/jsonl.h"
+#include "store/safetensors.h"
 
 /* The objects of a file of JSON lines. */
 struct lines {
@@ -18,25 +18,25 @@ struct lines {
 struct record {
     const char *dir;
     const char *config;             /* text of config.resolved.yaml or sweep.yaml; NULL = none */
-    struct mn__yaml *root;          /* the same as a tree, NULL = none */
-    struct mn__tensors *checkpoint; /* NULL = none */
+    struct nas_yaml *root;          /* the same as a tree, NULL = none */
+    struct nas_tensors *checkpoint; /* NULL = none */
     struct lines metrics, timing;
     json_t *test;                   /* NULL = none */
-    struct mn__table *architecture; /* NULL = none */
-    struct mn__table *steps;        /* NULL = none */
+    struct nas_table *architecture; /* NULL = none */
+    struct nas_table *steps;        /* NULL = none */
     json_t *command;                /* sweep.json of a sweep; NULL = none */
     const char *summary;            /* results.txt of a sweep; NULL = none */
-    struct mn__table *results;      /* of a sweep; NULL = none */
-    struct mn__arena arena;
+    struct nas_table *results;      /* of a sweep; NULL = none */
+    struct nas_arena arena;
 };
 
 /* Read what is there. A file that is missing is no error; one that cannot be read or has another
  * form is. */
-int record_read(struct mn_cx *cx, const char *dir, struct record *out);
+int record_read(struct mn_ctx *ctx, const char *dir, struct record *out);
 void record_fini(struct record *record);
 
-/* mn__line_fn: add a line to the struct lines `data`; and forget them all. */
-int record_add_line(void *data, struct mn_cx *cx, json_t *object);
+/* nas_line_fn: add a line to the struct lines `data`; and forget them all. */
+int record_add_line(void *data, struct mn_ctx *ctx, json_t *object);
 void record_forget_lines(struct lines *lines);
 
 /* An option of the configuration, or NULL. */

@@ -118,7 +118,7 @@ static void put_origin(struct page *page, const struct record *record) {
     if (record->timing.n > 0) {
         char text[64];
         page_row(page, "time of meta-training and validation", "%s",
-                 mn__text_duration(trained_seconds(record), text, sizeof text));
+                 nas_text_duration(trained_seconds(record), text, sizeof text));
     }
     page_markup(page, "</tbody></table>\n");
 }

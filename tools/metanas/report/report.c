@@ -4,7 +4,7 @@
 #include "../command.h"
 #include "../rundir.h"
 
-#include "run/file.h"
+#include "base/file.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,20 +23,20 @@ static const section of_sweep[] = {section_ablation, section_repeat_sweep, NULL}
 /* A sweep has results.csv or sweep.yaml, a run its configuration. */
 static int is_sweep(const struct record *record) {
     return record->results != NULL ||
-           (record->root != NULL && mn__yaml_get(record->root, "run") == NULL &&
-            mn__yaml_get(record->root, "axes") != NULL);
+           (record->root != NULL && nas_yaml_get(record->root, "run") == NULL &&
+            nas_yaml_get(record->root, "axes") != NULL);
 }
 
-int report_page(struct mn_cx *cx, struct record *record, FILE *out) {
-    struct page page = {.cx = cx, .arena = &record->arena, .out = out};
+int report_page(struct mn_ctx *ctx, struct record *record, FILE *out) {
+    struct page page = {.ctx = ctx, .arena = &record->arena, .out = out};
     const int sweep = is_sweep(record);
     const char *name = record_option(record, "run", "name");
-    const char *title = mn__arena_format(&record->arena, "%s%s", sweep ? "Ablation " : "",
+    const char *title = nas_arena_format(&record->arena, "%s%s", sweep ? "Ablation " : "",
                                          sweep || name == NULL ? record->dir : name);
-    const char *subtitle = mn__arena_format(&record->arena, "Report of metanas %s on the %s %s",
-                                            MN__VERSION, sweep ? "sweep" : "run", record->dir);
+    const char *subtitle = nas_arena_format(&record->arena, "Report of metanas %s on the %s %s",
+                                            NAS_VERSION, sweep ? "sweep" : "run", record->dir);
     if (title == NULL || subtitle == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
     page_begin(&page, title, subtitle);
     int status = MN_OK;
@@ -47,43 +47,43 @@ int report_page(struct mn_cx *cx, struct record *record, FILE *out) {
     return status;
 }
 
-static int write_report(struct mn_cx *cx, struct record *record, const char *path) {
+static int write_report(struct mn_ctx *ctx, struct record *record, const char *path) {
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     if (out == NULL) {
-        return no_memory(cx);
+        return no_memory(ctx);
     }
-    int status = report_page(cx, record, out);
+    int status = report_page(ctx, record, out);
     const int failed = ferror(out);
     if ((fclose(out) != 0 || failed) && status == MN_OK) {
-        status = no_memory(cx);
+        status = no_memory(ctx);
     }
     if (status == MN_OK) {
-        status = mn__file_replace(cx, path, text, length);
+        status = nas_file_replace(ctx, path, text, length);
     }
     free(text);
     return status;
 }
 
-static int run_report(struct mn_cx *cx, const struct arguments *arguments) {
+static int run_report(struct mn_ctx *ctx, const struct arguments *arguments) {
     struct record record = {0};
     const char *dir = arguments->operand, *path = arguments->out;
-    int status = rundir_check_folder(cx, dir);
+    int status = rundir_check_folder(ctx, dir);
     if (status == MN_OK) {
-        status = record_read(cx, dir, &record);
+        status = record_read(ctx, dir, &record);
     }
     if (status == MN_OK && record.config == NULL && record.results == NULL) {
-        status = mn_fail(cx, MN_IO,
+        status = mn_fail(ctx, MN_IO,
                          "%s: neither a run (config.resolved.yaml) nor a sweep (sweep.yaml, "
                          "results.csv) is in it",
                          dir);
     }
     if (status == MN_OK && path == NULL) {
-        status = rundir_file(cx, &record.arena, dir, "report.html", &path);
+        status = rundir_file(ctx, &record.arena, dir, "report.html", &path);
     }
     if (status == MN_OK) {
-        status = write_report(cx, &record, path);
+        status = write_report(ctx, &record, path);
     }
     if (status == MN_OK) {
         printf("written to %s\n", path);

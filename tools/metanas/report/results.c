@@ -34,9 +34,9 @@ static int64_t rounded(double x) {
 static void parameters_row(struct page *page, const json_t *test) {
     char mean[32], low[32], high[32];
     page_row(page, "parameters", "%s on average, %s to %s",
-             mn__text_count(rounded(number(test, "parameters_mean")), mean, sizeof mean),
-             mn__text_count(whole(test, "parameters_min"), low, sizeof low),
-             mn__text_count(whole(test, "parameters_max"), high, sizeof high));
+             nas_text_count(rounded(number(test, "parameters_mean")), mean, sizeof mean),
+             nas_text_count(whole(test, "parameters_min"), low, sizeof low),
+             nas_text_count(whole(test, "parameters_max"), high, sizeof high));
 }
 
 /* A share with its interval, where that is given. */
@@ -74,7 +74,7 @@ static void outdated_note(struct page *page, const struct record *record) {
     const char *now = record_meta(record, "meta_epoch");
     int64_t meta_epoch;
     if (strcmp(text(record->test, "state"), "last") == 0 && now != NULL &&
-        mn__text_int(now, &meta_epoch) && meta_epoch != whole(record->test, "meta_epoch")) {
+        nas_text_int(now, &meta_epoch) && meta_epoch != whole(record->test, "meta_epoch")) {
         page_missing(page,
                      "The test is older than the run, which has %" PRId64
                      " meta-epochs now: 'metanas test %s' tests it again.",
@@ -103,24 +103,24 @@ int section_test(struct page *page, const struct record *record) {
 /* ---- accuracy by adaptation step ---------------------------------------------------------- */
 
 /* A curve of a column over `step`, with its interval where `at` is not NULL. */
-static int curve_of(struct page *page, const struct mn__table *table, const char *name, int column,
-                    const struct mn__table_interval *at, struct curve *out) {
+static int curve_of(struct page *page, const struct nas_table *table, const char *name, int column,
+                    const struct nas_table_interval *at, struct curve *out) {
     const size_t n = (size_t)table->n_rows;
-    const int step = mn__table_column(table, "step");
-    double *x = mn__arena_array(page->arena, n, sizeof *x);
-    double *y = mn__arena_array(page->arena, n, sizeof *y);
-    double *low = mn__arena_array(page->arena, n, sizeof *low);
-    double *high = mn__arena_array(page->arena, n, sizeof *high);
+    const int step = nas_table_column(table, "step");
+    double *x = nas_arena_array(page->arena, n, sizeof *x);
+    double *y = nas_arena_array(page->arena, n, sizeof *y);
+    double *low = nas_arena_array(page->arena, n, sizeof *low);
+    double *high = nas_arena_array(page->arena, n, sizeof *high);
     if (!x || !y || !low || !high) {
-        return no_memory(page->cx);
+        return no_memory(page->ctx);
     }
     for (int64_t i = 0; i < table->n_rows; i++) {
         double ends[2] = {(double)NAN, (double)NAN};
         if (at != NULL) {
-            mn__table_bounds(table, i, at, ends);
+            nas_table_bounds(table, i, at, ends);
         }
-        x[i] = mn__table_number(table, i, step);
-        y[i] = mn__table_number(table, i, column);
+        x[i] = nas_table_number(table, i, step);
+        y[i] = nas_table_number(table, i, column);
         low[i] = ends[0];
         high[i] = ends[1];
     }
@@ -147,8 +147,8 @@ static void steps_table(struct page *page, const struct chart *chart) {
 }
 
 static int draw_steps(struct page *page, const struct record *record,
-                      const struct mn__table_interval *at) {
-    const int before = mn__table_column(record->steps, "accuracy_before_prune");
+                      const struct nas_table_interval *at) {
+    const int before = nas_table_column(record->steps, "accuracy_before_prune");
     struct chart chart = {.title = "Accuracy by adaptation step",
                           .x_name = "task step",
                           .y_name = "accuracy on the query set",
@@ -174,13 +174,13 @@ static int draw_steps(struct page *page, const struct record *record,
 }
 
 int section_steps(struct page *page, const struct record *record) {
-    struct mn__table_interval at;
+    struct nas_table_interval at;
     if (record->steps == NULL || record->test == NULL) {
         return MN_OK;
     }
-    if (!mn__table_find_interval(record->steps, "accuracy", &at) ||
-        mn__table_column(record->steps, "step") < 0) {
-        return mn_fail(page->cx, MN_IO,
+    if (!nas_table_find_interval(record->steps, "accuracy", &at) ||
+        nas_table_column(record->steps, "step") < 0) {
+        return mn_fail(page->ctx, MN_IO,
                        "%s/test-steps.csv: lacks the column step, or accuracy with its interval",
                        record->dir);
     }

@@ -9,7 +9,7 @@
 #include "record.h"
 
 /* report.c: the whole page. */
-int report_page(struct mn_cx *cx, struct record *record, FILE *out);
+int report_page(struct mn_ctx *ctx, struct record *record, FILE *out);
 
 /* results.c */
 int section_test(struct page *page, const struct record *record);

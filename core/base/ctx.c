@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/ctx.h"
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "plugin/instance.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static struct mn_host host_table;
+static atomic_int cancel_signal;
+
+/* ---- services ----------------------------------------------------------------------------- */
+
+static int service_fail(struct mn_ctx *ctx, int status, const char *format, va_list args) {
+    struct nas_ctx *c = nas_ctx_of(ctx);
+    if (c->status != MN_OK) {
+        return c->status;
+    }
+    c->status = status < 0 ? status : MN_INTERNAL;
+    vsnprintf(c->message, sizeof c->message, format, args);
+    nas_text_clean(c->message);
+    return c->status;
+}
+
+int nas_said_before(const char *warning) {
+    enum { MOST = 1024 };
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static uint64_t said[MOST];
+    static int n;
+    const uint64_t hash = nas_hash_bytes(nas_hash_begin(), warning, strlen(warning));
+    int before = 0;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < n && !before; i++) {
+        before = said[i] == hash;
+    }
+    if (!before && n < MOST) {
+        said[n++] = hash;
+    }
+    pthread_mutex_unlock(&lock);
+    return before;
+}
+
+_Atomic int nas_line_stands;
+
+static void service_log(struct mn_ctx *ctx, int level, const char *format, va_list args) {
+    struct nas_ctx *c = nas_ctx_of(ctx);
+    char line[NAS_MESSAGE];
+    if (level > c->quiet) {
+        return;
+    }
+    snprintf(line, sizeof line / 4, "metanas: %s%s", c->unit != NULL ? c->unit->label : "",
+             c->unit != NULL ? ": " : "");
+    const size_t n = strlen(line);
+    vsnprintf(line + n, sizeof line - n - 1, format, args);
+    const size_t length = strlen(nas_text_clean(line));
+    if (level == MN_LOG_WARN && nas_said_before(line)) {
+        return;
+    }
+    line[length] = '\n';
+    /* one call, so that lines of threads do not mix */
+    fprintf(stderr, "%s%.*s", nas_line_stands ? "\r\033[K" : "", (int)length + 1, line);
+}
+
+static int service_cancelled(struct mn_ctx *ctx) {
+    return nas_cancel_signal() != 0;
+}
+
+static void *service_scratch(struct mn_ctx *ctx, size_t bytes) {
+    void *at = nas_arena_take(&nas_ctx_of(ctx)->scratch, bytes);
+    if (at == NULL) {
+        mn_fail(ctx, MN_NOMEM, "no memory for %zu bytes of scratch", bytes);
+    }
+    return at;
+}
+
+static mn_real *service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
+    mn_fail(ctx, MN_INTERNAL, "mn_state(\"%s\") may only be called by a meta learner's start",
+            name);
+    return NULL;
+}
+
+struct mn_host *nas_host_table(void) {
+    struct mn_host *t = &host_table;
+    if (t->size == 0) {
+        t->size = sizeof *t;
+        t->abi_major = MN_ABI_MAJOR;
+        t->abi_minor = MN_ABI_MINOR;
+        t->fail = service_fail;
+        t->log = service_log;
+        t->cancelled = service_cancelled;
+        t->scratch = service_scratch;
+        t->state = service_state;
+    }
+    return t;
+}
+
+/* ---- contexts ----------------------------------------------------------------------------- */
+
+void nas_ctx_init(struct nas_ctx *ctx) {
+    memset(ctx, 0, sizeof *ctx);
+    ctx->pub.size = sizeof ctx->pub;
+    ctx->pub.host = nas_host_table();
+    ctx->pub.where.size = sizeof ctx->pub.where;
+    ctx->quiet = MN_LOG_INFO;
+}
+
+void nas_ctx_fini(struct nas_ctx *ctx) {
+    nas_arena_fini(&ctx->scratch);
+}
+
+const char *nas_ctx_message(const struct mn_ctx *ctx) {
+    return ((const struct nas_ctx *)ctx)->message;
+}
+
+void nas_ctx_clear(struct mn_ctx *ctx) {
+    nas_ctx_of(ctx)->message[0] = '\0';
+    nas_ctx_of(ctx)->status = MN_OK;
+}
+
+int nas_ctx_where(struct mn_ctx *ctx, const char *format, ...) {
+    struct nas_ctx *c = nas_ctx_of(ctx);
+    char place[NAS_MESSAGE / 4];
+    va_list args;
+    if (c->status == MN_OK) {
+        return MN_OK;
+    }
+    va_start(args, format);
+    vsnprintf(place, sizeof place, format, args);
+    va_end(args);
+    const size_t n = strlen(nas_text_clean(place)), room = sizeof c->message - n - 3;
+    size_t length = strlen(c->message);
+    length = length < room ? length : room;
+    memmove(c->message + n + 2, c->message, length);
+    c->message[n + 2 + length] = '\0';
+    memcpy(c->message, place, n);
+    memcpy(c->message + n, ": ", 2);
+    return c->status;
+}
+
+int nas_ctx_more(struct mn_ctx *ctx, int status, const char *format, ...) {
+    struct nas_ctx *c = nas_ctx_of(ctx);
+    const size_t length = strlen(c->message);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(c->message + length, sizeof c->message - length, format, args);
+    va_end(args);
+    nas_text_clean(c->message);
+    c->status = status;
+    return status;
+}
+
+/* What a failed call left out: a message, or a status that exists. */
+static void complete(struct nas_ctx *c, int status) {
+    const int known = status < MN_OK && status >= MN_INTERNAL;
+    const size_t length = strlen(c->message);
+    if (!known) {
+        snprintf(c->message + length, sizeof c->message - length,
+                 "%s%d was returned, which is no status; this is an error of the plugin",
+                 length > 0 ? "; " : "", status);
+    } else if (length == 0 && status == MN_CANCELLED) {
+        snprintf(c->message, sizeof c->message, "stopped on request");
+    } else if (length == 0) {
+        snprintf(c->message, sizeof c->message,
+                 "failed with status %d and no message; this is an error of the plugin", status);
+    }
+    c->status = known ? status : MN_INTERNAL;
+}
+
+int nas_ctx_result(struct mn_ctx *ctx, const struct nas_instance *unit, size_t mark, int status) {
+    struct nas_ctx *c = nas_ctx_of(ctx);
+    nas_arena_release(&c->scratch, mark);
+    if (status == MN_OK) {
+        nas_ctx_clear(ctx); /* a failure recorded on the way was dealt with by the unit itself */
+        return MN_OK;
+    }
+    complete(c, status);
+    /* mn_bad_option's messages begin with the place and name the unit after it. */
+    return strstr(c->message, unit->label) != NULL ? c->status
+                                                   : nas_ctx_where(ctx, "%s", unit->label);
+}
+
+/* ---- cancellation ------------------------------------------------------------------------- */
+
+void nas_cancel(int signal_number) {
+    atomic_store(&cancel_signal, signal_number);
+}
+
+int nas_cancel_signal(void) {
+    return atomic_load(&cancel_signal);
+}
+
+void nas_cancel_reset(void) {
+    atomic_store(&cancel_signal, 0);
+}
+
+int nas_exit_code(int status) {
+    switch (status) {
+    case MN_OK:
+        return 0;
+    case MN_CONFIG:
+        return 2;
+    case MN_IO:
+        return 3;
+    case MN_NUMERIC:
+        return 4;
+    case MN_NOMEM:
+        return 5;
+    case MN_UNSUPPORTED:
+        return 6;
+    case MN_CANCELLED:
+        return 75;
+    default:
+        return 1;
+    }
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_BASE_CTX_H
+#define NAS_BASE_CTX_H
+
+/* The host's side of a context: message, scratch memory, cancellation, log. One for each thread.
+ * Core functions that can fail take a struct mn_ctx, record one message with mn_fail and return its
+ * status. */
+
+#include "base/arena.h"
+#include "base/try.h"
+#include "metanas/ctx.h"
+#include "metanas/plugin.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { NAS_MESSAGE = 2048 };
+
+struct nas_workspace;
+struct nas_batches;
+struct nas_instance;
+struct nas_inner;
+struct nas_ranks;
+struct nas_share;
+struct nas_held;
+
+/* Called after every task step; see mn_step_done. */
+typedef int (*nas_step_fn)(void *data, struct mn_ctx *ctx, int64_t step, double loss,
+                           double accuracy, double skip_share, const struct mn_point *now);
+
+struct nas_ctx {
+    struct mn_ctx pub; /* first: a struct mn_ctx * is cast to this */
+    char message[NAS_MESSAGE];
+    int status; /* of the recorded message; MN_OK = none */
+    struct nas_arena scratch;
+    const struct nas_instance *unit;      /* whose function runs: names log lines and bad options */
+    struct nas_workspace *workspace;      /* for model passes; NULL = none on this thread */
+    const struct nas_batches *prescribed; /* mini-batches given from outside (probe), or NULL */
+    mn_real *batch_images;                /* of the last mini-batch, in scratch */
+    int32_t *batch_labels;
+    int32_t batch_room;                    /* images that they hold; 0 = there are none */
+    const struct nas_instance *batch_unit; /* whose call drew it */
+    struct nas_inner *inner;        /* the task that learners work on, or NULL (run/inner.h) */
+    mn_real *own;                   /* for mn_own_delta, or NULL */
+    void *claiming;                 /* struct nas_state while a meta learner starts, or NULL */
+    int quiet;                      /* highest log level printed */
+    int sharing;                    /* other processes of this node will want what is kept shared */
+    const struct nas_share *shared; /* what another one has filled already, or NULL */
+    const struct nas_held *held; /* a folder that is this process's alone (run/file.h), or NULL */
+    struct nas_ranks *ranks;     /* the processes of the job that this one leads, or NULL */
+    int goes_on;                 /* what a signal stopped can go on: a run was saved */
+    nas_step_fn on_step;
+    void *on_step_data;
+};
+
+/* Mini-batches that replace the drawn ones: `steps` of n images each, in order. */
+struct nas_batches {
+    int64_t steps;
+    const struct mn_set *sets; /* [steps] */
+};
+
+/* Make a context ready. Always succeeds. `fini` takes a zeroed or ready context. */
+void nas_ctx_init(struct nas_ctx *ctx);
+void nas_ctx_fini(struct nas_ctx *ctx);
+
+static inline struct nas_ctx *nas_ctx_of(struct mn_ctx *ctx) {
+    return (struct nas_ctx *)ctx;
+}
+
+/* The recorded message ("" = none), its status, and forgetting both. */
+const char *nas_ctx_message(const struct mn_ctx *ctx);
+void nas_ctx_clear(struct mn_ctx *ctx);
+
+/* Put "context: " before the recorded message: where a failure happened. Returns the status. */
+MN_PRINTF(2, 3) int nas_ctx_where(struct mn_ctx *ctx, const char *format, ...);
+
+/* Add to the recorded message of a failure with `status`, which is returned. */
+MN_PRINTF(3, 4) int nas_ctx_more(struct mn_ctx *ctx, int status, const char *format, ...);
+
+/* The status of a plugin's call, checked: a positive or unknown value, or a failure without a
+ * message, becomes a message that names the unit. Messages get "unit: " in front. Releases the
+ * scratch that the call took. */
+int nas_ctx_result(struct mn_ctx *ctx, const struct nas_instance *unit, size_t mark, int status);
+
+/* Whether this process has printed the warning before; from now on it has. The first 1024 are
+ * remembered. */
+int nas_said_before(const char *warning);
+
+/* Whether a line of progress, which has no end yet, stands on the terminal of standard error. Lines
+ * of the log clear it; it is drawn again with the next progress. */
+extern _Atomic int nas_line_stands;
+
+/* Cancellation: set by a signal handler (async-signal-safe), read by mn_cancelled. */
+void nas_cancel(int signal_number);
+int nas_cancel_signal(void); /* 0 = none */
+void nas_cancel_reset(void);
+
+/* The table in every context. Services that belong to other files are set by them through
+ * nas_host_table at start: model (model/model.c), builder (model/builder.c), batches
+ * (run/episode.c). base/ fills errors, log, memory. */
+struct mn_host *nas_host_table(void);
+
+/* Exit code of the program for a status (docs/configuration.md): 0 ok, 1 internal, 2 usage or
+ * configuration, 3 input or output, 4 numeric, 5 out of memory, 6 unsupported, 75 cancelled where
+ * something can go on. */
+int nas_exit_code(int status);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_BASE_INSTALL_PATHS_H
+#define NAS_BASE_INSTALL_PATHS_H
+
+/* Where the files that belong to the program are: in the tree that it was installed with, wherever
+ * that was moved to; in its build folder where it was not installed; else in the prefix that it was
+ * configured for. */
+
+#include <stddef.h>
+
+enum nas_place { NAS_PLACE_PLUGINS, NAS_PLACE_TEMPLATE };
+
+/* Write the absolute path of the folder to out; it need not exist. Returns "build folder" or
+ * "install folder", for messages; NULL when the path does not fit. In a setuid program only the
+ * configured prefix counts. */
+const char *nas_place_find(enum nas_place which, char *out, size_t size);
+
+#endif

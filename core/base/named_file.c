@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/named_file.h"
+
+#include "base/ctx.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STEP = 1 << 16, PATIENCE = 200 /* ms between looks at whether to stop */ };
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+/* Wait until there is something to read. Whoever writes into a pipe may come late. */
+static int wait_for(int fd) {
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    for (;;) {
+        if (nas_cancel_signal() != 0) {
+            return EINTR;
+        }
+        const int n = poll(&poll_fd, 1, PATIENCE);
+        if (n > 0) {
+            return 0;
+        }
+        if (n < 0 && errno != EINTR) {
+            return errno;
+        }
+    }
+}
+
+static int read_all(int fd, size_t most, char **text, size_t *length) {
+    char *all = NULL;
+    size_t room = 0, n = 0;
+    for (;;) {
+        if (room - n < 2) {
+            room = room > 0 ? 2 * room : STEP;
+            char *more = realloc(all, room);
+            if (more == NULL) {
+                free(all);
+                return ENOMEM;
+            }
+            all = more;
+        }
+        const size_t want = room - n - 1 < most - n ? room - n - 1 : most - n;
+        const int error = want > 0 ? wait_for(fd) : 0;
+        const ssize_t got = error != 0 || want == 0 ? 0 : read(fd, all + n, want);
+        if (error != 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
+            const int why = error != 0 ? error : errno;
+            free(all);
+            return why;
+        }
+        if (got == 0) {
+            break;
+        }
+        n += got > 0 ? (size_t)got : 0;
+    }
+    all[n] = '\0';
+    *text = all;
+    *length = n;
+    return 0;
+}
+
+static int read_path(const char *path, size_t most, char **text, size_t *length) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return errno;
+    }
+    const int error = read_all(fd, most, text, length);
+    close(fd);
+    return error;
+}
+
+/* ---- once --------------------------------------------------------------------------------- */
+
+struct source {
+    struct source *next;
+    char *path, *text;
+    size_t length;
+};
+
+static int keep;
+static struct source *kept;
+
+void nas_source_keep(void) {
+    keep = 1;
+}
+
+static const struct source *find(const char *path) {
+    const struct source *s = kept;
+    while (s != NULL && strcmp(s->path, path) != 0) {
+        s = s->next;
+    }
+    return s;
+}
+
+static void *copy_of(const void *bytes, size_t length) {
+    char *copy = malloc(length + 1);
+    if (copy != NULL) {
+        memcpy(copy, bytes, length);
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+static int add(const char *path, const char *text, size_t length) {
+    struct source *s = calloc(1, sizeof *s);
+    if (s == NULL || (s->path = strdup(path)) == NULL ||
+        (s->text = copy_of(text, length)) == NULL) {
+        if (s != NULL) {
+            free(s->path);
+        }
+        free(s);
+        return ENOMEM;
+    }
+    s->length = length;
+    s->next = kept;
+    kept = s;
+    return 0;
+}
+
+int nas_source_read(const char *path, size_t most, char **text, size_t *length) {
+    const struct source *s = find(path);
+    if (s != NULL) {
+        *length = s->length < most ? s->length : most;
+        *text = copy_of(s->text, *length);
+        return *text != NULL ? 0 : ENOMEM;
+    }
+    int error = read_path(path, most, text, length);
+    if (error == 0 && keep) {
+        error = add(path, *text, *length);
+        if (error != 0) {
+            free(*text);
+            *text = NULL;
+        }
+    }
+    return error;
+}
+
+/* ---- regular files ------------------------------------------------------------------------ */
+
+int nas_source_open(int at, const char *path) {
+    struct stat s;
+    const int fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would block */
+    if (fd < 0) {
+        return -1;
+    }
+    int error = 0;
+    if (fstat(fd, &s) != 0) {
+        error = errno;
+    } else if (!S_ISREG(s.st_mode)) {
+        error = S_ISDIR(s.st_mode) ? EISDIR : ESPIPE;
+    }
+    if (error != 0) {
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+FILE *nas_source_lines(const char *path) {
+    const int fd = nas_source_open(AT_FDCWD, path);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (file == NULL && fd >= 0) {
+        close(fd);
+    }
+    return file;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_BASE_TRY_H
+#define NAS_BASE_TRY_H
+
+/* Leaving a function early (gcc and clang). */
+
+#include "metanas/status.h"
+
+/* Return the status of a call that fails. */
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        const int try_status = (call);                                                             \
+        if (try_status != MN_OK) {                                                                 \
+            return try_status;                                                                     \
+        }                                                                                          \
+    } while (0)
+
+/* Call release(&variable) when the variable goes out of scope. */
+#define CLEANUP(release) __attribute__((cleanup(release)))
+
+#endif

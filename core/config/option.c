@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/option.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+const struct mn_opt *nas_option(const struct nas_options *options, uint32_t i) {
+    return (const struct mn_opt *)(const void *)((const char *)options->at +
+                                                 (size_t)i * options->stride);
+}
+
+/* ---- ranges ------------------------------------------------------------------------------- */
+
+static int is_list(int32_t type) {
+    return type == MN_OPT_INTS || type == MN_OPT_REALS || type == MN_OPT_TEXTS;
+}
+
+/* `above` and `below`: the signs of value - min and max - value. */
+static int is_between(const struct mn_opt *o, int above, int below) {
+    return ((o->flags & MN_OPT_OPEN_MIN) != 0 ? above > 0 : above >= 0) &&
+           ((o->flags & MN_OPT_OPEN_MAX) != 0 ? below > 0 : below >= 0);
+}
+
+static int real_in_range(const struct mn_opt *o, double x) {
+    return is_between(o, x < o->min ? -1 : x > o->min, x > o->max ? -1 : x < o->max);
+}
+
+/* The sign of whole - real. A whole number beyond 2^53 need not be a double. */
+static int compare_whole(int64_t whole, double real) {
+    if (!(real < 0x1p63)) {
+        return -1;
+    }
+    if (real < -0x1p63) {
+        return 1;
+    }
+    const int64_t floor_real = (int64_t)floor(real);
+    return whole > floor_real ? 1 : whole < floor_real || (double)floor_real < real ? -1 : 0;
+}
+
+static int whole_in_range(const struct mn_opt *o, int64_t whole) {
+    return is_between(o, compare_whole(whole, o->min), -compare_whole(whole, o->max));
+}
+
+static void put_number(char *out, size_t size, int32_t type, double x) {
+    if (type == MN_OPT_INT || type == MN_OPT_INTS) {
+        snprintf(out, size, "%.0f", x);
+    } else {
+        nas_text_from_real(x, out, size);
+    }
+}
+
+static void number_range(const struct mn_opt *o, const char *type, char *out, size_t size) {
+    char low[40], high[40];
+    put_number(low, sizeof low, o->type, o->min);
+    put_number(high, sizeof high, o->type, o->max);
+    const int bottomless = isinf(o->min), endless = isinf(o->max);
+    const char *above = (o->flags & MN_OPT_OPEN_MIN) != 0 ? "above " : "";
+    const char *below = (o->flags & MN_OPT_OPEN_MAX) != 0 ? "below " : "";
+    if (bottomless && endless) {
+        snprintf(out, size, "%s", type);
+    } else if (endless) {
+        snprintf(out, size, "%s, %s%s", type, above[0] != '\0' ? above : "at least ", low);
+    } else if (bottomless) {
+        snprintf(out, size, "%s, %s%s", type, below[0] != '\0' ? below : "at most ", high);
+    } else {
+        snprintf(out, size, "%s, %s%s to %s%s", type, above, low, below, high);
+    }
+}
+
+const char *nas_option_range(const struct mn_opt *o, char *out, size_t size) {
+    switch (o->type) {
+    case MN_OPT_INT:
+        number_range(o, "int", out, size);
+        break;
+    case MN_OPT_REAL:
+        number_range(o, "real", out, size);
+        break;
+    case MN_OPT_INTS:
+        number_range(o, "list of int", out, size);
+        break;
+    case MN_OPT_REALS:
+        number_range(o, "list of real", out, size);
+        break;
+    case MN_OPT_TEXTS:
+        snprintf(out, size, "list of text");
+        break;
+    case MN_OPT_BOOL:
+        snprintf(out, size, "true or false");
+        break;
+    case MN_OPT_TEXT:
+        snprintf(out, size, "text");
+        break;
+    case MN_OPT_PATH:
+        snprintf(out, size, "path");
+        break;
+    case MN_OPT_CHOICE: {
+        size_t used = (size_t)snprintf(out, size, "one of:");
+        for (int i = 0; o->choices[i] != NULL && used < size; i++) {
+            used +=
+                (size_t)snprintf(out + used, size - used, "%s %s", i > 0 ? "," : "", o->choices[i]);
+        }
+        break;
+    }
+    default:
+        snprintf(out, size, "?");
+    }
+    return out;
+}
+
+const char *nas_option_default(const struct mn_opt *o, char *out, size_t size) {
+    if ((o->flags & MN_OPT_REQUIRED) != 0) {
+        snprintf(out, size, "(required)");
+    } else if (o->type == MN_OPT_BOOL) {
+        snprintf(out, size, "%s", o->def != 0 ? "true" : "false");
+    } else if (o->type == MN_OPT_CHOICE) {
+        snprintf(out, size, "%s", o->choices[(int)o->def]);
+    } else if (is_list(o->type)) {
+        snprintf(out, size, "[%s]", o->def_text != NULL ? o->def_text : "");
+    } else if (o->type == MN_OPT_TEXT || o->type == MN_OPT_PATH) {
+        snprintf(out, size, "%s",
+                 o->def_text != NULL && o->def_text[0] != '\0' ? o->def_text : "(none)");
+    } else {
+        put_number(out, size, o->type, o->def);
+    }
+    return out;
+}
+
+/* ---- one value ---------------------------------------------------------------------------- */
+
+struct binder {
+    struct nas_arena *arena;
+    struct nas_faults *faults;
+    const char *what;
+};
+
+static void *field(const struct mn_opt *o, void *instance) {
+    return (char *)instance + o->offset;
+}
+
+static void no_memory(struct binder *b) {
+    nas_fault_add(b->faults, (struct nas_mark){0}, "no memory for the configuration");
+}
+
+/* What the value, or the element of a list, should have been. */
+static const char *noun(int32_t type) {
+    switch (type) {
+    case MN_OPT_INT:
+    case MN_OPT_INTS:
+        return "a whole number";
+    case MN_OPT_REAL:
+    case MN_OPT_REALS:
+        return "a number";
+    case MN_OPT_BOOL:
+        return "true or false";
+    default:
+        return "text";
+    }
+}
+
+static void wrong_type(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
+                       const char *expected) {
+    char range[512];
+    nas_option_range(o, range, sizeof range);
+    if (node->kind != NAS_YAML_SCALAR) {
+        nas_fault_add(b->faults, node->mark, "%s: %s: %s was given: expected %s", b->what, o->key,
+                      node->kind == NAS_YAML_LIST ? "a list" : "a section", range);
+    } else if (node->text[0] == '\0' && !node->quoted) {
+        nas_fault_add(b->faults, node->mark, "%s: %s: no value was given: expected %s", b->what,
+                      o->key, range);
+    } else {
+        nas_fault_add(b->faults, node->mark, "%s: %s: '%.80s'%s is not %s: expected %s", b->what,
+                      o->key, node->text, node->quoted ? " in quotes" : "", expected, range);
+    }
+}
+
+static int number(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
+                  double *real, int64_t *whole) {
+    const int is_int = o->type == MN_OPT_INT || o->type == MN_OPT_INTS;
+    const int readable =
+        node->kind == NAS_YAML_SCALAR && !node->quoted &&
+        (is_int ? nas_text_int(node->text, whole) : nas_text_real(node->text, real));
+    if (!readable) {
+        wrong_type(b, o, node, noun(o->type));
+        return 0;
+    }
+    if (is_int ? !whole_in_range(o, *whole) : !real_in_range(o, *real)) {
+        char range[512];
+        nas_fault_add(b->faults, node->mark, "%s: %s: %.80s is out of range: expected %s", b->what,
+                      o->key, node->text, nas_option_range(o, range, sizeof range));
+        return 0;
+    }
+    return 1;
+}
+
+static void bind_bool(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
+                      bool *out) {
+    static const char *const like[] = {"yes", "no", "on", "off", "true", "false", "1", "0"};
+    if (node->kind == NAS_YAML_SCALAR && !node->quoted) {
+        if (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0) {
+            *out = node->text[0] == 't';
+            return;
+        }
+        for (size_t i = 0; i < sizeof like / sizeof like[0]; i++) {
+            if (strcasecmp(node->text, like[i]) == 0) {
+                nas_fault_add(b->faults, node->mark, "%s: %s: '%s' is not true or false: write %s",
+                              b->what, o->key, node->text, i % 2 == 0 ? "true" : "false");
+                return;
+            }
+        }
+    }
+    wrong_type(b, o, node, noun(o->type));
+}
+
+static size_t choices_of(const struct mn_opt *o) {
+    size_t n = 0;
+    while (o->choices[n] != NULL) {
+        n++;
+    }
+    return n;
+}
+
+static void bind_choice(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
+                        int32_t *out) {
+    const size_t n = choices_of(o);
+    if (node->kind != NAS_YAML_SCALAR || node->text[0] == '\0') {
+        wrong_type(b, o, node, noun(o->type));
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(node->text, o->choices[i]) == 0) {
+            *out = (int32_t)i;
+            return;
+        }
+    }
+    char range[512], hint[256];
+    const char *near = nas_text_nearest(node->text, o->choices, n);
+    nas_fault_add(b->faults, node->mark, "%s: %s: unknown value '%.80s': expected %s%s", b->what,
+                  o->key, node->text, nas_option_range(o, range, sizeof range),
+                  nas_text_hint(near, "", hint, sizeof hint));
+}
+
+/* Relative paths start at the folder of the file that names them, ~ is the home folder. */
+static const char *resolve(struct binder *b, const struct nas_yaml *node) {
+    const char *slash = node->mark.line > 0 ? strrchr(node->mark.file, '/') : NULL;
+    const char *text = nas_arena_path(b->arena, node->text);
+    if (text == NULL || text[0] == '/' || text[0] == '\0') {
+        return text;
+    }
+    char here[PATH_MAX];
+    const char *name =
+        nas_arena_format(b->arena, "%.*s%s", slash != NULL ? (int)(slash + 1 - node->mark.file) : 0,
+                         slash != NULL ? node->mark.file : "", text);
+    if (name == NULL || name[0] == '/') {
+        return name;
+    }
+    return realpath(".", here) != NULL ? nas_arena_format(b->arena, "%s/%s", here, name) : name;
+}
+
+static void bind_text(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
+                      const char **out) {
+    if (node->kind != NAS_YAML_SCALAR) {
+        wrong_type(b, o, node, noun(o->type));
+        return;
+    }
+    const char *text =
+        o->type == MN_OPT_PATH ? resolve(b, node) : nas_arena_text(b->arena, node->text);
+    if (text == NULL) {
+        no_memory(b);
+        return;
+    }
+    *out = text;
+}
+
+static int64_t length_of(const struct nas_yaml *list) {
+    int64_t n = 0;
+    for (const struct nas_yaml *item = list->first; item != NULL; item = item->next) {
+        n++;
+    }
+    return n;
+}
+
+/* The three list structs have one shape: pointer, count. */
+static void bind_list(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
+                      void *out) {
+    if (node->kind != NAS_YAML_LIST) {
+        wrong_type(b, o, node, "a list");
+        return;
+    }
+    const int64_t n = length_of(node);
+    union {
+        int64_t *ints;
+        double *reals;
+        const char **texts;
+        void *any;
+    } at = {.any = nas_arena_array(b->arena, (size_t)n, sizeof(int64_t))};
+    int64_t i = 0;
+    if (at.any == NULL) {
+        no_memory(b);
+        return;
+    }
+    for (const struct nas_yaml *item = node->first; item != NULL; item = item->next, i++) {
+        double real = 0;
+        int64_t whole = 0;
+        if (o->type == MN_OPT_TEXTS) {
+            at.texts[i] = "";
+            bind_text(b, o, item, &at.texts[i]);
+        } else if (number(b, o, item, &real, &whole) && o->type == MN_OPT_INTS) {
+            at.ints[i] = whole;
+        } else if (o->type == MN_OPT_REALS) {
+            at.reals[i] = real;
+        } else {
+            at.ints[i] = 0;
+        }
+    }
+    if (o->type == MN_OPT_INTS) {
+        *(struct mn_ints *)out = (struct mn_ints){at.ints, n};
+    } else if (o->type == MN_OPT_REALS) {
+        *(struct mn_reals *)out = (struct mn_reals){at.reals, n};
+    } else {
+        *(struct mn_texts *)out = (struct mn_texts){at.texts, n};
+    }
+}
+
+static void bind_value(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
+                       void *instance) {
+    void *to = field(o, instance);
+    double real = 0;
+    int64_t whole = 0;
+    switch (o->type) {
+    case MN_OPT_INT:
+        if (number(b, o, node, &real, &whole)) {
+            *(int64_t *)to = whole;
+        }
+        break;
+    case MN_OPT_REAL:
+        if (number(b, o, node, &real, &whole)) {
+            *(double *)to = real;
+        }
+        break;
+    case MN_OPT_BOOL:
+        bind_bool(b, o, node, to);
+        break;
+    case MN_OPT_TEXT:
+    case MN_OPT_PATH:
+        bind_text(b, o, node, to);
+        break;
+    case MN_OPT_CHOICE:
+        bind_choice(b, o, node, to);
+        break;
+    default:
+        bind_list(b, o, node, to);
+    }
+}
+
+/* ---- defaults ----------------------------------------------------------------------------- */
+
+/* A list's default, "a, b, c", as a tree, so that it goes through the same door. */
+static struct nas_yaml *default_list(struct binder *b, const struct mn_opt *o) {
+    struct nas_yaml *list = nas_arena_zeroed(b->arena, sizeof *list);
+    char *text = nas_arena_text(b->arena, o->def_text != NULL ? o->def_text : "");
+    struct nas_yaml **link = list != NULL ? &list->first : NULL;
+    if (list == NULL || text == NULL) {
+        no_memory(b);
+        return NULL;
+    }
+    list->kind = NAS_YAML_LIST;
+    char *save;
+    for (char *item = strtok_r(text, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save)) {
+        struct nas_yaml *node = nas_arena_zeroed(b->arena, sizeof *node);
+        if (node == NULL) {
+            no_memory(b);
+            return NULL;
+        }
+        node->text = item + strspn(item, " ");
+        *link = node;
+        link = &node->next;
+    }
+    return list;
+}
+
+static void bind_default(struct binder *b, const struct mn_opt *o, void *instance) {
+    void *to = field(o, instance);
+    switch (o->type) {
+    case MN_OPT_INT:
+        *(int64_t *)to = (int64_t)o->def;
+        break;
+    case MN_OPT_REAL:
+        *(double *)to = o->def;
+        break;
+    case MN_OPT_BOOL:
+        *(bool *)to = o->def != 0;
+        break;
+    case MN_OPT_CHOICE:
+        *(int32_t *)to = (int32_t)o->def;
+        break;
+    case MN_OPT_TEXT:
+    case MN_OPT_PATH: {
+        const struct nas_yaml node = {.text = o->def_text != NULL ? o->def_text : ""};
+        *(const char **)to = "";
+        bind_text(b, o, &node, to);
+        break;
+    }
+    default: {
+        const struct nas_yaml *list = default_list(b, o);
+        if (list != NULL) {
+            bind_list(b, o, list, to);
+        }
+    }
+    }
+}
+
+/* ---- a section ---------------------------------------------------------------------------- */
+
+static const struct mn_opt *option_named(const struct nas_options *options, const char *key) {
+    for (uint32_t i = 0; i < options->n; i++) {
+        if (strcmp(nas_option(options, i)->key, key) == 0) {
+            return nas_option(options, i);
+        }
+    }
+    return NULL;
+}
+
+/* The known keys, and `skip`, as a list of names and as one text, cut short with dots. */
+static size_t known_keys(const struct nas_options *options, const char *skip, const char **names,
+                         char *all, size_t size) {
+    size_t n = 0, used = 0;
+    if (skip != NULL) {
+        names[n++] = skip;
+    }
+    for (uint32_t i = 0; i < options->n; i++) {
+        names[n++] = nas_option(options, i)->key;
+    }
+    all[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        const char *comma = i > 0 ? ", " : "";
+        if (used + strlen(names[i]) + 8 > size) {
+            snprintf(all + used, size - used, "%s...", comma);
+            return n;
+        }
+        used += (size_t)snprintf(all + used, size - used, "%s%s", comma, names[i]);
+    }
+    return n;
+}
+
+static void unknown_key(struct binder *b, const struct nas_options *options, const char *skip,
+                        const struct nas_yaml *node) {
+    char all[512];
+    const size_t mark = nas_arena_mark(b->arena);
+    const char **names = nas_arena_array(b->arena, (size_t)options->n + 1, sizeof *names);
+    if (names == NULL) {
+        no_memory(b);
+        return;
+    }
+    const size_t n = known_keys(options, skip, names, all, sizeof all);
+    const char *near = nas_text_nearest(node->key, names, n);
+    nas_arena_release(b->arena, mark);
+    if (near != NULL) {
+        nas_fault_add(b->faults, node->key_mark, "%s: unknown key '%.80s'; did you mean '%s'?",
+                      b->what, node->key, near);
+    } else {
+        nas_fault_add(b->faults, node->key_mark, "%s: unknown key '%.80s'; known here: %s", b->what,
+                      node->key, n > 0 ? all : "none");
+    }
+}
+
+/* Keys of the file that an option names join the section, unless it gives them itself. */
+static void merge_file(struct binder *b, const struct mn_opt *o, struct nas_yaml *section) {
+    const struct nas_yaml *node = nas_yaml_get(section, o->key);
+    if (node == NULL || node->kind != NAS_YAML_SCALAR || node->text[0] == '\0') {
+        return;
+    }
+    const char *path = resolve(b, node);
+    const int before = b->faults->count;
+    struct nas_yaml *file = path != NULL ? nas_yaml_read(b->arena, path, b->faults) : NULL;
+    if (file == NULL) {
+        if (b->faults->count > before) {
+            nas_fault_add(b->faults, node->mark, "%s: %s: the file could not be used", b->what,
+                          o->key);
+        }
+        return;
+    }
+    struct nas_yaml *next;
+    for (struct nas_yaml *child = file->first; child != NULL; child = next) {
+        next = child->next;
+        if (nas_yaml_get(section, child->key) == NULL &&
+            !nas_yaml_put(b->arena, section, child->key, child)) {
+            no_memory(b);
+            return;
+        }
+    }
+}
+
+static void bind_known(struct binder *b, const struct nas_options *options,
+                       const struct nas_yaml *section, const char *skip, void *instance) {
+    for (const struct nas_yaml *node = section->first; node != NULL; node = node->next) {
+        if (skip != NULL && strcmp(node->key, skip) == 0) {
+            continue;
+        }
+        const struct mn_opt *o = option_named(options, node->key);
+        if (o == NULL) {
+            unknown_key(b, options, skip, node);
+            continue;
+        }
+        if ((o->flags & MN_OPT_DEPRECATED) != 0) {
+            nas_fault_warn(b->faults, node->key_mark, "%s: '%s' is deprecated: %s", b->what,
+                           node->key, o->doc);
+        }
+        bind_value(b, o, node, instance);
+    }
+}
+
+void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
+                     struct nas_yaml *section, const char *skip, const char *what, void *instance,
+                     struct nas_faults *faults) {
+    struct binder b = {arena, faults, what};
+    for (uint32_t i = 0; i < options->n; i++) {
+        bind_default(&b, nas_option(options, i), instance);
+    }
+    const struct nas_mark place = section == NULL                  ? (struct nas_mark){0}
+                                  : section->key_mark.file != NULL ? section->key_mark
+                                                                   : section->mark;
+    if (section != NULL && section->kind != NAS_YAML_MAP) {
+        if (section->kind != NAS_YAML_SCALAR || section->text[0] != '\0') {
+            nas_fault_add(faults, section->mark, "%s: expected a section (key: value lines)", what);
+        }
+        section = NULL;
+    }
+    for (uint32_t i = 0; section != NULL && i < options->n; i++) {
+        if ((nas_option(options, i)->flags & MN_OPT_MERGE) != 0) {
+            merge_file(&b, nas_option(options, i), section);
+        }
+    }
+    if (section != NULL) {
+        bind_known(&b, options, section, skip, instance);
+    }
+    for (uint32_t i = 0; i < options->n; i++) {
+        const struct mn_opt *o = nas_option(options, i);
+        if ((o->flags & MN_OPT_REQUIRED) != 0 && nas_yaml_get(section, o->key) == NULL) {
+            nas_fault_add(faults, place, "%s: the key '%s' is required: %s", what, o->key, o->doc);
+        }
+    }
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+/* Words and numbers that other readers of YAML take for something else than text. */
+static int looks_typed(const char *text) {
+    static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "~"};
+    double number;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            return 1;
+        }
+    }
+    return nas_text_real(text, &number);
+}
+
+static int plain(const char *text) {
+    if (text[0] == '\0' || strchr("-&*!|>%@`= ", text[0]) != NULL) {
+        return 0;
+    }
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < 32 || (unsigned char)*c >= 127 ||
+            strchr("#:?,[]{}\"'\\", *c) != NULL) {
+            return 0;
+        }
+    }
+    return text[strlen(text) - 1] != ' ' && !looks_typed(text);
+}
+
+/* The character at `c` and its bytes. The text came from YAML or the system; a byte that is not
+ * UTF-8 stands for itself. */
+static uint32_t character(const unsigned char *c, int *bytes) {
+    const int more = *c >= 0xF0 ? 3 : *c >= 0xE0 ? 2 : *c >= 0xC0 ? 1 : 0;
+    uint32_t code = more == 0 ? *c : *c & (0x3Fu >> more);
+    *bytes = 1;
+    for (int i = 1; i <= more; i++) {
+        if ((c[i] & 0xC0) != 0x80) {
+            return *c;
+        }
+        code = code << 6 | (c[i] & 0x3Fu);
+    }
+    *bytes = more + 1;
+    return code;
+}
+
+/* Controls, and what YAML takes for a line break or a byte order mark. */
+static int needs_escape(uint32_t code) {
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
+           code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
+}
+
+static void write_text(const char *text, FILE *out) {
+    int bytes;
+    if (plain(text)) {
+        fputs(text, out);
+        return;
+    }
+    fputc('"', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c += bytes) {
+        const uint32_t code = character(c, &bytes);
+        if (code == '"' || code == '\\') {
+            fprintf(out, "\\%c", (char)code);
+        } else if (needs_escape(code)) {
+            fprintf(out, "\\u%04" PRIx32, code);
+        } else {
+            fwrite(c, 1, (size_t)bytes, out);
+        }
+    }
+    fputc('"', out);
+}
+
+static void write_real(double x, FILE *out) {
+    char text[40];
+    nas_text_from_real(x, text, sizeof text);
+    fputs(text, out);
+}
+
+static void write_list(const struct mn_opt *o, const void *from, FILE *out) {
+    const struct mn_ints *shape = from;
+    fputc('[', out);
+    for (int64_t i = 0; i < shape->n; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        if (o->type == MN_OPT_INTS) {
+            fprintf(out, "%" PRId64, ((const struct mn_ints *)from)->at[i]);
+        } else if (o->type == MN_OPT_REALS) {
+            write_real(((const struct mn_reals *)from)->at[i], out);
+        } else {
+            write_text(((const struct mn_texts *)from)->at[i], out);
+        }
+    }
+    fputc(']', out);
+}
+
+static void write_value(const struct mn_opt *o, const void *from, FILE *out) {
+    switch (o->type) {
+    case MN_OPT_INT:
+        fprintf(out, "%" PRId64, *(const int64_t *)from);
+        break;
+    case MN_OPT_REAL:
+        write_real(*(const double *)from, out);
+        break;
+    case MN_OPT_BOOL:
+        fputs(*(const bool *)from ? "true" : "false", out);
+        break;
+    case MN_OPT_TEXT:
+    case MN_OPT_PATH:
+        write_text(*(const char *const *)from, out);
+        break;
+    case MN_OPT_CHOICE:
+        write_text(o->choices[*(const int32_t *)from], out);
+        break;
+    default:
+        write_list(o, from, out);
+    }
+}
+
+/* A deprecated option that nobody set is left out, or every resolved configuration would warn. */
+static int is_default(const struct mn_opt *o, const void *from) {
+    switch (o->type) {
+    case MN_OPT_INT:
+        return *(const int64_t *)from == (int64_t)o->def;
+    case MN_OPT_REAL:
+        return *(const double *)from == o->def;
+    case MN_OPT_BOOL:
+        return *(const bool *)from == (o->def != 0);
+    case MN_OPT_CHOICE:
+        return *(const int32_t *)from == (int32_t)o->def;
+    case MN_OPT_TEXT:
+    case MN_OPT_PATH:
+        return strcmp(*(const char *const *)from, o->def_text != NULL ? o->def_text : "") == 0;
+    default:
+        return 0;
+    }
+}
+
+void nas_schema_write(const struct nas_options *options, const void *instance, int indent,
+                      FILE *out) {
+    for (uint32_t i = 0; i < options->n; i++) {
+        const struct mn_opt *o = nas_option(options, i);
+        const void *value = (const char *)instance + o->offset;
+        if ((o->flags & MN_OPT_MERGE) != 0 ||
+            ((o->flags & MN_OPT_DEPRECATED) != 0 && is_default(o, value))) {
+            continue;
+        }
+        fprintf(out, "%*s%s: ", indent, "", o->key);
+        write_value(o, value, out);
+        fputc('\n', out);
+    }
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_CONFIG_OPTION_H
+#define NAS_CONFIG_OPTION_H
+
+/* Option tables against a tree: check every key of a section and fill the fields. */
+
+#include "config/yaml.h"
+#include "metanas/option.h"
+
+/* A table of options, walked by stride (plugins may be built with a longer struct mn_opt). */
+struct nas_options {
+    const struct mn_opt *at;
+    uint32_t n;
+    uint32_t stride;
+};
+const struct mn_opt *nas_option(const struct nas_options *options, uint32_t i);
+
+/* Where the keys of a bound section stood, so that a unit's own checks can point at them. */
+struct nas_bound {
+    const struct nas_yaml *section; /* may be NULL */
+    struct nas_mark mark;
+};
+
+/* Fill `instance` from `section` (NULL = all defaults). Every fault is added: unknown key (with the
+ * nearest known one), wrong type (what it looks like), out of range (the range), missing required
+ * key. `skip` is a key that the caller handles itself ("use"), or NULL. Text and lists live in
+ * `arena`. MN_OPT_PATH values are made relative to the file of their mark (a --set value: to the
+ * working directory). MN_OPT_MERGE reads the file and merges its keys. `what` names the section in
+ * messages: "op_mixer soft_prune". */
+void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
+                     struct nas_yaml *section, const char *skip, const char *what, void *instance,
+                     struct nas_faults *faults);
+
+/* Write the instance's options as YAML lines `key: value` with `indent` spaces, every default
+ * spelled out, such that binding them again gives the same bits. Paths are written absolute.
+ * MN_OPT_MERGE paths are left out (their keys are there), and deprecated options at their default.
+ */
+void nas_schema_write(const struct nas_options *options, const void *instance, int indent,
+                      FILE *out);
+
+/* "int, 1 to 100", "one of: a, b", ... for help and faults; into out. */
+const char *nas_option_range(const struct mn_opt *option, char *out, size_t size);
+/* The default as text, "(required)" for required ones. */
+const char *nas_option_default(const struct mn_opt *option, char *out, size_t size);
+
+#endif

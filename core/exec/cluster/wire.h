@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_EXEC_CLUSTER_WIRE_H
+#define NAS_EXEC_CLUSTER_WIRE_H
+
+/* What ranks say to each other. Every message is a head, and a body where head.bytes > 0. Ranks run
+ * the same program (checked when they join), so structs travel as they lie in memory. */
+
+#include "exec/cluster/cluster.h"
+#include "plugin/instance.h"
+
+enum nas_word {
+    NAS_HELLO = 1, /* to rank 0, first of all; body: struct nas_hello */
+    NAS_OPEN,   /* from rank 0; index: processors to use; status: 1 = others of the node will want
+                   the data; body: struct nas_opening and a configuration */
+    NAS_READY,  /* to rank 0: it is open; body: struct nas_share with its data and what made it
+                   (nas_origin_text), or why it is not open */
+    NAS_ROUND,  /* from rank 0; body: struct nas_round_order and the packed job; then the parts of
+                   the state are broadcast */
+    NAS_TASK,   /* from rank 0: work on task index */
+    NAS_RESULT, /* to rank 0, of task index; body: the slot, if there is one */
+    NAS_WHY,    /* to rank 0, before the result of a task that failed; body: the reason */
+    NAS_OVER,   /* from rank 0: no more tasks in this round */
+    NAS_BEAT,   /* to rank 0, now and then in a round: still there */
+    NAS_CANCEL, /* any way: signal number index has come */
+    NAS_END     /* from rank 0: end with exit code index */
+};
+
+struct nas_head {
+    int32_t word, status;
+    int64_t index, bytes;
+    double seconds; /* RESULT: of the task */
+};
+
+struct nas_hello {
+    char version[32], host[64];
+    uint32_t program; /* crc32 of the file */
+    uint32_t reserved;
+    int32_t processors, reserved_2;
+    unsigned char allowed[128]; /* which ones, as sched_getaffinity tells */
+};
+
+struct nas_opening {
+    struct nas_share share; /* data of the node, as far as there is some */
+    int64_t max_batch;      /* images of the largest pass */
+};
+
+struct nas_round_order {
+    struct mn_where where;
+    int64_t kind; /* nas_rank_kind */
+    int64_t n, slot_bytes, state_bytes;
+};
+
+/* Seconds: a rank that is silent so long in a round is lost; how often it shows signs of life; how
+ * long a cancelled round waits for tasks to stop. */
+enum { NAS_SILENCE = 30, NAS_PULSE = 5, NAS_GRACE = 5 };
+
+/* What rank 0 knows of a rank. */
+struct nas_rank {
+    char host[64];
+    int first;              /* rank of its node */
+    int alone;              /* there */
+    struct nas_share share; /* data that it has open */
+    int processors;         /* its share of those of its node */
+    int threads;            /* that work on the tasks of the experiment that is open */
+    int given;              /* tasks under way there */
+    double heard;           /* when it was last heard of */
+    char *why;              /* its next result is a failure, or NULL */
+};
+
+struct nas_ranks {
+    struct nas_registry *registry;
+    struct nas_instance executor;
+    int started;
+    int rank, n;
+    int lost;             /* a rank is; nothing can be sent any more */
+    struct nas_rank *at;  /* [n], in rank 0 */
+    char *opened;         /* the configuration that all have open, or NULL; in rank 0 */
+    int64_t opened_batch; /* its largest pass */
+    struct nas_traffic traffic;
+};
+
+/* Job kinds that can be sent, by number; NULL = no such. -1 = is not among them. */
+const struct nas_job_kind *nas_rank_kind(int64_t number);
+int64_t nas_rank_kind_number(const struct nas_job_kind *kind);
+
+/* These fail with the status of the executor; then the connection is lost. */
+int nas_rank_send(struct nas_ranks *ranks, struct mn_ctx *ctx, int to, const struct nas_head *head,
+                  const void *body);
+/* The next head from any rank, without waiting; *from is -1 where there is none. Its body is to be
+ * received before anything else from that rank. */
+int nas_rank_poll(struct nas_ranks *ranks, struct mn_ctx *ctx, int *from, struct nas_head *head);
+int nas_rank_body(struct nas_ranks *ranks, struct mn_ctx *ctx, int from, int64_t bytes, void *out);
+/* A body as text with a zero behind it. For free. */
+int nas_rank_text(struct nas_ranks *ranks, struct mn_ctx *ctx, int from, int64_t bytes, char **out);
+/* A message NAS_CANCEL: cancels here, too. */
+int nas_rank_signal(struct mn_ctx *ctx, int from, const struct nas_head *head);
+/* The state of a job from rank 0 to all. */
+int nas_rank_state(struct nas_ranks *ranks, struct mn_ctx *ctx, const struct nas_experiment *e,
+                   const struct nas_state *state);
+int64_t nas_rank_state_bytes(const struct nas_experiment *e, const struct nas_state *state);
+
+/* Rank 0: have the configuration of an experiment opened by all ranks, unless they have it open. */
+int nas_rank_open(struct nas_ranks *ranks, struct mn_ctx *ctx,
+                  const struct nas_experiment *experiment);
+
+/* Sleep where nothing happened, longer from time to time; *idle is 0 after something did. */
+void nas_rank_nap(int *idle);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_EXEC_LAUNCH_H
+#define NAS_EXEC_LAUNCH_H
+
+/* How this process was started, before anything is connected. */
+
+#include "learn/experiment.h"
+
+/* What mpirun, srun and their like say of it in the environment. */
+struct nas_launch {
+    int processes, process; /* of the job; 1 and 0 where it was started alone */
+    const char *variable;   /* "PMI_SIZE": what told it, or NULL */
+};
+struct nas_launch nas_launch_read(void);
+
+/* run.executor of a configuration that is still to be checked, with `auto` decided: "threads" or
+ * the name of a plugin, and where it was said. A configuration that cannot be read counts as
+ * `auto`. The texts live in `arena`. */
+void nas_launch_executor(const struct nas_open *open, struct nas_arena *arena, const char **use,
+                         struct nas_mark *mark);
+
+/* Processors that this process may use: of its affinity, and no more than the quota of its control
+ * groups (docker --cpus, Slurm, systemd) rounded up. */
+int nas_launch_processors(void);
+
+#endif

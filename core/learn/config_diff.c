@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/config_diff.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const nas_resume_may_change[] = {"run.meta_epochs",      "run.executor",
+                                             "run.workers",          "run.checkpoint_every",
+                                             "run.keep_checkpoints", "run.on_nan",
+                                             "run.max_loss",         "run.rollbacks",
+                                             "dataset.path",         NULL};
+
+int nas_resolved_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **out,
+                      size_t *length) {
+    *out = NULL;
+    FILE *file = open_memstream(out, length);
+    if (file == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for the configuration");
+    }
+    const int written = nas_experiment_write_config(e, file);
+    if (fclose(file) != 0 || written != MN_OK) {
+        free(*out);
+        *out = NULL;
+        return mn_fail(ctx, MN_NOMEM, "no memory for the configuration");
+    }
+    return MN_OK;
+}
+
+int nas_resolved_int(const char *resolved, const char *section, const char *key, int64_t *out) {
+    struct nas_arena arena = {0};
+    struct nas_faults faults = {.arena = &arena};
+    const struct nas_yaml *root =
+        nas_yaml_parse(&arena, "configuration", resolved, strlen(resolved), &faults);
+    const struct nas_yaml *node = nas_yaml_get(nas_yaml_get(root, section), key);
+    const int found =
+        node != NULL && node->kind == NAS_YAML_SCALAR && nas_text_int(node->text, out);
+    nas_arena_fini(&arena);
+    return found;
+}
+
+/* ---- comparing two trees ------------------------------------------------------------------ */
+
+static void value_text(const struct nas_yaml *node, char *out, size_t size) {
+    if (node == NULL) {
+        snprintf(out, size, "nothing");
+    } else if (node->kind == NAS_YAML_SCALAR) {
+        snprintf(out, size, "%s", node->text);
+    } else if (node->kind == NAS_YAML_MAP) {
+        snprintf(out, size, "a section");
+    } else {
+        size_t used = (size_t)snprintf(out, size, "[");
+        for (const struct nas_yaml *x = node->first; x != NULL && used < size; x = x->next) {
+            used += (size_t)snprintf(out + used, size - used, "%s%s",
+                                     x->kind == NAS_YAML_SCALAR ? x->text : "..",
+                                     x->next != NULL ? ", " : "]");
+        }
+    }
+}
+
+static void note(struct nas_difference *out, const char *key, const struct nas_yaml *there,
+                 const struct nas_yaml *here) {
+    snprintf(out->key, sizeof out->key, "%s", key);
+    value_text(there, out->there, sizeof out->there);
+    value_text(here, out->here, sizeof out->here);
+}
+
+static int is_free(const char *key, const char *const *list) {
+    for (; *list != NULL; list++) {
+        if (strcmp(key, *list) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int same_list(const struct nas_yaml *a, const struct nas_yaml *b) {
+    const struct nas_yaml *x = a->first, *y = b->first;
+    while (x != NULL && y != NULL && x->kind == NAS_YAML_SCALAR && y->kind == NAS_YAML_SCALAR &&
+           strcmp(x->text, y->text) == 0) {
+        x = x->next;
+        y = y->next;
+    }
+    return x == NULL && y == NULL;
+}
+
+static void compare_maps(const char *prefix, const struct nas_yaml *there,
+                         const struct nas_yaml *here, const char *const *list,
+                         struct nas_difference *out);
+
+static void compare(const char *key, const struct nas_yaml *there, const struct nas_yaml *here,
+                    const char *const *list, struct nas_difference *out) {
+    if (there == NULL || is_free(key, list)) {
+        return;
+    }
+    if (here == NULL || here->kind != there->kind) {
+        note(out, key, there, here);
+    } else if (here->kind == NAS_YAML_MAP) {
+        compare_maps(key, there, here, list, out);
+    } else if (here->kind == NAS_YAML_LIST ? !same_list(there, here)
+                                           : strcmp(there->text, here->text) != 0) {
+        note(out, key, there, here);
+    }
+}
+
+/* In the order of the configuration now, then what is left of the other. */
+static void compare_maps(const char *prefix, const struct nas_yaml *there,
+                         const struct nas_yaml *here, const char *const *list,
+                         struct nas_difference *out) {
+    const char *dot = prefix[0] != '\0' ? "." : "";
+    char key[sizeof out->key];
+    for (const struct nas_yaml *x = here->first; x != NULL && out->key[0] == '\0'; x = x->next) {
+        snprintf(key, sizeof key, "%s%s%s", prefix, dot, x->key);
+        compare(key, nas_yaml_get(there, x->key), x, list, out);
+    }
+    for (const struct nas_yaml *x = there->first; x != NULL && out->key[0] == '\0'; x = x->next) {
+        snprintf(key, sizeof key, "%s%s%s", prefix, dot, x->key);
+        if (nas_yaml_get(here, x->key) == NULL) {
+            compare(key, x, NULL, list, out);
+        }
+    }
+}
+
+int nas_difference_find(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
+                        const char *then, const char *const *list, struct nas_difference *out) {
+    struct nas_arena arena = {0};
+    struct nas_faults faults = {.arena = &arena};
+    char *now;
+    size_t length;
+    out->key[0] = '\0';
+    int status = nas_resolved_text(e, ctx, &now, &length);
+    if (status != MN_OK) {
+        return status;
+    }
+    const struct nas_yaml *there = nas_yaml_parse(&arena, path, then, strlen(then), &faults);
+    const struct nas_yaml *here = nas_yaml_parse(&arena, "configuration", now, length, &faults);
+    if (there == NULL || here == NULL || faults.count > 0) {
+        status = mn_fail(ctx, MN_IO, "%s: its configuration cannot be read: %s", path,
+                         faults.first != NULL ? faults.first->text : "no memory");
+    } else {
+        compare_maps("", there, here, list, out);
+    }
+    free(now);
+    nas_arena_fini(&arena);
+    return status;
+}

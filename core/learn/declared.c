@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/declared.h"
+
+#include <inttypes.h>
+
+enum { MOST_STEPS = 1000000000 };
+
+static const char *const split_names[] = {"training", "validation", "test"};
+
+int nas_declared_data(const struct nas_experiment *e, struct mn_ctx *ctx) {
+    const struct mn_dataset_info *d = &e->data;
+    const int64_t most_side = 100000, most_reals = (int64_t)1 << 30;
+    if (d->channels < 1 || d->height < 1 || d->width < 1 || d->channels > most_side ||
+        d->height > most_side || d->width > most_side ||
+        (int64_t)d->height * d->width > most_reals / d->channels) {
+        return nas_instance_wrong(ctx, &e->dataset,
+                                  "describes images of %" PRId32 "x%" PRId32 "x%" PRId32
+                                  "; channels, height and width are 1 to %" PRId64
+                                  ", their product at most 2^30",
+                                  d->channels, d->height, d->width, most_side);
+    }
+    for (int split = MN_TRAIN; split <= MN_TEST; split++) {
+        if (d->n_classes[split] < 0 || d->n_classes[split] > most_reals ||
+            d->min_samples[split] < 0 || d->n_images[split] < -1) {
+            return nas_instance_wrong(ctx, &e->dataset,
+                                      "describes %" PRId64 " %s classes of %" PRId64
+                                      " images or more, %" PRId64 " in all, which is impossible",
+                                      d->n_classes[split], split_names[split],
+                                      d->min_samples[split], d->n_images[split]);
+        }
+    }
+    return MN_OK;
+}
+
+/* Place i of those where what a plugin says may differ most: the beginnings of the splits and the
+ * end of meta-training. */
+enum { PLACES = 4 };
+
+static struct mn_where place_at(const struct nas_experiment *e, int i) {
+    const int last = i == PLACES - 1;
+    return (struct mn_where){.size = sizeof(struct mn_where),
+                             .split = last ? MN_TRAIN : i,
+                             .seed = (uint64_t)e->run.seed,
+                             .meta_epoch =
+                                 last ? e->run.meta_epochs > 0 ? e->run.meta_epochs - 1 : 0 : 0,
+                             .meta_epochs = e->run.meta_epochs,
+                             .adapts = MN_ADAPTS_W | MN_ADAPTS_A};
+}
+
+static int check_learner(const struct nas_experiment *e, struct mn_ctx *ctx) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const int32_t batch = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
+    const int moments = table->moments != NULL ? table->moments(e->task_learner.self) : 0;
+    if (batch < -NAS_MOST_BATCH || batch > NAS_MOST_BATCH) {
+        return nas_instance_wrong(ctx, &e->task_learner,
+                                  "max_batch is %" PRId32 "; -%d to %d are possible", batch,
+                                  NAS_MOST_BATCH, NAS_MOST_BATCH);
+    }
+    if (moments < MN_MOMENTS_AVERAGE || moments > MN_MOMENTS_CARRY) {
+        return nas_instance_wrong(ctx, &e->task_learner,
+                                  "moments is %d, which is none of enum mn_moments", moments);
+    }
+    for (int i = 0; table->steps != NULL && i < PLACES; i++) {
+        const struct mn_where where = place_at(e, i);
+        const int64_t steps = table->steps(e->task_learner.self, &where);
+        if (steps < 0 || steps > MOST_STEPS) {
+            return nas_instance_wrong(ctx, &e->task_learner,
+                                      "steps is %" PRId64 " for a %s task; 0 to %d are possible",
+                                      steps, split_names[where.split], MOST_STEPS);
+        }
+    }
+    return MN_OK;
+}
+
+static int check_threshold(const struct nas_experiment *e, struct mn_ctx *ctx,
+                           const struct nas_instance *mixer) {
+    const struct mn_mixer *table = &mixer->table.mixer;
+    const struct mn_where before = ctx->where;
+    double threshold = 0;
+    int in_range = 1;
+    for (int i = 0; table->threshold != NULL && in_range && i < PLACES; i++) {
+        ctx->where = place_at(e, i);
+        threshold = table->threshold(mixer->self, ctx);
+        in_range = threshold >= 0 && threshold <= 1;
+    }
+    ctx->where = before;
+    return in_range
+               ? MN_OK
+               : nas_instance_wrong(ctx, mixer, "threshold is %g; 0 to 1 are possible", threshold);
+}
+
+int nas_declared_units(const struct nas_experiment *e, struct mn_ctx *ctx) {
+    int status = check_learner(e, ctx);
+    if (status == MN_OK) {
+        status = check_threshold(e, ctx, &e->op_mixer);
+    }
+    return status != MN_OK ? status : check_threshold(e, ctx, &e->input_mixer);
+}
+
+int nas_declared_state(const struct nas_experiment *e, struct mn_ctx *ctx) {
+    return e->n_state >= 0 && e->n_state <= NAS_MOST_REALS
+               ? MN_OK
+               : nas_instance_wrong(ctx, &e->task_learner,
+                                    "n_state is %" PRId64 ", which is no size", e->n_state);
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/episode_list.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "learn/task.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME = 512 };
+
+static const char *const split_names[] = {"train", "val", "test"};
+
+static int64_t each(const struct mn_episode_spec *spec) {
+    return (int64_t)spec->support + spec->query;
+}
+
+static int64_t *samples_of(const struct nas_episodes *l, int64_t task) {
+    return l->samples + task * l->spec.ways * each(&l->spec);
+}
+
+int nas_episodes_room(struct nas_episodes *l, struct mn_ctx *ctx) {
+    const size_t ways = (size_t)l->tasks * (size_t)l->spec.ways;
+    l->classes = nas_arena_array(&l->arena, ways, sizeof *l->classes);
+    l->names = nas_arena_array(&l->arena, ways, sizeof *l->names);
+    l->samples = nas_arena_array(&l->arena, ways * (size_t)each(&l->spec), sizeof *l->samples);
+    l->hashes = nas_arena_array(&l->arena, (size_t)l->tasks, sizeof *l->hashes);
+    return l->classes && l->names && l->samples && l->hashes
+               ? MN_OK
+               : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " episodes", l->tasks);
+}
+
+void nas_episodes_fini(struct nas_episodes *l) {
+    nas_arena_fini(&l->arena);
+    memset(l, 0, sizeof *l);
+}
+
+/* ---- the data set ------------------------------------------------------------------------- */
+
+static int check_lists(const struct nas_experiment *e, struct mn_ctx *ctx) {
+    const struct mn_dataset *table = &e->dataset.table.dataset;
+    return table->n_samples != NULL && table->class_name != NULL && table->image != NULL
+               ? MN_OK
+               : mn_fail(ctx, MN_UNSUPPORTED,
+                         "%s cannot name its images, so there are no episode lists of it",
+                         e->dataset.label);
+}
+
+static int name_class(const struct nas_experiment *e, struct mn_ctx *ctx, int32_t split,
+                      int64_t which, char out[NAME]) {
+    const int64_t length =
+        e->dataset.table.dataset.class_name(e->dataset.self, split, which, out, NAME);
+    int fits = length > 0 && length < NAME;
+    for (int64_t i = 0; fits && i < length; i++) {
+        fits = (unsigned char)out[i] >= ' ';
+    }
+    return fits ? MN_OK
+                : mn_fail(ctx, MN_UNSUPPORTED,
+                          "%s: the name of class %" PRId64
+                          " is empty, longer than %d bytes or not in one line, so it cannot stand "
+                          "in an episode list",
+                          e->dataset.label, which, NAME - 1);
+}
+
+static int hash_data(const struct nas_experiment *e, struct mn_ctx *ctx, int32_t split,
+                     uint64_t *out) {
+    char name[NAME];
+    uint64_t hash = nas_hash_begin();
+    hash = nas_hash_int(hash, (uint64_t)e->data.channels);
+    hash = nas_hash_int(hash, (uint64_t)e->data.height);
+    hash = nas_hash_int(hash, (uint64_t)e->data.width);
+    for (int64_t i = 0; i < e->data.n_classes[split]; i++) {
+        const int status = name_class(e, ctx, split, i, name);
+        if (status != MN_OK) {
+            return status;
+        }
+        hash = nas_hash_bytes(hash, name, strlen(name) + 1);
+        hash = nas_hash_int(
+            hash, (uint64_t)e->dataset.table.dataset.n_samples(e->dataset.self, split, i));
+    }
+    *out = hash;
+    return MN_OK;
+}
+
+/* ---- drawing ------------------------------------------------------------------------------ */
+
+int nas_episodes_new(const struct nas_experiment *e, struct mn_ctx *ctx, int split, int64_t n,
+                     struct nas_episodes *out) {
+    memset(out, 0, sizeof *out);
+    nas_episode_spec(e, split, &out->spec);
+    out->seed = (uint64_t)e->run.seed;
+    out->tasks = n;
+    out->dataset = nas_arena_text(&out->arena, e->dataset.unit.unit->name);
+    int status = check_lists(e, ctx);
+    if (status == MN_OK) {
+        status = out->dataset != NULL ? nas_episodes_room(out, ctx)
+                                      : mn_fail(ctx, MN_NOMEM, "no memory");
+    }
+    return status != MN_OK ? status : hash_data(e, ctx, out->spec.split, &out->data);
+}
+
+static int name_classes(struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
+                        int64_t index) {
+    int status = MN_OK;
+    for (int64_t w = index * l->spec.ways; status == MN_OK && w < (index + 1) * l->spec.ways; w++) {
+        char name[NAME];
+        status = name_class(e, ctx, l->spec.split, l->classes[w], name);
+        l->names[w] = status == MN_OK ? nas_arena_text(&l->arena, name) : NULL;
+        if (status == MN_OK && l->names[w] == NULL) {
+            status = mn_fail(ctx, MN_NOMEM, "no memory for the names of the classes");
+        }
+    }
+    return status;
+}
+
+int nas_episodes_draw(struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
+                      int64_t index) {
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    struct mn_episode episode;
+    struct mn_task task;
+    ctx->where = (struct mn_where){.size = sizeof ctx->where,
+                                   .split = l->spec.split,
+                                   .seed = l->seed,
+                                   .meta_epochs = e->run.meta_epochs,
+                                   .task = index};
+    int status = nas_episode_room(e, ctx, &l->spec, &episode);
+    if (status == MN_OK) {
+        episode.classes = l->classes + index * l->spec.ways;
+        episode.samples = samples_of(l, index);
+        status = nas_episode_draw(e, ctx, &l->spec, &episode);
+    }
+    if (status == MN_OK) {
+        nas_episode_task(e, &l->spec, &episode, &task);
+        l->hashes[index] = nas_episode_hash(e, &task);
+        status = name_classes(l, e, ctx, index);
+    }
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
+    return status;
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static void put_numbers(FILE *out, const char *what, const int64_t *numbers, int64_t n) {
+    fprintf(out, " %s", what);
+    for (int64_t i = 0; i < n; i++) {
+        fprintf(out, " %" PRId64, numbers[i]);
+    }
+}
+
+static void put_task(FILE *out, const struct nas_episodes *l, int64_t task) {
+    const struct mn_episode_spec *spec = &l->spec;
+    fprintf(out, "\ntask %" PRId64 " %016" PRIx64 "\n", task, l->hashes[task]);
+    for (int64_t w = 0; w < spec->ways; w++) {
+        const int64_t *samples = samples_of(l, task) + w * each(spec);
+        fprintf(out, "class %" PRId64, l->classes[task * spec->ways + w]);
+        put_numbers(out, "support", samples, spec->support);
+        put_numbers(out, "query", samples + spec->support, spec->query);
+        fprintf(out, " name %s\n", l->names[task * spec->ways + w]);
+    }
+}
+
+static void put_list(FILE *out, const struct nas_episodes *l) {
+    fprintf(out, "metanas episodes 1\n"
+                 "# The images of every task, by class and number in the class, both from 0;\n"
+                 "# docs/experiments.md of metanas explains the lines.\n");
+    fprintf(out, "dataset %s\ndata %016" PRIx64 "\nsplit %s\nseed %" PRIu64 "\n", l->dataset,
+            l->data, split_names[l->spec.split], l->seed);
+    fprintf(out, "ways %d\nshots %d\nqueries %d\ntasks %" PRId64 "\n", (int)l->spec.ways,
+            (int)l->spec.support, (int)l->spec.query, l->tasks);
+    for (int64_t i = 0; i < l->tasks; i++) {
+        put_task(out, l, i);
+    }
+}
+
+int nas_episodes_write(const struct nas_episodes *l, struct mn_ctx *ctx, const char *path) {
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path);
+    }
+    put_list(out, l);
+    const int failed = ferror(out) | (fclose(out) != 0);
+    const int status = failed ? mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path)
+                              : nas_file_replace(ctx, path, text, length);
+    free(text);
+    return status;
+}
+
+/* ---- using -------------------------------------------------------------------------------- */
+
+static int check_shape(const struct nas_episodes *l, const struct nas_experiment *e,
+                       struct mn_ctx *ctx) {
+    struct mn_episode_spec spec;
+    nas_episode_spec(e, l->spec.split, &spec);
+    if (spec.ways == l->spec.ways && spec.support == l->spec.support &&
+        spec.query == l->spec.query) {
+        return MN_OK;
+    }
+    return mn_fail(ctx, MN_CONFIG,
+                   "%s: its tasks have %d ways, %d support and %d query images a class; this run's "
+                   "have %d, %d and %d: --set task.shots=%d and --set task.queries=%d change them, "
+                   "the ways belong to the network",
+                   l->path, (int)l->spec.ways, (int)l->spec.support, (int)l->spec.query,
+                   (int)spec.ways, (int)spec.support, (int)spec.query, (int)l->spec.support,
+                   (int)l->spec.query);
+}
+
+static int check_numbers(const struct nas_episodes *l, const struct nas_experiment *e,
+                         struct mn_ctx *ctx, int64_t way) {
+    const struct mn_dataset *table = &e->dataset.table.dataset;
+    const int64_t which = l->classes[way], task = way / l->spec.ways;
+    if (which >= e->data.n_classes[l->spec.split]) {
+        return mn_fail(ctx, MN_CONFIG,
+                       "%s: task %" PRId64 ": class %" PRId64 ", but the split has only %" PRId64,
+                       l->path, task, which, e->data.n_classes[l->spec.split]);
+    }
+    const int64_t n = table->n_samples(e->dataset.self, l->spec.split, which);
+    for (int64_t i = 0; i < each(&l->spec); i++) {
+        const int64_t sample = l->samples[way * each(&l->spec) + i];
+        if (sample >= n) {
+            return mn_fail(ctx, MN_CONFIG,
+                           "%s: task %" PRId64 ": image %" PRId64
+                           " of class %s, which has %" PRId64,
+                           l->path, task, sample, l->names[way], n);
+        }
+    }
+    return MN_OK;
+}
+
+int nas_episodes_check(const struct nas_episodes *l, const struct nas_experiment *e,
+                       struct mn_ctx *ctx) {
+    uint64_t data;
+    int status = check_lists(e, ctx);
+    if (status == MN_OK && strcmp(l->dataset, e->dataset.unit.unit->name) != 0) {
+        status = mn_fail(ctx, MN_CONFIG, "%s: lists images of data set %s, this run's is %s",
+                         l->path, l->dataset, e->dataset.unit.unit->name);
+    }
+    if (status == MN_OK) {
+        status = check_shape(l, e, ctx);
+    }
+    if (status == MN_OK) {
+        status = hash_data(e, ctx, l->spec.split, &data);
+    }
+    if (status == MN_OK && data != l->data) {
+        status = mn_fail(ctx, MN_CONFIG,
+                         "%s: was drawn from other data (fingerprint %016" PRIx64
+                         ", here %016" PRIx64 "): the classes of the %s split, their numbers of "
+                         "images or the size of the images differ",
+                         l->path, l->data, data, split_names[l->spec.split]);
+    }
+    for (int64_t w = 0; status == MN_OK && w < l->tasks * l->spec.ways; w++) {
+        status = check_numbers(l, e, ctx, w);
+    }
+    return status;
+}
+
+/* The images of one class of a task. */
+static int read_class(const struct nas_episodes *l, const struct nas_experiment *e,
+                      struct mn_ctx *ctx, int64_t task, int32_t way, struct mn_episode *out) {
+    const struct mn_episode_spec *spec = &l->spec;
+    const int64_t *samples = samples_of(l, task) + way * each(spec);
+    const size_t reals = (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
+    int status = MN_OK;
+    for (int32_t i = 0; status == MN_OK && i < each(spec); i++) {
+        const int is_query = i >= spec->support;
+        const int32_t at =
+            is_query ? way * spec->query + i - spec->support : way * spec->support + i;
+        mn_real *to = (is_query ? out->query : out->support) + (size_t)at * reals;
+        (is_query ? out->query_labels : out->support_labels)[at] = way;
+        struct nas_call call = nas_call_begin(ctx, &e->dataset);
+        status = nas_call_end(&call, e->dataset.table.dataset.image(
+                                         e->dataset.self, ctx, spec->split,
+                                         l->classes[task * spec->ways + way], samples[i], to));
+    }
+    return status;
+}
+
+int nas_episodes_task(const struct nas_episodes *l, const struct nas_experiment *e,
+                      struct mn_ctx *ctx, int64_t index, struct mn_task *out) {
+    struct mn_episode episode;
+    int status = nas_episode_room(e, ctx, &l->spec, &episode);
+    for (int32_t way = 0; status == MN_OK && way < l->spec.ways; way++) {
+        status = read_class(l, e, ctx, index, way, &episode);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    nas_episode_task(e, &l->spec, &episode, out);
+    return nas_episode_hash(e, out) == l->hashes[index]
+               ? MN_OK
+               : mn_fail(ctx, MN_IO,
+                         "%s: an image of task %" PRId64
+                         " is not what it was when the list was made",
+                         l->path, index);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/episode_list.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_IMAGES = 10000 };
+
+static const size_t most_bytes = (size_t)1 << 30;
+
+/* The file's text, line by line, word by word. */
+struct reader {
+    struct mn_ctx *ctx;
+    const char *path;
+    char *next;      /* the line after this one; NULL = there is none */
+    char *line, *at; /* this line, and what of it is still to be read */
+    int64_t number;  /* of this line, from 1 */
+};
+
+__attribute__((format(printf, 3, 4))) static int wrong(const struct reader *r, const char *at,
+                                                       const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return mn_fail(r->ctx, MN_IO, "%s:%" PRId64 ":%" PRId64 ": %s", r->path, r->number,
+                   (int64_t)(at - r->line) + 1, text);
+}
+
+/* The next line that is neither empty nor a comment. At the end of the file an empty line, which no
+ * caller takes for what it wants. */
+static void next_line(struct reader *r) {
+    do {
+        r->number++;
+        r->line = r->next != NULL ? r->next : r->line + strlen(r->line);
+        char *end = r->next != NULL ? strchr(r->line, '\n') : NULL;
+        if (end != NULL) {
+            *end = '\0';
+            if (end > r->line && end[-1] == '\r') {
+                end[-1] = '\0';
+            }
+        }
+        r->next = end != NULL ? end + 1 : NULL;
+    } while (r->next != NULL && (r->line[0] == '\0' || r->line[0] == '#'));
+    r->at = r->line;
+}
+
+/* The next word of the line, cut off behind; "" at its end. */
+static const char *word(struct reader *r) {
+    r->at += strspn(r->at, " ");
+    const char *start = r->at;
+    r->at += strcspn(r->at, " ");
+    if (*r->at != '\0') {
+        *r->at++ = '\0';
+    }
+    return start;
+}
+
+static int keyword(struct reader *r, const char *wanted) {
+    const char *got = word(r);
+    return strcmp(got, wanted) == 0
+               ? MN_OK
+               : wrong(r, got, "expected '%s', got '%.40s'", wanted, got[0] ? got : "the end");
+}
+
+static int number(struct reader *r, int64_t most, int64_t *out) {
+    const char *text = word(r);
+    return nas_text_int(text, out) && *out >= 0 && *out <= most
+               ? MN_OK
+               : wrong(r, text, "expected a number from 0 to %" PRId64 ", got '%.40s'", most, text);
+}
+
+static int fingerprint(struct reader *r, uint64_t *out) {
+    const char *text = word(r);
+    char *end;
+    *out = strtoull(text, &end, 16);
+    return strlen(text) == NAS_HASH_DIGITS && strspn(text, "0123456789abcdef") == NAS_HASH_DIGITS
+               ? MN_OK
+               : wrong(r, text, "expected a fingerprint of %d hexadecimal digits, got '%.40s'",
+                       NAS_HASH_DIGITS, text);
+}
+
+static int line_end(struct reader *r) {
+    const char *text = word(r);
+    return text[0] == '\0' ? MN_OK : wrong(r, text, "the line goes on with '%.40s'", text);
+}
+
+/* A line "KEY N". */
+static int count(struct reader *r, const char *key, int64_t least, int64_t most, int64_t *out) {
+    next_line(r);
+    int status = keyword(r, key);
+    if (status == MN_OK) {
+        status = number(r, most, out);
+    }
+    if (status == MN_OK && *out < least) {
+        status = wrong(r, r->line, "%s must be %" PRId64 " or more", key, least);
+    }
+    return status != MN_OK ? status : line_end(r);
+}
+
+/* ---- header ------------------------------------------------------------------------------- */
+
+static int read_format(struct reader *r) {
+    next_line(r);
+    return strcmp(r->line, "metanas episodes 1") == 0
+               ? MN_OK
+               : wrong(
+                     r, r->line,
+                     "expected the line 'metanas episodes 1'; 'metanas episodes' makes such files");
+}
+
+static int read_data(struct reader *r, struct nas_episodes *out) {
+    next_line(r);
+    int status = keyword(r, "dataset");
+    if (status == MN_OK) {
+        out->dataset = nas_arena_text(&out->arena, word(r));
+        status = out->dataset != NULL ? line_end(r) : mn_fail(r->ctx, MN_NOMEM, "no memory");
+    }
+    if (status == MN_OK) {
+        next_line(r);
+        status = keyword(r, "data");
+    }
+    if (status == MN_OK) {
+        status = fingerprint(r, &out->data);
+    }
+    return status != MN_OK ? status : line_end(r);
+}
+
+static int read_split(struct reader *r, struct nas_episodes *out) {
+    static const char *const names[] = {"train", "val", "test"};
+    next_line(r);
+    const int status = keyword(r, "split");
+    if (status != MN_OK) {
+        return status;
+    }
+    const char *text = word(r);
+    for (int32_t i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            out->spec.split = i;
+            return line_end(r);
+        }
+    }
+    return wrong(r, text, "expected train, val or test, got '%.40s'", text);
+}
+
+static int read_shape(struct reader *r, struct nas_episodes *out) {
+    int64_t seed, ways, shots, queries;
+    int status = count(r, "seed", 0, INT64_MAX, &seed);
+    if (status == MN_OK) {
+        status = count(r, "ways", 1, MOST_IMAGES, &ways);
+    }
+    if (status == MN_OK) {
+        status = count(r, "shots", 1, MOST_IMAGES, &shots);
+    }
+    if (status == MN_OK) {
+        status = count(r, "queries", 1, MOST_IMAGES, &queries);
+    }
+    if (status == MN_OK) {
+        status = count(r, "tasks", 1, 10000000, &out->tasks);
+    }
+    if (status == MN_OK) {
+        out->seed = (uint64_t)seed;
+        out->spec.size = sizeof out->spec;
+        out->spec.ways = (int32_t)ways;
+        out->spec.support = (int32_t)shots;
+        out->spec.query = (int32_t)queries;
+    }
+    return status;
+}
+
+/* ---- tasks -------------------------------------------------------------------------------- */
+
+static int read_numbers(struct reader *r, const char *key, int64_t n, int64_t *out) {
+    int status = keyword(r, key);
+    for (int64_t i = 0; status == MN_OK && i < n; i++) {
+        status = number(r, INT64_MAX / 2, &out[i]);
+    }
+    return status;
+}
+
+static int read_class(struct reader *r, struct nas_episodes *out, int64_t way) {
+    const struct mn_episode_spec *spec = &out->spec;
+    int64_t *samples = out->samples + way * ((int64_t)spec->support + spec->query);
+    next_line(r);
+    int status = read_numbers(r, "class", 1, &out->classes[way]);
+    if (status == MN_OK) {
+        status = read_numbers(r, "support", spec->support, samples);
+    }
+    if (status == MN_OK) {
+        status = read_numbers(r, "query", spec->query, samples + spec->support);
+    }
+    if (status == MN_OK) {
+        status = keyword(r, "name");
+    }
+    if (status == MN_OK && r->at[0] == '\0') {
+        status = wrong(r, r->at, "the name of the class is missing");
+    }
+    if (status == MN_OK) {
+        out->names[way] = nas_arena_text(&out->arena, r->at);
+        status = out->names[way] != NULL ? MN_OK : mn_fail(r->ctx, MN_NOMEM, "no memory");
+    }
+    return status;
+}
+
+static int read_task(struct reader *r, struct nas_episodes *out, int64_t task) {
+    int64_t index = -1;
+    next_line(r);
+    int status = read_numbers(r, "task", 1, &index);
+    if (status == MN_OK && index != task) {
+        status = wrong(r, r->line, "expected task %" PRId64 ", got %" PRId64, task, index);
+    }
+    if (status == MN_OK) {
+        status = fingerprint(r, &out->hashes[task]);
+    }
+    if (status == MN_OK) {
+        status = line_end(r);
+    }
+    for (int32_t w = 0; status == MN_OK && w < out->spec.ways; w++) {
+        status = read_class(r, out, task * out->spec.ways + w);
+    }
+    return status;
+}
+
+/* A number takes two bytes or more, so what a file can hold bounds what is allocated. */
+static int make_room(struct reader *r, struct nas_episodes *out, size_t length) {
+    const double ways = (double)out->tasks * out->spec.ways;
+    const double images = ways * ((double)out->spec.support + out->spec.query);
+    if (2 * (images + ways) > (double)length) {
+        return wrong(r, r->line,
+                     "%" PRId64 " tasks do not fit into a file of %zu bytes: it is truncated",
+                     out->tasks, length);
+    }
+    return nas_episodes_room(out, r->ctx);
+}
+
+/* What stands behind a zero byte would get lost. */
+static int check_text(struct reader *r, size_t length) {
+    const char *zero = memchr(r->line, '\0', length);
+    if (zero == NULL) {
+        return MN_OK;
+    }
+    r->number = 1;
+    for (char *end; (end = memchr(r->line, '\n', (size_t)(zero - r->line))) != NULL;) {
+        r->line = end + 1;
+        r->number++;
+    }
+    return wrong(r, zero, "the line holds a zero byte");
+}
+
+static int read_all(struct reader *r, size_t length, struct nas_episodes *out) {
+    int status = check_text(r, length);
+    if (status == MN_OK) {
+        status = read_format(r);
+    }
+    if (status == MN_OK) {
+        status = read_data(r, out);
+    }
+    if (status == MN_OK) {
+        status = read_split(r, out);
+    }
+    if (status == MN_OK) {
+        status = read_shape(r, out);
+    }
+    if (status == MN_OK) {
+        status = make_room(r, out, length);
+    }
+    for (int64_t i = 0; status == MN_OK && i < out->tasks; i++) {
+        status = read_task(r, out, i);
+    }
+    if (status == MN_OK && r->next == NULL) {
+        return wrong(r, r->line, "the line does not end with a line feed: the file is truncated");
+    }
+    if (status == MN_OK) {
+        next_line(r);
+        status = line_end(r);
+    }
+    return status;
+}
+
+int nas_episodes_read(struct mn_ctx *ctx, const char *path, struct nas_episodes *out) {
+    uint8_t *data;
+    size_t length;
+    memset(out, 0, sizeof *out);
+    int status = nas_file_read(ctx, path, most_bytes, &data, &length);
+    if (status != MN_OK) {
+        return status;
+    }
+    struct reader r = {.ctx = ctx, .path = path};
+    r.line = r.next = (char *)data + (nas_text_unmarked((const char *)data) - (const char *)data);
+    length -= (size_t)(r.line - (char *)data);
+    out->path = nas_arena_text(&out->arena, path);
+    status = out->path != NULL ? read_all(&r, length, out) : mn_fail(ctx, MN_NOMEM, "no memory");
+    free(data);
+    if (status != MN_OK) {
+        nas_episodes_fini(out);
+    }
+    return status;
+}

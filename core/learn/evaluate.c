@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/evaluate.h"
+
+#include "base/hash.h"
+#include "learn/evaluate_job.h"
+#include "learn/train.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* In one mode of batch norm (enum nas_batch_norm). */
+static int predict_as(const struct nas_experiment *e, struct mn_ctx *ctx,
+                      const struct mn_task *task, const struct mn_point *at, const uint8_t *keep,
+                      int32_t batch_norm, struct mn_outcome *out) {
+    struct mn_pass pass = {.size = sizeof pass, .progress = 1, .keep = keep};
+    if (batch_norm == NAS_SUPPORT) {
+        struct mn_outcome support = {.size = sizeof support};
+        const size_t n = (size_t)nas_model_dims(e->model)->n_stats;
+        mn_real *stats = mn_scratch(ctx, (n > 0 ? n : 1) * sizeof *stats);
+        if (stats == NULL) {
+            return MN_NOMEM;
+        }
+        pass.stats_out = stats;
+        const int status = mn_model_pass(ctx, e->model, at, &task->support, &pass, &support);
+        if (status != MN_OK) {
+            return status;
+        }
+        pass.stats_out = NULL;
+        pass.stats = stats;
+    }
+    return mn_model_pass(ctx, e->model, at, &task->query, &pass, out);
+}
+
+int nas_predict(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
+                const struct mn_point *at, const uint8_t *keep, struct mn_outcome *out) {
+    return predict_as(e, ctx, task, at, keep, e->evaluation.batch_norm, out);
+}
+
+static struct nas_score score_of(const struct mn_task *task, const struct mn_outcome *before,
+                                 const struct mn_outcome *after) {
+    return (struct nas_score){.accuracy_before_prune = (double)before->hits / task->query.n,
+                              .accuracy = (double)after->hits / task->query.n,
+                              .loss = after->loss};
+}
+
+static int judge_other(const struct nas_experiment *e, struct mn_ctx *ctx,
+                       const struct mn_task *task, const struct mn_point *at, const uint8_t *keep,
+                       struct nas_score *out) {
+    const int32_t other = e->evaluation.batch_norm == NAS_SUPPORT ? NAS_TRANSDUCTIVE : NAS_SUPPORT;
+    struct mn_outcome before = {.size = sizeof before}, after = {.size = sizeof after};
+    int status = predict_as(e, ctx, task, at, NULL, other, &before);
+    if (status == MN_OK) {
+        status = predict_as(e, ctx, task, at, keep, other, &after);
+    }
+    if (status == MN_OK) {
+        *out = score_of(task, &before, &after);
+    }
+    return status;
+}
+
+int nas_judge(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
+              const struct mn_point *at, int both_norms, uint8_t *keep, mn_real *logits,
+              struct nas_task_result *out) {
+    struct mn_outcome before = {.size = sizeof before};
+    struct mn_outcome after = {.size = sizeof after, .logits = logits};
+    int status = nas_predict(e, ctx, task, at, NULL, &before);
+    if (status == MN_OK) {
+        status = nas_model_prune(ctx, e->model, at, keep);
+    }
+    if (status == MN_OK) {
+        status = nas_predict(e, ctx, task, at, keep, &after);
+    }
+    if (status == MN_OK && both_norms) {
+        status = judge_other(e, ctx, task, at, keep, &out->other);
+    }
+    if (status == MN_OK) {
+        out->score = score_of(task, &before, &after);
+        status = nas_model_parameters(ctx, e->model, keep, &out->parameters);
+    }
+    return status;
+}
+
+int nas_solve(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_point *meta,
+              const mn_real *state, const struct mn_task *task, struct nas_solution *out) {
+    mn_real *learner;
+    int status = nas_adapt_start(e, ctx, meta, state, &out->at, &learner);
+    if (status == MN_OK) {
+        status = nas_adapt(e, ctx, task, &out->at, learner);
+    }
+    return status != MN_OK ? status
+                           : nas_judge(e, ctx, task, &out->at, out->both_norms, out->keep,
+                                       out->logits, &out->result);
+}
+
+/* ---- summary ------------------------------------------------------------------------------ */
+
+/* A task that is left out has no result; the first one says why. */
+static int note_skipped(struct mn_ctx *ctx, const struct nas_evaluate_result *from, int64_t task,
+                        struct nas_evaluation *out) {
+    if (out->skipped++ == 0) {
+        out->why = nas_arena_text(&out->arena, from->message);
+    }
+    mn_log(ctx, MN_LOG_DEBUG, "%s", from->message);
+    return out->why != NULL
+               ? MN_OK
+               : mn_fail(ctx, MN_NOMEM, "no memory for what task %" PRId64 " says", task);
+}
+
+/* From the slots to the results. */
+static int collect(const struct nas_job *job, struct mn_ctx *ctx, struct nas_evaluation *out) {
+    const struct nas_evaluation_plan *plan = job->what;
+    int64_t n = 0;
+    for (int64_t i = 0; i < plan->tasks; i++) {
+        const struct nas_evaluate_result from = nas_evaluate_result(job, i);
+        if (from.result->failed) {
+            const int status = note_skipped(ctx, &from, i, out);
+            if (status != MN_OK) {
+                return status;
+            }
+            continue;
+        }
+        const size_t length = nas_model_genotype(job->e->model, from.keep, NULL, 0);
+        char *text = nas_arena_take(&out->arena, length + 1);
+        if (text == NULL) {
+            return mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " genotypes", out->tasks);
+        }
+        nas_model_genotype(job->e->model, from.keep, text, length + 1);
+        out->results[n] = *from.result;
+        out->results[n].genotype = text;
+        for (int k = 0; k < plan->n_steps; k++) {
+            out->looks[k].results[n] = from.looks[k];
+        }
+        n++;
+    }
+    out->tasks = n;
+    for (int k = 0; k < plan->n_steps; k++) {
+        out->looks[k].tasks = n;
+    }
+    return MN_OK;
+}
+
+static const struct nas_score *score_in(const struct nas_task_result *r, int other) {
+    return other ? &r->other : &r->score;
+}
+
+static int summarise_scores(struct mn_ctx *ctx, const struct nas_evaluation *all, int other,
+                            struct nas_scores *out) {
+    const int64_t n = all->tasks;
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    double *x = mn_scratch(ctx, (3 * (size_t)n + 1) * sizeof *x);
+    if (x == NULL) {
+        return MN_NOMEM;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const struct nas_score *r = score_in(&all->results[i], other);
+        x[i] = r->accuracy;
+        x[n + i] = r->accuracy_before_prune;
+        x[2 * n + i] = r->accuracy_before_prune - r->accuracy;
+        out->loss_mean += r->loss / (double)n;
+    }
+    out->accuracy_ci95 = nas_ci95(n, x, &out->accuracy_mean);
+    out->before_ci95 = nas_ci95(n, x + n, &out->before_mean);
+    out->prune_gap_ci95 = nas_ci95(n, x + 2 * n, &out->prune_gap);
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
+    return MN_OK;
+}
+
+static int summarise(struct mn_ctx *ctx, const struct nas_evaluation_plan *plan,
+                     struct nas_evaluation *out) {
+    const int64_t n = out->tasks;
+    double parameters = 0;
+    out->parameters_min = n > 0 ? out->results[0].parameters : 0;
+    for (int64_t i = 0; i < n; i++) {
+        const struct nas_task_result *r = &out->results[i];
+        parameters += (double)r->parameters / (double)n;
+        out->parameters_min =
+            r->parameters < out->parameters_min ? r->parameters : out->parameters_min;
+        out->parameters_max =
+            r->parameters > out->parameters_max ? r->parameters : out->parameters_max;
+    }
+    out->parameters_mean = parameters;
+    const int status = summarise_scores(ctx, out, 0, &out->scores);
+    return status != MN_OK || !plan->both_norms ? status
+                                                : summarise_scores(ctx, out, 1, &out->other);
+}
+
+static int make_room(const struct nas_evaluation_plan *plan, struct mn_ctx *ctx,
+                     struct nas_evaluation *out) {
+    const size_t n = (size_t)plan->tasks, n_looks = (size_t)plan->n_steps;
+    out->tasks = plan->tasks;
+    out->results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
+    out->looks = nas_arena_zeroed(&out->arena, n_looks * sizeof *out->looks);
+    int done = out->tasks > 0 && out->results != NULL && out->looks != NULL;
+    for (size_t i = 0; done && i < n_looks; i++) {
+        out->looks[i].tasks = out->tasks;
+        out->looks[i].results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
+        done = out->looks[i].results != NULL;
+    }
+    return done ? MN_OK : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", out->tasks);
+}
+
+static int summarise_all(struct mn_ctx *ctx, const struct nas_evaluation_plan *plan,
+                         struct nas_evaluation *out) {
+    int status = summarise(ctx, plan, out);
+    for (int i = 0; status == MN_OK && i < plan->n_steps; i++) {
+        status = summarise(ctx, plan, &out->looks[i]);
+    }
+    out->episodes = nas_hash_begin();
+    for (int64_t i = 0; i < out->tasks; i++) {
+        out->episodes = nas_hash_int(out->episodes, out->results[i].episode);
+    }
+    return status;
+}
+
+int nas_evaluate_plan(const struct nas_experiment *e, struct nas_executor *executor,
+                      struct mn_ctx *ctx, const struct nas_state *state,
+                      const struct nas_evaluation_plan *plan, struct nas_evaluation *out) {
+    memset(out, 0, sizeof *out);
+    struct nas_job job = {.kind = &nas_evaluate_job,
+                          .e = e,
+                          .state = state,
+                          .what = plan,
+                          .n = plan->tasks,
+                          .finished = plan->finished,
+                          .finished_data = plan->finished_data};
+    int status = make_room(plan, ctx, out);
+    if (status == MN_OK) {
+        status = nas_job_allocate(&job, ctx, &out->arena);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    const struct mn_where where = {.size = sizeof where,
+                                   .split = plan->split,
+                                   .seed = plan->episodes != NULL ? plan->episodes->seed
+                                                                  : (uint64_t)e->run.seed,
+                                   .meta_epochs = e->run.meta_epochs};
+    status = nas_executor_run(executor, ctx, &where, &job);
+    if (status == MN_OK) {
+        status = collect(&job, ctx, out);
+    }
+    return status != MN_OK ? status : summarise_all(ctx, plan, out);
+}
+
+int nas_evaluate(const struct nas_experiment *e, struct nas_executor *executor, struct mn_ctx *ctx,
+                 const struct nas_state *state, int split, int64_t n, struct nas_evaluation *out) {
+    const struct nas_evaluation_plan plan = {
+        .split = split, .tasks = n, .skips = e->run.on_nan != NAS_ON_NAN_STOP};
+    return nas_evaluate_plan(e, executor, ctx, state, &plan, out);
+}
+
+void nas_evaluation_fini(struct nas_evaluation *evaluation) {
+    nas_arena_fini(&evaluation->arena);
+    memset(evaluation, 0, sizeof *evaluation);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/evaluate_job.h"
+
+#include "learn/task.h"
+#include "learn/train.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- slots -------------------------------------------------------------------------------- */
+
+static size_t n_keep(const struct nas_job *job) {
+    return (size_t)nas_model_dims(job->e->model)->n_choices;
+}
+
+static size_t n_results(const struct nas_job *job) {
+    return 1 + (size_t)((const struct nas_evaluation_plan *)job->what)->n_steps;
+}
+
+static int skips(const struct nas_job *job) {
+    return ((const struct nas_evaluation_plan *)job->what)->skips;
+}
+
+static size_t slot_bytes(const struct nas_job *job) {
+    return n_results(job) * sizeof(struct nas_task_result) + n_keep(job) +
+           (skips(job) ? NAS_MESSAGE : 0);
+}
+
+static struct nas_evaluate_result result_in(const struct nas_job *job, void *slot) {
+    struct nas_task_result *first = slot;
+    uint8_t *keep = (uint8_t *)(first + n_results(job));
+    return (struct nas_evaluate_result){first, first + 1, keep,
+                                        skips(job) ? (char *)(keep + n_keep(job)) : NULL};
+}
+
+struct nas_evaluate_result nas_evaluate_result(const struct nas_job *job, int64_t i) {
+    return result_in(job, nas_job_slot(job, i));
+}
+
+/* ---- looks -------------------------------------------------------------------------------- */
+
+/* One task under observation. */
+struct watched {
+    const struct nas_job *job;
+    const struct nas_evaluation_plan *plan;
+    const struct mn_task *task;
+    struct nas_task_result *looks;
+    int next; /* of the plan's steps */
+};
+
+/* All looks that are due after `done` steps. */
+static int look(struct watched *watched, struct mn_ctx *ctx, int64_t done,
+                const struct mn_point *now) {
+    const struct nas_evaluation_plan *plan = watched->plan;
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    uint8_t *keep = mn_scratch(ctx, n_keep(watched->job));
+    int status = keep != NULL ? MN_OK : MN_NOMEM;
+    while (status == MN_OK && watched->next < plan->n_steps && plan->steps[watched->next] == done) {
+        status = nas_judge(watched->job->e, ctx, watched->task, now, 0, keep, NULL,
+                           &watched->looks[watched->next++]);
+    }
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
+    return status;
+}
+
+static int watch_step(void *data, struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
+                      double skip_share, const struct mn_point *now) {
+    return look(data, ctx, step + 1, now);
+}
+
+/* nas_solve with the plan's looks on the way. */
+static int solve_watched(struct watched *watched, struct mn_ctx *ctx,
+                         struct nas_solution *solution) {
+    const struct nas_job *job = watched->job;
+    struct nas_ctx *c = nas_ctx_of(ctx);
+    int status = look(watched, ctx, 0, &job->state->meta);
+    if (status == MN_OK) {
+        c->on_step = watch_step;
+        c->on_step_data = watched;
+        status =
+            nas_solve(job->e, ctx, &job->state->meta, job->state->learner, watched->task, solution);
+        c->on_step = NULL;
+    }
+    if (status == MN_OK && watched->next < watched->plan->n_steps) {
+        status = mn_fail(ctx, MN_CONFIG,
+                         "%s ends before step %" PRId64 ", which was to be looked at: raise its "
+                         "steps of a test task or leave that step out",
+                         job->e->task_learner.label, watched->plan->steps[watched->next]);
+    }
+    return status;
+}
+
+/* ---- a task ------------------------------------------------------------------------------- */
+
+/* Algorithm 3 on one task. */
+static int evaluate_task(const struct nas_job *job, struct mn_ctx *ctx, int64_t index, void *slot) {
+    const struct nas_evaluation_plan *plan = job->what;
+    const struct nas_evaluate_result out = result_in(job, slot);
+    struct nas_solution solution = {.both_norms = plan->both_norms, .keep = out.keep};
+    struct mn_task task;
+    memset(slot, 0, slot_bytes(job));
+    struct watched watched = {.job = job, .plan = plan, .task = &task, .looks = out.looks};
+    int status = plan->episodes != NULL
+                     ? nas_episodes_task(plan->episodes, job->e, ctx, index, &task)
+                     : nas_episode_sample(job->e, ctx, &task, NULL);
+    if (status == MN_OK) {
+        status = solve_watched(&watched, ctx, &solution);
+    }
+    if (status != MN_OK) {
+        status = nas_ctx_where(ctx, "%s task %" PRId64 " (seed %" PRIu64 ")",
+                               ctx->where.split == MN_VAL ? "validation" : "test", index,
+                               ctx->where.seed);
+    }
+    if (status == MN_NUMERIC && plan->skips) {
+        out.result->failed = 1;
+        snprintf(out.message, NAS_MESSAGE, "%s", nas_ctx_message(ctx));
+        nas_ctx_clear(ctx);
+        return MN_OK;
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    *out.result = solution.result;
+    out.result->episode = nas_episode_hash(job->e, &task);
+    return MN_OK;
+}
+
+/* ---- the plan as bytes -------------------------------------------------------------------- */
+
+/* Followed by the steps and the path of the list of episodes. */
+struct packed {
+    int64_t split, tasks, skips, both_norms, n_steps;
+    int64_t path_bytes; /* with its zero; 0 = no list */
+};
+
+static int pack(const struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *arena,
+                const void **bytes, size_t *n) {
+    const struct nas_evaluation_plan *plan = job->what;
+    const char *path = plan->episodes != NULL ? plan->episodes->path : NULL;
+    const struct packed head = {plan->split,   plan->tasks,
+                                plan->skips,   plan->both_norms,
+                                plan->n_steps, path != NULL ? (int64_t)strlen(path) + 1 : 0};
+    const size_t steps = (size_t)plan->n_steps * sizeof *plan->steps;
+    char *at = nas_arena_take(arena, sizeof head + steps + (size_t)head.path_bytes);
+    if (at == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for the plan of an evaluation");
+    }
+    memcpy(at, &head, sizeof head);
+    if (steps > 0) {
+        memcpy(at + sizeof head, plan->steps, steps);
+    }
+    if (path != NULL) {
+        memcpy(at + sizeof head + steps, path, (size_t)head.path_bytes);
+    }
+    *bytes = at;
+    *n = sizeof head + steps + (size_t)head.path_bytes;
+    return MN_OK;
+}
+
+/* A plan with the list of episodes that it was read from. */
+struct unpacked {
+    struct nas_evaluation_plan plan; /* first: job->what */
+    struct nas_episodes episodes;
+};
+
+/* Whether `n` bytes are a head and what it tells of. */
+static int is_plan(const struct packed *head, const char *bytes, size_t n) {
+    const int64_t rest = (int64_t)(n - sizeof *head), each = sizeof(int64_t);
+    return head->split >= MN_TRAIN && head->split <= MN_TEST && head->n_steps >= 0 &&
+           head->n_steps <= rest / each && head->path_bytes == rest - head->n_steps * each &&
+           (head->path_bytes == 0 || bytes[n - 1] == '\0');
+}
+
+static int unpack(struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *arena,
+                  const void *bytes, size_t n) {
+    struct packed head = {.n_steps = -1};
+    struct unpacked *u = nas_arena_zeroed(arena, sizeof *u);
+    char *copy = nas_arena_take(arena, n);
+    if (u == NULL || copy == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for the plan of an evaluation");
+    }
+    if (n >= sizeof head) {
+        memcpy(&head, bytes, sizeof head);
+        memcpy(copy, bytes, n);
+    }
+    if (n < sizeof head || !is_plan(&head, bytes, n)) {
+        return mn_fail(ctx, MN_INTERNAL, "rank 0 sends half a plan of an evaluation");
+    }
+    u->plan = (struct nas_evaluation_plan){.split = (int)head.split,
+                                           .tasks = head.tasks,
+                                           .skips = (int)head.skips,
+                                           .both_norms = (int)head.both_norms,
+                                           .steps = (const void *)(copy + sizeof head),
+                                           .n_steps = (int)head.n_steps};
+    job->what = &u->plan;
+    if (head.path_bytes == 0) {
+        return MN_OK;
+    }
+    const int status = nas_episodes_read(ctx, copy + n - head.path_bytes, &u->episodes);
+    u->plan.episodes = &u->episodes;
+    return status != MN_OK ? status : nas_episodes_check(&u->episodes, job->e, ctx);
+}
+
+static void drop(struct nas_job *job) {
+    if (job->what != NULL) {
+        nas_episodes_fini(&((struct unpacked *)(uintptr_t)job->what)->episodes);
+    }
+}
+
+const struct nas_job_kind nas_evaluate_job = {.name = "evaluate",
+                                              .slot_bytes = slot_bytes,
+                                              .run = evaluate_task,
+                                              .pack = pack,
+                                              .unpack = unpack,
+                                              .drop = drop};

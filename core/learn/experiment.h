@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_LEARN_EXPERIMENT_H
+#define NAS_LEARN_EXPERIMENT_H
+
+/* A configuration made ready to run: options bound, plugins loaded, dataset open, model built. */
+
+#include "config/override.h"
+#include "network/model.h"
+
+enum { NAS_UNITS = NAS_SECTIONS + 1 };
+
+/* What becomes of a task of meta-training whose numbers are not finite, or whose loss is above
+ * run.max_loss. */
+enum nas_on_nan { NAS_ON_NAN_STOP, NAS_ON_NAN_SKIP_TASK, NAS_ON_NAN_ROLLBACK };
+
+enum { NAS_MOST_ROLLBACKS = 1000 };
+
+/* Numbers that products of convolutions take. */
+enum nas_precision { NAS_FLOAT, NAS_BF16 };
+
+/* Section run. */
+struct nas_run_options {
+    const char *name;
+    int64_t seed;
+    const char *executor;
+    int64_t workers;
+    int64_t meta_epochs;
+    int64_t tasks_per_batch;
+    int64_t eval_every;       /* 0 = only at the end */
+    int64_t log_every;        /* 0 = never */
+    int64_t checkpoint_every; /* 0 = only at the end */
+    int64_t keep_checkpoints; /* the newest and those before it */
+    int32_t on_nan;           /* enum nas_on_nan */
+    double max_loss;          /* of a task step of meta-training; 0 = any that is finite */
+    int64_t rollbacks;        /* most of a run */
+    bool log_steps;           /* every task's steps to steps.csv */
+    int32_t kernels;          /* choice */
+    int32_t precision;        /* enum nas_precision */
+    double alpha_std;
+    bool prune_meta; /* cut meta-alphas at every evaluation (method: under meta_threshold at the
+                        final temperature) */
+    double meta_threshold;
+};
+
+/* Section task. */
+struct nas_task_options {
+    int64_t ways, shots, queries;
+    int64_t train_shots;   /* support images a class in meta-training; 0 = shots */
+    int64_t train_queries; /* 0 = queries */
+};
+
+/* Images that batch norm of the query images takes its moments from. */
+enum nas_batch_norm { NAS_TRANSDUCTIVE, NAS_SUPPORT };
+
+/* Section evaluation. */
+struct nas_evaluation_options {
+    int64_t tasks;            /* metanas test */
+    int64_t validation_tasks; /* every eval_every */
+    int32_t batch_norm;       /* enum nas_batch_norm */
+};
+
+/* A meta learner and the parts of the meta point that it updates. */
+struct nas_meta_part {
+    const struct nas_instance *unit;
+    uint32_t owns;       /* enum mn_adapts */
+    const char *section; /* "meta_learner", "meta_learner.weights" */
+    const char *prefix;  /* of the names of its state: "meta", "meta.weights" */
+    struct mn_dims dims; /* of the model; what it does not own is 0 */
+    int64_t own0, n_own; /* its reals in nas_direction.own */
+};
+
+struct nas_experiment {
+    struct nas_arena arena;
+    const char *config_file;
+    struct nas_yaml *root;
+    struct nas_run_options run;
+    struct nas_task_options task;
+    struct nas_evaluation_options evaluation;
+    struct nas_registry *registry;
+    struct nas_instance dataset, search_space, op_mixer, input_mixer, task_learner;
+    struct nas_instance meta_learner;      /* of both, or of the weights */
+    struct nas_instance meta_architecture; /* of the logits, where n_meta is 2 */
+    struct nas_operations operations;      /* section operations, and those named without it */
+    struct nas_meta_part meta[2];
+    int n_meta;
+    int traces;    /* a meta learner looks at the steps of a task */
+    int rates;     /* a meta learner has factors for the updates of the steps */
+    int64_t n_own; /* reals of a direction beyond w and a */
+    struct mn_dataset_info data;
+    const struct nas_kernels *kernels;
+    struct mn_model *model;
+    struct nas_fit fit;             /* how search_space.parameters chose the channel count */
+    int64_t n_state;                /* task learner state */
+    int moments;                    /* enum mn_moments */
+    int64_t max_batch;              /* images of the largest pass */
+    const char *plugins[NAS_UNITS]; /* what each unit comes from (run/origin.h) */
+    const char *fingerprint;        /* of the data (run/fingerprint.h); NULL = not started */
+    const char *operation_plugins;  /* and all operations of plugins; NULL = there are none */
+};
+
+enum nas_open_flag {
+    NAS_OPEN_NO_DATA = 1 /* do not start the dataset (probe, validate without the files): the image
+                            shape is `shape`; without it no model is built */
+};
+
+struct nas_open {
+    const char *config;                       /* file */
+    const char *text;                         /* in place of what is in the file, or NULL */
+    const struct nas_assignment *assignments; /* made before those of `sets` */
+    int n_assignments;
+    const char *const *sets;        /* --set assignments, NULL-terminated */
+    const int *set_arguments;       /* their positions on the command line */
+    const char *const *plugin_dirs; /* NULL-terminated or NULL */
+    uint32_t flags;
+    const int *shape; /* [channels, height, width] for NAS_OPEN_NO_DATA, or NULL */
+    const struct mn_dataset_info *data; /* in place of `shape`: what this data set was found to hold
+                                           before; the tasks are checked against it */
+    int64_t max_batch; /* largest batch besides the learner's own; 0 = from the task section */
+    int *n_faults;     /* receives the number of faults of the configuration; NULL = not wanted */
+    FILE *faults;      /* where faults of the configuration are printed; NULL = standard error */
+};
+
+/* Open; every fault of the configuration is printed to open->faults and counted in the message. */
+int nas_experiment_open(struct nas_experiment *experiment, struct mn_ctx *ctx,
+                        const struct nas_open *open);
+void nas_experiment_close(struct nas_experiment *experiment);
+
+/* Make the model again where its passes take fewer than n images. A failure leaves it without one.
+ */
+int nas_experiment_widen(struct nas_experiment *experiment, struct mn_ctx *ctx, int64_t n);
+
+/* evaluation.batch_norm as text. */
+const char *nas_batch_norm_name(const struct nas_experiment *experiment);
+
+/* Unit i of NAS_UNITS, in the order dataset to meta_learner, then meta_architecture; the last one
+ * is zeroed where one meta learner updates both. */
+struct nas_instance *nas_experiment_unit(const struct nas_experiment *experiment, int i);
+/* How many there are. */
+int nas_experiment_units(const struct nas_experiment *experiment);
+/* Where unit i is configured: "op_mixer", "meta_learner.architecture". */
+const char *nas_experiment_unit_section(const struct nas_experiment *experiment, int i);
+
+/* Threads that run.workers asks for: 0 = one a processor, of those that this process may use or of
+ * `processors`; never more than there are tasks. */
+int nas_experiment_workers(const struct nas_experiment *experiment);
+int nas_experiment_threads(const struct nas_experiment *experiment, int processors);
+
+/* Put every service of the core (model, builder, episodes, instances, state) into the host table.
+ * Once, at start, before any thread. */
+void nas_core_install(void);
+void nas_state_install(struct mn_host *host);
+
+/* The resolved configuration: every option of every section, plugin files and versions as comments;
+ * running it again repeats the run. */
+int nas_experiment_write_config(const struct nas_experiment *experiment, FILE *out);
+/* Whether a configuration has a section of that name. */
+int nas_experiment_has_section(const char *name);
+
+/* Options of the fixed sections, for help and docs: "run", "task", "evaluation"; NULL = no such. */
+const struct nas_options *nas_experiment_section(const char *name);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/meta_part.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const struct {
+    const char *key, *section, *prefix;
+    uint32_t owns;
+} parts[] = {
+    {"weights", "meta_learner.weights", "meta.weights", MN_ADAPTS_W},
+    {"architecture", "meta_learner.architecture", "meta.architecture", MN_ADAPTS_A},
+};
+
+/* ---- configuration ------------------------------------------------------------------------ */
+
+int nas_meta_parts_apart(const struct nas_yaml *section) {
+    return section != NULL && section->kind == NAS_YAML_MAP &&
+           (nas_yaml_get(section, parts[0].key) != NULL ||
+            nas_yaml_get(section, parts[1].key) != NULL);
+}
+
+static void check_keys(const struct nas_yaml *section, struct nas_faults *faults) {
+    for (const struct nas_yaml *node = section->first; node != NULL; node = node->next) {
+        if (strcmp(node->key, parts[0].key) != 0 && strcmp(node->key, parts[1].key) != 0) {
+            nas_fault_add(faults, node->key_mark,
+                          "meta_learner: '%s' cannot stand beside 'weights' and 'architecture'; "
+                          "it belongs into one of them",
+                          node->key);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        if (nas_yaml_get(section, parts[i].key) == NULL) {
+            nas_fault_add(faults, section->mark,
+                          "meta_learner: '%s' has a meta learner of its own, '%s' has none; add "
+                          "%s: {use: NAME}",
+                          parts[1 - i].key, parts[i].key, parts[i].key);
+        }
+    }
+}
+
+void nas_meta_parts_begin(struct nas_experiment *e, const struct nas_yaml *section,
+                          struct nas_faults *faults) {
+    const struct nas_instance *const units[] = {&e->meta_learner, &e->meta_architecture};
+    e->n_meta = nas_meta_parts_apart(section) ? 2 : 1;
+    e->meta[0] = (struct nas_meta_part){.unit = units[0],
+                                        .owns = MN_ADAPTS_W | MN_ADAPTS_A,
+                                        .section = "meta_learner",
+                                        .prefix = "meta"};
+    if (e->n_meta == 1) {
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        e->meta[i] = (struct nas_meta_part){.unit = units[i],
+                                            .owns = parts[i].owns,
+                                            .section = parts[i].section,
+                                            .prefix = parts[i].prefix};
+    }
+    check_keys(section, faults);
+}
+
+const char *nas_meta_part_key(int i) {
+    return parts[i].key;
+}
+
+/* ---- who works with whom ------------------------------------------------------------------ */
+
+static int traces(const struct nas_meta_part *part) {
+    const struct mn_meta_learner *table = &part->unit->table.meta_learner;
+    return table->traces != NULL && table->traces(part->unit->self) != 0;
+}
+
+static int check_adjoint(const struct nas_experiment *e, struct mn_ctx *ctx,
+                         const struct nas_meta_part *part) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    if (table->adjoint == NULL || table->steps == NULL) {
+        char place[512];
+        nas_mark_text(part->unit->mark, place, sizeof place);
+        return mn_fail(ctx, MN_UNSUPPORTED,
+                       "%s%s works on the single steps of a task, which %s does not offer (it has "
+                       "no adjoint); use a task learner that does, such as sgd or darts, or a meta "
+                       "learner that needs none, such as fomaml or reptile",
+                       place, part->unit->label, e->task_learner.label);
+    }
+    if (table->check_adjoint == NULL) {
+        return MN_OK;
+    }
+    struct nas_call call = nas_call_begin(ctx, &e->task_learner);
+    return nas_call_end(&call, table->check_adjoint(e->task_learner.self, ctx));
+}
+
+int nas_meta_parts_join(struct nas_experiment *e, struct mn_ctx *ctx) {
+    int status = MN_OK;
+    for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
+        const struct nas_meta_part *part = &e->meta[i];
+        const int rates = part->unit->table.meta_learner.rates != NULL;
+        e->traces |= traces(part);
+        e->rates |= rates;
+        if (rates || traces(part)) {
+            status = check_adjoint(e, ctx, part);
+        }
+    }
+    return status;
+}
+
+/* ---- sizes -------------------------------------------------------------------------------- */
+
+int nas_meta_parts_size(struct nas_experiment *e, struct mn_ctx *ctx) {
+    e->n_own = 0;
+    for (int i = 0; i < e->n_meta; i++) {
+        struct nas_meta_part *part = &e->meta[i];
+        const struct mn_meta_learner *table = &part->unit->table.meta_learner;
+        part->dims = *nas_model_dims(e->model);
+        if ((part->owns & MN_ADAPTS_W) == 0) {
+            part->dims.n_w = part->dims.n_w_segments = 0;
+        }
+        if ((part->owns & MN_ADAPTS_A) == 0) {
+            part->dims.n_a = part->dims.n_a_segments = 0;
+        }
+        part->own0 = e->n_own;
+        part->n_own = table->n_own != NULL ? table->n_own(part->unit->self, &part->dims) : 0;
+        if (part->n_own < 0 || part->n_own > NAS_MOST_REALS) {
+            return nas_instance_wrong(ctx, part->unit, "n_own is %" PRId64 ", which is no size",
+                                      part->n_own);
+        }
+        e->n_own += part->n_own;
+    }
+    return MN_OK;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/meta_prune.h"
+
+#include "learn/meta_step.h"
+
+/* Logits of candidates cut from the meta-architecture: their weight is exactly zero at any
+ * temperature in use, and no task brings them back. */
+static const mn_real CUT = -1e4F;
+
+static int architecture_adapts(const struct nas_experiment *e, const struct nas_state *state) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const struct mn_where where = nas_meta_batch_where(e, state);
+    return nas_model_dims(e->model)->n_a > 0 &&
+           (table->adapts == NULL ||
+            (table->adapts(e->task_learner.self, &where) & MN_ADAPTS_A) != 0);
+}
+
+static void cut(const struct nas_experiment *e, const mn_real *weights, struct nas_state *state) {
+    for (int i = 0; i < nas_model_n_mixtures(e->model); i++) {
+        const struct nas_mixture *x = nas_model_mixture(e->model, i);
+        const mn_real *w = weights + x->choice0;
+        int64_t top = 0;
+        for (int64_t c = 1; c < x->n_choices; c++) {
+            top = w[c] > w[top] ? c : top;
+        }
+        for (int64_t c = 0; x->logit0 >= 0 && c < x->n_choices; c++) {
+            if (c != top && (double)w[c] < e->run.meta_threshold) {
+                state->meta.a[x->logit0 + c] = CUT;
+            }
+        }
+    }
+}
+
+int nas_meta_prune(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *state) {
+    if (!e->run.prune_meta || !architecture_adapts(e, state)) {
+        return MN_OK;
+    }
+    const size_t n = (size_t)nas_model_dims(e->model)->n_choices;
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    mn_real *weights = mn_scratch(ctx, (n > 0 ? n : 1) * sizeof *weights);
+    const int status = weights == NULL
+                           ? MN_NOMEM
+                           : nas_model_mixture_weights(ctx, e->model, &state->meta, weights);
+    if (status == MN_OK) {
+        cut(e, weights, state);
+    }
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
+    return status;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/meta_step.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+int nas_meta_batch_new(const struct nas_experiment *e, struct mn_ctx *ctx,
+                       struct nas_meta_batch *out) {
+    const int64_t tasks = e->run.tasks_per_batch;
+    *out = (struct nas_meta_batch){.e = e, .culprit = -1};
+    out->job = (struct nas_job){
+        .kind = &nas_train_job, .e = e, .n = tasks, .ordered = e->moments == MN_MOMENTS_CARRY};
+    out->used = nas_arena_array(&out->arena, (size_t)tasks, sizeof *out->used);
+    out->learners = nas_arena_array(&out->arena, (size_t)tasks, sizeof *out->learners);
+    int status = out->used != NULL && out->learners != NULL
+                     ? nas_job_allocate(&out->job, ctx, &out->arena)
+                     : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", tasks);
+    if (status == MN_OK) {
+        status = nas_executor_new(ctx, e, &out->executor);
+    }
+    if (status != MN_OK) {
+        nas_meta_batch_fini(out);
+    }
+    return status;
+}
+
+void nas_meta_batch_fini(struct nas_meta_batch *b) {
+    nas_executor_free(b->executor);
+    nas_arena_fini(&b->arena);
+    memset(b, 0, sizeof *b);
+}
+
+struct nas_task_slot nas_meta_batch_slot(const struct nas_meta_batch *b, int64_t i) {
+    return nas_task_slot(&b->job, i);
+}
+
+struct mn_where nas_meta_batch_where(const struct nas_experiment *e,
+                                     const struct nas_state *state) {
+    return (struct mn_where){.size = sizeof(struct mn_where),
+                             .split = MN_TRAIN,
+                             .seed = (uint64_t)e->run.seed + ((uint64_t)state->rollbacks << 53),
+                             .meta_epoch = state->meta_epoch,
+                             .meta_epochs = e->run.meta_epochs};
+}
+
+/* ---- tasks -------------------------------------------------------------------------------- */
+
+/* A task that is not begun leaves nothing. */
+static void enter(struct nas_meta_batch *b, const struct nas_state *state) {
+    b->job.state = state;
+    for (int64_t i = 0; i < b->job.n; i++) {
+        memset(nas_job_slot(&b->job, i), 0, sizeof(struct nas_task_outcome));
+    }
+}
+
+int nas_meta_batch_task(struct nas_meta_batch *b, struct mn_ctx *ctx, const struct nas_state *state,
+                        int64_t task) {
+    const struct mn_where where = nas_meta_batch_where(b->e, state);
+    static const int no_skip = 0;
+    struct nas_job before = b->job, single = b->job;
+    int status = MN_OK;
+    enter(b, state);
+    before.state = single.state = state;
+    before.n = task;
+    single.first = task;
+    single.n = task + 1;
+    single.ordered = 1;
+    single.what = &no_skip;
+    if (b->e->moments == MN_MOMENTS_CARRY && task > 0) {
+        status = nas_executor_run(b->executor, ctx, &where, &before);
+    }
+    return status == MN_OK ? nas_executor_run(b->executor, ctx, &where, &single) : status;
+}
+
+/* ---- what follows from them --------------------------------------------------------------- */
+
+/* The optimiser state after the meta-batch. */
+static void settle_moments(const struct nas_meta_batch *b, mn_real *out) {
+    const int64_t n = b->e->n_state;
+    if (b->e->moments == MN_MOMENTS_CARRY) {
+        mn_vec_copy(n, nas_meta_batch_slot(b, b->job.n - 1).learner, out);
+    } else if (b->e->moments == MN_MOMENTS_AVERAGE) {
+        nas_mean(b->n_used, b->learners, n, out);
+    }
+}
+
+static void add_log(const struct nas_meta_batch *b, double log[4]) {
+    double sums[3] = {0, 0, 0};
+    for (int64_t i = 0; i < b->job.n; i++) {
+        const struct nas_task_outcome *x = nas_meta_batch_slot(b, i).outcome;
+        if (!x->failed && x->n_steps > 0) {
+            sums[0] += x->last.loss;
+            sums[1] += x->last.accuracy;
+            sums[2] += x->skip_share;
+        }
+    }
+    log[0] += 1;
+    for (int k = 0; k < 3; k++) {
+        log[k + 1] += sums[k] / (double)b->n_used;
+    }
+}
+
+static void choose(struct nas_meta_batch *b) {
+    b->n_used = 0;
+    for (int64_t i = 0; i < b->job.n; i++) {
+        const struct nas_task_slot slot = nas_meta_batch_slot(b, i);
+        if (!slot.outcome->failed) {
+            b->learners[b->n_used] = slot.learner;
+            b->used[b->n_used++] = slot.direction;
+        }
+    }
+}
+
+static int64_t first_failed(const struct nas_meta_batch *b) {
+    for (int64_t i = 0; i < b->job.n; i++) {
+        if (nas_meta_batch_slot(b, i).outcome->failed) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int nas_meta_batch_run(struct nas_meta_batch *b, struct mn_ctx *ctx, struct nas_state *state) {
+    const struct mn_where where = nas_meta_batch_where(b->e, state);
+    enter(b, state);
+    int status = nas_executor_run(b->executor, ctx, &where, &b->job);
+    b->culprit = status == MN_NUMERIC ? first_failed(b) : -1;
+    if (status != MN_OK) {
+        return status;
+    }
+    choose(b);
+    if (b->n_used == 0) {
+        b->culprit = 0;
+        return mn_fail(ctx, MN_NUMERIC, "%.*s; and so is every task of the meta-batch",
+                       NAS_MESSAGE - 1, nas_meta_batch_slot(b, 0).outcome->message);
+    }
+    ctx->where = where;
+    status = nas_meta_update(b->e, ctx, &state->meta, b->n_used, b->used);
+    if (status != MN_OK) {
+        return nas_ctx_where(ctx, "meta-epoch %" PRId64, state->meta_epoch);
+    }
+    settle_moments(b, state->learner);
+    add_log(b, state->log);
+    state->meta_epoch++;
+    return MN_OK;
+}

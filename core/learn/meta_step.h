@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_LEARN_META_STEP_H
+#define NAS_LEARN_META_STEP_H
+
+/* One meta-epoch: the tasks of a meta-batch (Algorithm 2, lines 5-12) and the update from them. */
+
+#include "learn/train_job.h"
+
+struct nas_meta_batch {
+    const struct nas_experiment *e;
+    struct nas_executor *executor;
+    struct nas_job job;         /* the tasks of the meta-epoch that runs */
+    struct nas_direction *used; /* [n_used] of the tasks that count */
+    const mn_real **learners;   /* [n_used] their optimiser states */
+    int64_t n_used;
+    int64_t culprit; /* the task whose numbers ended the last meta-epoch; -1 = none did */
+    struct nas_arena arena;
+};
+
+/* Memory and an executor for meta-batches. `fini` takes a zeroed one, too. */
+int nas_meta_batch_new(const struct nas_experiment *experiment, struct mn_ctx *ctx,
+                       struct nas_meta_batch *out);
+void nas_meta_batch_fini(struct nas_meta_batch *batch);
+
+/* What task i of the last meta-epoch has left. */
+struct nas_task_slot nas_meta_batch_slot(const struct nas_meta_batch *batch, int64_t i);
+
+/* Where the tasks of state->meta_epoch stand. Their seed is run.seed + rollbacks * 2^53: after a
+ * rollback all are drawn anew. */
+struct mn_where nas_meta_batch_where(const struct nas_experiment *experiment,
+                                     const struct nas_state *state);
+
+/* Do the meta-epoch state->meta_epoch and count it. Tasks that are left out count nowhere: the
+ * direction, the optimiser state and the means are those of the others, in the order of tasks. On
+ * a failure the state is unchanged. MN_NUMERIC where a task fails and none may be skipped, where
+ * all are, or where the update is not finite. */
+int nas_meta_batch_run(struct nas_meta_batch *batch, struct mn_ctx *ctx, struct nas_state *state);
+
+/* Task `task` of state->meta_epoch alone, its steps to slot `task`; with moments carried from task
+ * to task those before it, too. The state is unchanged. */
+int nas_meta_batch_task(struct nas_meta_batch *batch, struct mn_ctx *ctx,
+                        const struct nas_state *state, int64_t task);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "network/graph.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* Text that grows as snprintf counts: past the room, only the length goes on. */
+struct text {
+    char *at;
+    size_t size, used;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct text *t, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const size_t room = t->used < t->size ? t->size - t->used : 0;
+    const int n = vsnprintf(room > 0 ? t->at + t->used : NULL, room, format, args);
+    va_end(args);
+    t->used += n > 0 ? (size_t)n : 0;
+}
+
+static void put_edge(struct text *t, const struct mn_model *m, int i, const uint8_t *keep) {
+    const struct nas_mixture *x = &m->mixtures[i];
+    const char *separator = "";
+    for (int o = 0; o < x->n_items; o++) {
+        if (nas_item_kept(m, i, keep, o)) {
+            put(t, "%s%s", separator, x->ops[o]);
+            separator = "&";
+        }
+    }
+    put(t, "@%d", x->edge);
+}
+
+/* Op mixtures i.. of one group, followed by its input mixture at `input`. */
+static void put_node(struct text *t, const struct mn_model *m, int i, int input,
+                     const uint8_t *keep) {
+    const char *dot = strrchr(m->mixtures[i].group, '.');
+    const char *separator = "";
+    put(t, " %s:", dot != NULL ? dot + 1 : m->mixtures[i].group);
+    for (; i < input; i++) {
+        if (nas_item_kept(m, input, keep, m->mixtures[i].edge)) {
+            put(t, "%s", separator);
+            put_edge(t, m, i, keep);
+            separator = "+";
+        }
+    }
+}
+
+/* Length of a group's cell type: "normal" of "normal.1". */
+static size_t type_length(const char *group) {
+    const char *dot = strrchr(group, '.');
+    return dot != NULL ? (size_t)(dot - group) : strlen(group);
+}
+
+static int same_type(const char *a, const char *b) {
+    return type_length(a) == type_length(b) && strncmp(a, b, type_length(a)) == 0;
+}
+
+static int first_of_type(const struct mn_model *m, int i) {
+    for (int j = 0; j < i; j++) {
+        if (same_type(m->mixtures[j].group, m->mixtures[i].group)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+size_t nas_model_genotype(const struct mn_model *m, const uint8_t *keep, char *out, size_t size) {
+    struct text t = {out, size, 0};
+    if (size > 0) {
+        out[0] = '\0';
+    }
+    for (int i = 0; i < m->n_mixtures; i++) {
+        if (!first_of_type(m, i)) {
+            continue;
+        }
+        const char *type = m->mixtures[i].group;
+        put(&t, "%s%.*s:", i > 0 ? " | " : "", (int)type_length(type), type);
+        for (int j = i, begin = i; j < m->n_mixtures; j++) {
+            if (same_type(m->mixtures[j].group, type) && m->mixtures[j].is_input) {
+                put_node(&t, m, begin, j, keep);
+            }
+            if (m->mixtures[j].is_input) {
+                begin = j + 1;
+            }
+        }
+    }
+    return t.used;
+}

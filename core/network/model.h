@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_NETWORK_MODEL_H
+#define NAS_NETWORK_MODEL_H
+
+/* The network built from a search space, and one pass through it. The model is immutable; a
+ * workspace holds the activations of one thread. */
+
+#include "backend/cpu/kernels/kernel.h"
+#include "network/operations.h"
+#include "plugin/instance.h"
+
+struct mn_model;
+struct nas_workspace;
+
+/* Build: call the search space's `build`, lay out w, a, choices and statistics, plan the workspace.
+ * `dims` gives ways, image shape and the largest batch; the rest of it is filled in by the search
+ * space. The instances must outlive the model, and so must `operations`, the candidates of plugins
+ * (NULL = the built-in ones alone). Messages name the option or layer that does not fit.
+ */
+int nas_model_new(struct mn_ctx *ctx, const struct nas_instance *search_space,
+                  const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
+                  struct nas_operations *operations, const struct mn_dims *dims,
+                  const struct nas_kernels *kernels, struct mn_model **out);
+void nas_model_free(struct mn_model *model);
+/* The same without a plan of memory: enough to count weights and to prune. */
+int nas_model_outline(struct mn_ctx *ctx, const struct nas_instance *search_space,
+                      const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
+                      struct nas_operations *operations, const struct mn_dims *dims,
+                      struct mn_model **out);
+
+/* The channel count that a budget of weights leads to. */
+struct nas_fit {
+    int64_t budget; /* 0 = the options name the channel count */
+    int64_t channels;
+    double parameters; /* nas_model_mean_parameters with this channel count */
+};
+
+/* Where the search space was given a budget: give it the channel count whose network is nearest to
+ * it in size, the smaller of equals. Before nas_model_new. MN_CONFIG when no count comes near. */
+int nas_model_fit(struct mn_ctx *ctx, struct nas_instance *search_space,
+                  const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
+                  struct nas_operations *operations, const struct mn_dims *dims,
+                  struct nas_fit *out);
+
+/* Put the model's and builder's services into the host table. Once, at start. */
+void nas_model_install(struct mn_host *host);
+
+const struct mn_dims *nas_model_dims(const struct mn_model *model);
+/* Segment i of w (architecture 0) or a (1). */
+const struct mn_segment *nas_model_segment(const struct mn_model *model, int architecture, int i);
+
+/* Initial point: PyTorch's defaults for weights (convolution and linear weights and biases uniform
+ * in +-1/sqrt(fan_in); batch norm 1 and 0), logits normal with standard deviation `alpha_std`. */
+void nas_model_init(const struct mn_model *model, uint64_t seed, double alpha_std,
+                    struct mn_point *out);
+
+/* One thread's memory. */
+int nas_workspace_new(struct mn_ctx *ctx, const struct mn_model *model, struct nas_workspace **out);
+void nas_workspace_free(struct nas_workspace *workspace);
+size_t nas_model_workspace_bytes(const struct mn_model *model);
+/* And of what all workers read, which is filled with the first of them; 0 once it is. */
+size_t nas_model_unfilled_bytes(const struct mn_model *model);
+
+/* Multiply-adds of one image, forward, all candidates computed. */
+double nas_model_work(const struct mn_model *model);
+
+/* ---- choices: the keep mask --------------------------------------------------------------- */
+
+/* One mixture: the candidates of an edge, or the inputs of a node. */
+struct nas_mixture {
+    const char *name; /* alpha.GROUP.op row E: "normal.1.op.0"; inputs: "normal.1.in" */
+    const char *group;
+    int is_input;
+    int edge; /* op mixture: index of the edge in its node */
+    int n_items;
+    const char *const *ops; /* op mixture: names of the items */
+    int64_t n_choices;
+    int64_t choice0; /* first byte in a keep mask */
+    int64_t logit0;  /* first real in a; -1 = no logits */
+};
+int nas_model_n_mixtures(const struct mn_model *model);
+const struct nas_mixture *nas_model_mixture(const struct mn_model *model, int i);
+/* Weight of an item of mixture i, from weights[n_choices]: the sum over the choices that hold it
+ * (Eq. 7). */
+double nas_model_item_weight(const struct mn_model *model, int i, const mn_real *weights, int item);
+
+/* Mixture weights of every choice at progress 1, without noise and without skipping:
+ * weights[n_choices]. */
+int nas_model_mixture_weights(struct mn_ctx *ctx, const struct mn_model *model,
+                              const struct mn_point *at, mn_real *weights);
+
+/* Hard pruning (Algorithm 3, line 8). */
+int nas_model_prune(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
+                    uint8_t *keep);
+
+/* Weights of the network that `keep` leaves (NULL = all): candidates and edges that are cut, and
+ * what only they used, do not count. MN_NOMEM. */
+int nas_model_parameters(struct mn_ctx *ctx, const struct mn_model *model, const uint8_t *keep,
+                         int64_t *out);
+
+/* The smallest and the largest network that pruning can leave when every mixture has decided for
+ * one choice; found by search, so the true ones may lie a little beyond. MN_CANCELLED. */
+int nas_model_extremes(struct mn_ctx *ctx, const struct mn_model *model, int64_t *smallest,
+                       int64_t *largest);
+/* Mean weights of a pruned network before anything is known about it: every mixture is decided, as
+ * many items stay as its mixer then keeps, and all of them are equally likely. Exact where nothing
+ * is searched. */
+int nas_model_mean_parameters(struct mn_ctx *ctx, const struct mn_model *model, double *out);
+
+/* The kept architecture as one line of text, the same for equal architectures:
+ * "normal: 0:conv_3x3@0+skip_connect@1 1:... | reduction: ..." ; node:op@input, several operations
+ * of an edge joined with '&'. Into out, truncated never: returns the length needed without the
+ * final zero, as snprintf does. */
+size_t nas_model_genotype(const struct mn_model *model, const uint8_t *keep, char *out,
+                          size_t size);
+
+/* Weights out[n_w] of a fixed network from those of a pruned one. `to` is built like `from`, but
+ * each node has the operations that `keep` leaves, an edge each, in the order of the genotype; its
+ * norms have scale and shift. `mixture` are the weights of a pass with `keep`, after skipping
+ * (mn_outcome): they become part of the last norm of their candidate. An identity has none; its
+ * edge in `to` must have the weight (mn_edge_spec). MN_UNSUPPORTED where the networks differ. */
+int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_real *w,
+                      const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
+                      mn_real *out);
+
+/* Weight of candidate `op` of edge `edge` in its node's sum, where it is an identity; 1 where it is
+ * not. `group` as in nas_mixture, `mixture` as in nas_model_extract. */
+double nas_model_identity_weight(const struct mn_model *model, const mn_real *mixture,
+                                 const char *group, int edge, const char *op);
+
+/* Mean entropy in nats of the operation and input mixtures at progress 1: out[0] op, out[1] in. */
+int nas_model_entropy(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
+                      double out[2]);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/csv.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_BYTES = 256 << 20, MOST_COLUMNS = 1 << 20 };
+
+struct reader {
+    struct mn_ctx *ctx;
+    const char *name;
+    char *at; /* fields are ended with a zero in place */
+    int64_t line;
+    int end_of_line; /* the field before was the last of its line */
+};
+
+static int bad(const struct reader *r, const char *what) {
+    return mn_fail(r->ctx, MN_IO, "%s:%" PRId64 ": %s", r->name, r->line, what);
+}
+
+static int ends_field(char c) {
+    return c == ',' || c == '\r' || c == '\n' || c == '\0';
+}
+
+/* The next field, unquoted in place. */
+static int next_field(struct reader *r, const char **out) {
+    char *to = r->at;
+    const int quoted = *r->at == '"';
+    *out = r->at;
+    r->at += quoted;
+    for (;; r->at++) {
+        if (quoted && *r->at == '\0') {
+            return bad(r, "a quote is not closed");
+        }
+        if (quoted && *r->at == '"' && *++r->at != '"') {
+            break;
+        }
+        if (!quoted && ends_field(*r->at)) {
+            break;
+        }
+        *to++ = *r->at;
+    }
+    const char stop = *r->at;
+    if (!ends_field(stop)) {
+        return bad(r, "text follows the quote that ends a field");
+    }
+    r->at += stop == '\r' && r->at[1] == '\n' ? 2 : stop != '\0';
+    r->end_of_line = stop != ',';
+    *to = '\0';
+    return MN_OK;
+}
+
+/* Every field but the last is ended by one of these; inside quotes they count in vain. */
+static size_t most_fields(const char *text) {
+    size_t n = 1;
+    for (; *text != '\0'; text++) {
+        n += (size_t)ends_field(*text);
+    }
+    return n;
+}
+
+static int read_rows(struct reader *r, const char **fields, struct nas_table *out) {
+    int64_t n = 0;
+    int width = 0;
+    r->end_of_line = 1;
+    while (*r->at != '\0' || !r->end_of_line) {
+        const int status = next_field(r, &fields[n++]);
+        if (status != MN_OK) {
+            return status;
+        }
+        if (++width > MOST_COLUMNS) {
+            return bad(r, "more fields than a table of this program can have");
+        }
+        if (!r->end_of_line) {
+            continue;
+        }
+        out->n_columns = r->line == 1 ? width : out->n_columns;
+        if (width != out->n_columns) {
+            return mn_fail(r->ctx, MN_IO, "%s:%" PRId64 ": %d field%s; the head has %d", r->name,
+                           r->line, width, nas_text_s(width), out->n_columns);
+        }
+        width = 0;
+        r->line++;
+    }
+    out->n_rows = r->line - 2;
+    return out->n_columns > 0 ? MN_OK : mn_fail(r->ctx, MN_IO, "%s: the file is empty", r->name);
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+struct named {
+    const char *name;
+    int column;
+};
+
+static int by_name(const void *a, const void *b) {
+    const struct named *x = a, *y = b;
+    const int order = strcmp(x->name, y->name);
+    return order != 0 ? order : (x->column > y->column) - (x->column < y->column);
+}
+
+static int sort_names(struct mn_ctx *ctx, struct nas_arena *arena, struct nas_table *table) {
+    const size_t n = (size_t)table->n_columns;
+    struct named *all = malloc(n * sizeof *all);
+    table->by_name = nas_arena_array(arena, n, sizeof *table->by_name);
+    if (all == NULL || table->by_name == NULL) {
+        free(all);
+        return mn_fail(ctx, MN_NOMEM, "no memory for the names of a table");
+    }
+    for (size_t i = 0; i < n; i++) {
+        all[i] = (struct named){table->names[i], (int)i};
+    }
+    qsort(all, n, sizeof *all, by_name);
+    for (size_t i = 0; i < n; i++) {
+        table->by_name[i] = all[i].column;
+    }
+    free(all);
+    return MN_OK;
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+int nas_table_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name, const char *text,
+                    size_t length, struct nas_table *out) {
+    *out = (struct nas_table){0};
+    if (strlen(text) != length) {
+        return mn_fail(ctx, MN_IO, "%s: holds a zero byte: not a table", name);
+    }
+    text = nas_text_unmarked(text);
+    char *copy = nas_arena_text(arena, text);
+    const char **fields = nas_arena_array(arena, most_fields(text), sizeof *fields);
+    if (copy == NULL || fields == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "%s: no memory for the table", name);
+    }
+    struct reader reader = {.ctx = ctx, .name = name, .at = copy, .line = 1};
+    const int status = read_rows(&reader, fields, out);
+    if (status != MN_OK) {
+        return status;
+    }
+    out->names = fields;
+    out->cells = fields + out->n_columns;
+    return sort_names(ctx, arena, out);
+}
+
+int nas_table_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *path,
+                   struct nas_table *out) {
+    uint8_t *bytes;
+    size_t length;
+    int status = nas_file_read(ctx, path, MOST_BYTES, &bytes, &length);
+    if (status == MN_OK) {
+        status = nas_table_parse(ctx, arena, path, (const char *)bytes, length, out);
+        free(bytes);
+    }
+    return status;
+}
+
+/* ---- cells -------------------------------------------------------------------------------- */
+
+int nas_table_column(const struct nas_table *table, const char *name) {
+    int from = 0, to = table->n_columns;
+    while (from < to) {
+        const int middle = from + (to - from) / 2;
+        if (strcmp(table->names[table->by_name[middle]], name) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    const int found = from < table->n_columns ? table->by_name[from] : -1;
+    return found >= 0 && strcmp(table->names[found], name) == 0 ? found : -1;
+}
+
+const char *nas_table_cell(const struct nas_table *table, int64_t row, int column) {
+    return table->cells[row * table->n_columns + column];
+}
+
+double nas_table_number(const struct nas_table *table, int64_t row, int column) {
+    double x;
+    return column >= 0 && nas_text_real(nas_table_cell(table, row, column), &x) ? x : (double)NAN;
+}
+
+static int column_with(const struct nas_table *table, const char *name, const char *ending) {
+    char whole[256];
+    return snprintf(whole, sizeof whole, "%s%s", name, ending) < (int)sizeof whole
+               ? nas_table_column(table, whole)
+               : -1;
+}
+
+int nas_table_find_interval(const struct nas_table *table, const char *name,
+                            struct nas_table_interval *out) {
+    const int plain = nas_table_column(table, name);
+    *out = (struct nas_table_interval){
+        plain >= 0 ? plain : column_with(table, name, "_mean"), column_with(table, name, "_ci95"),
+        column_with(table, name, "_low"), column_with(table, name, "_high")};
+    return out->mean >= 0 && (out->half >= 0 || (out->low >= 0 && out->high >= 0));
+}
+
+void nas_table_bounds(const struct nas_table *table, int64_t row,
+                      const struct nas_table_interval *at, double ends[2]) {
+    const double mean = nas_table_number(table, row, at->mean);
+    const double half = nas_table_number(table, row, at->half);
+    ends[0] = at->half >= 0 ? mean - half : nas_table_number(table, row, at->low);
+    ends[1] = at->half >= 0 ? mean + half : nas_table_number(table, row, at->high);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+void nas_table_put_text(FILE *out, const char *text) {
+    fputs(text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL ? "\"'" : "\"", out);
+    for (; *text != '\0'; text++) {
+        fputs(*text == '"' ? "\"" : "", out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}

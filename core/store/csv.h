@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_STORE_CSV_H
+#define NAS_STORE_CSV_H
+
+/* Tables of a run or sweep directory: CSV (RFC 4180) with a head line. */
+
+#include "base/ctx.h"
+
+#include <stdint.h>
+
+struct nas_table {
+    int n_columns;
+    int64_t n_rows;
+    const char **names; /* [n_columns] */
+    const char **cells; /* [n_rows][n_columns] */
+    int *by_name;       /* [n_columns] columns in the order of their names */
+};
+
+/* Read a file into arena. MN_IO with file and line where it is no such table: a line has another
+ * number of fields than the head, a quote is not closed or text follows it, a zero byte. */
+int nas_table_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *path,
+                   struct nas_table *out);
+/* The same of `length` bytes in memory, which are followed by a zero; `name` is that of messages.
+ */
+int nas_table_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name, const char *text,
+                    size_t length, struct nas_table *out);
+
+/* The first column of that name, -1 = none. */
+int nas_table_column(const struct nas_table *table, const char *name);
+const char *nas_table_cell(const struct nas_table *table, int64_t row, int column);
+/* The cell as a number; NAN where it is none or the column is -1. */
+double nas_table_number(const struct nas_table *table, int64_t row, int column);
+
+/* Where a table has a mean with its interval: X or X_mean with X_ci95 (half width), or with X_low
+ * and X_high. Columns, -1 = none. */
+struct nas_table_interval {
+    int mean, half, low, high;
+};
+
+/* The interval of X = `name`; 0 = there is none. */
+int nas_table_find_interval(const struct nas_table *table, const char *name,
+                            struct nas_table_interval *out);
+/* Its ends in a row; NAN where they are not given. */
+void nas_table_bounds(const struct nas_table *table, int64_t row,
+                      const struct nas_table_interval *at, double ends[2]);
+
+/* Text as a cell: in quotes, and never the beginning of a formula: an apostrophe goes before those
+ * characters that would begin one. */
+void nas_table_put_text(FILE *out, const char *text);
+
+#endif

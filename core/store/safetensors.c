@@ -1,0 +1,709 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/safetensors.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { MOST_HEADER = 100 << 20, MOST_TENSORS = 1 << 20, MOST_ENTRY = 4096 };
+
+/* By enum nas_dtype. */
+static const struct {
+    const char *name;
+    size_t size;
+} dtypes[] = {{"F32", 4}, {"F64", 8}, {"I32", 4}, {"I64", 8}, {"U8", 1}, {"F16", 2}, {"BF16", 2}};
+#define READ_DTYPES "F64, F32, F16, BF16, I64, I32 and U8 are read"
+
+/* A size of 0 comes first: the product of the others may overflow. */
+int64_t nas_tensor_count(const struct nas_tensor *tensor) {
+    int64_t n = 1;
+    for (int i = 0; i < tensor->n_dims; i++) {
+        if (tensor->dims[i] == 0) {
+            return 0;
+        }
+    }
+    for (int i = 0; i < tensor->n_dims; i++) {
+        n *= tensor->dims[i];
+    }
+    return n;
+}
+
+static size_t bytes_of(const struct nas_tensor *t) {
+    return (size_t)nas_tensor_count(t) * dtypes[t->dtype].size;
+}
+
+/* ---- checksum ----------------------------------------------------------------------------- */
+
+/* The checksum covers the whole file, its own digits taken as zeros. */
+#define CRC_KEY "\"crc32\":\""
+enum { CRC_DIGITS = 8 };
+static const char crc_zeros[] = "00000000";
+
+/* Where the digits stand in a header, or NULL. Inside a text the quotes would be escaped. */
+static const char *find_crc(const char *header, size_t length) {
+    const char *key = memmem(header, length, CRC_KEY, strlen(CRC_KEY));
+    const size_t before = key == NULL ? 0 : (size_t)(key - header) + strlen(CRC_KEY);
+    return key == NULL || length - before < CRC_DIGITS ? NULL : header + before;
+}
+
+static uLong crc_of_header(const uint8_t size[8], const char *header, size_t length,
+                           const char *digits) {
+    const size_t before = (size_t)(digits - header);
+    uLong crc = crc32_z(crc32(0, NULL, 0), size, 8);
+    crc = crc32_z(crc, (const Bytef *)header, before);
+    crc = crc32_z(crc, (const Bytef *)crc_zeros, CRC_DIGITS);
+    return crc32_z(crc, (const Bytef *)digits + CRC_DIGITS, length - before - CRC_DIGITS);
+}
+
+static void crc_text(uLong crc, char out[CRC_DIGITS + 1]) {
+    snprintf(out, CRC_DIGITS + 1, "%08" PRIx32, (uint32_t)crc);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static json_t *describe(const struct nas_tensor *t, size_t begin) {
+    json_t *shape = json_array();
+    for (int i = 0; i < t->n_dims; i++) {
+        if (json_array_append_new(shape, json_integer(t->dims[i])) != 0) {
+            json_decref(shape);
+            return NULL;
+        }
+    }
+    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", dtypes[t->dtype].name, "shape", shape,
+                     "data_offsets", (json_int_t)begin, (json_int_t)(begin + bytes_of(t)));
+}
+
+static json_t *describe_meta(int n_meta, const struct nas_meta *metadata) {
+    json_t *meta = json_object();
+    int failed = json_object_set_new(meta, "crc32", json_string(crc_zeros)) != 0;
+    for (int i = 0; i < n_meta; i++) {
+        failed |= json_object_set_new(meta, metadata[i].key, json_string(metadata[i].value)) != 0;
+    }
+    if (failed) {
+        json_decref(meta);
+        return NULL;
+    }
+    return meta;
+}
+
+/* The header as text, with room for the padding. */
+static char *header_of(int n, const struct nas_tensor *tensors, int n_meta,
+                       const struct nas_meta *metadata) {
+    json_t *root = json_object();
+    size_t begin = 0;
+    int failed = json_object_set_new(root, "__metadata__", describe_meta(n_meta, metadata)) != 0;
+    for (int i = 0; i < n; i++) {
+        failed |= json_object_set_new(root, tensors[i].name, describe(&tensors[i], begin)) != 0;
+        begin += bytes_of(&tensors[i]);
+    }
+    char *text = failed ? NULL : json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    char *padded = text == NULL ? NULL : realloc(text, strlen(text) + 8);
+    if (padded == NULL) {
+        free(text);
+        return NULL;
+    }
+    while (strlen(padded) % 8 != 0) {
+        strcat(padded, " ");
+    }
+    return padded;
+}
+
+/* Fill in the checksum. 0 = the header has no place for it. */
+static int seal(const uint8_t size[8], char *header, int n, const struct nas_tensor *tensors) {
+    char text[CRC_DIGITS + 1];
+    const size_t length = strlen(header);
+    const char *digits = find_crc(header, length);
+    if (digits == NULL) {
+        return 0;
+    }
+    uLong crc = crc_of_header(size, header, length, digits);
+    for (int i = 0; i < n; i++) {
+        crc = crc32_z(crc, tensors[i].data, bytes_of(&tensors[i]));
+    }
+    crc_text(crc, text);
+    memcpy(header + (digits - header), text, CRC_DIGITS);
+    return 1;
+}
+
+static int put_all(struct mn_ctx *ctx, const char *path, const uint8_t size[8], const char *header,
+                   int n, const struct nas_tensor *tensors) {
+    struct nas_file file;
+    const int status = nas_file_begin(&file, ctx, path);
+    if (status != MN_OK) {
+        return status;
+    }
+    nas_file_put(&file, size, 8);
+    nas_file_put(&file, header, strlen(header));
+    for (int i = 0; i < n; i++) {
+        nas_file_put(&file, tensors[i].data, bytes_of(&tensors[i]));
+    }
+    return nas_file_commit(&file, ctx);
+}
+
+int nas_tensors_write(struct mn_ctx *ctx, const char *path, int n, const struct nas_tensor *tensors,
+                      int n_meta, const struct nas_meta *metadata) {
+    uint8_t size[8];
+    char *header = header_of(n, tensors, n_meta, metadata);
+    if (header == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "%s: no memory for the header, or a text is not UTF-8", path);
+    }
+    for (int i = 0; i < 8; i++) {
+        size[i] = (uint8_t)(strlen(header) >> (8 * i));
+    }
+    const int status = seal(size, header, n, tensors)
+                           ? put_all(ctx, path, size, header, n, tensors)
+                           : mn_fail(ctx, MN_INTERNAL, "%s: its header has no checksum", path);
+    free(header);
+    return status;
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+struct reader {
+    struct mn_ctx *ctx;
+    const char *path;
+    struct nas_tensors *out;
+    const uint8_t *bytes;
+    size_t size, data; /* of the file; where its data begins */
+};
+
+__attribute__((format(printf, 3, 4))) static int damaged(struct reader *r, size_t offset,
+                                                         const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return mn_fail(r->ctx, MN_IO, "%s: damaged at byte %zu: %s", r->path, offset, text);
+}
+
+static int find_dtype(const char *name) {
+    for (int i = 0; name != NULL && i < (int)(sizeof dtypes / sizeof dtypes[0]); i++) {
+        if (strcmp(dtypes[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static int read_shape(struct reader *r, const char *name, const json_t *shape,
+                      struct nas_tensor *t) {
+    const size_t n = json_array_size(shape);
+    double count = 1;
+    if (!json_is_array(shape) || n > 8) {
+        return damaged(r, 8, "tensor %s: its shape is not a list of at most 8 sizes", name);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const json_t *dim = json_array_get(shape, i);
+        if (!json_is_integer(dim) || json_integer_value(dim) < 0) {
+            return damaged(r, 8, "tensor %s: size %zu of its shape is not a count", name, i);
+        }
+        t->dims[i] = json_integer_value(dim);
+        count *= (double)t->dims[i];
+    }
+    t->n_dims = (int)n;
+    if (count > (double)r->size) {
+        return damaged(r, 8, "tensor %s: its shape needs more than the whole file", name);
+    }
+    return MN_OK;
+}
+
+/* The format knows more types than are read here. */
+static int refuse_dtype(struct reader *r, const char *name, const char *dtype) {
+    static const char *const others[] = {"BOOL", "I8",  "I16",     "U16",     "U32",
+                                         "U64",  "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0"};
+    for (size_t i = 0; dtype != NULL && i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(dtype, others[i]) == 0) {
+            return mn_fail(r->ctx, MN_IO, "%s: tensor %s has dtype %s; " READ_DTYPES, r->path, name,
+                           dtype);
+        }
+    }
+    return damaged(r, 8, "tensor %s: unknown dtype; " READ_DTYPES, name);
+}
+
+/* Tensors follow each other without gaps, in the order of the header. */
+static int read_tensor(struct reader *r, const char *name, const json_t *entry, size_t *at) {
+    struct nas_tensor *t = &r->out->tensors[r->out->n];
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    const int dtype = find_dtype(json_string_value(json_object_get(entry, "dtype")));
+    const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
+    if (dtype < 0) {
+        return refuse_dtype(r, name, json_string_value(json_object_get(entry, "dtype")));
+    }
+    if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
+        json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin)) {
+        return damaged(r, 8, "tensor %s: data_offsets is not [begin, end]", name);
+    }
+    t->dtype = (enum nas_dtype)dtype;
+    const int status = read_shape(r, name, json_object_get(entry, "shape"), t);
+    if (status != MN_OK) {
+        return status;
+    }
+    const size_t first = (size_t)json_integer_value(begin), last = (size_t)json_integer_value(end);
+    if (last > r->size - r->data) {
+        return damaged(r, r->size, "tensor %s needs data up to byte %zu; the file is truncated",
+                       name, r->data + last);
+    }
+    if (last - first != bytes_of(t)) {
+        return damaged(r, r->data + first, "tensor %s: %zu bytes, its shape needs %zu", name,
+                       last - first, bytes_of(t));
+    }
+    t->name = nas_arena_text(&r->out->arena, name);
+    uint8_t *copy = nas_arena_take(&r->out->arena, last - first);
+    if (t->name == NULL || copy == NULL) {
+        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for tensor %s", r->path, name);
+    }
+    memcpy(copy, r->bytes + r->data + first, last - first);
+    t->data = copy;
+    *at = first;
+    r->out->n++;
+    return MN_OK;
+}
+
+/* ---- the header ----------------------------------------------------------------------------- */
+
+/* A place in the header. Its members are handed to the JSON reader one by one, so that what is read
+ * at a time is small, whatever the header holds. */
+struct scan {
+    struct reader *r;
+    size_t at, end; /* bytes of the file */
+};
+
+struct span {
+    size_t begin, end;
+};
+
+static int not_json(const struct scan *s, const char *what) {
+    return damaged(s->r, s->at, "the header is not a JSON object: %s", what);
+}
+
+static int peek(struct scan *s) {
+    while (s->at < s->end && memchr(" \t\n\r", s->r->bytes[s->at], 4) != NULL) {
+        s->at++;
+    }
+    return s->at < s->end ? s->r->bytes[s->at] : -1;
+}
+
+static void skip_text(struct scan *s) {
+    for (s->at++; s->at < s->end && s->r->bytes[s->at] != '"'; s->at++) {
+        s->at += s->r->bytes[s->at] == '\\';
+    }
+    s->at = s->at < s->end ? s->at + 1 : s->end;
+}
+
+/* One value; whether it is one is for the JSON reader to say. */
+static struct span skip_value(struct scan *s) {
+    struct span out = {0, 0};
+    int64_t depth = 0;
+    peek(s);
+    out.begin = s->at;
+    for (int done = 0; !done && s->at < s->end;) {
+        const uint8_t c = s->r->bytes[s->at];
+        if (depth == 0 && (c == ',' || c == '}' || c == ']' || c == ':')) {
+            break;
+        }
+        if (c == '"') {
+            skip_text(s);
+            done = depth == 0;
+            continue;
+        }
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        done = depth == 0 && (c == '}' || c == ']');
+        s->at++;
+    }
+    out.end = s->at;
+    return out;
+}
+
+/* NULL after a failure. */
+static json_t *load(const struct scan *s, struct span span, int *status) {
+    json_error_t error;
+    json_t *value = json_loadb((const char *)s->r->bytes + span.begin, span.end - span.begin,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (value == NULL) {
+        *status = not_json(s, error.text);
+    }
+    return value;
+}
+
+/* Enter an object; the first member follows. */
+static int enter(struct scan *s) {
+    if (peek(s) != '{') {
+        return not_json(s, "other");
+    }
+    s->at++;
+    return MN_OK;
+}
+
+/* The n-th member of an object: its name, for json_decref, and its value. NULL at the end of the
+ * object, or after a failure. */
+static json_t *next_member(struct scan *s, size_t n, struct span *value, int *status) {
+    int c = peek(s);
+    if (c == '}') {
+        s->at++;
+        return NULL;
+    }
+    if (n > 0 && c == ',') {
+        s->at++;
+        c = peek(s);
+    } else if (n > 0) {
+        *status = not_json(s, "',' or '}' expected");
+        return NULL;
+    }
+    struct span text = {s->at, s->at};
+    if (c == '"') {
+        skip_text(s);
+        text.end = s->at;
+    }
+    if (c != '"' || peek(s) != ':') {
+        *status = not_json(s, "a name and ':' expected");
+        return NULL;
+    }
+    s->at++;
+    *value = skip_value(s);
+    if (value->end == value->begin) {
+        *status = not_json(s, "a value expected");
+        return NULL;
+    }
+    return load(s, text, status);
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* No two names are the same. */
+static int check_names(struct reader *r, size_t n, const char **names) {
+    qsort(names, n, sizeof *names, compare_names);
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0) {
+            return damaged(r, 8, "the header is not a JSON object: duplicate name '%.200s'",
+                           names[i]);
+        }
+    }
+    return MN_OK;
+}
+
+static size_t count_members(struct scan s) {
+    size_t n = 0;
+    while (peek(&s) >= 0 && peek(&s) != '}') {
+        const size_t before = s.at;
+        skip_value(&s);
+        n += peek(&s) == ':';
+        s.at += s.at < s.end && memchr(",:", s.r->bytes[s.at], 2) != NULL;
+        if (s.at == before) {
+            break;
+        }
+    }
+    return n;
+}
+
+static int add_meta(struct scan *s, const char *key, struct span value) {
+    struct nas_tensors *out = s->r->out;
+    int status = MN_OK;
+    if (s->r->bytes[value.begin] != '"') {
+        return damaged(s->r, value.begin, "metadata %s is not text", key);
+    }
+    json_t *text = load(s, value, &status);
+    if (text != NULL) {
+        out->metadata[out->n_meta].key = nas_arena_text(&out->arena, key);
+        out->metadata[out->n_meta].value = nas_arena_text(&out->arena, json_string_value(text));
+        status = out->metadata[out->n_meta].key != NULL && out->metadata[out->n_meta].value != NULL
+                     ? MN_OK
+                     : mn_fail(s->r->ctx, MN_NOMEM, "%s: no memory for its metadata", s->r->path);
+        out->n_meta += status == MN_OK;
+    }
+    json_decref(text);
+    return status;
+}
+
+static int read_metadata(struct reader *r, struct span at) {
+    struct scan s = {r, at.begin, at.end};
+    if (r->bytes[at.begin] != '{') {
+        return damaged(r, at.begin, "__metadata__ is not an object");
+    }
+    int status = enter(&s);
+    const size_t n = count_members(s);
+    const char **names = malloc((n + 1) * sizeof *names);
+    r->out->metadata = nas_arena_array(&r->out->arena, n + 1, sizeof *r->out->metadata);
+    if (names == NULL || r->out->metadata == NULL) {
+        free(names);
+        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for its metadata", r->path);
+    }
+    json_t *key;
+    struct span value;
+    for (size_t i = 0; status == MN_OK && (key = next_member(&s, i, &value, &status)) != NULL;
+         i++) {
+        status = add_meta(&s, json_string_value(key), value);
+        json_decref(key);
+    }
+    for (int i = 0; i < r->out->n_meta; i++) {
+        names[i] = r->out->metadata[i].key;
+    }
+    status = status != MN_OK ? status : check_names(r, (size_t)r->out->n_meta, names);
+    free(names);
+    return status;
+}
+
+static int read_entry(struct scan *s, const char *name, struct span at, size_t *begin) {
+    int status = MN_OK;
+    if (at.end - at.begin > MOST_ENTRY) {
+        return damaged(s->r, at.begin, "tensor %.200s: its entry has more than %d bytes", name,
+                       MOST_ENTRY);
+    }
+    json_t *entry = load(s, at, &status);
+    status = entry != NULL ? read_tensor(s->r, name, entry, begin) : status;
+    json_decref(entry);
+    return status;
+}
+
+struct range {
+    size_t begin, end;
+};
+
+static int by_begin(const void *a, const void *b) {
+    const struct range *x = a, *y = b;
+    return x->begin != y->begin ? (x->begin < y->begin ? -1 : 1)
+                                : (x->end > y->end) - (x->end < y->end);
+}
+
+/* The data is covered once, from its first byte to its last. */
+static int check_cover(struct reader *r, const size_t *begins) {
+    struct range *ranges = malloc(((size_t)r->out->n + 1) * sizeof *ranges);
+    size_t at = 0;
+    int status = MN_OK;
+    if (ranges == NULL) {
+        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory to check it", r->path);
+    }
+    for (int i = 0; i < r->out->n; i++) {
+        ranges[i] = (struct range){begins[i], begins[i] + bytes_of(&r->out->tensors[i])};
+    }
+    qsort(ranges, (size_t)r->out->n, sizeof *ranges, by_begin);
+    for (int i = 0; status == MN_OK && i < r->out->n; i++) {
+        if (ranges[i].begin != at) {
+            status = damaged(r, r->data + at, "tensors overlap or leave a gap");
+        }
+        at = ranges[i].end;
+    }
+    free(ranges);
+    if (status == MN_OK && at != r->size - r->data) {
+        status =
+            damaged(r, r->data + at, "%zu bytes follow the last tensor", r->size - r->data - at);
+    }
+    return status;
+}
+
+static int check_crc(struct reader *r) {
+    const char *stored = nas_tensors_meta(r->out, "crc32");
+    const char *header = (const char *)r->bytes + 8;
+    char now[CRC_DIGITS + 1];
+    if (stored == NULL) {
+        return MN_OK;
+    }
+    const char *digits = find_crc(header, r->data - 8);
+    if (digits == NULL) {
+        return damaged(r, 8, "its checksum '%s' does not stand where metanas writes it", stored);
+    }
+    crc_text(crc32_z(crc_of_header(r->bytes, header, r->data - 8, digits), r->bytes + r->data,
+                     r->size - r->data),
+             now);
+    return strcmp(now, stored) == 0
+               ? MN_OK
+               : damaged(r, 0, "the file's checksum is %s, not %s as stored", now, stored);
+}
+
+static int check_tensors(struct reader *r, const size_t *begins) {
+    const size_t n = (size_t)r->out->n;
+    const char **names = malloc((n + 1) * sizeof *names);
+    if (names == NULL) {
+        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory to check it", r->path);
+    }
+    for (size_t i = 0; i < n; i++) {
+        names[i] = r->out->tensors[i].name;
+    }
+    const int status = check_names(r, n, names);
+    free(names);
+    return status != MN_OK ? status : check_cover(r, begins);
+}
+
+static int read_members(struct scan *s, size_t *begins) {
+    int status = MN_OK, described = 0;
+    json_t *name;
+    struct span value;
+    for (size_t i = 0; (name = next_member(s, i, &value, &status)) != NULL; i++) {
+        const char *text = json_string_value(name);
+        if (strcmp(text, "__metadata__") != 0) {
+            status = read_entry(s, text, value, &begins[s->r->out->n]);
+        } else if (described++ == 0) {
+            status = read_metadata(s->r, value);
+        } else {
+            status = not_json(s, "two of __metadata__");
+        }
+        json_decref(name);
+        if (status != MN_OK) {
+            break;
+        }
+    }
+    if (status == MN_OK && peek(s) >= 0) {
+        status = not_json(s, "more follows it");
+    }
+    return status;
+}
+
+static int read_header(struct reader *r) {
+    struct scan s = {r, 8, r->data};
+    int status = enter(&s);
+    const size_t n = status == MN_OK ? count_members(s) : 0;
+    if (status == MN_OK && n > MOST_TENSORS) {
+        status = damaged(r, 8, "%zu tensors; at most %d are read", n, MOST_TENSORS);
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    size_t *begins = malloc((n + 1) * sizeof *begins);
+    r->out->tensors = begins == NULL
+                          ? NULL
+                          : nas_arena_zeroed(&r->out->arena, (n + 1) * sizeof(struct nas_tensor));
+    if (r->out->tensors == NULL) {
+        free(begins);
+        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for %zu tensors", r->path, n);
+    }
+    status = read_members(&s, begins);
+    if (status == MN_OK) {
+        status = check_tensors(r, begins);
+    }
+    free(begins);
+    return status;
+}
+
+static int parse(struct reader *r) {
+    uint64_t length = 0;
+    if (r->size < 8) {
+        return damaged(r, r->size,
+                       "%zu bytes; the header's length alone has 8: the file is truncated",
+                       r->size);
+    }
+    for (int i = 0; i < 8; i++) {
+        length |= (uint64_t)r->bytes[i] << (8 * i);
+    }
+    if (length > MOST_HEADER || length > r->size - 8) {
+        return damaged(r, 0,
+                       "a header of %" PRIu64 " bytes does not fit the file's %zu: truncated, "
+                       "or not a safetensors file",
+                       length, r->size);
+    }
+    r->data = 8 + (size_t)length;
+    const int status = read_header(r);
+    return status != MN_OK ? status : check_crc(r);
+}
+
+int nas_tensors_read(struct mn_ctx *ctx, const char *path, struct nas_tensors *out) {
+    struct reader r = {.ctx = ctx, .path = path, .out = out};
+    uint8_t *bytes;
+    *out = (struct nas_tensors){0};
+    int status = nas_file_read(ctx, path, SIZE_MAX / 2, &bytes, &r.size);
+    if (status != MN_OK) {
+        return status;
+    }
+    r.bytes = bytes;
+    status = parse(&r);
+    free(bytes);
+    if (status != MN_OK) {
+        nas_tensors_fini(out);
+    }
+    return status;
+}
+
+void nas_tensors_fini(struct nas_tensors *tensors) {
+    nas_arena_fini(&tensors->arena);
+    *tensors = (struct nas_tensors){0};
+}
+
+/* ---- using -------------------------------------------------------------------------------- */
+
+const struct nas_tensor *nas_tensors_find(const struct nas_tensors *tensors, const char *name) {
+    for (int i = 0; i < tensors->n; i++) {
+        if (strcmp(tensors->tensors[i].name, name) == 0) {
+            return &tensors->tensors[i];
+        }
+    }
+    return NULL;
+}
+
+const char *nas_tensors_meta(const struct nas_tensors *tensors, const char *key) {
+    for (int i = 0; i < tensors->n_meta; i++) {
+        if (strcmp(tensors->metadata[i].key, key) == 0) {
+            return tensors->metadata[i].value;
+        }
+    }
+    return NULL;
+}
+
+int nas_tensor_is_real(const struct nas_tensor *t) {
+    return t->dtype == NAS_F32 || t->dtype == NAS_F64 || t->dtype == NAS_FLOAT16 ||
+           t->dtype == NAS_BFLOAT16;
+}
+
+static float from_bits(uint32_t bits) {
+    float out;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+/* IEEE 754 binary16: 5 bits of exponent, 10 of fraction. */
+static float half_to_float(uint16_t half) {
+    const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+    const uint32_t exponent = half >> 10 & 0x1F, fraction = half & 0x3FF;
+    if (exponent == 0) { /* below the normal ones: fraction * 2^-24 */
+        return (sign != 0 ? -1.0F : 1.0F) * (float)fraction * 0x1p-24F;
+    }
+    return from_bits(sign | (exponent == 0x1F ? 0xFFu : exponent + 127 - 15) << 23 |
+                     fraction << 13);
+}
+
+static float element(const struct nas_tensor *t, int64_t i) {
+    const uint16_t bits = ((const uint16_t *)t->data)[i];
+    return t->dtype == NAS_FLOAT16 ? half_to_float(bits) : from_bits((uint32_t)bits << 16);
+}
+
+int nas_tensor_reals(struct mn_ctx *ctx, const struct nas_tensor *tensor, mn_real *out) {
+    const int64_t n = nas_tensor_count(tensor);
+    if (!nas_tensor_is_real(tensor)) {
+        return mn_fail(ctx, MN_IO, "tensor %s has dtype %s; F32, F64, F16 or BF16 is needed",
+                       tensor->name, dtypes[tensor->dtype].name);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = tensor->dtype == NAS_F32   ? (mn_real)((const float *)tensor->data)[i]
+                 : tensor->dtype == NAS_F64 ? (mn_real)((const double *)tensor->data)[i]
+                                            : (mn_real)element(tensor, i);
+    }
+    return MN_OK;
+}
+
+int nas_tensor_ints(struct mn_ctx *ctx, const struct nas_tensor *tensor, int32_t *out) {
+    const int64_t n = nas_tensor_count(tensor);
+    if (tensor->dtype == NAS_I32) {
+        memcpy(out, tensor->data, (size_t)n * sizeof *out);
+        return MN_OK;
+    }
+    if (tensor->dtype != NAS_I64) {
+        return mn_fail(ctx, MN_IO, "tensor %s has dtype %s; I32 or I64 is needed", tensor->name,
+                       dtypes[tensor->dtype].name);
+    }
+    const int64_t *from = tensor->data;
+    for (int64_t i = 0; i < n; i++) {
+        if (from[i] < INT32_MIN || from[i] > INT32_MAX) {
+            return mn_fail(ctx, MN_IO,
+                           "tensor %s: element %" PRId64 " is %" PRId64 ", too large for a label",
+                           tensor->name, i, from[i]);
+        }
+        out[i] = (int32_t)from[i];
+    }
+    return MN_OK;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* Gradients in double against central differences, at 1e-6: every candidate at both strides and at
+ * odd and even sizes, every mixer, batch-norm mode, cell and whole network. */
+#include "net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+static const int sizes[][2] = {{6, 6}, {7, 5}, {5, 6}};
+
+static void check_config(const char *config, const char *what, int height, int width) {
+    struct net net;
+    net_open(&net, config, 3, 2, height, width);
+    net_check_gradients(&net, what);
+    net_close(&net);
+}
+
+/* One cell of one node with a single candidate; in a reduction cell its stride is 2. */
+static void check_op(const char *op, int stride) {
+    char config[512], what[128];
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        snprintf(config, sizeof config,
+                 "task: {ways: 3}\n"
+                 "search_space: {use: darts, cells: 1, nodes: 1, channels: 4, ops: [%s], "
+                 "reduction_cells: [%d]}\n"
+                 "op_mixer: {use: softmax}\ninput_mixer: {use: sum}\n",
+                 op, stride == 2 ? 0 : -1);
+        snprintf(what, sizeof what, "%s, stride %d, %dx%d", op, stride, sizes[i][0], sizes[i][1]);
+        check_config(config, what, sizes[i][0], sizes[i][1]);
+    }
+}
+
+static void test_candidates(void **state) {
+    static const char *const ops[] = {
+        "max_pool_3x3", "avg_pool_3x3", "skip_connect",  "conv_1x5_5x1", "conv_3x3",
+        "sep_conv_3x3", "dil_conv_3x3", "none",          "sep_conv_5x5", "sep_conv_7x7",
+        "dil_conv_5x5", "conv_7x1_1x7", "dense_conv_3x3"};
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        check_op(ops[i], 1);
+        check_op(ops[i], 2);
+    }
+}
+
+static const char cell[] = "task: {ways: 3}\n"
+                           "search_space: {use: darts, cells: 2, nodes: 2, channels: 4, "
+                           "ops: [max_pool_3x3, skip_connect, conv_1x5_5x1, sep_conv_3x3, none]}\n"
+                           "op_mixer: {use: %s}\ninput_mixer: {use: %s}\n";
+
+static void check_mixers(const char *op, const char *input) {
+    static const double progress[] = {0, 0.4, 1};
+    char config[1024], what[256];
+    for (size_t i = 0; i < sizeof progress / sizeof progress[0]; i++) {
+        struct net net;
+        snprintf(config, sizeof config, cell, op, input);
+        snprintf(what, sizeof what, "{%s}, {%s}, progress %g", op, input, progress[i]);
+        net_open(&net, config, 3, 1, 8, 8);
+        net.pass.progress = progress[i];
+        net.pass.flags |= MN_PASS_TRAINING;
+        net_check_gradients(&net, what);
+        net_close(&net);
+    }
+}
+
+static void test_mixers(void **state) {
+    (void)state;
+    check_mixers("softmax", "sum");
+    check_mixers("soft_prune, t_min: 0.3", "sum");
+    check_mixers("soft_prune, t_min: 0.3", "soft_prune, k: 1, t_min: 0.3");
+    check_mixers("soft_prune, t_min: 0.3", "soft_prune, k: 2, t_min: 0.3");
+    check_mixers("soft_prune, t_min: 0.3", "soft_prune, k: 3, t_min: 0.3");
+    check_mixers("gumbel", "soft_prune");
+    check_mixers("relu_softmax", "soft_prune");
+}
+
+/* Mixers that draw, in a pass that does not: test_drawn.c has the others. */
+static void test_means(void **state) {
+    static const char *const ops[] = {"gdas", "proxyless"};
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        struct net net;
+        char config[1024];
+        snprintf(config, sizeof config, cell, ops[i], "soft_prune");
+        net_open(&net, config, 3, 1, 8, 8);
+        net_check_gradients(&net, ops[i]);
+        assert_true(net.out.skip_share <= 0);
+        net_close(&net);
+    }
+}
+
+/* A threshold that skips some candidates and combinations: the gradient is that of what is
+ * computed. */
+static void test_skipping(void **state) {
+    struct net net;
+    char config[1024];
+    (void)state;
+    snprintf(config, sizeof config, cell, "soft_prune, threshold: 0.2, t_min: 0.4",
+             "soft_prune, threshold: 0.2, t_min: 0.4");
+    net_open(&net, config, 3, 1, 8, 8);
+    net.pass.progress = 1;
+    net_pass(&net);
+    int skipped = 0;
+    for (int64_t i = 0; i < net.dims.n_choices; i++) {
+        skipped += net.mixture[i] == 0;
+    }
+    assert_true(skipped > 0);
+    assert_true(net.out.skip_share > 0 && net.out.skip_share < 1);
+    net_check_gradients(&net, "skipping");
+    net_close(&net);
+}
+
+/* Partial channels and edge normalisation, at even and odd sizes, whole and pruned. */
+static void test_pc_darts(void **state) {
+    static const char *const mixers[] = {"soft_prune", "softmax", "relu_softmax"};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct net net;
+        char config[1024];
+        snprintf(config, sizeof config,
+                 "task: {ways: 3}\n"
+                 "search_space: {use: pc_darts, k: %d, cells: 2, nodes: 2, channels: 12,\n"
+                 "  ops: [max_pool_3x3, skip_connect, conv_1x5_5x1, sep_conv_3x3, none]}\n"
+                 "op_mixer: {use: %s}\ninput_mixer: {use: pc_darts}\n",
+                 i == 0 ? 3 : 2, mixers[i]);
+        net_open(&net, config, 3, 1, sizes[i][0], sizes[i][1]);
+        net_check_gradients(&net, "pc_darts");
+        assert_int_equal(mn_model_prune(net.ctx, net.model, &net.at, net.keep), MN_OK);
+        net.pass.keep = net.keep;
+        net_check_gradients(&net, "pc_darts, pruned");
+        net_close(&net);
+    }
+}
+
+static void test_pruned(void **state) {
+    struct net net;
+    char config[1024];
+    (void)state;
+    snprintf(config, sizeof config, cell, "softmax", "sum");
+    net_open(&net, config, 3, 1, 8, 8);
+    assert_int_equal(mn_model_prune(net.ctx, net.model, &net.at, net.keep), MN_OK);
+    net.pass.keep = net.keep;
+    net_check_gradients(&net, "hard pruned");
+    net_close(&net);
+}
+
+/* Statistics given from outside, as those of the support set are. */
+static void test_given_statistics(void **state) {
+    static const char *const spaces[] = {
+        "search_space: {use: darts, cells: 2, nodes: 1, channels: 4}",
+        "search_space: {use: conv4, channels: 4, blocks: 2}",
+        "search_space: {use: darts, cells: 1, nodes: 1, channels: 4, affine: true}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) {
+        struct net net;
+        char config[512];
+        snprintf(config, sizeof config, "task: {ways: 3}\n%s\n", spaces[i]);
+        net_open(&net, config, 3, 1, 8, 8);
+        net.pass.stats_out = net.stats;
+        const double own = net_pass(&net);
+        net.pass.stats_out = NULL;
+        net.pass.stats = net.stats;
+        /* The batch's own statistics, given back, change nothing. */
+        assert_true(fabs(net_pass(&net) - own) < 1e-12);
+        for (int64_t j = 0; j < net.dims.n_stats; j++) {
+            net.stats[j] = (mn_real)(0.1 + 1.2 * (double)net.stats[j]);
+        }
+        net_check_gradients(&net, spaces[i]);
+        net_close(&net);
+    }
+}
+
+static void test_affine_and_fixed(void **state) {
+    (void)state;
+    check_config("task: {ways: 3}\nsearch_space: {use: conv4, channels: 4, blocks: 3}\n", "conv4",
+                 13, 11);
+    check_config(
+        "task: {ways: 3}\n"
+        "search_space: {use: genotype, cells: 2, channels: 4,\n"
+        "  normal: ['conv_1x5_5x1 0, sep_conv_3x3 1 0.5', 'skip_connect 0 0.3, dil_conv_3x3 2'],\n"
+        "  reduction: ['skip_connect 0, sep_conv_3x3 1', 'avg_pool_3x3 1, conv_3x3 1']}\n",
+        "genotype", 7, 8);
+}
+
+static void test_drop_path(void **state) {
+    struct net net;
+    (void)state;
+    net_open(&net,
+             "task: {ways: 3}\n"
+             "search_space: {use: darts, cells: 2, nodes: 1, channels: 4, drop_path: 0.4}\n",
+             4, 1, 7, 7);
+    const double without = net_pass(&net);
+    net.pass.flags |= MN_PASS_TRAINING;
+    net.pass.step = 3;
+    assert_true(fabs(net_pass(&net) - without) > 1e-6);
+    net_check_gradients(&net, "drop path");
+    net_close(&net);
+}
+
+/* The paper's network: four cells, three nodes, seven candidates, pairs of inputs. */
+static void test_whole_network(void **state) {
+    (void)state;
+    check_config("task: {ways: 3}\nsearch_space: {use: darts, channels: 4}\n", "whole network", 12,
+                 12);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_candidates),
+                                       cmocka_unit_test(test_mixers),
+                                       cmocka_unit_test(test_means),
+                                       cmocka_unit_test(test_skipping),
+                                       cmocka_unit_test(test_pc_darts),
+                                       cmocka_unit_test(test_pruned),
+                                       cmocka_unit_test(test_given_statistics),
+                                       cmocka_unit_test(test_affine_and_fixed),
+                                       cmocka_unit_test(test_drop_path),
+                                       cmocka_unit_test(test_whole_network)};
+    return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
+}
