@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/evaluate.h"
+#include "base/stats.h"
 
 #include <math.h>
 

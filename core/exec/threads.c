@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec/threads.h"
 
-#include "learn/progress.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -86,7 +86,7 @@ static void work(struct worker *w) {
     int64_t index;
     while ((index = take(p)) >= 0) {
         enter(w, index);
-        const double begin = nas_seconds();
+        const double begin = nas_now();
         const size_t mark = nas_arena_mark(&w->ctx.scratch);
         int status = MN_OK;
         if (mn_cancelled(&w->ctx.pub)) {
@@ -95,7 +95,7 @@ static void work(struct worker *w) {
             status = p->job(p->data, &w->ctx.pub, index);
         }
         nas_arena_release(&w->ctx.scratch, mark);
-        report(p, index, status, nas_seconds() - begin, w->ctx.message);
+        report(p, index, status, nas_now() - begin, w->ctx.message);
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "learn/adapt.h"
 #include "learn/task_trace.h"
-#include "learn/train.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -2,8 +2,10 @@
 #include "learn/evaluate.h"
 
 #include "base/hash.h"
+#include "base/stats.h"
+#include "learn/adapt.h"
 #include "learn/evaluate_job.h"
-#include "learn/train.h"
+#include "learn/state.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -102,10 +102,4 @@ int nas_evaluate_plan(const struct nas_experiment *experiment, struct nas_execut
                       const struct nas_evaluation_plan *plan, struct nas_evaluation *out);
 void nas_evaluation_fini(struct nas_evaluation *evaluation);
 
-/* t such that |T| > t with probability 5%, for Student's T with df degrees of freedom. */
-double nas_t_quantile95(double df);
-
-/* Half width of the 95% confidence interval of the mean of x[n] (Student t); NAN for n < 2. */
-double nas_ci95(int64_t n, const double *x, double *mean);
-
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/evaluate_job.h"
 
+#include "learn/state.h"
 #include "learn/task.h"
-#include "learn/train.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 
 /* Whether two runs had the same data. */
 
-#include "learn/train.h"
+#include "learn/experiment.h"
 
 #define NAS_DATA_KEY "data" /* in the metadata of a checkpoint */
 

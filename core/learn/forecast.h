@@ -4,7 +4,7 @@
 
 /* What meta-training will take: time, found by a rehearsal on this machine, and memory. */
 
-#include "learn/train.h"
+#include "learn/experiment.h"
 
 /* Bytes. */
 struct nas_memory_forecast {

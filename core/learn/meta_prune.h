@@ -5,7 +5,7 @@
 /* run.prune_meta: candidates whose weight at the final temperature is under run.meta_threshold
  * leave the meta-architecture; the largest of a mixture never does. */
 
-#include "learn/train.h"
+#include "learn/state.h"
 
 /* What follows a validation at state->meta_epoch. Nothing is cut where pruning is off or the
  * architecture does not adapt yet. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/plausible.h"
 
-#include "learn/train.h"
+#include "learn/state.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/progress.h"
 
+#include "base/clock.h"
 #include "base/ctx.h"
 #include "base/text.h"
 
@@ -8,14 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
-
-double nas_seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void nas_progress_begin(struct nas_progress *p, const char *what, int64_t first, int64_t total,
                         int quiet) {
@@ -24,7 +18,7 @@ void nas_progress_begin(struct nas_progress *p, const char *what, int64_t first,
                                .what = what,
                                .first = first,
                                .total = total,
-                               .begin = nas_seconds(),
+                               .begin = nas_now(),
                                .loss = -1};
 }
 
@@ -96,7 +90,7 @@ static size_t columns(void) {
 }
 
 void nas_progress_show(struct nas_progress *p, int64_t done) {
-    const double now = nas_seconds(), period = p->terminal ? 0.2 : 10;
+    const double now = nas_now(), period = p->terminal ? 0.2 : 10;
     char text[LINE];
     if (p->quiet || (now - p->last < period && done < p->total)) {
         return;

@@ -27,7 +27,4 @@ __attribute__((format(printf, 2, 3))) void nas_progress_note(struct nas_progress
                                                              const char *format, ...);
 void nas_progress_end(struct nas_progress *progress);
 
-/* Seconds on a clock that never goes back. */
-double nas_seconds(void);
-
 #endif

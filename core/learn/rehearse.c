@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/rehearse.h"
 
-#include "learn/progress.h"
+#include "base/clock.h"
+#include "learn/adapt.h"
 #include "learn/task.h"
 
 /* Normal pixels: after batch norm they are as good as any. */
@@ -60,7 +61,7 @@ static int time_step(void *data, struct mn_ctx *ctx, int64_t step, double loss, 
                      double skip_share, const struct mn_point *now) {
     const struct rehearsal *r = data;
     struct lane *lane = lane_of(r, ctx);
-    lane->last = nas_seconds();
+    lane->last = nas_now();
     lane->first = lane->steps == 0 ? lane->last : lane->first;
     lane->steps++;
     if (lane->steps < 2 || lane->last < r->end) {
@@ -92,7 +93,7 @@ static int run_lane(void *data, struct mn_ctx *ctx, int64_t index) {
         status = one_task(r, ctx);
         nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
         ctx->where.task += r->n;
-    } while (status == MN_OK && (lane->steps == 1 || nas_seconds() < r->end));
+    } while (status == MN_OK && (lane->steps == 1 || nas_now() < r->end));
     if (status == MN_CANCELLED && lane->over) {
         nas_ctx_clear(ctx);
         return MN_OK;
@@ -119,7 +120,7 @@ int nas_rehearse(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_
                  double seconds, struct nas_pace *out) {
     struct nas_arena arena = {0};
     struct nas_ctx *c = nas_ctx_of(ctx);
-    struct rehearsal r = {.e = e, .state = state, .n = lanes, .end = nas_seconds() + seconds};
+    struct rehearsal r = {.e = e, .state = state, .n = lanes, .end = nas_now() + seconds};
     r.lanes = nas_arena_zeroed(&arena, (size_t)lanes * sizeof *r.lanes);
     if (r.lanes == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory for %d lanes", lanes);

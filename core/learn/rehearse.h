@@ -5,7 +5,7 @@
 /* How long a task step takes on this machine, found by doing some. Nothing of a run changes. */
 
 #include "exec/threads.h"
-#include "learn/train.h"
+#include "learn/state.h"
 
 /* A task of the shape that ctx->where's split asks for, of random images, in ctx's scratch: for
  * times that do not depend on what the images show. */

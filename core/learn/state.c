@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/train.h"
+#include "learn/state.h"
 
 #include "base/text.h"
 #include "learn/config_diff.h"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/train.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "learn/architecture_log.h"
+#include "learn/evaluate.h"
 #include "learn/meta_prune.h"
 #include "learn/meta_step.h"
 #include "learn/progress.h"
@@ -75,7 +77,7 @@ static int write_tasks(struct training *t, const struct mn_where *where) {
 }
 
 static int meta_epoch(struct training *t) {
-    const double begin = nas_seconds(), loss = t->state->log[1], accuracy = t->state->log[2];
+    const double begin = nas_now(), loss = t->state->log[1], accuracy = t->state->log[2];
     const struct mn_where where = nas_meta_batch_where(t->e, t->state);
     int status = nas_meta_batch_run(&t->batch, t->ctx, t->state);
     if (status == MN_OK) {
@@ -83,7 +85,7 @@ static int meta_epoch(struct training *t) {
         t->progress.accuracy = t->state->log[2] - accuracy;
         status = write_tasks(t, &where);
     }
-    t->epoch_seconds += nas_seconds() - begin;
+    t->epoch_seconds += nas_now() - begin;
     return status;
 }
 
@@ -202,11 +204,11 @@ static void tell_validation(struct training *t, const struct nas_evaluation *v) 
 
 static int validate(struct training *t) {
     struct nas_evaluation v;
-    const double begin = nas_seconds();
+    const double begin = nas_now();
     int status = nas_evaluate(t->e, t->batch.executor, t->ctx, t->state, MN_VAL,
                               t->e->evaluation.validation_tasks, &v);
     if (status == MN_OK) {
-        status = write_validation(t, &v, nas_seconds() - begin);
+        status = write_validation(t, &v, nas_now() - begin);
     }
     if (status == MN_OK) {
         status = keep_best(t, &v);

@@ -7,7 +7,8 @@
  * run.on_nan says. */
 
 #include "exec/executor.h"
-#include "learn/train.h"
+#include "learn/adapt.h"
+#include "learn/state.h"
 
 extern const struct nas_job_kind nas_train_job;
 

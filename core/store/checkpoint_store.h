@@ -5,7 +5,7 @@
 /* The checkpoints of a run directory: checkpoint.safetensors, the newest, and some from before it,
  * checkpoint-N.safetensors after meta-epoch N. */
 
-#include "learn/train.h"
+#include "learn/state.h"
 
 #include <limits.h>
 

@@ -5,7 +5,8 @@
 /* The files of a run (docs/configuration.md, run directory). */
 
 #include "base/file.h"
-#include "learn/train.h"
+#include "learn/evaluate.h"
+#include "learn/state.h"
 #include "store/append_log.h"
 
 struct nas_rundir {

@@ -4,7 +4,7 @@
 #include "state.h"
 
 #include "../support/seal.h"
-#include "learn/train.h"
+#include "learn/state.h"
 
 #include <stdlib.h>
 #include <string.h>

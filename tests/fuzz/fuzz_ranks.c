@@ -8,7 +8,7 @@
 #include "exec/cluster/wire.h"
 #include "exec/threads.h"
 #include "learn/config_diff.h"
-#include "learn/train.h"
+#include "learn/state.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "../units/check.h"
 #include "base/file.h"
 #include "learn/episode_list.h"
-#include "learn/train.h"
+#include "learn/state.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec/threads.h"
+#include "learn/adapt.h"
+#include "learn/evaluate.h"
 #include "learn/task.h"
-#include "learn/train.h"
 #include "support/allocations.h"
 
 #include "fixture.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Algorithm 3 on a small METANAS, against the same steps written out. */
+#include "learn/adapt.h"
 #include "learn/evaluate.h"
 
 #include "learn/task.h"

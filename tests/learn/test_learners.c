@@ -2,6 +2,7 @@
 /* The meta learners that need more than the adapted point, on a network: gradients through a whole
  * task against differences of its query loss, bits, and meta learners for weights and logits apart.
  */
+#include "learn/adapt.h"
 #include "learn/train.h"
 
 #include "fixture.h"

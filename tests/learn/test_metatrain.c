@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Algorithms 1 and 2 on the learners of toy.c, whose results are short formulas. */
+#include "learn/evaluate.h"
 #include "learn/train.h"
 
 #include "fixture.h"

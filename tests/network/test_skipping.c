@@ -2,7 +2,8 @@
 /* A candidate under the threshold costs nothing: no kernel, no memory, no update. */
 #include "net.h"
 
-#include "learn/train.h"
+#include "learn/adapt.h"
+#include "learn/state.h"
 #include "profile.h"
 #include "touched.h"
 

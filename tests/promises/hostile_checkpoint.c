@@ -2,7 +2,7 @@
 /* Damaged checkpoints: each truncation and random flips of a bit, with the checksum as it was and
  * with it set right. Nothing is loaded that differs from what was saved, unless the file is a valid
  * one that says so. */
-#include "learn/train.h"
+#include "learn/state.h"
 
 #include "../learn/trial.h"
 #include "../support/check.h"

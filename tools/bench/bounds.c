@@ -2,7 +2,7 @@
 #include "bounds.h"
 
 #include "backend/cpu/kernels/kernel.h"
-#include "learn/progress.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ static void *part_main(void *data) {
 
 /* All parts at once; work per second, 0 = no thread. */
 static double rate(int threads, struct part *parts) {
-    const double begin = nas_seconds();
+    const double begin = nas_now();
     double done = 0;
     int started = 1;
     while (started < threads &&
@@ -71,7 +71,7 @@ static double rate(int threads, struct part *parts) {
         }
         done += parts[i].done;
     }
-    return started == threads ? done / (nas_seconds() - begin) : 0;
+    return started == threads ? done / (nas_now() - begin) : 0;
 }
 
 static double best_rate(int threads, int64_t repeats, struct part *parts) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "measure.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
-#include "learn/progress.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,9 +15,9 @@ static int by_value(const void *a, const void *b) {
 
 static int timed_run(struct subject *s, struct mn_ctx *ctx, struct nas_workers *pool, int64_t units,
                      double *seconds) {
-    const double begin = nas_seconds();
+    const double begin = nas_now();
     const int status = subject_run(s, ctx, pool, units);
-    *seconds = nas_seconds() - begin;
+    *seconds = nas_now() - begin;
     return status;
 }
 

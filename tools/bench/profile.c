@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "profile.h"
 
-#include "learn/progress.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static struct kernel_use uses[N_WHICH];
 static void count(enum which which, const char *name, double begin, double flops, double reals) {
     struct kernel_use *use = &uses[which];
     use->name = name;
-    use->seconds += nas_seconds() - begin;
+    use->seconds += nas_now() - begin;
     use->calls++;
     use->flops += flops;
     use->bytes += reals * sizeof(mn_real);
@@ -52,7 +52,7 @@ static void count(enum which which, const char *name, double begin, double flops
 /* A function of the table that calls the original one between two looks at the clock. */
 #define COUNTED(which, name, parameters, arguments, flops, reals)                                  \
     static void name parameters {                                                                  \
-        const double begin = nas_seconds();                                                        \
+        const double begin = nas_now();                                                            \
         original->name arguments;                                                                  \
         count(which, #name, begin, flops, reals);                                                  \
     }

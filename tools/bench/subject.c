@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "subject.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
-#include "learn/progress.h"
+#include "learn/adapt.h"
 #include "learn/rehearse.h"
 
 #include <inttypes.h>
@@ -183,10 +184,10 @@ static int profile_model(struct subject *s, struct mn_ctx *ctx, struct profile *
         status = subject_run(s, ctx, alone, 1); /* touches the memory for the first time */
     }
     if (status == MN_OK) {
-        const double begin = nas_seconds();
+        const double begin = nas_now();
         profile_reset();
         status = subject_run(s, ctx, alone, 1);
-        *seconds = nas_seconds() - begin;
+        *seconds = nas_now() - begin;
         profile_read(out);
     }
     nas_workers_free(alone);

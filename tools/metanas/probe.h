@@ -6,7 +6,7 @@
 
 #include "command.h"
 
-#include "learn/train.h"
+#include "learn/state.h"
 
 /* The number of leading dimensions of `images` before [C, H, W]. */
 enum probe_mode { PROBE_PASS = 1, PROBE_LEARN = 2, PROBE_META = 3 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe.h"
 
+#include "learn/adapt.h"
+
 #include <string.h>
 
 /* ---- without noise -------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "learn/config_diff.h"
+#include "learn/train.h"
 #include "store/checkpoint_store.h"
 
 #include <string.h>

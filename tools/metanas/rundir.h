@@ -6,7 +6,8 @@
 
 #include "command.h"
 
-#include "learn/train.h"
+#include "learn/evaluate.h"
+#include "learn/state.h"
 #include "store/jsonl.h"
 
 #include <jansson.h>

@@ -2,9 +2,9 @@
 #include "rundir.h"
 #include "sweep_results.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "learn/progress.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -103,7 +103,7 @@ static void announce(struct mn_ctx *ctx, const struct sweep_job *job, const stru
     }
     if (total->done > 0) {
         char time[40];
-        nas_text_duration((nas_seconds() - total->begin) / (double)total->done * (double)left, time,
+        nas_text_duration((nas_now() - total->begin) / (double)total->done * (double)left, time,
                           sizeof time);
         snprintf(rest, sizeof rest, ", about %s left for all", time);
     }
@@ -146,7 +146,7 @@ static int run_one(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_resul
 
 /* What another configuration has made is refused before anything runs. */
 static int run_all(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_results *results) {
-    struct total total = {.begin = nas_seconds()};
+    struct total total = {.begin = nas_now()};
     int64_t left = 0;
     int status = sweep_claim(ctx, job);
     if (status == MN_OK) {

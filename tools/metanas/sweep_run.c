@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "learn/config_diff.h"
+#include "learn/train.h"
 #include "store/checkpoint_store.h"
 
 #include <math.h>

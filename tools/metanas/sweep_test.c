@@ -3,6 +3,7 @@
 
 #include "command.h"
 
+#include "base/stats.h"
 #include "base/text.h"
 #include "learn/evaluate.h"
 

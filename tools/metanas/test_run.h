@@ -8,7 +8,8 @@
 #include "command.h"
 #include "genotypes.h"
 
-#include "learn/train.h"
+#include "learn/evaluate.h"
+#include "learn/state.h"
 
 struct test_plan {
     const char *state;      /* file */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec/cluster/cluster.h"
 
+#include "base/clock.h"
 #include "exec/cluster/wire.h"
 #include "exec/launch.h"
 #include "learn/evaluate_job.h"
-#include "learn/progress.h"
 #include "learn/train_job.h"
 #include "store/provenance.h"
 
@@ -42,7 +42,7 @@ static const struct mn_executor *table_of(const struct nas_ranks *ranks) {
 
 /* After a call that moves bytes. */
 static int count(struct nas_ranks *ranks, struct nas_call *call, double begin, int status) {
-    ranks->traffic.communication += nas_seconds() - begin;
+    ranks->traffic.communication += nas_now() - begin;
     status = nas_call_end(call, status);
     ranks->lost |= status != MN_OK;
     return status;
@@ -50,7 +50,7 @@ static int count(struct nas_ranks *ranks, struct nas_call *call, double begin, i
 
 static int send_part(struct nas_ranks *ranks, struct mn_ctx *ctx, int to, int tag, int64_t bytes,
                      const void *data) {
-    const double begin = nas_seconds();
+    const double begin = nas_now();
     struct nas_call call = nas_call_begin(ctx, &ranks->executor);
     ranks->traffic.bytes_out += bytes;
     return count(ranks, &call, begin,
@@ -59,7 +59,7 @@ static int send_part(struct nas_ranks *ranks, struct mn_ctx *ctx, int to, int ta
 
 static int receive_part(struct nas_ranks *ranks, struct mn_ctx *ctx, int from, int tag,
                         int64_t bytes, void *data) {
-    const double begin = nas_seconds();
+    const double begin = nas_now();
     struct nas_call call = nas_call_begin(ctx, &ranks->executor);
     ranks->traffic.bytes_in += bytes;
     return count(ranks, &call, begin,
@@ -95,7 +95,7 @@ int nas_rank_poll(struct nas_ranks *ranks, struct mn_ctx *ctx, int *from, struct
                        *from, (long long)head->bytes);
     }
     if (status == MN_OK && ranks->at != NULL) {
-        ranks->at[*from].heard = nas_seconds();
+        ranks->at[*from].heard = nas_now();
     }
     return status;
 }
@@ -143,7 +143,7 @@ int nas_rank_state(struct nas_ranks *ranks, struct mn_ctx *ctx, const struct nas
                    const struct nas_state *state) {
     struct nas_state_part parts[NAS_MOST_NAMED + 3];
     const int n = nas_state_parts(e, state, parts);
-    const double begin = nas_seconds();
+    const double begin = nas_now();
     int status = MN_OK;
     if (ranks->n == 1) {
         return MN_OK;

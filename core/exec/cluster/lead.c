@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Rank 0: gives out tasks, takes in results. */
+#include "base/clock.h"
 #include "exec/cluster/wire.h"
 #include "exec/threads.h"
-#include "learn/progress.h"
-#include "learn/train.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -196,10 +195,10 @@ static int watch_cancellation(struct round *r) {
     }
     if (!r->told) {
         r->told = 1;
-        r->cancelled = nas_seconds();
+        r->cancelled = nas_now();
         return tell_all(r, NAS_CANCEL, signal_number);
     }
-    if (nas_seconds() - r->cancelled < NAS_GRACE) {
+    if (nas_now() - r->cancelled < NAS_GRACE) {
         return MN_OK;
     }
     r->l->ranks->lost = 1;
@@ -208,7 +207,7 @@ static int watch_cancellation(struct round *r) {
 
 static int watch_silence(struct round *r) {
     struct nas_ranks *ranks = r->l->ranks;
-    const double now = nas_seconds();
+    const double now = nas_now();
     const int suspended = now - r->looked > NAS_PULSE; /* this process was, perhaps all were */
     r->looked = now;
     for (int i = 1; i < ranks->n; i++) {
@@ -276,7 +275,7 @@ static int begin(struct round *r, const struct mn_where *where) {
         }
     }
     const struct nas_head head = {.word = NAS_ROUND, .bytes = (int64_t)(sizeof order + bytes)};
-    r->looked = nas_seconds();
+    r->looked = nas_now();
     for (int i = 0; i < ranks->n; i++) {
         ranks->at[i].given = 0;
         ranks->at[i].heard = r->looked;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Ranks other than the first: work on what rank 0 gives out. */
+#include "base/clock.h"
 #include "exec/cluster/wire.h"
 #include "exec/threads.h"
-#include "learn/progress.h"
-#include "learn/train.h"
+#include "learn/state.h"
 #include "store/provenance.h"
 
 #include <stdlib.h>
@@ -236,7 +236,7 @@ static int send_results(struct round *r, int *some) {
 
 static int show_life(struct round *r) {
     const struct nas_head head = {.word = NAS_BEAT};
-    const double now = nas_seconds();
+    const double now = nas_now();
     if (now - r->pulse < NAS_PULSE) {
         return MN_OK;
     }
@@ -342,7 +342,7 @@ static int serve_round_of(struct round *r, const struct nas_round_order *order, 
 }
 
 static int serve_round(struct service *s, const struct nas_head *head) {
-    struct round r = {.s = s, .pulse = nas_seconds()};
+    struct round r = {.s = s, .pulse = nas_now()};
     struct nas_round_order order;
     char *body = NULL;
     int status = nas_rank_text(s->ranks, s->ctx, 0, head->bytes, &body);

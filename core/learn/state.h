@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_LEARN_STATE_H
+#define NAS_LEARN_STATE_H
+
+/* The state of meta-training: the meta point, the optimiser state, and what the run has counted. */
+
+#include "learn/experiment.h"
+#include "store/safetensors.h"
+
+enum { NAS_MOST_NAMED = 32 };
+
+/* The state that a checkpoint holds. */
+struct nas_state {
+    struct mn_point meta; /* w, a */
+    mn_real *learner;     /* [n_state] task learner's optimiser state */
+    int n_named;          /* meta learner's named state */
+    struct nas_named {
+        const char *name;
+        mn_real *at;
+        int64_t n;
+    } named[NAS_MOST_NAMED];
+    const char *prefix; /* of the names that are being claimed */
+    int loaded;         /* from a checkpoint */
+    const char *source; /* the file it was loaded from, or NULL */
+    const char *data;   /* the data that it was made with (run/fingerprint.h), or NULL */
+    int accept_changes; /* go on although configuration or plugins differ from the checkpoint's */
+    int64_t meta_epoch; /* done so far */
+    int64_t evaluated;  /* meta-epoch of the last validation */
+    double best;        /* highest validation accuracy so far, -1 = none */
+    int64_t best_epoch; /* its meta-epoch; of equals the first */
+    int64_t rollbacks;  /* so far (run.on_nan) */
+    double
+        log[4]; /* since the last metrics line: meta-epochs, sums of loss, accuracy, skip share */
+    struct nas_arena arena;
+};
+
+/* Initial state, or the one of a checkpoint. Loading checks names and shapes against the experiment
+ * and names what differs. */
+int nas_state_new(const struct nas_experiment *experiment, struct mn_ctx *ctx,
+                  struct nas_state *out);
+int nas_state_load(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *path,
+                   struct nas_state *out);
+int nas_state_save(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *path,
+                   const struct nas_state *state, int n_extra, const struct nas_meta *extra);
+void nas_state_fini(struct nas_state *state);
+
+/* The memory that tasks start from: w, a, the optimiser state, the named states. Returns how many
+ * of out[NAS_MOST_NAMED + 3]. */
+struct nas_state_part {
+    void *at;
+    int64_t bytes;
+};
+int nas_state_parts(const struct nas_experiment *experiment, const struct nas_state *state,
+                    struct nas_state_part *out);
+
+#endif
