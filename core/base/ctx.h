@@ -22,7 +22,7 @@ struct nas_instance;
 struct nas_inner;
 struct nas_ranks;
 struct nas_share;
-struct nas_held;
+struct nas_folder;
 
 /* Called after every task step; see mn_step_done. */
 typedef int (*nas_step_fn)(void *data, struct mn_ctx *ctx, int64_t step, double loss,
@@ -46,9 +46,9 @@ struct nas_ctx {
     int quiet;                      /* highest log level printed */
     int sharing;                    /* other processes of this node will want what is kept shared */
     const struct nas_share *shared; /* what another one has filled already, or NULL */
-    const struct nas_held *held; /* a folder that is this process's alone (run/file.h), or NULL */
-    struct nas_ranks *ranks;     /* the processes of the job that this one leads, or NULL */
-    int goes_on;                 /* what a signal stopped can go on: a run was saved */
+    const struct nas_folder *folder; /* this process has it locked (base/folder.h), or NULL */
+    struct nas_ranks *ranks;         /* the processes of the job that this one leads, or NULL */
+    int goes_on;                     /* what a signal stopped can go on: a run was saved */
     nas_step_fn on_step;
     void *on_step_data;
 };

@@ -11,11 +11,11 @@
 
 struct nas_file {
     int fd;
-    int folder;        /* where it lies, for openat */
-    int own;           /* the folder is closed with the file */
-    int error;         /* errno of the first failure, 0 = none */
-    const char *doing; /* what failed */
-    const char *name;  /* in the folder: the end of `path` */
+    int folder;         /* where it lies, for openat */
+    int closes_folder;  /* with the file */
+    int error;          /* errno of the first failure, 0 = none */
+    const char *action; /* what failed */
+    const char *name;   /* in the folder: the end of `path` */
     char path[PATH_MAX];
     char temporary[NAME_MAX + 1]; /* in the folder, of this file alone */
 };
@@ -35,36 +35,16 @@ int nas_files_commit(struct nas_file *files, int n, struct mn_ctx *ctx);
 /* A small file at once. */
 int nas_file_replace(struct mn_ctx *ctx, const char *path, const void *data, size_t length);
 
-/* A whole regular file of at most `most` bytes into malloc'ed memory. */
+/* A whole regular file of at most `most` bytes into malloc'ed memory; a zero follows them. */
 int nas_file_read(struct mn_ctx *ctx, const char *path, size_t most, uint8_t **data,
                   size_t *length);
 int nas_file_exists(struct mn_ctx *ctx, const char *path);
 
-/* Make a folder and those above it. */
-int nas_file_folder(struct mn_ctx *ctx, const char *path);
-
-/* Fail because the path does not fit. */
-int nas_file_too_long(struct mn_ctx *ctx, const char *path);
-
 /* What the user can do about an errno, beginning with "; ", or "". */
 const char *nas_file_advice(int error);
-
-/* ---- a folder that is held ---------------------------------------------------------------- */
-
-/* A folder for one process alone, open from before its first file is read. While ctx holds it,
- * every file in it is reached through it, so that no other folder of that name gets the files. */
-struct nas_held {
-    int fd;
-    char path[PATH_MAX]; /* without slashes at its end */
-};
-
-/* Hold an existing folder; ctx keeps the pointer. MN_IO where another process holds it. */
-int nas_hold(struct mn_ctx *ctx, const char *path, struct nas_held *held);
-/* Takes one that is zeroed or could not be held, too. */
-void nas_let_go(struct mn_ctx *ctx, struct nas_held *held);
-/* 1 = ctx holds the folder, and its path leads to it still. */
-int nas_holds(struct mn_ctx *ctx, const char *path);
-/* Where a path begins, for openat: in the folder that is held, or anywhere. *name is the rest. */
-int nas_file_at(struct mn_ctx *ctx, const char *path, const char **name);
+/* Fail with MN_IO: "PATH: cannot ACTION: " and what errno says, with what can be done about it. */
+int nas_file_failed(struct mn_ctx *ctx, const char *path, const char *action);
+/* Fail because the path does not fit. */
+int nas_file_too_long(struct mn_ctx *ctx, const char *path);
 
 #endif

@@ -38,16 +38,12 @@ static double incomplete_beta(double a, double b, double x) {
                                      : 1 - front * fraction(b, a, 1 - x) / b;
 }
 
-/* P(|T| > t) for Student's t with df degrees of freedom. */
-static double two_sided_tail(double t, double df) {
-    return incomplete_beta(df / 2, 0.5, df / (df + t * t));
-}
-
 double nas_t_quantile95(double df) {
+    /* P(|T| > t) = I(df / (df + t^2); df / 2, 1 / 2) falls with t. */
     double low = 0, high = 20;
     for (int i = 0; i < 100; i++) {
         const double middle = (low + high) / 2;
-        if (two_sided_tail(middle, df) > 0.05) {
+        if (incomplete_beta(df / 2, 0.5, df / (df + middle * middle)) > 0.05) {
             low = middle;
         } else {
             high = middle;

@@ -2,6 +2,8 @@
 #ifndef NAS_BASE_STATS_H
 #define NAS_BASE_STATS_H
 
+/* Means and their intervals. */
+
 #include <stdint.h>
 
 /* t such that |T| > t with probability 5%, for Student's T with df degrees of freedom. */

@@ -6,6 +6,9 @@
 
 #include "metanas/status.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* Return the status of a call that fails. */
 #define TRY(call)                                                                                  \
     do {                                                                                           \
@@ -17,5 +20,12 @@
 
 /* Call release(&variable) when the variable goes out of scope. */
 #define CLEANUP(release) __attribute__((cleanup(release)))
+
+/* For CLEANUP of a pointer of any type: free what it points to. */
+static inline void nas_free(void *pointer) {
+    void *memory;
+    memcpy(&memory, pointer, sizeof memory); /* its type is not void *: no aliasing */
+    free(memory);
+}
 
 #endif

@@ -10,7 +10,7 @@
 /* Write one line, before the first one the names of the columns: meta-epoch, the weight of every
  * candidate of every edge and of every input of every node at the final temperature, and the
  * genotype that pruning at evaluation would leave. Only where the model has mixtures. */
-int nas_architecture_write(struct nas_metrics *file, const struct nas_experiment *experiment,
-                           struct mn_ctx *ctx, const struct mn_point *meta, int64_t meta_epoch);
+int nas_architecture_log_write(struct nas_append_log *file, const struct nas_experiment *experiment,
+                               struct mn_ctx *ctx, const struct mn_point *meta, int64_t meta_epoch);
 
 #endif

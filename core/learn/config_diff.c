@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const nas_resume_may_change[] = {"run.meta_epochs",      "run.executor",
+const char *const nas_config_may_change[] = {"run.meta_epochs",      "run.executor",
                                              "run.workers",          "run.checkpoint_every",
                                              "run.keep_checkpoints", "run.on_nan",
                                              "run.max_loss",         "run.rollbacks",
                                              "dataset.path",         NULL};
 
-int nas_resolved_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **out,
-                      size_t *length) {
+int nas_config_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **out,
+                    size_t *length) {
     *out = NULL;
     FILE *file = open_memstream(out, length);
     if (file == NULL) {
@@ -28,7 +28,7 @@ int nas_resolved_text(const struct nas_experiment *e, struct mn_ctx *ctx, char *
     return MN_OK;
 }
 
-int nas_resolved_int(const char *resolved, const char *section, const char *key, int64_t *out) {
+int nas_config_int(const char *resolved, const char *section, const char *key, int64_t *out) {
     struct nas_arena arena = {0};
     struct nas_faults faults = {.arena = &arena};
     const struct nas_yaml *root =
@@ -59,7 +59,7 @@ static void value_text(const struct nas_yaml *node, char *out, size_t size) {
     }
 }
 
-static void note(struct nas_difference *out, const char *key, const struct nas_yaml *there,
+static void note(struct nas_config_diff *out, const char *key, const struct nas_yaml *there,
                  const struct nas_yaml *here) {
     snprintf(out->key, sizeof out->key, "%s", key);
     value_text(there, out->there, sizeof out->there);
@@ -87,10 +87,10 @@ static int same_list(const struct nas_yaml *a, const struct nas_yaml *b) {
 
 static void compare_maps(const char *prefix, const struct nas_yaml *there,
                          const struct nas_yaml *here, const char *const *list,
-                         struct nas_difference *out);
+                         struct nas_config_diff *out);
 
 static void compare(const char *key, const struct nas_yaml *there, const struct nas_yaml *here,
-                    const char *const *list, struct nas_difference *out) {
+                    const char *const *list, struct nas_config_diff *out) {
     if (there == NULL || is_free(key, list)) {
         return;
     }
@@ -107,7 +107,7 @@ static void compare(const char *key, const struct nas_yaml *there, const struct 
 /* In the order of the configuration now, then what is left of the other. */
 static void compare_maps(const char *prefix, const struct nas_yaml *there,
                          const struct nas_yaml *here, const char *const *list,
-                         struct nas_difference *out) {
+                         struct nas_config_diff *out) {
     const char *dot = prefix[0] != '\0' ? "." : "";
     char key[sizeof out->key];
     for (const struct nas_yaml *x = here->first; x != NULL && out->key[0] == '\0'; x = x->next) {
@@ -122,14 +122,14 @@ static void compare_maps(const char *prefix, const struct nas_yaml *there,
     }
 }
 
-int nas_difference_find(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
-                        const char *then, const char *const *list, struct nas_difference *out) {
+int nas_config_diff_find(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
+                         const char *then, const char *const *list, struct nas_config_diff *out) {
     struct nas_arena arena = {0};
     struct nas_faults faults = {.arena = &arena};
     char *now;
     size_t length;
     out->key[0] = '\0';
-    int status = nas_resolved_text(e, ctx, &now, &length);
+    int status = nas_config_text(e, ctx, &now, &length);
     if (status != MN_OK) {
         return status;
     }

@@ -6,7 +6,7 @@
 
 #include "learn/experiment.h"
 
-struct nas_difference {
+struct nas_config_diff {
     char key[128];              /* "task_learner.lr_w"; "" = there is none */
     char there[256], here[256]; /* its values as text */
 };
@@ -14,19 +14,19 @@ struct nas_difference {
 /* The first difference between a resolved configuration, `then`, and that of the experiment, but
  * for the dotted keys in `free` (NULL-terminated). Options that `then` does not know are no
  * difference: the program that wrote it had none of that name. `path` names it in messages. */
-int nas_difference_find(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-                        const char *path, const char *then, const char *const *free,
-                        struct nas_difference *out);
+int nas_config_diff_find(const struct nas_experiment *experiment, struct mn_ctx *ctx,
+                         const char *path, const char *then, const char *const *free,
+                         struct nas_config_diff *out);
 
 /* A whole number in a resolved configuration, by section and key; 0 = it has none. */
-int nas_resolved_int(const char *resolved, const char *section, const char *key, int64_t *out);
+int nas_config_int(const char *resolved, const char *section, const char *key, int64_t *out);
 
 /* The resolved configuration as text, for free(). */
-int nas_resolved_text(const struct nas_experiment *experiment, struct mn_ctx *ctx, char **out,
-                      size_t *length);
+int nas_config_text(const struct nas_experiment *experiment, struct mn_ctx *ctx, char **out,
+                    size_t *length);
 
 /* What may change when a run is resumed: nothing that it computed hangs on these. The length of
  * the run comes first. NULL-terminated. */
-extern const char *const nas_resume_may_change[];
+extern const char *const nas_config_may_change[];
 
 #endif

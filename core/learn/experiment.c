@@ -555,7 +555,7 @@ int nas_experiment_open(struct nas_experiment *e, struct mn_ctx *ctx, const stru
         status = nas_fingerprint_note(e, ctx);
     }
     if (status == MN_OK) {
-        status = nas_origin_note(e, ctx);
+        status = nas_provenance_note(e, ctx);
     }
     if (status != MN_OK) {
         nas_experiment_close(e);

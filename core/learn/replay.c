@@ -26,11 +26,11 @@ static int check_range(const struct nas_experiment *e, struct mn_ctx *ctx, const
 
 static int check_origin(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
                         int accept) {
-    struct nas_tensors file;
-    int status = nas_tensors_read(ctx, path, &file);
+    struct nas_safetensors file;
+    int status = nas_safetensors_read(ctx, path, &file);
     if (status == MN_OK) {
-        status = nas_origin_check(e, ctx, path, &file, accept);
-        nas_tensors_fini(&file);
+        status = nas_provenance_check(e, ctx, path, &file, accept);
+        nas_safetensors_fini(&file);
     }
     return status;
 }
@@ -40,7 +40,7 @@ static int begin_new(const struct nas_experiment *e, struct mn_ctx *ctx, const c
                      int64_t meta_epoch, struct nas_state *out) {
     struct nas_state last = {0};
     int found;
-    const int status = nas_kept_load(e, ctx, dir, INT64_MAX, 0, &last, &found);
+    const int status = nas_state_load_newest(e, ctx, dir, INT64_MAX, 0, &last, &found);
     const int64_t rollbacks = last.rollbacks;
     nas_state_fini(&last);
     if (status != MN_OK) {
@@ -58,7 +58,7 @@ static int begin_new(const struct nas_experiment *e, struct mn_ctx *ctx, const c
 static int begin(const struct nas_experiment *e, struct mn_ctx *ctx, const char *dir,
                  int64_t meta_epoch, int accept, struct nas_state *state, struct nas_replay *out) {
     int found;
-    int status = nas_kept_load(e, ctx, dir, meta_epoch, 0, state, &found);
+    int status = nas_state_load_newest(e, ctx, dir, meta_epoch, 0, state, &found);
     if (status == MN_OK && !found) {
         status = begin_new(e, ctx, dir, meta_epoch, state);
     } else if (status == MN_OK) {

@@ -20,7 +20,7 @@ struct nas_replay {
  * again: from the nearest checkpoint at or before it, or else from the beginning, the meta-epochs
  * between are repeated. Nothing in `dir` changes. The status is that of the task; steps before a
  * failure are in `out` all the same. MN_CONFIG where the run never was there, or where it was
- * rolled back since and no checkpoint is early enough; and as nas_origin_check says, with
+ * rolled back since and no checkpoint is early enough; and as nas_provenance_check says, with
  * `accept`. */
 int nas_replay(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *dir,
                int64_t meta_epoch, int64_t task, int accept, struct nas_replay *out);

@@ -174,7 +174,7 @@ static int visit_state(const struct nas_experiment *e, const struct nas_state *s
 /* ---- saving ------------------------------------------------------------------------------- */
 
 struct list {
-    struct nas_tensor *tensors;
+    struct nas_safetensor *tensors;
     int n;
 };
 
@@ -187,16 +187,17 @@ static int count_tensor(void *data, const char *name, int n_dims, const int64_t 
 static int list_tensor(void *data, const char *name, int n_dims, const int64_t *dims,
                        mn_real *reals) {
     struct list *list = data;
-    struct nas_tensor *t = &list->tensors[list->n++];
-    *t = (struct nas_tensor){
+    struct nas_safetensor *t = &list->tensors[list->n++];
+    *t = (struct nas_safetensor){
         .name = name, .dtype = (enum nas_dtype)REAL_TYPE, .n_dims = n_dims, .data = reals};
     memcpy(t->dims, dims, (size_t)n_dims * sizeof *dims);
     return MN_OK;
 }
 
 /* Every tensor of the state, then run.log from `log`. NULL = no memory. */
-static struct nas_tensor *list_all(const struct nas_experiment *e, const struct nas_state *state,
-                                   const double *log, struct nas_arena *arena, int *n) {
+static struct nas_safetensor *list_all(const struct nas_experiment *e,
+                                       const struct nas_state *state, const double *log,
+                                       struct nas_arena *arena, int *n) {
     struct list list = {0};
     visit_state(e, state, count_tensor, &list);
     list.tensors = nas_arena_array(arena, (size_t)list.n + 1, sizeof *list.tensors);
@@ -205,18 +206,19 @@ static struct nas_tensor *list_all(const struct nas_experiment *e, const struct 
     }
     list.n = 0;
     visit_state(e, state, list_tensor, &list);
-    list.tensors[list.n++] = (struct nas_tensor){
+    list.tensors[list.n++] = (struct nas_safetensor){
         .name = "run.log", .dtype = NAS_F64, .n_dims = 1, .dims = {LOG}, .data = log};
     *n = list.n;
     return list.tensors;
 }
 
 /* NULL = no memory. */
-static struct nas_meta *list_meta(const struct nas_experiment *e, const struct nas_state *state,
-                                  const char *config, int n_extra, const struct nas_meta *extra,
-                                  struct nas_arena *arena, int *n) {
-    const size_t most = (size_t)n_extra + 8 + NAS_ORIGIN_ENTRIES;
-    struct nas_meta *meta = nas_arena_array(arena, most, sizeof *meta);
+static struct nas_metadata *list_meta(const struct nas_experiment *e, const struct nas_state *state,
+                                      const char *config, int n_extra,
+                                      const struct nas_metadata *extra, struct nas_arena *arena,
+                                      int *n) {
+    const size_t most = (size_t)n_extra + 8 + NAS_PROVENANCE_ENTRIES;
+    struct nas_metadata *meta = nas_arena_array(arena, most, sizeof *meta);
     const char *epoch = nas_arena_format(arena, "%" PRId64, state->meta_epoch);
     const char *seed = nas_arena_format(arena, "%" PRId64, e->run.seed);
     const char *shape = nas_arena_format(arena, "%" PRId32 ",%" PRId32 ",%" PRId32,
@@ -231,19 +233,19 @@ static struct nas_meta *list_meta(const struct nas_experiment *e, const struct n
         return NULL;
     }
     int m = 0;
-    meta[m++] = (struct nas_meta){"format", FORMAT};
-    meta[m++] = (struct nas_meta){"meta_epoch", epoch};
-    meta[m++] = (struct nas_meta){"seed", seed};
-    meta[m++] = (struct nas_meta){"image_shape", shape};
-    meta[m++] = (struct nas_meta){"config", config};
+    meta[m++] = (struct nas_metadata){"format", FORMAT};
+    meta[m++] = (struct nas_metadata){"meta_epoch", epoch};
+    meta[m++] = (struct nas_metadata){"seed", seed};
+    meta[m++] = (struct nas_metadata){"image_shape", shape};
+    meta[m++] = (struct nas_metadata){"config", config};
     if (state->best >= 0) {
-        meta[m++] = (struct nas_meta){"best_accuracy", best_accuracy};
-        meta[m++] = (struct nas_meta){"best_meta_epoch", best_epoch};
+        meta[m++] = (struct nas_metadata){"best_accuracy", best_accuracy};
+        meta[m++] = (struct nas_metadata){"best_meta_epoch", best_epoch};
     }
     if (state->rollbacks > 0) {
-        meta[m++] = (struct nas_meta){"rollbacks", rollbacks};
+        meta[m++] = (struct nas_metadata){"rollbacks", rollbacks};
     }
-    m += nas_origin_describe(e, meta + m);
+    m += nas_provenance_describe(e, meta + m);
     for (int i = 0; i < n_extra; i++) {
         meta[m++] = extra[i];
     }
@@ -252,7 +254,7 @@ static struct nas_meta *list_meta(const struct nas_experiment *e, const struct n
 }
 
 int nas_state_save(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
-                   const struct nas_state *state, int n_extra, const struct nas_meta *extra) {
+                   const struct nas_state *state, int n_extra, const struct nas_metadata *extra) {
     struct nas_arena arena = {0};
     int n = 0, m = 0;
     const double log[LOG] = {state->log[0],
@@ -263,15 +265,15 @@ int nas_state_save(const struct nas_experiment *e, struct mn_ctx *ctx, const cha
                              (double)state->evaluated};
     size_t length;
     char *config;
-    const int resolved = nas_resolved_text(e, ctx, &config, &length);
+    const int resolved = nas_config_text(e, ctx, &config, &length);
     if (resolved != MN_OK) {
         return resolved;
     }
-    struct nas_tensor *tensors = list_all(e, state, log, &arena, &n);
-    struct nas_meta *meta = list_meta(e, state, config, n_extra, extra, &arena, &m);
+    struct nas_safetensor *tensors = list_all(e, state, log, &arena, &n);
+    struct nas_metadata *meta = list_meta(e, state, config, n_extra, extra, &arena, &m);
     const int status = tensors == NULL || meta == NULL
                            ? mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path)
-                           : nas_tensors_write(ctx, path, n, tensors, m, meta);
+                           : nas_safetensors_write(ctx, path, n, tensors, m, meta);
     free(config);
     nas_arena_fini(&arena);
     return status;
@@ -282,7 +284,7 @@ int nas_state_save(const struct nas_experiment *e, struct mn_ctx *ctx, const cha
 struct loading {
     struct mn_ctx *ctx;
     const char *path;
-    const struct nas_tensors *file;
+    const struct nas_safetensors *file;
 };
 
 static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) {
@@ -298,7 +300,7 @@ static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) 
 static int load_tensor(void *data, const char *name, int n_dims, const int64_t *dims,
                        mn_real *reals) {
     struct loading *l = data;
-    const struct nas_tensor *t = nas_tensors_find(l->file, name);
+    const struct nas_safetensor *t = nas_safetensors_find(l->file, name);
     if (t == NULL) {
         return mn_fail(l->ctx, MN_CONFIG,
                        "%s: has no tensor %s: it was made with another configuration or plugin",
@@ -311,7 +313,7 @@ static int load_tensor(void *data, const char *name, int n_dims, const int64_t *
         return mn_fail(l->ctx, MN_CONFIG, "%s: tensor %s has shape %s, this configuration needs %s",
                        l->path, name, there, here);
     }
-    return nas_tensor_reals(l->ctx, t, reals);
+    return nas_safetensor_reals(l->ctx, t, reals);
 }
 
 /* Name of a tensor that is looked for, and whether it was found. */
@@ -343,7 +345,7 @@ static int check_extra(const struct loading *l, const struct nas_experiment *e,
 }
 
 static int load_log(struct loading *l, struct nas_state *state) {
-    const struct nas_tensor *t = nas_tensors_find(l->file, "run.log");
+    const struct nas_safetensor *t = nas_safetensors_find(l->file, "run.log");
     if (t == NULL || t->dtype != NAS_F64 || t->n_dims != 1 || t->dims[0] != LOG) {
         return mn_fail(l->ctx, MN_CONFIG, "%s: no run.log of %d numbers: not a checkpoint", l->path,
                        LOG);
@@ -360,8 +362,8 @@ static int load_log(struct loading *l, struct nas_state *state) {
 
 /* Checkpoints without a validation, and those of before this was noted, have no best one. */
 static int load_best(struct loading *l, struct nas_state *state) {
-    const char *accuracy = nas_tensors_meta(l->file, "best_accuracy");
-    const char *epoch = nas_tensors_meta(l->file, "best_meta_epoch");
+    const char *accuracy = nas_safetensors_meta(l->file, "best_accuracy");
+    const char *epoch = nas_safetensors_meta(l->file, "best_meta_epoch");
     if (accuracy == NULL && epoch == NULL) {
         return MN_OK;
     }
@@ -374,7 +376,7 @@ static int load_best(struct loading *l, struct nas_state *state) {
 }
 
 static int load_rollbacks(struct loading *l, struct nas_state *state) {
-    const char *text = nas_tensors_meta(l->file, "rollbacks");
+    const char *text = nas_safetensors_meta(l->file, "rollbacks");
     if (text == NULL) {
         return MN_OK;
     }
@@ -385,12 +387,12 @@ static int load_rollbacks(struct loading *l, struct nas_state *state) {
 }
 
 static int load_all(const struct nas_experiment *e, struct loading *l, struct nas_state *out) {
-    const char *format = nas_tensors_meta(l->file, "format");
+    const char *format = nas_safetensors_meta(l->file, "format");
     if (format == NULL || strcmp(format, FORMAT) != 0) {
         return mn_fail(l->ctx, MN_CONFIG, "%s: its format is '%s', this program reads '%s'",
                        l->path, format != NULL ? format : "(none)", FORMAT);
     }
-    if (nas_tensors_meta(l->file, "crc32") == NULL) {
+    if (nas_safetensors_meta(l->file, "crc32") == NULL) {
         return mn_fail(l->ctx, MN_IO, "%s: damaged: its checksum is missing", l->path);
     }
     int status = visit_state(e, out, load_tensor, l);
@@ -403,7 +405,7 @@ static int load_all(const struct nas_experiment *e, struct loading *l, struct na
     if (status == MN_OK) {
         status = load_rollbacks(l, out);
     }
-    const char *data = nas_tensors_meta(l->file, NAS_DATA_KEY);
+    const char *data = nas_safetensors_meta(l->file, NAS_DATA_KEY);
     out->source = nas_arena_text(&out->arena, l->path);
     out->data = data != NULL ? nas_arena_text(&out->arena, data) : NULL;
     if (status == MN_OK && (out->source == NULL || (data != NULL && out->data == NULL))) {
@@ -415,9 +417,9 @@ static int load_all(const struct nas_experiment *e, struct loading *l, struct na
 
 int nas_state_load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
                    struct nas_state *out) {
-    struct nas_tensors file;
+    struct nas_safetensors file;
     memset(out, 0, sizeof *out);
-    int status = nas_tensors_read(ctx, path, &file);
+    int status = nas_safetensors_read(ctx, path, &file);
     if (status != MN_OK) {
         return status;
     }
@@ -429,6 +431,6 @@ int nas_state_load(const struct nas_experiment *e, struct mn_ctx *ctx, const cha
             nas_state_fini(out);
         }
     }
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
     return status;
 }

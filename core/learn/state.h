@@ -41,7 +41,7 @@ int nas_state_new(const struct nas_experiment *experiment, struct mn_ctx *ctx,
 int nas_state_load(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *path,
                    struct nas_state *out);
 int nas_state_save(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *path,
-                   const struct nas_state *state, int n_extra, const struct nas_meta *extra);
+                   const struct nas_state *state, int n_extra, const struct nas_metadata *extra);
 void nas_state_fini(struct nas_state *state);
 
 /* The memory that tasks start from: w, a, the optimiser state, the named states. Returns how many

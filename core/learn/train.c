@@ -2,6 +2,7 @@
 #include "learn/train.h"
 
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "learn/architecture_log.h"
 #include "learn/evaluate.h"
@@ -31,34 +32,34 @@ struct training {
 
 static int write_steps(struct training *t, int64_t meta_epoch, int64_t task) {
     const struct nas_task_slot slot = nas_meta_batch_slot(&t->batch, task);
-    struct nas_metrics *file = nas_rundir_steps(&t->dir, t->ctx);
+    struct nas_append_log *file = nas_rundir_steps(&t->dir, t->ctx);
     if (file == NULL) {
         return MN_IO;
     }
-    nas_metrics_start(file);
+    nas_append_log_start(file);
     if (file->length == 0) {
-        nas_metrics_put(file, "meta_epoch,task,step,loss,accuracy\n");
+        nas_append_log_put(file, "meta_epoch,task,step,loss,accuracy\n");
     }
     for (int64_t i = 0; i < slot.n_steps; i++) {
         char loss[40], accuracy[40];
         nas_text_from_real(slot.steps[i].loss, loss, sizeof loss);
         nas_text_from_real(slot.steps[i].accuracy, accuracy, sizeof accuracy);
-        nas_metrics_put(file, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%s,%s\n", meta_epoch, task, i,
-                        loss, accuracy);
+        nas_append_log_put(file, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%s,%s\n", meta_epoch, task, i,
+                           loss, accuracy);
     }
-    return nas_metrics_flush(file, t->ctx);
+    return nas_append_log_flush(file, t->ctx);
 }
 
 static int write_skipped(struct training *t, const struct mn_where *where, int64_t task) {
     const struct nas_task_outcome *outcome = nas_meta_batch_slot(&t->batch, task).outcome;
-    struct nas_metrics *m = &t->dir.metrics;
+    struct nas_append_log *m = &t->dir.metrics;
     mn_log(t->ctx, MN_LOG_WARN, "%s; the task is skipped", outcome->message);
-    nas_metrics_begin(m, "skipped");
-    nas_metrics_int(m, "meta_epoch", where->meta_epoch);
-    nas_metrics_int(m, "task", task);
-    nas_metrics_int(m, "step", outcome->n_steps);
-    nas_metrics_int(m, "seed", (int64_t)where->seed);
-    return nas_metrics_end(m, t->ctx);
+    nas_jsonl_begin(m, "skipped");
+    nas_jsonl_int(m, "meta_epoch", where->meta_epoch);
+    nas_jsonl_int(m, "task", task);
+    nas_jsonl_int(m, "step", outcome->n_steps);
+    nas_jsonl_int(m, "seed", (int64_t)where->seed);
+    return nas_jsonl_end(m, t->ctx);
 }
 
 /* Of the meta-epoch just done. */
@@ -94,14 +95,14 @@ static int meta_epoch(struct training *t) {
 /* What went between ranks since the last line, into this one. */
 static void put_traffic(struct training *t) {
     const struct nas_traffic now = nas_executor_traffic(t->batch.executor), *last = &t->traffic;
-    struct nas_metrics *m = &t->dir.timing;
+    struct nas_append_log *m = &t->dir.timing;
     if (now.ranks > 0) {
-        nas_metrics_int(m, "ranks", now.ranks);
-        nas_metrics_int(m, "threads", now.threads);
-        nas_metrics_int(m, "bytes_sent", now.bytes_out - last->bytes_out);
-        nas_metrics_int(m, "bytes_received", now.bytes_in - last->bytes_in);
-        nas_metrics_real(m, "communication_seconds", now.communication - last->communication);
-        nas_metrics_real(m, "task_seconds", now.busy - last->busy);
+        nas_jsonl_int(m, "ranks", now.ranks);
+        nas_jsonl_int(m, "threads", now.threads);
+        nas_jsonl_int(m, "bytes_sent", now.bytes_out - last->bytes_out);
+        nas_jsonl_int(m, "bytes_received", now.bytes_in - last->bytes_in);
+        nas_jsonl_real(m, "communication_seconds", now.communication - last->communication);
+        nas_jsonl_real(m, "task_seconds", now.busy - last->busy);
     }
     t->traffic = now;
 }
@@ -109,8 +110,8 @@ static void put_traffic(struct training *t) {
 static int write_architecture(struct training *t) {
     return nas_model_n_mixtures(t->e->model) == 0
                ? MN_OK
-               : nas_architecture_write(&t->dir.architecture, t->e, t->ctx, &t->state->meta,
-                                        t->state->meta_epoch);
+               : nas_architecture_log_write(&t->dir.architecture, t->e, t->ctx, &t->state->meta,
+                                            t->state->meta_epoch);
 }
 
 static int write_log(struct training *t) {
@@ -121,20 +122,20 @@ static int write_log(struct training *t) {
     if (status != MN_OK) {
         return status;
     }
-    nas_metrics_begin(&t->dir.metrics, "train");
-    nas_metrics_int(&t->dir.metrics, "meta_epoch", t->state->meta_epoch);
-    nas_metrics_real(&t->dir.metrics, "loss", log[1] / log[0]);
-    nas_metrics_real(&t->dir.metrics, "accuracy", log[2] / log[0]);
-    nas_metrics_real(&t->dir.metrics, "entropy_op", entropy[0]);
-    nas_metrics_real(&t->dir.metrics, "entropy_in", entropy[1]);
-    nas_metrics_real(&t->dir.metrics, "skip_share", log[3] / log[0]);
-    status = nas_metrics_end(&t->dir.metrics, t->ctx);
-    nas_metrics_begin(&t->dir.timing, "train");
-    nas_metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
-    nas_metrics_real(&t->dir.timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
+    nas_jsonl_begin(&t->dir.metrics, "train");
+    nas_jsonl_int(&t->dir.metrics, "meta_epoch", t->state->meta_epoch);
+    nas_jsonl_real(&t->dir.metrics, "loss", log[1] / log[0]);
+    nas_jsonl_real(&t->dir.metrics, "accuracy", log[2] / log[0]);
+    nas_jsonl_real(&t->dir.metrics, "entropy_op", entropy[0]);
+    nas_jsonl_real(&t->dir.metrics, "entropy_in", entropy[1]);
+    nas_jsonl_real(&t->dir.metrics, "skip_share", log[3] / log[0]);
+    status = nas_jsonl_end(&t->dir.metrics, t->ctx);
+    nas_jsonl_begin(&t->dir.timing, "train");
+    nas_jsonl_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
+    nas_jsonl_real(&t->dir.timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
     put_traffic(t);
     if (status == MN_OK) {
-        status = nas_metrics_end(&t->dir.timing, t->ctx);
+        status = nas_jsonl_end(&t->dir.timing, t->ctx);
     }
     t->epoch_seconds = 0;
     memset(log, 0, sizeof t->state->log);
@@ -142,27 +143,27 @@ static int write_log(struct training *t) {
 }
 
 static int write_validation(struct training *t, const struct nas_evaluation *v, double seconds) {
-    struct nas_metrics *m = &t->dir.metrics;
-    nas_metrics_begin(m, "validation");
-    nas_metrics_int(m, "meta_epoch", t->state->meta_epoch);
-    nas_metrics_real(m, "accuracy_mean", v->tasks > 0 ? v->scores.accuracy_mean : (double)NAN);
-    nas_metrics_real(m, "accuracy_ci95", v->scores.accuracy_ci95);
-    nas_metrics_real(m, "loss", v->scores.loss_mean);
-    nas_metrics_int(m, "tasks", v->tasks);
-    nas_metrics_real(m, "accuracy_before_prune", v->scores.before_mean);
-    nas_metrics_real(m, "prune_gap", v->scores.prune_gap);
-    nas_metrics_real(m, "parameters_mean", v->parameters_mean);
+    struct nas_append_log *m = &t->dir.metrics;
+    nas_jsonl_begin(m, "validation");
+    nas_jsonl_int(m, "meta_epoch", t->state->meta_epoch);
+    nas_jsonl_real(m, "accuracy_mean", v->tasks > 0 ? v->scores.accuracy_mean : (double)NAN);
+    nas_jsonl_real(m, "accuracy_ci95", v->scores.accuracy_ci95);
+    nas_jsonl_real(m, "loss", v->scores.loss_mean);
+    nas_jsonl_int(m, "tasks", v->tasks);
+    nas_jsonl_real(m, "accuracy_before_prune", v->scores.before_mean);
+    nas_jsonl_real(m, "prune_gap", v->scores.prune_gap);
+    nas_jsonl_real(m, "parameters_mean", v->parameters_mean);
     if (v->skipped > 0) {
-        nas_metrics_int(m, "skipped", v->skipped);
+        nas_jsonl_int(m, "skipped", v->skipped);
     }
-    nas_metrics_text(m, "batch_norm", nas_batch_norm_name(t->e));
-    nas_metrics_int(m, "seed", t->e->run.seed);
-    const int status = nas_metrics_end(m, t->ctx);
-    nas_metrics_begin(&t->dir.timing, "validation");
-    nas_metrics_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
-    nas_metrics_real(&t->dir.timing, "seconds", seconds);
+    nas_jsonl_text(m, "batch_norm", nas_batch_norm_name(t->e));
+    nas_jsonl_int(m, "seed", t->e->run.seed);
+    const int status = nas_jsonl_end(m, t->ctx);
+    nas_jsonl_begin(&t->dir.timing, "validation");
+    nas_jsonl_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
+    nas_jsonl_real(&t->dir.timing, "seconds", seconds);
     put_traffic(t);
-    return status != MN_OK ? status : nas_metrics_end(&t->dir.timing, t->ctx);
+    return status != MN_OK ? status : nas_jsonl_end(&t->dir.timing, t->ctx);
 }
 
 /* ---- validation --------------------------------------------------------------------------- */
@@ -260,19 +261,19 @@ static int earlier_state(struct training *t, struct nas_state *out) {
     int found = 0;
     const int status = t->e->run.checkpoint_every == 0
                            ? MN_OK
-                           : nas_kept_load(t->e, t->ctx, t->dir.path, INT64_MAX,
-                                           t->e->run.checkpoint_every, out, &found);
+                           : nas_state_load_newest(t->e, t->ctx, t->dir.path, INT64_MAX,
+                                                   t->e->run.checkpoint_every, out, &found);
     return status != MN_OK || found ? status : nas_state_new(t->e, t->ctx, out);
 }
 
 static int write_rollback(struct training *t, int64_t from, int64_t task) {
-    struct nas_metrics *m = &t->dir.metrics;
-    nas_metrics_begin(m, "rollback");
-    nas_metrics_int(m, "meta_epoch", t->state->meta_epoch);
-    nas_metrics_int(m, "from", from);
-    nas_metrics_int(m, "task", task);
-    nas_metrics_int(m, "rollbacks", t->state->rollbacks);
-    return nas_metrics_end(m, t->ctx);
+    struct nas_append_log *m = &t->dir.metrics;
+    nas_jsonl_begin(m, "rollback");
+    nas_jsonl_int(m, "meta_epoch", t->state->meta_epoch);
+    nas_jsonl_int(m, "from", from);
+    nas_jsonl_int(m, "task", task);
+    nas_jsonl_int(m, "rollbacks", t->state->rollbacks);
+    return nas_jsonl_end(m, t->ctx);
 }
 
 /* The new state takes the place of the old one, whose named state the meta learner has left. */
@@ -360,7 +361,7 @@ static int leave_cancelled(struct training *t) {
         return status;
     }
     nas_ctx_of(t->ctx)->goes_on = 1;
-    const int moved = !nas_holds(t->ctx, t->dir.path);
+    const int moved = !nas_folder_is_locked(t->ctx, t->dir.path);
     return mn_fail(t->ctx, MN_CANCELLED,
                    "stopped after %" PRId64 " of %" PRId64
                    " meta-epochs; go on with: metanas resume %s%s",
@@ -410,7 +411,7 @@ static int leave(struct training *t, int status) {
                             " is whole: metanas resume %s goes on from it",
                             on_disk, t->dir.path);
     }
-    return nas_holds(t->ctx, t->dir.path)
+    return nas_folder_is_locked(t->ctx, t->dir.path)
                ? nas_ctx_more(t->ctx, status, "\n  there is no checkpoint that could be read")
                : nas_ctx_more(t->ctx, status,
                               "\n  %s was removed, moved or made anew while the run was at work",

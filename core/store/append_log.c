@@ -2,6 +2,7 @@
 #include "store/append_log.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -14,10 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int failed(struct nas_metrics *m, struct mn_ctx *ctx, const char *doing) {
-    const int error = errno;
-    return mn_fail(ctx, MN_IO, "%s: cannot %s: %s%s", m->path, doing, strerror(error),
-                   nas_file_advice(error));
+static int failed(struct nas_append_log *m, struct mn_ctx *ctx, const char *action) {
+    return nas_file_failed(ctx, m->path, action);
 }
 
 /* Bytes of whole lines among the first `length`; -1 with errno. */
@@ -38,10 +37,10 @@ static int64_t whole_lines(int fd, int64_t length) {
     return 0;
 }
 
-static int open_checked(struct nas_metrics *m, struct mn_ctx *ctx) {
+static int open_checked(struct nas_append_log *m, struct mn_ctx *ctx) {
     struct stat s;
     const char *name;
-    const int at = nas_file_at(ctx, m->path, &name);
+    const int at = nas_folder_at(ctx, m->path, &name);
     m->fd = openat(at, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
     if (m->fd < 0) {
         return failed(m, ctx, "open it");
@@ -52,7 +51,8 @@ static int open_checked(struct nas_metrics *m, struct mn_ctx *ctx) {
     return S_ISREG(s.st_mode) ? MN_OK : mn_fail(ctx, MN_IO, "%s: it is no regular file", m->path);
 }
 
-int nas_metrics_open(struct nas_metrics *m, struct mn_ctx *ctx, const char *path, int64_t length) {
+int nas_append_log_open(struct nas_append_log *m, struct mn_ctx *ctx, const char *path,
+                        int64_t length) {
     memset(m, 0, sizeof *m);
     snprintf(m->path, sizeof m->path, "%s", path);
     const int status = open_checked(m, ctx);
@@ -99,8 +99,7 @@ static int belongs(const char *line, size_t length, int64_t meta_epoch, int64_t 
     return nas_text_int(digits, &at) && at <= (is_validation ? evaluated : meta_epoch);
 }
 
-int64_t nas_metrics_fitting(const char *text, size_t length, int64_t meta_epoch,
-                            int64_t evaluated) {
+int64_t nas_jsonl_fitting(const char *text, size_t length, int64_t meta_epoch, int64_t evaluated) {
     const char *at = text, *end;
     while ((end = memchr(at, '\n', length - (size_t)(at - text))) != NULL &&
            belongs(at, (size_t)(end - at), meta_epoch, evaluated)) {
@@ -109,8 +108,8 @@ int64_t nas_metrics_fitting(const char *text, size_t length, int64_t meta_epoch,
     return at - text;
 }
 
-int nas_metrics_until(struct mn_ctx *ctx, const char *path, int64_t meta_epoch, int64_t evaluated,
-                      int64_t *length) {
+int nas_jsonl_until(struct mn_ctx *ctx, const char *path, int64_t meta_epoch, int64_t evaluated,
+                    int64_t *length) {
     uint8_t *text;
     size_t bytes;
     *length = 0;
@@ -119,13 +118,13 @@ int nas_metrics_until(struct mn_ctx *ctx, const char *path, int64_t meta_epoch, 
     }
     const int status = nas_file_read(ctx, path, SIZE_MAX / 2, &text, &bytes);
     if (status == MN_OK) {
-        *length = nas_metrics_fitting((const char *)text, bytes, meta_epoch, evaluated);
+        *length = nas_jsonl_fitting((const char *)text, bytes, meta_epoch, evaluated);
         free(text);
     }
     return status;
 }
 
-void nas_metrics_close(struct nas_metrics *m) {
+void nas_append_log_close(struct nas_append_log *m) {
     if (m->path[0] != '\0' && m->fd >= 0) {
         close(m->fd);
         m->fd = -1;
@@ -135,7 +134,7 @@ void nas_metrics_close(struct nas_metrics *m) {
     m->room = m->used = 0;
 }
 
-static int grow(struct nas_metrics *m, size_t need) {
+static int grow(struct nas_append_log *m, size_t need) {
     size_t room = m->room > 0 ? m->room : 1024;
     while (room < need) {
         room *= 2;
@@ -150,12 +149,12 @@ static int grow(struct nas_metrics *m, size_t need) {
     return 1;
 }
 
-void nas_metrics_start(struct nas_metrics *m) {
+void nas_append_log_start(struct nas_append_log *m) {
     m->used = 0;
     m->no_memory = 0;
 }
 
-void nas_metrics_put(struct nas_metrics *m, const char *format, ...) {
+void nas_append_log_put(struct nas_append_log *m, const char *format, ...) {
     for (int round = 0; round < 2; round++) {
         va_list args;
         va_start(args, format);
@@ -172,25 +171,25 @@ void nas_metrics_put(struct nas_metrics *m, const char *format, ...) {
     }
 }
 
-void nas_metrics_begin(struct nas_metrics *m, const char *kind) {
-    nas_metrics_start(m);
-    nas_metrics_put(m, "{\"kind\":\"%s\"", kind);
+void nas_jsonl_begin(struct nas_append_log *m, const char *kind) {
+    nas_append_log_start(m);
+    nas_append_log_put(m, "{\"kind\":\"%s\"", kind);
 }
 
-void nas_metrics_int(struct nas_metrics *m, const char *key, int64_t value) {
-    nas_metrics_put(m, ",\"%s\":%" PRId64, key, value);
+void nas_jsonl_int(struct nas_append_log *m, const char *key, int64_t value) {
+    nas_append_log_put(m, ",\"%s\":%" PRId64, key, value);
 }
 
-void nas_metrics_real(struct nas_metrics *m, const char *key, double value) {
+void nas_jsonl_real(struct nas_append_log *m, const char *key, double value) {
     char text[40];
-    nas_metrics_put(m, ",\"%s\":%s", key, nas_text_finite(value, "null", text, sizeof text));
+    nas_append_log_put(m, ",\"%s\":%s", key, nas_text_finite(value, "null", text, sizeof text));
 }
 
-void nas_metrics_text(struct nas_metrics *m, const char *key, const char *value) {
-    nas_metrics_put(m, ",\"%s\":\"%s\"", key, value);
+void nas_jsonl_text(struct nas_append_log *m, const char *key, const char *value) {
+    nas_append_log_put(m, ",\"%s\":\"%s\"", key, value);
 }
 
-int nas_metrics_flush(struct nas_metrics *m, struct mn_ctx *ctx) {
+int nas_append_log_flush(struct nas_append_log *m, struct mn_ctx *ctx) {
     if (m->no_memory) {
         return mn_fail(ctx, MN_NOMEM, "%s: no memory for a line", m->path);
     }
@@ -209,17 +208,17 @@ int nas_metrics_flush(struct nas_metrics *m, struct mn_ctx *ctx) {
     return MN_OK;
 }
 
-int nas_metrics_write(struct nas_metrics *m, struct mn_ctx *ctx) {
-    nas_metrics_put(m, "\n");
-    return nas_metrics_flush(m, ctx);
+int nas_append_log_write(struct nas_append_log *m, struct mn_ctx *ctx) {
+    nas_append_log_put(m, "\n");
+    return nas_append_log_flush(m, ctx);
 }
 
-int nas_metrics_end(struct nas_metrics *m, struct mn_ctx *ctx) {
-    nas_metrics_put(m, "}");
-    return nas_metrics_write(m, ctx);
+int nas_jsonl_end(struct nas_append_log *m, struct mn_ctx *ctx) {
+    nas_append_log_put(m, "}");
+    return nas_append_log_write(m, ctx);
 }
 
-int nas_metrics_sync(struct nas_metrics *m, struct mn_ctx *ctx) {
+int nas_append_log_sync(struct nas_append_log *m, struct mn_ctx *ctx) {
     return fsync(m->fd) == 0 || errno == EINVAL || errno == EROFS ? MN_OK
                                                                   : failed(m, ctx, "sync it");
 }

@@ -2,6 +2,7 @@
 #include "store/checkpoint_store.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 
 #include <dirent.h>
@@ -14,21 +15,10 @@
 
 static const char before[] = "checkpoint-", after[] = ".safetensors";
 
-int nas_kept_path(struct mn_ctx *ctx, const char *dir, const char *name, char out[PATH_MAX]) {
-    return snprintf(out, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? MN_OK
-                                                                  : nas_file_too_long(ctx, dir);
-}
-
 static int path_of(struct mn_ctx *ctx, const char *dir, int64_t meta_epoch, char out[PATH_MAX]) {
     char name[64];
     snprintf(name, sizeof name, "%s%" PRId64 "%s", before, meta_epoch, after);
-    return nas_kept_path(ctx, dir, name, out);
-}
-
-static int io_failed(struct mn_ctx *ctx, const char *path, const char *doing) {
-    const int error = errno;
-    return mn_fail(ctx, MN_IO, "%s: cannot %s: %s%s", path, doing, strerror(error),
-                   nas_file_advice(error));
+    return nas_folder_file(ctx, dir, name, out);
 }
 
 /* ---- a second name ------------------------------------------------------------------------ */
@@ -47,35 +37,35 @@ static int copy(struct mn_ctx *ctx, const char *from, const char *to) {
 /* Not every file system has hard links. */
 static int same_file(struct mn_ctx *ctx, const char *from, const char *to) {
     const char *old, *new;
-    const int from_at = nas_file_at(ctx, from, &old), to_at = nas_file_at(ctx, to, &new);
+    const int from_at = nas_folder_at(ctx, from, &old), to_at = nas_folder_at(ctx, to, &new);
     if (unlinkat(to_at, new, 0) != 0 && errno != ENOENT) {
-        return io_failed(ctx, to, "remove the file of this name");
+        return nas_file_failed(ctx, to, "remove the file of this name");
     }
     return linkat(from_at, old, to_at, new, 0) == 0 ? MN_OK : copy(ctx, from, to);
 }
 
-int nas_kept_add(struct mn_ctx *ctx, const char *dir, int64_t meta_epoch) {
+int nas_checkpoint_store_keep(struct mn_ctx *ctx, const char *dir, int64_t meta_epoch) {
     char newest[PATH_MAX], kept[PATH_MAX];
-    int status = nas_kept_path(ctx, dir, NAS_NEWEST, newest);
+    int status = nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, newest);
     if (status == MN_OK) {
         status = path_of(ctx, dir, meta_epoch, kept);
     }
     return status != MN_OK ? status : same_file(ctx, newest, kept);
 }
 
-int nas_kept_restore(struct mn_ctx *ctx, const char *dir, const char *source) {
+int nas_checkpoint_store_restore(struct mn_ctx *ctx, const char *dir, const char *source) {
     char newest[PATH_MAX], damaged[PATH_MAX];
-    int status = nas_kept_path(ctx, dir, NAS_NEWEST, newest);
+    int status = nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, newest);
     if (status == MN_OK) {
-        status = nas_kept_path(ctx, dir, "damaged.safetensors", damaged);
+        status = nas_folder_file(ctx, dir, "damaged.safetensors", damaged);
     }
     if (status != MN_OK || strcmp(source, newest) == 0) {
         return status;
     }
     const char *old, *new;
-    const int old_at = nas_file_at(ctx, newest, &old), new_at = nas_file_at(ctx, damaged, &new);
+    const int old_at = nas_folder_at(ctx, newest, &old), new_at = nas_folder_at(ctx, damaged, &new);
     if (renameat(old_at, old, new_at, new) != 0 && errno != ENOENT) {
-        return io_failed(ctx, newest, "set it aside");
+        return nas_file_failed(ctx, newest, "set it aside");
     }
     return same_file(ctx, source, newest);
 }
@@ -120,7 +110,7 @@ static int ascending(const void *a, const void *b) {
 /* The names in a folder. NULL with errno. */
 static DIR *open_folder(struct mn_ctx *ctx, const char *dir) {
     const char *name;
-    const int at = nas_file_at(ctx, dir, &name);
+    const int at = nas_folder_at(ctx, dir, &name);
     const int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
     if (folder == NULL && fd >= 0) {
@@ -135,7 +125,7 @@ static int read_list(struct mn_ctx *ctx, const char *dir, struct list *list) {
     int status = MN_OK;
     *list = (struct list){0};
     if (folder == NULL) {
-        return io_failed(ctx, dir, "look into the folder");
+        return nas_file_failed(ctx, dir, "look into the folder");
     }
     for (const struct dirent *entry; status == MN_OK && (entry = readdir(folder)) != NULL;) {
         int64_t value;
@@ -150,7 +140,7 @@ static int read_list(struct mn_ctx *ctx, const char *dir, struct list *list) {
     return status;
 }
 
-int nas_kept_trim(struct mn_ctx *ctx, const char *dir, int64_t newest, int64_t most) {
+int nas_checkpoint_store_trim(struct mn_ctx *ctx, const char *dir, int64_t newest, int64_t most) {
     struct list list;
     char path[PATH_MAX];
     int64_t left = 0;
@@ -161,9 +151,9 @@ int nas_kept_trim(struct mn_ctx *ctx, const char *dir, int64_t newest, int64_t m
         }
         status = path_of(ctx, dir, list.at[i], path);
         const char *name;
-        const int at = status == MN_OK ? nas_file_at(ctx, path, &name) : -1;
+        const int at = status == MN_OK ? nas_folder_at(ctx, path, &name) : -1;
         if (status == MN_OK && unlinkat(at, name, 0) != 0 && errno != ENOENT) {
-            status = io_failed(ctx, path, "remove it");
+            status = nas_file_failed(ctx, path, "remove it");
         }
     }
     free(list.at);
@@ -183,7 +173,7 @@ static int is_left_over(const char *name) {
            strcspn(name + n - 6, ".-_ ") == 6;
 }
 
-void nas_kept_sweep(struct mn_ctx *ctx, const char *dir) {
+void nas_checkpoint_store_clean(struct mn_ctx *ctx, const char *dir) {
     DIR *folder = open_folder(ctx, dir);
     for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
         if (is_left_over(entry->d_name)) {
@@ -242,7 +232,7 @@ static int try_one(struct search *s, const char *path) {
 /* Names tell the meta-epoch; the newest has to be opened for it. */
 static int try_all(struct search *s, const char *dir, const struct list *list) {
     char path[PATH_MAX];
-    int status = nas_kept_path(s->ctx, dir, NAS_NEWEST, path);
+    int status = nas_folder_file(s->ctx, dir, NAS_CHECKPOINT_FILE, path);
     if (status == MN_OK && nas_file_exists(s->ctx, path)) {
         status = try_one(s, path);
     } else if (status == MN_OK && list->n > 0) {
@@ -258,8 +248,8 @@ static int try_all(struct search *s, const char *dir, const struct list *list) {
     return status;
 }
 
-int nas_kept_load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *dir, int64_t last,
-                  int64_t every, struct nas_state *out, int *found) {
+int nas_state_load_newest(const struct nas_experiment *e, struct mn_ctx *ctx, const char *dir,
+                          int64_t last, int64_t every, struct nas_state *out, int *found) {
     struct search s = {.e = e, .ctx = ctx, .last = last, .every = every, .out = out};
     struct list list;
     int status = read_list(ctx, dir, &list);
@@ -272,10 +262,10 @@ int nas_kept_load(const struct nas_experiment *e, struct mn_ctx *ctx, const char
                                                         : status;
 }
 
-int nas_kept_resume(const struct nas_experiment *e, struct mn_ctx *ctx, const char *dir,
-                    struct nas_state *out) {
+int nas_state_resume(const struct nas_experiment *e, struct mn_ctx *ctx, const char *dir,
+                     struct nas_state *out) {
     int found;
-    const int status = nas_kept_load(e, ctx, dir, INT64_MAX, 0, out, &found);
+    const int status = nas_state_load_newest(e, ctx, dir, INT64_MAX, 0, out, &found);
     if (status != MN_OK || found) {
         return status;
     }

@@ -64,7 +64,7 @@ static size_t most_fields(const char *text) {
     return n;
 }
 
-static int read_rows(struct reader *r, const char **fields, struct nas_table *out) {
+static int read_rows(struct reader *r, const char **fields, struct nas_csv *out) {
     int64_t n = 0;
     int width = 0;
     r->end_of_line = 1;
@@ -104,7 +104,7 @@ static int by_name(const void *a, const void *b) {
     return order != 0 ? order : (x->column > y->column) - (x->column < y->column);
 }
 
-static int sort_names(struct mn_ctx *ctx, struct nas_arena *arena, struct nas_table *table) {
+static int sort_names(struct mn_ctx *ctx, struct nas_arena *arena, struct nas_csv *table) {
     const size_t n = (size_t)table->n_columns;
     struct named *all = malloc(n * sizeof *all);
     table->by_name = nas_arena_array(arena, n, sizeof *table->by_name);
@@ -125,9 +125,9 @@ static int sort_names(struct mn_ctx *ctx, struct nas_arena *arena, struct nas_ta
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
-int nas_table_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name, const char *text,
-                    size_t length, struct nas_table *out) {
-    *out = (struct nas_table){0};
+int nas_csv_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name, const char *text,
+                  size_t length, struct nas_csv *out) {
+    *out = (struct nas_csv){0};
     if (strlen(text) != length) {
         return mn_fail(ctx, MN_IO, "%s: holds a zero byte: not a table", name);
     }
@@ -147,13 +147,13 @@ int nas_table_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *nam
     return sort_names(ctx, arena, out);
 }
 
-int nas_table_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *path,
-                   struct nas_table *out) {
+int nas_csv_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *path,
+                 struct nas_csv *out) {
     uint8_t *bytes;
     size_t length;
     int status = nas_file_read(ctx, path, MOST_BYTES, &bytes, &length);
     if (status == MN_OK) {
-        status = nas_table_parse(ctx, arena, path, (const char *)bytes, length, out);
+        status = nas_csv_parse(ctx, arena, path, (const char *)bytes, length, out);
         free(bytes);
     }
     return status;
@@ -161,7 +161,7 @@ int nas_table_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *path
 
 /* ---- cells -------------------------------------------------------------------------------- */
 
-int nas_table_column(const struct nas_table *table, const char *name) {
+int nas_csv_column(const struct nas_csv *table, const char *name) {
     int from = 0, to = table->n_columns;
     while (from < to) {
         const int middle = from + (to - from) / 2;
@@ -175,42 +175,42 @@ int nas_table_column(const struct nas_table *table, const char *name) {
     return found >= 0 && strcmp(table->names[found], name) == 0 ? found : -1;
 }
 
-const char *nas_table_cell(const struct nas_table *table, int64_t row, int column) {
+const char *nas_csv_cell(const struct nas_csv *table, int64_t row, int column) {
     return table->cells[row * table->n_columns + column];
 }
 
-double nas_table_number(const struct nas_table *table, int64_t row, int column) {
+double nas_csv_number(const struct nas_csv *table, int64_t row, int column) {
     double x;
-    return column >= 0 && nas_text_real(nas_table_cell(table, row, column), &x) ? x : (double)NAN;
+    return column >= 0 && nas_text_real(nas_csv_cell(table, row, column), &x) ? x : (double)NAN;
 }
 
-static int column_with(const struct nas_table *table, const char *name, const char *ending) {
+static int column_with(const struct nas_csv *table, const char *name, const char *ending) {
     char whole[256];
     return snprintf(whole, sizeof whole, "%s%s", name, ending) < (int)sizeof whole
-               ? nas_table_column(table, whole)
+               ? nas_csv_column(table, whole)
                : -1;
 }
 
-int nas_table_find_interval(const struct nas_table *table, const char *name,
-                            struct nas_table_interval *out) {
-    const int plain = nas_table_column(table, name);
-    *out = (struct nas_table_interval){
+int nas_csv_interval_of(const struct nas_csv *table, const char *name,
+                        struct nas_csv_interval *out) {
+    const int plain = nas_csv_column(table, name);
+    *out = (struct nas_csv_interval){
         plain >= 0 ? plain : column_with(table, name, "_mean"), column_with(table, name, "_ci95"),
         column_with(table, name, "_low"), column_with(table, name, "_high")};
     return out->mean >= 0 && (out->half >= 0 || (out->low >= 0 && out->high >= 0));
 }
 
-void nas_table_bounds(const struct nas_table *table, int64_t row,
-                      const struct nas_table_interval *at, double ends[2]) {
-    const double mean = nas_table_number(table, row, at->mean);
-    const double half = nas_table_number(table, row, at->half);
-    ends[0] = at->half >= 0 ? mean - half : nas_table_number(table, row, at->low);
-    ends[1] = at->half >= 0 ? mean + half : nas_table_number(table, row, at->high);
+void nas_csv_bounds(const struct nas_csv *table, int64_t row, const struct nas_csv_interval *at,
+                    double ends[2]) {
+    const double mean = nas_csv_number(table, row, at->mean);
+    const double half = nas_csv_number(table, row, at->half);
+    ends[0] = at->half >= 0 ? mean - half : nas_csv_number(table, row, at->low);
+    ends[1] = at->half >= 0 ? mean + half : nas_csv_number(table, row, at->high);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-void nas_table_put_text(FILE *out, const char *text) {
+void nas_csv_put_text(FILE *out, const char *text) {
     fputs(text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL ? "\"'" : "\"", out);
     for (; *text != '\0'; text++) {
         fputs(*text == '"' ? "\"" : "", out);

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-struct nas_table {
+struct nas_csv {
     int n_columns;
     int64_t n_rows;
     const char **names; /* [n_columns] */
@@ -18,34 +18,34 @@ struct nas_table {
 
 /* Read a file into arena. MN_IO with file and line where it is no such table: a line has another
  * number of fields than the head, a quote is not closed or text follows it, a zero byte. */
-int nas_table_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *path,
-                   struct nas_table *out);
+int nas_csv_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *path,
+                 struct nas_csv *out);
 /* The same of `length` bytes in memory, which are followed by a zero; `name` is that of messages.
  */
-int nas_table_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name, const char *text,
-                    size_t length, struct nas_table *out);
+int nas_csv_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name, const char *text,
+                  size_t length, struct nas_csv *out);
 
 /* The first column of that name, -1 = none. */
-int nas_table_column(const struct nas_table *table, const char *name);
-const char *nas_table_cell(const struct nas_table *table, int64_t row, int column);
+int nas_csv_column(const struct nas_csv *table, const char *name);
+const char *nas_csv_cell(const struct nas_csv *table, int64_t row, int column);
 /* The cell as a number; NAN where it is none or the column is -1. */
-double nas_table_number(const struct nas_table *table, int64_t row, int column);
+double nas_csv_number(const struct nas_csv *table, int64_t row, int column);
 
 /* Where a table has a mean with its interval: X or X_mean with X_ci95 (half width), or with X_low
  * and X_high. Columns, -1 = none. */
-struct nas_table_interval {
+struct nas_csv_interval {
     int mean, half, low, high;
 };
 
 /* The interval of X = `name`; 0 = there is none. */
-int nas_table_find_interval(const struct nas_table *table, const char *name,
-                            struct nas_table_interval *out);
+int nas_csv_interval_of(const struct nas_csv *table, const char *name,
+                        struct nas_csv_interval *out);
 /* Its ends in a row; NAN where they are not given. */
-void nas_table_bounds(const struct nas_table *table, int64_t row,
-                      const struct nas_table_interval *at, double ends[2]);
+void nas_csv_bounds(const struct nas_csv *table, int64_t row, const struct nas_csv_interval *at,
+                    double ends[2]);
 
 /* Text as a cell: in quotes, and never the beginning of a formula: an apostrophe goes before those
  * characters that would begin one. */
-void nas_table_put_text(FILE *out, const char *text);
+void nas_csv_put_text(FILE *out, const char *text);
 
 #endif

@@ -8,8 +8,8 @@
 
 enum { MOST_BYTES = 1 << 30 };
 
-int nas_lines_parse(struct mn_ctx *ctx, const char *name, const char *text, size_t length,
-                    nas_line_fn each, void *data) {
+int nas_jsonl_parse(struct mn_ctx *ctx, const char *name, const char *text, size_t length,
+                    nas_jsonl_fn each, void *data) {
     int status = MN_OK;
     const char *at = text, *end;
     for (size_t line = 1;
@@ -29,12 +29,12 @@ int nas_lines_parse(struct mn_ctx *ctx, const char *name, const char *text, size
     return status;
 }
 
-int nas_lines_read(struct mn_ctx *ctx, const char *path, nas_line_fn each, void *data) {
+int nas_jsonl_read(struct mn_ctx *ctx, const char *path, nas_jsonl_fn each, void *data) {
     uint8_t *bytes;
     size_t length;
     int status = nas_file_read(ctx, path, MOST_BYTES, &bytes, &length);
     if (status == MN_OK) {
-        status = nas_lines_parse(ctx, path, (const char *)bytes, length, each, data);
+        status = nas_jsonl_parse(ctx, path, (const char *)bytes, length, each, data);
         free(bytes);
     }
     return status;

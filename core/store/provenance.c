@@ -14,7 +14,7 @@
 
 enum { MOST_FILE = 1 << 30 };
 
-int nas_origin_checksum(struct mn_ctx *ctx, const char *file, uint32_t *out) {
+int nas_provenance_checksum(struct mn_ctx *ctx, const char *file, uint32_t *out) {
     uint8_t *data;
     size_t length;
     const int status = nas_file_read(ctx, file, MOST_FILE, &data, &length);
@@ -30,7 +30,7 @@ static const char *origin_of(struct nas_experiment *e, struct mn_ctx *ctx, const
                              int *status) {
     uint32_t crc = 0;
     if (u->file[0] == '/') { /* others were registered without a file */
-        *status = nas_origin_checksum(ctx, u->file, &crc);
+        *status = nas_provenance_checksum(ctx, u->file, &crc);
         if (*status != MN_OK) {
             return NULL;
         }
@@ -61,7 +61,7 @@ static int note_operations(struct nas_experiment *e, struct mn_ctx *ctx) {
     return MN_OK;
 }
 
-int nas_origin_note(struct nas_experiment *e, struct mn_ctx *ctx) {
+int nas_provenance_note(struct nas_experiment *e, struct mn_ctx *ctx) {
     int status = MN_OK;
     for (int i = 0; status == MN_OK && i < nas_experiment_units(e); i++) {
         e->plugins[i] = origin_of(e, ctx, &nas_experiment_unit(e, i)->unit, &status);
@@ -69,26 +69,26 @@ int nas_origin_note(struct nas_experiment *e, struct mn_ctx *ctx) {
     return status != MN_OK ? status : note_operations(e, ctx);
 }
 
-int nas_origin_describe(const struct nas_experiment *e, struct nas_meta *out) {
+int nas_provenance_describe(const struct nas_experiment *e, struct nas_metadata *out) {
     int n = 0;
     for (int i = 0; i < nas_experiment_units(e); i++) {
-        out[n++] = (struct nas_meta){nas_experiment_unit_section(e, i), e->plugins[i]};
+        out[n++] = (struct nas_metadata){nas_experiment_unit_section(e, i), e->plugins[i]};
     }
     if (e->operation_plugins != NULL) {
-        out[n++] = (struct nas_meta){"operations", e->operation_plugins};
+        out[n++] = (struct nas_metadata){"operations", e->operation_plugins};
     }
     if (e->fingerprint != NULL) {
-        out[n++] = (struct nas_meta){NAS_DATA_KEY, e->fingerprint};
+        out[n++] = (struct nas_metadata){NAS_DATA_KEY, e->fingerprint};
     }
-    out[n++] = (struct nas_meta){"version", NAS_VERSION};
-    out[n++] = (struct nas_meta){"kernels", e->kernels->name};
-    out[n++] = (struct nas_meta){"blas", nas_gemm_version()};
+    out[n++] = (struct nas_metadata){"version", NAS_VERSION};
+    out[n++] = (struct nas_metadata){"kernels", e->kernels->name};
+    out[n++] = (struct nas_metadata){"blas", nas_gemm_version()};
     return n;
 }
 
-int nas_origin_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **out) {
-    struct nas_meta all[NAS_ORIGIN_ENTRIES];
-    const int n = nas_origin_describe(e, all);
+int nas_provenance_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **out) {
+    struct nas_metadata all[NAS_PROVENANCE_ENTRIES];
+    const int n = nas_provenance_describe(e, all);
     char *text = NULL;
     size_t length = 0;
     FILE *stream = open_memstream(&text, &length);
@@ -106,9 +106,9 @@ int nas_origin_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **o
 /* ---- going on ----------------------------------------------------------------------------- */
 
 static int check_seed(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
-                      const struct nas_tensors *file) {
+                      const struct nas_safetensors *file) {
     int64_t seed;
-    const char *text = nas_tensors_meta(file, "seed");
+    const char *text = nas_safetensors_meta(file, "seed");
     if (text != NULL && nas_text_int(text, &seed) && seed == e->run.seed) {
         return MN_OK;
     }
@@ -119,11 +119,11 @@ static int check_seed(const struct nas_experiment *e, struct mn_ctx *ctx, const 
 #define ACCEPT "; --accept-changes goes on all the same"
 
 static int check_config(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
-                        const struct nas_tensors *file, int accept) {
-    const char *then = nas_tensors_meta(file, "config");
-    struct nas_difference d = {"", "", ""};
+                        const struct nas_safetensors *file, int accept) {
+    const char *then = nas_safetensors_meta(file, "config");
+    struct nas_config_diff d = {"", "", ""};
     const int status =
-        then != NULL ? nas_difference_find(e, ctx, path, then, nas_resume_may_change, &d) : MN_OK;
+        then != NULL ? nas_config_diff_find(e, ctx, path, then, nas_config_may_change, &d) : MN_OK;
     if (status != MN_OK || d.key[0] == '\0') {
         return status;
     }
@@ -138,8 +138,8 @@ static int check_config(const struct nas_experiment *e, struct mn_ctx *ctx, cons
     return MN_OK;
 }
 
-/* One entry of nas_origin_describe. */
-static int check_entry(struct mn_ctx *ctx, const char *path, const struct nas_meta *now,
+/* One entry of nas_provenance_describe. */
+static int check_entry(struct mn_ctx *ctx, const char *path, const struct nas_metadata *now,
                        const char *then, int refuse) {
     if (then != NULL && strcmp(then, now->value) == 0) {
         return MN_OK;
@@ -157,27 +157,27 @@ static int check_entry(struct mn_ctx *ctx, const char *path, const struct nas_me
 }
 
 static void check_length(const struct nas_experiment *e, struct mn_ctx *ctx,
-                         const struct nas_tensors *file) {
-    const char *config = nas_tensors_meta(file, "config");
-    const char *epoch = nas_tensors_meta(file, "meta_epoch");
+                         const struct nas_safetensors *file) {
+    const char *config = nas_safetensors_meta(file, "config");
+    const char *epoch = nas_safetensors_meta(file, "meta_epoch");
     int64_t before, now;
     if (config != NULL && epoch != NULL && nas_text_int(epoch, &now) &&
-        nas_resolved_int(config, "run", "meta_epochs", &before)) {
+        nas_config_int(config, "run", "meta_epochs", &before)) {
         nas_schedules_tell(e, ctx, before, now);
     }
 }
 
-int nas_origin_check(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
-                     const struct nas_tensors *file, int accept) {
-    struct nas_meta now[NAS_ORIGIN_ENTRIES];
-    const int n = nas_origin_describe(e, now);
+int nas_provenance_check(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
+                         const struct nas_safetensors *file, int accept) {
+    struct nas_metadata now[NAS_PROVENANCE_ENTRIES];
+    const int n = nas_provenance_describe(e, now);
     const int n_plugins = nas_experiment_units(e) + (e->operation_plugins != NULL);
     int status = check_seed(e, ctx, path, file);
     if (status == MN_OK) {
         status = check_config(e, ctx, path, file, accept);
     }
     for (int i = 0; status == MN_OK && i < n; i++) {
-        const char *then = nas_tensors_meta(file, now[i].key);
+        const char *then = nas_safetensors_meta(file, now[i].key);
         status = strcmp(now[i].key, NAS_DATA_KEY) == 0
                      ? nas_fingerprint_check(e, ctx, path, then, accept)
                      : check_entry(ctx, path, &now[i], then, i < n_plugins && !accept);

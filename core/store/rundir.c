@@ -2,6 +2,7 @@
 #include "store/rundir.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "learn/config_diff.h"
 #include "store/checkpoint_store.h"
@@ -16,15 +17,15 @@
 
 static int in_dir(const struct nas_rundir *d, struct mn_ctx *ctx, const char *name,
                   char out[PATH_MAX]) {
-    return nas_kept_path(ctx, d->path, name, out);
+    return nas_folder_file(ctx, d->path, name, out);
 }
 
 static int sync_files(struct nas_rundir *d, struct mn_ctx *ctx) {
-    struct nas_metrics *const files[] = {&d->metrics, &d->timing, &d->architecture, &d->steps};
+    struct nas_append_log *const files[] = {&d->metrics, &d->timing, &d->architecture, &d->steps};
     int status = MN_OK;
     for (size_t i = 0; status == MN_OK && i < sizeof files / sizeof files[0]; i++) {
         if (files[i]->fd >= 0) {
-            status = nas_metrics_sync(files[i], ctx);
+            status = nas_append_log_sync(files[i], ctx);
         }
     }
     return status;
@@ -34,11 +35,11 @@ static int sync_files(struct nas_rundir *d, struct mn_ctx *ctx) {
 static int write_newest(struct nas_rundir *d, const struct nas_experiment *e, struct mn_ctx *ctx,
                         const struct nas_state *state) {
     char path[PATH_MAX], metrics[32], architecture[32], steps[32];
-    const int status = in_dir(d, ctx, NAS_NEWEST, path);
+    const int status = in_dir(d, ctx, NAS_CHECKPOINT_FILE, path);
     snprintf(metrics, sizeof metrics, "%" PRId64, d->metrics.length);
     snprintf(architecture, sizeof architecture, "%" PRId64, d->architecture.length);
     snprintf(steps, sizeof steps, "%" PRId64, d->steps.length);
-    const struct nas_meta extra[] = {
+    const struct nas_metadata extra[] = {
         {"metrics_bytes", metrics}, {"architecture_bytes", architecture}, {"steps_bytes", steps}};
     return status != MN_OK ? status : nas_state_save(e, ctx, path, state, 3, extra);
 }
@@ -49,7 +50,7 @@ static int keep_newest(const struct nas_rundir *d, const struct nas_experiment *
     const int64_t every = e->run.checkpoint_every;
     const int scheduled = every > 0 && d->saved > 0 && d->saved % every == 0;
     return scheduled && d->saved != state->meta_epoch && e->run.keep_checkpoints > 1
-               ? nas_kept_add(ctx, d->path, d->saved)
+               ? nas_checkpoint_store_keep(ctx, d->path, d->saved)
                : MN_OK;
 }
 
@@ -69,7 +70,7 @@ int nas_rundir_save(struct nas_rundir *d, const struct nas_experiment *e, struct
         d->behind = 0;
         d->saved = state->meta_epoch;
         d->evaluated = state->evaluated;
-        status = nas_kept_trim(ctx, d->path, d->saved, e->run.keep_checkpoints - 1);
+        status = nas_checkpoint_store_trim(ctx, d->path, d->saved, e->run.keep_checkpoints - 1);
     }
     return status;
 }
@@ -81,7 +82,7 @@ int nas_rundir_save_best(struct nas_rundir *d, const struct nas_experiment *e, s
     nas_text_from_real(v->scores.accuracy_mean, accuracy, sizeof accuracy);
     nas_text_finite(v->scores.accuracy_ci95, "none", interval, sizeof interval);
     snprintf(tasks, sizeof tasks, "%" PRId64, v->tasks);
-    const struct nas_meta extra[] = {
+    const struct nas_metadata extra[] = {
         {"validation_accuracy", accuracy},
         {"validation_ci95", interval},
         {"validation_tasks", tasks},
@@ -100,7 +101,7 @@ static int write_config(struct nas_rundir *d, const struct nas_experiment *e, st
     size_t length;
     int status = in_dir(d, ctx, "config.resolved.yaml", path);
     if (status == MN_OK) {
-        status = nas_resolved_text(e, ctx, &text, &length);
+        status = nas_config_text(e, ctx, &text, &length);
     }
     if (status == MN_OK) {
         status = nas_file_replace(ctx, path, text, length);
@@ -109,8 +110,8 @@ static int write_config(struct nas_rundir *d, const struct nas_experiment *e, st
     return status;
 }
 
-static int bytes_at(const struct nas_tensors *file, const char *key, int64_t *out) {
-    const char *text = nas_tensors_meta(file, key);
+static int bytes_at(const struct nas_safetensors *file, const char *key, int64_t *out) {
+    const char *text = nas_safetensors_meta(file, key);
     return text != NULL && nas_text_int(text, out) && *out >= 0;
 }
 
@@ -120,11 +121,11 @@ struct lengths {
 };
 
 /* 0 where the checkpoint was made before there was a file of this kind. */
-static int later_bytes(const struct nas_tensors *file, const char *key, int64_t *out) {
-    return nas_tensors_meta(file, key) == NULL || bytes_at(file, key, out);
+static int later_bytes(const struct nas_safetensors *file, const char *key, int64_t *out) {
+    return nas_safetensors_meta(file, key) == NULL || bytes_at(file, key, out);
 }
 
-static int read_lengths(const struct nas_tensors *file, struct lengths *out) {
+static int read_lengths(const struct nas_safetensors *file, struct lengths *out) {
     return bytes_at(file, "metrics_bytes", &out->metrics) &&
            later_bytes(file, "architecture_bytes", &out->architecture) &&
            later_bytes(file, "steps_bytes", &out->steps);
@@ -136,28 +137,28 @@ static int lines_of(struct nas_rundir *d, struct mn_ctx *ctx, const struct nas_s
     char path[PATH_MAX];
     const int status = in_dir(d, ctx, name, path);
     return status != MN_OK ? status
-                           : nas_metrics_until(ctx, path, state->meta_epoch, state->evaluated, out);
+                           : nas_jsonl_until(ctx, path, state->meta_epoch, state->evaluated, out);
 }
 
 /* What belongs to a state: for a new one nothing does. */
 static int lengths_of(struct nas_rundir *d, const struct nas_experiment *e, struct mn_ctx *ctx,
                       const struct nas_state *state, struct lengths *lengths) {
-    struct nas_tensors file;
+    struct nas_safetensors file;
     int64_t fitting = 0;
     *lengths = (struct lengths){0};
     if (!state->loaded) {
         return MN_OK;
     }
-    int status = nas_tensors_read(ctx, state->source, &file);
+    int status = nas_safetensors_read(ctx, state->source, &file);
     if (status != MN_OK) {
         return status;
     }
-    status = nas_origin_check(e, ctx, state->source, &file, state->accept_changes);
+    status = nas_provenance_check(e, ctx, state->source, &file, state->accept_changes);
     if (status == MN_OK && !read_lengths(&file, lengths)) {
         status =
             mn_fail(ctx, MN_IO, "%s: does not say how long the metrics files were", state->source);
     }
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
     if (status == MN_OK) {
         status = lines_of(d, ctx, state, "timing.jsonl", &lengths->timing);
     }
@@ -177,7 +178,7 @@ static int lengths_of(struct nas_rundir *d, const struct nas_experiment *e, stru
 
 static int check_unused(const struct nas_rundir *d, struct mn_ctx *ctx) {
     char path[PATH_MAX];
-    const int status = in_dir(d, ctx, NAS_NEWEST, path);
+    const int status = in_dir(d, ctx, NAS_CHECKPOINT_FILE, path);
     if (status == MN_OK && nas_file_exists(ctx, path)) {
         return mn_fail(ctx, MN_CONFIG,
                        "%s holds a run already; 'metanas resume %s' goes on with it, another "
@@ -188,10 +189,10 @@ static int check_unused(const struct nas_rundir *d, struct mn_ctx *ctx) {
 }
 
 static int open_file(struct nas_rundir *d, struct mn_ctx *ctx, const char *name, int64_t length,
-                     struct nas_metrics *out) {
+                     struct nas_append_log *out) {
     char path[PATH_MAX];
     const int status = in_dir(d, ctx, name, path);
-    return status != MN_OK ? status : nas_metrics_open(out, ctx, path, length);
+    return status != MN_OK ? status : nas_append_log_open(out, ctx, path, length);
 }
 
 /* steps.csv comes into being with its first line. */
@@ -216,19 +217,19 @@ static int open_files(struct nas_rundir *d, const struct nas_experiment *e, stru
     return status != MN_OK ? status : open_steps(d, ctx, lengths->steps);
 }
 
-struct nas_metrics *nas_rundir_steps(struct nas_rundir *d, struct mn_ctx *ctx) {
+struct nas_append_log *nas_rundir_steps(struct nas_rundir *d, struct mn_ctx *ctx) {
     return d->steps.fd >= 0 || open_file(d, ctx, "steps.csv", 0, &d->steps) == MN_OK ? &d->steps
                                                                                      : NULL;
 }
 
 /* Commands hold the folder from before they read it. */
 static int hold(struct nas_rundir *d, struct mn_ctx *ctx, const char *path) {
-    int status = nas_file_folder(ctx, path);
-    if (status == MN_OK && !nas_holds(ctx, path)) {
-        status = nas_hold(ctx, path, &d->held);
+    int status = nas_folder_make(ctx, path);
+    if (status == MN_OK && !nas_folder_is_locked(ctx, path)) {
+        status = nas_folder_lock(ctx, path, &d->folder);
     }
     if (status == MN_OK) {
-        nas_kept_sweep(ctx, path);
+        nas_checkpoint_store_clean(ctx, path);
     }
     return status;
 }
@@ -256,7 +257,7 @@ int nas_rundir_open(struct nas_rundir *d, const struct nas_experiment *e, struct
         status = open_files(d, e, ctx, &lengths);
     }
     if (status == MN_OK && state->loaded) {
-        status = nas_kept_restore(ctx, path, state->source);
+        status = nas_checkpoint_store_restore(ctx, path, state->source);
         d->saved = state->meta_epoch;
         d->evaluated = state->evaluated;
         if (status == MN_OK) {
@@ -267,10 +268,10 @@ int nas_rundir_open(struct nas_rundir *d, const struct nas_experiment *e, struct
 }
 
 static void close_files(struct nas_rundir *d) {
-    nas_metrics_close(&d->metrics);
-    nas_metrics_close(&d->timing);
-    nas_metrics_close(&d->architecture);
-    nas_metrics_close(&d->steps);
+    nas_append_log_close(&d->metrics);
+    nas_append_log_close(&d->timing);
+    nas_append_log_close(&d->architecture);
+    nas_append_log_close(&d->steps);
 }
 
 int nas_rundir_back(struct nas_rundir *d, const struct nas_experiment *e, struct mn_ctx *ctx,
@@ -278,7 +279,7 @@ int nas_rundir_back(struct nas_rundir *d, const struct nas_experiment *e, struct
     struct lengths lengths;
     int status = lengths_of(d, e, ctx, state, &lengths);
     close_files(d);
-    d->steps = (struct nas_metrics){.fd = -1};
+    d->steps = (struct nas_append_log){.fd = -1};
     if (status == MN_OK) {
         status = open_files(d, e, ctx, &lengths);
     }
@@ -288,23 +289,23 @@ int nas_rundir_back(struct nas_rundir *d, const struct nas_experiment *e, struct
 
 /* What is on the disk, whatever was meant to be: a rename may have worked, a sync after it not. */
 int64_t nas_rundir_on_disk(const struct nas_rundir *d, struct mn_ctx *ctx) {
-    struct nas_tensors file;
+    struct nas_safetensors file;
     char path[PATH_MAX];
     int64_t meta_epoch = -1;
     const char *text;
-    if (!nas_holds(ctx, d->path) || in_dir(d, ctx, NAS_NEWEST, path) != MN_OK ||
-        nas_tensors_read(ctx, path, &file) != MN_OK) {
+    if (!nas_folder_is_locked(ctx, d->path) || in_dir(d, ctx, NAS_CHECKPOINT_FILE, path) != MN_OK ||
+        nas_safetensors_read(ctx, path, &file) != MN_OK) {
         return -1;
     }
-    text = nas_tensors_meta(&file, "meta_epoch");
+    text = nas_safetensors_meta(&file, "meta_epoch");
     if (text == NULL || !nas_text_int(text, &meta_epoch)) {
         meta_epoch = -1;
     }
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
     return meta_epoch;
 }
 
 void nas_rundir_close(struct nas_rundir *d, struct mn_ctx *ctx) {
     close_files(d);
-    nas_let_go(ctx, &d->held);
+    nas_folder_unlock(ctx, &d->folder);
 }

@@ -20,7 +20,7 @@ static const struct {
 #define READ_DTYPES "F64, F32, F16, BF16, I64, I32 and U8 are read"
 
 /* A size of 0 comes first: the product of the others may overflow. */
-int64_t nas_tensor_count(const struct nas_tensor *tensor) {
+int64_t nas_safetensor_count(const struct nas_safetensor *tensor) {
     int64_t n = 1;
     for (int i = 0; i < tensor->n_dims; i++) {
         if (tensor->dims[i] == 0) {
@@ -33,8 +33,8 @@ int64_t nas_tensor_count(const struct nas_tensor *tensor) {
     return n;
 }
 
-static size_t bytes_of(const struct nas_tensor *t) {
-    return (size_t)nas_tensor_count(t) * dtypes[t->dtype].size;
+static size_t bytes_of(const struct nas_safetensor *t) {
+    return (size_t)nas_safetensor_count(t) * dtypes[t->dtype].size;
 }
 
 /* ---- checksum ----------------------------------------------------------------------------- */
@@ -66,7 +66,7 @@ static void crc_text(uLong crc, char out[CRC_DIGITS + 1]) {
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static json_t *describe(const struct nas_tensor *t, size_t begin) {
+static json_t *describe(const struct nas_safetensor *t, size_t begin) {
     json_t *shape = json_array();
     for (int i = 0; i < t->n_dims; i++) {
         if (json_array_append_new(shape, json_integer(t->dims[i])) != 0) {
@@ -78,7 +78,7 @@ static json_t *describe(const struct nas_tensor *t, size_t begin) {
                      "data_offsets", (json_int_t)begin, (json_int_t)(begin + bytes_of(t)));
 }
 
-static json_t *describe_meta(int n_meta, const struct nas_meta *metadata) {
+static json_t *describe_meta(int n_meta, const struct nas_metadata *metadata) {
     json_t *meta = json_object();
     int failed = json_object_set_new(meta, "crc32", json_string(crc_zeros)) != 0;
     for (int i = 0; i < n_meta; i++) {
@@ -92,8 +92,8 @@ static json_t *describe_meta(int n_meta, const struct nas_meta *metadata) {
 }
 
 /* The header as text, with room for the padding. */
-static char *header_of(int n, const struct nas_tensor *tensors, int n_meta,
-                       const struct nas_meta *metadata) {
+static char *header_of(int n, const struct nas_safetensor *tensors, int n_meta,
+                       const struct nas_metadata *metadata) {
     json_t *root = json_object();
     size_t begin = 0;
     int failed = json_object_set_new(root, "__metadata__", describe_meta(n_meta, metadata)) != 0;
@@ -115,7 +115,7 @@ static char *header_of(int n, const struct nas_tensor *tensors, int n_meta,
 }
 
 /* Fill in the checksum. 0 = the header has no place for it. */
-static int seal(const uint8_t size[8], char *header, int n, const struct nas_tensor *tensors) {
+static int seal(const uint8_t size[8], char *header, int n, const struct nas_safetensor *tensors) {
     char text[CRC_DIGITS + 1];
     const size_t length = strlen(header);
     const char *digits = find_crc(header, length);
@@ -132,7 +132,7 @@ static int seal(const uint8_t size[8], char *header, int n, const struct nas_ten
 }
 
 static int put_all(struct mn_ctx *ctx, const char *path, const uint8_t size[8], const char *header,
-                   int n, const struct nas_tensor *tensors) {
+                   int n, const struct nas_safetensor *tensors) {
     struct nas_file file;
     const int status = nas_file_begin(&file, ctx, path);
     if (status != MN_OK) {
@@ -146,8 +146,9 @@ static int put_all(struct mn_ctx *ctx, const char *path, const uint8_t size[8], 
     return nas_file_commit(&file, ctx);
 }
 
-int nas_tensors_write(struct mn_ctx *ctx, const char *path, int n, const struct nas_tensor *tensors,
-                      int n_meta, const struct nas_meta *metadata) {
+int nas_safetensors_write(struct mn_ctx *ctx, const char *path, int n,
+                          const struct nas_safetensor *tensors, int n_meta,
+                          const struct nas_metadata *metadata) {
     uint8_t size[8];
     char *header = header_of(n, tensors, n_meta, metadata);
     if (header == NULL) {
@@ -168,7 +169,7 @@ int nas_tensors_write(struct mn_ctx *ctx, const char *path, int n, const struct 
 struct reader {
     struct mn_ctx *ctx;
     const char *path;
-    struct nas_tensors *out;
+    struct nas_safetensors *out;
     const uint8_t *bytes;
     size_t size, data; /* of the file; where its data begins */
 };
@@ -193,7 +194,7 @@ static int find_dtype(const char *name) {
 }
 
 static int read_shape(struct reader *r, const char *name, const json_t *shape,
-                      struct nas_tensor *t) {
+                      struct nas_safetensor *t) {
     const size_t n = json_array_size(shape);
     double count = 1;
     if (!json_is_array(shape) || n > 8) {
@@ -229,7 +230,7 @@ static int refuse_dtype(struct reader *r, const char *name, const char *dtype) {
 
 /* Tensors follow each other without gaps, in the order of the header. */
 static int read_tensor(struct reader *r, const char *name, const json_t *entry, size_t *at) {
-    struct nas_tensor *t = &r->out->tensors[r->out->n];
+    struct nas_safetensor *t = &r->out->tensors[r->out->n];
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const int dtype = find_dtype(json_string_value(json_object_get(entry, "dtype")));
     const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
@@ -405,7 +406,7 @@ static size_t count_members(struct scan s) {
 }
 
 static int add_meta(struct scan *s, const char *key, struct span value) {
-    struct nas_tensors *out = s->r->out;
+    struct nas_safetensors *out = s->r->out;
     int status = MN_OK;
     if (s->r->bytes[value.begin] != '"') {
         return damaged(s->r, value.begin, "metadata %s is not text", key);
@@ -500,7 +501,7 @@ static int check_cover(struct reader *r, const size_t *begins) {
 }
 
 static int check_crc(struct reader *r) {
-    const char *stored = nas_tensors_meta(r->out, "crc32");
+    const char *stored = nas_safetensors_meta(r->out, "crc32");
     const char *header = (const char *)r->bytes + 8;
     char now[CRC_DIGITS + 1];
     if (stored == NULL) {
@@ -567,9 +568,9 @@ static int read_header(struct reader *r) {
         return status;
     }
     size_t *begins = malloc((n + 1) * sizeof *begins);
-    r->out->tensors = begins == NULL
-                          ? NULL
-                          : nas_arena_zeroed(&r->out->arena, (n + 1) * sizeof(struct nas_tensor));
+    r->out->tensors =
+        begins == NULL ? NULL
+                       : nas_arena_zeroed(&r->out->arena, (n + 1) * sizeof(struct nas_safetensor));
     if (r->out->tensors == NULL) {
         free(begins);
         return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for %zu tensors", r->path, n);
@@ -603,10 +604,10 @@ static int parse(struct reader *r) {
     return status != MN_OK ? status : check_crc(r);
 }
 
-int nas_tensors_read(struct mn_ctx *ctx, const char *path, struct nas_tensors *out) {
+int nas_safetensors_read(struct mn_ctx *ctx, const char *path, struct nas_safetensors *out) {
     struct reader r = {.ctx = ctx, .path = path, .out = out};
     uint8_t *bytes;
-    *out = (struct nas_tensors){0};
+    *out = (struct nas_safetensors){0};
     int status = nas_file_read(ctx, path, SIZE_MAX / 2, &bytes, &r.size);
     if (status != MN_OK) {
         return status;
@@ -615,19 +616,20 @@ int nas_tensors_read(struct mn_ctx *ctx, const char *path, struct nas_tensors *o
     status = parse(&r);
     free(bytes);
     if (status != MN_OK) {
-        nas_tensors_fini(out);
+        nas_safetensors_fini(out);
     }
     return status;
 }
 
-void nas_tensors_fini(struct nas_tensors *tensors) {
+void nas_safetensors_fini(struct nas_safetensors *tensors) {
     nas_arena_fini(&tensors->arena);
-    *tensors = (struct nas_tensors){0};
+    *tensors = (struct nas_safetensors){0};
 }
 
 /* ---- using -------------------------------------------------------------------------------- */
 
-const struct nas_tensor *nas_tensors_find(const struct nas_tensors *tensors, const char *name) {
+const struct nas_safetensor *nas_safetensors_find(const struct nas_safetensors *tensors,
+                                                  const char *name) {
     for (int i = 0; i < tensors->n; i++) {
         if (strcmp(tensors->tensors[i].name, name) == 0) {
             return &tensors->tensors[i];
@@ -636,7 +638,7 @@ const struct nas_tensor *nas_tensors_find(const struct nas_tensors *tensors, con
     return NULL;
 }
 
-const char *nas_tensors_meta(const struct nas_tensors *tensors, const char *key) {
+const char *nas_safetensors_meta(const struct nas_safetensors *tensors, const char *key) {
     for (int i = 0; i < tensors->n_meta; i++) {
         if (strcmp(tensors->metadata[i].key, key) == 0) {
             return tensors->metadata[i].value;
@@ -645,7 +647,7 @@ const char *nas_tensors_meta(const struct nas_tensors *tensors, const char *key)
     return NULL;
 }
 
-int nas_tensor_is_real(const struct nas_tensor *t) {
+int nas_safetensor_is_real(const struct nas_safetensor *t) {
     return t->dtype == NAS_F32 || t->dtype == NAS_F64 || t->dtype == NAS_FLOAT16 ||
            t->dtype == NAS_BFLOAT16;
 }
@@ -667,14 +669,14 @@ static float half_to_float(uint16_t half) {
                      fraction << 13);
 }
 
-static float element(const struct nas_tensor *t, int64_t i) {
+static float element(const struct nas_safetensor *t, int64_t i) {
     const uint16_t bits = ((const uint16_t *)t->data)[i];
     return t->dtype == NAS_FLOAT16 ? half_to_float(bits) : from_bits((uint32_t)bits << 16);
 }
 
-int nas_tensor_reals(struct mn_ctx *ctx, const struct nas_tensor *tensor, mn_real *out) {
-    const int64_t n = nas_tensor_count(tensor);
-    if (!nas_tensor_is_real(tensor)) {
+int nas_safetensor_reals(struct mn_ctx *ctx, const struct nas_safetensor *tensor, mn_real *out) {
+    const int64_t n = nas_safetensor_count(tensor);
+    if (!nas_safetensor_is_real(tensor)) {
         return mn_fail(ctx, MN_IO, "tensor %s has dtype %s; F32, F64, F16 or BF16 is needed",
                        tensor->name, dtypes[tensor->dtype].name);
     }
@@ -686,8 +688,8 @@ int nas_tensor_reals(struct mn_ctx *ctx, const struct nas_tensor *tensor, mn_rea
     return MN_OK;
 }
 
-int nas_tensor_ints(struct mn_ctx *ctx, const struct nas_tensor *tensor, int32_t *out) {
-    const int64_t n = nas_tensor_count(tensor);
+int nas_safetensor_ints(struct mn_ctx *ctx, const struct nas_safetensor *tensor, int32_t *out) {
+    const int64_t n = nas_safetensor_count(tensor);
     if (tensor->dtype == NAS_I32) {
         memcpy(out, tensor->data, (size_t)n * sizeof *out);
         return MN_OK;

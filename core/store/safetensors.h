@@ -10,7 +10,7 @@
 
 enum nas_dtype { NAS_F32, NAS_F64, NAS_I32, NAS_I64, NAS_U8, NAS_FLOAT16, NAS_BFLOAT16 };
 
-struct nas_tensor {
+struct nas_safetensor {
     const char *name;
     enum nas_dtype dtype;
     int n_dims;
@@ -18,7 +18,7 @@ struct nas_tensor {
     const void *data; /* row-major, little-endian, 8-byte aligned */
 };
 
-struct nas_meta {
+struct nas_metadata {
     const char *key, *value;
 };
 
@@ -26,29 +26,31 @@ struct nas_meta {
  * own digits taken as zeros). Texts are UTF-8.
  * On any failure the final name is untouched and the temporary file removed; the message names the
  * file, the step and errno. */
-int nas_tensors_write(struct mn_ctx *ctx, const char *path, int n, const struct nas_tensor *tensors,
-                      int n_meta, const struct nas_meta *metadata);
+int nas_safetensors_write(struct mn_ctx *ctx, const char *path, int n,
+                          const struct nas_safetensor *tensors, int n_meta,
+                          const struct nas_metadata *metadata);
 
 /* A file read whole. Refused with file, offset and reason: truncated, header too large or not JSON,
  * offsets that overlap, leave gaps or leave the file, sizes that do not match shapes, duplicate
  * names, wrong crc32 (checked where present); and a dtype that is not read, by its name. Memory is
  * a small multiple of the file's size: the header is taken member by member. */
-struct nas_tensors {
+struct nas_safetensors {
     int n;
-    struct nas_tensor *tensors;
+    struct nas_safetensor *tensors;
     int n_meta;
-    struct nas_meta *metadata;
+    struct nas_metadata *metadata;
     struct nas_arena arena;
 };
-int nas_tensors_read(struct mn_ctx *ctx, const char *path, struct nas_tensors *out);
-void nas_tensors_fini(struct nas_tensors *tensors);
-const struct nas_tensor *nas_tensors_find(const struct nas_tensors *tensors, const char *name);
-const char *nas_tensors_meta(const struct nas_tensors *tensors, const char *key);
-int64_t nas_tensor_count(const struct nas_tensor *tensor);
+int nas_safetensors_read(struct mn_ctx *ctx, const char *path, struct nas_safetensors *out);
+void nas_safetensors_fini(struct nas_safetensors *tensors);
+const struct nas_safetensor *nas_safetensors_find(const struct nas_safetensors *tensors,
+                                                  const char *name);
+const char *nas_safetensors_meta(const struct nas_safetensors *tensors, const char *key);
+int64_t nas_safetensor_count(const struct nas_safetensor *tensor);
 /* Whether it holds numbers with a point, of any precision. */
-int nas_tensor_is_real(const struct nas_tensor *tensor);
+int nas_safetensor_is_real(const struct nas_safetensor *tensor);
 /* Copy to reals, converting F64, F32, F16 and BF16; MN_IO names the tensor for other types. */
-int nas_tensor_reals(struct mn_ctx *ctx, const struct nas_tensor *tensor, mn_real *out);
-int nas_tensor_ints(struct mn_ctx *ctx, const struct nas_tensor *tensor, int32_t *out);
+int nas_safetensor_reals(struct mn_ctx *ctx, const struct nas_safetensor *tensor, mn_real *out);
+int nas_safetensor_ints(struct mn_ctx *ctx, const struct nas_safetensor *tensor, int32_t *out);
 
 #endif

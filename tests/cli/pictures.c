@@ -63,13 +63,13 @@ static void write_picture(const char *path, int size, int pattern, int shift) {
 }
 
 static void write_tensor(const char *in, const char *out, int size, int n, char **patterns) {
-    static struct nas_tensor tensors[MOST];
+    static struct nas_safetensor tensors[MOST];
     static struct nas_ctx ctx;
     static int64_t labels[MOST];
-    struct nas_tensors file;
+    struct nas_safetensors file;
     nas_ctx_init(&ctx);
     float *images = calloc((size_t)n * (size_t)size * (size_t)size, sizeof *images);
-    if (images == NULL || nas_tensors_read(&ctx.pub, in, &file) != MN_OK || file.n + 2 > MOST) {
+    if (images == NULL || nas_safetensors_read(&ctx.pub, in, &file) != MN_OK || file.n + 2 > MOST) {
         stop(nas_ctx_message(&ctx.pub));
     }
     for (int i = 0; i < n; i++) {
@@ -83,12 +83,12 @@ static void write_tensor(const char *in, const char *out, int size, int n, char 
         }
     }
     memcpy(tensors, file.tensors, (size_t)file.n * sizeof *tensors);
-    tensors[file.n] = (struct nas_tensor){"images", NAS_F32, 4, {n, 1, size, size}, images};
-    tensors[file.n + 1] = (struct nas_tensor){"labels", NAS_I64, 1, {n}, labels};
-    if (nas_tensors_write(&ctx.pub, out, file.n + 2, tensors, 0, NULL) != MN_OK) {
+    tensors[file.n] = (struct nas_safetensor){"images", NAS_F32, 4, {n, 1, size, size}, images};
+    tensors[file.n + 1] = (struct nas_safetensor){"labels", NAS_I64, 1, {n}, labels};
+    if (nas_safetensors_write(&ctx.pub, out, file.n + 2, tensors, 0, NULL) != MN_OK) {
         stop(nas_ctx_message(&ctx.pub));
     }
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
     nas_ctx_fini(&ctx);
     free(images);
 }

@@ -20,9 +20,9 @@ enum { MOST = 4096 };
 
 struct file {
     int n;
-    struct nas_tensor at[MOST];
+    struct nas_safetensor at[MOST];
     struct nas_arena arena;
-    struct nas_tensors read;
+    struct nas_safetensors read;
 };
 
 static struct nas_ctx context;
@@ -33,7 +33,7 @@ static void stop(const char *why) {
 }
 
 static void load(const char *path, struct file *file) {
-    if (nas_tensors_read(&context.pub, path, &file->read) != MN_OK) {
+    if (nas_safetensors_read(&context.pub, path, &file->read) != MN_OK) {
         stop(nas_ctx_message(&context.pub));
     }
     for (file->n = 0; file->n < file->read.n && file->n < MOST; file->n++) {
@@ -50,7 +50,7 @@ static int find(const struct file *file, const char *name) {
     return -1;
 }
 
-static struct nas_tensor *get(struct file *file, const char *name) {
+static struct nas_safetensor *get(struct file *file, const char *name) {
     const int i = find(file, name);
     if (i < 0) {
         fprintf(stderr, "tensors: no tensor '%s'\n", name);
@@ -59,7 +59,7 @@ static struct nas_tensor *get(struct file *file, const char *name) {
     return &file->at[i];
 }
 
-static double element(const struct nas_tensor *t, int64_t i) {
+static double element(const struct nas_safetensor *t, int64_t i) {
     switch (t->dtype) {
     case NAS_F32:
         return (double)((const float *)t->data)[i];
@@ -77,7 +77,7 @@ static double element(const struct nas_tensor *t, int64_t i) {
     return NAN;
 }
 
-static void parse_dims(const char *text, struct nas_tensor *t) {
+static void parse_dims(const char *text, struct nas_safetensor *t) {
     char *end = (char *)(uintptr_t)text;
     for (t->n_dims = 0; t->n_dims < 8; t->n_dims++) {
         t->dims[t->n_dims] = strtoll(end, &end, 10);
@@ -91,15 +91,15 @@ static void parse_dims(const char *text, struct nas_tensor *t) {
 
 /* ---- edits ---------------------------------------------------------------------------------- */
 
-static struct nas_tensor *add(struct file *file, const char *name, const char *dims,
-                              enum nas_dtype dtype, void **data) {
+static struct nas_safetensor *add(struct file *file, const char *name, const char *dims,
+                                  enum nas_dtype dtype, void **data) {
     if (file->n == MOST) {
         stop("too many tensors");
     }
-    struct nas_tensor *t = &file->at[file->n++];
-    *t = (struct nas_tensor){.name = name, .dtype = dtype};
+    struct nas_safetensor *t = &file->at[file->n++];
+    *t = (struct nas_safetensor){.name = name, .dtype = dtype};
     parse_dims(dims, t);
-    *data = nas_arena_zeroed(&file->arena, (size_t)nas_tensor_count(t) * 8);
+    *data = nas_arena_zeroed(&file->arena, (size_t)nas_safetensor_count(t) * 8);
     if (*data == NULL) {
         stop("no memory");
     }
@@ -109,25 +109,25 @@ static struct nas_tensor *add(struct file *file, const char *name, const char *d
 
 static void edit_images(struct file *file, const char *name, const char *dims) {
     void *data;
-    struct nas_tensor *t = add(file, name, dims, NAS_F32, &data);
+    struct nas_safetensor *t = add(file, name, dims, NAS_F32, &data);
     struct mn_rng rng = mn_rng_make(7, MN_RNG_PLUGIN, 0, 0, (uint32_t)file->n, 0);
-    for (int64_t i = 0; i < nas_tensor_count(t); i++) {
+    for (int64_t i = 0; i < nas_safetensor_count(t); i++) {
         ((float *)data)[i] = (float)mn_rng_uniform(&rng);
     }
 }
 
 static void edit_labels(struct file *file, const char *name, const char *dims, int ways) {
     void *data;
-    struct nas_tensor *t = add(file, name, dims, NAS_I64, &data);
-    for (int64_t i = 0; i < nas_tensor_count(t); i++) {
+    struct nas_safetensor *t = add(file, name, dims, NAS_I64, &data);
+    for (int64_t i = 0; i < nas_safetensor_count(t); i++) {
         ((int64_t *)data)[i] = i % ways;
     }
 }
 
 static void edit_nudge(struct file *file, const char *name, int64_t i, double delta) {
-    struct nas_tensor *t = get(file, name);
+    struct nas_safetensor *t = get(file, name);
     void *at = (void *)(uintptr_t)t->data; /* our own copy of the file */
-    if (i < 0 || i >= nas_tensor_count(t)) {
+    if (i < 0 || i >= nas_safetensor_count(t)) {
         stop("nudge: no such element");
     }
     switch (t->dtype) {
@@ -158,7 +158,7 @@ static int is_edit(char **word, int left, const char *name, int operands) {
 /* Applies one edit; returns the words it took. */
 static int apply(struct file *file, char **word, int left) {
     if (is_edit(word, left, "drop", 1)) {
-        struct nas_tensor *t = get(file, word[1]);
+        struct nas_safetensor *t = get(file, word[1]);
         memmove(t, t + 1, (size_t)(&file->at[--file->n] - t) * sizeof *t);
         return 2;
     }
@@ -167,10 +167,10 @@ static int apply(struct file *file, char **word, int left) {
         return 3;
     }
     if (is_edit(word, left, "reshape", 2)) {
-        struct nas_tensor *t = get(file, word[1]);
-        const int64_t before = nas_tensor_count(t);
+        struct nas_safetensor *t = get(file, word[1]);
+        const int64_t before = nas_safetensor_count(t);
         parse_dims(word[2], t);
-        if (nas_tensor_count(t) > before) {
+        if (nas_safetensor_count(t) > before) {
             stop("reshape: larger than before");
         }
         return 3;
@@ -199,10 +199,10 @@ static int edit(int argc, char **argv) {
     for (int i = 4; i < argc;) {
         i += apply(&file, argv + i, argc - i);
     }
-    if (nas_tensors_write(&context.pub, argv[3], file.n, file.at, 0, NULL) != MN_OK) {
+    if (nas_safetensors_write(&context.pub, argv[3], file.n, file.at, 0, NULL) != MN_OK) {
         stop(nas_ctx_message(&context.pub));
     }
-    nas_tensors_fini(&file.read);
+    nas_safetensors_fini(&file.read);
     nas_arena_fini(&file.arena);
     return 0;
 }
@@ -220,7 +220,7 @@ static int print_names(const char *path) {
         }
         printf("\n");
     }
-    nas_tensors_fini(&file.read);
+    nas_safetensors_fini(&file.read);
     return 0;
 }
 
@@ -230,32 +230,32 @@ static int differ(const char *left, const char *right) {
     load(left, &a);
     load(right, &b);
     for (int i = 0; i < a.n; i++) {
-        const struct nas_tensor *x = &a.at[i], *y = get(&b, x->name);
+        const struct nas_safetensor *x = &a.at[i], *y = get(&b, x->name);
         if (x->n_dims != y->n_dims ||
             memcmp(x->dims, y->dims, (size_t)x->n_dims * sizeof *x->dims) != 0) {
             stop("shapes differ");
         }
-        for (int64_t k = 0; k < nas_tensor_count(x); k++) {
+        for (int64_t k = 0; k < nas_safetensor_count(x); k++) {
             const double p = element(x, k), q = element(y, k);
             const double d = fabs(p - q) / fmax(1, fabs(p));
             most = d > most || isnan(d) ? d : most;
         }
     }
     printf("%.3e\n", most);
-    nas_tensors_fini(&a.read);
-    nas_tensors_fini(&b.read);
+    nas_safetensors_fini(&a.read);
+    nas_safetensors_fini(&b.read);
     return 0;
 }
 
 static int print_element(const char *path, const char *name, int64_t i) {
     static struct file file;
     load(path, &file);
-    const struct nas_tensor *t = get(&file, name);
-    if (i < 0 || i >= nas_tensor_count(t)) {
+    const struct nas_safetensor *t = get(&file, name);
+    if (i < 0 || i >= nas_safetensor_count(t)) {
         stop("no such element");
     }
     printf("%.17g\n", element(t, i));
-    nas_tensors_fini(&file.read);
+    nas_safetensors_fini(&file.read);
     return 0;
 }
 

@@ -73,10 +73,10 @@ done
 
 # Limits of a sweep, as docs/experiments.md tells them.
 for limit in MOST_LABEL MOST_ARMS MOST_RUNS MOST_NAME; do
-    value=$(grep -oE "$limit = [0-9]+" core/learn/sweep.c | sed 's/.*= //')
+    value=$(grep -oE "$limit = [0-9]+" tools/metanas/sweep/file.c | sed 's/.*= //')
     shown=$(printf '%s' "$value" | sed -e :a -e 's/\([0-9]\)\([0-9]\{3\}\)\($\|,\)/\1,\2\3/; ta')
     grep -qE "(^|[^0-9,])$shown([^0-9,]|\$)" "$docs/experiments.md" ||
-        stale "docs/experiments.md does not tell of $shown ($limit of core/learn/sweep.c)"
+        stale "docs/experiments.md does not tell of $shown ($limit of tools/metanas/sweep/file.c)"
 done
 
 # ---- and this test itself: what is not there is found ----

@@ -29,7 +29,7 @@ static void cut_back(const char *text, size_t size) {
     static const int64_t at[][2] = {{0, 0}, {3, 2}, {INT64_MAX, INT64_MAX}};
     int64_t before = 0;
     for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
-        const int64_t n = nas_metrics_fitting(text, size, at[i][0], at[i][1]);
+        const int64_t n = nas_jsonl_fitting(text, size, at[i][0], at[i][1]);
         fuzz_must(n >= before && n <= (int64_t)size);
         fuzz_must(n == 0 || text[n - 1] == '\n');
         before = n;
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct sums sums = {0};
     struct mn_ctx *ctx = fuzz_begin(&context);
     char *text = fuzz_copy(data, size);
-    const int status = nas_lines_parse(ctx, "m.jsonl", text, size, add_line, &sums);
+    const int status = nas_jsonl_parse(ctx, "m.jsonl", text, size, add_line, &sums);
     fuzz_must_explain(ctx, status);
     fuzz_must(sums.lines <= (int64_t)size);
     fuzz_accepted += status == MN_OK;

@@ -232,7 +232,7 @@ static int lead(struct nas_ranks *ranks, struct mn_ctx *ctx) {
         ranks->at[i].threads = 1;
     }
     size_t length;
-    fuzz_must(nas_resolved_text(&experiment, ctx, &ranks->opened, &length) == MN_OK);
+    fuzz_must(nas_config_text(&experiment, ctx, &ranks->opened, &length) == MN_OK);
     ranks->opened_batch = experiment.max_batch;
     fuzz_must(nas_ranks_executor(ctx, &experiment, &executor) == MN_OK);
     const int status = executor->run(executor, ctx, &where, &job);

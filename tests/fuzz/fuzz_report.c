@@ -48,11 +48,11 @@ static FILE *page_of(size_t input) {
 /* ---- the files ---------------------------------------------------------------------------- */
 
 /* NULL = it is not there, or no table. */
-static struct nas_table *table_of(struct mn_ctx *ctx, struct nas_arena *arena, const char *text) {
-    struct nas_table *table = nas_arena_zeroed(arena, sizeof *table);
+static struct nas_csv *table_of(struct mn_ctx *ctx, struct nas_arena *arena, const char *text) {
+    struct nas_csv *table = nas_arena_zeroed(arena, sizeof *table);
     fuzz_must(table != NULL);
     const int status = text != NULL && text[0] != '\0'
-                           ? nas_table_parse(ctx, arena, "t.csv", text, strlen(text), table)
+                           ? nas_csv_parse(ctx, arena, "t.csv", text, strlen(text), table)
                            : MN_IO;
     nas_ctx_clear(ctx);
     return status == MN_OK ? table : NULL;
@@ -60,7 +60,7 @@ static struct nas_table *table_of(struct mn_ctx *ctx, struct nas_arena *arena, c
 
 static void lines_of(struct mn_ctx *ctx, const char *text, struct lines *out) {
     if (text != NULL) {
-        nas_lines_parse(ctx, "m.jsonl", text, strlen(text), record_add_line, out);
+        nas_jsonl_parse(ctx, "m.jsonl", text, strlen(text), record_add_line, out);
         nas_ctx_clear(ctx);
     }
 }

@@ -22,14 +22,14 @@ static size_t size_of(enum nas_dtype dtype) {
 }
 
 /* The bytes of a tensor; they are read whole, in either form. */
-static size_t convert(struct mn_ctx *ctx, const struct nas_tensor *t) {
-    const int64_t n = nas_tensor_count(t);
+static size_t convert(struct mn_ctx *ctx, const struct nas_safetensor *t) {
+    const int64_t n = nas_safetensor_count(t);
     fuzz_must(n >= 0);
     mn_real *reals = malloc((size_t)n * sizeof *reals + 1);
     int32_t *ints = malloc((size_t)n * sizeof *ints + 1);
     fuzz_must(reals != NULL && ints != NULL);
-    const int is_real = nas_tensor_reals(ctx, t, reals) == MN_OK;
-    const int is_int = nas_tensor_ints(ctx, t, ints) == MN_OK;
+    const int is_real = nas_safetensor_reals(ctx, t, reals) == MN_OK;
+    const int is_int = nas_safetensor_ints(ctx, t, ints) == MN_OK;
     fuzz_must(!(is_real && is_int));
     nas_ctx_clear(ctx);
     free(reals);
@@ -40,8 +40,8 @@ static size_t convert(struct mn_ctx *ctx, const struct nas_tensor *t) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct nas_ctx context;
     struct mn_ctx *ctx = fuzz_begin(&context);
-    struct nas_tensors file;
-    const int status = nas_tensors_read(ctx, fuzz_file(0, data, size), &file);
+    struct nas_safetensors file;
+    const int status = nas_safetensors_read(ctx, fuzz_file(0, data, size), &file);
     fuzz_must_explain(ctx, status);
     if (status == MN_OK) {
         fuzz_accepted++;
@@ -50,11 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             header = header << 8 | data[i];
         }
         for (int i = 0; i < file.n; i++) {
-            fuzz_must(nas_tensors_find(&file, file.tensors[i].name) == &file.tensors[i]);
+            fuzz_must(nas_safetensors_find(&file, file.tensors[i].name) == &file.tensors[i]);
             total += convert(ctx, &file.tensors[i]);
         }
         fuzz_must(total + header == size);
-        nas_tensors_fini(&file);
+        nas_safetensors_fini(&file);
     }
     fuzz_end(&context);
     return 0;

@@ -3,7 +3,7 @@
 #include "fuzz.h"
 
 #include "../../tools/metanas/genotypes.h"
-#include "../../tools/metanas/sweep_results.h"
+#include "../../tools/metanas/sweep/results.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +20,9 @@ static void check(const struct sweep_result *result) {
 
 static int take(struct mn_ctx *ctx, struct nas_arena *arena, const json_t *test,
                 const char *tasks) {
-    struct nas_table table;
+    struct nas_csv table;
     struct sweep_result result = {0};
-    int status = nas_table_parse(ctx, arena, "test-tasks.csv", tasks, strlen(tasks), &table);
+    int status = nas_csv_parse(ctx, arena, "test-tasks.csv", tasks, strlen(tasks), &table);
     if (status == MN_OK) {
         status = sweep_take_test(ctx, arena, test, "test-tasks.csv", &table, &result);
     }

@@ -6,7 +6,7 @@
 
 #include "../data/files.h"
 #include "../units/check.h"
-#include "base/file.h"
+#include "base/folder.h"
 #include "learn/episode_list.h"
 #include "learn/state.h"
 
@@ -29,7 +29,7 @@ static void must(int status) {
 static const char *place(const char *target, const char *name) {
     static char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", root, target);
-    must(nas_file_folder(ctx, path));
+    must(nas_folder_make(ctx, path));
     snprintf(path, sizeof path, "%s/%s/%s", root, target, name);
     return path;
 }
@@ -112,14 +112,14 @@ static void tensors(void) {
     static const int64_t i64[2] = {3, -5000000000};
     static const int32_t i32[1] = {7};
     static const uint8_t u8[3] = {1, 2, 255};
-    const struct nas_tensor all[] = {
+    const struct nas_safetensor all[] = {
         {"w", NAS_F32, 2, {2, 3}, f32},     {"d", NAS_F64, 1, {2}, f64},
         {"l", NAS_I64, 2, {1, 2}, i64},     {"i", NAS_I32, 0, {0}, i32},
         {"empty", NAS_F32, 2, {0, 4}, f32}, {"b\" \\", NAS_U8, 1, {3}, u8},
     };
-    const struct nas_meta meta = {"note", "a: \"b\"\n"};
-    must(nas_tensors_write(ctx, place("tensors", "all"), 6, all, 1, &meta));
-    must(nas_tensors_write(ctx, place("tensors", "none"), 0, NULL, 0, NULL));
+    const struct nas_metadata meta = {"note", "a: \"b\"\n"};
+    must(nas_safetensors_write(ctx, place("tensors", "all"), 6, all, 1, &meta));
+    must(nas_safetensors_write(ctx, place("tensors", "none"), 0, NULL, 0, NULL));
 }
 
 static void checkpoints(void) {

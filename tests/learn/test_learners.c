@@ -301,7 +301,7 @@ static void test_names_apart(void **state) {
         "meta.architecture.m_a", "meta.architecture.v_a", "meta.architecture.t_a",
     };
     struct nas_state s;
-    struct nas_tensors file;
+    struct nas_safetensors file;
     trial_must_open(&trial, trial_glyphs,
                     "meta_learner={weights: {use: fomaml, optimizer: adam}, "
                     "architecture: {use: fomaml, optimizer: adam}}",
@@ -313,13 +313,14 @@ static void test_names_apart(void **state) {
     }
     assert_ok(trial.ctx, trial_train(&trial, "run", &s));
     nas_state_fini(&s);
-    assert_ok(trial.ctx, nas_tensors_read(
+    assert_ok(trial.ctx, nas_safetensors_read(
                              trial.ctx, trial_in(&trial, "run", "checkpoint.safetensors"), &file));
-    assert_null(nas_tensors_meta(&file, "meta_learner"));
-    assert_memory_equal(nas_tensors_meta(&file, "meta_learner.weights"), "fomaml of fomaml ", 17);
-    assert_memory_equal(nas_tensors_meta(&file, "meta_learner.architecture"), "fomaml of fomaml ",
+    assert_null(nas_safetensors_meta(&file, "meta_learner"));
+    assert_memory_equal(nas_safetensors_meta(&file, "meta_learner.weights"), "fomaml of fomaml ",
                         17);
-    nas_tensors_fini(&file);
+    assert_memory_equal(nas_safetensors_meta(&file, "meta_learner.architecture"),
+                        "fomaml of fomaml ", 17);
+    nas_safetensors_fini(&file);
 }
 
 /* A run with one meta learner does not go on as one with two, and says what is missing. */

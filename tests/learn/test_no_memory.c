@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Every place of the core that asks for memory is refused it once, in work of every kind: that ends
  * with a message, leaves nothing behind, and the same work succeeds afterwards. */
+#include "../../tools/metanas/sweep/file.h"
 #include "exec/executor.h"
 #include "learn/episode_list.h"
 #include "learn/evaluate.h"
 #include "learn/forecast.h"
 #include "learn/replay.h"
-#include "learn/sweep.h"
 
 #include "../promises/hostile.h"
 #include "../support/starve.h"
@@ -40,7 +40,7 @@ static int save_and_load(void) {
     if (status != MN_OK) {
         return status;
     }
-    const struct nas_meta note = {"note", "x"};
+    const struct nas_metadata note = {"note", "x"};
     status = nas_state_save(&trial.e, trial.ctx, path, &made, 1, &note);
     nas_state_fini(&made);
     if (status == MN_OK) {
@@ -159,7 +159,7 @@ static int sweep(void) {
                                "axes:\n  input_mixer: [{use: sum}, {use: soft_prune}]\n"
                                "  mixer:\n    a: {op_mixer.use: softmax}\n"
                                "    b: {op_mixer.use: gumbel}\n";
-    struct nas_sweep read;
+    struct sweep read;
     struct nas_arena arena = {0};
     int n = 0;
     size_t length;
@@ -168,11 +168,11 @@ static int sweep(void) {
     free(trial.faults);
     FILE *faults = open_memstream(&trial.faults, &length);
     assert_non_null(faults);
-    const int status = nas_sweep_read(trial.ctx, path, faults, &read);
+    const int status = sweep_read(trial.ctx, path, faults, &read);
     assert_int_equal(fclose(faults), 0);
-    int short_of = status == MN_OK && nas_sweep_name(&read, 1, &arena) == NULL;
-    short_of |= status == MN_OK && nas_sweep_assignments(&read, 1, 1, &arena, &n) == NULL;
-    nas_sweep_fini(&read);
+    int short_of = status == MN_OK && sweep_arm_name(&read, 1, &arena) == NULL;
+    short_of |= status == MN_OK && sweep_assignments(&read, 1, 1, &arena, &n) == NULL;
+    sweep_fini(&read);
     nas_arena_fini(&arena);
     return short_of ? mn_fail(trial.ctx, MN_NOMEM, "no memory") : status;
 }

@@ -25,7 +25,7 @@ static int end(void **state) {
 static void save_numbers(void) {
     struct nas_state s;
     const struct mn_dims *d = nas_model_dims(trial.e.model);
-    const struct nas_meta extra = {"note", "more"};
+    const struct nas_metadata extra = {"note", "more"};
     assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &s));
     for (int64_t k = 0; k < d->n_w; k++) {
         s.meta.w[k] = (mn_real)k / 8;
@@ -81,37 +81,37 @@ static void test_names(void **state) {
         {"head.bias", 1, {2}},
         {"learner.state", 1, {2}},
     };
-    struct nas_tensors file;
+    struct nas_safetensors file;
     trial_must_open(&trial, trial_toy, NULL);
     save_numbers();
-    assert_ok(trial.ctx, nas_tensors_read(trial.ctx, path, &file));
+    assert_ok(trial.ctx, nas_safetensors_read(trial.ctx, path, &file));
     for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++) {
-        const struct nas_tensor *t = nas_tensors_find(&file, tensors[i].name);
+        const struct nas_safetensor *t = nas_safetensors_find(&file, tensors[i].name);
         assert_non_null(t);
         assert_int_equal(t->n_dims, tensors[i].n_dims);
         assert_memory_equal(t->dims, tensors[i].dims, sizeof tensors[i].dims);
     }
-    assert_non_null(nas_tensors_find(&file, "meta.seen"));
-    nas_tensors_fini(&file);
+    assert_non_null(nas_safetensors_find(&file, "meta.seen"));
+    nas_safetensors_fini(&file);
 }
 
 static void test_metadata(void **state) {
-    struct nas_tensors file;
+    struct nas_safetensors file;
     trial_must_open(&trial, trial_toy, NULL);
     save_numbers();
-    assert_ok(trial.ctx, nas_tensors_read(trial.ctx, path, &file));
-    assert_string_equal(nas_tensors_meta(&file, "meta_epoch"), "12");
-    assert_string_equal(nas_tensors_meta(&file, "seed"), "7");
-    assert_string_equal(nas_tensors_meta(&file, "note"), "more");
-    assert_int_equal(nas_tensors_meta(&file, "version")[0], '0');
-    assert_string_equal(nas_tensors_meta(&file, "kernels"), trial.e.kernels->name);
-    assert_non_null(strstr(nas_tensors_meta(&file, "blas"), "OpenBLAS"));
-    assert_non_null(strstr(nas_tensors_meta(&file, "config"), "\nmeta_learner:\n  use: toy"));
-    const char *plugin = nas_tensors_meta(&file, "meta_learner");
+    assert_ok(trial.ctx, nas_safetensors_read(trial.ctx, path, &file));
+    assert_string_equal(nas_safetensors_meta(&file, "meta_epoch"), "12");
+    assert_string_equal(nas_safetensors_meta(&file, "seed"), "7");
+    assert_string_equal(nas_safetensors_meta(&file, "note"), "more");
+    assert_int_equal(nas_safetensors_meta(&file, "version")[0], '0');
+    assert_string_equal(nas_safetensors_meta(&file, "kernels"), trial.e.kernels->name);
+    assert_non_null(strstr(nas_safetensors_meta(&file, "blas"), "OpenBLAS"));
+    assert_non_null(strstr(nas_safetensors_meta(&file, "config"), "\nmeta_learner:\n  use: toy"));
+    const char *plugin = nas_safetensors_meta(&file, "meta_learner");
     assert_memory_equal(plugin, "toy of toy 1.0.0, file crc32 ", 29);
     assert_int_equal(strlen(plugin), 37);
     assert_string_not_equal(plugin + 29, "00000000");
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
 }
 
 /* ---- refused ------------------------------------------------------------------------------ */
@@ -124,11 +124,11 @@ struct change {
 };
 
 static void change_file(const struct change *c) {
-    struct nas_tensors file;
-    assert_ok(trial.ctx, nas_tensors_read(trial.ctx, path, &file));
+    struct nas_safetensors file;
+    assert_ok(trial.ctx, nas_safetensors_read(trial.ctx, path, &file));
     int n = 0, m = 0;
     for (int i = 0; i < file.n; i++) {
-        struct nas_tensor t = file.tensors[i];
+        struct nas_safetensor t = file.tensors[i];
         if (c->rename != NULL && strcmp(t.name, c->rename) == 0) {
             t.name = c->to;
             t.dims[0] = c->dim0 > 0 ? c->dim0 : t.dims[0];
@@ -143,8 +143,8 @@ static void change_file(const struct change *c) {
             file.metadata[m++] = file.metadata[i];
         }
     }
-    assert_ok(trial.ctx, nas_tensors_write(trial.ctx, path, n, file.tensors, m, file.metadata));
-    nas_tensors_fini(&file);
+    assert_ok(trial.ctx, nas_safetensors_write(trial.ctx, path, n, file.tensors, m, file.metadata));
+    nas_safetensors_fini(&file);
 }
 
 static void check_refused(struct change change, const char *why) {

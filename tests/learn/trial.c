@@ -120,20 +120,20 @@ static void check_same_metrics(struct trial *trial, const char *a, const char *b
 
 static void check_same_tensors(struct trial *trial, const char *a, const char *b,
                                const char *file) {
-    struct nas_tensors x, y;
-    assert_ok(trial->ctx, nas_tensors_read(trial->ctx, trial_in(trial, a, file), &x));
-    assert_ok(trial->ctx, nas_tensors_read(trial->ctx, trial_in(trial, b, file), &y));
+    struct nas_safetensors x, y;
+    assert_ok(trial->ctx, nas_safetensors_read(trial->ctx, trial_in(trial, a, file), &x));
+    assert_ok(trial->ctx, nas_safetensors_read(trial->ctx, trial_in(trial, b, file), &y));
     assert_int_equal(x.n, y.n);
     for (int i = 0; i < x.n; i++) {
-        const struct nas_tensor *t = nas_tensors_find(&y, x.tensors[i].name);
+        const struct nas_safetensor *t = nas_safetensors_find(&y, x.tensors[i].name);
         const size_t each = x.tensors[i].dtype == NAS_F64 ? 8 : 4;
         assert_non_null(t);
         assert_int_equal(t->dtype, x.tensors[i].dtype);
         assert_memory_equal(t->data, x.tensors[i].data,
-                            (size_t)nas_tensor_count(&x.tensors[i]) * each);
+                            (size_t)nas_safetensor_count(&x.tensors[i]) * each);
     }
-    nas_tensors_fini(&x);
-    nas_tensors_fini(&y);
+    nas_safetensors_fini(&x);
+    nas_safetensors_fini(&y);
 }
 
 void trial_check_same(struct trial *trial, const char *a, const char *b) {

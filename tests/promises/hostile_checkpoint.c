@@ -23,7 +23,7 @@ static int begin(void **state) {
     trial_begin(&trial);
     trial_must_open(&trial, trial_toy, NULL);
     const struct mn_dims *d = nas_model_dims(trial.e.model);
-    const struct nas_meta note = {"note", "more"};
+    const struct nas_metadata note = {"note", "more"};
     snprintf(path, sizeof path, "%s", folder_path(&trial.folder, "state.safetensors"));
     assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &saved));
     for (int64_t k = 0; k < d->n_w; k++) {

@@ -4,6 +4,7 @@
 #include "rundir.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "store/csv.h"
 
@@ -185,14 +186,14 @@ static void put_predictions(const struct own *own, double *p, FILE *out) {
     fputs("picture,prediction", out);
     for (int32_t k = 0; k < own->classes.n; k++) {
         fputc(',', out);
-        nas_table_put_text(out, own->classes.at[k]);
+        nas_csv_put_text(out, own->classes.at[k]);
     }
     fputc('\n', out);
     for (int64_t i = 0; i < own->query.n; i++) {
         extract_probabilities(own->task.ways, own->solution.logits + i * own->task.ways, p);
-        nas_table_put_text(out, own->query.files[i].name);
+        nas_csv_put_text(out, own->query.files[i].name);
         fputc(',', out);
-        nas_table_put_text(out, own->classes.at[best_but(own->task.ways, p, -1)]);
+        nas_csv_put_text(out, own->classes.at[best_but(own->task.ways, p, -1)]);
         for (int32_t k = 0; k < own->task.ways; k++) {
             fprintf(out, ",%.6f", p[k]);
         }
@@ -239,7 +240,7 @@ static int write_network(struct mn_ctx *ctx, struct own *own) {
 }
 
 static int write_all(struct mn_ctx *ctx, struct own *own, double *p) {
-    int status = nas_file_folder(ctx, own->arguments->out);
+    int status = nas_folder_make(ctx, own->arguments->out);
     if (status == MN_OK) {
         status = write_file(ctx, own, "predictions.csv", p, put_predictions);
     }

@@ -234,20 +234,21 @@ static int train(const struct bench *b, int workers) {
     return status;
 }
 
-static int same_tensors(const struct nas_tensors *a, const struct nas_tensors *b) {
+static int same_tensors(const struct nas_safetensors *a, const struct nas_safetensors *b) {
     int same = a->n == b->n;
     for (int i = 0; same && i < a->n; i++) {
-        const struct nas_tensor *x = &a->tensors[i], *y = nas_tensors_find(b, x->name);
+        const struct nas_safetensor *x = &a->tensors[i], *y = nas_safetensors_find(b, x->name);
         const size_t each = x->dtype == NAS_F64 ? sizeof(double) : sizeof(mn_real);
-        same = y != NULL && y->dtype == x->dtype && nas_tensor_count(x) == nas_tensor_count(y) &&
-               memcmp(x->data, y->data, (size_t)nas_tensor_count(x) * each) == 0;
+        same = y != NULL && y->dtype == x->dtype &&
+               nas_safetensor_count(x) == nas_safetensor_count(y) &&
+               memcmp(x->data, y->data, (size_t)nas_safetensor_count(x) * each) == 0;
     }
     return same;
 }
 
 static void test_runs(const struct bench *b) {
     struct doctor *d = b->doctor;
-    struct nas_tensors files[2];
+    struct nas_safetensors files[2];
     int n = 0, status = MN_OK;
     for (int workers = 1; status == MN_OK && workers <= 2; workers++) {
         status = train(b, workers);
@@ -255,7 +256,7 @@ static void test_runs(const struct bench *b) {
     for (; status == MN_OK && n < 2; n += status == MN_OK) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s/run%d/checkpoint.safetensors", b->folder, n + 1);
-        status = nas_tensors_read(d->ctx, path, &files[n]);
+        status = nas_safetensors_read(d->ctx, path, &files[n]);
     }
     if (status != MN_OK) {
         doctor_note_message(d, "self-test", "two runs");
@@ -265,7 +266,7 @@ static void test_runs(const struct bench *b) {
                     "with 1 and with 2 workers end with %s bits", same ? "the same" : "other");
     }
     for (int i = 0; i < n; i++) {
-        nas_tensors_fini(&files[i]);
+        nas_safetensors_fini(&files[i]);
     }
 }
 

@@ -128,7 +128,7 @@ static int write_config(struct mn_ctx *ctx, struct nas_arena *arena, const char 
 static int write_weights(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir,
                          const struct nas_experiment *fixed, const mn_real *w) {
     const int n = nas_model_dims(fixed->model)->n_w_segments;
-    struct nas_tensor *tensors = nas_arena_array(arena, (size_t)n, sizeof *tensors);
+    struct nas_safetensor *tensors = nas_arena_array(arena, (size_t)n, sizeof *tensors);
     const char *path;
     const int status = rundir_file(ctx, arena, dir, "network.safetensors", &path);
     if (status != MN_OK || tensors == NULL) {
@@ -136,14 +136,14 @@ static int write_weights(struct mn_ctx *ctx, struct nas_arena *arena, const char
     }
     for (int i = 0; i < n; i++) {
         const struct mn_segment *s = nas_model_segment(fixed->model, 0, i);
-        tensors[i] = (struct nas_tensor){.name = s->name,
-                                         .dtype = sizeof(mn_real) == 4 ? NAS_F32 : NAS_F64,
-                                         .n_dims = s->n_dims,
-                                         .data = w + s->offset};
+        tensors[i] = (struct nas_safetensor){.name = s->name,
+                                             .dtype = sizeof(mn_real) == 4 ? NAS_F32 : NAS_F64,
+                                             .n_dims = s->n_dims,
+                                             .data = w + s->offset};
         memcpy(tensors[i].dims, s->dims, sizeof s->dims);
     }
-    const struct nas_meta meta[] = {{"format", "metanas network 1"}};
-    return nas_tensors_write(ctx, path, n, tensors, 1, meta);
+    const struct nas_metadata meta[] = {{"format", "metanas network 1"}};
+    return nas_safetensors_write(ctx, path, n, tensors, 1, meta);
 }
 
 /* ---- check -------------------------------------------------------------------------------- */

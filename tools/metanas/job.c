@@ -3,6 +3,7 @@
 
 #include "exec/launch.h"
 
+#include "base/folder.h"
 #include <string.h>
 #include <sys/stat.h>
 
@@ -40,7 +41,7 @@ static int hold(struct mn_ctx *ctx, const struct command *command,
     struct stat about;
     return command->holds && arguments->out == NULL && job_speaks(job) &&
                    stat(arguments->operand, &about) == 0 && S_ISDIR(about.st_mode)
-               ? nas_hold(ctx, arguments->operand, &job->held)
+               ? nas_folder_lock(ctx, arguments->operand, &job->folder)
                : MN_OK;
 }
 
@@ -60,7 +61,7 @@ int job_join(struct mn_ctx *ctx, const struct command *command, const struct arg
 }
 
 void job_leave(struct job *job, struct mn_ctx *ctx, int code) {
-    nas_let_go(ctx, &job->held);
+    nas_folder_unlock(ctx, &job->folder);
     nas_ranks_leave(job->ranks, code);
     job->ranks = NULL;
 }

@@ -6,14 +6,14 @@
 
 #include "command.h"
 
-#include "base/file.h"
+#include "base/folder.h"
 #include "exec/cluster/cluster.h"
 
 struct job {
-    struct nas_ranks *ranks; /* NULL = this process is alone */
-    int serves;              /* another one carries out the command, and speaks */
-    int code;                /* where it does: its exit code */
-    struct nas_held held;    /* the run that the command writes into */
+    struct nas_ranks *ranks;  /* NULL = this process is alone */
+    int serves;               /* another one carries out the command, and speaks */
+    int code;                 /* where it does: its exit code */
+    struct nas_folder folder; /* the run that the command writes into */
 };
 
 /* Connect with the other processes of the job, if the configuration of the command or the launcher

@@ -20,7 +20,7 @@ int probe_put(struct probe *probe, const char *name, enum nas_dtype dtype, int n
     struct outputs *out = &probe->out;
     if (out->n == out->room) {
         const int room = out->room > 0 ? 2 * out->room : 64;
-        struct nas_tensor *at = probe_array(probe, room, sizeof *at);
+        struct nas_safetensor *at = probe_array(probe, room, sizeof *at);
         if (at == NULL) {
             return MN_NOMEM;
         }
@@ -30,11 +30,11 @@ int probe_put(struct probe *probe, const char *name, enum nas_dtype dtype, int n
         out->at = at;
         out->room = room;
     }
-    struct nas_tensor *t = &out->at[out->n++];
-    *t = (struct nas_tensor){.name = nas_arena_text(&probe->arena, name),
-                             .dtype = dtype,
-                             .n_dims = n_dims,
-                             .data = data};
+    struct nas_safetensor *t = &out->at[out->n++];
+    *t = (struct nas_safetensor){.name = nas_arena_text(&probe->arena, name),
+                                 .dtype = dtype,
+                                 .n_dims = n_dims,
+                                 .data = data};
     memcpy(t->dims, dims, (size_t)n_dims * sizeof *dims);
     return t->name != NULL ? MN_OK : no_memory(probe->ctx);
 }
@@ -257,8 +257,9 @@ static int run_probe(struct mn_ctx *ctx, const struct arguments *arguments) {
         status = arguments->init != NULL ? run_init(&probe) : run_state(&probe);
     }
     if (status == MN_OK) {
-        status = nas_tensors_write(ctx, arguments->init != NULL ? arguments->init : arguments->out,
-                                   probe.out.n, probe.out.at, 0, NULL);
+        status =
+            nas_safetensors_write(ctx, arguments->init != NULL ? arguments->init : arguments->out,
+                                  probe.out.n, probe.out.at, 0, NULL);
     }
     nas_state_fini(&probe.state);
     nas_experiment_close(&probe.experiment);

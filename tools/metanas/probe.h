@@ -23,7 +23,7 @@ struct probe {
     mn_real *images, *query_images; /* [tasks][steps][n][C][H][W], [tasks][n_query][C][H][W] */
     int32_t *labels, *query_labels;
     struct outputs {
-        struct nas_tensor *at;
+        struct nas_safetensor *at;
         int n, room;
     } out;
 };

@@ -17,7 +17,7 @@ struct expected {
 struct input {
     struct probe *probe;
     const char *path;
-    struct nas_tensors tensors;
+    struct nas_safetensors tensors;
     struct expected *expected;
     int n_expected;
     int faults;
@@ -54,7 +54,7 @@ static int sane_size(int64_t n) {
     return n >= 1 && n <= INT32_MAX;
 }
 
-static int all_sane(const struct nas_tensor *t) {
+static int all_sane(const struct nas_safetensor *t) {
     for (int d = 0; d < t->n_dims; d++) {
         if (!sane_size(t->dims[d])) {
             return 0;
@@ -64,10 +64,10 @@ static int all_sane(const struct nas_tensor *t) {
 }
 
 /* The tensor `name` with n_dims sizes of at least 1, or NULL after a fault. */
-static const struct nas_tensor *sized(struct input *in, const char *name, int n_dims,
-                                      const char *form) {
+static const struct nas_safetensor *sized(struct input *in, const char *name, int n_dims,
+                                          const char *form) {
     char have[160];
-    const struct nas_tensor *t = nas_tensors_find(&in->tensors, name);
+    const struct nas_safetensor *t = nas_safetensors_find(&in->tensors, name);
     if (t == NULL) {
         fault(in, name, "missing; expected shape %s", form);
         return NULL;
@@ -88,9 +88,9 @@ static const struct nas_tensor *sized(struct input *in, const char *name, int n_
 static int image_sizes(struct input *in, int shape[3]) {
     struct probe *p = in->probe;
     const int lead = (int)p->mode;
-    const struct nas_tensor *t = sized(in, "images", lead + 3, image_shapes[lead]);
+    const struct nas_safetensor *t = sized(in, "images", lead + 3, image_shapes[lead]);
     if (p->mode == PROBE_META) {
-        const struct nas_tensor *q = sized(in, "query_images", 5, "[T, Q, C, H, W]");
+        const struct nas_safetensor *q = sized(in, "query_images", 5, "[T, Q, C, H, W]");
         p->n_query = q != NULL ? (int32_t)q->dims[1] : 0;
     }
     p->tasks = p->steps = 1;
@@ -168,23 +168,23 @@ static int64_t first_not_finite(const mn_real *x, int64_t n) {
 }
 
 /* What stands in a tensor of the right form: finite numbers, labels of classes. */
-static int check_content(struct input *in, const struct nas_tensor *t) {
+static int check_content(struct input *in, const struct nas_safetensor *t) {
     struct probe *p = in->probe;
     const int ways = nas_model_dims(p->experiment.model)->ways;
-    const int64_t n = nas_tensor_count(t);
+    const int64_t n = nas_safetensor_count(t);
     const size_t mark = nas_arena_mark(&p->arena);
     void *all = probe_array(p, n, is_labels(t->name) ? sizeof(int32_t) : sizeof(mn_real));
     if (all == NULL) {
         return MN_NOMEM;
     }
     if (!is_labels(t->name)) {
-        nas_tensor_reals(p->ctx, t, all);
+        nas_safetensor_reals(p->ctx, t, all);
         const int64_t at = first_not_finite(all, n);
         if (at >= 0) {
             fault(in, t->name, "element %" PRId64 " is %g; every number must be finite", at,
                   (double)((const mn_real *)all)[at]);
         }
-    } else if (nas_tensor_ints(p->ctx, t, all) != MN_OK) {
+    } else if (nas_safetensor_ints(p->ctx, t, all) != MN_OK) {
         fault(in, t->name, "labels are 0 to %d (task.ways is %d): %s", ways - 1, ways,
               nas_ctx_message(p->ctx));
         nas_ctx_clear(p->ctx);
@@ -205,7 +205,7 @@ static int check_content(struct input *in, const struct nas_tensor *t) {
 
 static int check_one(struct input *in, const struct expected *e) {
     char have[160], wanted[160];
-    const struct nas_tensor *t = nas_tensors_find(&in->tensors, e->name);
+    const struct nas_safetensor *t = nas_safetensors_find(&in->tensors, e->name);
     shape_text(e->n_dims, e->dims, wanted, sizeof wanted);
     if (t == NULL) {
         fault(in, e->name, "missing; expected shape %s", wanted);
@@ -217,7 +217,7 @@ static int check_one(struct input *in, const struct expected *e) {
         fault(in, e->name, "shape %s; expected %s", have, wanted);
         return MN_OK;
     }
-    const int real = nas_tensor_is_real(t);
+    const int real = nas_safetensor_is_real(t);
     const int whole = t->dtype == NAS_I32 || t->dtype == NAS_I64;
     if (is_labels(e->name) ? !whole : !real) {
         fault(in, e->name, "wrong element type; expected %s",
@@ -262,15 +262,15 @@ static int check_names(struct input *in) {
 /* ---- content -------------------------------------------------------------------------------- */
 
 static int read_reals(struct input *in, const char *name, mn_real **out) {
-    const struct nas_tensor *t = nas_tensors_find(&in->tensors, name);
-    *out = probe_array(in->probe, nas_tensor_count(t), sizeof **out);
-    return *out != NULL ? nas_tensor_reals(in->probe->ctx, t, *out) : MN_NOMEM;
+    const struct nas_safetensor *t = nas_safetensors_find(&in->tensors, name);
+    *out = probe_array(in->probe, nas_safetensor_count(t), sizeof **out);
+    return *out != NULL ? nas_safetensor_reals(in->probe->ctx, t, *out) : MN_NOMEM;
 }
 
 static int read_labels(struct input *in, const char *name, int32_t **out) {
-    const struct nas_tensor *t = nas_tensors_find(&in->tensors, name);
-    *out = probe_array(in->probe, nas_tensor_count(t), sizeof **out);
-    return *out != NULL ? nas_tensor_ints(in->probe->ctx, t, *out) : MN_NOMEM;
+    const struct nas_safetensor *t = nas_safetensors_find(&in->tensors, name);
+    *out = probe_array(in->probe, nas_safetensor_count(t), sizeof **out);
+    return *out != NULL ? nas_safetensor_ints(in->probe->ctx, t, *out) : MN_NOMEM;
 }
 
 static int read_segments(struct input *in, int architecture, mn_real *to) {
@@ -280,8 +280,8 @@ static int read_segments(struct input *in, int architecture, mn_real *to) {
     int status = MN_OK;
     for (int i = 0; status == MN_OK && i < n; i++) {
         const struct mn_segment *s = nas_model_segment(model, architecture, i);
-        status = nas_tensor_reals(in->probe->ctx, nas_tensors_find(&in->tensors, s->name),
-                                  to + s->offset);
+        status = nas_safetensor_reals(in->probe->ctx, nas_safetensors_find(&in->tensors, s->name),
+                                      to + s->offset);
     }
     return status;
 }
@@ -349,10 +349,10 @@ static int check_and_read(struct input *in) {
 
 int probe_read(struct probe *probe) {
     struct input in = {.probe = probe, .path = probe->arguments->state};
-    int status = nas_tensors_read(probe->ctx, in.path, &in.tensors);
+    int status = nas_safetensors_read(probe->ctx, in.path, &in.tensors);
     if (status == MN_OK) {
         status = check_and_read(&in);
-        nas_tensors_fini(&in.tensors);
+        nas_safetensors_fini(&in.tensors);
     }
     return status;
 }

@@ -11,7 +11,7 @@
 
 /* Anything else would make a run whose configuration does not tell how it came about. */
 static int may_change(const char *set, size_t length) {
-    for (const char *const *key = nas_resume_may_change; *key != NULL; key++) {
+    for (const char *const *key = nas_config_may_change; *key != NULL; key++) {
         if (strlen(*key) == length && strncmp(*key, set, length) == 0) {
             return 1;
         }
@@ -21,7 +21,7 @@ static int may_change(const char *set, size_t length) {
 
 static int check_sets(struct mn_ctx *ctx, const struct texts *sets) {
     char known[256] = "";
-    for (const char *const *key = nas_resume_may_change; *key != NULL; key++) {
+    for (const char *const *key = nas_config_may_change; *key != NULL; key++) {
         const size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", used > 0 ? ", " : "", *key);
     }
@@ -39,7 +39,7 @@ static int check_sets(struct mn_ctx *ctx, const struct texts *sets) {
 static int go_on(struct mn_ctx *ctx, const struct nas_experiment *experiment, const char *dir,
                  int accept_changes) {
     struct nas_state state = {0};
-    int status = nas_kept_resume(experiment, ctx, dir, &state);
+    int status = nas_state_resume(experiment, ctx, dir, &state);
     state.accept_changes = accept_changes;
     if (status == MN_OK && nas_state_finished(experiment, &state)) {
         if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {

@@ -2,6 +2,7 @@
 #include "rundir.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -34,12 +35,12 @@ static int make_given(struct mn_ctx *ctx, struct nas_arena *arena, const char *o
                            out, out);
         }
     }
-    return nas_file_folder(ctx, out);
+    return nas_folder_make(ctx, out);
 }
 
 static int make_next(struct mn_ctx *ctx, struct nas_arena *arena, const char *name,
                      const char **dir) {
-    const int status = nas_file_folder(ctx, "runs");
+    const int status = nas_folder_make(ctx, "runs");
     if (status != MN_OK) {
         return status;
     }
@@ -197,15 +198,15 @@ int rundir_state(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir, c
 
 /* The shape of the images from the checkpoint; 0 channels in one of before it was noted there. */
 static int image_shape(struct mn_ctx *ctx, const char *checkpoint, int shape[3]) {
-    struct nas_tensors file;
-    int status = nas_tensors_read(ctx, checkpoint, &file);
+    struct nas_safetensors file;
+    int status = nas_safetensors_read(ctx, checkpoint, &file);
     if (status != MN_OK) {
         return status;
     }
-    const char *text = nas_tensors_meta(&file, "image_shape");
+    const char *text = nas_safetensors_meta(&file, "image_shape");
     shape[0] = 0;
     status = text != NULL ? parse_shape(ctx, checkpoint, text, shape) : MN_OK;
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
     return status;
 }
 
@@ -235,8 +236,8 @@ int rundir_open(struct mn_ctx *ctx, const struct arguments *arguments, const cha
     return status;
 }
 
-int rundir_lines(struct mn_ctx *ctx, const char *path, nas_line_fn each, void *data) {
-    int status = access(path, F_OK) == 0 ? nas_lines_read(ctx, path, each, data) : MN_OK;
+int rundir_lines(struct mn_ctx *ctx, const char *path, nas_jsonl_fn each, void *data) {
+    int status = access(path, F_OK) == 0 ? nas_jsonl_read(ctx, path, each, data) : MN_OK;
     if (status == MN_IO) {
         char message[NAS_MESSAGE];
         snprintf(message, sizeof message, "%s", nas_ctx_message(ctx));

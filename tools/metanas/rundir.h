@@ -51,9 +51,9 @@ int rundir_open(struct mn_ctx *ctx, const struct arguments *arguments, const cha
 /* The configuration of the run that arguments->operand is: struct command, config. */
 int rundir_config(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                   const char **out);
-/* nas_lines_read of a file that nothing hangs on: one that is missing has no lines, and of a
+/* nas_jsonl_read of a file that nothing hangs on: one that is missing has no lines, and of a
  * damaged one those before the damage count, with a warning. */
-int rundir_lines(struct mn_ctx *ctx, const char *path, nas_line_fn each, void *data);
+int rundir_lines(struct mn_ctx *ctx, const char *path, nas_jsonl_fn each, void *data);
 /* Print the last validation result of a run and how to test it. */
 int rundir_report(struct mn_ctx *ctx, const char *dir);
 

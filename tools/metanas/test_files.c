@@ -4,6 +4,7 @@
 #include "rundir.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -193,7 +194,7 @@ static int drop_table(struct output *out, const char *more) {
     const char *path, *there;
     int status = name_file(out, more, &path);
     if (status == MN_OK) {
-        const int at = nas_file_at(out->ctx, path, &there);
+        const int at = nas_folder_at(out->ctx, path, &there);
         if (unlinkat(at, there, 0) != 0 && errno != ENOENT) {
             status = mn_fail(out->ctx, MN_IO, "%s: cannot remove it: %s", path, strerror(errno));
         }

@@ -179,7 +179,7 @@ static int introduce(struct mn_ctx *ctx, struct nas_hello *out) {
         _Static_assert(sizeof allowed <= sizeof out->allowed, "the mask has room");
         memcpy(out->allowed, &allowed, sizeof allowed);
     }
-    return nas_origin_checksum(ctx, "/proc/self/exe", &out->program);
+    return nas_provenance_checksum(ctx, "/proc/self/exe", &out->program);
 }
 
 /* Ranks of a node that may use the same processors share them. */

@@ -139,9 +139,9 @@ static int open_others(struct nas_ranks *ranks, struct mn_ctx *ctx, const char *
 int nas_rank_open(struct nas_ranks *ranks, struct mn_ctx *ctx, const struct nas_experiment *e) {
     char *text = NULL, *origin = NULL;
     size_t length;
-    int status = nas_origin_text(e, ctx, &origin);
+    int status = nas_provenance_text(e, ctx, &origin);
     if (status == MN_OK) {
-        status = nas_resolved_text(e, ctx, &text, &length);
+        status = nas_config_text(e, ctx, &text, &length);
     }
     if (status == MN_OK && (ranks->opened == NULL || ranks->opened_batch != e->max_batch ||
                             strcmp(ranks->opened, text) != 0)) {

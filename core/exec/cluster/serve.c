@@ -127,7 +127,7 @@ static int answer_open(struct service *s, int status) {
     char message[NAS_MESSAGE];
     char *origin = NULL;
     if (status == MN_OK) {
-        status = nas_origin_text(&s->e, s->ctx, &origin);
+        status = nas_provenance_text(&s->e, s->ctx, &origin);
     }
     snprintf(message, sizeof message, "%s", nas_ctx_message(s->ctx));
     nas_ctx_clear(s->ctx);

@@ -13,7 +13,7 @@ enum nas_word {
     NAS_OPEN,   /* from rank 0; index: processors to use; status: 1 = others of the node will want
                    the data; body: struct nas_opening and a configuration */
     NAS_READY,  /* to rank 0: it is open; body: struct nas_share with its data and what made it
-                   (nas_origin_text), or why it is not open */
+                   (nas_provenance_text), or why it is not open */
     NAS_ROUND,  /* from rank 0; body: struct nas_round_order and the packed job; then the parts of
                    the state are broadcast */
     NAS_TASK,   /* from rank 0: work on task index */

@@ -13,12 +13,12 @@
 enum { LABELS = 240, WIDTH = 800, ROW = 20, HEAD = 26, VALUES = 190, MOST_DRAWN = 1000 };
 
 /* An arm's name, or the first cells, which are the axes. */
-static void put_label(struct page *page, const struct nas_table *table, int64_t row, int mean) {
+static void put_label(struct page *page, const struct nas_csv *table, int64_t row, int mean) {
     const int most = strcmp(table->names[0], "arm") == 0 ? 1 : 3;
     const char *separator = "";
     for (int c = 0; c < mean && c < most; c++) {
-        if (nas_table_cell(table, row, c)[0] != '\0') {
-            page_print(page, "%s%s", separator, nas_table_cell(table, row, c));
+        if (nas_csv_cell(table, row, c)[0] != '\0') {
+            page_print(page, "%s%s", separator, nas_csv_cell(table, row, c));
             separator = ", ";
         }
     }
@@ -36,21 +36,21 @@ static const struct {
 
 /* Where a row has its values: with an interval or, of few seeds, one by one. */
 struct place {
-    struct nas_table_interval interval;
+    struct nas_csv_interval interval;
     int seeds; /* column NAME_seeds, -1 = none */
 };
 
-static int seeds_of(const struct nas_table *table, const char *name) {
+static int seeds_of(const struct nas_csv *table, const char *name) {
     char whole[256];
     return snprintf(whole, sizeof whole, "%s_seeds", name) < (int)sizeof whole
-               ? nas_table_column(table, whole)
+               ? nas_csv_column(table, whole)
                : -1;
 }
 
 /* The numbers of a cell with spaces between them; 0 where there are none. */
 enum { MOST_FEW = 8 };
-static int few_of(const struct nas_table *table, int64_t row, int column, double out[MOST_FEW]) {
-    const char *at = column >= 0 ? nas_table_cell(table, row, column) : "";
+static int few_of(const struct nas_csv *table, int64_t row, int column, double out[MOST_FEW]) {
+    const char *at = column >= 0 ? nas_csv_cell(table, row, column) : "";
     int n = 0;
     for (; *at != '\0' && n < MOST_FEW; n++) {
         char word[40];
@@ -65,11 +65,11 @@ static int few_of(const struct nas_table *table, int64_t row, int column, double
 }
 
 /* How far a row reaches; NAN where it is not known. */
-static void reach(const struct nas_table *table, int64_t row, const struct place *at,
+static void reach(const struct nas_csv *table, int64_t row, const struct place *at,
                   double ends[2]) {
     double few[MOST_FEW];
     const int n = few_of(table, row, at->seeds, few);
-    nas_table_bounds(table, row, &at->interval, ends);
+    nas_csv_bounds(table, row, &at->interval, ends);
     for (int i = 0; i < n; i++) {
         ends[0] = i == 0 ? few[i] : fmin(ends[0], few[i]);
         ends[1] = i == 0 ? few[i] : fmax(ends[1], few[i]);
@@ -83,15 +83,15 @@ static void put_few(struct page *page, const double *few, int n) {
     page_markup(page, n > 0 ? ")" : "");
 }
 
-static void draw_row(struct page *page, const struct nas_table *table, int64_t row,
+static void draw_row(struct page *page, const struct nas_csv *table, int64_t row,
                      const struct place *place, const double range[2]) {
-    const struct nas_table_interval *at = &place->interval;
+    const struct nas_csv_interval *at = &place->interval;
     const double y = HEAD + (double)row * ROW + ROW / 2.0;
-    const double mean = nas_table_number(table, row, at->mean);
+    const double mean = nas_csv_number(table, row, at->mean);
     const double scale = (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
     double ends[2], few[MOST_FEW];
     const int n_few = few_of(table, row, place->seeds, few);
-    nas_table_bounds(table, row, at, ends);
+    nas_csv_bounds(table, row, at, ends);
     page_markup(page, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LABELS - 10, y + 4);
     put_label(page, table, row, at->mean);
     page_markup(page,
@@ -101,7 +101,7 @@ static void draw_row(struct page *page, const struct nas_table *table, int64_t r
         return;
     }
     for (int i = 0; i < n_few; i++) {
-        page_markup(page, "<circle class=\"l0\" ctx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>",
+        page_markup(page, "<circle class=\"l0\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>",
                     LABELS + (few[i] - range[0]) * scale, y);
     }
     if (n_few == 0 && isfinite(ends[0]) && isfinite(ends[1])) {
@@ -126,7 +126,7 @@ static double at_zero(const double range[2]) {
     return LABELS - range[0] * (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
 }
 
-static void draw_intervals(struct page *page, const struct nas_table *table, const struct place *at,
+static void draw_intervals(struct page *page, const struct nas_csv *table, const struct place *at,
                            int what) {
     const int rows = table->n_rows < MOST_DRAWN ? (int)table->n_rows : MOST_DRAWN;
     double range[2] = {INFINITY, -INFINITY};
@@ -135,7 +135,7 @@ static void draw_intervals(struct page *page, const struct nas_table *table, con
     }
     for (int i = 0; i < rows; i++) {
         double ends[2];
-        const double mean = nas_table_number(table, i, at->interval.mean);
+        const double mean = nas_csv_number(table, i, at->interval.mean);
         reach(table, i, at, ends);
         range[0] = fmin(range[0], isfinite(ends[0]) ? ends[0] : mean);
         range[1] = fmax(range[1], isfinite(ends[1]) ? ends[1] : mean);
@@ -172,10 +172,10 @@ static void draw_intervals(struct page *page, const struct nas_table *table, con
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-static int is_number(const struct nas_table *table, int column) {
+static int is_number(const struct nas_csv *table, int column) {
     for (int64_t i = 0; i < table->n_rows; i++) {
-        if (nas_table_cell(table, i, column)[0] != '\0' &&
-            !isfinite(nas_table_number(table, i, column))) {
+        if (nas_csv_cell(table, i, column)[0] != '\0' &&
+            !isfinite(nas_csv_number(table, i, column))) {
             return 0;
         }
     }
@@ -194,13 +194,13 @@ static int is_share(const char *name) {
 }
 
 /* The column of the half width of an interval, which stands in the cell of its mean. */
-static int half_of(const struct nas_table *table, int column) {
+static int half_of(const struct nas_csv *table, int column) {
     char name[256];
     snprintf(name, sizeof name, "%s_ci95", table->names[column]);
-    const int half = nas_table_column(table, name);
+    const int half = nas_csv_column(table, name);
     return half >= 0 || strcmp(table->names[column], "accuracy_before_prune") != 0
                ? half
-               : nas_table_column(table, "before_prune_ci95");
+               : nas_csv_column(table, "before_prune_ci95");
 }
 
 /* What the table shows of a column. */
@@ -211,7 +211,7 @@ struct shown {
     int numeric;
 };
 
-static struct shown *what_is_shown(struct page *page, const struct nas_table *table) {
+static struct shown *what_is_shown(struct page *page, const struct nas_csv *table) {
     struct shown *shown = nas_arena_zeroed(page->arena, (size_t)table->n_columns * sizeof *shown);
     for (int c = 0; shown != NULL && c < table->n_columns; c++) {
         shown[c].numeric = is_number(table, c);
@@ -227,11 +227,11 @@ static struct shown *what_is_shown(struct page *page, const struct nas_table *ta
     return shown;
 }
 
-static void put_value(struct page *page, const struct nas_table *table, int64_t row, int column,
+static void put_value(struct page *page, const struct nas_csv *table, int64_t row, int column,
                       const struct shown *shown) {
-    const double x = nas_table_number(table, row, column);
-    const char *cell = nas_table_cell(table, row, column);
-    const double width = nas_table_number(table, row, shown->half);
+    const double x = nas_csv_number(table, row, column);
+    const char *cell = nas_csv_cell(table, row, column);
+    const double width = nas_csv_number(table, row, shown->half);
     double few[MOST_FEW];
     const int n_few = few_of(table, row, shown->few, few);
     if (isfinite(x) && is_share(table->names[column])) {
@@ -247,7 +247,7 @@ static void put_value(struct page *page, const struct nas_table *table, int64_t 
     }
 }
 
-static void put_table(struct page *page, const struct nas_table *table, const struct shown *shown) {
+static void put_table(struct page *page, const struct nas_csv *table, const struct shown *shown) {
     page_markup(page, "<div class=\"scroll\"><table class=\"sort\"><thead><tr>");
     for (int c = 0; c < table->n_columns; c++) {
         if (shown[c].is_half) {
@@ -261,7 +261,7 @@ static void put_table(struct page *page, const struct nas_table *table, const st
     for (int64_t i = 0; i < table->n_rows; i++) {
         page_markup(page, "<tr>");
         for (int c = 0; c < table->n_columns; c++) {
-            const char *cell = nas_table_cell(table, i, c);
+            const char *cell = nas_csv_cell(table, i, c);
             if (shown[c].is_half) {
                 continue;
             }
@@ -281,7 +281,7 @@ static void put_table(struct page *page, const struct nas_table *table, const st
 }
 
 int section_ablation(struct page *page, const struct record *record) {
-    const struct nas_table *table = record->results;
+    const struct nas_csv *table = record->results;
     page_section(page, "ablation", "Ablation");
     if (table == NULL) {
         page_missing(page, "results.csv is not there yet: 'metanas sweep' writes it.");
@@ -294,7 +294,7 @@ int section_ablation(struct page *page, const struct record *record) {
     }
     for (int i = 0; i < (int)(sizeof drawn / sizeof drawn[0]); i++) {
         struct place at = {.seeds = seeds_of(table, drawn[i].name)};
-        if (nas_table_find_interval(table, drawn[i].name, &at.interval)) {
+        if (nas_csv_interval_of(table, drawn[i].name, &at.interval)) {
             draw_intervals(page, table, &at, i);
         }
     }

@@ -18,18 +18,18 @@ static void put_key(struct page *page) {
                       "nodes.</p>\n");
 }
 
-static int draw_meta(struct page *page, const struct nas_table *table) {
-    const int genotype = nas_table_column(table, "genotype");
-    const int epoch = nas_table_column(table, "meta_epoch");
+static int draw_meta(struct page *page, const struct nas_csv *table) {
+    const int genotype = nas_csv_column(table, "genotype");
+    const int epoch = nas_csv_column(table, "meta_epoch");
     if (genotype < 0 || table->n_rows == 0) {
         return MN_OK;
     }
     const char *caption = nas_arena_format(
         page->arena, "The meta-architecture at meta-epoch %g, pruned as at evaluation.",
-        nas_table_number(table, table->n_rows - 1, epoch));
+        nas_csv_number(table, table->n_rows - 1, epoch));
     return caption == NULL
                ? no_memory(page->ctx)
-               : found_draw(page, nas_table_cell(table, table->n_rows - 1, genotype), caption);
+               : found_draw(page, nas_csv_cell(table, table->n_rows - 1, genotype), caption);
 }
 
 static int draw_tasks(struct page *page, const struct genotypes *genotypes) {

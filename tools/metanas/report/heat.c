@@ -92,7 +92,7 @@ static int edge_of(struct nas_arena *arena, struct heat *heat, int node, int fro
     return 1;
 }
 
-int heat_find(struct mn_ctx *ctx, struct nas_arena *arena, const struct nas_table *table,
+int heat_find(struct mn_ctx *ctx, struct nas_arena *arena, const struct nas_csv *table,
               struct heat **out, int *left_out) {
     *out = NULL;
     *left_out = 0;
@@ -124,13 +124,13 @@ int heat_find(struct mn_ctx *ctx, struct nas_arena *arena, const struct nas_tabl
 enum { LABELS = 84, PANEL = 132, GAP = 14, ROW = 11, HEAD = 18, BETWEEN = 6, STEPS = 64 };
 enum { LEVELS = 20 }; /* of opacity: near cells of one level become one rectangle */
 
-static int64_t sampled(const struct nas_table *table, int step, int steps) {
+static int64_t sampled(const struct nas_csv *table, int step, int steps) {
     return steps > 1 ? (int64_t)llround((double)step * (double)(table->n_rows - 1) / (steps - 1))
                      : table->n_rows - 1;
 }
 
-static int level_of(const struct nas_table *table, int64_t row, int column) {
-    const double x = nas_table_number(table, row, column);
+static int level_of(const struct nas_csv *table, int64_t row, int column) {
+    const double x = nas_csv_number(table, row, column);
     return x > 0 ? (int)lround(fmin(x, 1) * LEVELS) : 0;
 }
 
@@ -140,7 +140,7 @@ struct panel {
     uint8_t level[MOST_ROWS + 1][STEPS];
 };
 
-static void fill_panel(const struct heat_edge *edge, const struct nas_table *table,
+static void fill_panel(const struct heat_edge *edge, const struct nas_csv *table,
                        struct panel *out) {
     out->rows = edge->n + 1;
     out->steps = table->n_rows < STEPS ? (int)table->n_rows : STEPS;
@@ -176,8 +176,8 @@ static void draw_level(struct page *page, const struct panel *panel, double x, d
     }
 }
 
-static void draw_panel(struct page *page, const struct heat_edge *edge,
-                       const struct nas_table *table, double x, double y) {
+static void draw_panel(struct page *page, const struct heat_edge *edge, const struct nas_csv *table,
+                       double x, double y) {
     page_markup(page, "<text x=\"%.0f\" y=\"%.0f\">%s %d to node %d</text>\n", x, y - 5,
                 edge->from < 2 ? "input" : "node", edge->from < 2 ? edge->from : edge->from - 2,
                 edge->node);
@@ -202,12 +202,11 @@ static void draw_labels(struct page *page, const struct heat_edge *edge, double 
                 y + edge->n * ROW + BETWEEN + 9);
 }
 
-static void draw_key(struct page *page, const struct nas_table *table, double y) {
-    const int column = nas_table_column(table, "meta_epoch");
+static void draw_key(struct page *page, const struct nas_csv *table, double y) {
+    const int column = nas_csv_column(table, "meta_epoch");
     page_markup(page, "<text class=\"soft\" x=\"%d\" y=\"%.0f\">", LABELS, y + 10);
     page_print(page, "each panel: meta-epoch %g (left) to %g (right)",
-               nas_table_number(table, 0, column),
-               nas_table_number(table, table->n_rows - 1, column));
+               nas_csv_number(table, 0, column), nas_csv_number(table, table->n_rows - 1, column));
     page_markup(page, "</text>\n<text class=\"soft\" x=\"%d\" y=\"%.0f\">weight 0</text>\n",
                 LABELS + 300, y + 10);
     for (int i = 0; i < 10; i++) {
@@ -218,7 +217,7 @@ static void draw_key(struct page *page, const struct nas_table *table, double y)
     page_markup(page, "<text class=\"soft\" x=\"%d\" y=\"%.0f\">1</text>\n", LABELS + 496, y + 10);
 }
 
-void heat_draw(struct page *page, const struct heat *heat, const struct nas_table *table) {
+void heat_draw(struct page *page, const struct heat *heat, const struct nas_csv *table) {
     const int height = HEAD + heat->most_rows * ROW + BETWEEN + ROW + 10;
     int nodes = 0, inputs = 0;
     for (int i = 0; i < heat->n; i++) {
@@ -245,8 +244,8 @@ void heat_draw(struct page *page, const struct heat *heat, const struct nas_tabl
 
 /* ---- numbers ------------------------------------------------------------------------------ */
 
-static void put_weight(struct page *page, const struct nas_table *table, int column) {
-    const double x = nas_table_number(table, table->n_rows - 1, column);
+static void put_weight(struct page *page, const struct nas_csv *table, int column) {
+    const double x = nas_csv_number(table, table->n_rows - 1, column);
     if (isfinite(x)) {
         page_markup(page, "<td class=\"n\">%.3f</td>", x);
     } else {
@@ -254,11 +253,11 @@ static void put_weight(struct page *page, const struct nas_table *table, int col
     }
 }
 
-void heat_table(struct page *page, const struct heat *heat, const struct nas_table *table) {
+void heat_table(struct page *page, const struct heat *heat, const struct nas_csv *table) {
     const struct heat_edge *first = &heat->edges[0];
     page_markup(page, "<details class=\"numbers\"><summary>Weights of the ");
     page_print(page, "%s cell at meta-epoch %g", heat->type,
-               nas_table_number(table, table->n_rows - 1, nas_table_column(table, "meta_epoch")));
+               nas_csv_number(table, table->n_rows - 1, nas_csv_column(table, "meta_epoch")));
     page_markup(page, "</summary><div class=\"scroll\"><table class=\"sort\"><thead><tr>"
                       "<th scope=\"col\">edge</th><th class=\"n\" scope=\"col\">input</th>");
     for (int r = 0; r < first->n; r++) {

@@ -31,12 +31,12 @@ struct heat {
 
 /* The cells of the columns TYPE.NODE.op.EDGE.OPERATION and TYPE.NODE.in.EDGE, in arena. NULL in
  * *out where there are none; so many columns are more than can be drawn in *left_out. */
-int heat_find(struct mn_ctx *ctx, struct nas_arena *arena, const struct nas_table *table,
+int heat_find(struct mn_ctx *ctx, struct nas_arena *arena, const struct nas_csv *table,
               struct heat **out, int *left_out);
 
 /* A panel an edge: time to the right, a line an operation, the last one the input. */
-void heat_draw(struct page *page, const struct heat *heat, const struct nas_table *table);
+void heat_draw(struct page *page, const struct heat *heat, const struct nas_csv *table);
 /* The last row of the table as a table of numbers. */
-void heat_table(struct page *page, const struct heat *heat, const struct nas_table *table);
+void heat_table(struct page *page, const struct heat *heat, const struct nas_csv *table);
 
 #endif

@@ -55,14 +55,14 @@ static int read_config(struct mn_ctx *ctx, struct record *s, const char *name) {
 }
 
 static int read_table(struct mn_ctx *ctx, struct record *s, const char *name,
-                      struct nas_table **out) {
+                      struct nas_csv **out) {
     const char *path;
     const int status = find(ctx, s, name, &path);
     if (status != MN_OK || path == NULL) {
         return status;
     }
     *out = nas_arena_zeroed(&s->arena, sizeof **out);
-    return *out != NULL ? nas_table_read(ctx, &s->arena, path, *out) : no_memory(ctx);
+    return *out != NULL ? nas_csv_read(ctx, &s->arena, path, *out) : no_memory(ctx);
 }
 
 int record_add_line(void *data, struct mn_ctx *ctx, json_t *object) {
@@ -92,7 +92,7 @@ static int read_lines(struct mn_ctx *ctx, struct record *s, const char *name, st
     const char *path;
     const int status = find(ctx, s, name, &path);
     return status != MN_OK || path == NULL ? status
-                                           : nas_lines_read(ctx, path, record_add_line, out);
+                                           : nas_jsonl_read(ctx, path, record_add_line, out);
 }
 
 static int read_json(struct mn_ctx *ctx, struct record *s, const char *name, json_t **out) {
@@ -107,8 +107,8 @@ static int read_checkpoint(struct mn_ctx *ctx, struct record *s) {
     if (status != MN_OK || path == NULL) {
         return status;
     }
-    struct nas_tensors *file = nas_arena_zeroed(&s->arena, sizeof *file);
-    status = file != NULL ? nas_tensors_read(ctx, path, file) : no_memory(ctx);
+    struct nas_safetensors *file = nas_arena_zeroed(&s->arena, sizeof *file);
+    status = file != NULL ? nas_safetensors_read(ctx, path, file) : no_memory(ctx);
     s->checkpoint = status == MN_OK ? file : NULL;
     return status;
 }
@@ -149,7 +149,7 @@ int record_read(struct mn_ctx *ctx, const char *dir, struct record *s) {
 
 void record_fini(struct record *s) {
     if (s->checkpoint != NULL) {
-        nas_tensors_fini(s->checkpoint);
+        nas_safetensors_fini(s->checkpoint);
     }
     record_forget_lines(&s->metrics);
     record_forget_lines(&s->timing);
@@ -172,5 +172,5 @@ double record_number(const struct record *s, const char *section, const char *ke
 }
 
 const char *record_meta(const struct record *s, const char *key) {
-    return s->checkpoint != NULL ? nas_tensors_meta(s->checkpoint, key) : NULL;
+    return s->checkpoint != NULL ? nas_safetensors_meta(s->checkpoint, key) : NULL;
 }

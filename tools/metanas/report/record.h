@@ -17,16 +17,16 @@ struct lines {
 
 struct record {
     const char *dir;
-    const char *config;             /* text of config.resolved.yaml or sweep.yaml; NULL = none */
-    struct nas_yaml *root;          /* the same as a tree, NULL = none */
-    struct nas_tensors *checkpoint; /* NULL = none */
+    const char *config;    /* text of config.resolved.yaml or sweep.yaml; NULL = none */
+    struct nas_yaml *root; /* the same as a tree, NULL = none */
+    struct nas_safetensors *checkpoint; /* NULL = none */
     struct lines metrics, timing;
-    json_t *test;                   /* NULL = none */
-    struct nas_table *architecture; /* NULL = none */
-    struct nas_table *steps;        /* NULL = none */
-    json_t *command;                /* sweep.json of a sweep; NULL = none */
-    const char *summary;            /* results.txt of a sweep; NULL = none */
-    struct nas_table *results;      /* of a sweep; NULL = none */
+    json_t *test;                 /* NULL = none */
+    struct nas_csv *architecture; /* NULL = none */
+    struct nas_csv *steps;        /* NULL = none */
+    json_t *command;              /* sweep.json of a sweep; NULL = none */
+    const char *summary;          /* results.txt of a sweep; NULL = none */
+    struct nas_csv *results;      /* of a sweep; NULL = none */
     struct nas_arena arena;
 };
 
@@ -35,7 +35,7 @@ struct record {
 int record_read(struct mn_ctx *ctx, const char *dir, struct record *out);
 void record_fini(struct record *record);
 
-/* nas_line_fn: add a line to the struct lines `data`; and forget them all. */
+/* nas_jsonl_fn: add a line to the struct lines `data`; and forget them all. */
 int record_add_line(void *data, struct mn_ctx *ctx, json_t *object);
 void record_forget_lines(struct lines *lines);
 

@@ -103,10 +103,10 @@ int section_test(struct page *page, const struct record *record) {
 /* ---- accuracy by adaptation step ---------------------------------------------------------- */
 
 /* A curve of a column over `step`, with its interval where `at` is not NULL. */
-static int curve_of(struct page *page, const struct nas_table *table, const char *name, int column,
-                    const struct nas_table_interval *at, struct curve *out) {
+static int curve_of(struct page *page, const struct nas_csv *table, const char *name, int column,
+                    const struct nas_csv_interval *at, struct curve *out) {
     const size_t n = (size_t)table->n_rows;
-    const int step = nas_table_column(table, "step");
+    const int step = nas_csv_column(table, "step");
     double *x = nas_arena_array(page->arena, n, sizeof *x);
     double *y = nas_arena_array(page->arena, n, sizeof *y);
     double *low = nas_arena_array(page->arena, n, sizeof *low);
@@ -117,10 +117,10 @@ static int curve_of(struct page *page, const struct nas_table *table, const char
     for (int64_t i = 0; i < table->n_rows; i++) {
         double ends[2] = {(double)NAN, (double)NAN};
         if (at != NULL) {
-            nas_table_bounds(table, i, at, ends);
+            nas_csv_bounds(table, i, at, ends);
         }
-        x[i] = nas_table_number(table, i, step);
-        y[i] = nas_table_number(table, i, column);
+        x[i] = nas_csv_number(table, i, step);
+        y[i] = nas_csv_number(table, i, column);
         low[i] = ends[0];
         high[i] = ends[1];
     }
@@ -147,8 +147,8 @@ static void steps_table(struct page *page, const struct chart *chart) {
 }
 
 static int draw_steps(struct page *page, const struct record *record,
-                      const struct nas_table_interval *at) {
-    const int before = nas_table_column(record->steps, "accuracy_before_prune");
+                      const struct nas_csv_interval *at) {
+    const int before = nas_csv_column(record->steps, "accuracy_before_prune");
     struct chart chart = {.title = "Accuracy by adaptation step",
                           .x_name = "task step",
                           .y_name = "accuracy on the query set",
@@ -174,12 +174,12 @@ static int draw_steps(struct page *page, const struct record *record,
 }
 
 int section_steps(struct page *page, const struct record *record) {
-    struct nas_table_interval at;
+    struct nas_csv_interval at;
     if (record->steps == NULL || record->test == NULL) {
         return MN_OK;
     }
-    if (!nas_table_find_interval(record->steps, "accuracy", &at) ||
-        nas_table_column(record->steps, "step") < 0) {
+    if (!nas_csv_interval_of(record->steps, "accuracy", &at) ||
+        nas_csv_column(record->steps, "step") < 0) {
         return mn_fail(page->ctx, MN_IO,
                        "%s/test-steps.csv: lacks the column step, or accuracy with its interval",
                        record->dir);

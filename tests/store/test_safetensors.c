@@ -36,7 +36,7 @@ static const int32_t i32[3] = {INT32_MIN, 0, INT32_MAX};
 static const int64_t i64[2] = {INT64_MIN, 5000000000};
 static const uint8_t u8[5] = {0, 1, 127, 128, 255};
 
-static const struct nas_tensor sample[] = {
+static const struct nas_safetensor sample[] = {
     {"w", NAS_F32, 2, {2, 3}, f32},
     {"d", NAS_F64, 1, {2}, f64},
     {"empty", NAS_F32, 3, {2, 0, 7}, ""},
@@ -48,17 +48,17 @@ static const struct nas_tensor sample[] = {
 enum { SAMPLES = sizeof sample / sizeof sample[0] };
 static const size_t sample_bytes[SAMPLES] = {24, 16, 0, 4, 12, 16, 5};
 
-static const struct nas_meta meta[] = {
+static const struct nas_metadata meta[] = {
     {"config", "run:\n  name: \"crc32\":\"00000000\"\n"}, {"empty", ""}, {"note", "\xe2\x82\xac"}};
 
 static void write_sample(void) {
-    assert_ok(ctx, nas_tensors_write(ctx, path, SAMPLES, sample, 3, meta));
+    assert_ok(ctx, nas_safetensors_write(ctx, path, SAMPLES, sample, 3, meta));
 }
 
-static void check_sample(const struct nas_tensors *file) {
+static void check_sample(const struct nas_safetensors *file) {
     assert_int_equal(file->n, SAMPLES);
     for (int i = 0; i < SAMPLES; i++) {
-        const struct nas_tensor *t = nas_tensors_find(file, sample[i].name);
+        const struct nas_safetensor *t = nas_safetensors_find(file, sample[i].name);
         assert_non_null(t);
         assert_int_equal(t->dtype, sample[i].dtype);
         assert_int_equal(t->n_dims, sample[i].n_dims);
@@ -67,30 +67,30 @@ static void check_sample(const struct nas_tensors *file) {
         assert_memory_equal(t->data, sample[i].data, sample_bytes[i]);
     }
     for (int i = 0; i < 3; i++) {
-        assert_string_equal(nas_tensors_meta(file, meta[i].key), meta[i].value);
+        assert_string_equal(nas_safetensors_meta(file, meta[i].key), meta[i].value);
     }
-    assert_int_equal(strlen(nas_tensors_meta(file, "crc32")), 8);
-    assert_null(nas_tensors_meta(file, "none"));
-    assert_null(nas_tensors_find(file, "none"));
+    assert_int_equal(strlen(nas_safetensors_meta(file, "crc32")), 8);
+    assert_null(nas_safetensors_meta(file, "none"));
+    assert_null(nas_safetensors_find(file, "none"));
 }
 
 static void test_round_trip(void **state) {
-    struct nas_tensors file;
+    struct nas_safetensors file;
     write_sample();
     assert_int_equal(folder_count(&folder), 1);
-    assert_ok(ctx, nas_tensors_read(ctx, path, &file));
+    assert_ok(ctx, nas_safetensors_read(ctx, path, &file));
     check_sample(&file);
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
     assert_int_equal(file.n, 0);
 }
 
 static void test_nothing_at_all(void **state) {
-    struct nas_tensors file;
-    assert_ok(ctx, nas_tensors_write(ctx, path, 0, NULL, 0, NULL));
-    assert_ok(ctx, nas_tensors_read(ctx, path, &file));
+    struct nas_safetensors file;
+    assert_ok(ctx, nas_safetensors_write(ctx, path, 0, NULL, 0, NULL));
+    assert_ok(ctx, nas_safetensors_read(ctx, path, &file));
     assert_int_equal(file.n, 0);
     assert_int_equal(file.n_meta, 1);
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
 }
 
 /* The layout as the format's description has it, taken apart by hand. */
@@ -112,24 +112,24 @@ static void test_layout(void **state) {
 }
 
 static void test_conversions(void **state) {
-    struct nas_tensors file;
+    struct nas_safetensors file;
     mn_real reals[6];
     int32_t ints[3];
     write_sample();
-    assert_ok(ctx, nas_tensors_read(ctx, path, &file));
-    assert_ok(ctx, nas_tensor_reals(ctx, nas_tensors_find(&file, "w"), reals));
+    assert_ok(ctx, nas_safetensors_read(ctx, path, &file));
+    assert_ok(ctx, nas_safetensor_reals(ctx, nas_safetensors_find(&file, "w"), reals));
     assert_true(reals[2] == (mn_real)1.5F && reals[3] == (mn_real)-3.25e-30F);
-    assert_ok(ctx, nas_tensor_reals(ctx, nas_tensors_find(&file, "d"), reals));
+    assert_ok(ctx, nas_safetensor_reals(ctx, nas_safetensors_find(&file, "d"), reals));
     assert_true(reals[0] == (mn_real)0.1);
-    assert_ok(ctx, nas_tensor_ints(ctx, nas_tensors_find(&file, "i"), ints));
+    assert_ok(ctx, nas_safetensor_ints(ctx, nas_safetensors_find(&file, "i"), ints));
     assert_memory_equal(ints, i32, sizeof ints);
-    assert_failed(ctx, nas_tensor_reals(ctx, nas_tensors_find(&file, "i"), reals), MN_IO,
+    assert_failed(ctx, nas_safetensor_reals(ctx, nas_safetensors_find(&file, "i"), reals), MN_IO,
                   "tensor i has dtype I32", "F32, F64, F16 or BF16");
-    assert_failed(ctx, nas_tensor_ints(ctx, nas_tensors_find(&file, "w"), ints), MN_IO,
+    assert_failed(ctx, nas_safetensor_ints(ctx, nas_safetensors_find(&file, "w"), ints), MN_IO,
                   "tensor w has dtype F32");
-    assert_failed(ctx, nas_tensor_ints(ctx, nas_tensors_find(&file, "long"), ints), MN_IO,
+    assert_failed(ctx, nas_safetensor_ints(ctx, nas_safetensors_find(&file, "long"), ints), MN_IO,
                   "tensor long: element 0 is -9223372036854775808");
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
 }
 
 /* Half precision is read: 1, -2.5, 65504, the least normal and subnormal numbers, -0, infinity. */
@@ -138,27 +138,27 @@ static void test_half_precision_is_read(void **state) {
     static const double want16[7] = {1, -2.5, 65504, 0x1p-14, 0x1p-24, -0.0, INFINITY};
     static const uint16_t bf16[4] = {0x3F80, 0xC020, 0x7F7F, 0x0001};
     static const double want_bf16[4] = {1, -2.5, 0x1.FEp127, 0x1p-133};
-    const struct nas_tensor halves[] = {{"h", NAS_FLOAT16, 1, {8}, f16},
-                                        {"b", NAS_BFLOAT16, 2, {2, 2}, bf16}};
-    struct nas_tensors file;
+    const struct nas_safetensor halves[] = {{"h", NAS_FLOAT16, 1, {8}, f16},
+                                            {"b", NAS_BFLOAT16, 2, {2, 2}, bf16}};
+    struct nas_safetensors file;
     mn_real got[8];
-    assert_ok(ctx, nas_tensors_write(ctx, path, 2, halves, 0, NULL));
-    assert_ok(ctx, nas_tensors_read(ctx, path, &file));
-    assert_ok(ctx, nas_tensor_reals(ctx, nas_tensors_find(&file, "h"), got));
+    assert_ok(ctx, nas_safetensors_write(ctx, path, 2, halves, 0, NULL));
+    assert_ok(ctx, nas_safetensors_read(ctx, path, &file));
+    assert_ok(ctx, nas_safetensor_reals(ctx, nas_safetensors_find(&file, "h"), got));
     for (int i = 0; i < 7; i++) {
         assert_true((double)got[i] == want16[i]);
         assert_int_equal(signbit(got[i]) != 0, signbit(want16[i]) != 0);
     }
     assert_true((double)got[7] == 1365.0 / 4096);
-    assert_ok(ctx, nas_tensor_reals(ctx, nas_tensors_find(&file, "b"), got));
+    assert_ok(ctx, nas_safetensor_reals(ctx, nas_safetensors_find(&file, "b"), got));
     for (int i = 0; i < 4; i++) {
         assert_true((double)got[i] == want_bf16[i]);
     }
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
 }
 
 /* A file with this header and `data` bytes of zeros. */
-static int read_made(const char *header, size_t length, size_t data, struct nas_tensors *file) {
+static int read_made(const char *header, size_t length, size_t data, struct nas_safetensors *file) {
     uint8_t *bytes = calloc(1, 8 + length + data);
     assert_non_null(bytes);
     for (int i = 0; i < 8; i++) {
@@ -167,14 +167,14 @@ static int read_made(const char *header, size_t length, size_t data, struct nas_
     memcpy(bytes + 8, header, length);
     file_put(path, bytes, 8 + length + data);
     free(bytes);
-    return nas_tensors_read(ctx, path, file);
+    return nas_safetensors_read(ctx, path, file);
 }
 
 /* A sound file of a type that is not read is not called damaged. */
 static void test_other_types_are_named(void **state) {
     static const char header[] =
         "{\"t\":{\"dtype\":\"F8_E4M3\",\"shape\":[8],\"data_offsets\":[0,8]}}";
-    struct nas_tensors file;
+    struct nas_safetensors file;
     assert_failed(ctx, read_made(header, strlen(header), 8, &file), MN_IO,
                   "tensor t has dtype F8_E4M3; F64, F32, F16, BF16");
     assert_null(strstr(nas_ctx_message(ctx), "damaged"));
@@ -184,7 +184,7 @@ static void test_other_types_are_named(void **state) {
  * first entry, without a tree of it. */
 static void test_headers_take_memory_in_proportion(void **state) {
     enum { MANY = 1 << 20 };
-    struct nas_tensors file;
+    struct nas_safetensors file;
     char *header = malloc(3 * MANY + 16);
     assert_non_null(header);
     size_t n = (size_t)sprintf(header, "{\"t\":[");
@@ -205,25 +205,26 @@ static void test_headers_take_memory_in_proportion(void **state) {
 /* ---- damage ------------------------------------------------------------------------------- */
 
 static void test_truncated_at_every_byte(void **state) {
-    struct nas_tensors file;
+    struct nas_safetensors file;
     size_t length;
     write_sample();
     uint8_t *bytes = file_get(path, &length);
     for (size_t n = 0; n < length; n++) {
         file_put(path, bytes, n);
-        assert_failed(ctx, nas_tensors_read(ctx, path, &file), MN_IO, path, "damaged at byte ");
+        assert_failed(ctx, nas_safetensors_read(ctx, path, &file), MN_IO, path, "damaged at byte ");
         assert_int_equal(file.n, 0);
     }
     bytes[length] = 0;
     file_put(path, bytes, length + 1);
-    assert_failed(ctx, nas_tensors_read(ctx, path, &file), MN_IO, "1 bytes follow the last tensor");
+    assert_failed(ctx, nas_safetensors_read(ctx, path, &file), MN_IO,
+                  "1 bytes follow the last tensor");
     free(bytes);
 }
 
 /* A flip anywhere is found, but for one in the word crc32 itself: then there is none, and a state
  * is not loaded without. */
 static void test_bit_flips(void **state) {
-    struct nas_tensors file;
+    struct nas_safetensors file;
     size_t length;
     int refused = 0, without = 0;
     struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 0, 0, 0, 0);
@@ -235,9 +236,9 @@ static void test_bit_flips(void **state) {
         bytes[at] ^= bit;
         file_put(path, bytes, length);
         bytes[at] ^= bit;
-        if (nas_tensors_read(ctx, path, &file) == MN_OK) {
-            assert_null(nas_tensors_meta(&file, "crc32"));
-            nas_tensors_fini(&file);
+        if (nas_safetensors_read(ctx, path, &file) == MN_OK) {
+            assert_null(nas_safetensors_meta(&file, "crc32"));
+            nas_safetensors_fini(&file);
             without++;
         } else {
             refused++;
@@ -268,11 +269,11 @@ static void test_made_and_fine(void **state) {
         {ONE("U8", "[9223372036854775807,9223372036854775807,0]", "[0,0]"), 0},
         {"{}", 0},
     };
-    struct nas_tensors file;
+    struct nas_safetensors file;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *header = cases[i].header;
         assert_ok(ctx, read_made(header, strlen(header), cases[i].data, &file));
-        nas_tensors_fini(&file);
+        nas_safetensors_fini(&file);
     }
 }
 
@@ -325,7 +326,7 @@ static void test_made_and_refused(void **state) {
         {"", 0, "not a JSON object"},
         {"\"\xff\xff\"", 0, "not a JSON object"},
     };
-    struct nas_tensors file;
+    struct nas_safetensors file;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *header = cases[i].header;
         assert_failed(ctx, read_made(header, strlen(header), cases[i].data, &file), MN_IO, path,
@@ -335,15 +336,15 @@ static void test_made_and_refused(void **state) {
 
 /* A small file that claims much must not make the reader take much memory. */
 static void test_giant_claims(void **state) {
-    struct nas_tensors file;
+    struct nas_safetensors file;
     uint8_t bytes[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, '{', '}'};
     file_put(path, bytes, sizeof bytes);
-    assert_failed(ctx, nas_tensors_read(ctx, path, &file), MN_IO,
+    assert_failed(ctx, nas_safetensors_read(ctx, path, &file), MN_IO,
                   "a header of 18446744073709551615 bytes does not fit the file's 16");
     memset(bytes, 0, 8);
     bytes[0] = 9;
     file_put(path, bytes, sizeof bytes);
-    assert_failed(ctx, nas_tensors_read(ctx, path, &file), MN_IO, "a header of 9 bytes");
+    assert_failed(ctx, nas_safetensors_read(ctx, path, &file), MN_IO, "a header of 9 bytes");
     enum { DEEP = 100000 };
     char *deep = malloc(DEEP);
     assert_non_null(deep);
@@ -353,18 +354,18 @@ static void test_giant_claims(void **state) {
 }
 
 static void test_not_a_file(void **state) {
-    struct nas_tensors file;
-    assert_failed(ctx, nas_tensors_read(ctx, folder.path, &file), MN_IO, folder.path,
+    struct nas_safetensors file;
+    assert_failed(ctx, nas_safetensors_read(ctx, folder.path, &file), MN_IO, folder.path,
                   "it is a folder");
-    assert_failed(ctx, nas_tensors_read(ctx, folder_path(&folder, "none"), &file), MN_IO, "none",
-                  "No such file or directory");
+    assert_failed(ctx, nas_safetensors_read(ctx, folder_path(&folder, "none"), &file), MN_IO,
+                  "none", "No such file or directory");
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
 static void test_text_that_json_cannot_hold(void **state) {
-    const struct nas_meta bad = {"k", "\xff"};
-    assert_failed(ctx, nas_tensors_write(ctx, path, 0, NULL, 1, &bad), MN_NOMEM, "UTF-8");
+    const struct nas_metadata bad = {"k", "\xff"};
+    assert_failed(ctx, nas_safetensors_write(ctx, path, 0, NULL, 1, &bad), MN_NOMEM, "UTF-8");
     assert_int_equal(folder_count(&folder), 0);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "rundir.h"
+#include "../rundir.h"
 #include "sweep.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/named_file.h"
 
 #include <errno.h>
@@ -65,7 +66,7 @@ int sweep_claim(struct mn_ctx *ctx, struct sweep_job *job) {
             mn_fail(ctx, MN_CONFIG, "%s is the directory of a run; give another --out", job->out);
     }
     if (status == MN_OK) {
-        status = nas_file_folder(ctx, job->out);
+        status = nas_folder_make(ctx, job->out);
     }
     if (status != MN_OK) {
         return status;

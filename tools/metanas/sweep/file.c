@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/sweep.h"
+#include "file.h"
 
 #include "base/text.h"
 #include "learn/experiment.h"
@@ -16,7 +16,7 @@ static const char name_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO
                                       "0123456789._=-";
 
 struct reader {
-    struct nas_sweep *sweep;
+    struct sweep *sweep;
     struct nas_faults *faults;
 };
 
@@ -70,7 +70,7 @@ static struct nas_assignment *read_set(struct reader *r, const struct nas_yaml *
 
 /* ---- axes --------------------------------------------------------------------------------- */
 
-static void check_label(struct reader *r, const struct nas_sweep_value *value) {
+static void check_label(struct reader *r, const struct sweep_value *value) {
     const char *label = value->label;
     if (label == NULL) {
         return; /* a fault was added */
@@ -87,14 +87,14 @@ static void check_label(struct reader *r, const struct nas_sweep_value *value) {
 
 /* By label, then as they stand. */
 static int by_label(const void *a, const void *b) {
-    const struct nas_sweep_value *x = *(const struct nas_sweep_value *const *)a;
-    const struct nas_sweep_value *y = *(const struct nas_sweep_value *const *)b;
+    const struct sweep_value *x = *(const struct sweep_value *const *)a;
+    const struct sweep_value *y = *(const struct sweep_value *const *)b;
     const int order = strcmp(x->label != NULL ? x->label : "", y->label != NULL ? y->label : "");
     return order != 0 ? order : (x > y) - (x < y);
 }
 
-static void check_labels(struct reader *r, const struct nas_sweep_axis *axis) {
-    const struct nas_sweep_value **all = room(r, axis->n, sizeof *all);
+static void check_labels(struct reader *r, const struct sweep_axis *axis) {
+    const struct sweep_value **all = room(r, axis->n, sizeof *all);
     for (int i = 0; all != NULL && i < axis->n; i++) {
         all[i] = &axis->values[i];
     }
@@ -144,7 +144,7 @@ static int is_key(const char *name) {
 
 /* A value of an axis that is named by the key it sets. */
 static void read_plain(struct reader *r, const struct nas_yaml *axis, const struct nas_yaml *value,
-                       struct nas_sweep_value *out) {
+                       struct sweep_value *out) {
     out->set = room(r, 1, sizeof *out->set);
     if (out->set != NULL) {
         out->n = 1;
@@ -153,7 +153,7 @@ static void read_plain(struct reader *r, const struct nas_yaml *axis, const stru
 }
 
 static void read_value(struct reader *r, const struct nas_yaml *axis, const struct nas_yaml *value,
-                       struct nas_sweep_value *out) {
+                       struct sweep_value *out) {
     const int labelled = axis->kind == NAS_YAML_MAP;
     out->mark = labelled ? value->key_mark : value->mark;
     out->label = labelled ? value->key : derive_label(r, axis->key, value);
@@ -164,7 +164,7 @@ static void read_value(struct reader *r, const struct nas_yaml *axis, const stru
     }
 }
 
-static void read_axis(struct reader *r, const struct nas_yaml *node, struct nas_sweep_axis *out) {
+static void read_axis(struct reader *r, const struct nas_yaml *node, struct sweep_axis *out) {
     const int n = count(node);
     out->name = node->key;
     if (node->key[0] == '\0' || strchr(".=-", node->key[0]) != NULL ||
@@ -250,7 +250,7 @@ static const struct setting *undone(const struct setting *all, int n, const stru
 
 /* All settings of all axes, one of each key and axis. *n of them in room for `most`. */
 static struct setting *list_settings(struct reader *r, int *n) {
-    const struct nas_sweep *s = r->sweep;
+    const struct sweep *s = r->sweep;
     int most = 0;
     for (int i = 0; i < s->n_axes; i++) {
         for (int k = 0; k < s->axes[i].n; k++) {
@@ -261,7 +261,7 @@ static struct setting *list_settings(struct reader *r, int *n) {
     *n = 0;
     for (int i = 0; all != NULL && i < s->n_axes; i++) {
         for (int k = 0; k < s->axes[i].n; k++) {
-            const struct nas_sweep_value *value = &s->axes[i].values[k];
+            const struct sweep_value *value = &s->axes[i].values[k];
             for (int o = 0; o < value->n; o++) {
                 all[(*n)++] =
                     (struct setting){value->set[o].key, s->axes[i].name, value->set[o].mark, i};
@@ -300,7 +300,7 @@ static void check_axes(struct reader *r) {
 }
 
 static void read_axes(struct reader *r, const struct nas_yaml *node) {
-    struct nas_sweep *s = r->sweep;
+    struct sweep *s = r->sweep;
     if (node->kind != NAS_YAML_MAP) {
         nas_fault_add(r->faults, node->mark,
                       "axes: expected a map of axes, like "
@@ -317,7 +317,7 @@ static void read_axes(struct reader *r, const struct nas_yaml *node) {
 }
 
 /* Of the longest labels. */
-static size_t longest_name(const struct nas_sweep *s) {
+static size_t longest_name(const struct sweep *s) {
     size_t length = s->n_axes > 0 ? (size_t)s->n_axes - 1 : 0;
     for (int i = 0; i < s->n_axes; i++) {
         size_t most = 0;
@@ -332,7 +332,7 @@ static size_t longest_name(const struct nas_sweep *s) {
 }
 
 static void count_arms(struct reader *r, struct nas_mark mark) {
-    struct nas_sweep *s = r->sweep;
+    struct sweep *s = r->sweep;
     s->n_arms = 1;
     for (int i = 0; i < s->n_axes && s->n_arms <= MOST_ARMS; i++) {
         s->n_arms *= s->axes[i].n > 0 ? s->axes[i].n : 1;
@@ -374,7 +374,7 @@ static void read_base(struct reader *r, const struct nas_yaml *root) {
 }
 
 static void read_seed(struct reader *r, const struct nas_yaml *node) {
-    struct nas_sweep *s = r->sweep;
+    struct sweep *s = r->sweep;
     int64_t seed;
     if (node->kind != NAS_YAML_SCALAR || !nas_text_int(node->text, &seed) || seed < 0) {
         nas_fault_add(r->faults, node->mark, "seeds: expected whole numbers, 0 or more");
@@ -395,7 +395,7 @@ static int by_seed(const void *a, const void *b) {
 }
 
 static void check_seeds(struct reader *r) {
-    const struct nas_sweep *s = r->sweep;
+    const struct sweep *s = r->sweep;
     struct numbered *all = room(r, s->n_seeds, sizeof *all);
     for (int i = 0; all != NULL && i < s->n_seeds; i++) {
         all[i] = (struct numbered){s->seeds[i], i};
@@ -474,7 +474,7 @@ static void read_all(struct reader *r, const struct nas_yaml *root) {
     count_arms(r, axes != NULL ? axes->mark : root->mark);
 }
 
-int nas_sweep_read(struct mn_ctx *ctx, const char *path, FILE *out, struct nas_sweep *sweep) {
+int sweep_read(struct mn_ctx *ctx, const char *path, FILE *out, struct sweep *sweep) {
     memset(sweep, 0, sizeof *sweep);
     struct nas_faults faults = {.arena = &sweep->arena};
     struct reader r = {sweep, &faults};
@@ -497,33 +497,33 @@ int nas_sweep_read(struct mn_ctx *ctx, const char *path, FILE *out, struct nas_s
                          path, faults.count, nas_text_s(faults.count));
 }
 
-void nas_sweep_fini(struct nas_sweep *sweep) {
+void sweep_fini(struct sweep *sweep) {
     nas_arena_fini(&sweep->arena);
     memset(sweep, 0, sizeof *sweep);
 }
 
 /* ---- arms --------------------------------------------------------------------------------- */
 
-const struct nas_sweep_value *nas_sweep_at(const struct nas_sweep *s, int64_t arm, int axis) {
+const struct sweep_value *sweep_value_at(const struct sweep *s, int64_t arm, int axis) {
     for (int i = s->n_axes - 1; i > axis; i--) {
         arm /= s->axes[i].n;
     }
     return &s->axes[axis].values[arm % s->axes[axis].n];
 }
 
-const char *nas_sweep_name(const struct nas_sweep *s, int64_t arm, struct nas_arena *arena) {
-    const char *name = s->n_axes == 0 ? "base" : nas_sweep_at(s, arm, 0)->label;
+const char *sweep_arm_name(const struct sweep *s, int64_t arm, struct nas_arena *arena) {
+    const char *name = s->n_axes == 0 ? "base" : sweep_value_at(s, arm, 0)->label;
     for (int i = 1; name != NULL && i < s->n_axes; i++) {
-        name = nas_arena_format(arena, "%s+%s", name, nas_sweep_at(s, arm, i)->label);
+        name = nas_arena_format(arena, "%s+%s", name, sweep_value_at(s, arm, i)->label);
     }
     return name;
 }
 
-struct nas_assignment *nas_sweep_assignments(const struct nas_sweep *s, int64_t arm, int seed,
-                                             struct nas_arena *arena, int *n) {
+struct nas_assignment *sweep_assignments(const struct sweep *s, int64_t arm, int seed,
+                                         struct nas_arena *arena, int *n) {
     size_t most = (size_t)s->n_set + 1;
     for (int i = 0; i < s->n_axes; i++) {
-        most += (size_t)nas_sweep_at(s, arm, i)->n;
+        most += (size_t)sweep_value_at(s, arm, i)->n;
     }
     struct nas_assignment *all = nas_arena_array(arena, most, sizeof *all);
     *n = 0;
@@ -531,7 +531,7 @@ struct nas_assignment *nas_sweep_assignments(const struct nas_sweep *s, int64_t 
         all[(*n)++] = s->set[i];
     }
     for (int i = 0; all != NULL && i < s->n_axes; i++) {
-        const struct nas_sweep_value *value = nas_sweep_at(s, arm, i);
+        const struct sweep_value *value = sweep_value_at(s, arm, i);
         for (int k = 0; k < value->n; k++) {
             all[(*n)++] = value->set[k];
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
+#include "base/folder.h"
 
 #include "store/append_log.h"
 #include "store/safetensors.h"
@@ -150,22 +151,22 @@ static void test_files_are_replaced_together(void **state) {
 /* ---- a folder that is held ---------------------------------------------------------------- */
 
 static void test_held_folder_is_for_one_process(void **state) {
-    struct nas_held held = {0}, other = {0};
-    assert_ok(ctx, nas_hold(ctx, folder.path, &held));
-    assert_failed(ctx, nas_hold(ctx, folder.path, &other), MN_IO, folder.path,
+    struct nas_folder held = {0}, other = {0};
+    assert_ok(ctx, nas_folder_lock(ctx, folder.path, &held));
+    assert_failed(ctx, nas_folder_lock(ctx, folder.path, &other), MN_IO, folder.path,
                   "another metanas is at work in this folder");
-    assert_true(nas_holds(ctx, folder.path));
-    nas_let_go(ctx, &other);
-    nas_let_go(ctx, &held);
-    assert_false(nas_holds(ctx, folder.path));
-    assert_ok(ctx, nas_hold(ctx, folder.path, &held));
-    nas_let_go(ctx, &held);
+    assert_true(nas_folder_is_locked(ctx, folder.path));
+    nas_folder_unlock(ctx, &other);
+    nas_folder_unlock(ctx, &held);
+    assert_false(nas_folder_is_locked(ctx, folder.path));
+    assert_ok(ctx, nas_folder_lock(ctx, folder.path, &held));
+    nas_folder_unlock(ctx, &held);
 }
 
 /* One that was moved away gets the files, and one that was made in its place gets none. */
 static void test_held_folder_removed_and_made_anew(void **state) {
-    struct nas_held held = {0};
-    struct nas_metrics m;
+    struct nas_folder held = {0};
+    struct nas_append_log m;
     uint8_t *data;
     size_t length;
     char run[PATH_MAX], moved[PATH_MAX], file[PATH_MAX + 8], there[PATH_MAX + 8];
@@ -174,15 +175,15 @@ static void test_held_folder_removed_and_made_anew(void **state) {
     snprintf(file, sizeof file, "%s//file", run);
     snprintf(there, sizeof there, "%s/file", moved);
     assert_int_equal(mkdir(run, 0777), 0);
-    assert_ok(ctx, nas_hold(ctx, run, &held));
+    assert_ok(ctx, nas_folder_lock(ctx, run, &held));
     assert_int_equal(rename(run, moved), 0);
     assert_int_equal(mkdir(run, 0777), 0);
-    assert_false(nas_holds(ctx, run));
+    assert_false(nas_folder_is_locked(ctx, run));
     const char *name;
-    assert_int_equal(nas_file_at(ctx, run, &name),
+    assert_int_equal(nas_folder_at(ctx, run, &name),
                      held.fd); /* the folder itself, as for its files */
     assert_string_equal(name, ".");
-    assert_int_equal(nas_file_at(ctx, moved, &name), AT_FDCWD);
+    assert_int_equal(nas_folder_at(ctx, moved, &name), AT_FDCWD);
     assert_ok(ctx, nas_file_replace(ctx, file, "mine", 4));
     assert_false(file_exists(file));
     check_content(there, "mine");
@@ -191,8 +192,8 @@ static void test_held_folder_removed_and_made_anew(void **state) {
     assert_string_equal((char *)data, "mine");
     free(data);
     snprintf(file, sizeof file, "%s/lines", run);
-    assert_ok(ctx, nas_metrics_open(&m, ctx, file, 0));
-    nas_metrics_close(&m);
+    assert_ok(ctx, nas_append_log_open(&m, ctx, file, 0));
+    nas_append_log_close(&m);
     assert_false(file_exists(file));
     assert_int_equal(unlink(there), 0);
     snprintf(there, sizeof there, "%s/lines", moved);
@@ -201,7 +202,7 @@ static void test_held_folder_removed_and_made_anew(void **state) {
     assert_failed(ctx, nas_file_replace(ctx, file, "mine", 4), MN_IO, file,
                   "No such file or directory");
     assert_false(file_exists(file));
-    nas_let_go(ctx, &held);
+    nas_folder_unlock(ctx, &held);
 }
 
 static void test_no_folder(void **state) {
@@ -222,7 +223,7 @@ static void test_long_path(void **state) {
     assert_failed(ctx, nas_file_replace(ctx, path, "x", 1), MN_IO, "File name too long");
     path[300] = 'a';
     path[PATH_MAX + 7] = '\0';
-    assert_failed(ctx, nas_file_folder(ctx, path), MN_IO, "bytes is too long: /aaaa");
+    assert_failed(ctx, nas_folder_make(ctx, path), MN_IO, "bytes is too long: /aaaa");
 }
 
 static void test_advice(void **state) {
@@ -254,125 +255,125 @@ static void test_read(void **state) {
 
 static void test_folder(void **state) {
     const char *deep = folder_path(&folder, "a/b/c");
-    assert_ok(ctx, nas_file_folder(ctx, deep));
+    assert_ok(ctx, nas_folder_make(ctx, deep));
     assert_true(file_exists(deep));
-    assert_ok(ctx, nas_file_folder(ctx, deep));
-    assert_ok(ctx, nas_file_folder(ctx, folder_path(&folder, "a/d/")));
+    assert_ok(ctx, nas_folder_make(ctx, deep));
+    assert_ok(ctx, nas_folder_make(ctx, folder_path(&folder, "a/d/")));
     file_put(folder_path(&folder, "file"), "", 0);
-    assert_failed(ctx, nas_file_folder(ctx, folder_path(&folder, "file/x")), MN_IO,
+    assert_failed(ctx, nas_folder_make(ctx, folder_path(&folder, "file/x")), MN_IO,
                   "file/x: cannot make the folder: Not a directory");
-    assert_failed(ctx, nas_file_folder(ctx, folder_path(&folder, "file")), MN_IO,
+    assert_failed(ctx, nas_folder_make(ctx, folder_path(&folder, "file")), MN_IO,
                   "file: not a folder");
-    assert_failed(ctx, nas_file_folder(ctx, ""), MN_IO, "the name of the folder is empty");
+    assert_failed(ctx, nas_folder_make(ctx, ""), MN_IO, "the name of the folder is empty");
 }
 
 /* ---- metrics ------------------------------------------------------------------------------ */
 
-static void put_line(struct nas_metrics *m, int64_t i) {
-    nas_metrics_begin(m, "test");
-    nas_metrics_int(m, "i", i);
-    nas_metrics_real(m, "x", 0.1);
-    nas_metrics_real(m, "bad", NAN);
-    nas_metrics_text(m, "t", "word");
-    assert_ok(ctx, nas_metrics_end(m, ctx));
+static void put_line(struct nas_append_log *m, int64_t i) {
+    nas_jsonl_begin(m, "test");
+    nas_jsonl_int(m, "i", i);
+    nas_jsonl_real(m, "x", 0.1);
+    nas_jsonl_real(m, "bad", NAN);
+    nas_jsonl_text(m, "t", "word");
+    assert_ok(ctx, nas_jsonl_end(m, ctx));
 }
 
 #define LINE(i) "{\"kind\":\"test\",\"i\":" #i ",\"x\":0.1,\"bad\":null,\"t\":\"word\"}\n"
 
 static void test_metrics(void **state) {
-    struct nas_metrics m;
+    struct nas_append_log m;
     const char *path = folder_path(&folder, "metrics.jsonl");
-    assert_ok(ctx, nas_metrics_open(&m, ctx, path, 0));
+    assert_ok(ctx, nas_append_log_open(&m, ctx, path, 0));
     put_line(&m, 1);
     put_line(&m, 2);
     const int64_t two = m.length;
     put_line(&m, 3);
-    assert_ok(ctx, nas_metrics_sync(&m, ctx));
-    nas_metrics_close(&m);
+    assert_ok(ctx, nas_append_log_sync(&m, ctx));
+    nas_append_log_close(&m);
     check_content(path, LINE(1) LINE(2) LINE(3));
 
-    assert_ok(ctx, nas_metrics_open(&m, ctx, path, two));
+    assert_ok(ctx, nas_append_log_open(&m, ctx, path, two));
     assert_int_equal(m.length, two);
     put_line(&m, 4);
-    nas_metrics_close(&m);
+    nas_append_log_close(&m);
     check_content(path, LINE(1) LINE(2) LINE(4));
-    nas_metrics_close(&m);
+    nas_append_log_close(&m);
 }
 
 /* Lost lines do not keep a run from going on: whole ones that are there stay. */
 static void test_metrics_lost(void **state) {
-    struct nas_metrics m;
+    struct nas_append_log m;
     const char *path = folder_path(&folder, "metrics.jsonl");
     file_put(path, "12\n45", 5);
-    assert_ok(ctx, nas_metrics_open(&m, ctx, path, 6));
+    assert_ok(ctx, nas_append_log_open(&m, ctx, path, 6));
     assert_int_equal(m.length, 3);
     put_line(&m, 1);
-    nas_metrics_close(&m);
+    nas_append_log_close(&m);
     check_content(path, "12\n" LINE(1));
     assert_int_equal(unlink(path), 0);
-    assert_ok(ctx, nas_metrics_open(&m, ctx, path, 6));
+    assert_ok(ctx, nas_append_log_open(&m, ctx, path, 6));
     assert_int_equal(m.length, 0);
-    nas_metrics_close(&m);
-    assert_failed(ctx, nas_metrics_open(&m, ctx, folder.path, 0), MN_IO, "cannot open it");
-    nas_metrics_close(&m);
+    nas_append_log_close(&m);
+    assert_failed(ctx, nas_append_log_open(&m, ctx, folder.path, 0), MN_IO, "cannot open it");
+    nas_append_log_close(&m);
 }
 
 /* The end of a line may lie far before. */
 static void test_metrics_cut_in_a_long_line(void **state) {
     static char text[10000];
-    struct nas_metrics m;
+    struct nas_append_log m;
     const char *path = folder_path(&folder, "metrics.jsonl");
     memset(text, 'x', sizeof text);
     text[99] = '\n';
     file_put(path, text, sizeof text);
-    assert_ok(ctx, nas_metrics_open(&m, ctx, path, 9999));
+    assert_ok(ctx, nas_append_log_open(&m, ctx, path, 9999));
     assert_int_equal(m.length, 100);
-    nas_metrics_close(&m);
+    nas_append_log_close(&m);
     file_put(path, text, sizeof text);
-    assert_ok(ctx, nas_metrics_open(&m, ctx, path, 99));
+    assert_ok(ctx, nas_append_log_open(&m, ctx, path, 99));
     assert_int_equal(m.length, 0);
-    nas_metrics_close(&m);
+    nas_append_log_close(&m);
 }
 
 static void test_metrics_through_a_link(void **state) {
-    struct nas_metrics m;
+    struct nas_append_log m;
     const char *path = folder_path(&folder, "metrics.jsonl"),
                *victim = folder_path(&folder, "victim");
     assert_int_equal(symlink(victim, path), 0);
-    assert_failed(ctx, nas_metrics_open(&m, ctx, path, 0), MN_IO, path, "cannot open it");
-    nas_metrics_close(&m);
+    assert_failed(ctx, nas_append_log_open(&m, ctx, path, 0), MN_IO, path, "cannot open it");
+    nas_append_log_close(&m);
     assert_false(file_exists(victim));
 }
 
 static void test_metrics_in_use(void **state) {
-    struct nas_metrics m, other;
+    struct nas_append_log m, other;
     const char *path = folder_path(&folder, "metrics.jsonl");
-    assert_ok(ctx, nas_metrics_open(&m, ctx, path, 0));
+    assert_ok(ctx, nas_append_log_open(&m, ctx, path, 0));
     put_line(&m, 1);
-    assert_failed(ctx, nas_metrics_open(&other, ctx, path, 0), MN_IO, path, "another metanas");
-    nas_metrics_close(&other);
+    assert_failed(ctx, nas_append_log_open(&other, ctx, path, 0), MN_IO, path, "another metanas");
+    nas_append_log_close(&other);
     check_content(path, LINE(1));
-    nas_metrics_close(&m);
-    assert_ok(ctx, nas_metrics_open(&other, ctx, path, 0));
-    nas_metrics_close(&other);
+    nas_append_log_close(&m);
+    assert_ok(ctx, nas_append_log_open(&other, ctx, path, 0));
+    nas_append_log_close(&other);
 }
 
 static void test_metrics_no_room(void **state) {
-    struct nas_metrics m;
+    struct nas_append_log m;
     const char *path = folder_path(&folder, "metrics.jsonl");
-    assert_ok(ctx, nas_metrics_open(&m, ctx, path, 0));
+    assert_ok(ctx, nas_append_log_open(&m, ctx, path, 0));
     put_line(&m, 1);
     const int64_t one = m.length;
     limit_files((rlim_t)one + 7);
-    nas_metrics_begin(&m, "test");
-    nas_metrics_int(&m, "i", 2);
-    const int status = nas_metrics_end(&m, ctx);
+    nas_jsonl_begin(&m, "test");
+    nas_jsonl_int(&m, "i", 2);
+    const int status = nas_jsonl_end(&m, ctx);
     unlimit_files();
     assert_failed(ctx, status, MN_IO, path, "cannot write a line: File too large");
     assert_int_equal(m.length, one);
-    nas_metrics_close(&m);
-    assert_ok(ctx, nas_metrics_open(&m, ctx, path, one));
-    nas_metrics_close(&m);
+    nas_append_log_close(&m);
+    assert_ok(ctx, nas_append_log_open(&m, ctx, path, one));
+    nas_append_log_close(&m);
     check_content(path, LINE(1));
 }
 

@@ -15,7 +15,7 @@ int sweep_open(struct mn_ctx *ctx, const struct sweep_job *job, int64_t arm, int
                const struct nas_open *more, struct nas_experiment *out) {
     struct nas_arena arena = {0};
     struct nas_open open = more != NULL ? *more : (struct nas_open){0};
-    open.assignments = nas_sweep_assignments(&job->sweep, arm, seed, &arena, &open.n_assignments);
+    open.assignments = sweep_assignments(&job->sweep, arm, seed, &arena, &open.n_assignments);
     int status = open.assignments != NULL
                      ? open_experiment(ctx, job->arguments, job->sweep.base, &open, out)
                      : no_memory(ctx);
@@ -103,7 +103,7 @@ static int say_of_arm(struct check *c, int64_t arm, char *message) {
         return say(c, message);
     }
     struct nas_arena arena = {0};
-    const char *name = nas_sweep_name(&c->job->sweep, arm, &arena);
+    const char *name = sweep_arm_name(&c->job->sweep, arm, &arena);
     char *line = name != NULL ? nas_arena_format(&arena, "arm %s: %s", name, message) : NULL;
     const int status = line != NULL ? say(c, line) : no_memory(c->ctx);
     nas_arena_fini(&arena);
@@ -148,7 +148,7 @@ static int open_arm(struct check *c, int64_t arm, const struct nas_open *how,
 static int check_distinct(struct check *c, int64_t arm, const struct nas_experiment *experiment) {
     char *text = NULL;
     size_t length;
-    int status = nas_resolved_text(experiment, c->ctx, &text, &length);
+    int status = nas_config_text(experiment, c->ctx, &text, &length);
     if (status != MN_OK) {
         return status;
     }
@@ -160,7 +160,7 @@ static int check_distinct(struct check *c, int64_t arm, const struct nas_experim
         return there != NULL ? MN_OK : no_memory(c->ctx);
     }
     struct nas_arena arena = {0};
-    const char *name = nas_sweep_name(&c->job->sweep, (*there)->arm, &arena);
+    const char *name = sweep_arm_name(&c->job->sweep, (*there)->arm, &arena);
     char message[NAS_MESSAGE];
     snprintf(message, sizeof message,
              "the same configuration as that of arm %s; is a key of an axis given by --set?",
@@ -212,7 +212,7 @@ int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job) {
         status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped on request")
                                    : check_arm(&c, arm);
         if (status != MN_OK) {
-            const char *name = nas_sweep_name(&job->sweep, arm, &nas_ctx_of(ctx)->scratch);
+            const char *name = sweep_arm_name(&job->sweep, arm, &nas_ctx_of(ctx)->scratch);
             nas_ctx_where(ctx, "%s: arm %s", job->sweep.file, name != NULL ? name : "?");
         }
     }

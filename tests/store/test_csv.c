@@ -14,14 +14,14 @@
 struct reading {
     struct nas_ctx context;
     struct nas_arena arena;
-    struct nas_table table;
+    struct nas_csv table;
     int status;
 };
 
 static void read_text(struct reading *r, const char *text, size_t length) {
     memset(r, 0, sizeof *r);
     nas_ctx_init(&r->context);
-    r->status = nas_table_parse(&r->context.pub, &r->arena, "t.csv", text, length, &r->table);
+    r->status = nas_csv_parse(&r->context.pub, &r->arena, "t.csv", text, length, &r->table);
 }
 
 static void done(struct reading *r) {
@@ -36,7 +36,7 @@ static void takes(const char *text, int columns, int64_t rows, const char *last)
     assert_int_equal(r.status, MN_OK);
     assert_int_equal(r.table.n_columns, columns);
     assert_int_equal(r.table.n_rows, rows);
-    assert_string_equal(nas_table_cell(&r.table, rows - 1, columns - 1), last);
+    assert_string_equal(nas_csv_cell(&r.table, rows - 1, columns - 1), last);
     done(&r);
 }
 
@@ -90,21 +90,21 @@ static void test_columns_by_name(void **state) {
     (void)state;
     static const char text[] = "z,x_mean,x_ci95,y,y_low,y_high,z\n1,2,0.5,3,2.5,nan,7\n";
     struct reading r;
-    struct nas_table_interval at;
+    struct nas_csv_interval at;
     double ends[2];
     read_text(&r, text, strlen(text));
-    assert_int_equal(nas_table_column(&r.table, "z"), 0); /* the first of two */
-    assert_int_equal(nas_table_column(&r.table, "y_high"), 5);
-    assert_int_equal(nas_table_column(&r.table, "y_hig"), -1);
-    assert_int_equal(nas_table_column(&r.table, "zz"), -1);
-    assert_int_equal(nas_table_column(&r.table, ""), -1);
-    assert_true(nas_table_find_interval(&r.table, "x", &at));
-    nas_table_bounds(&r.table, 0, &at, ends);
+    assert_int_equal(nas_csv_column(&r.table, "z"), 0); /* the first of two */
+    assert_int_equal(nas_csv_column(&r.table, "y_high"), 5);
+    assert_int_equal(nas_csv_column(&r.table, "y_hig"), -1);
+    assert_int_equal(nas_csv_column(&r.table, "zz"), -1);
+    assert_int_equal(nas_csv_column(&r.table, ""), -1);
+    assert_true(nas_csv_interval_of(&r.table, "x", &at));
+    nas_csv_bounds(&r.table, 0, &at, ends);
     assert_true(ends[0] == 1.5 && ends[1] == 2.5);
-    assert_true(nas_table_find_interval(&r.table, "y", &at));
-    nas_table_bounds(&r.table, 0, &at, ends);
+    assert_true(nas_csv_interval_of(&r.table, "y", &at));
+    nas_csv_bounds(&r.table, 0, &at, ends);
     assert_true(ends[0] == 2.5 && isnan(ends[1]));
-    assert_false(nas_table_find_interval(&r.table, "z", &at));
+    assert_false(nas_csv_interval_of(&r.table, "z", &at));
     done(&r);
 }
 
@@ -124,7 +124,7 @@ static void test_text_cells_begin_no_formula(void **state) {
         char text[64];
         FILE *out = fmemopen(text, sizeof text, "w");
         assert_non_null(out);
-        nas_table_put_text(out, texts[i][0]);
+        nas_csv_put_text(out, texts[i][0]);
         fclose(out);
         assert_string_equal(text, texts[i][1]);
     }
@@ -142,7 +142,7 @@ static int add_value(void *data, struct mn_ctx *ctx, json_t *object) {
 static int sum_of(struct nas_ctx *context, const char *text, double *sum) {
     nas_ctx_init(context);
     *sum = 0;
-    return nas_lines_parse(&context->pub, "m.jsonl", text, strlen(text), add_value, sum);
+    return nas_jsonl_parse(&context->pub, "m.jsonl", text, strlen(text), add_value, sum);
 }
 
 static void test_lines(void **state) {

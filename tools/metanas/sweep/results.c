@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "sweep_results.h"
+#include "results.h"
 
-#include "rundir.h"
+#include "../rundir.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -37,21 +37,21 @@ static void put_mean(FILE *out, const struct sweep_mean *x) {
     put_real(out, x->n > 0 ? x->ci95 : NAN);
 }
 
-static void put_axis_names(FILE *out, const struct nas_sweep *sweep) {
+static void put_axis_names(FILE *out, const struct sweep *sweep) {
     for (int i = 0; i < sweep->n_axes; i++) {
         fprintf(out, ",%s", sweep->axes[i].name);
     }
 }
 
-static int put_arm_name(FILE *out, struct mn_ctx *ctx, const struct nas_sweep *sweep, int64_t arm) {
+static int put_arm_name(FILE *out, struct mn_ctx *ctx, const struct sweep *sweep, int64_t arm) {
     struct nas_arena arena = {0};
-    const char *name = nas_sweep_name(sweep, arm, &arena);
+    const char *name = sweep_arm_name(sweep, arm, &arena);
     if (name != NULL) {
         fputs(name, out);
     }
     nas_arena_fini(&arena);
     for (int i = 0; i < sweep->n_axes; i++) {
-        fprintf(out, ",%s", nas_sweep_at(sweep, arm, i)->label);
+        fprintf(out, ",%s", sweep_value_at(sweep, arm, i)->label);
     }
     return name != NULL ? MN_OK : no_memory(ctx);
 }
@@ -179,7 +179,7 @@ static struct widths widths_of(struct mn_ctx *ctx, const struct sweep_results *r
     }
     for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
         const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-        const char *name = nas_sweep_name(&r->job->sweep, arm, &nas_ctx_of(ctx)->scratch);
+        const char *name = sweep_arm_name(&r->job->sweep, arm, &nas_ctx_of(ctx)->scratch);
         const int n = name != NULL ? (int)strlen(name) : 0;
         char means[MEANS][CELL];
         means_of(&r->arms[arm], means);
@@ -197,7 +197,7 @@ static int put_line(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r
                     const struct widths *w) {
     const struct sweep_arm *x = &r->arms[arm];
     const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    const char *name = nas_sweep_name(&r->job->sweep, arm, &nas_ctx_of(ctx)->scratch);
+    const char *name = sweep_arm_name(&r->job->sweep, arm, &nas_ctx_of(ctx)->scratch);
     char means[MEANS][CELL], parameters[40] = "-", time[40] = "-";
     if (name == NULL) {
         return no_memory(ctx);
@@ -276,7 +276,7 @@ static void put_tests(FILE *out, const struct sweep_results *r, const struct swe
 
 static int put_notes(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
     struct nas_arena arena = {0};
-    const char *first = nas_sweep_name(&r->job->sweep, 0, &arena);
+    const char *first = sweep_arm_name(&r->job->sweep, 0, &arena);
     const struct sweep_result *some = NULL;
     for (int64_t i = 0; some == NULL && i < r->job->n_runs; i++) {
         some = r->runs[i].progress == SWEEP_DONE ? &r->runs[i] : NULL;

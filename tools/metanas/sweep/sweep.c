@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "rundir.h"
-#include "sweep_results.h"
+#include "../rundir.h"
+#include "results.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -24,11 +24,11 @@ static const char *default_folder(struct nas_arena *arena, const char *file) {
 enum { LONGEST_FILE = 64 };
 
 static int list_runs(struct mn_ctx *ctx, struct sweep_job *job) {
-    const struct nas_sweep *s = &job->sweep;
+    const struct sweep *s = &job->sweep;
     job->runs =
         nas_arena_array(&job->arena, (size_t)s->n_arms * (size_t)s->n_seeds, sizeof *job->runs);
     for (int64_t arm = 0; job->runs != NULL && arm < s->n_arms; arm++) {
-        const char *name = nas_sweep_name(s, arm, &job->arena);
+        const char *name = sweep_arm_name(s, arm, &job->arena);
         for (int seed = 0; seed < s->n_seeds; seed++) {
             struct sweep_run *run = &job->runs[job->n_runs++];
             *run = (struct sweep_run){.arm = arm, .seed = seed};
@@ -181,7 +181,7 @@ static int run_all(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_resul
 static int run_sweep(struct mn_ctx *ctx, const struct arguments *arguments) {
     struct sweep_job job = {.arguments = arguments, .lock = -1};
     struct sweep_results results = {0};
-    int status = nas_sweep_read(ctx, arguments->operand, stderr, &job.sweep);
+    int status = sweep_read(ctx, arguments->operand, stderr, &job.sweep);
     if (status == MN_OK) {
         job.out = arguments->out != NULL ? arguments->out
                                          : default_folder(&job.arena, arguments->operand);
@@ -200,7 +200,7 @@ static int run_sweep(struct mn_ctx *ctx, const struct arguments *arguments) {
     if (job.lock >= 0) {
         close(job.lock);
     }
-    nas_sweep_fini(&job.sweep);
+    sweep_fini(&job.sweep);
     nas_arena_fini(&job.arena);
     return status;
 }
@@ -209,16 +209,16 @@ static int run_sweep(struct mn_ctx *ctx, const struct arguments *arguments) {
  */
 static int config_of(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                      const char **out) {
-    struct nas_sweep sweep = {0};
+    struct sweep sweep = {0};
     FILE *nowhere = fopen("/dev/null", "w");
     const int read =
-        nowhere != NULL && nas_sweep_read(ctx, arguments->operand, nowhere, &sweep) == MN_OK;
+        nowhere != NULL && sweep_read(ctx, arguments->operand, nowhere, &sweep) == MN_OK;
     if (nowhere != NULL) {
         fclose(nowhere);
     }
     nas_ctx_clear(ctx);
     *out = read && !arguments->list ? nas_arena_text(arena, sweep.base) : arguments->operand;
-    nas_sweep_fini(&sweep);
+    sweep_fini(&sweep);
     return *out != NULL ? MN_OK : no_memory(ctx);
 }
 

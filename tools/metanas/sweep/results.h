@@ -49,16 +49,16 @@ struct sweep_results {
     struct nas_arena arena;
 };
 
-/* sweep_test.c: the mean of n values, and of the differences b - a. */
+/* test.c: the mean of n values, and of the differences b - a. */
 struct sweep_mean sweep_mean_of(int64_t n, const double *x);
 int sweep_mean_of_difference(struct mn_ctx *ctx, int64_t n, const double *a, const double *b,
                              struct sweep_mean *out);
 /* What test.json and test-tasks.csv, which lies at `path`, say of a run; arrays in arena. MN_IO
  * where they do not fit each other. */
 int sweep_take_test(struct mn_ctx *ctx, struct nas_arena *arena, const json_t *test,
-                    const char *path, const struct nas_table *tasks, struct sweep_result *out);
+                    const char *path, const struct nas_csv *tasks, struct sweep_result *out);
 
-/* sweep_gather.c: the means of all arms from the runs that were gathered. */
+/* gather.c: the means of all arms from the runs that were gathered. */
 int sweep_summarise(struct mn_ctx *ctx, struct sweep_results *results);
 
 #endif

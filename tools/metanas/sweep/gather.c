@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "rundir.h"
-#include "sweep_results.h"
+#include "../rundir.h"
+#include "results.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static int read_test(struct mn_ctx *ctx, struct nas_arena *arena, const char *di
                      struct sweep_result *out) {
     const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
     const char *path = NULL, *tasks = NULL;
-    struct nas_table table;
+    struct nas_csv table;
     json_t *test = NULL;
     int status = rundir_file(ctx, arena, dir, "test.json", &path);
     if (status == MN_OK) {
@@ -22,7 +22,7 @@ static int read_test(struct mn_ctx *ctx, struct nas_arena *arena, const char *di
         status = rundir_json(ctx, path, &test);
     }
     if (status == MN_OK) {
-        status = nas_table_read(ctx, &nas_ctx_of(ctx)->scratch, tasks, &table);
+        status = nas_csv_read(ctx, &nas_ctx_of(ctx)->scratch, tasks, &table);
     }
     if (status == MN_OK) {
         status = sweep_take_test(ctx, arena, test, tasks, &table, out);
@@ -193,7 +193,7 @@ int sweep_gather_run(struct mn_ctx *ctx, struct sweep_results *r, int64_t i) {
 /* The runs that a sweep before this one has found not to be finite: nothing else tells of them. */
 static int recall_failed(struct mn_ctx *ctx, struct sweep_results *r) {
     struct nas_arena arena = {0};
-    struct nas_table table;
+    struct nas_csv table;
     const char *path;
     int status = rundir_file(ctx, &arena, r->job->out, "runs.csv", &path);
     if (status == MN_OK && access(path, F_OK) != 0) {
@@ -201,15 +201,15 @@ static int recall_failed(struct mn_ctx *ctx, struct sweep_results *r) {
         return MN_OK;
     }
     if (status == MN_OK) {
-        status = nas_table_read(ctx, &arena, path, &table);
+        status = nas_csv_read(ctx, &arena, path, &table);
     }
-    const int name = status == MN_OK ? nas_table_column(&table, "run") : -1;
-    const int state = status == MN_OK ? nas_table_column(&table, "status") : -1;
+    const int name = status == MN_OK ? nas_csv_column(&table, "run") : -1;
+    const int state = status == MN_OK ? nas_csv_column(&table, "status") : -1;
     for (int64_t i = 0, row = 0; name >= 0 && state >= 0 && i < r->job->n_runs; i++) {
         if (row < table.n_rows &&
-            strcmp(nas_table_cell(&table, row, name), r->job->runs[i].name) == 0) {
+            strcmp(nas_csv_cell(&table, row, name), r->job->runs[i].name) == 0) {
             r->job->runs[i].failed = r->runs[i].progress != SWEEP_DONE &&
-                                     strcmp(nas_table_cell(&table, row, state), "failed") == 0;
+                                     strcmp(nas_csv_cell(&table, row, state), "failed") == 0;
             row++;
         }
     }

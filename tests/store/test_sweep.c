@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sweep files to arms. Their faults: tests/cli/sweep.sh. */
-#include "learn/sweep.h"
+#include "../../tools/metanas/sweep/file.h"
 
 #include "../support/check.h"
 #include "../support/folder.h"
@@ -8,7 +8,7 @@
 static struct nas_ctx context;
 static struct mn_ctx *ctx;
 static struct folder folder;
-static struct nas_sweep sweep;
+static struct sweep sweep;
 
 static int begin(void **state) {
     nas_ctx_init(&context);
@@ -18,7 +18,7 @@ static int begin(void **state) {
 }
 
 static int end(void **state) {
-    nas_sweep_fini(&sweep);
+    sweep_fini(&sweep);
     nas_ctx_fini(&context);
     folder_remove(&folder);
     return 0;
@@ -29,7 +29,7 @@ static int read_text(const char *text) {
     FILE *said = tmpfile();
     assert_non_null(said);
     file_put(path, text, strlen(text));
-    const int status = nas_sweep_read(ctx, path, said, &sweep);
+    const int status = sweep_read(ctx, path, said, &sweep);
     fclose(said);
     return status;
 }
@@ -59,9 +59,9 @@ static void test_cross_product(void **state) {
     assert_true(sweep.seeds[0] == 4 && sweep.seeds[1] == 2);
     assert_string_equal(sweep.base, folder_path(&folder, "b.yaml"));
     for (int64_t arm = 0; arm < 6; arm++) {
-        assert_string_equal(nas_sweep_name(&sweep, arm, &arena), names[arm]);
+        assert_string_equal(sweep_arm_name(&sweep, arm, &arena), names[arm]);
     }
-    const struct nas_assignment *all = nas_sweep_assignments(&sweep, 2, 1, &arena, &n);
+    const struct nas_assignment *all = sweep_assignments(&sweep, 2, 1, &arena, &n);
     assert_int_equal(n, 6);
     check_set(&all[0], "run.meta_epochs", "5");
     check_set(&all[1], "task.ways", "3");
@@ -71,7 +71,7 @@ static void test_cross_product(void **state) {
     check_set(&all[5], "run.seed", "2");
     assert_int_equal(all[3].mark.line, 7);
     assert_int_equal(all[3].mark.column, 13);
-    assert_int_equal(nas_sweep_assignments(&sweep, 5, 0, &arena, &n)[3].value->mark.line, 8);
+    assert_int_equal(sweep_assignments(&sweep, 5, 0, &arena, &n)[3].value->mark.line, 8);
     assert_int_equal(n, 5);
     nas_arena_fini(&arena);
 }
@@ -86,8 +86,8 @@ static void test_sections(void **state) {
                              "  op_mixer: [{use: softmax}, {use: soft_prune}]\n"
                              "  op_mixer.k: {one: 1}\n"));
     assert_string_equal(sweep.base, "/x/b.yaml");
-    assert_string_equal(nas_sweep_name(&sweep, 1, &arena), "soft_prune+one");
-    const struct nas_assignment *all = nas_sweep_assignments(&sweep, 1, 0, &arena, &n);
+    assert_string_equal(sweep_arm_name(&sweep, 1, &arena), "soft_prune+one");
+    const struct nas_assignment *all = sweep_assignments(&sweep, 1, 0, &arena, &n);
     assert_int_equal(n, 3);
     assert_string_equal(all[0].key, "op_mixer");
     assert_int_equal(all[0].value->kind, NAS_YAML_MAP);
@@ -99,7 +99,7 @@ static void test_no_axes(void **state) {
     struct nas_arena arena = {0};
     assert_ok(ctx, read_text("base: b.yaml\nseeds: [1, 2, 3]\n"));
     assert_int_equal(sweep.n_arms, 1);
-    assert_string_equal(nas_sweep_name(&sweep, 0, &arena), "base");
+    assert_string_equal(sweep_arm_name(&sweep, 0, &arena), "base");
     nas_arena_fini(&arena);
 }
 

@@ -5,9 +5,9 @@
 /* metanas sweep: the runs of a sweep file in a folder of their own, and what they show together
  * (docs/experiments.md). */
 
-#include "command.h"
+#include "../command.h"
 
-#include "learn/sweep.h"
+#include "file.h"
 
 struct sweep_run {
     int64_t arm;
@@ -19,7 +19,7 @@ struct sweep_run {
 
 struct sweep_job {
     const struct arguments *arguments;
-    struct nas_sweep sweep;
+    struct sweep sweep;
     const char *out; /* folder */
     int lock;        /* its descriptor; -1 = not claimed */
     int64_t n_runs;
@@ -29,7 +29,7 @@ struct sweep_job {
     struct nas_arena arena;
 };
 
-/* sweep_arms.c: open every arm, without reading the data of equal data sets twice. Faults are
+/* arms.c: open every arm, without reading the data of equal data sets twice. Faults are
  * printed to standard error, each once; the message counts the arms that have some. Fills
  * job->data. */
 int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job);
@@ -46,25 +46,25 @@ struct sweep_status {
     int64_t meta_epoch, meta_epochs;
 };
 
-/* sweep_run.c: a run as it lies in its folder. MN_CONFIG where it was made with another
+/* run.c: a run as it lies in its folder. MN_CONFIG where it was made with another
  * configuration. */
 int sweep_look(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run,
                struct sweep_status *out);
 /* Train what is left of it, and test it. */
 int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run);
 
-/* sweep_arms.c: the configuration of a run made ready; `more` may preset flags. */
+/* arms.c: the configuration of a run made ready; `more` may preset flags. */
 int sweep_open(struct mn_ctx *ctx, const struct sweep_job *job, int64_t arm, int seed,
                const struct nas_open *more, struct nas_experiment *out);
 
-/* sweep_keep.c: make the folder and keep other processes out of it until job->lock is closed.
+/* keep.c: make the folder and keep other processes out of it until job->lock is closed.
  * Refused where another one is at work there, and in the directory of a run. */
 int sweep_claim(struct mn_ctx *ctx, struct sweep_job *job);
 /* The sweep file and its base as they are now, and the command, kept in the folder.
  */
 int sweep_keep(struct mn_ctx *ctx, struct sweep_job *job);
 
-/* sweep_gather.c: how far all runs are, and what those that are done have written; MN_CONFIG where
+/* gather.c: how far all runs are, and what those that are done have written; MN_CONFIG where
  * one was made with another configuration, MN_CANCELLED. Marks those that failed before.
  * results->arena is for nas_arena_fini, also after a failure. */
 struct sweep_results;
@@ -72,7 +72,7 @@ int sweep_gather(struct mn_ctx *ctx, const struct sweep_job *job, struct sweep_r
 /* The same of one run, after it was worked on. */
 int sweep_gather_run(struct mn_ctx *ctx, struct sweep_results *results, int64_t run);
 
-/* sweep_results.c: write runs.csv, results.csv and results.txt to the folder; print the last one,
+/* results.c: write runs.csv, results.csv and results.txt to the folder; print the last one,
  * too, where `print` is set. */
 int sweep_report(struct mn_ctx *ctx, struct sweep_results *results, int print);
 

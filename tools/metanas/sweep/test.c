@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "sweep_results.h"
+#include "results.h"
 
-#include "command.h"
+#include "../command.h"
 
 #include "base/stats.h"
 #include "base/text.h"
-#include "learn/evaluate.h"
 
 #include <math.h>
 #include <string.h>
@@ -42,10 +41,10 @@ static int damaged(struct mn_ctx *ctx, const char *path) {
 }
 
 /* The shares of a column; 0 where a cell has none. */
-static int column(const struct nas_table *table, const char *name, double *out) {
-    const int at = nas_table_column(table, name);
+static int column(const struct nas_csv *table, const char *name, double *out) {
+    const int at = nas_csv_column(table, name);
     for (int64_t i = 0; i < table->n_rows; i++) {
-        out[i] = nas_table_number(table, i, at);
+        out[i] = nas_csv_number(table, i, at);
         if (!(out[i] >= 0 && out[i] <= 1)) {
             return 0;
         }
@@ -54,11 +53,11 @@ static int column(const struct nas_table *table, const char *name, double *out) 
 }
 
 /* Rows are numbered from 0: none is missing. */
-static int is_numbered(const struct nas_table *table) {
-    const int at = nas_table_column(table, "task");
+static int is_numbered(const struct nas_csv *table) {
+    const int at = nas_csv_column(table, "task");
     for (int64_t i = 0; i < table->n_rows; i++) {
         int64_t task;
-        if (at < 0 || !nas_text_int(nas_table_cell(table, i, at), &task) || task != i) {
+        if (at < 0 || !nas_text_int(nas_csv_cell(table, i, at), &task) || task != i) {
             return 0;
         }
     }
@@ -87,7 +86,7 @@ static void copy_test(const json_t *test, struct sweep_result *out) {
 }
 
 int sweep_take_test(struct mn_ctx *ctx, struct nas_arena *arena, const json_t *test,
-                    const char *path, const struct nas_table *tasks, struct sweep_result *out) {
+                    const char *path, const struct nas_csv *tasks, struct sweep_result *out) {
     copy_test(test, out);
     if (tasks->n_rows < 1 || tasks->n_rows != out->tasks || !is_numbered(tasks)) {
         return damaged(ctx, path);

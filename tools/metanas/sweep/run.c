@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "rundir.h"
+#include "../rundir.h"
+#include "../test_run.h"
 #include "sweep.h"
-#include "test_run.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "learn/config_diff.h"
 #include "learn/train.h"
@@ -21,13 +22,13 @@ static int check_config(struct mn_ctx *ctx, const struct nas_experiment *experim
                         const char *path) {
     uint8_t *then = NULL;
     size_t length;
-    struct nas_difference d;
+    struct nas_config_diff d;
     int status = nas_file_read(ctx, path, MOST_CONFIG, &then, &length);
     if (status != MN_OK) {
         return status;
     }
-    status = nas_difference_find(experiment, ctx, path, (const char *)then,
-                                 nas_resume_may_change + 1, &d);
+    status = nas_config_diff_find(experiment, ctx, path, (const char *)then,
+                                  nas_config_may_change + 1, &d);
     free(then);
     if (status != MN_OK || d.key[0] == '\0') {
         return status;
@@ -78,16 +79,16 @@ static int look_at_test(struct mn_ctx *ctx, struct nas_arena *arena,
 }
 
 static int look_at_checkpoint(struct mn_ctx *ctx, const char *path, struct sweep_status *out) {
-    struct nas_tensors file;
-    int status = nas_tensors_read(ctx, path, &file);
+    struct nas_safetensors file;
+    int status = nas_safetensors_read(ctx, path, &file);
     if (status != MN_OK) {
         return status;
     }
-    const char *text = nas_tensors_meta(&file, "meta_epoch");
+    const char *text = nas_safetensors_meta(&file, "meta_epoch");
     if (text == NULL || !nas_text_int(text, &out->meta_epoch)) {
         status = mn_fail(ctx, MN_IO, "%s: does not say its meta-epoch: not a checkpoint", path);
     }
-    nas_tensors_fini(&file);
+    nas_safetensors_fini(&file);
     out->progress = out->meta_epoch < out->meta_epochs ? SWEEP_BEGUN : SWEEP_TRAINED;
     return status;
 }
@@ -149,7 +150,7 @@ static int train(struct mn_ctx *ctx, const struct nas_experiment *experiment, co
     struct nas_arena arena = {0};
     int status = rundir_file(ctx, &arena, dir, "checkpoint.safetensors", &checkpoint);
     if (status == MN_OK) {
-        status = nas_file_exists(ctx, checkpoint) ? nas_kept_resume(experiment, ctx, dir, &state)
+        status = nas_file_exists(ctx, checkpoint) ? nas_state_resume(experiment, ctx, dir, &state)
                                                   : nas_state_new(experiment, ctx, &state);
     }
     if (status == MN_OK && (!state.loaded || !nas_state_finished(experiment, &state))) {
@@ -163,7 +164,7 @@ static int train(struct mn_ctx *ctx, const struct nas_experiment *experiment, co
 int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run) {
     struct nas_experiment experiment = {0};
     struct nas_arena arena = {0};
-    struct nas_held held = {0};
+    struct nas_folder held = {0};
     FILE *nowhere = fopen("/dev/null", "w");
     const struct nas_open more = {.faults = nowhere};
     const char *checkpoint = NULL;
@@ -172,10 +173,10 @@ int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct s
         status = sweep_open(ctx, job, run->arm, run->seed, &more, &experiment);
     }
     if (status == MN_OK) {
-        status = nas_file_folder(ctx, run->dir);
+        status = nas_folder_make(ctx, run->dir);
     }
     if (status == MN_OK) {
-        status = nas_hold(ctx, run->dir, &held);
+        status = nas_folder_lock(ctx, run->dir, &held);
     }
     if (status == MN_OK) {
         status = train(ctx, &experiment, run->dir);
@@ -191,7 +192,7 @@ int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct s
     if (nowhere != NULL) {
         fclose(nowhere);
     }
-    nas_let_go(ctx, &held);
+    nas_folder_unlock(ctx, &held);
     nas_experiment_close(&experiment);
     nas_arena_fini(&arena);
     return status;
