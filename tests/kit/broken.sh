@@ -14,14 +14,20 @@ fail() {
     cat "$out"
 }
 
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+temp=$(mktemp -d)
+out=$temp/out
+trap 'rm -rf "$temp"' EXIT
 while read -r from wrong cases fault; do
     [ "$from" = "$source" ] || continue
     number=$((number + 1))
     [ $((number % parts)) -eq $((part % parts)) ] || continue
     count=$((count + 1))
-    "$metanas" check "$folder/broken_${source}_$wrong.so" --timeout 3 --rounds 40 >"$out" 2>/dev/null
+    mkdir -p "$temp/wrong.$wrong"
+    plugin=$temp/wrong.$wrong/broken_$source.so
+    built=$folder/broken_$source
+    [ ! -e "$built.$wrong.so" ] || built=$built.$wrong
+    cp "$built.so" "$plugin"
+    "$metanas" check "$plugin" --timeout 3 --rounds 40 >"$out" 2>/dev/null
     code=$?
     failed=$(sed -nE 's/^not ok [0-9]+ - ([a-z_]+\/[a-z_]+\.)?([a-z_]+):.*/\2/p' "$out" | paste -sd, -)
     faults=$(sed -nE 's/^  fault: (.*)/\1/p' "$out" | sort -u)

@@ -3,6 +3,13 @@
 . "$SOURCE/tests/cli/lib.sh"
 plugins=$METANAS_PLUGIN_PATH
 
+# broken SOURCE WRONG: a plugin of tests/plugin/broken that is wrong in this way.
+broken() {
+    mkdir -p "wrong.$2"
+    cp "$BROKEN/broken_$1.so" "wrong.$2"
+    echo "wrong.$2/broken_$1.so"
+}
+
 works 'list' check "$plugins/softmax.so" --list
 holds 'lists the cases of the file' grep -q '^exports ' out
 holds 'lists those of the unit' grep -q '^op_mixer/softmax.gradient ' out
@@ -34,7 +41,7 @@ works 'in this process' check "$plugins/soft_prune.so" --in-process
 "$METANAS" check "$plugins/soft_prune.so" --list >list
 holds 'runs all cases' [ "$(grep -c '^ok ' out)" -eq "$(wc -l <list)" ]
 check
-"$METANAS" check "$BROKEN/broken_mixer_wrong_gradient.so" --in-process >out 2>err
+"$METANAS" check "$(broken mixer wrong_gradient)" --in-process >out 2>err
 holds 'goes on after a failure' [ "$(grep -c '^not ok ' out) $(grep -c 'threshold' out)" = '1 1' ]
 
 echo 'not a plugin' >text.so
@@ -48,13 +55,13 @@ same 'no shared object: message' expected err
 
 # A failure of fuzzing names the seed of its round, which alone repeats it.
 check
-"$METANAS" check "$BROKEN/broken_mixer_rarely_wrong.so" --only '*.fuzz' --rounds 200 >out 2>err
+"$METANAS" check "$(broken mixer rarely_wrong)" --only '*.fuzz' --rounds 200 >out 2>err
 holds 'fuzzing finds it' grep -q '^  fault: out_of_bounds' out
 seed=$(sed -nE 's/^  repeat: .* --seed ([0-9]+) --rounds 1"$/\1/p' out)
 holds 'and prints a seed' [ -n "$seed" ]
 for run in 1 2; do
     check
-    "$METANAS" check "$BROKEN/broken_mixer_rarely_wrong.so" --only '*.fuzz' --seed "$seed" --rounds 1 >out 2>err
+    "$METANAS" check "$(broken mixer rarely_wrong)" --only '*.fuzz' --seed "$seed" --rounds 1 >out 2>err
     holds "which repeats it, $run" grep -q "^  at: \"round 1, seed $seed\"" out
 done
 
@@ -74,9 +81,16 @@ holds 'it is the one that is named' grep -q 'more cases of search_space/darts we
 works 'one of its cases that runs' check "$plugins/darts.so" --only '*/darts.docs'
 
 # The function that is wrong is named, not the one that was called last.
-for wrong in mixer_wrong_gradient:backward mixer_overwrites:backward operation_wrong_dx:backward operation_overwrites_dw:backward \
-    adjoint_wrong_sign:adjoint dataset_shares_images:sample images_same_names:class_name; do
-    "$METANAS" check "$BROKEN/broken_${wrong%:*}.so" >out 2>err
-    holds "in $wrong" sh -c "grep -q '^  in: \"${wrong#*:}\"\$' out && [ \$(grep -c '^  in:' out) -ge 1 ]"
-done
+while read -r source wrong function; do
+    "$METANAS" check "$(broken "$source" "$wrong")" >out 2>err
+    holds "in $source $wrong" grep -q "^  in: \"$function\"\$" out
+done <<'T'
+mixer wrong_gradient backward
+mixer overwrites backward
+operation wrong_dx backward
+operation overwrites_dw backward
+adjoint wrong_sign adjoint
+dataset shares_images sample
+images same_names class_name
+T
 finish

@@ -1,70 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* A correct plugin, from which every switch takes or spoils one thing. */
+/* A correct plugin. A copy of it by the name X.WAY.so is wrong in one way: what the rows of that
+ * name set. */
 
 #include <metanas/plugin.h>
+
+#include <dlfcn.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Another one, for tables that are not of the unit's struct. */
 struct larger {
     int64_t steps, other[13];
 };
-
-#ifndef ENTRY
-#define ENTRY &broken
-#endif
-#ifndef MAGIC
-#define MAGIC MN_MAGIC
-#endif
-#ifndef SIZE
-#define SIZE sizeof(struct mn_plugin)
-#endif
-#ifndef MAJOR
-#define MAJOR MN_ABI_MAJOR
-#endif
-#ifndef MINOR
-#define MINOR MN_ABI_MINOR
-#endif
-#ifndef UNIT_STRIDE
-#define UNIT_STRIDE sizeof(struct mn_unit)
-#endif
-#ifndef OPT_STRIDE
-#define OPT_STRIDE sizeof(struct mn_opt)
-#endif
-#ifndef PLUGIN_NAME
-#define PLUGIN_NAME "broken"
-#endif
-#ifndef PLUGIN_URL
-#define PLUGIN_URL ""
-#endif
-#ifndef N_UNITS
-#define N_UNITS 1
-#endif
-#ifndef KIND
-#define KIND MN_META_LEARNER
-#endif
-#ifndef UNIT_NAME
-#define UNIT_NAME "broken"
-#endif
-#ifndef UNIT_DOC
-#define UNIT_DOC "does nothing"
-#endif
-#ifndef INSTANCE
-#define INSTANCE sizeof(struct instance)
-#endif
-#ifndef VTABLE
-#define VTABLE &table
-#endif
-#ifndef VTABLE_SIZE
-#define VTABLE_SIZE sizeof table
-#endif
-#ifndef UPDATE
-#define UPDATE update
-#endif
-#ifndef OPTIONS
-#define OPTIONS options
-#endif
-#ifndef OPTION
-#define OPTION MN_INT(struct instance, steps, 5, 1, 10, "steps")
-#endif
 
 struct instance {
     int64_t steps;
@@ -75,11 +23,12 @@ struct instance {
     struct mn_ints sizes;
 };
 
-/* Each switch leaves something without a use. */
-#define SPARE __attribute__((unused))
+#ifndef MAGIC
+#define MAGIC MN_MAGIC
+#endif
 
-SPARE static const char *const orders[] = {"first", "second", NULL};
-SPARE static const char *const no_orders[] = {NULL};
+static const char *const orders[] = {"first", "second", NULL};
+static const char *const no_orders[] = {NULL};
 
 #ifdef MISSING_SYMBOL
 int mn_no_such_function(void);
@@ -95,45 +44,127 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
 #endif
 }
 
-SPARE static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
-                        const struct mn_point *mean_delta) {
+static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
+                  const struct mn_point *mean_delta) {
     return MN_OK;
 }
 
-SPARE static const struct mn_meta_learner table = {
-    .size = VTABLE_SIZE, .delta = delta, .update = UPDATE};
-SPARE static const struct mn_opt options[] = {OPTION};
-SPARE static const struct mn_unit units[] = {{.kind = KIND,
-                                              .instance_size = INSTANCE,
-                                              .n_opts = sizeof options / sizeof options[0],
-                                              .name = UNIT_NAME,
-                                              .doc = UNIT_DOC,
-                                              .opts = OPTIONS,
-                                              .vtable = VTABLE},
-                                             {.kind = KIND,
-                                              .instance_size = INSTANCE,
-                                              .name = UNIT_NAME,
-                                              .doc = UNIT_DOC,
-                                              .vtable = VTABLE}};
-SPARE static const struct mn_plugin broken = {.magic = MAGIC,
-                                              .size = SIZE,
-                                              .abi_major = MAJOR,
-                                              .abi_minor = MINOR,
-                                              .unit_stride = UNIT_STRIDE,
-                                              .opt_stride = OPT_STRIDE,
-                                              .real_bytes = sizeof(mn_real),
-                                              .n_units = N_UNITS,
-                                              .name = PLUGIN_NAME,
-                                              .version = "1.0",
-                                              .author = "",
-                                              .license = "MIT",
-                                              .url = PLUGIN_URL,
-                                              .units = units};
+static struct mn_meta_learner table = {.size = sizeof table, .delta = delta, .update = update};
+static struct mn_opt options[2] = {MN_INT(struct instance, steps, 5, 1, 10, "steps")};
+static struct mn_unit units[2] = {{.kind = MN_META_LEARNER,
+                                   .instance_size = sizeof(struct instance),
+                                   .n_opts = 1,
+                                   .name = "broken",
+                                   .doc = "does nothing",
+                                   .opts = options,
+                                   .vtable = &table},
+                                  {.kind = MN_META_LEARNER,
+                                   .instance_size = sizeof(struct instance),
+                                   .name = "broken",
+                                   .doc = "does nothing",
+                                   .vtable = &table}};
+static struct mn_plugin broken = {.magic = MAGIC,
+                                  .size = sizeof(struct mn_plugin),
+                                  .abi_major = MN_ABI_MAJOR,
+                                  .abi_minor = MN_ABI_MINOR,
+                                  .unit_stride = sizeof(struct mn_unit),
+                                  .opt_stride = sizeof(struct mn_opt),
+                                  .real_bytes = sizeof(mn_real),
+                                  .n_units = 1,
+                                  .name = "broken",
+                                  .version = "1.0",
+                                  .author = "",
+                                  .license = "MIT",
+                                  .url = "",
+                                  .units = units};
+
+#define SET(way, place, value)                                                                     \
+    { way, &(place), &(__typeof__(place)){value}, sizeof(place) }
+#define SET_OPTION(way, i, ...)                                                                    \
+    { way, &options[i], &(struct mn_opt)__VA_ARGS__, sizeof(struct mn_opt) }
+static const struct {
+    const char *way;
+    void *to;
+    const void *from;
+    size_t size;
+} ways[] = {
+    SET("newer_minor", broken.abi_minor, MN_ABI_MINOR + 1),
+    SET("other_major", broken.abi_major, MN_ABI_MAJOR + 1),
+    SET("size", broken.size, 16),
+    SET("unit_stride", broken.unit_stride, 8),
+    SET("opt_stride", broken.opt_stride, 8),
+    SET("uneven_stride", broken.opt_stride, sizeof(struct mn_opt) + 4),
+    SET("other_reals", broken.real_bytes, 8),
+    SET("plugin_name", broken.name, "Broken"),
+    SET("no_url", broken.url, NULL),
+    SET("no_units", broken.n_units, 0),
+    SET("unit_name", units[0].name, "a-b"),
+    SET("unit_twice", broken.n_units, 2),
+    SET("unit_doc", units[0].doc, ""),
+    SET("kind", units[0].kind, 99),
+    SET("no_vtable", units[0].vtable, NULL),
+    SET("short_vtable", table.size, 16),
+    SET("no_function", table.update, NULL),
+    SET("no_table", units[0].opts, NULL),
+    SET("opt_outside", units[0].instance_size, 4),
+    SET_OPTION("opt_shared", 0,
+               {"slow", "slow", NULL, MN_OPT_BOOL, 0, offsetof(struct instance, fast), 0, 0, 0, 1,
+                NULL, NULL}),
+    SET_OPTION("opt_shared", 1, MN_BOOL(struct instance, fast, 0, "fast")),
+    SET("opt_shared", units[0].n_opts, 2),
+    SET_OPTION("opt_other_struct", 0, MN_INT(struct larger, steps, 5, 1, 10, "steps")),
+    SET_OPTION("opt_far", 0,
+               {"steps", "steps", NULL, MN_OPT_INT, 0, 4294967288u, 0, 1, 1, 2, NULL, NULL}),
+    SET_OPTION("opt_uneven", 0, {"steps", "steps", NULL, MN_OPT_INT, 0, 4, 0, 1, 1, 2, NULL, NULL}),
+    SET_OPTION("opt_type", 0, {"steps", "steps", NULL, 77, 0, 0, 0, 1, 1, 2, NULL, NULL}),
+    SET_OPTION("opt_key", 0, {"Steps", "steps", NULL, MN_OPT_INT, 0, 0, 0, 1, 1, 2, NULL, NULL}),
+    SET_OPTION("opt_use", 0, {"use", "steps", NULL, MN_OPT_INT, 0, 0, 0, 1, 1, 2, NULL, NULL}),
+    SET_OPTION("opt_doc", 0, MN_INT(struct instance, steps, 5, 1, 10, NULL)),
+    SET_OPTION("opt_twice", 0, MN_BOOL(struct instance, fast, 0, "a")),
+    SET_OPTION("opt_twice", 1, MN_BOOL(struct instance, fast, 0, "b")),
+    SET("opt_twice", units[0].n_opts, 2),
+    SET_OPTION("int_range", 0, MN_INT(struct instance, steps, 11, 1, 10, "steps")),
+    SET_OPTION("int_fraction", 0, MN_INT(struct instance, steps, 1.5, 1, 10, "steps")),
+    SET_OPTION("real_open", 0,
+               MN_REAL_OPEN(struct instance, rate, 0, 0, 1, MN_OPT_OPEN_MIN, "rate")),
+    SET_OPTION("real_nan", 0, MN_REAL(struct instance, rate, NAN, 0, 1, "rate")),
+    SET_OPTION("bool_two", 0, MN_BOOL(struct instance, fast, 2, "fast")),
+    SET_OPTION("choice_range", 0, MN_CHOICE(struct instance, order, 2, orders, "order")),
+    SET_OPTION("no_choices", 0, MN_CHOICE(struct instance, order, 0, no_orders, "order")),
+    SET_OPTION("null_choices", 0, MN_CHOICE(struct instance, order, 0, NULL, "order")),
+    SET_OPTION("list_range", 0, MN_INTS(struct instance, sizes, "3, 0", 1, 10, "sizes")),
+    SET_OPTION("list_words", 0, MN_INTS(struct instance, sizes, "3, many", 1, 10, "sizes")),
+    SET_OPTION("required", 0,
+               {"steps", "steps", NULL, MN_OPT_INT, MN_OPT_REQUIRED, 0, 0, -1, 1, 2, NULL, NULL}),
+};
 
 #ifdef NO_ENTRY
 #define mn_plugin_entry another_name
 #endif
 MN_EXPORT const struct mn_plugin *mn_plugin_entry(void);
 MN_EXPORT const struct mn_plugin *mn_plugin_entry(void) {
-    return ENTRY;
+    Dl_info info;
+    if (dladdr(&broken, &info) == 0) {
+        abort();
+    }
+    const char *slash = strrchr(info.dli_fname, '/'), *dot = strchr(slash, '.'),
+               *end = strrchr(slash, '.');
+    if (dot == end) {
+        return &broken;
+    }
+    const size_t length = (size_t)(end - dot - 1);
+    bool found = false;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (strlen(ways[i].way) == length && memcmp(ways[i].way, dot + 1, length) == 0) {
+            memcpy(ways[i].to, ways[i].from, ways[i].size);
+            found = true;
+        }
+    }
+    if (strncmp(dot, ".null_entry.", 12) == 0) {
+        return NULL;
+    }
+    if (!found) {
+        abort(); /* no such way */
+    }
+    return &broken;
 }

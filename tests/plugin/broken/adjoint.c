@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Gradient descent with momentum that can be differentiated through. */
+#define WAYS                                                                                       \
+    FINE, WRONG_SIGN, FORGETS_MOMENTUM, FORGETS_FACTOR, IGNORES_FLAG, NO_D_RATES, IGNORES_RATES,   \
+        NO_STEPS, UNNAMED_REFUSAL, CHANGES_POINT, OVERRUNS_D_STATE
 #include "wrong.h"
 
 #include "../../../plugins/common/hessian.h"
 #include "../../../plugins/common/rates.h"
-
-enum {
-    FINE,
-    WRONG_SIGN,
-    FORGETS_MOMENTUM,
-    FORGETS_FACTOR,
-    IGNORES_FLAG,
-    NO_D_RATES,
-    IGNORES_RATES,
-    NO_STEPS,
-    UNNAMED_REFUSAL,
-    CHANGES_POINT,
-    OVERRUNS_D_STATE
-};
 
 struct learner {
     double lr, momentum;
@@ -61,8 +50,8 @@ static int gradient(struct step *r, const struct mn_point *at, struct mn_outcome
 
 /* Momentum is that of the weights: b = momentum b + g, w -= factor lr b. */
 static void update(struct step *r, struct mn_point *params, mn_real *b) {
-    const mn_real *f_w = WRONG == IGNORES_RATES ? NULL : r->rates.factors.w;
-    const mn_real *f_a = WRONG == IGNORES_RATES ? NULL : r->rates.factors.a;
+    const mn_real *f_w = wrong == IGNORES_RATES ? NULL : r->rates.factors.w;
+    const mn_real *f_a = wrong == IGNORES_RATES ? NULL : r->rates.factors.a;
     for (int64_t i = 0; i < r->dims.n_w; i++) {
         b[i] = (mn_real)(r->s->momentum * (double)b[i] + (double)r->d[i]);
     }
@@ -110,18 +99,18 @@ static void factors_back(const struct step *r, const struct mn_step *step, struc
 static void update_back(struct step *r, struct mn_adjoint *io) {
     const double momentum = r->s->momentum;
     const struct mn_point *f = &r->rates.factors;
-    const int with_factor = WRONG != FORGETS_FACTOR;
+    const int with_factor = wrong != FORGETS_FACTOR;
     for (int64_t i = 0; i < r->dims.n_w; i++) {
         const double factor = with_factor && f->w != NULL ? (double)f->w[i] : 1;
         const double d_b = (double)io->d_state[i] - factor * r->s->lr * (double)io->d.w[i];
-        io->d_state[i] = (mn_real)(WRONG == FORGETS_MOMENTUM ? 0 : momentum * d_b);
+        io->d_state[i] = (mn_real)(wrong == FORGETS_MOMENTUM ? 0 : momentum * d_b);
         r->d[i] = (mn_real)d_b;
     }
     for (int64_t i = 0; i < r->dims.n_a; i++) {
         const double factor = with_factor && f->a != NULL ? (double)f->a[i] : 1;
         r->d[r->dims.n_w + i] = (mn_real)(-factor * r->s->lr * (double)io->d.a[i]);
     }
-    if (WRONG == OVERRUNS_D_STATE) {
+    if (wrong == OVERRUNS_D_STATE) {
         io->d_state[r->dims.n_w] = 0;
     }
 }
@@ -143,8 +132,8 @@ static int gradient_back(struct step *r, const struct mn_step *step, struct mn_a
     }
     const int status = hessian_times(&h, &v, &second);
     if (status == MN_OK) {
-        mn_vec_axpy(n_w, WRONG == WRONG_SIGN ? -1 : 1, second.w, io->d.w);
-        mn_vec_axpy(n_a, WRONG == WRONG_SIGN ? -1 : 1, second.a, io->d.a);
+        mn_vec_axpy(n_w, wrong == WRONG_SIGN ? -1 : 1, second.w, io->d.w);
+        mn_vec_axpy(n_a, wrong == WRONG_SIGN ? -1 : 1, second.a, io->d.a);
     }
     return status;
 }
@@ -160,13 +149,13 @@ static int adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *
     if (status != MN_OK) {
         return status;
     }
-    if (WRONG != NO_D_RATES) {
+    if (wrong != NO_D_RATES) {
         factors_back(&r, step, io);
     }
-    if (WRONG == CHANGES_POINT) {
+    if (wrong == CHANGES_POINT) {
         step->before.w[0] += 1;
     }
-    if ((io->flags & MN_ADJOINT_FIRST_ORDER) != 0 && WRONG != IGNORES_FLAG) {
+    if ((io->flags & MN_ADJOINT_FIRST_ORDER) != 0 && wrong != IGNORES_FLAG) {
         return MN_OK;
     }
     update_back(&r, io);
@@ -174,7 +163,7 @@ static int adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *
 }
 
 static int check_adjoint(const void *self, struct mn_ctx *ctx) {
-    return WRONG == UNNAMED_REFUSAL ? mn_fail(ctx, MN_UNSUPPORTED, "not with these options")
+    return wrong == UNNAMED_REFUSAL ? mn_fail(ctx, MN_UNSUPPORTED, "not with these options")
                                     : MN_OK;
 }
 
@@ -190,13 +179,13 @@ static int64_t n_steps(const void *self, const struct mn_where *where) {
     return ((const struct learner *)self)->steps;
 }
 
-static const struct mn_task_learner table = {.size = sizeof table,
-                                             .n_state = n_state,
-                                             .max_batch = max_batch,
-                                             .steps = WRONG == NO_STEPS ? NULL : n_steps,
-                                             .adapt = adapt,
-                                             .check_adjoint = check_adjoint,
-                                             .adjoint = adjoint};
+static struct mn_task_learner table = {.size = sizeof table,
+                                       .n_state = n_state,
+                                       .max_batch = max_batch,
+                                       .steps = n_steps,
+                                       .adapt = adapt,
+                                       .check_adjoint = check_adjoint,
+                                       .adjoint = adjoint};
 
 static const struct mn_opt options[] = {
     MN_REAL(struct learner, lr, 0.05, 0, 10, "learning rate"),
@@ -204,6 +193,13 @@ static const struct mn_opt options[] = {
     MN_INT(struct learner, steps, 5, 0, 100, "steps of a task"),
 };
 
-MN_PLUGIN(TEXT(NAME), "1.0.0",
+MN_PLUGIN("broken_adjoint", "1.0.0",
           MN_UNIT(MN_TASK_LEARNER, "learner", "descent with momentum", struct learner, options,
                   &table))
+
+__attribute__((constructor)) static void loaded(void) {
+    choose_way();
+    if (wrong == NO_STEPS) {
+        table.steps = NULL;
+    }
+}

@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Images of noise that have names and numbers, and images of a user's own. */
+#define WAYS                                                                                       \
+    FINE, NO_IMAGE, FEW_SAMPLES, SAME_NAMES, TWO_LINES, OVERRUNS_NAME, SHORT_LENGTH, OTHER_IMAGE,  \
+        SAMPLE_OUTSIDE, TAKES_ANYTHING, UNNAMED_FILE, PICTURE_NEEDS_START, SHARES_CLASSES
 #include "wrong.h"
 
 #include <stdio.h>
-
-enum {
-    FINE,
-    NO_IMAGE,
-    FEW_SAMPLES,
-    SAME_NAMES,
-    TWO_LINES,
-    OVERRUNS_NAME,
-    SHORT_LENGTH,
-    OTHER_IMAGE,
-    SAMPLE_OUTSIDE,
-    TAKES_ANYTHING,
-    UNNAMED_FILE,
-    PICTURE_NEEDS_START,
-    SHARES_CLASSES
-};
 
 enum { SIDE = 4, PIXELS = SIDE * SIDE, CLASSES = 9, SAMPLES = 8 };
 
@@ -48,7 +35,7 @@ static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info
 }
 
 static void draw(int split, int64_t which, int64_t number, mn_real *out) {
-    struct mn_rng rng = mn_rng_make(7, MN_RNG_PLUGIN, WRONG == SHARES_CLASSES ? 0 : (uint32_t)split,
+    struct mn_rng rng = mn_rng_make(7, MN_RNG_PLUGIN, wrong == SHARES_CLASSES ? 0 : (uint32_t)split,
                                     (uint64_t)which, (uint32_t)number, 0);
     for (int p = 0; p < PIXELS; p++) {
         out[p] = (mn_real)((double)which + mn_rng_normal(&rng));
@@ -82,7 +69,7 @@ static void fill(struct mn_rng *rng, const struct mn_episode_spec *spec, int32_t
              (query ? out->query : out->support) + at * PIXELS);
         (query ? out->query_labels : out->support_labels)[at] = way;
     }
-    if (WRONG == SAMPLE_OUTSIDE) {
+    if (wrong == SAMPLE_OUTSIDE) {
         numbers[0] = SAMPLES;
     }
 }
@@ -99,20 +86,20 @@ static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_
 }
 
 static int64_t n_samples(const void *self, int32_t split, int64_t which) {
-    return WRONG == FEW_SAMPLES ? 1 : SAMPLES;
+    return wrong == FEW_SAMPLES ? 1 : SAMPLES;
 }
 
 static int64_t class_name(const void *self, int32_t split, int64_t which, char *out, size_t size) {
-    const int64_t number = WRONG == SAME_NAMES ? which / 2 : which;
-    const size_t room = WRONG == OVERRUNS_NAME ? size + 8 : size;
+    const int64_t number = wrong == SAME_NAMES ? which / 2 : which;
+    const size_t room = wrong == OVERRUNS_NAME ? size + 8 : size;
     const int n =
-        snprintf(out, room, "%s%d", WRONG == TWO_LINES ? "class\n" : "class ", (int)number);
-    return WRONG == SHORT_LENGTH && n >= (int)size ? (int64_t)size - 1 : n;
+        snprintf(out, room, "%s%d", wrong == TWO_LINES ? "class\n" : "class ", (int)number);
+    return wrong == SHORT_LENGTH && n >= (int)size ? (int64_t)size - 1 : n;
 }
 
 static int image(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t sample,
                  mn_real *out) {
-    draw(split, which, WRONG == OTHER_IMAGE ? sample + 1 : sample, out);
+    draw(split, which, wrong == OTHER_IMAGE ? sample + 1 : sample, out);
     return MN_OK;
 }
 
@@ -126,27 +113,34 @@ static int is_png(const struct mn_picture *in) {
 static int picture(const void *self, struct mn_ctx *ctx, const struct mn_picture *in,
                    mn_real *out) {
     const struct dataset *s = self;
-    if (WRONG != TAKES_ANYTHING && !is_png(in)) {
-        return mn_fail(ctx, MN_IO, "%s: no PNG file", WRONG == UNNAMED_FILE ? "it" : in->name);
+    if (wrong != TAKES_ANYTHING && !is_png(in)) {
+        return mn_fail(ctx, MN_IO, "%s: no PNG file", wrong == UNNAMED_FILE ? "it" : in->name);
     }
-    const int64_t which = WRONG == PICTURE_NEEDS_START ? s->order[0] : 0;
+    const int64_t which = wrong == PICTURE_NEEDS_START ? s->order[0] : 0;
     draw(0, which, in->n_bytes, out);
     return MN_OK;
 }
 
-static const struct mn_dataset table = {.size = sizeof table,
-                                        .start = start,
-                                        .describe = describe,
-                                        .sample = sample,
-                                        .n_samples = n_samples,
-                                        .class_name = class_name,
-                                        .image = WRONG == NO_IMAGE ? NULL : image,
-                                        .picture = picture};
+static struct mn_dataset table = {.size = sizeof table,
+                                  .start = start,
+                                  .describe = describe,
+                                  .sample = sample,
+                                  .n_samples = n_samples,
+                                  .class_name = class_name,
+                                  .image = image,
+                                  .picture = picture};
 
 static const struct mn_opt options[] = {
     MN_INT(struct dataset, spare, 1, 0, 5, "without a use"),
 };
 
-MN_PLUGIN(TEXT(NAME), "1.0.0",
+MN_PLUGIN("broken_images", "1.0.0",
           MN_UNIT(MN_DATASET, "dataset", "noise about the mean of a class", struct dataset, options,
                   &table))
+
+__attribute__((constructor)) static void loaded(void) {
+    choose_way();
+    if (wrong == NO_IMAGE) {
+        table.image = NULL;
+    }
+}

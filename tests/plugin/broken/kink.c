@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* y = w (|h - 0.1| + max(0, h + 0.2) + h clipped to -0.6..0.5), h = x + shift: kinks between which
  * wide differences agree with each other by chance. At stride 2 every second pixel. */
+#define WAYS FINE, LEAKS, FORGETS_CLIP, NO_SIGN
 #include "wrong.h"
-
-enum { FINE, LEAKS, FORGETS_CLIP, NO_SIGN };
 
 struct kink {
     double scale;
@@ -30,9 +29,9 @@ static double value(double x) {
 }
 
 static double slope(double x) {
-    const double sign = WRONG == NO_SIGN || x > 0.1 ? 1 : -1;
-    const double rectified = x > -0.2 ? 1 : WRONG == LEAKS ? 0.05 : 0;
-    const double clipped = (x > -0.6 && x < 0.5) || WRONG == FORGETS_CLIP ? 1 : 0;
+    const double sign = wrong == NO_SIGN || x > 0.1 ? 1 : -1;
+    const double rectified = x > -0.2 ? 1 : wrong == LEAKS ? 0.05 : 0;
+    const double clipped = (x > -0.6 && x < 0.5) || wrong == FORGETS_CLIP ? 1 : 0;
     return sign + rectified + clipped;
 }
 
@@ -85,5 +84,9 @@ static const struct mn_opt options[] = {
     MN_REAL(struct kink, scale, 1, 0, 10, "of nothing"),
 };
 
-MN_PLUGIN(TEXT(NAME), "1.0.0",
+MN_PLUGIN("broken_kink", "1.0.0",
           MN_UNIT(MN_OPERATION, "kink", "a gain times many kinks", struct kink, options, &table))
+
+__attribute__((constructor)) static void loaded(void) {
+    choose_way();
+}

@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Two separable convolutions one after the other, made of the host's maps. */
+#define WAYS                                                                                       \
+    FINE, NOWHERE, UNKNOWN_FLAG, UNKNOWN_KIND, RELU_OF_NOTHING, ZERO_AND_STAGES, THREE_STAGES,     \
+        NO_MAP, EVEN_KERNEL, NO_DILATION, POOL_AND_STAGE, DEPTHWISE_SECOND, IGNORES_STRIDE,        \
+        STRIDE_TWICE, DEPTHWISE_ROWS, COUNTS_CALLS
 #include "wrong.h"
-
-enum {
-    FINE,
-    NOWHERE,
-    UNKNOWN_FLAG,
-    UNKNOWN_KIND,
-    RELU_OF_NOTHING,
-    ZERO_AND_STAGES,
-    THREE_STAGES,
-    NO_MAP,
-    EVEN_KERNEL,
-    NO_DILATION,
-    POOL_AND_STAGE,
-    DEPTHWISE_SECOND,
-    IGNORES_STRIDE,
-    STRIDE_TWICE,
-    DEPTHWISE_ROWS,
-    COUNTS_CALLS
-};
 
 struct operation {
     int64_t kernel;
@@ -30,8 +15,8 @@ static int check(const void *self, struct mn_ctx *ctx) {
     return s->kernel % 2 == 1 ? MN_OK : mn_bad_option(ctx, "kernel", "expected an odd number");
 }
 
-static int fails(int wrong) {
-    return WRONG == wrong;
+static int fails(int way) {
+    return wrong == way;
 }
 
 static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_op_maps *out) {
@@ -76,6 +61,10 @@ static const struct mn_opt options[] = {
     MN_INT(struct operation, kernel, 3, 1, 15, "height and width, odd"),
 };
 
-MN_PLUGIN(TEXT(NAME), "1.0.0",
+MN_PLUGIN("broken_maps", "1.0.0",
           MN_UNIT(MN_OPERATION, "operation", "two separable convolutions", struct operation,
                   options, &table))
+
+__attribute__((constructor)) static void loaded(void) {
+    choose_way();
+}

@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* REPTILE with momentum. */
+#define WAYS                                                                                       \
+    FINE, DRIFTS, WRONG_SIGN, BOTH_SIGNS, HIDDEN_STATE, HIDES_NUMERIC, UNWRITTEN, LATE_STATE,      \
+        STATE_TWICE, CHANGES_META, NEEDS_ARCHITECTURE
 #include "wrong.h"
-
-enum {
-    FINE,
-    DRIFTS,
-    WRONG_SIGN,
-    BOTH_SIGNS,
-    HIDDEN_STATE,
-    HIDES_NUMERIC,
-    UNWRITTEN,
-    LATE_STATE,
-    STATE_TWICE,
-    CHANGES_META,
-    NEEDS_ARCHITECTURE
-};
 
 struct learner {
     double lr, momentum;
@@ -26,9 +15,9 @@ struct learner {
 static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct learner *s = self;
     s->n_w = dims->n_w;
-    s->n_a = WRONG == NEEDS_ARCHITECTURE ? 3 : dims->n_a;
+    s->n_a = wrong == NEEDS_ARCHITECTURE ? 3 : dims->n_a;
     s->velocity = mn_state(ctx, "velocity", s->n_w);
-    if (s->velocity != NULL && WRONG == STATE_TWICE) {
+    if (s->velocity != NULL && wrong == STATE_TWICE) {
         s->velocity = mn_state(ctx, "velocity", s->n_w);
     }
     return s->velocity == NULL ? MN_NOMEM : MN_OK;
@@ -45,15 +34,15 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct learner *s = self;
-    const int other = WRONG == BOTH_SIGNS;
+    const int other = wrong == BOTH_SIGNS;
     const int status = query_pass(ctx, model, task, adapted);
-    if (status != MN_OK && WRONG != HIDES_NUMERIC) {
+    if (status != MN_OK && wrong != HIDES_NUMERIC) {
         return status;
     }
     mn_vec_sub(s->n_w, other ? adapted->w : meta->w, other ? meta->w : adapted->w, out->w);
-    mn_vec_sub(WRONG == UNWRITTEN ? 0 : s->n_a, other ? adapted->a : meta->a,
+    mn_vec_sub(wrong == UNWRITTEN ? 0 : s->n_a, other ? adapted->a : meta->a,
                other ? meta->a : adapted->a, out->a);
-    if (WRONG == CHANGES_META) {
+    if (wrong == CHANGES_META) {
         meta->w[0] += 1;
     }
     return MN_OK;
@@ -62,19 +51,19 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct learner *s = self;
-    const double sign = WRONG == WRONG_SIGN ? -1 : 1;
-    if (WRONG == LATE_STATE && mn_state(ctx, "late", 1) == NULL) {
+    const double sign = wrong == WRONG_SIGN ? -1 : 1;
+    if (wrong == LATE_STATE && mn_state(ctx, "late", 1) == NULL) {
         return MN_NOMEM;
     }
     s->updates++;
-    const double rate = WRONG == HIDDEN_STATE ? s->lr / (double)s->updates : s->lr;
+    const double rate = wrong == HIDDEN_STATE ? s->lr / (double)s->updates : s->lr;
     for (int64_t i = 0; i < s->n_w; i++) {
         s->velocity[i] =
             (mn_real)(s->momentum * (double)s->velocity[i] + sign * (double)mean_delta->w[i]);
     }
     mn_vec_sgd(s->n_w, rate, s->velocity, meta->w);
     mn_vec_sgd(s->n_a, sign * rate, mean_delta->a, meta->a);
-    if (WRONG == DRIFTS) {
+    if (wrong == DRIFTS) {
         meta->w[0] *= (mn_real)0.999;
     }
     return MN_OK;
@@ -88,6 +77,10 @@ static const struct mn_opt options[] = {
     MN_REAL(struct learner, momentum, 0.5, 0, 0.99, "momentum of the weights"),
 };
 
-MN_PLUGIN(TEXT(NAME), "1.0.0",
+MN_PLUGIN("broken_meta_learner", "1.0.0",
           MN_UNIT(MN_META_LEARNER, "learner", "REPTILE with momentum", struct learner, options,
                   &table))
+
+__attribute__((constructor)) static void loaded(void) {
+    choose_way();
+}

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A softmax with a temperature. */
+#define WAYS                                                                                       \
+    FINE, NAN_WEIGHTS, UNWRITTEN, KEEPS_NONE, KEEP_VALUE, POSITIVE_STATUS, NO_MESSAGE, FAILS,      \
+        CRASHES, HANGS, EXITS, PRINTS, WRITES_SELF, WRITES_INPUT, OVERRUNS_SAVED,                  \
+        UNDERRUNS_WEIGHTS, WRONG_GRADIENT, OVERWRITES, NOT_SIMPLEX, USES_RAND, SHARES_MEMORY,      \
+        LEAKS, LEAKS_FILES, IGNORES_NO_MEMORY, SETS_LOCALE, ROUNDS_UP, BLOCKS_SIGNALS,             \
+        HANDLES_SIGNALS, CHANGES_FOLDER, CHANGES_UMASK, SETS_ENVIRONMENT, OVERFLOWS, HOLDS_ALL,    \
+        HIGH_THRESHOLD, DIVIDES_BY_OPTION, REFUSES_RANGE, REFUSES_DEFAULTS, FULL_STOP,             \
+        RARELY_WRONG, SECOND_EXPORT, LOADS_WITH_LOCALE
 #include "wrong.h"
 
 #include <fcntl.h>
@@ -11,50 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    FINE,
-    NAN_WEIGHTS,
-    UNWRITTEN,
-    KEEPS_NONE,
-    KEEP_VALUE,
-    POSITIVE_STATUS,
-    NO_MESSAGE,
-    FAILS,
-    CRASHES,
-    HANGS,
-    EXITS,
-    PRINTS,
-    WRITES_SELF,
-    WRITES_INPUT,
-    OVERRUNS_SAVED,
-    UNDERRUNS_WEIGHTS,
-    WRONG_GRADIENT,
-    OVERWRITES,
-    NOT_SIMPLEX,
-    USES_RAND,
-    SHARES_MEMORY,
-    LEAKS,
-    LEAKS_FILES,
-    IGNORES_NO_MEMORY,
-    SETS_LOCALE,
-    ROUNDS_UP,
-    BLOCKS_SIGNALS,
-    HANDLES_SIGNALS,
-    CHANGES_FOLDER,
-    CHANGES_UMASK,
-    SETS_ENVIRONMENT,
-    OVERFLOWS,
-    HOLDS_ALL,
-    HIGH_THRESHOLD,
-    DIVIDES_BY_OPTION,
-    REFUSES_RANGE,
-    REFUSES_DEFAULTS,
-    FULL_STOP,
-    RARELY_WRONG,
-    SECOND_EXPORT,
-    LOADS_WITH_LOCALE
-};
-
 struct mixer {
     double temperature;
     int64_t counter;
@@ -62,10 +26,10 @@ struct mixer {
 
 static int check(const void *self, struct mn_ctx *ctx) {
     const struct mixer *s = self;
-    if (WRONG == REFUSES_RANGE && s->temperature > 50) {
+    if (wrong == REFUSES_RANGE && s->temperature > 50) {
         return mn_fail(ctx, MN_CONFIG, "too hot");
     }
-    return WRONG == REFUSES_DEFAULTS ? mn_bad_option(ctx, "temperature", "never right") : MN_OK;
+    return wrong == REFUSES_DEFAULTS ? mn_bad_option(ctx, "temperature", "never right") : MN_OK;
 }
 
 static int64_t n_choices(const void *self, int64_t n_items) {
@@ -73,7 +37,7 @@ static int64_t n_choices(const void *self, int64_t n_items) {
 }
 
 static int holds(const void *self, int64_t n_items, int64_t choice, int64_t item) {
-    return WRONG == HOLDS_ALL || choice == item;
+    return wrong == HOLDS_ALL || choice == item;
 }
 
 static int64_t n_saved(const void *self, int64_t n) {
@@ -81,13 +45,13 @@ static int64_t n_saved(const void *self, int64_t n) {
 }
 
 static double threshold(const void *self, const struct mn_ctx *ctx) {
-    return WRONG == HIGH_THRESHOLD ? 1.5 : 0.01;
+    return wrong == HIGH_THRESHOLD ? 1.5 : 0.01;
 }
 
 /* What has nothing to do with the numbers. */
 static void disturb(struct mixer *s) {
     static void *volatile lost;
-    switch (WRONG) {
+    switch (wrong) {
     case CRASHES:
         raise(SIGSEGV);
         break;
@@ -139,7 +103,7 @@ static void block_signals(void) {
 }
 
 static double temperature_of(const struct mixer *s) {
-    if (WRONG == DIVIDES_BY_OPTION) {
+    if (wrong == DIVIDES_BY_OPTION) {
         return s->temperature;
     }
     return s->temperature > 1e-3 ? s->temperature : 1e-3;
@@ -165,7 +129,7 @@ static void shared_softmax(int64_t n, const mn_real *x, double tau, mn_real *out
 }
 
 static void spoil_weights(const struct mixer *s, int64_t n, mn_real *weights, mn_real *saved) {
-    switch (WRONG) {
+    switch (wrong) {
     case NAN_WEIGHTS:
         weights[n - 1] = (mn_real)NAN;
         break;
@@ -197,39 +161,39 @@ static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_rea
     const struct mixer *s = self;
     mn_real *copy = mn_scratch(ctx, (size_t)n * sizeof *copy);
     if (copy == NULL) {
-        return WRONG == IGNORES_NO_MEMORY ? MN_OK : MN_NOMEM;
+        return wrong == IGNORES_NO_MEMORY ? MN_OK : MN_NOMEM;
     }
     disturb((struct mixer *)(uintptr_t)self);
-    if (WRONG == BLOCKS_SIGNALS) {
+    if (wrong == BLOCKS_SIGNALS) {
         block_signals();
     }
     mn_vec_copy(n, logits, copy);
-    if (WRONG == WRITES_INPUT) {
+    if (wrong == WRITES_INPUT) {
         ((mn_real *)(uintptr_t)logits)[0] += 1;
     }
-    if (WRONG == OVERFLOWS) {
+    if (wrong == OVERFLOWS) {
         overflowing_softmax(n, copy, weights);
-    } else if (WRONG == SHARES_MEMORY) {
+    } else if (wrong == SHARES_MEMORY) {
         shared_softmax(n, copy, temperature_of(s), weights);
     } else {
-        mn_vec_softmax(WRONG == UNWRITTEN ? n - 1 : n, copy, temperature_of(s), weights);
+        mn_vec_softmax(wrong == UNWRITTEN ? n - 1 : n, copy, temperature_of(s), weights);
     }
     mn_vec_copy(n, weights, saved);
     spoil_weights(s, n, weights, saved);
-    if (WRONG == FAILS) {
+    if (wrong == FAILS) {
         return mn_fail(ctx, MN_INTERNAL, "it does not work");
     }
-    return WRONG == POSITIVE_STATUS ? 1 : WRONG == NO_MESSAGE ? MN_NUMERIC : MN_OK;
+    return wrong == POSITIVE_STATUS ? 1 : wrong == NO_MESSAGE ? MN_NUMERIC : MN_OK;
 }
 
 static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                     const struct mn_when *when, const mn_real *weights, const mn_real *saved,
                     const mn_real *d_weights, mn_real *d_logits) {
-    const double tau = WRONG == WRONG_GRADIENT ? 1 : temperature_of(self);
-    if (WRONG == OVERWRITES) {
+    const double tau = wrong == WRONG_GRADIENT ? 1 : temperature_of(self);
+    if (wrong == OVERWRITES) {
         mn_vec_fill(n, 0, d_logits);
     }
-    mn_vec_softmax_backward(n, WRONG == OVERFLOWS ? weights : saved, tau, d_weights, d_logits);
+    mn_vec_softmax_backward(n, wrong == OVERFLOWS ? weights : saved, tau, d_weights, d_logits);
     return MN_OK;
 }
 
@@ -240,7 +204,7 @@ static int select_largest(const void *self, struct mn_ctx *ctx, int64_t n, const
         top = weights[i] > weights[top] ? i : top;
         keep[i] = 0;
     }
-    keep[top] = WRONG == KEEPS_NONE ? 0 : WRONG == KEEP_VALUE ? 2 : 1;
+    keep[top] = wrong == KEEPS_NONE ? 0 : wrong == KEEP_VALUE ? 2 : 1;
     return MN_OK;
 }
 
@@ -255,11 +219,9 @@ static const struct mn_mixer table = {.size = sizeof table,
                                       .backward = backward,
                                       .select = select_largest};
 
-static const struct mn_opt options[] = {
-    MN_REAL(struct mixer, temperature, WRONG == OVERFLOWS ? 1 : 0.5, 0, 100,
-            WRONG == FULL_STOP ? "temperature." : "temperature")};
+static struct mn_opt options[] = {MN_REAL(struct mixer, temperature, 0.5, 0, 100, "temperature")};
 
-MN_PLUGIN(TEXT(NAME), "1.0.0",
+MN_PLUGIN("broken_mixer", "1.0.0",
           MN_UNIT(MN_OP_MIXER, "mixer", "softmax with a temperature", struct mixer, options,
                   &table))
 
@@ -271,7 +233,12 @@ MN_EXPORT int softmax_helper(void) {
 #endif
 
 __attribute__((constructor)) static void loaded(void) {
-    if (WRONG == LOADS_WITH_LOCALE) {
+    choose_way();
+    if (wrong == LOADS_WITH_LOCALE) {
         setlocale(LC_ALL, "C.UTF-8");
+    } else if (wrong == OVERFLOWS) {
+        options[0].def = 1;
+    } else if (wrong == FULL_STOP) {
+        options[0].doc = "temperature.";
     }
 }

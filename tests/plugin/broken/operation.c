@@ -1,32 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* y = w tanh(x), a weight for each channel; with stride 2 every second pixel. */
+#define WAYS                                                                                       \
+    FINE, UNWRITTEN_PIXEL, LATE_NAN, OVERRUNS_SAVED, OVERRUNS_DX, WRITES_X, WRITES_WEIGHTS,        \
+        UNNAMED, HOST_NAME, SAME_NAME, NO_FAN_IN, NEGATIVE_TAIL, NO_WEIGHT, OTHER_SHAPE, NOWHERE,  \
+        WRONG_DX, WRONG_DW, OVERWRITES_DW, NEEDS_DX, NEEDS_DW, BY_POSITION, KEEPS_WORK, KEEPS_LAST
 #include "wrong.h"
-
-enum {
-    FINE,
-    UNWRITTEN_PIXEL,
-    LATE_NAN,
-    OVERRUNS_SAVED,
-    OVERRUNS_DX,
-    WRITES_X,
-    WRITES_WEIGHTS,
-    UNNAMED,
-    HOST_NAME,
-    SAME_NAME,
-    NO_FAN_IN,
-    NEGATIVE_TAIL,
-    NO_WEIGHT,
-    OTHER_SHAPE,
-    NOWHERE,
-    WRONG_DX,
-    WRONG_DW,
-    OVERWRITES_DW,
-    NEEDS_DX,
-    NEEDS_DW,
-    BY_POSITION,
-    KEEPS_WORK,
-    KEEPS_LAST
-};
 
 struct operation {
     double scale;
@@ -35,23 +13,23 @@ struct operation {
 static int shape(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
                  struct mn_op_shape *out) {
     static int calls;
-    if (WRONG == NOWHERE) {
+    if (wrong == NOWHERE) {
         return mn_fail(ctx, MN_UNSUPPORTED, "not here");
     }
-    out->tail = WRONG == NEGATIVE_TAIL ? -1 : 0;
-    out->n_weights = WRONG == SAME_NAME ? 2 : 1;
+    out->tail = wrong == NEGATIVE_TAIL ? -1 : 0;
+    out->n_weights = wrong == SAME_NAME ? 2 : 1;
     out->n_saved = (int64_t)site->channels * site->out_height * site->out_width;
     out->n_work = out->n_saved;
-    out->work = WRONG == OTHER_SHAPE ? (double)++calls : (double)out->n_saved;
+    out->work = wrong == OTHER_SHAPE ? (double)++calls : (double)out->n_saved;
     return MN_OK;
 }
 
 static int weight(const void *self, struct mn_ctx *ctx, const struct mn_op_site *site,
                   int32_t index, struct mn_op_weight *out) {
-    out->name = WRONG == UNNAMED ? "" : WRONG == HOST_NAME ? "pw.weight" : "gain";
+    out->name = wrong == UNNAMED ? "" : wrong == HOST_NAME ? "pw.weight" : "gain";
     out->n_dims = 1;
     out->dims[0] = site->channels;
-    out->fan_in = WRONG == NO_FAN_IN ? 0 : 1;
+    out->fan_in = wrong == NO_FAN_IN ? 0 : 1;
     return MN_OK;
 }
 
@@ -60,7 +38,7 @@ static int64_t pixel(const struct mn_op_site *site, int64_t p) {
 }
 
 static double position(const struct operation *s, int64_t image) {
-    return s->scale * (WRONG == BY_POSITION ? 1 + (double)image : 1);
+    return s->scale * (wrong == BY_POSITION ? 1 + (double)image : 1);
 }
 
 static _Thread_local mn_real last; /* of x, for KEEPS_LAST: no race, which would be another fault */
@@ -78,16 +56,16 @@ static int forward(const void *self, struct mn_ctx *ctx, const struct mn_op_site
         y[i] = (mn_real)(scale * (double)w[c % site->channels] * (double)saved[i]);
     }
     last = x[0];
-    if (WRONG == UNWRITTEN_PIXEL) {
+    if (wrong == UNWRITTEN_PIXEL) {
         memset(&y[all - 1], 0xFF, sizeof *y);
     }
-    if (WRONG == LATE_NAN) {
+    if (wrong == LATE_NAN) {
         y[all - 1] = (mn_real)NAN;
     }
-    if (WRONG == OVERRUNS_SAVED) {
+    if (wrong == OVERRUNS_SAVED) {
         saved[all] = 1;
     }
-    if (WRONG == WRITES_X) {
+    if (wrong == WRITES_X) {
         ((mn_real *)(uintptr_t)x)[0] = 1;
     }
     return MN_OK;
@@ -105,16 +83,16 @@ static void channel_back(const void *self, const struct mn_op_site *site, int64_
     for (int64_t p = 0; p < out; p++) {
         const double t = (double)kept[c * out + p], d = scale * (double)g[c * out + p];
         sum += d * t;
-        if (dx != NULL || WRONG == NEEDS_DX) {
-            const double slope = WRONG == WRONG_DX ? 1 - t : 1 - t * t;
+        if (dx != NULL || wrong == NEEDS_DX) {
+            const double slope = wrong == WRONG_DX ? 1 - t : 1 - t * t;
             dx[c * in + pixel(site, p)] += (mn_real)(d * gain * slope);
         }
     }
-    if (WRONG == OVERWRITES_DW && c < site->channels && d_w != NULL) {
+    if (wrong == OVERWRITES_DW && c < site->channels && d_w != NULL) {
         d_w[c] = 0;
     }
-    if (d_w != NULL || WRONG == NEEDS_DW) {
-        d_w[c % site->channels] += (mn_real)(WRONG == WRONG_DW ? -sum : sum);
+    if (d_w != NULL || wrong == NEEDS_DW) {
+        d_w[c % site->channels] += (mn_real)(wrong == WRONG_DW ? -sum : sum);
     }
 }
 
@@ -122,30 +100,37 @@ static int backward(const void *self, struct mn_ctx *ctx, const struct mn_op_sit
                     const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
                     mn_real *dx, mn_real *d_w, mn_real *work) {
     for (int64_t c = 0; c < (int64_t)n * site->channels; c++) {
-        channel_back(self, site, c, w, WRONG == KEEPS_WORK ? work : saved, g, dx, d_w);
+        channel_back(self, site, c, w, wrong == KEEPS_WORK ? work : saved, g, dx, d_w);
     }
-    if (WRONG == KEEPS_LAST && dx != NULL && (last < x[0] || last > x[0])) {
+    if (wrong == KEEPS_LAST && dx != NULL && (last < x[0] || last > x[0])) {
         dx[0] += 1;
     }
-    if (WRONG == OVERRUNS_DX && dx != NULL) {
+    if (wrong == OVERRUNS_DX && dx != NULL) {
         dx[(int64_t)n * site->channels * site->height * site->width] = 0;
     }
-    if (WRONG == WRITES_WEIGHTS) {
+    if (wrong == WRITES_WEIGHTS) {
         ((mn_real *)(uintptr_t)w)[0] = 1;
     }
     return MN_OK;
 }
 
-static const struct mn_operation table = {.size = sizeof table,
-                                          .shape = shape,
-                                          .weight = WRONG == NO_WEIGHT ? NULL : weight,
-                                          .forward = forward,
-                                          .backward = backward};
+static struct mn_operation table = {.size = sizeof table,
+                                    .shape = shape,
+                                    .weight = weight,
+                                    .forward = forward,
+                                    .backward = backward};
 
 static const struct mn_opt options[] = {
     MN_REAL(struct operation, scale, 1, 0, 10, "of the output"),
 };
 
-MN_PLUGIN(TEXT(NAME), "1.0.0",
+MN_PLUGIN("broken_operation", "1.0.0",
           MN_UNIT(MN_OPERATION, "operation", "a gain times tanh", struct operation, options,
                   &table))
+
+__attribute__((constructor)) static void loaded(void) {
+    choose_way();
+    if (wrong == NO_WEIGHT) {
+        table.weight = NULL;
+    }
+}

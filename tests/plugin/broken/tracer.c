@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* MAML with one learned factor for the updates of all steps. */
+#define WAYS                                                                                       \
+    FINE, NO_TRACES, OUT_OF_TURN, LATE_POINT, OWN_WITHOUT, OWN_UNWRITTEN, NEGATIVE_OWN,            \
+        NAN_FACTORS, HALF_FACTORS, HIDDEN_FACTOR
 #include "wrong.h"
-
-enum {
-    FINE,
-    NO_TRACES,
-    OUT_OF_TURN,
-    LATE_POINT,
-    OWN_WITHOUT,
-    OWN_UNWRITTEN,
-    NEGATIVE_OWN,
-    NAN_FACTORS,
-    HALF_FACTORS,
-    HIDDEN_FACTOR
-};
 
 struct learner {
     double lr;
@@ -36,25 +26,25 @@ static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
 }
 
 static int traces(const void *self) {
-    return WRONG != NO_TRACES;
+    return wrong != NO_TRACES;
 }
 
 static int64_t n_own(const void *self, const struct mn_dims *dims) {
-    if (WRONG == NEGATIVE_OWN) {
+    if (wrong == NEGATIVE_OWN) {
         return -1;
     }
-    return WRONG != OWN_WITHOUT;
+    return wrong != OWN_WITHOUT;
 }
 
 static int rates(const void *self, struct mn_ctx *ctx, const struct mn_model *model, int64_t step,
                  struct mn_point *out) {
     const struct learner *s = self;
-    const mn_real factor = WRONG == HIDDEN_FACTOR ? (mn_real)s->hidden : *s->factor;
-    mn_vec_fill(WRONG == HALF_FACTORS ? s->n_w - 1 : s->n_w, factor, out->w);
-    if (WRONG == HALF_FACTORS) {
+    const mn_real factor = wrong == HIDDEN_FACTOR ? (mn_real)s->hidden : *s->factor;
+    mn_vec_fill(wrong == HALF_FACTORS ? s->n_w - 1 : s->n_w, factor, out->w);
+    if (wrong == HALF_FACTORS) {
         out->w[s->n_w - 1] = (mn_real)INFINITY;
     }
-    mn_vec_fill(s->n_a, WRONG == NAN_FACTORS ? (mn_real)NAN : factor, out->a);
+    mn_vec_fill(s->n_a, wrong == NAN_FACTORS ? (mn_real)NAN : factor, out->a);
     return MN_OK;
 }
 
@@ -98,12 +88,12 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
     if (steps < 0 || own == NULL) {
         return MN_INTERNAL;
     }
-    int status = mn_trace_point(ctx, WRONG == LATE_POINT ? steps + 1 : steps, &at);
+    int status = mn_trace_point(ctx, wrong == LATE_POINT ? steps + 1 : steps, &at);
     if (status == MN_OK) {
         status = begin(s, ctx, model, task, &at, &adjoint);
     }
     for (int64_t step = steps - 1; status == MN_OK && step >= 0; step--) {
-        status = mn_trace_back(ctx, WRONG == OUT_OF_TURN ? steps - 1 - step : step, &adjoint);
+        status = mn_trace_back(ctx, wrong == OUT_OF_TURN ? steps - 1 - step : step, &adjoint);
         if (status == MN_OK) {
             d_factor += sum(s->n_w, adjoint.d_rates.w) + sum(s->n_a, adjoint.d_rates.a);
         }
@@ -111,7 +101,7 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
     if (status != MN_OK) {
         return status;
     }
-    if (WRONG != OWN_UNWRITTEN) {
+    if (wrong != OWN_UNWRITTEN) {
         *own = (mn_real)d_factor;
     }
     mn_vec_copy(s->n_w, adjoint.d.w, out->w);
@@ -126,7 +116,7 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
     if (own == NULL) {
         return MN_INTERNAL;
     }
-    const double scale = WRONG == HIDDEN_FACTOR ? s->hidden : 1;
+    const double scale = wrong == HIDDEN_FACTOR ? s->hidden : 1;
     s->hidden -= 0.01 * (double)*own;
     *s->factor -= (mn_real)(0.01 * (double)*own);
     mn_vec_sgd(s->n_w, scale * s->lr, mean_delta->w, meta->w);
@@ -146,6 +136,10 @@ static const struct mn_opt options[] = {
     MN_REAL(struct learner, lr, 0.1, 0, 1, "meta learning rate"),
 };
 
-MN_PLUGIN(TEXT(NAME), "1.0.0",
+MN_PLUGIN("broken_tracer", "1.0.0",
           MN_UNIT(MN_META_LEARNER, "learner", "MAML with one learned factor", struct learner,
                   options, &table))
+
+__attribute__((constructor)) static void loaded(void) {
+    choose_way();
+}
