@@ -21,7 +21,6 @@ static int64_t most(int64_t a, int64_t b) {
 
 /* ---- fixed sections ----------------------------------------------------------------------- */
 
-static const char *const kernel_choices[] = {"auto", "openblas", "avx512", "avx2", "sse2", NULL};
 static const char *const on_nan_choices[] = {"stop", "skip_task", "rollback", NULL};
 static const char *const precision_choices[] = {"float", "bf16", NULL};
 static const char *const norm_choices[] = {"transductive", "support", NULL};
@@ -52,7 +51,7 @@ static const struct mn_opt run_opts[] = {
     MN_INT(RUN, rollbacks, 3, 0, NAS_MOST_ROLLBACKS,
            "how often on_nan: rollback goes back at most"),
     MN_BOOL(RUN, log_steps, 0, "loss and accuracy of every task step to steps.csv"),
-    MN_CHOICE(RUN, kernels, 0, kernel_choices, "which kernels compute"),
+    MN_CHOICE(RUN, kernels, 0, nas_kernel_names, "which kernels compute"),
     MN_CHOICE(RUN, precision, 0, precision_choices,
               "operands of convolutions: float, or rounded to bfloat16, with sums in float; that "
               "needs AVX512_BF16"),
@@ -469,7 +468,7 @@ static int build_network(struct nas_experiment *e, struct mn_ctx *ctx) {
 
 /* Products in bfloat16 have a table of their own, which is otherwise that of avx512. */
 static int find_reduced(struct nas_experiment *e, struct mn_ctx *ctx) {
-    const char *name = kernel_choices[e->run.kernels];
+    const char *name = nas_kernel_names[e->run.kernels];
     char place[512];
     place_of(e, "run", "precision", place, sizeof place);
     if (strcmp(name, "auto") != 0 && strcmp(name, "avx512") != 0) {
@@ -487,7 +486,7 @@ static int find_reduced(struct nas_experiment *e, struct mn_ctx *ctx) {
 }
 
 static int find_kernels(struct nas_experiment *e, struct mn_ctx *ctx) {
-    const char *name = kernel_choices[e->run.kernels];
+    const char *name = nas_kernel_names[e->run.kernels];
     char place[512];
     if (e->run.precision == NAS_BF16) {
         return find_reduced(e, ctx);

@@ -23,7 +23,7 @@ holds 'is called so' grep -Eq '^healthy: 0 failures, [0-9]+ warnings?$' out
 for line in 'kernels +chosen +(avx512|avx2|openblas)' ' +threads +1 within' 'blas +build +OpenBLAS .*, (no threads|pthreads|OpenMP)' \
     'memory +available +[0-9.]+ [kMGT]B' 'limits +open files ' 'disk +folder +runs$' ' +free +[0-9.]+ [kMGT]B' \
     ' +found +[0-9]+, ' 'data +found +dataset glyphs: images 1x14x14, 100 training, 20 validation, 40 test classes$' \
-    ' +sse2: a convolution differs' ' +gradient ' ' +two runs +with 1 and with 2 workers end with the same bits$'; do
+    ' +generic: a convolution differs' ' +gradient ' ' +two runs +with 1 and with 2 workers end with the same bits$'; do
     holds "tells of: $line" grep -Eq "$line" out
 done
 holds 'nothing is left behind' [ -z "$(ls -A runs)" ]

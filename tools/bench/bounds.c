@@ -16,13 +16,9 @@ static const struct {
     const char *name;
     double (*run)(int64_t rounds);
 } isas[] = {
-#ifdef BENCH_HAVE_AVX512
-    {"avx512", bench_fma_avx512},
-#endif
-#ifdef BENCH_HAVE_AVX2
-    {"avx2", bench_fma_avx2},
-#endif
-    {"sse2", bench_fma_sse2},
+#define ISA(name) {#name, bench_fma_##name},
+    NAS_BUILT
+#undef ISA
 };
 
 /* A thread's share of a measurement; `work` returns operations or bytes done. */

@@ -35,8 +35,8 @@ double bounds_gbytes(const struct bounds *bounds, int threads);
 
 /* fma.c, compiled once for each instruction set: `rounds` rounds of independent multiply-adds in
  * registers; returns the operations done. */
-double bench_fma_avx512(int64_t rounds);
-double bench_fma_avx2(int64_t rounds);
-double bench_fma_sse2(int64_t rounds);
+#define ISA(name) double bench_fma_##name(int64_t rounds);
+NAS_BUILT
+#undef ISA
 
 #endif

@@ -30,19 +30,19 @@ static const struct option long_options[] = {{"list", no_argument, NULL, 'l'},
                                              {NULL, 0, NULL, 0}};
 
 static void print_help(void) {
-    printf(
-        "usage: metanas-bench [--list] [--only GLOB] [--json] [--seconds S] [--repeats N]\n"
-        "                     [--workers N[,N]...] [--kernels NAME]\n\n"
-        "  --list       list the cases and stop\n"
-        "  --only GLOB  cases whose name matches, such as 'step-*'\n"
-        "  --json       one JSON object a line: the bounds, then one for each case and number "
-        "of workers\n"
-        "  --seconds S  time to spend on a case with one number of workers, about (default 3)\n"
-        "  --repeats N  measurements in that time, of which the median is taken (default 7)\n"
-        "  --workers L  numbers of workers, 1 to %d each (default 1,2)\n"
-        "  --kernels K  auto (default), openblas, avx512, avx2 or sse2, as run.kernels; bf16, as\n"
-        "               run.precision\n",
-        MOST_WORKERS);
+    printf("usage: metanas-bench [--list] [--only GLOB] [--json] [--seconds S] [--repeats N]\n"
+           "                     [--workers N[,N]...] [--kernels NAME]\n\n"
+           "  --list       list the cases and stop\n"
+           "  --only GLOB  cases whose name matches, such as 'step-*'\n"
+           "  --json       one JSON object a line: the bounds, then one for each case and number "
+           "of workers\n"
+           "  --seconds S  time to spend on a case with one number of workers, about (default 3)\n"
+           "  --repeats N  measurements in that time, of which the median is taken (default 7)\n"
+           "  --workers L  numbers of workers, 1 to %d each (default 1,2)\n"
+           "  --kernels K  auto (default), openblas, avx512, avx2, neon or generic, as "
+           "run.kernels; bf16, as\n"
+           "               run.precision\n",
+           MOST_WORKERS);
 }
 
 static int parse_workers(struct mn_ctx *ctx, const char *text, struct options *out) {
@@ -192,7 +192,7 @@ static int run(struct mn_ctx *ctx, const struct options *options) {
     if (kernels == NULL) {
         return mn_fail(ctx, MN_UNSUPPORTED,
                        "--kernels is '%s'; this processor and build have no such kernels: use "
-                       "auto, openblas, avx512, avx2, sse2 or bf16",
+                       "auto, openblas, avx512, avx2, neon, generic or bf16",
                        options->kernels);
     }
     if (next_case(options, 0) == n_bench_cases) {

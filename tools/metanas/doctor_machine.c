@@ -32,7 +32,6 @@ static int read_line(const char *path, const char *key, char *out, size_t size) 
 }
 
 static void look_at_processor(struct doctor *d) {
-    static const char *const names[] = {"avx512", "avx2", "sse2", "openblas"};
     const struct nas_kernels *best = nas_kernels_find("auto");
     char model[256] = "unknown", kernels[128] = "";
     read_line("/proc/cpuinfo", "model name", model, sizeof model);
@@ -41,10 +40,10 @@ static void look_at_processor(struct doctor *d) {
     doctor_note(d, FINDING_OK, "processor", "model", "%s", model);
     doctor_note(d, FINDING_OK, "processor", "count",
                 "%ld online, %d for this process; run.workers 0 takes %d", online, usable, usable);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (const char *const *name = nas_kernel_names + 1; *name != NULL; name++) {
         const size_t used = strlen(kernels);
-        if (nas_kernels_find(names[i]) != NULL) {
-            snprintf(kernels + used, sizeof kernels - used, " %s", names[i]);
+        if (nas_kernels_find(*name) != NULL) {
+            snprintf(kernels + used, sizeof kernels - used, " %s", *name);
         }
     }
     doctor_note(d, best != NULL ? FINDING_OK : FINDING_FAILURE, "kernels", "chosen", "%s",

@@ -81,7 +81,6 @@ static int convolve(const struct nas_kernels *k, struct convolution *c) {
 }
 
 static void test_kernels(struct doctor *d) {
-    static const char *const names[] = {"avx512", "avx2", "sse2", "openblas"};
     struct convolution *c = malloc(sizeof *c);
     struct mn_rng rng = mn_rng_make(1, MN_RNG_DATA, 0, 0, 0, 0);
     for (size_t i = 0; c != NULL && i < sizeof c->x / sizeof c->x[0]; i++) {
@@ -90,8 +89,8 @@ static void test_kernels(struct doctor *d) {
     for (size_t i = 0; c != NULL && i < sizeof c->w / sizeof c->w[0]; i++) {
         c->w[i] = (mn_real)mn_rng_normal(&rng);
     }
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const struct nas_kernels *k = nas_kernels_find(names[i]);
+    for (const char *const *name = nas_kernel_names + 1; *name != NULL; name++) {
+        const struct nas_kernels *k = nas_kernels_find(*name);
         if (k == NULL) {
             continue;
         }

@@ -3,7 +3,6 @@
  * instruction. Activations, gradients and weights stay in float everywhere else and are rounded on
  * the way into a product, a chunk of pixels at a time. The rest of the table is that of AVX-512. */
 #include "backend/cpu/kernels/isa.h"
-#include "backend/cpu/kernels/table.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -474,9 +473,7 @@ static void conv_dw(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const 
 
 const struct nas_kernels nas_bf16_kernels = {
     .name = "bf16",
-    .packed = packed,
-    .pack = pack,
-    .conv = conv,
-    .conv_dw = conv_dw,
-    NAS_COMMON_KERNELS,
+#define PRODUCT(f) .f = f,
+#define KERNEL(f) .f = NAS_NAME(f),
+#include "backend/cpu/kernels/kernels.def"
 };

@@ -1,82 +1,67 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenBLAS has only products: the rest of its table is the baseline's. */
-#define NAS_ISA sse2
+/* OpenBLAS and bf16 have only products: the rest of OpenBLAS' table is the generic one. */
+#define NAS_ISA generic
 
+#include "backend/cpu/kernels/isa.h"
 #include "backend/cpu/kernels/openblas.h"
-#include "backend/cpu/kernels/table.h"
 
 #include <string.h>
 
-#ifdef NAS_HAVE_AVX512
-extern const struct nas_kernels nas_avx512_kernels;
+#ifdef __x86_64__
+#define X86(feature) __builtin_cpu_supports(feature)
+#else
+#define X86(feature) 0
 #endif
-#ifdef NAS_HAVE_AVX2
-extern const struct nas_kernels nas_avx2_kernels;
-#endif
-#ifdef NAS_HAVE_BF16
-extern const struct nas_kernels nas_bf16_kernels;
-#endif
-extern const struct nas_kernels nas_sse2_kernels;
 
-static const struct nas_kernels *avx512(void) {
-#ifdef NAS_HAVE_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
-        return &nas_avx512_kernels;
-    }
-#endif
-    return NULL;
-}
-
-static const struct nas_kernels *avx2(void) {
-#ifdef NAS_HAVE_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        return &nas_avx2_kernels;
-    }
-#endif
-    return NULL;
-}
-
-static const struct nas_kernels *bf16(void) {
-#ifdef NAS_HAVE_BF16
-    if (avx512() != NULL && __builtin_cpu_supports("avx512bf16")) {
-        return &nas_bf16_kernels;
-    }
-#endif
-    return NULL;
-}
+/* NAS_BUILT is ISA(name) for each of isa.def that this build has, in its order. */
+#define ISA(name) extern const struct nas_kernels nas_##name##_kernels;
+NAS_BUILT
+#undef ISA
+static const struct nas_kernels *const built[] = {
+#define ISA(name) &nas_##name##_kernels,
+    NAS_BUILT
+#undef ISA
+};
+enum { N_BUILT = sizeof built / sizeof built[0] };
 
 static const struct nas_kernels openblas = {
     .name = "openblas",
-    .packed = nas_openblas_packed,
-    .pack = nas_openblas_pack,
-    .conv = nas_openblas_conv,
-    .conv_dw = nas_openblas_conv_dw,
-    NAS_COMMON_KERNELS,
+#define PRODUCT(f) .f = nas_openblas_##f,
+#define KERNEL(f) .f = NAS_NAME(f),
+#include "backend/cpu/kernels/kernels.def"
 };
 
+const char *const nas_kernel_names[] = {"auto", "openblas",
+#define ISA(name, usable) #name,
+#include "backend/cpu/kernels/isa.def"
+                                        NULL};
+
+static int usable(const char *isa) {
+#define ISA(name, usable)                                                                          \
+    if (strcmp(isa, #name) == 0) {                                                                 \
+        return usable;                                                                             \
+    }
+#include "backend/cpu/kernels/isa.def"
+    return 0;
+}
+
 const struct nas_kernels *nas_kernels_find(const char *name) {
-    if (strcmp(name, "bf16") == 0) {
-        return bf16();
+#ifdef NAS_HAVE_BF16
+    extern const struct nas_kernels nas_bf16_kernels;
+    if (strcmp(name, "bf16") == 0 && usable("avx512") && X86("avx512bf16")) {
+        return &nas_bf16_kernels;
     }
-    if (strcmp(name, "avx512") == 0) {
-        return avx512();
+#endif
+    /* Products by OpenBLAS are faster than those of plain vectors. */
+    const int any = strcmp(name, "auto") == 0;
+    for (int i = 0; i < N_BUILT; i++) {
+        if (any ? i < N_BUILT - 1 : strcmp(name, built[i]->name) == 0) {
+            if (usable(built[i]->name)) {
+                return built[i];
+            }
+        }
     }
-    if (strcmp(name, "avx2") == 0) {
-        return avx2();
-    }
-    if (strcmp(name, "sse2") == 0) {
-        return &nas_sse2_kernels;
-    }
-    if (strcmp(name, "openblas") == 0) {
-        return &openblas;
-    }
-    if (strcmp(name, "auto") != 0) {
-        return NULL;
-    }
-    const struct nas_kernels *best = avx512();
-    best = best != NULL ? best : avx2();
-    return best != NULL ? best : &openblas;
+    return any || strcmp(name, "openblas") == 0 ? &openblas : NULL;
 }
 
 void nas_moments_merge(int n, double count, const double *sum, const double *m2,

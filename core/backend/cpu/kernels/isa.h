@@ -3,7 +3,7 @@
 #define NAS_BACKEND_CPU_KERNELS_ISA_H
 
 /* What the files that are compiled once for every instruction set share: the vector type and the
- * functions' names. NAS_ISA is set by the build: avx512, avx2 or sse2. */
+ * functions' names. NAS_ISA is set by the build: a name of isa.def. */
 
 #include "backend/cpu/kernels/kernel.h"
 
@@ -14,6 +14,9 @@
 #elif defined(__AVX2__)
 #define NAS_VECTOR_BYTES 32
 #define NAS_BLOCK_ROWS 6
+#elif defined(__aarch64__)
+#define NAS_VECTOR_BYTES 16
+#define NAS_BLOCK_ROWS 14
 #else
 #define NAS_VECTOR_BYTES 16
 #define NAS_BLOCK_ROWS 6
@@ -242,24 +245,9 @@ static inline ptrdiff_t nas_used_of(const mn_real *mask, ptrdiff_t image) {
 /* Pixels whose sum is kept in reals before it goes on in double. */
 enum { NAS_SUM_BLOCK = 1024 };
 
-/* conv.c */
-size_t NAS_NAME(packed)(int n_out, int n_in, int n_tap);
-void NAS_NAME(pack)(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
-                    ptrdiff_t st, mn_real *packed);
-void NAS_NAME(conv)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
-                    const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
-                    const mn_real *mask, ptrdiff_t image, int accumulate);
-/* conv_dw.c */
-void NAS_NAME(conv_dw)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *g,
-                       ptrdiff_t gs, const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw,
-                       ptrdiff_t so, ptrdiff_t si, ptrdiff_t st);
-/* depthwise.c */
-void NAS_NAME(depthwise)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *w, ptrdiff_t sc,
-                         ptrdiff_t st, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
-                         ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
-void NAS_NAME(depthwise_dw)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *g, ptrdiff_t gs,
-                            const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw,
-                            ptrdiff_t sc, ptrdiff_t st);
+#define KERNEL(f) nas_##f##_fn NAS_NAME(f);
+#include "backend/cpu/kernels/kernels.def"
+
 #if NAS_VECTOR_BYTES == 64
 /* window.c: a window of n rows of n taps that are `step` apart, n = 3 or 5. */
 enum { NAS_WINDOW_ROW = 5 };
@@ -282,39 +270,5 @@ void NAS_NAME(window_box)(const struct nas_window *w, mn_real weight, const mn_r
 void NAS_NAME(window_dw)(const struct nas_window *w, const mn_real *g, const mn_real *x,
                          ptrdiff_t len, mn_real *sums);
 #endif
-/* pool.c */
-void NAS_NAME(max_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *const *valid,
-                        const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, uint8_t *which,
-                        ptrdiff_t ws, ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
-void NAS_NAME(max_pool_dx)(int n, int n_tap, const ptrdiff_t *tap, const uint8_t *which,
-                           ptrdiff_t ws, const mn_real *g, ptrdiff_t gs, mn_real *dx, ptrdiff_t dxs,
-                           ptrdiff_t len);
-void NAS_NAME(avg_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *weight,
-                        const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
-                        ptrdiff_t image);
-/* pointwise.c */
-void NAS_NAME(relu)(int n, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len);
-void NAS_NAME(relu_dx)(int n, const mn_real *y, ptrdiff_t ys, const mn_real *g, ptrdiff_t gs,
-                       mn_real *dx, ptrdiff_t dxs, ptrdiff_t len, int accumulate);
-void NAS_NAME(axpy)(int n, mn_real s, const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys,
-                    ptrdiff_t len, int accumulate);
-/* phases.c */
-void NAS_NAME(split)(const struct nas_grid *in, const struct nas_grid *out, int channels, int n,
-                     const mn_real *x, mn_real *phases, ptrdiff_t phase);
-void NAS_NAME(merge)(const struct nas_grid *in, const struct nas_grid *out, int channels, int n,
-                     const mn_real *phases, ptrdiff_t phase, mn_real *x, int accumulate);
-/* norm.c */
-void NAS_NAME(moments)(int n, const mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
-                       ptrdiff_t image, double *sum, double *m2);
-void NAS_NAME(affine)(int n, const mn_real *scale, const mn_real *shift, const mn_real *x,
-                      ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
-                      ptrdiff_t image, int relu);
-void NAS_NAME(mix)(int n, int n_terms, const struct nas_term *terms, mn_real *y, ptrdiff_t ys,
-                   ptrdiff_t len, const mn_real *mask, ptrdiff_t image, int accumulate);
-void NAS_NAME(products)(int n, int n_terms, const struct nas_product *terms, const mn_real *g,
-                        ptrdiff_t gs, ptrdiff_t len, ptrdiff_t image);
-void NAS_NAME(combine)(int n, const mn_real *a, const mn_real *g, ptrdiff_t gs, const mn_real *b,
-                       const mn_real *x, ptrdiff_t xs, const mn_real *c, mn_real *y, ptrdiff_t ys,
-                       ptrdiff_t len, const mn_real *mask, ptrdiff_t image);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "backend/cpu/kernels/table.h"
+#include "backend/cpu/kernels/isa.h"
 
 /* The table of this instruction set. */
 extern const struct nas_kernels NAS_NAME(kernels);
@@ -9,9 +9,6 @@ extern const struct nas_kernels NAS_NAME(kernels);
 
 const struct nas_kernels NAS_NAME(kernels) = {
     .name = TEXT(NAS_ISA),
-    .packed = NAS_NAME(packed),
-    .pack = NAS_NAME(pack),
-    .conv = NAS_NAME(conv),
-    .conv_dw = NAS_NAME(conv_dw),
-    NAS_COMMON_KERNELS,
+#define KERNEL(f) .f = NAS_NAME(f),
+#include "backend/cpu/kernels/kernels.def"
 };
