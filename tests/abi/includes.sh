@@ -1,11 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# includes.sh SOURCE: who may include whom. The core sees include/ and itself, a plugin only
-# <metanas/...>, system libraries and files among the plugins, the public headers only themselves
-# and the C library. One file knows libltdl, one folder BLAS.
+# includes.sh SOURCE: who may include whom. A room of the core sees include/, itself and the rooms
+# before it in core/rooms, the kernels only base and themselves, a plugin only <metanas/...>, system
+# libraries and files among the plugins, the public headers only themselves and the C library. One
+# file knows libltdl, one folder BLAS. arrows.txt lists the includes of later rooms that are still
+# there: a line of it that is no longer true fails, too.
 set -eu
 cd "$1"
 here=$(pwd -P)
+rooms=$(cat core/rooms)
+arrows=tests/abi/arrows.txt
 bad=0
 count=0
 
@@ -30,7 +34,40 @@ check_public() {
     esac
 }
 
+# The place of a room in core/rooms, 0 for no room.
+place_of() {
+    place=0
+    for room in $rooms; do
+        place=$((place + 1))
+        [ "$room" != "$1" ] || return 0
+    done
+    place=0
+}
+
+check_rooms() {
+    [ "$form" = '"' ] || return 0
+    case $target in
+    */*) ;;
+    *) return 0 ;;
+    esac
+    own=${file#core/}
+    place_of "${own%%/*}"
+    mine=$place
+    place_of "${target%%/*}"
+    if [ "$mine" -eq 0 ]; then
+        refuse "its folder is no room of core/rooms"
+    elif [ "$place" -gt "$mine" ] && ! grep -qxF "$file $target" "$arrows"; then
+        refuse "a later room (core/rooms)"
+    fi
+    case $file:$target in
+    core/backend/cpu/kernels/*:backend/cpu/kernels/* | core/backend/cpu/kernels/*:base/* | \
+        core/backend/cpu/kernels/*:metanas/*) ;;
+    core/backend/cpu/kernels/*) refuse "kernels see base and themselves" ;;
+    esac
+}
+
 check_core() {
+    check_rooms
     case $form$target in
     '"../'*) refuse "the core names its headers from core/ on" ;;
     '"base/paths.h') ;; # written by meson
@@ -76,6 +113,12 @@ while read -r file line form target; do
 done <<END
 $list
 END
+while read -r file target; do
+    grep -q "^ *# *include *\"$target\"" "$file" 2>/dev/null || {
+        echo "$arrows: $file no longer includes $target: take the line out"
+        bad=1
+    }
+done <"$arrows"
 grep -q '<ltdl.h>' core/plugin/load.c || { echo "core/plugin/load.c does not use libltdl"; bad=1; }
 echo "$count includes"
 [ "$count" -gt 100 ] || { echo "too few: is $here the source folder?"; bad=1; }
