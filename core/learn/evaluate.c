@@ -146,7 +146,7 @@ static const struct nas_score *score_in(const struct nas_task_result *r, int oth
 }
 
 static int summarise_scores(struct mn_ctx *ctx, const struct nas_evaluation *all, int other,
-                            struct nas_scores *out) {
+                            struct nas_record *out) {
     const int64_t n = all->tasks;
     const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
     double *x = mn_scratch(ctx, (3 * (size_t)n + 1) * sizeof *x);
@@ -161,7 +161,7 @@ static int summarise_scores(struct mn_ctx *ctx, const struct nas_evaluation *all
         out->loss_mean += r->loss / (double)n;
     }
     out->accuracy_ci95 = nas_ci95(n, x, &out->accuracy_mean);
-    out->before_ci95 = nas_ci95(n, x + n, &out->before_mean);
+    out->before_prune_ci95 = nas_ci95(n, x + n, &out->accuracy_before_prune);
     out->prune_gap_ci95 = nas_ci95(n, x + 2 * n, &out->prune_gap);
     nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     return MN_OK;
@@ -169,19 +169,20 @@ static int summarise_scores(struct mn_ctx *ctx, const struct nas_evaluation *all
 
 static int summarise(struct mn_ctx *ctx, const struct nas_evaluation_plan *plan,
                      struct nas_evaluation *out) {
-    const int64_t n = out->tasks;
-    double parameters = 0;
-    out->parameters_min = n > 0 ? out->results[0].parameters : 0;
+    struct nas_record *record = &out->record;
+    const int64_t n = record->tasks = out->tasks;
+    record->parameters_min = n > 0 ? out->results[0].parameters : 0;
     for (int64_t i = 0; i < n; i++) {
-        const struct nas_task_result *r = &out->results[i];
-        parameters += (double)r->parameters / (double)n;
-        out->parameters_min =
-            r->parameters < out->parameters_min ? r->parameters : out->parameters_min;
-        out->parameters_max =
-            r->parameters > out->parameters_max ? r->parameters : out->parameters_max;
+        const int64_t parameters = out->results[i].parameters;
+        record->parameters_mean += (double)parameters / (double)n;
+        if (parameters < record->parameters_min) {
+            record->parameters_min = parameters;
+        }
+        if (parameters > record->parameters_max) {
+            record->parameters_max = parameters;
+        }
     }
-    out->parameters_mean = parameters;
-    const int status = summarise_scores(ctx, out, 0, &out->scores);
+    const int status = summarise_scores(ctx, out, 0, record);
     return status != MN_OK || !plan->both_norms ? status
                                                 : summarise_scores(ctx, out, 1, &out->other);
 }
@@ -201,15 +202,25 @@ static int make_room(const struct nas_evaluation_plan *plan, struct mn_ctx *ctx,
     return done ? MN_OK : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", out->tasks);
 }
 
-static int summarise_all(struct mn_ctx *ctx, const struct nas_evaluation_plan *plan,
-                         struct nas_evaluation *out) {
+static int summarise_all(const struct nas_experiment *e, struct mn_ctx *ctx,
+                         const struct nas_evaluation_plan *plan, struct nas_evaluation *out) {
+    static const char *const splits[] = {"train", "val", "test"};
+    struct nas_record *record = &out->record;
+    record->batch_norm = nas_batch_norm_name(e);
+    record->seed = e->run.seed;
+    record->ways = e->task.ways;
+    record->shots = e->task.shots;
+    record->queries = e->task.queries;
+    record->split = splits[plan->split];
+    record->episodes_file = plan->episodes != NULL ? plan->episodes->path : NULL;
+    record->episodes = nas_hash_begin();
+    for (int64_t i = 0; i < out->tasks; i++) {
+        record->episodes = nas_hash_int(record->episodes, out->results[i].episode);
+    }
     int status = summarise(ctx, plan, out);
     for (int i = 0; status == MN_OK && i < plan->n_steps; i++) {
+        out->looks[i].record.step = plan->steps[i];
         status = summarise(ctx, plan, &out->looks[i]);
-    }
-    out->episodes = nas_hash_begin();
-    for (int64_t i = 0; i < out->tasks; i++) {
-        out->episodes = nas_hash_int(out->episodes, out->results[i].episode);
     }
     return status;
 }
@@ -241,7 +252,8 @@ int nas_evaluate_plan(const struct nas_experiment *e, struct nas_executor *execu
     if (status == MN_OK) {
         status = collect(&job, ctx, out);
     }
-    return status != MN_OK ? status : summarise_all(ctx, plan, out);
+    out->record.meta_epoch = state->meta_epoch;
+    return status != MN_OK ? status : summarise_all(e, ctx, plan, out);
 }
 
 int nas_evaluate(const struct nas_experiment *e, struct nas_executor *executor, struct mn_ctx *ctx,

@@ -6,6 +6,7 @@
 
 #include "exec/executor.h"
 #include "learn/episode_list.h"
+#include "store/records.h"
 
 /* What to evaluate. */
 struct nas_evaluation_plan {
@@ -39,25 +40,14 @@ struct nas_task_result {
     uint64_t episode;     /* nas_episode_hash: tasks of one hash can be compared in pairs */
 };
 
-/* Means and half widths of their 95% intervals over tasks; NAN where there are too few. */
-struct nas_scores {
-    double accuracy_mean, accuracy_ci95;
-    double before_mean, before_ci95;
-    double prune_gap, prune_gap_ci95; /* accuracy_before_prune - accuracy, in pairs */
-    double loss_mean;
-};
-
 struct nas_evaluation {
     int64_t tasks;                   /* that have a result */
     struct nas_task_result *results; /* [tasks] */
     int64_t skipped;                 /* tasks left out */
     const char *why;                 /* the first of them */
-    struct nas_scores scores;
-    struct nas_scores other; /* in the other mode of batch norm, where the plan asks for it */
-    double parameters_mean;
-    int64_t parameters_min, parameters_max;
-    uint64_t episodes;            /* hash of those of the tasks, in order */
-    struct nas_evaluation *looks; /* [plan.n_steps]; without genotypes, episodes and looks */
+    struct nas_record record;        /* but for its `state`, which the caller names */
+    struct nas_record other;      /* scores in the other mode of batch norm, where the plan asks */
+    struct nas_evaluation *looks; /* [plan.n_steps]; without genotypes and looks */
     struct nas_arena arena;
 };
 

@@ -146,13 +146,13 @@ static int write_validation(struct training *t, const struct nas_evaluation *v, 
     struct nas_append_log *m = &t->dir.metrics;
     nas_jsonl_begin(m, "validation");
     nas_jsonl_int(m, "meta_epoch", t->state->meta_epoch);
-    nas_jsonl_real(m, "accuracy_mean", v->tasks > 0 ? v->scores.accuracy_mean : (double)NAN);
-    nas_jsonl_real(m, "accuracy_ci95", v->scores.accuracy_ci95);
-    nas_jsonl_real(m, "loss", v->scores.loss_mean);
+    nas_jsonl_real(m, "accuracy_mean", v->tasks > 0 ? v->record.accuracy_mean : (double)NAN);
+    nas_jsonl_real(m, "accuracy_ci95", v->record.accuracy_ci95);
+    nas_jsonl_real(m, "loss", v->record.loss_mean);
     nas_jsonl_int(m, "tasks", v->tasks);
-    nas_jsonl_real(m, "accuracy_before_prune", v->scores.before_mean);
-    nas_jsonl_real(m, "prune_gap", v->scores.prune_gap);
-    nas_jsonl_real(m, "parameters_mean", v->parameters_mean);
+    nas_jsonl_real(m, "accuracy_before_prune", v->record.accuracy_before_prune);
+    nas_jsonl_real(m, "prune_gap", v->record.prune_gap);
+    nas_jsonl_real(m, "parameters_mean", v->record.parameters_mean);
     if (v->skipped > 0) {
         nas_jsonl_int(m, "skipped", v->skipped);
     }
@@ -170,10 +170,10 @@ static int write_validation(struct training *t, const struct nas_evaluation *v, 
 
 /* The state as it was validated, before anything is cut from it. */
 static int keep_best(struct training *t, const struct nas_evaluation *v) {
-    if (v->tasks == 0 || v->scores.accuracy_mean <= t->state->best) {
+    if (v->tasks == 0 || v->record.accuracy_mean <= t->state->best) {
         return MN_OK;
     }
-    t->state->best = v->scores.accuracy_mean;
+    t->state->best = v->record.accuracy_mean;
     t->state->best_epoch = t->state->meta_epoch;
     return nas_rundir_save_best(&t->dir, t->e, t->ctx, t->state, v);
 }
@@ -192,15 +192,15 @@ static void tell_validation(struct training *t, const struct nas_evaluation *v) 
         return;
     }
     t->progress.have_validation = 1;
-    t->progress.validation = v->scores.accuracy_mean;
-    t->progress.interval = v->scores.accuracy_ci95;
+    t->progress.validation = v->record.accuracy_mean;
+    t->progress.interval = v->record.accuracy_ci95;
     nas_progress_note(&t->progress,
                       "meta-epoch %" PRId64 ": validation %.2f%%%s (%" PRId64
                       " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
                       t->state->meta_epoch, 100 * t->progress.validation,
                       nas_text_interval(100 * t->progress.interval, 2, "", half, sizeof half),
                       v->tasks, nas_batch_norm_name(t->e), t->e->run.seed,
-                      100 * v->scores.prune_gap);
+                      100 * v->record.prune_gap);
 }
 
 static int validate(struct training *t) {

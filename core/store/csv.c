@@ -210,11 +210,44 @@ void nas_csv_bounds(const struct nas_csv *table, int64_t row, const struct nas_c
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
+/* A cell that begins with one of these would be a formula for a spreadsheet. */
+static const char formula_begins[] = "=+-@\t\r";
+
 void nas_csv_put_text(FILE *out, const char *text) {
-    fputs(text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL ? "\"'" : "\"", out);
+    fputs(text[0] != '\0' && strchr(formula_begins, text[0]) != NULL ? "\"'" : "\"", out);
     for (; *text != '\0'; text++) {
         fputs(*text == '"' ? "\"" : "", out);
         fputc(*text, out);
     }
     fputc('"', out);
+}
+
+static void begin_cell(struct nas_csv_line *line) {
+    fputs(line->cells++ > 0 ? "," : "", line->out);
+}
+
+void nas_csv_text(struct nas_csv_line *line, const char *text) {
+    begin_cell(line);
+    if (text[0] != '\0' &&
+        (strchr(formula_begins, text[0]) != NULL || strpbrk(text, ",\"\r\n") != NULL)) {
+        nas_csv_put_text(line->out, text);
+    } else {
+        fputs(text, line->out);
+    }
+}
+
+void nas_csv_int(struct nas_csv_line *line, int64_t value) {
+    begin_cell(line);
+    fprintf(line->out, "%" PRId64, value);
+}
+
+void nas_csv_real(struct nas_csv_line *line, double value) {
+    char text[40];
+    begin_cell(line);
+    fputs(nas_text_finite(value, "", text, sizeof text), line->out);
+}
+
+void nas_csv_end(struct nas_csv_line *line) {
+    fputc('\n', line->out);
+    line->cells = 0;
 }

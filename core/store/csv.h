@@ -7,6 +7,7 @@
 #include "base/ctx.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 struct nas_csv {
     int n_columns;
@@ -43,6 +44,17 @@ int nas_csv_interval_of(const struct nas_csv *table, const char *name,
 /* Its ends in a row; NAN where they are not given. */
 void nas_csv_bounds(const struct nas_csv *table, int64_t row, const struct nas_csv_interval *at,
                     double ends[2]);
+
+/* A line that is written: cells, then its end. Text is quoted where it has to be; a number that is
+ * not finite leaves its cell empty. */
+struct nas_csv_line {
+    FILE *out;
+    int cells; /* so far */
+};
+void nas_csv_text(struct nas_csv_line *line, const char *text);
+void nas_csv_int(struct nas_csv_line *line, int64_t value);
+void nas_csv_real(struct nas_csv_line *line, double value);
+void nas_csv_end(struct nas_csv_line *line);
 
 /* Text as a cell: in quotes, and never the beginning of a formula: an apostrophe goes before those
  * characters that would begin one. */

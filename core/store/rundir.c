@@ -79,8 +79,8 @@ int nas_rundir_save_best(struct nas_rundir *d, const struct nas_experiment *e, s
                          const struct nas_state *state, const struct nas_evaluation *v) {
     char path[PATH_MAX], accuracy[40], interval[40], tasks[32];
     const int status = in_dir(d, ctx, "best.safetensors", path);
-    nas_text_from_real(v->scores.accuracy_mean, accuracy, sizeof accuracy);
-    nas_text_finite(v->scores.accuracy_ci95, "none", interval, sizeof interval);
+    nas_text_from_real(v->record.accuracy_mean, accuracy, sizeof accuracy);
+    nas_text_finite(v->record.accuracy_ci95, "none", interval, sizeof interval);
     snprintf(tasks, sizeof tasks, "%" PRId64, v->tasks);
     const struct nas_metadata extra[] = {
         {"validation_accuracy", accuracy},

@@ -24,12 +24,12 @@ field() {
     sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" run/test.json
 }
 percent() {
-    awk -v x="$1" 'BEGIN { printf "%.2f%%", 100 * x }'
+    awk -v x="$1" -v sign="${2:-}" 'BEGIN { printf "%" sign ".2f%%", 100 * x }'
 }
 holds 'accuracy with its interval' grep -q \
     ">accuracy</th><td>$(percent "$(field accuracy_mean)") ± $(percent "$(field accuracy_ci95)")<" $page
 holds 'prune gap' grep -q \
-    ">prune gap</th><td>$(percent "$(field prune_gap)") ± $(percent "$(field prune_gap_ci95)")<" $page
+    ">prune gap</th><td>$(percent "$(field prune_gap)" +) ± $(percent "$(field prune_gap_ci95)")<" $page
 holds 'batch norm' grep -q ">batch norm on query images</th><td>transductive<" $page
 holds 'the commands' grep -q '^metanas test run --tasks 6$' $page
 holds 'the configuration' grep -q '^  tasks_per_batch: 2$' $page
@@ -154,6 +154,7 @@ few=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "accuracy_seeds") c
     NR == 3 { split($c, x, " "); printf "%.2f%%, %.2f%%", 100 * x[1], 100 * x[2] }' real/results.csv)
 holds 'the mean and the values of two seeds, not an interval, in one cell' \
     grep -q ">$(percent "$mean") ($few)</td>" real/report.html
+holds 'the values of two seeds are drawn' [ "$(grep -o '<circle class="l0" cx="[0-9.]*" cy="' real/report.html | wc -l)" -eq 10 ]
 holds 'the command to repeat it' grep -q '<pre>metanas sweep real.yaml --set run.meta_epochs=2 --set evaluation.tasks=3 --out real$' real/report.html
 holds 'the base configuration' grep -q "^  name: $(sed -n 's/^  name: //p' smoke.yaml)" real/report.html
 printf '{"sweep": 1' >real/sweep.json

@@ -74,7 +74,8 @@ static void fill(struct mn_ctx *ctx, char *const piece[8], struct record *record
     }
     lines_of(ctx, piece[1], &record->metrics);
     lines_of(ctx, piece[2], &record->timing);
-    record->test = piece[3] != NULL ? json_loads(piece[3], JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *test = piece[3] != NULL ? json_loads(piece[3], JSON_REJECT_DUPLICATES, NULL) : NULL;
+    fuzz_must(record_take_test(ctx, test, record) == MN_OK);
     record->architecture = table_of(ctx, &record->arena, piece[4]);
     record->steps = table_of(ctx, &record->arena, piece[5]);
     record->results = table_of(ctx, &record->arena, piece[6]);

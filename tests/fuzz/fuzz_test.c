@@ -9,13 +9,17 @@
 #include <string.h>
 
 static void check(const struct sweep_result *result) {
-    fuzz_must(result->tasks >= 1);
-    for (int64_t i = 0; i < result->tasks; i++) {
-        fuzz_must(result->accuracy[i] >= 0 && result->accuracy[i] <= 1);
-        fuzz_must(result->before[i] >= 0 && result->before[i] <= 1);
+    const int64_t tasks = result->now.test.tasks;
+    fuzz_must(tasks >= 1);
+    for (int64_t i = 0; i < tasks; i++) {
+        const double accuracy = result->values[SWEEP_ACCURACY][i];
+        const double before = result->values[SWEEP_BEFORE][i];
+        fuzz_must(accuracy >= 0 && accuracy <= 1 && before >= 0 && before <= 1);
+        fuzz_must(result->values[SWEEP_GAP][i] == before - accuracy);
     }
-    fuzz_must(result->accuracy_mean.n == result->tasks && result->gap.n == result->tasks);
-    fuzz_must(strlen(result->episodes) < sizeof result->episodes);
+    for (int m = 0; m < SWEEP_DIFFERENCE; m++) {
+        fuzz_must(result->means[m].n == tasks);
+    }
 }
 
 static int take(struct mn_ctx *ctx, struct nas_arena *arena, const json_t *test,
@@ -23,8 +27,9 @@ static int take(struct mn_ctx *ctx, struct nas_arena *arena, const json_t *test,
     struct nas_csv table;
     struct sweep_result result = {0};
     int status = nas_csv_parse(ctx, arena, "test-tasks.csv", tasks, strlen(tasks), &table);
+    fuzz_must(nas_columns_read(&nas_record_columns, NAS_IN_TEST, test, arena, &result.now.test));
     if (status == MN_OK) {
-        status = sweep_take_test(ctx, arena, test, "test-tasks.csv", &table, &result);
+        status = sweep_take_tasks(ctx, arena, "test-tasks.csv", &table, &result);
     }
     fuzz_must_explain(ctx, status);
     if (status == MN_OK) {

@@ -113,7 +113,7 @@ static void test_evaluation(void **state) {
     assert_ok(trial.ctx, nas_evaluate(&trial.e, executor, trial.ctx, &s, MN_TEST, TASKS, &drawn));
     trial.e.run.seed = 12;
     assert_ok(trial.ctx, nas_evaluate_plan(&trial.e, executor, trial.ctx, &s, &plan, &listed));
-    assert_true(drawn.episodes == listed.episodes);
+    assert_true(drawn.record.episodes == listed.record.episodes);
     for (int i = 0; i < TASKS; i++) {
         assert_true(drawn.results[i].score.accuracy == listed.results[i].score.accuracy);
         assert_true(drawn.results[i].score.loss == listed.results[i].score.loss);

@@ -208,7 +208,7 @@ static void check_both(const char *mode,
     assert_ok(trial.ctx, nas_evaluate_plan(&trial.e, executor, trial.ctx, &s, &plan, &both));
     nas_executor_free(executor);
     check_results(&one, &both, TASKS);
-    assert_true(one.scores.accuracy_mean == both.scores.accuracy_mean);
+    assert_true(one.record.accuracy_mean == both.record.accuracy_mean);
     double sum = 0;
     for (int64_t i = 0; i < TASKS; i++) {
         struct nas_task_result other = both.results[i];
@@ -287,7 +287,7 @@ static void test_looks(void **state) {
         assert_true(got.results[task].episode == plain.results[task].episode);
     }
     assert_true(got.looks[0].results[0].score.loss != plain.results[0].score.loss);
-    assert_close(got.looks[1].scores.accuracy_mean,
+    assert_close(got.looks[1].record.accuracy_mean,
                  (got.looks[1].results[0].score.accuracy + got.looks[1].results[1].score.accuracy +
                   got.looks[1].results[2].score.accuracy) /
                      3,
@@ -322,16 +322,17 @@ static void test_summary(void **state) {
         mean += got.results[i].score.accuracy / 4;
         before += got.results[i].score.accuracy_before_prune / 4;
         parameters += (double)got.results[i].parameters / 4;
-        assert_in_range(got.results[i].parameters, got.parameters_min, got.parameters_max);
+        assert_in_range(got.results[i].parameters, got.record.parameters_min,
+                        got.record.parameters_max);
     }
     for (int i = 0; i < 4; i++) {
         squares += pow(got.results[i].score.accuracy - mean, 2);
     }
-    assert_close(got.scores.accuracy_mean, mean, 1e-12);
-    assert_close(got.scores.accuracy_ci95, 3.182446305 * sqrt(squares / 3 / 4), 1e-8);
-    assert_close(got.scores.before_mean, before, 1e-12);
-    assert_close(got.scores.prune_gap, before - mean, 1e-12);
-    assert_close(got.parameters_mean, parameters, 1e-12);
+    assert_close(got.record.accuracy_mean, mean, 1e-12);
+    assert_close(got.record.accuracy_ci95, 3.182446305 * sqrt(squares / 3 / 4), 1e-8);
+    assert_close(got.record.accuracy_before_prune, before, 1e-12);
+    assert_close(got.record.prune_gap, before - mean, 1e-12);
+    assert_close(got.record.parameters_mean, parameters, 1e-12);
     nas_evaluation_fini(&got);
     nas_state_fini(&s);
 }
@@ -345,8 +346,8 @@ static void test_repeatable(void **state) {
     evaluate(1, MN_TEST, 6, &s, &one);
     evaluate(3, MN_TEST, 6, &s, &three);
     check_results(&one, &three, 6);
-    assert_true(one.scores.accuracy_mean == three.scores.accuracy_mean &&
-                one.scores.loss_mean == three.scores.loss_mean);
+    assert_true(one.record.accuracy_mean == three.record.accuracy_mean &&
+                one.record.loss_mean == three.record.loss_mean);
     evaluate(2, MN_TEST, 3, &s, &other);
     check_results(&one, &other, 3);
     nas_evaluation_fini(&other);

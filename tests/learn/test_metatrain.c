@@ -403,7 +403,7 @@ static void test_best(void **state) {
     assert_true(best.best == accuracy && best.best_epoch == meta_epoch);
     assert_ok(trial.ctx, nas_executor_threads(trial.ctx, trial.e.model, 1, &executor));
     assert_ok(trial.ctx, nas_evaluate(&trial.e, executor, trial.ctx, &best, MN_VAL, 20, &again));
-    assert_true(again.scores.accuracy_mean == accuracy);
+    assert_true(again.record.accuracy_mean == accuracy);
     nas_executor_free(executor);
     nas_evaluation_fini(&again);
     nas_state_fini(&best);

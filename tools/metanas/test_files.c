@@ -3,130 +3,91 @@
 
 #include "rundir.h"
 
+#include "base/buffer.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-static const char *const split_names[] = {"train", "val", "test"};
-
-/* ---- test.json ---------------------------------------------------------------------------- */
-
-static json_t *genotypes_json(const struct genotypes *genotypes) {
-    json_t *list = json_array();
-    for (size_t i = 0; list != NULL && i < genotypes->n; i++) {
-        json_t *item = json_pack("{s:s, s:I}", "genotype", genotypes->at[i].text, "count",
-                                 (json_int_t)genotypes->at[i].count);
-        if (item == NULL || json_array_append_new(list, item) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
-/* A half width; null where one task has none. */
-static json_t *half_json(double half) {
-    return isfinite(half) ? json_real(half) : json_null();
-}
-
-static json_t *steps_json(const struct test_report *report) {
-    const struct nas_evaluation_plan *what = &report->plan->what;
-    json_t *list = json_array();
-    for (int i = 0; list != NULL && i < what->n_steps; i++) {
-        const struct nas_evaluation *e = &report->evaluation.looks[i];
-        json_t *item = json_pack(
-            "{s:I, s:f, s:o, s:f, s:f, s:o, s:f, s:f}", "step", (json_int_t)what->steps[i],
-            "accuracy_mean", e->scores.accuracy_mean, "accuracy_ci95",
-            half_json(e->scores.accuracy_ci95), "accuracy_before_prune", e->scores.before_mean,
-            "prune_gap", e->scores.prune_gap, "prune_gap_ci95", half_json(e->scores.prune_gap_ci95),
-            "loss_mean", e->scores.loss_mean, "parameters_mean", e->parameters_mean);
-        if (item == NULL || json_array_append_new(list, item) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
-static json_t *scores_json(const struct nas_scores *s) {
-    return json_pack("{s:f, s:o, s:f, s:o, s:f, s:o, s:f}", "accuracy_mean", s->accuracy_mean,
-                     "accuracy_ci95", half_json(s->accuracy_ci95), "accuracy_before_prune",
-                     s->before_mean, "before_prune_ci95", half_json(s->before_ci95), "prune_gap",
-                     s->prune_gap, "prune_gap_ci95", half_json(s->prune_gap_ci95), "loss_mean",
-                     s->loss_mean);
-}
-
-/* Both modes of batch norm, by name. */
-static json_t *norms_json(const struct test_report *report) {
-    const struct nas_evaluation *e = &report->evaluation;
+/* The records of both modes of batch norm: [transductive, support]. */
+static void both_norms(const struct test_report *report, const struct nas_record *out[2]) {
     const int support = report->experiment->evaluation.batch_norm == NAS_SUPPORT;
-    return json_pack("{s:o, s:o}", "transductive", scores_json(support ? &e->other : &e->scores),
-                     "support", scores_json(support ? &e->scores : &e->other));
+    out[support] = &report->evaluation.record;
+    out[!support] = &report->evaluation.other;
 }
 
+/* NULL = no memory, or a name is not UTF-8. */
 static json_t *report_json(const struct test_report *report) {
-    const struct nas_evaluation *e = &report->evaluation;
-    const struct nas_evaluation_plan *what = &report->plan->what;
-    const struct nas_experiment *x = report->experiment;
-    char episodes[32];
-    snprintf(episodes, sizeof episodes, "%016" PRIx64, e->episodes);
-    return json_pack(
-        "{s:f, s:o, s:I, s:f, s:o, s:f, s:o, s:f, s:f, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, "
-        "s:I, s:s, s:s, s:s*, s:o, s:o, s:o, s:o}",
-        "accuracy_mean", e->scores.accuracy_mean, "accuracy_ci95",
-        half_json(e->scores.accuracy_ci95), "tasks", (json_int_t)e->tasks, "accuracy_before_prune",
-        e->scores.before_mean, "before_prune_ci95", half_json(e->scores.before_ci95), "prune_gap",
-        e->scores.prune_gap, "prune_gap_ci95", half_json(e->scores.prune_gap_ci95), "loss_mean",
-        e->scores.loss_mean, "parameters_mean", e->parameters_mean, "parameters_min",
-        (json_int_t)e->parameters_min, "parameters_max", (json_int_t)e->parameters_max,
-        "batch_norm", nas_batch_norm_name(x), "seed", (json_int_t)x->run.seed, "ways",
-        (json_int_t)x->task.ways, "shots", (json_int_t)x->task.shots, "queries",
-        (json_int_t)x->task.queries, "split", split_names[what->split], "meta_epoch",
-        (json_int_t)report->meta_epoch, "state", report->plan->state_name, "episodes", episodes,
-        "episodes_file", what->episodes != NULL ? what->episodes->path : NULL, "set",
-        rundir_texts(report->plan->sets), "batch_norms", norms_json(report), "steps",
-        steps_json(report), "genotypes", genotypes_json(&report->genotypes));
+    const struct nas_columns *columns = &nas_record_columns;
+    const struct nas_record *norms[2];
+    json_t *steps = json_array(), *genotypes = json_array();
+    int failed = 0;
+    both_norms(report, norms);
+    for (int i = 0; i < report->plan->what.n_steps; i++) {
+        failed |= json_array_append_new(
+            steps, nas_columns_json(columns, NAS_IN_STEPS, &report->evaluation.looks[i].record));
+    }
+    for (size_t i = 0; i < report->genotypes.n; i++) {
+        failed |= json_array_append_new(
+            genotypes, json_pack("{s:s, s:I}", "genotype", report->genotypes.at[i].text, "count",
+                                 (json_int_t)report->genotypes.at[i].count));
+    }
+    json_t *root = nas_columns_json(columns, NAS_IN_TEST, &report->evaluation.record);
+    json_t *more = json_pack(
+        "{s:o, s:{s:o, s:o}, s:o, s:o}", "set", rundir_texts(report->plan->sets), "batch_norms",
+        "transductive", nas_columns_json(columns, NAS_IN_NORMS, norms[0]), "support",
+        nas_columns_json(columns, NAS_IN_NORMS, norms[1]), "steps", steps, "genotypes", genotypes);
+    failed |= json_object_update(root, more);
+    json_decref(more);
+    if (failed) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
 }
 
 /* ---- tables ------------------------------------------------------------------------------- */
 
+static const struct nas_column columns_of_task[] = {
+    {"episode", NAS_COLUMN_HASH, NAS_UNIT_PLAIN, NAS_IN_ALL, NULL,
+     offsetof(struct nas_task_result, episode)},
+    {"accuracy", NAS_COLUMN_REAL, NAS_UNIT_SHARE, NAS_IN_ALL, NULL,
+     offsetof(struct nas_task_result, score.accuracy)},
+    {"accuracy_before_prune", NAS_COLUMN_REAL, NAS_UNIT_SHARE, NAS_IN_ALL, NULL,
+     offsetof(struct nas_task_result, score.accuracy_before_prune)},
+    {"loss", NAS_COLUMN_REAL, NAS_UNIT_PLAIN, NAS_IN_ALL, NULL,
+     offsetof(struct nas_task_result, score.loss)},
+    {"parameters", NAS_COLUMN_INT, NAS_UNIT_PLAIN, NAS_IN_ALL, NULL,
+     offsetof(struct nas_task_result, parameters)},
+    {"genotype", NAS_COLUMN_TEXT, NAS_UNIT_PLAIN, NAS_IN_ALL, NULL,
+     offsetof(struct nas_task_result, genotype)},
+};
+static const struct nas_columns task_columns = {sizeof columns_of_task / sizeof columns_of_task[0],
+                                                columns_of_task};
+
 static void put_tasks(FILE *out, const struct test_report *report) {
-    fputs("task,episode,accuracy,accuracy_before_prune,loss,parameters,genotype\n", out);
+    struct nas_csv_line line = {.out = out};
+    nas_csv_text(&line, "task");
+    nas_columns_csv_names(&task_columns, NAS_IN_ALL, &line);
+    nas_csv_end(&line);
     for (int64_t i = 0; i < report->evaluation.tasks; i++) {
-        const struct nas_task_result *r = &report->evaluation.results[i];
-        char accuracy[40], before[40], loss[40];
-        fprintf(out, "%" PRId64 ",%016" PRIx64 ",%s,%s,%s,%" PRId64 ",%s\n", i, r->episode,
-                nas_text_finite(r->score.accuracy, "", accuracy, sizeof accuracy),
-                nas_text_finite(r->score.accuracy_before_prune, "", before, sizeof before),
-                nas_text_finite(r->score.loss, "", loss, sizeof loss), r->parameters, r->genotype);
+        nas_csv_int(&line, i);
+        nas_columns_csv(&task_columns, NAS_IN_ALL, &report->evaluation.results[i], &line);
+        nas_csv_end(&line);
     }
 }
 
 static void put_steps(FILE *out, const struct test_report *report) {
-    const struct nas_evaluation_plan *what = &report->plan->what;
-    fputs("step,accuracy_mean,accuracy_ci95,accuracy_before_prune,prune_gap,prune_gap_ci95,"
-          "loss_mean,parameters_mean\n",
-          out);
-    for (int i = 0; i < what->n_steps; i++) {
-        const struct nas_evaluation *e = &report->evaluation.looks[i];
-        const double columns[] = {e->scores.accuracy_mean,  e->scores.accuracy_ci95,
-                                  e->scores.before_mean,    e->scores.prune_gap,
-                                  e->scores.prune_gap_ci95, e->scores.loss_mean,
-                                  e->parameters_mean};
-        fprintf(out, "%" PRId64, what->steps[i]);
-        for (size_t k = 0; k < sizeof columns / sizeof columns[0]; k++) {
-            char text[40];
-            fprintf(out, ",%s", nas_text_finite(columns[k], "", text, sizeof text));
-        }
-        fputc('\n', out);
+    struct nas_csv_line line = {.out = out};
+    nas_columns_csv_names(&nas_record_columns, NAS_IN_STEPS, &line);
+    nas_csv_end(&line);
+    for (int i = 0; i < report->plan->what.n_steps; i++) {
+        nas_columns_csv(&nas_record_columns, NAS_IN_STEPS, &report->evaluation.looks[i].record,
+                        &line);
+        nas_csv_end(&line);
     }
 }
 
@@ -139,177 +100,141 @@ struct output {
     struct nas_arena arena;
     struct nas_file files[3];
     int n;
-    int status;
 };
 
+static void output_fini(struct output *out) {
+    for (int i = 0; i < out->n; i++) {
+        nas_file_drop(&out->files[i]); /* does nothing after the commit */
+    }
+    nas_arena_fini(&out->arena);
+}
+
 /* DIR/test, or the file of --out without .json, and what stands behind it. */
-static int name_file(struct output *out, const char *more, const char **path) {
-    static const char json[] = ".json";
+static int name_file(struct output *out, const char *ending, const char **path) {
     char name[32];
     if (out->given == NULL) {
-        snprintf(name, sizeof name, "test%s", more);
+        snprintf(name, sizeof name, "test%s", ending);
         return rundir_file(out->ctx, &out->arena, out->dir, name, path);
     }
-    const size_t n = strlen(out->given), end = sizeof json - 1;
-    const size_t stem = n > end && strcmp(out->given + n - end, json) == 0 ? n - end : n;
-    *path = strcmp(more, json) == 0
+    const size_t n = strlen(out->given), end = strlen(".json");
+    const size_t stem = n > end && strcmp(out->given + n - end, ".json") == 0 ? n - end : n;
+    *path = strcmp(ending, ".json") == 0
                 ? nas_arena_text(&out->arena, out->given)
-                : nas_arena_format(&out->arena, "%.*s%s", (int)stem, out->given, more);
+                : nas_arena_format(&out->arena, "%.*s%s", (int)stem, out->given, ending);
     return *path != NULL ? MN_OK : no_memory(out->ctx);
 }
 
-/* Begin a file of it; the text is freed. */
-static void add_file(struct output *out, const char *more, char *text, size_t length) {
+static int add_file(struct output *out, const char *ending, const char *text, size_t length) {
     const char *path;
-    if (out->status == MN_OK) {
-        out->status = name_file(out, more, &path);
-    }
-    if (out->status == MN_OK) {
-        out->status = nas_file_begin(&out->files[out->n], out->ctx, path);
-    }
-    if (out->status == MN_OK) {
-        nas_file_put(&out->files[out->n++], text, length);
-    }
-    free(text);
+    TRY(name_file(out, ending, &path));
+    TRY(nas_file_begin(&out->files[out->n], out->ctx, path));
+    nas_file_put(&out->files[out->n++], text, length);
+    return MN_OK;
 }
 
-static void add_table(struct output *out, const char *more, const struct test_report *report,
-                      void (*put)(FILE *to, const struct test_report *report)) {
-    char *text = NULL;
-    size_t length;
-    FILE *to = open_memstream(&text, &length);
-    if (to == NULL) {
-        out->status = no_memory(out->ctx);
-        return;
-    }
-    put(to, report);
-    if (ferror(to) | (fclose(to) != 0)) {
-        out->status = no_memory(out->ctx);
-    }
-    add_file(out, more, text, length);
-}
-
-/* The curve of a test without looks would be that of another test. */
-static int drop_table(struct output *out, const char *more) {
-    const char *path, *there;
-    int status = name_file(out, more, &path);
-    if (status == MN_OK) {
-        const int at = nas_folder_at(out->ctx, path, &there);
-        if (unlinkat(at, there, 0) != 0 && errno != ENOENT) {
-            status = mn_fail(out->ctx, MN_IO, "%s: cannot remove it: %s", path, strerror(errno));
-        }
-    }
-    return status;
+static int add_table(struct output *out, const char *ending, const struct test_report *report,
+                     void (*put)(FILE *to, const struct test_report *report)) {
+    CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
+    TRY(nas_buffer_open(&text, out->ctx));
+    put(text.out, report);
+    TRY(nas_buffer_close(&text, out->ctx));
+    return add_file(out, ending, text.text, text.length);
 }
 
 /* test.json comes last: it stands for the whole test. */
 int test_write(struct mn_ctx *ctx, const struct test_report *report, const char *dir) {
+    CLEANUP(output_fini)
     struct output out = {.ctx = ctx, .dir = dir, .given = report->plan->out};
-    const int with_steps = report->plan->what.n_steps > 0;
-    char *text = NULL;
-    size_t length = 0;
-    add_table(&out, "-tasks.csv", report, put_tasks);
-    if (with_steps) {
-        add_table(&out, "-steps.csv", report, put_steps);
+    CLEANUP(nas_free) char *text = NULL;
+    size_t length;
+    TRY(add_table(&out, "-tasks.csv", report, put_tasks));
+    if (report->plan->what.n_steps > 0) {
+        TRY(add_table(&out, "-steps.csv", report, put_steps));
     }
-    if (out.status == MN_OK) {
-        out.status = rundir_json_text(ctx, "test.json", report_json(report), &text, &length);
-    }
-    add_file(&out, ".json", text, length);
-    if (out.status == MN_OK) {
-        out.status = nas_files_commit(out.files, out.n, ctx);
-    } else {
-        for (int i = 0; i < out.n; i++) {
-            nas_file_drop(&out.files[i]);
+    TRY(rundir_json_text(ctx, "test.json", report_json(report), &text, &length));
+    TRY(add_file(&out, ".json", text, length));
+    TRY(nas_files_commit(out.files, out.n, ctx));
+    if (report->plan->what.n_steps == 0) { /* a curve that lies there is that of another test */
+        const char *path, *name;
+        TRY(name_file(&out, "-steps.csv", &path));
+        const int at = nas_folder_at(ctx, path, &name);
+        if (unlinkat(at, name, 0) != 0 && errno != ENOENT) {
+            return nas_file_failed(ctx, path, "remove it");
         }
     }
-    if (out.status == MN_OK && !with_steps) {
-        out.status = drop_table(&out, "-steps.csv");
-    }
-    nas_arena_fini(&out.arena);
-    return out.status;
+    return MN_OK;
 }
 
 void test_print_json(struct mn_ctx *ctx, const struct test_report *report) {
-    char *text = NULL;
+    CLEANUP(nas_free) char *text = NULL;
     size_t length = 0;
     if (rundir_json_text(ctx, "test.json", report_json(report), &text, &length) == MN_OK) {
         fwrite(text, 1, length, stdout);
     }
-    free(text);
 }
 
 /* ---- summary ------------------------------------------------------------------------------ */
 
-static void print_steps(const struct test_report *report) {
-    const struct nas_evaluation_plan *what = &report->plan->what;
-    if (what->n_steps > 0) {
-        printf("  after step   accuracy           before prune   prune gap\n");
+/* A line of a table: the titles of the columns that are shares, or their values in a record. */
+static void print_line(const char *first, unsigned outputs, const struct nas_record *record) {
+    printf("  %-16s", first);
+    const struct nas_column *next = nas_column_next(&nas_record_columns, outputs, NULL);
+    for (const char *gap = ""; next != NULL; gap = "  ") {
+        const struct nas_column *c = next;
+        char cell[64];
+        do {
+            next = nas_column_next(&nas_record_columns, outputs, next);
+        } while (next != NULL && next->title == NULL);
+        if (c->title != NULL) {
+            printf("%s%-*s", gap, next != NULL ? 18 : 0,
+                   record == NULL ? c->title
+                                  : nas_column_show(&nas_record_columns, outputs, c, record, " +- ",
+                                                    cell, sizeof cell));
+        }
     }
-    for (int i = 0; i < what->n_steps; i++) {
-        const struct nas_evaluation *e = &report->evaluation.looks[i];
-        char half[32];
-        printf("  %10" PRId64 "   %6.2f%%%-10s         %6.2f%%     %+6.2f%%\n", what->steps[i],
-               100 * e->scores.accuracy_mean,
-               nas_text_interval(100 * e->scores.accuracy_ci95, 2, "%", half, sizeof half),
-               100 * e->scores.before_mean, 100 * e->scores.prune_gap);
-    }
-}
-
-static const char *over(int64_t tasks, char *out, size_t size) {
-    if (tasks < 2) {
-        return "one task: no interval";
-    }
-    snprintf(out, size, "mean and 95%% interval of %" PRId64 " tasks", tasks);
-    return out;
-}
-
-static void print_norm(const char *name, const struct nas_scores *s) {
-    char half[32], gap[32];
-    printf("    %-12s %6.2f%%%-10s %7.2f%%      %+6.2f%%%s\n", name, 100 * s->accuracy_mean,
-           nas_text_interval(100 * s->accuracy_ci95, 2, "%", half, sizeof half),
-           100 * s->before_mean, 100 * s->prune_gap,
-           nas_text_interval(100 * s->prune_gap_ci95, 2, "%", gap, sizeof gap));
-}
-
-/* The mode of the configuration first: the accuracy above is its. */
-static void print_norms(const struct test_report *report) {
-    const int support = report->experiment->evaluation.batch_norm == NAS_SUPPORT;
-    printf("  batch norm     accuracy           before prune  prune gap\n");
-    print_norm(nas_batch_norm_name(report->experiment), &report->evaluation.scores);
-    print_norm(support ? "transductive" : "support", &report->evaluation.other);
+    putchar('\n');
 }
 
 void test_print(const struct test_report *report, const char *dir, int written) {
-    const struct nas_evaluation *e = &report->evaluation;
     const struct nas_evaluation_plan *what = &report->plan->what;
-    const struct nas_experiment *x = report->experiment;
-    char low[32], high[32], mean[32], half[32], tasks[64];
-    printf("%s accuracy  %.2f%%%s (%s)\n", split_names[what->split], 100 * e->scores.accuracy_mean,
-           nas_text_interval(100 * e->scores.accuracy_ci95, 2, "%", half, sizeof half),
-           over(e->tasks, tasks, sizeof tasks));
+    const struct nas_record *r = &report->evaluation.record, *norms[2];
+    char low[32], high[32], mean[32], half[32], tasks[64] = "one task: no interval";
+    if (r->tasks > 1) {
+        snprintf(tasks, sizeof tasks, "mean and 95%% interval of %" PRId64 " tasks", r->tasks);
+    }
+    printf("%s accuracy  %.2f%%%s (%s)\n", r->split, 100 * r->accuracy_mean,
+           nas_text_interval(100 * r->accuracy_ci95, 2, "%", half, sizeof half), tasks);
     printf("  task         %" PRId64 "-way %" PRId64 "-shot, %" PRId64
            " query images a class, seed %" PRId64 "\n",
-           x->task.ways, x->task.shots, x->task.queries, x->run.seed);
+           r->ways, r->shots, r->queries, r->seed);
     if (what->episodes != NULL) {
         printf("  episodes     %s, drawn with seed %" PRIu64 "\n", what->episodes->path,
                what->episodes->seed);
     }
-    printf("  state        %s, after %" PRId64 " meta-epochs\n", report->plan->state_name,
-           report->meta_epoch);
-    print_norms(report);
-    printf("  parameters   %s on average, %s to %s\n",
-           nas_text_count((int64_t)(e->parameters_mean + 0.5), mean, sizeof mean),
-           nas_text_count(e->parameters_min, low, sizeof low),
-           nas_text_count(e->parameters_max, high, sizeof high));
-    print_steps(report);
-    genotypes_print(&report->genotypes, 2, e->tasks, stdout);
-    if (!written) {
-        return;
+    printf("  state        %s, after %" PRId64 " meta-epochs\n", r->state, r->meta_epoch);
+    both_norms(report, norms);
+    print_line("batch norm", NAS_IN_NORMS, NULL);
+    for (int i = 0; i < 2;
+         i++) { /* the mode of the configuration first: that of the accuracy above */
+        const int mode = norms[0] == r ? i : !i;
+        print_line(mode == 0 ? "  transductive" : "  support", NAS_IN_NORMS, norms[mode]);
     }
-    if (report->plan->out != NULL) {
+    printf("  parameters   %s on average, %s to %s\n",
+           nas_text_count((int64_t)(r->parameters_mean + 0.5), mean, sizeof mean),
+           nas_text_count(r->parameters_min, low, sizeof low),
+           nas_text_count(r->parameters_max, high, sizeof high));
+    for (int i = 0; i < what->n_steps; i++) {
+        char step[32];
+        snprintf(step, sizeof step, "%10" PRId64, what->steps[i]);
+        if (i == 0) {
+            print_line("after step", NAS_IN_STEPS, NULL);
+        }
+        print_line(step, NAS_IN_STEPS, &report->evaluation.looks[i].record);
+    }
+    genotypes_print(&report->genotypes, 2, r->tasks, stdout);
+    if (written && report->plan->out != NULL) {
         printf("written to %s and the tables beside it\n", report->plan->out);
-    } else {
+    } else if (written) {
         printf("written to %s%stest.json, test-tasks.csv%s\n", dir,
                dir[strlen(dir) - 1] == '/' ? "" : "/",
                what->n_steps > 0 ? " and test-steps.csv" : "");

@@ -28,7 +28,6 @@ struct test_report {
     const struct test_plan *plan;
     struct nas_evaluation evaluation;
     struct genotypes genotypes;
-    int64_t meta_epoch; /* of the state */
 };
 
 /* Load the state, evaluate, write the files to the run directory `dir`, print: also where they

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "store/checkpoint_store.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,37 +16,33 @@ enum { MOST_TEXT = 1 << 20 };
 
 /* DIR/NAME in *out, or NULL in it where there is no such file. */
 static int find(struct mn_ctx *ctx, struct record *s, const char *name, const char **out) {
-    const int status = rundir_file(ctx, &s->arena, s->dir, name, out);
-    if (status == MN_OK && access(*out, F_OK) != 0) {
+    TRY(rundir_file(ctx, &s->arena, s->dir, name, out));
+    if (access(*out, F_OK) != 0) {
         *out = NULL;
     }
-    return status;
+    return MN_OK;
 }
 
 static int read_text(struct mn_ctx *ctx, struct record *s, const char *name, const char **path,
                      const char **out) {
-    uint8_t *bytes;
+    CLEANUP(nas_free) uint8_t *bytes = NULL;
     size_t length;
-    int status = find(ctx, s, name, path);
-    if (status != MN_OK || *path == NULL) {
-        return status;
+    TRY(find(ctx, s, name, path));
+    if (*path == NULL) {
+        return MN_OK;
     }
-    status = nas_file_read(ctx, *path, MOST_TEXT, &bytes, &length);
-    if (status == MN_OK) {
-        *out = nas_arena_text(&s->arena, (const char *)bytes);
-        free(bytes);
-        status = *out != NULL ? MN_OK : no_memory(ctx);
-    }
-    return status;
+    TRY(nas_file_read(ctx, *path, MOST_TEXT, &bytes, &length));
+    *out = nas_arena_text(&s->arena, (const char *)bytes);
+    return *out != NULL ? MN_OK : no_memory(ctx);
 }
 
 static int read_config(struct mn_ctx *ctx, struct record *s, const char *name) {
-    const char *path;
-    const int status = read_text(ctx, s, name, &path, &s->config);
-    if (status != MN_OK || path == NULL) {
-        return status;
-    }
     struct nas_faults faults = {.arena = &s->arena};
+    const char *path;
+    TRY(read_text(ctx, s, name, &path, &s->config));
+    if (path == NULL) {
+        return MN_OK;
+    }
     s->root = nas_yaml_parse(&s->arena, path, s->config, strlen(s->config), &faults);
     if (faults.count > 0) {
         nas_faults_print(&faults, stderr);
@@ -57,9 +54,9 @@ static int read_config(struct mn_ctx *ctx, struct record *s, const char *name) {
 static int read_table(struct mn_ctx *ctx, struct record *s, const char *name,
                       struct nas_csv **out) {
     const char *path;
-    const int status = find(ctx, s, name, &path);
-    if (status != MN_OK || path == NULL) {
-        return status;
+    TRY(find(ctx, s, name, &path));
+    if (path == NULL) {
+        return MN_OK;
     }
     *out = nas_arena_zeroed(&s->arena, sizeof **out);
     return *out != NULL ? nas_csv_read(ctx, &s->arena, path, *out) : no_memory(ctx);
@@ -90,61 +87,58 @@ void record_forget_lines(struct lines *lines) {
 
 static int read_lines(struct mn_ctx *ctx, struct record *s, const char *name, struct lines *out) {
     const char *path;
-    const int status = find(ctx, s, name, &path);
-    return status != MN_OK || path == NULL ? status
-                                           : nas_jsonl_read(ctx, path, record_add_line, out);
+    TRY(find(ctx, s, name, &path));
+    return path != NULL ? nas_jsonl_read(ctx, path, record_add_line, out) : MN_OK;
 }
 
 static int read_json(struct mn_ctx *ctx, struct record *s, const char *name, json_t **out) {
     const char *path;
-    const int status = find(ctx, s, name, &path);
-    return status != MN_OK || path == NULL ? status : rundir_json(ctx, path, out);
+    TRY(find(ctx, s, name, &path));
+    return path != NULL ? rundir_json(ctx, path, out) : MN_OK;
 }
 
 static int read_checkpoint(struct mn_ctx *ctx, struct record *s) {
     const char *path;
-    int status = find(ctx, s, "checkpoint.safetensors", &path);
-    if (status != MN_OK || path == NULL) {
-        return status;
+    TRY(find(ctx, s, NAS_CHECKPOINT_FILE, &path));
+    if (path == NULL) {
+        return MN_OK;
     }
     struct nas_safetensors *file = nas_arena_zeroed(&s->arena, sizeof *file);
-    status = file != NULL ? nas_safetensors_read(ctx, path, file) : no_memory(ctx);
-    s->checkpoint = status == MN_OK ? file : NULL;
-    return status;
+    TRY(file != NULL ? nas_safetensors_read(ctx, path, file) : no_memory(ctx));
+    s->checkpoint = file;
+    return MN_OK;
+}
+
+int record_take_test(struct mn_ctx *ctx, json_t *test, struct record *s) {
+    s->test = test;
+    if (test == NULL) {
+        return MN_OK;
+    }
+    s->result = nas_arena_zeroed(&s->arena, sizeof *s->result);
+    return s->result != NULL &&
+                   nas_columns_read(&nas_record_columns, NAS_IN_TEST, test, &s->arena, s->result)
+               ? MN_OK
+               : no_memory(ctx);
 }
 
 int record_read(struct mn_ctx *ctx, const char *dir, struct record *s) {
+    const char *path;
+    json_t *test = NULL;
     *s = (struct record){.dir = dir};
-    int status = read_config(ctx, s, "config.resolved.yaml");
-    if (status == MN_OK && s->config == NULL) {
-        status = read_config(ctx, s, "sweep.yaml");
+    TRY(read_config(ctx, s, "config.resolved.yaml"));
+    if (s->config == NULL) {
+        TRY(read_config(ctx, s, "sweep.yaml"));
     }
-    if (status == MN_OK) {
-        status = read_checkpoint(ctx, s);
-    }
-    if (status == MN_OK) {
-        status = read_lines(ctx, s, "metrics.jsonl", &s->metrics);
-    }
-    if (status == MN_OK) {
-        status = read_lines(ctx, s, "timing.jsonl", &s->timing);
-    }
-    if (status == MN_OK) {
-        status = read_json(ctx, s, "test.json", &s->test);
-    }
-    if (status == MN_OK) {
-        status = read_json(ctx, s, "sweep.json", &s->command);
-    }
-    if (status == MN_OK) {
-        status = read_table(ctx, s, "architecture.csv", &s->architecture);
-    }
-    if (status == MN_OK) {
-        status = read_table(ctx, s, "test-steps.csv", &s->steps);
-    }
-    if (status == MN_OK) {
-        const char *path;
-        status = read_text(ctx, s, "results.txt", &path, &s->summary);
-    }
-    return status == MN_OK ? read_table(ctx, s, "results.csv", &s->results) : status;
+    TRY(read_checkpoint(ctx, s));
+    TRY(read_lines(ctx, s, "metrics.jsonl", &s->metrics));
+    TRY(read_lines(ctx, s, "timing.jsonl", &s->timing));
+    TRY(read_json(ctx, s, "test.json", &test));
+    TRY(record_take_test(ctx, test, s));
+    TRY(read_json(ctx, s, "sweep.json", &s->command));
+    TRY(read_table(ctx, s, "architecture.csv", &s->architecture));
+    TRY(read_table(ctx, s, "test-steps.csv", &s->steps));
+    TRY(read_text(ctx, s, "results.txt", &path, &s->summary));
+    return read_table(ctx, s, "results.csv", &s->results);
 }
 
 void record_fini(struct record *s) {

@@ -7,6 +7,7 @@
 #include "config/yaml.h"
 #include "store/csv.h"
 #include "store/jsonl.h"
+#include "store/records.h"
 #include "store/safetensors.h"
 
 /* The objects of a file of JSON lines. */
@@ -21,7 +22,8 @@ struct record {
     struct nas_yaml *root; /* the same as a tree, NULL = none */
     struct nas_safetensors *checkpoint; /* NULL = none */
     struct lines metrics, timing;
-    json_t *test;                 /* NULL = none */
+    json_t *test;                 /* test.json, NULL = none */
+    struct nas_record *result;    /* its columns, NULL = none */
     struct nas_csv *architecture; /* NULL = none */
     struct nas_csv *steps;        /* NULL = none */
     json_t *command;              /* sweep.json of a sweep; NULL = none */
@@ -35,6 +37,8 @@ struct record {
 int record_read(struct mn_ctx *ctx, const char *dir, struct record *out);
 void record_fini(struct record *record);
 
+/* Take test.json, which was read, with its columns. MN_NOMEM. */
+int record_take_test(struct mn_ctx *ctx, json_t *test, struct record *record);
 /* nas_jsonl_fn: add a line to the struct lines `data`; and forget them all. */
 int record_add_line(void *data, struct mn_ctx *ctx, json_t *object);
 void record_forget_lines(struct lines *lines);

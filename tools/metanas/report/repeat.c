@@ -50,30 +50,25 @@ static void put_steps(struct page *page, const json_t *steps) {
 
 /* The flags that differ from their defaults. */
 static void put_test(struct page *page, const struct record *record) {
-    const json_t *test = record->test;
-    const char *split = json_string_value(json_object_get(test, "split"));
-    const char *norm = json_string_value(json_object_get(test, "batch_norm"));
-    const char *state = json_string_value(json_object_get(test, "state"));
-    const char *episodes = json_string_value(json_object_get(test, "episodes_file"));
+    const struct nas_record *test = record->result;
     const char *usual = record_option(record, "evaluation", "batch_norm");
     page_markup(page, "metanas test ");
     put_word(page, record->dir);
-    page_markup(page, " --tasks %" PRId64,
-                (int64_t)json_integer_value(json_object_get(test, "tasks")));
-    if (split != NULL && strcmp(split, "test") != 0) {
-        put_flag(page, "split", split);
+    page_markup(page, " --tasks %" PRId64, test->tasks);
+    if (test->split != NULL && strcmp(test->split, "test") != 0) {
+        put_flag(page, "split", test->split);
     }
-    if (episodes != NULL) {
-        put_flag(page, "episodes", episodes);
+    if (test->episodes_file != NULL) {
+        put_flag(page, "episodes", test->episodes_file);
     }
-    if (state != NULL && strcmp(state, "last") != 0) {
-        put_flag(page, "state", state);
+    if (test->state != NULL && strcmp(test->state, "last") != 0) {
+        put_flag(page, "state", test->state);
     }
-    put_steps(page, json_object_get(test, "steps"));
-    if (norm != NULL && usual != NULL && strcmp(norm, usual) != 0) {
-        put_flag(page, "batch-norm", norm);
+    put_steps(page, json_object_get(record->test, "steps"));
+    if (test->batch_norm != NULL && usual != NULL && strcmp(test->batch_norm, usual) != 0) {
+        put_flag(page, "batch-norm", test->batch_norm);
     }
-    put_flags(page, "set", json_object_get(test, "set"));
+    put_flags(page, "set", json_object_get(record->test, "set"));
     page_markup(page, "\n");
 }
 

@@ -4,10 +4,8 @@
 #include "../command.h"
 #include "../rundir.h"
 
+#include "base/buffer.h"
 #include "base/file.h"
-
-#include <stdlib.h>
-#include <unistd.h>
 
 typedef int (*section)(struct page *page, const struct record *record);
 
@@ -47,49 +45,27 @@ int report_page(struct mn_ctx *ctx, struct record *record, FILE *out) {
     return status;
 }
 
-static int write_report(struct mn_ctx *ctx, struct record *record, const char *path) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return no_memory(ctx);
-    }
-    int status = report_page(ctx, record, out);
-    const int failed = ferror(out);
-    if ((fclose(out) != 0 || failed) && status == MN_OK) {
-        status = no_memory(ctx);
-    }
-    if (status == MN_OK) {
-        status = nas_file_replace(ctx, path, text, length);
-    }
-    free(text);
-    return status;
-}
-
 static int run_report(struct mn_ctx *ctx, const struct arguments *arguments) {
-    struct record record = {0};
+    CLEANUP(record_fini) struct record record = {0};
+    CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
     const char *dir = arguments->operand, *path = arguments->out;
-    int status = rundir_check_folder(ctx, dir);
-    if (status == MN_OK) {
-        status = record_read(ctx, dir, &record);
+    TRY(rundir_check_folder(ctx, dir));
+    TRY(record_read(ctx, dir, &record));
+    if (record.config == NULL && record.results == NULL) {
+        return mn_fail(ctx, MN_IO,
+                       "%s: neither a run (config.resolved.yaml) nor a sweep (sweep.yaml, "
+                       "results.csv) is in it",
+                       dir);
     }
-    if (status == MN_OK && record.config == NULL && record.results == NULL) {
-        status = mn_fail(ctx, MN_IO,
-                         "%s: neither a run (config.resolved.yaml) nor a sweep (sweep.yaml, "
-                         "results.csv) is in it",
-                         dir);
+    if (path == NULL) {
+        TRY(rundir_file(ctx, &record.arena, dir, "report.html", &path));
     }
-    if (status == MN_OK && path == NULL) {
-        status = rundir_file(ctx, &record.arena, dir, "report.html", &path);
-    }
-    if (status == MN_OK) {
-        status = write_report(ctx, &record, path);
-    }
-    if (status == MN_OK) {
-        printf("written to %s\n", path);
-    }
-    record_fini(&record);
-    return status;
+    TRY(nas_buffer_open(&text, ctx));
+    TRY(report_page(ctx, &record, text.out));
+    TRY(nas_buffer_close(&text, ctx));
+    TRY(nas_file_replace(ctx, path, text.text, text.length));
+    printf("written to %s\n", path);
+    return MN_OK;
 }
 
 static const struct flag flags[] = {

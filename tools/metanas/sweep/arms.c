@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sweep.h"
 
+#include "base/buffer.h"
 #include "base/hash.h"
 #include "learn/config_diff.h"
 
@@ -13,19 +14,18 @@
 
 int sweep_open(struct mn_ctx *ctx, const struct sweep_job *job, int64_t arm, int seed,
                const struct nas_open *more, struct nas_experiment *out) {
-    struct nas_arena arena = {0};
-    struct nas_open open = more != NULL ? *more : (struct nas_open){0};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    struct nas_open open = *more;
     open.assignments = sweep_assignments(&job->sweep, arm, seed, &arena, &open.n_assignments);
-    int status = open.assignments != NULL
-                     ? open_experiment(ctx, job->arguments, job->sweep.base, &open, out)
-                     : no_memory(ctx);
-    if (status == MN_OK && out->run.seed != job->sweep.seeds[seed]) {
-        status = mn_fail(ctx, MN_CONFIG,
+    if (open.assignments == NULL) {
+        return no_memory(ctx);
+    }
+    TRY(open_experiment(ctx, job->arguments, job->sweep.base, &open, out));
+    return out->run.seed == job->sweep.seeds[seed]
+               ? MN_OK
+               : mn_fail(ctx, MN_CONFIG,
                          "run.seed cannot be set by --set: 'seeds' of %s lists its values",
                          job->sweep.file);
-    }
-    nas_arena_fini(&arena);
-    return status;
 }
 
 /* ---- validating --------------------------------------------------------------------------- */
@@ -34,11 +34,11 @@ struct check {
     struct mn_ctx *ctx;
     struct sweep_job *job;
     struct mn_dataset_info data; /* of the data set below */
-    char *dataset;               /* resolved section of the one that was opened; NULL = none was */
-    void *said;                  /* tree of the lines printed so far */
-    int64_t faulty;              /* arms */
-    struct resolved *resolved;   /* [n_arms] */
-    void *known;                 /* tree of those */
+    struct nas_buffer dataset; /* resolved section of the one that was opened; no text = none was */
+    void *said;                /* tree of the lines printed so far */
+    int64_t faulty;            /* arms */
+    struct resolved *resolved; /* [n_arms] */
+    void *known;               /* tree of those */
 };
 
 /* Of the resolved configuration of an arm. */
@@ -59,23 +59,6 @@ static int by_text(const void *a, const void *b) {
 static void keep_it(void *line) {
 }
 
-/* The configuration of the data set as text; NULL = no memory. For free. */
-static char *dataset_text(const struct nas_experiment *experiment) {
-    char *text = NULL;
-    size_t length;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return NULL;
-    }
-    fprintf(out, "%s\n", experiment->dataset.unit.unit->name);
-    nas_schema_write(&experiment->dataset.unit.options, experiment->dataset.self, 2, out);
-    if (fclose(out) != 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
 /* Print the lines that no arm before has caused. */
 static int say(struct check *c, char *text) {
     char *rest = text, *line;
@@ -93,110 +76,97 @@ static int say(struct check *c, char *text) {
     return MN_OK;
 }
 
-static int starts_with(const char *text, const char *start) {
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
 /* A message without a place in one of the files: which arm has caused it? */
 static int say_of_arm(struct check *c, int64_t arm, char *message) {
-    if (starts_with(message, c->job->sweep.file) || starts_with(message, c->job->sweep.base)) {
+    const struct sweep *sweep = &c->job->sweep;
+    if (strncmp(message, sweep->file, strlen(sweep->file)) == 0 ||
+        strncmp(message, sweep->base, strlen(sweep->base)) == 0) {
         return say(c, message);
     }
-    struct nas_arena arena = {0};
-    const char *name = sweep_arm_name(&c->job->sweep, arm, &arena);
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    const char *name = sweep_arm_name(sweep, arm, &arena);
     char *line = name != NULL ? nas_arena_format(&arena, "arm %s: %s", name, message) : NULL;
-    const int status = line != NULL ? say(c, line) : no_memory(c->ctx);
-    nas_arena_fini(&arena);
-    return status;
+    return line != NULL ? say(c, line) : no_memory(c->ctx);
 }
 
 /* Open an arm with or without its data, and say what is wrong with it. A fault of the
  * configuration is counted and is no failure. */
 static int open_arm(struct check *c, int64_t arm, const struct nas_open *how,
                     struct nas_experiment *out) {
+    CLEANUP(nas_buffer_free) struct nas_buffer faults = {0};
     struct nas_open open = *how;
-    char *faults = NULL;
-    size_t length;
     int n_faults = 0;
+    TRY(nas_buffer_open(&faults, c->ctx));
     open.n_faults = &n_faults;
-    open.faults = open_memstream(&faults, &length);
-    if (open.faults == NULL) {
-        return no_memory(c->ctx);
-    }
-    int status = sweep_open(c->ctx, c->job, arm, 0, &open, out);
-    if (fclose(open.faults) != 0) {
-        status = no_memory(c->ctx);
-    }
-    if (status == MN_CONFIG || status == MN_UNSUPPORTED || status == MN_OK) {
-        const int is_faulty = status != MN_OK;
-        char message[NAS_MESSAGE];
-        snprintf(message, sizeof message, "%s", nas_ctx_message(c->ctx));
-        c->faulty += is_faulty;
+    open.faults = faults.out;
+    const int status = sweep_open(c->ctx, c->job, arm, 0, &open, out);
+    char message[NAS_MESSAGE];
+    snprintf(message, sizeof message, "%s", nas_ctx_message(c->ctx));
+    const int is_fault = status == MN_CONFIG || status == MN_UNSUPPORTED;
+    if (is_fault) {
         nas_ctx_clear(c->ctx);
-        status = say(c, faults);
-        if (status == MN_OK && is_faulty && n_faults == 0) {
-            status = say_of_arm(c, arm, message);
-        }
-    } else {
-        say(c, faults);
+        c->faulty++;
     }
-    free(faults);
+    TRY(nas_buffer_close(&faults, c->ctx));
+    TRY(say(c, faults.text));
+    if (is_fault) {
+        return n_faults == 0 ? say_of_arm(c, arm, message) : MN_OK;
+    }
     return status;
 }
 
 /* Two arms of one configuration compare nothing: a --set may have undone what tells them apart. */
 static int check_distinct(struct check *c, int64_t arm, const struct nas_experiment *experiment) {
-    char *text = NULL;
-    size_t length;
-    int status = nas_config_text(experiment, c->ctx, &text, &length);
-    if (status != MN_OK) {
-        return status;
-    }
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    CLEANUP(nas_free) char *text = NULL;
+    size_t length = 0;
+    TRY(nas_config_text(experiment, c->ctx, &text, &length));
     struct resolved *this = &c->resolved[arm];
     *this = (struct resolved){nas_hash_bytes(nas_hash_begin(), text, length), arm};
-    free(text);
     struct resolved *const *there = tsearch(this, &c->known, by_hash);
     if (there == NULL || *there == this) {
         return there != NULL ? MN_OK : no_memory(c->ctx);
     }
-    struct nas_arena arena = {0};
     const char *name = sweep_arm_name(&c->job->sweep, (*there)->arm, &arena);
     char message[NAS_MESSAGE];
     snprintf(message, sizeof message,
              "the same configuration as that of arm %s; is a key of an axis given by --set?",
              name != NULL ? name : "?");
-    nas_arena_fini(&arena);
     c->faulty++;
     return say_of_arm(c, arm, message);
 }
 
 /* The first look leaves the data alone and tells which data set it is. */
 static int check_arm(struct check *c, int64_t arm) {
-    struct nas_experiment experiment = {0};
+    CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
+    CLEANUP(nas_buffer_free) struct nas_buffer dataset = {0};
     const int64_t before = c->faulty;
     struct nas_open how = {.flags = NAS_OPEN_NO_DATA};
-    int status = open_arm(c, arm, &how, &experiment);
-    char *dataset = NULL;
-    if (status == MN_OK && c->faulty == before) {
-        dataset = dataset_text(&experiment);
-        nas_experiment_close(&experiment);
-        const int known = dataset != NULL && c->dataset != NULL && strcmp(dataset, c->dataset) == 0;
-        how = known ? (struct nas_open){.flags = NAS_OPEN_NO_DATA, .data = &c->data}
-                    : (struct nas_open){0};
-        status = dataset != NULL ? open_arm(c, arm, &how, &experiment) : no_memory(c->ctx);
+    TRY(open_arm(c, arm, &how, &experiment));
+    if (c->faulty > before) {
+        return MN_OK;
     }
-    if (status == MN_OK && c->faulty == before) {
-        status = check_distinct(c, arm, &experiment);
-    }
-    if (status == MN_OK && c->faulty == before) {
-        c->job->data[arm] = c->data = experiment.data;
-        free(c->dataset);
-        c->dataset = dataset;
-        dataset = NULL;
-    }
-    free(dataset);
+    TRY(nas_buffer_open(&dataset, c->ctx));
+    fprintf(dataset.out, "%s\n", experiment.dataset.unit.unit->name);
+    nas_schema_write(&experiment.dataset.unit.options, experiment.dataset.self, 2, dataset.out);
+    TRY(nas_buffer_close(&dataset, c->ctx));
     nas_experiment_close(&experiment);
-    return status;
+    if (c->dataset.text != NULL && strcmp(dataset.text, c->dataset.text) == 0) {
+        how.data = &c->data;
+    } else {
+        how.flags = 0;
+    }
+    TRY(open_arm(c, arm, &how, &experiment));
+    if (c->faulty == before) {
+        TRY(check_distinct(c, arm, &experiment));
+    }
+    if (c->faulty == before) {
+        c->job->data[arm] = c->data = experiment.data;
+        nas_buffer_free(&c->dataset);
+        c->dataset = dataset;
+        dataset = (struct nas_buffer){0};
+    }
+    return MN_OK;
 }
 
 int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job) {
@@ -216,7 +186,7 @@ int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job) {
             nas_ctx_where(ctx, "%s: arm %s", job->sweep.file, name != NULL ? name : "?");
         }
     }
-    free(c.dataset);
+    nas_buffer_free(&c.dataset);
     tdestroy(c.said, free);
     tdestroy(c.known, keep_it);
     if (status == MN_OK && c.faulty > 0) {

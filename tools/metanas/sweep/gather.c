@@ -1,36 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "../rundir.h"
 #include "results.h"
 
+#include "../rundir.h"
+
 #include <math.h>
-#include <string.h>
 #include <unistd.h>
 
-/* ---- files of a run ------------------------------------------------------------------------ */
-
-static int read_test(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir,
-                     struct sweep_result *out) {
-    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    const char *path = NULL, *tasks = NULL;
-    struct nas_csv table;
-    json_t *test = NULL;
-    int status = rundir_file(ctx, arena, dir, "test.json", &path);
-    if (status == MN_OK) {
-        status = rundir_file(ctx, arena, dir, "test-tasks.csv", &tasks);
-    }
-    if (status == MN_OK) {
-        status = rundir_json(ctx, path, &test);
-    }
-    if (status == MN_OK) {
-        status = nas_csv_read(ctx, &nas_ctx_of(ctx)->scratch, tasks, &table);
-    }
-    if (status == MN_OK) {
-        status = sweep_take_test(ctx, arena, test, tasks, &table, out);
-    }
-    json_decref(test);
-    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    return status;
-}
+/* ---- a run --------------------------------------------------------------------------------- */
 
 /* Of the lines of timing.jsonl so far. */
 struct timing {
@@ -45,187 +21,158 @@ static int add_seconds(void *data, struct mn_ctx *ctx, json_t *line) {
     return MN_OK;
 }
 
-/* NAN without a line of training (run.log_every). */
-static int training_seconds(struct mn_ctx *ctx, const char *path, double *out) {
-    struct timing timing = {0};
-    const int status = rundir_lines(ctx, path, add_seconds, &timing);
-    *out = timing.meta_epoch > 0 ? timing.seconds : (double)NAN;
-    return status;
-}
-
 static int read_run(struct mn_ctx *ctx, struct sweep_results *r, int64_t i) {
     const struct sweep_run *run = &r->job->runs[i];
     struct sweep_result *out = &r->runs[i];
-    struct sweep_status now;
-    const char *timing;
-    int status = sweep_look(ctx, r->job, run, &now);
-    if (status != MN_OK) {
-        return status;
+    struct timing timing = {0};
+    struct nas_csv table;
+    const char *path;
+    *out = (struct sweep_result){.seconds = NAN};
+    TRY(sweep_look(ctx, r->job, run, &r->arena, &out->now));
+    if (out->now.progress != SWEEP_DONE) {
+        return MN_OK;
     }
-    *out = (struct sweep_result){
-        .progress = now.progress, .meta_epoch = now.meta_epoch, .meta_epochs = now.meta_epochs};
-    status = rundir_file(ctx, &r->arena, run->dir, "timing.jsonl", &timing);
-    if (status == MN_OK && now.progress == SWEEP_DONE) {
-        status = training_seconds(ctx, timing, &out->seconds);
+    TRY(rundir_file(ctx, &r->arena, run->dir, "timing.jsonl", &path));
+    TRY(rundir_lines(ctx, path, add_seconds, &timing));
+    if (timing.meta_epoch > 0) { /* there are lines of training (run.log_every) */
+        out->seconds = timing.seconds;
     }
-    if (status == MN_OK && now.progress == SWEEP_DONE) {
-        status = read_test(ctx, &r->arena, run->dir, out);
-    }
-    return status;
+    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    TRY(rundir_file(ctx, &r->arena, run->dir, "test-tasks.csv", &path));
+    TRY(nas_csv_read(ctx, &nas_ctx_of(ctx)->scratch, path, &table));
+    TRY(sweep_take_tasks(ctx, &r->arena, path, &table, out));
+    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
+    return MN_OK;
 }
 
 /* ---- arms ---------------------------------------------------------------------------------- */
 
-static const struct sweep_result *done(const struct sweep_results *r, int64_t arm, int seed) {
-    const struct sweep_result *run = &r->runs[arm * r->job->sweep.n_seeds + seed];
-    return run->progress == SWEEP_DONE ? run : NULL;
+static struct sweep_result *done(const struct sweep_results *r, int64_t arm, int seed) {
+    struct sweep_result *run = &r->runs[arm * r->job->sweep.n_seeds + seed];
+    return run->now.progress == SWEEP_DONE ? run : NULL;
 }
 
 /* The run of the first arm that this one can be compared with, or NULL. */
 static const struct sweep_result *partner(const struct sweep_results *r, int64_t arm, int seed) {
     const struct sweep_result *a = done(r, 0, seed), *b = done(r, arm, seed);
-    return arm > 0 && a != NULL && b != NULL && a->tasks == b->tasks &&
-                   strcmp(a->episodes, b->episodes) == 0
+    return arm > 0 && a != NULL && b != NULL && a->now.test.tasks == b->now.test.tasks &&
+                   a->now.test.episodes == b->now.test.episodes
                ? a
                : NULL;
 }
 
-static int take_difference(struct mn_ctx *ctx, struct sweep_results *r, int64_t arm, int seed) {
-    struct sweep_result *run = &r->runs[arm * r->job->sweep.n_seeds + seed];
-    const struct sweep_result *first = partner(r, arm, seed);
-    run->difference = (struct sweep_mean){0};
-    return first == NULL ? MN_OK
-                         : sweep_mean_of_difference(ctx, first->tasks, first->accuracy,
-                                                    run->accuracy, &run->difference);
-}
-
-/* Columns of the seeds of an arm. */
-struct columns {
-    int n, n_pairs, only, only_pair; /* the last two: a seed that has it */
-    double *accuracy, *before, *gap, *difference;
-};
-
-static void fill_columns(const struct sweep_results *r, int64_t arm, struct columns *c,
-                         struct sweep_arm *out) {
+/* The mean over seeds, or over the tasks of the only one. x[n_seeds] is room. */
+static struct sweep_mean mean_of_arm(const struct sweep_results *r, int64_t arm, int measure,
+                                     double *x, const char **over) {
+    const struct sweep_result *only = NULL;
+    int n = 0;
     for (int seed = 0; seed < r->job->sweep.n_seeds; seed++) {
         const struct sweep_result *run = done(r, arm, seed), *first = partner(r, arm, seed);
+        if (run != NULL && measure != SWEEP_DIFFERENCE) {
+            x[n++] = run->means[measure].mean;
+            only = run;
+        } else if (first != NULL) {
+            x[n++] = run->means[SWEEP_ACCURACY].mean - first->means[SWEEP_ACCURACY].mean;
+            only = run;
+        }
+    }
+    *over = n > 1 ? "seeds" : n > 0 ? "tasks" : "";
+    return n == 1 ? only->means[measure] : sweep_mean_of(n, x);
+}
+
+static void summarise(const struct sweep_results *r, int64_t arm, double *x,
+                      struct sweep_arm *out) {
+    *out = (struct sweep_arm){0};
+    for (int seed = 0; seed < r->job->sweep.n_seeds; seed++) {
+        const struct sweep_result *run = done(r, arm, seed);
+        out->n_done += run != NULL;
         out->n_failed += r->job->runs[arm * r->job->sweep.n_seeds + seed].failed;
-        if (run == NULL) {
-            continue;
-        }
-        c->accuracy[c->n] = run->accuracy_mean.mean;
-        c->before[c->n] = run->before_mean.mean;
-        c->gap[c->n] = run->gap.mean;
-        out->parameters += run->parameters;
-        out->seconds += run->seconds;
-        c->n++;
-        c->only = seed;
-        if (first != NULL) {
-            c->difference[c->n_pairs++] = run->accuracy_mean.mean - first->accuracy_mean.mean;
-            c->only_pair = seed;
-        }
+        out->seconds += run != NULL ? run->seconds : 0;
     }
+    out->seconds = out->n_done > 0 ? out->seconds / (double)out->n_done : (double)NAN;
+    for (const struct nas_column *c = NULL;
+         (c = nas_column_next(&nas_record_columns, NAS_IN_ARMS, c)) != NULL;) {
+        double sum = 0;
+        for (int seed = 0; seed < r->job->sweep.n_seeds; seed++) {
+            const struct sweep_result *run = done(r, arm, seed);
+            sum += run != NULL ? nas_column_real(c, &run->now.test) : 0;
+        }
+        nas_column_set_real(c, &out->test,
+                            out->n_done > 0 ? sum / (double)out->n_done : (double)NAN);
+    }
+    for (int m = 0; m < SWEEP_DIFFERENCE; m++) {
+        out->means[m] = mean_of_arm(r, arm, m, x, &out->interval_over);
+    }
+    out->means[SWEEP_DIFFERENCE] = mean_of_arm(r, arm, SWEEP_DIFFERENCE, x, &out->pairs_over);
 }
 
-static void summarise(const struct sweep_results *r, int64_t arm, struct columns *c,
-                      struct sweep_arm *out) {
-    const int64_t first = arm * r->job->sweep.n_seeds;
-    fill_columns(r, arm, c, out);
-    out->n_done = c->n;
-    out->over_seeds = c->n > 1;
-    out->pairs_over_seeds = c->n_pairs > 1;
-    if (c->n == 1) {
-        const struct sweep_result *run = &r->runs[first + c->only];
-        out->accuracy = run->accuracy_mean;
-        out->before = run->before_mean;
-        out->gap = run->gap;
-    } else if (c->n > 1) {
-        out->accuracy = sweep_mean_of(c->n, c->accuracy);
-        out->before = sweep_mean_of(c->n, c->before);
-        out->gap = sweep_mean_of(c->n, c->gap);
-    }
-    out->parameters /= c->n > 0 ? c->n : 1;
-    out->seconds /= c->n > 0 ? c->n : 1;
-    if (c->n_pairs == 1) {
-        out->difference = r->runs[first + c->only_pair].difference;
-    } else if (c->n_pairs > 1) {
-        out->difference = sweep_mean_of(c->n_pairs, c->difference);
-    }
-}
-
-static int gather_arm(struct mn_ctx *ctx, const struct sweep_results *r, int64_t arm,
-                      struct sweep_arm *out) {
-    const size_t n = (size_t)r->job->sweep.n_seeds;
+int sweep_summarise(struct mn_ctx *ctx, struct sweep_results *r) {
     const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    double *all = mn_scratch(ctx, 4 * n * sizeof *all);
-    if (all == NULL) {
+    double *x = mn_scratch(ctx, (size_t)r->job->sweep.n_seeds * sizeof *x);
+    if (x == NULL) {
         return MN_NOMEM;
     }
-    struct columns columns = {
-        .accuracy = all, .before = all + n, .gap = all + 2 * n, .difference = all + 3 * n};
-    summarise(r, arm, &columns, out);
+    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
+        summarise(r, arm, x, &r->arms[arm]);
+    }
     nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     return MN_OK;
 }
 
-int sweep_summarise(struct mn_ctx *ctx, struct sweep_results *r) {
-    int status = MN_OK;
-    for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
-        r->arms[arm] = (struct sweep_arm){0};
-        status = gather_arm(ctx, r, arm, &r->arms[arm]);
-    }
-    return status;
-}
-
 /* ---- all runs ------------------------------------------------------------------------------ */
 
-/* A run of the first arm is what those of its seed are compared with. */
 int sweep_gather_run(struct mn_ctx *ctx, struct sweep_results *r, int64_t i) {
     const int seeds = r->job->sweep.n_seeds, seed = (int)(i % seeds);
+    /* A run of the first arm is what those of its seed are compared with. */
     const int64_t last = i < seeds ? r->job->sweep.n_arms - 1 : i / seeds;
-    int status = read_run(ctx, r, i);
-    for (int64_t arm = i / seeds; status == MN_OK && arm <= last; arm++) {
-        status = take_difference(ctx, r, arm, seed);
+    TRY(read_run(ctx, r, i));
+    for (int64_t arm = i / seeds; arm <= last; arm++) {
+        struct sweep_result *run = &r->runs[arm * seeds + seed];
+        const struct sweep_result *first = partner(r, arm, seed);
+        run->means[SWEEP_DIFFERENCE] = sweep_mean_of(0, NULL);
+        if (first != NULL) {
+            TRY(sweep_mean_of_difference(ctx, first->now.test.tasks, first->values[SWEEP_ACCURACY],
+                                         run->values[SWEEP_ACCURACY],
+                                         &run->means[SWEEP_DIFFERENCE]));
+        }
     }
-    return status;
+    return MN_OK;
 }
 
 /* The runs that a sweep before this one has found not to be finite: nothing else tells of them. */
 static int recall_failed(struct mn_ctx *ctx, struct sweep_results *r) {
-    struct nas_arena arena = {0};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     struct nas_csv table;
     const char *path;
-    int status = rundir_file(ctx, &arena, r->job->out, "runs.csv", &path);
-    if (status == MN_OK && access(path, F_OK) != 0) {
-        nas_arena_fini(&arena);
+    TRY(rundir_file(ctx, &arena, r->job->out, "runs.csv", &path));
+    if (access(path, F_OK) != 0) {
         return MN_OK;
     }
-    if (status == MN_OK) {
-        status = nas_csv_read(ctx, &arena, path, &table);
-    }
-    const int name = status == MN_OK ? nas_csv_column(&table, "run") : -1;
-    const int state = status == MN_OK ? nas_csv_column(&table, "status") : -1;
+    TRY(nas_csv_read(ctx, &arena, path, &table));
+    const int name = nas_csv_column(&table, "run"), state = nas_csv_column(&table, "status");
     for (int64_t i = 0, row = 0; name >= 0 && state >= 0 && i < r->job->n_runs; i++) {
         if (row < table.n_rows &&
             strcmp(nas_csv_cell(&table, row, name), r->job->runs[i].name) == 0) {
-            r->job->runs[i].failed = r->runs[i].progress != SWEEP_DONE &&
+            r->job->runs[i].failed = r->runs[i].now.progress != SWEEP_DONE &&
                                      strcmp(nas_csv_cell(&table, row, state), "failed") == 0;
             row++;
         }
     }
-    nas_arena_fini(&arena);
-    return status;
+    return MN_OK;
 }
 
 int sweep_gather(struct mn_ctx *ctx, const struct sweep_job *job, struct sweep_results *out) {
-    memset(out, 0, sizeof *out);
-    out->job = job;
+    *out = (struct sweep_results){.job = job};
     out->runs = nas_arena_zeroed(&out->arena, (size_t)job->n_runs * sizeof *out->runs);
     out->arms = nas_arena_zeroed(&out->arena, (size_t)job->sweep.n_arms * sizeof *out->arms);
-    int status = out->runs != NULL && out->arms != NULL ? MN_OK : no_memory(ctx);
-    for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
-        status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped on request")
-                                   : sweep_gather_run(ctx, out, i);
+    if (out->runs == NULL || out->arms == NULL) {
+        return no_memory(ctx);
     }
-    return status == MN_OK ? recall_failed(ctx, out) : status;
+    for (int64_t i = 0; i < job->n_runs; i++) {
+        if (mn_cancelled(ctx)) {
+            return mn_fail(ctx, MN_CANCELLED, "stopped on request");
+        }
+        TRY(sweep_gather_run(ctx, out, i));
+    }
+    return recall_failed(ctx, out);
 }

@@ -3,245 +3,231 @@
 
 #include "../rundir.h"
 
+#include "base/buffer.h"
 #include "base/file.h"
 #include "base/text.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
+
+/* Parts of a line of runs.csv and results.csv, between which the columns of a test stand. */
+enum { BEFORE_TEST = 1, AFTER_TEST = 2 };
+
+/* Columns of a mean and of its half width, in a record of `type`. */
+#define MEAN(type, measure, unit, name, half, title)                                               \
+    {name, NAS_COLUMN_REAL, unit, BEFORE_TEST, title, offsetof(type, means[measure].mean)}, {      \
+        half, NAS_COLUMN_REAL, NAS_UNIT_HALF, BEFORE_TEST, NULL,                                   \
+            offsetof(type, means[measure].ci95)                                                    \
+    }
+#define MEANS_OF_TEST(type)                                                                        \
+    MEAN(type, SWEEP_ACCURACY, NAS_UNIT_SHARE, "accuracy", "accuracy_ci95", "accuracy"),           \
+        MEAN(type, SWEEP_BEFORE, NAS_UNIT_SHARE, "accuracy_before_prune", "before_prune_ci95",     \
+             "before prune"),                                                                      \
+        MEAN(type, SWEEP_GAP, NAS_UNIT_POINTS, "prune_gap", "prune_gap_ci95", "prune gap")
+#define DIFFERENCE(type)                                                                           \
+    MEAN(type, SWEEP_DIFFERENCE, NAS_UNIT_POINTS, "difference", "difference_ci95", "difference")
+#define PLAIN(type, kind, member, output, name)                                                    \
+    { name, NAS_COLUMN_##kind, NAS_UNIT_PLAIN, output, NULL, offsetof(type, member) }
+
+static const struct nas_column columns_of_run[] = {
+    PLAIN(struct sweep_result, INT, now.test.tasks, BEFORE_TEST, "tasks"),
+    MEANS_OF_TEST(struct sweep_result),
+    DIFFERENCE(struct sweep_result),
+    PLAIN(struct sweep_result, REAL, seconds, AFTER_TEST, "train_seconds"),
+};
+static const struct nas_columns run_columns = {sizeof columns_of_run / sizeof columns_of_run[0],
+                                               columns_of_run};
+
+static const struct nas_column columns_of_arm[] = {
+    PLAIN(struct sweep_arm, INT, n_done, BEFORE_TEST, "seeds_done"),
+    PLAIN(struct sweep_arm, INT, n_failed, BEFORE_TEST, "seeds_failed"),
+    PLAIN(struct sweep_arm, TEXT, interval_over, BEFORE_TEST, "interval_over"),
+    MEANS_OF_TEST(struct sweep_arm),
+    PLAIN(struct sweep_arm, TEXT, pairs_over, BEFORE_TEST, "pairs_over"),
+    PLAIN(struct sweep_arm, INT, means[SWEEP_DIFFERENCE].n, BEFORE_TEST, "pairs"),
+    DIFFERENCE(struct sweep_arm),
+    PLAIN(struct sweep_arm, REAL, seconds, AFTER_TEST, "train_seconds"),
+};
+static const struct nas_columns arm_columns = {sizeof columns_of_arm / sizeof columns_of_arm[0],
+                                               columns_of_arm};
+
+/* The column of a measure of an arm. */
+static const struct nas_column *column_of(int measure) {
+    const struct nas_column *c = columns_of_arm;
+    while (c->title == NULL || measure-- > 0) {
+        c++;
+    }
+    return c;
+}
 
 /* ---- CSV ----------------------------------------------------------------------------------- */
 
-/* What there is no number for stays empty. */
-static void put_real(FILE *out, double x) {
-    char text[40];
-    fprintf(out, ",%s", nas_text_finite(x, "", text, sizeof text));
-}
-
-static int is_few(const struct sweep_mean *x) {
-    return x->n > 1 && x->n <= SWEEP_FEW;
-}
-
-/* The values of a mean over few seeds, with spaces between them. */
-static void put_few(FILE *out, const struct sweep_mean *x, int over_seeds) {
-    fputc(',', out);
-    for (int64_t i = 0; over_seeds && is_few(x) && i < x->n; i++) {
-        char text[40];
-        fprintf(out, "%s%s", i > 0 ? " " : "", nas_text_finite(x->few[i], "", text, sizeof text));
-    }
-}
-
-static void put_mean(FILE *out, const struct sweep_mean *x) {
-    put_real(out, x->n > 0 ? x->mean : NAN);
-    put_real(out, x->n > 0 ? x->ci95 : NAN);
-}
-
-static void put_axis_names(FILE *out, const struct sweep *sweep) {
-    for (int i = 0; i < sweep->n_axes; i++) {
-        fprintf(out, ",%s", sweep->axes[i].name);
-    }
-}
-
-static int put_arm_name(FILE *out, struct mn_ctx *ctx, const struct sweep *sweep, int64_t arm) {
-    struct nas_arena arena = {0};
+static int put_arm_name(struct nas_csv_line *line, struct mn_ctx *ctx, const struct sweep *sweep,
+                        int64_t arm) {
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     const char *name = sweep_arm_name(sweep, arm, &arena);
-    if (name != NULL) {
-        fputs(name, out);
+    if (name == NULL) {
+        return no_memory(ctx);
     }
-    nas_arena_fini(&arena);
+    nas_csv_text(line, name);
     for (int i = 0; i < sweep->n_axes; i++) {
-        fprintf(out, ",%s", sweep_value_at(sweep, arm, i)->label);
+        nas_csv_text(line, sweep_value_at(sweep, arm, i)->label);
     }
-    return name != NULL ? MN_OK : no_memory(ctx);
-}
-
-static const char *status_of(const struct sweep_run *run, const struct sweep_result *result) {
-    static const char *const names[] = {"new", "begun", "trained", "done"};
-    return run->failed ? "failed" : names[result->progress];
-}
-
-static int put_run(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r, int64_t i) {
-    const struct sweep_run *run = &r->job->runs[i];
-    const struct sweep_result *x = &r->runs[i];
-    fprintf(out, "%s,", run->name);
-    const int status = put_arm_name(out, ctx, &r->job->sweep, run->arm);
-    if (status != MN_OK) {
-        return status;
-    }
-    fprintf(out, ",%" PRId64 ",%s,%" PRId64, r->job->sweep.seeds[run->seed], status_of(run, x),
-            x->meta_epoch);
-    if (x->progress != SWEEP_DONE) {
-        fputs(",,,,,,,,,,,,,,,\n", out);
-        return MN_OK;
-    }
-    fprintf(out, ",%" PRId64, x->tasks);
-    put_mean(out, &x->accuracy_mean);
-    put_mean(out, &x->before_mean);
-    put_mean(out, &x->gap);
-    put_mean(out, &x->difference);
-    put_real(out, x->parameters);
-    fprintf(out, ",%" PRId64 ",%" PRId64 ",%s,%s", x->parameters_min, x->parameters_max,
-            x->batch_norm, x->episodes);
-    put_real(out, x->seconds);
-    fputc('\n', out);
     return MN_OK;
 }
 
-static int put_runs(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
-    int status = MN_OK;
-    fputs("run,arm", out);
-    put_axis_names(out, &r->job->sweep);
-    fputs(",seed,status,meta_epoch,tasks,accuracy,accuracy_ci95,accuracy_before_prune,"
-          "before_prune_ci95,prune_gap,prune_gap_ci95,difference,difference_ci95,parameters_mean,"
-          "parameters_min,parameters_max,batch_norm,episodes,train_seconds\n",
-          out);
-    for (int64_t i = 0; status == MN_OK && i < r->job->n_runs; i++) {
-        status = put_run(out, ctx, r, i);
+static void put_names(struct nas_csv_line *line, const struct sweep *sweep,
+                      const char *const *more) {
+    nas_csv_text(line, "arm");
+    for (int i = 0; i < sweep->n_axes; i++) {
+        nas_csv_text(line, sweep->axes[i].name);
     }
-    return status;
+    for (; *more != NULL; more++) {
+        nas_csv_text(line, *more);
+    }
+}
+
+static int put_runs(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
+    static const char *const states[] = {"new", "begun", "trained", "done"};
+    static const char *const names[] = {"seed", "status", "meta_epoch", NULL};
+    struct nas_csv_line line = {.out = out};
+    nas_csv_text(&line, "run");
+    put_names(&line, &r->job->sweep, names);
+    nas_columns_csv_names(&run_columns, BEFORE_TEST, &line);
+    nas_columns_csv_names(&nas_record_columns, NAS_IN_RUNS, &line);
+    nas_columns_csv_names(&run_columns, AFTER_TEST, &line);
+    nas_csv_end(&line);
+    for (int64_t i = 0; i < r->job->n_runs; i++) {
+        const struct sweep_run *run = &r->job->runs[i];
+        const struct sweep_result *x = &r->runs[i];
+        const struct sweep_result *done = x->now.progress == SWEEP_DONE ? x : NULL;
+        nas_csv_text(&line, run->name);
+        TRY(put_arm_name(&line, ctx, &r->job->sweep, run->arm));
+        nas_csv_int(&line, r->job->sweep.seeds[run->seed]);
+        nas_csv_text(&line, run->failed ? "failed" : states[x->now.progress]);
+        nas_csv_int(&line, x->now.meta_epoch);
+        nas_columns_csv(&run_columns, BEFORE_TEST, done, &line);
+        nas_columns_csv(&nas_record_columns, NAS_IN_RUNS, done != NULL ? &done->now.test : NULL,
+                        &line);
+        nas_columns_csv(&run_columns, AFTER_TEST, done, &line);
+        nas_csv_end(&line);
+    }
+    return MN_OK;
+}
+
+/* Whether the mean is one of few seeds. */
+static int is_few(const struct sweep_arm *x, int measure) {
+    const char *over = measure == SWEEP_DIFFERENCE ? x->pairs_over : x->interval_over;
+    return over[0] == 's' && x->means[measure].n <= SWEEP_FEW;
 }
 
 static int put_arms(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
-    int status = MN_OK;
-    fputs("arm", out);
-    put_axis_names(out, &r->job->sweep);
-    fputs(",seeds_done,seeds_failed,interval_over,accuracy,accuracy_ci95,accuracy_before_prune,"
-          "before_prune_ci95,prune_gap,prune_gap_ci95,pairs_over,pairs,difference,difference_ci95,"
-          "parameters_mean,train_seconds,accuracy_seeds,accuracy_before_prune_seeds,"
-          "prune_gap_seeds,difference_seeds\n",
-          out);
-    for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
-        const struct sweep_arm *x = &r->arms[arm];
-        const int some = x->n_done > 0, pairs = x->difference.n > 0;
-        status = put_arm_name(out, ctx, &r->job->sweep, arm);
-        fprintf(out, ",%d,%d,%s", x->n_done, x->n_failed,
-                !some           ? ""
-                : x->over_seeds ? "seeds"
-                                : "tasks");
-        put_mean(out, &x->accuracy);
-        put_mean(out, &x->before);
-        put_mean(out, &x->gap);
-        fprintf(out, ",%s,%" PRId64,
-                !pairs                ? ""
-                : x->pairs_over_seeds ? "seeds"
-                                      : "tasks",
-                x->difference.n);
-        put_mean(out, &x->difference);
-        put_real(out, some ? x->parameters : NAN);
-        put_real(out, some ? x->seconds : NAN);
-        put_few(out, &x->accuracy, x->over_seeds);
-        put_few(out, &x->before, x->over_seeds);
-        put_few(out, &x->gap, x->over_seeds);
-        put_few(out, &x->difference, x->pairs_over_seeds);
-        fputc('\n', out);
+    static const char *const no_more[] = {NULL};
+    struct nas_csv_line line = {.out = out};
+    put_names(&line, &r->job->sweep, no_more);
+    nas_columns_csv_names(&arm_columns, BEFORE_TEST, &line);
+    nas_columns_csv_names(&nas_record_columns, NAS_IN_ARMS, &line);
+    nas_columns_csv_names(&arm_columns, AFTER_TEST, &line);
+    for (int m = 0; m < SWEEP_MEASURES; m++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s_seeds", column_of(m)->name);
+        nas_csv_text(&line, name);
     }
-    return status;
+    nas_csv_end(&line);
+    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
+        const struct sweep_arm *x = &r->arms[arm];
+        TRY(put_arm_name(&line, ctx, &r->job->sweep, arm));
+        nas_columns_csv(&arm_columns, BEFORE_TEST, x, &line);
+        nas_columns_csv(&nas_record_columns, NAS_IN_ARMS, &x->test, &line);
+        nas_columns_csv(&arm_columns, AFTER_TEST, x, &line);
+        for (int m = 0; m < SWEEP_MEASURES; m++) { /* the values, with spaces between them */
+            char values[40 * SWEEP_FEW] = "", *at = values;
+            for (int64_t i = 0; is_few(x, m) && i < x->means[m].n; i++) {
+                *at = ' ';
+                at += i > 0;
+                at += nas_text_from_real(x->means[m].few[i], at, 39);
+            }
+            fprintf(out, ",%s", values); /* what begins with a sign is numbers, not a formula */
+        }
+        nas_csv_end(&line);
+    }
+    return MN_OK;
 }
 
 /* ---- table for people ---------------------------------------------------------------------- */
 
-enum { CELL = 64, MEANS = 4 };
+enum { CELL = 64 };
 
 /* "91.23 +- 0.52" in percent, of few seeds "91.23 (90.90, 91.56)"; "-" for none. */
-static void percent(const struct sweep_mean *x, int over_seeds, int with_sign, char out[CELL]) {
-    int n = x->n == 0 ? snprintf(out, CELL, "-")
-                      : snprintf(out, CELL, with_sign ? "%+.2f" : "%.2f", 100 * x->mean);
-    if (over_seeds && is_few(x)) {
+static void percent(const struct sweep_arm *arm, int measure, char out[CELL]) {
+    const struct sweep_mean *x = &arm->means[measure];
+    const char *format = column_of(measure)->unit == NAS_UNIT_POINTS ? "%+.2f" : "%.2f";
+    int n = x->n == 0 ? snprintf(out, CELL, "-") : snprintf(out, CELL, format, 100 * x->mean);
+    if (is_few(arm, measure)) {
         for (int64_t i = 0; i < x->n; i++) {
             n += snprintf(out + n, CELL - (size_t)n, i > 0 ? ", " : " (");
-            n += snprintf(out + n, CELL - (size_t)n, with_sign ? "%+.2f" : "%.2f", 100 * x->few[i]);
+            n += snprintf(out + n, CELL - (size_t)n, format, 100 * x->few[i]);
         }
         snprintf(out + n, CELL - (size_t)n, ")");
-    } else if (x->n > 0 && isfinite(x->ci95)) {
+    } else if (isfinite(x->ci95)) {
         snprintf(out + n, CELL - (size_t)n, " +- %.2f", 100 * x->ci95);
     }
 }
 
-static void means_of(const struct sweep_arm *x, char out[MEANS][CELL]) {
-    percent(&x->accuracy, x->over_seeds, 0, out[0]);
-    percent(&x->before, x->over_seeds, 0, out[1]);
-    percent(&x->gap, x->over_seeds, 1, out[2]);
-    percent(&x->difference, x->pairs_over_seeds, 1, out[3]);
+static int larger(int width, const char *text) {
+    return (int)strlen(text) > width ? (int)strlen(text) : width;
 }
 
-/* Of the columns: the name of an arm, and the means. */
-struct widths {
-    int name, mean[MEANS];
-};
-
-static const char *const titles[MEANS] = {"accuracy", "before prune", "prune gap", "difference"};
-
-static struct widths widths_of(struct mn_ctx *ctx, const struct sweep_results *r) {
-    struct widths out = {.name = 3};
-    for (int i = 0; i < MEANS; i++) {
-        out.mean[i] = (int)strlen(titles[i]);
+/* The arms under the titles; names[n_arms] are theirs. */
+static void put_lines(FILE *out, const struct sweep_results *r, const char *const *names) {
+    const int64_t n = r->job->sweep.n_arms;
+    int name_width = 3, widths[SWEEP_MEASURES];
+    char cell[CELL];
+    for (int64_t arm = 0; arm < n; arm++) {
+        name_width = larger(name_width, names[arm]);
     }
-    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
-        const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-        const char *name = sweep_arm_name(&r->job->sweep, arm, &nas_ctx_of(ctx)->scratch);
-        const int n = name != NULL ? (int)strlen(name) : 0;
-        char means[MEANS][CELL];
-        means_of(&r->arms[arm], means);
-        out.name = n > out.name ? n : out.name;
-        for (int i = 0; i < MEANS; i++) {
-            const int width = (int)strlen(means[i]);
-            out.mean[i] = width > out.mean[i] ? width : out.mean[i];
+    fprintf(out, "%-*s  seeds", name_width, "arm");
+    for (int m = 0; m < SWEEP_MEASURES; m++) {
+        widths[m] = larger(0, column_of(m)->title);
+        for (int64_t arm = 0; arm < n; arm++) {
+            percent(&r->arms[arm], m, cell);
+            widths[m] = larger(widths[m], cell);
         }
-        nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
+        fprintf(out, "  %-*s", widths[m], column_of(m)->title);
     }
-    return out;
-}
-
-static int put_line(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r, int64_t arm,
-                    const struct widths *w) {
-    const struct sweep_arm *x = &r->arms[arm];
-    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    const char *name = sweep_arm_name(&r->job->sweep, arm, &nas_ctx_of(ctx)->scratch);
-    char means[MEANS][CELL], parameters[40] = "-", time[40] = "-";
-    if (name == NULL) {
-        return no_memory(ctx);
+    fputs("  parameters  training\n", out);
+    for (int64_t arm = 0; arm < n; arm++) {
+        const struct sweep_arm *x = &r->arms[arm];
+        char parameters[40] = "-", time[40] = "-";
+        if (x->n_done > 0) {
+            nas_text_count(llround(fmin(fmax(x->test.parameters_mean, 0), 1e15)), parameters,
+                           sizeof parameters);
+        }
+        if (isfinite(x->seconds)) {
+            nas_text_duration(x->seconds, time, sizeof time);
+        }
+        fprintf(out, "%-*s  %3" PRId64 "/%d", name_width, names[arm], x->n_done,
+                r->job->sweep.n_seeds);
+        for (int m = 0; m < SWEEP_MEASURES; m++) {
+            percent(x, m, cell);
+            fprintf(out, "  %-*s", widths[m], cell);
+        }
+        fprintf(out, "  %10s  %s%s\n", parameters, time,
+                x->n_failed == 1  ? "  (a seed failed: not finite)"
+                : x->n_failed > 1 ? "  (seeds failed: not finite)"
+                                  : "");
     }
-    if (x->n_done > 0) {
-        nas_text_count(llround(fmin(fmax(x->parameters, 0), 1e15)), parameters, sizeof parameters);
-    }
-    if (x->n_done > 0 && isfinite(x->seconds)) {
-        nas_text_duration(x->seconds, time, sizeof time);
-    }
-    means_of(x, means);
-    fprintf(out, "%-*s  %3d/%d", w->name, name, x->n_done, r->job->sweep.n_seeds);
-    for (int i = 0; i < MEANS; i++) {
-        fprintf(out, "  %-*s", w->mean[i], means[i]);
-    }
-    fprintf(out, "  %10s  %s%s\n", parameters, time,
-            x->n_failed == 1  ? "  (a seed failed: not finite)"
-            : x->n_failed > 1 ? "  (seeds failed: not finite)"
-                              : "");
-    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    return MN_OK;
 }
 
 /* What the intervals of the means, or of the differences, go over. */
 static const char *over(const struct sweep_results *r, int pairs) {
     int seeds = 0, tasks = 0;
     for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
-        const struct sweep_arm *x = &r->arms[arm];
-        const int by_seeds = pairs ? x->pairs_over_seeds : x->over_seeds;
-        const int some = pairs ? x->difference.n > 0 : x->n_done > 0;
-        seeds += some && by_seeds;
-        tasks += some && !by_seeds;
+        const char *x = pairs ? r->arms[arm].pairs_over : r->arms[arm].interval_over;
+        seeds |= x[0] == 's';
+        tasks |= x[0] == 't';
     }
-    return seeds > 0 && tasks > 0 ? "seeds, over tasks where one seed is done"
-           : seeds > 0            ? "seeds"
-                                  : "tasks";
-}
-
-static int has_few(const struct sweep_results *r) {
-    int few = 0;
-    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
-        few |= r->arms[arm].over_seeds && is_few(&r->arms[arm].accuracy);
-    }
-    return few;
+    return seeds && tasks ? "seeds, over tasks where one seed is done" : seeds ? "seeds" : "tasks";
 }
 
 static void put_common(FILE *out, int is_common, int64_t n, const char *unit, const char *by_arm) {
@@ -252,17 +238,18 @@ static void put_common(FILE *out, int is_common, int64_t n, const char *unit, co
     }
 }
 
-/* What the tests had in common; of the rest, that arms differ in it. */
-static void put_tests(FILE *out, const struct sweep_results *r, const struct sweep_result *some) {
+/* What the tests had in common with one of them; of the rest, that arms differ in it. */
+static void put_tests(FILE *out, const struct sweep_results *r, const struct nas_record *some) {
+    const char *norm = some->batch_norm != NULL ? some->batch_norm : "";
     int tasks = 1, ways = 1, shots = 1, queries = 1, mode = 1;
     for (int64_t i = 0; i < r->job->n_runs; i++) {
-        const struct sweep_result *x = &r->runs[i];
-        if (x->progress == SWEEP_DONE) {
+        const struct nas_record *x = &r->runs[i].now.test;
+        if (r->runs[i].now.progress == SWEEP_DONE) {
             tasks &= x->tasks == some->tasks;
             ways &= x->ways == some->ways;
             shots &= x->shots == some->shots;
             queries &= x->queries == some->queries;
-            mode &= strcmp(x->batch_norm, some->batch_norm) == 0;
+            mode &= strcmp(x->batch_norm != NULL ? x->batch_norm : "", norm) == 0;
         }
     }
     fputs("Test: ", out);
@@ -270,51 +257,49 @@ static void put_tests(FILE *out, const struct sweep_results *r, const struct swe
     put_common(out, ways, some->ways, "-way ", "ways by arm, ");
     put_common(out, shots, some->shots, "-shot, ", "shots by arm, ");
     put_common(out, queries, some->queries, " query images a class, ", "query images by arm, ");
-    fprintf(out, "%s batch norm%s; seeds", mode ? some->batch_norm : "transductive or support",
+    fprintf(out, "%s batch norm%s; seeds", mode ? norm : "transductive or support",
             mode ? "" : " by arm");
 }
 
-static int put_notes(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
-    struct nas_arena arena = {0};
-    const char *first = sweep_arm_name(&r->job->sweep, 0, &arena);
-    const struct sweep_result *some = NULL;
-    for (int64_t i = 0; some == NULL && i < r->job->n_runs; i++) {
-        some = r->runs[i].progress == SWEEP_DONE ? &r->runs[i] : NULL;
-    }
-    if (some != NULL && first != NULL) {
-        fprintf(out,
-                "\nAccuracy in %%, of the pruned networks and just before the hard prune; the gap "
-                "is the second less the\nfirst, in points. +- is the half width of the 95%% "
-                "interval (Student's t) over %s%s.\n",
-                over(r, 0), has_few(r) ? ";\nin brackets the values of two or three seeds" : "");
-        fprintf(out,
-                "Difference: accuracy less that of %s, in points, on the same test tasks seed by "
-                "seed; paired over %s.\n",
-                first, over(r, 1));
-        put_tests(out, r, some);
-        for (int i = 0; i < r->job->sweep.n_seeds; i++) {
-            fprintf(out, "%s %" PRId64, i > 0 ? "," : "", r->job->sweep.seeds[i]);
-        }
-        fputs(".\nParameters are those that pruning left, training is the time of meta-training "
-              "with its validations; means.\n",
-              out);
-    }
-    nas_arena_fini(&arena);
-    return first != NULL ? MN_OK : no_memory(ctx);
-}
-
 static int put_table(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r) {
-    const struct widths w = widths_of(ctx, r);
-    int status = MN_OK;
-    fprintf(out, "%-*s  seeds", w.name, "arm");
-    for (int i = 0; i < MEANS; i++) {
-        fprintf(out, "  %-*s", w.mean[i], titles[i]);
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    const struct nas_record *some = NULL;
+    const char **names = nas_arena_array(&arena, (size_t)r->job->sweep.n_arms, sizeof *names);
+    int few = 0;
+    if (names == NULL) {
+        return no_memory(ctx);
     }
-    fputs("  parameters  training\n", out);
-    for (int64_t arm = 0; status == MN_OK && arm < r->job->sweep.n_arms; arm++) {
-        status = put_line(out, ctx, r, arm, &w);
+    for (int64_t arm = 0; arm < r->job->sweep.n_arms; arm++) {
+        few |= is_few(&r->arms[arm], SWEEP_ACCURACY);
+        names[arm] = sweep_arm_name(&r->job->sweep, arm, &arena);
+        if (names[arm] == NULL) {
+            return no_memory(ctx);
+        }
     }
-    return status != MN_OK ? status : put_notes(out, ctx, r);
+    put_lines(out, r, names);
+    for (int64_t i = 0; some == NULL && i < r->job->n_runs; i++) {
+        some = r->runs[i].now.progress == SWEEP_DONE ? &r->runs[i].now.test : NULL;
+    }
+    if (some == NULL) {
+        return MN_OK;
+    }
+    fprintf(out,
+            "\nAccuracy in %%, of the pruned networks and just before the hard prune; the gap "
+            "is the second less the\nfirst, in points. +- is the half width of the 95%% "
+            "interval (Student's t) over %s%s.\n",
+            over(r, 0), few ? ";\nin brackets the values of two or three seeds" : "");
+    fprintf(out,
+            "Difference: accuracy less that of %s, in points, on the same test tasks seed by "
+            "seed; paired over %s.\n",
+            names[0], over(r, 1));
+    put_tests(out, r, some);
+    for (int i = 0; i < r->job->sweep.n_seeds; i++) {
+        fprintf(out, "%s %" PRId64, i > 0 ? "," : "", r->job->sweep.seeds[i]);
+    }
+    fputs(".\nParameters are those that pruning left, training is the time of meta-training "
+          "with its validations; means.\n",
+          out);
+    return MN_OK;
 }
 
 /* ---- files --------------------------------------------------------------------------------- */
@@ -322,39 +307,23 @@ static int put_table(FILE *out, struct mn_ctx *ctx, const struct sweep_results *
 static int write_file(struct mn_ctx *ctx, const struct sweep_results *r, const char *name,
                       int (*put)(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r),
                       int print) {
-    struct nas_arena arena = {0};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
     const char *path;
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    int status = out != NULL ? rundir_file(ctx, &arena, r->job->out, name, &path) : no_memory(ctx);
-    if (status == MN_OK) {
-        status = put(out, ctx, r);
+    TRY(rundir_file(ctx, &arena, r->job->out, name, &path));
+    TRY(nas_buffer_open(&text, ctx));
+    TRY(put(text.out, ctx, r));
+    TRY(nas_buffer_close(&text, ctx));
+    TRY(nas_file_replace(ctx, path, text.text, text.length));
+    if (print) {
+        fwrite(text.text, 1, text.length, stdout);
     }
-    if (out != NULL && fclose(out) != 0 && status == MN_OK) {
-        status = no_memory(ctx);
-    }
-    if (status == MN_OK) {
-        status = nas_file_replace(ctx, path, text, length);
-    }
-    if (status == MN_OK && print) {
-        fwrite(text, 1, length, stdout);
-    }
-    free(text);
-    nas_arena_fini(&arena);
-    return status;
+    return MN_OK;
 }
 
 int sweep_report(struct mn_ctx *ctx, struct sweep_results *results, int print) {
-    int status = sweep_summarise(ctx, results);
-    if (status == MN_OK) {
-        status = write_file(ctx, results, "runs.csv", put_runs, 0);
-    }
-    if (status == MN_OK) {
-        status = write_file(ctx, results, "results.csv", put_arms, 0);
-    }
-    if (status == MN_OK) {
-        status = write_file(ctx, results, "results.txt", put_table, print);
-    }
-    return status;
+    TRY(sweep_summarise(ctx, results));
+    TRY(write_file(ctx, results, "runs.csv", put_runs, 0));
+    TRY(write_file(ctx, results, "results.csv", put_arms, 0));
+    return write_file(ctx, results, "results.txt", put_table, print);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "sweep.h"
+
 #include "../rundir.h"
 #include "../test_run.h"
-#include "sweep.h"
 
 #include "base/file.h"
 #include "base/folder.h"
@@ -10,190 +11,134 @@
 #include "learn/train.h"
 #include "store/checkpoint_store.h"
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { MOST_CONFIG = 1 << 20 };
 
-/* The configuration a run was made with; its length must not differ either. */
-static int check_config(struct mn_ctx *ctx, const struct nas_experiment *experiment,
-                        const char *path) {
-    uint8_t *then = NULL;
-    size_t length;
-    struct nas_config_diff d;
-    int status = nas_file_read(ctx, path, MOST_CONFIG, &then, &length);
-    if (status != MN_OK) {
-        return status;
+static void close_stream(FILE **stream) {
+    if (*stream != NULL) {
+        fclose(*stream);
     }
-    status = nas_config_diff_find(experiment, ctx, path, (const char *)then,
-                                  nas_config_may_change + 1, &d);
-    free(then);
-    if (status != MN_OK || d.key[0] == '\0') {
-        return status;
-    }
-    return mn_fail(ctx, MN_CONFIG,
-                   "%s: the run was made with another configuration: %s was %s, now it is %s; "
-                   "choose another --out or remove the run",
-                   path, d.key, d.there, d.here);
 }
 
 /* ---- how far a run is ---------------------------------------------------------------------- */
 
-/* Whether test.json is that of the end of the run, on the tasks of its configuration. */
-static int test_is_current(const struct nas_experiment *x, const json_t *test) {
-    const char *state = json_string_value(json_object_get(test, "state"));
-    const char *split = json_string_value(json_object_get(test, "split"));
-    const char *mode = json_string_value(json_object_get(test, "batch_norm"));
-    return state != NULL && strcmp(state, "last") == 0 && split != NULL &&
-           strcmp(split, "test") == 0 && mode != NULL &&
-           strcmp(mode, nas_batch_norm_name(x)) == 0 &&
-           json_object_get(test, "episodes_file") == NULL &&
-           json_array_size(json_object_get(test, "set")) == 0 &&
-           json_integer_value(json_object_get(test, "seed")) == x->run.seed &&
-           json_integer_value(json_object_get(test, "ways")) == x->task.ways &&
-           json_integer_value(json_object_get(test, "tasks")) == x->evaluation.tasks &&
-           json_integer_value(json_object_get(test, "shots")) == x->task.shots &&
-           json_integer_value(json_object_get(test, "queries")) == x->task.queries &&
-           json_integer_value(json_object_get(test, "meta_epoch")) == x->run.meta_epochs;
+/* The configuration a run was made with; its length must not differ either. */
+static int check_config(struct mn_ctx *ctx, const struct nas_experiment *experiment,
+                        const char *path) {
+    CLEANUP(nas_free) uint8_t *then = NULL;
+    size_t length;
+    struct nas_config_diff d;
+    TRY(nas_file_read(ctx, path, MOST_CONFIG, &then, &length));
+    TRY(nas_config_diff_find(experiment, ctx, path, (const char *)then, nas_config_may_change + 1,
+                             &d));
+    return d.key[0] == '\0'
+               ? MN_OK
+               : mn_fail(ctx, MN_CONFIG,
+                         "%s: the run was made with another configuration: %s was %s, now it is "
+                         "%s; choose another --out or remove the run",
+                         path, d.key, d.there, d.here);
 }
 
-static int look_at_test(struct mn_ctx *ctx, struct nas_arena *arena,
-                        const struct nas_experiment *experiment, const char *dir,
-                        struct sweep_status *out) {
+static int is(const char *text, const char *expected) {
+    return text != NULL && strcmp(text, expected) == 0;
+}
+
+/* Read test.json, and whether it is that of the end of the run, on the tasks of its configuration.
+ */
+static int look_at_test(struct mn_ctx *ctx, struct nas_arena *arena, const struct nas_experiment *x,
+                        const char *dir, struct sweep_status *out) {
     const char *path, *tasks;
-    json_t *test = NULL;
-    int status = rundir_file(ctx, arena, dir, "test.json", &path);
-    if (status == MN_OK) {
-        status = rundir_file(ctx, arena, dir, "test-tasks.csv", &tasks);
+    json_t *json = NULL;
+    TRY(rundir_file(ctx, arena, dir, "test.json", &path));
+    TRY(rundir_file(ctx, arena, dir, "test-tasks.csv", &tasks));
+    if (access(path, F_OK) != 0 || access(tasks, F_OK) != 0) {
+        return MN_OK;
     }
-    if (status == MN_OK && access(path, F_OK) == 0 && access(tasks, F_OK) == 0) {
-        status = rundir_json(ctx, path, &test);
-        if (status == MN_OK && test_is_current(experiment, test)) {
-            out->progress = SWEEP_DONE;
-        }
-        json_decref(test);
+    TRY(rundir_json(ctx, path, &json));
+    const struct nas_record *test = &out->test;
+    const int no_sets = json_array_size(json_object_get(json, "set")) == 0;
+    const int read = nas_columns_read(&nas_record_columns, NAS_IN_TEST, json, arena, &out->test);
+    json_decref(json);
+    if (!read) {
+        return no_memory(ctx);
     }
-    return status;
-}
-
-static int look_at_checkpoint(struct mn_ctx *ctx, const char *path, struct sweep_status *out) {
-    struct nas_safetensors file;
-    int status = nas_safetensors_read(ctx, path, &file);
-    if (status != MN_OK) {
-        return status;
+    if (no_sets && is(test->state, "last") && is(test->split, "test") &&
+        is(test->batch_norm, nas_batch_norm_name(x)) && test->episodes_file == NULL &&
+        test->seed == x->run.seed && test->ways == x->task.ways &&
+        test->tasks == x->evaluation.tasks && test->shots == x->task.shots &&
+        test->queries == x->task.queries && test->meta_epoch == x->run.meta_epochs) {
+        out->progress = SWEEP_DONE;
     }
-    const char *text = nas_safetensors_meta(&file, "meta_epoch");
-    if (text == NULL || !nas_text_int(text, &out->meta_epoch)) {
-        status = mn_fail(ctx, MN_IO, "%s: does not say its meta-epoch: not a checkpoint", path);
-    }
-    nas_safetensors_fini(&file);
-    out->progress = out->meta_epoch < out->meta_epochs ? SWEEP_BEGUN : SWEEP_TRAINED;
-    return status;
-}
-
-static int look(struct mn_ctx *ctx, struct nas_arena *arena,
-                const struct nas_experiment *experiment, const char *dir,
-                struct sweep_status *out) {
-    const char *checkpoint, *config;
-    *out = (struct sweep_status){.meta_epochs = experiment->run.meta_epochs};
-    int status = rundir_file(ctx, arena, dir, "checkpoint.safetensors", &checkpoint);
-    if (status == MN_OK) {
-        status = rundir_file(ctx, arena, dir, "config.resolved.yaml", &config);
-    }
-    if (status != MN_OK) {
-        return status;
-    }
-    const int begun = access(checkpoint, F_OK) == 0;
-    if (access(config, F_OK) == 0) {
-        status = check_config(ctx, experiment, config);
-    } else if (begun) {
-        status = mn_fail(ctx, MN_IO,
-                         "%s is not there, so nobody knows how the run was made; remove %s, and it "
-                         "is made again",
-                         config, dir);
-    }
-    if (status == MN_OK && begun) {
-        status = look_at_checkpoint(ctx, checkpoint, out);
-    }
-    if (status == MN_OK && out->progress == SWEEP_TRAINED) {
-        status = look_at_test(ctx, arena, experiment, dir, out);
-    }
-    return status;
+    return MN_OK;
 }
 
 int sweep_look(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run,
-               struct sweep_status *out) {
-    struct nas_experiment experiment = {0};
-    struct nas_arena arena = {0};
-    FILE *nowhere = fopen("/dev/null", "w"); /* warnings were printed when arms were checked */
+               struct nas_arena *arena, struct sweep_status *out) {
+    CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
+    CLEANUP(close_stream) FILE *nowhere = fopen("/dev/null", "w"); /* arms were checked before */
+    CLEANUP(nas_safetensors_fini) struct nas_safetensors file = {0};
     const struct nas_open more = {
         .flags = NAS_OPEN_NO_DATA, .data = &job->data[run->arm], .faults = nowhere};
-    int status = sweep_open(ctx, job, run->arm, run->seed, &more, &experiment);
-    if (status == MN_OK) {
-        status = look(ctx, &arena, &experiment, run->dir, out);
+    const char *checkpoint, *config;
+    *out = (struct sweep_status){0};
+    TRY(sweep_open(ctx, job, run->arm, run->seed, &more, &experiment));
+    out->meta_epochs = experiment.run.meta_epochs;
+    TRY(rundir_file(ctx, arena, run->dir, NAS_CHECKPOINT_FILE, &checkpoint));
+    TRY(rundir_file(ctx, arena, run->dir, "config.resolved.yaml", &config));
+    const int begun = access(checkpoint, F_OK) == 0;
+    if (access(config, F_OK) == 0) {
+        TRY(check_config(ctx, &experiment, config));
+    } else if (begun) {
+        return mn_fail(ctx, MN_IO,
+                       "%s is not there, so nobody knows how the run was made; remove %s, and it "
+                       "is made again",
+                       config, run->dir);
     }
-    if (nowhere != NULL) {
-        fclose(nowhere);
+    if (!begun) {
+        return MN_OK;
     }
-    nas_experiment_close(&experiment);
-    nas_arena_fini(&arena);
-    return status;
+    TRY(nas_safetensors_read(ctx, checkpoint, &file));
+    const char *text = nas_safetensors_meta(&file, "meta_epoch");
+    if (text == NULL || !nas_text_int(text, &out->meta_epoch)) {
+        return mn_fail(ctx, MN_IO, "%s: does not say its meta-epoch: not a checkpoint", checkpoint);
+    }
+    out->progress = out->meta_epoch < out->meta_epochs ? SWEEP_BEGUN : SWEEP_TRAINED;
+    return out->progress == SWEEP_TRAINED ? look_at_test(ctx, arena, &experiment, run->dir, out)
+                                          : MN_OK;
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
 
-static int train(struct mn_ctx *ctx, const struct nas_experiment *experiment, const char *dir) {
-    struct nas_state state = {0};
-    const char *checkpoint = NULL;
-    struct nas_arena arena = {0};
-    int status = rundir_file(ctx, &arena, dir, "checkpoint.safetensors", &checkpoint);
-    if (status == MN_OK) {
-        status = nas_file_exists(ctx, checkpoint) ? nas_state_resume(experiment, ctx, dir, &state)
-                                                  : nas_state_new(experiment, ctx, &state);
+/* In its folder, which is locked. */
+static int train_and_test(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *dir) {
+    char checkpoint[PATH_MAX];
+    TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, checkpoint));
+    { /* the test loads a state of its own */
+        CLEANUP(nas_state_fini) struct nas_state state = {0};
+        TRY(nas_file_exists(ctx, checkpoint) ? nas_state_resume(experiment, ctx, dir, &state)
+                                             : nas_state_new(experiment, ctx, &state));
+        if (!state.loaded || !nas_state_finished(experiment, &state)) {
+            TRY(nas_metatrain(experiment, ctx, &state, dir));
+        }
     }
-    if (status == MN_OK && (!state.loaded || !nas_state_finished(experiment, &state))) {
-        status = nas_metatrain(experiment, ctx, &state, dir);
-    }
-    nas_state_fini(&state);
-    nas_arena_fini(&arena);
-    return status;
+    const struct test_plan plan = {
+        .state = checkpoint,
+        .state_name = "last",
+        .what = {.split = MN_TEST, .tasks = experiment->evaluation.tasks},
+        .mute = 1};
+    return test_run(ctx, experiment, dir, &plan);
 }
 
 int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run) {
-    struct nas_experiment experiment = {0};
-    struct nas_arena arena = {0};
-    struct nas_folder held = {0};
-    FILE *nowhere = fopen("/dev/null", "w");
+    CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
+    CLEANUP(close_stream) FILE *nowhere = fopen("/dev/null", "w");
     const struct nas_open more = {.faults = nowhere};
-    const char *checkpoint = NULL;
-    int status = rundir_file(ctx, &arena, run->dir, "checkpoint.safetensors", &checkpoint);
-    if (status == MN_OK) {
-        status = sweep_open(ctx, job, run->arm, run->seed, &more, &experiment);
-    }
-    if (status == MN_OK) {
-        status = nas_folder_make(ctx, run->dir);
-    }
-    if (status == MN_OK) {
-        status = nas_folder_lock(ctx, run->dir, &held);
-    }
-    if (status == MN_OK) {
-        status = train(ctx, &experiment, run->dir);
-    }
-    if (status == MN_OK) {
-        const struct test_plan plan = {
-            .state = checkpoint,
-            .state_name = "last",
-            .what = {.split = MN_TEST, .tasks = experiment.evaluation.tasks},
-            .mute = 1};
-        status = test_run(ctx, &experiment, run->dir, &plan);
-    }
-    if (nowhere != NULL) {
-        fclose(nowhere);
-    }
-    nas_folder_unlock(ctx, &held);
-    nas_experiment_close(&experiment);
-    nas_arena_fini(&arena);
+    struct nas_folder folder;
+    TRY(sweep_open(ctx, job, run->arm, run->seed, &more, &experiment));
+    TRY(nas_folder_make(ctx, run->dir));
+    TRY(nas_folder_lock(ctx, run->dir, &folder));
+    const int status = train_and_test(ctx, &experiment, run->dir);
+    nas_folder_unlock(ctx, &folder);
     return status;
 }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "../rundir.h"
 #include "results.h"
+
+#include "../rundir.h"
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/folder.h"
+#include "base/named_file.h"
 #include "base/text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* The folder without --out: sweeps/NAME for NAME.yaml. */
@@ -20,8 +24,9 @@ static const char *default_folder(struct nas_arena *arena, const char *file) {
                             (int)(dot > name ? dot - name : (int)strlen(name)), name);
 }
 
-/* Room for the names of the files in a run directory, checkpoints and temporary ones. */
-enum { LONGEST_FILE = 64 };
+/* Room for the names of the files in a run directory, checkpoints and temporary ones; bytes of a
+ * sweep file. */
+enum { LONGEST_FILE = 64, MOST_FILE = 1 << 20 };
 
 static int list_runs(struct mn_ctx *ctx, struct sweep_job *job) {
     const struct sweep *s = &job->sweep;
@@ -49,76 +54,83 @@ static int list_runs(struct mn_ctx *ctx, struct sweep_job *job) {
 
 /* ---- --list -------------------------------------------------------------------------------- */
 
-static void put_progress(const struct sweep_run *run, const struct sweep_result *now) {
-    if (run->failed && now->progress != SWEEP_DONE) {
-        printf("failed: its numbers were not finite; the sweep tries it again\n");
-        return;
-    }
-    switch (now->progress) {
-    case SWEEP_NEW:
-        printf("not begun, %" PRId64 " meta-epoch%s\n", now->meta_epochs,
-               nas_text_s(now->meta_epochs));
-        break;
-    case SWEEP_BEGUN:
-        printf("%" PRId64 " of %" PRId64 " meta-epoch%s\n", now->meta_epoch, now->meta_epochs,
-               nas_text_s(now->meta_epochs));
-        break;
-    case SWEEP_TRAINED:
-        printf("trained, not tested\n");
-        break;
-    case SWEEP_DONE:
-        printf("done\n");
-        break;
-    }
-}
-
-static int list(struct mn_ctx *ctx, const struct sweep_job *job,
-                const struct sweep_results *results) {
-    size_t width = 0;
+static void print_list(const struct sweep_job *job, const struct sweep_results *results) {
+    int width = 0;
     for (int64_t i = 0; i < job->n_runs; i++) {
-        const size_t n = strlen(job->runs[i].name);
+        const int n = (int)strlen(job->runs[i].name);
         width = n > width ? n : width;
     }
     for (int64_t i = 0; i < job->n_runs; i++) {
-        printf("%-*s  ", (int)width, job->runs[i].name);
-        put_progress(&job->runs[i], &results->runs[i]);
+        const struct sweep_status *now = &results->runs[i].now;
+        const char *s = nas_text_s(now->meta_epochs);
+        printf("%-*s  ", width, job->runs[i].name);
+        if (job->runs[i].failed && now->progress != SWEEP_DONE) {
+            printf("failed: its numbers were not finite; the sweep tries it again\n");
+        } else if (now->progress == SWEEP_NEW) {
+            printf("not begun, %" PRId64 " meta-epoch%s\n", now->meta_epochs, s);
+        } else if (now->progress == SWEEP_BEGUN) {
+            printf("%" PRId64 " of %" PRId64 " meta-epoch%s\n", now->meta_epoch, now->meta_epochs,
+                   s);
+        } else {
+            printf(now->progress == SWEEP_DONE ? "done\n" : "trained, not tested\n");
+        }
     }
-    return MN_OK;
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
 
-/* Over all runs. */
-struct total {
-    double begin;
-    int64_t done; /* in this call */
-    int64_t failed;
-};
-
-static void announce(struct mn_ctx *ctx, const struct sweep_job *job, const struct total *total,
-                     int64_t i, int64_t left) {
-    char rest[64] = "";
-    if (nas_ctx_of(ctx)->quiet < MN_LOG_INFO) {
-        return;
-    }
-    if (total->done > 0) {
-        char time[40];
-        nas_text_duration((nas_now() - total->begin) / (double)total->done * (double)left, time,
-                          sizeof time);
-        snprintf(rest, sizeof rest, ", about %s left for all", time);
-    }
-    fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s\n", i + 1, job->n_runs, job->runs[i].name,
-            rest);
+/* The text of a file as it was read for the arms. For free. */
+static int text_of(struct mn_ctx *ctx, const char *path, char **text, size_t *length) {
+    const int error = nas_source_read(path, MOST_FILE, text, length);
+    return error == 0 ? MN_OK : mn_fail(ctx, MN_IO, "%s: cannot read: %s", path, strerror(error));
 }
 
-/* A run that diverges does not take the others with it; any other failure ends the sweep. */
-static int settle(struct mn_ctx *ctx, struct sweep_job *job, struct total *total, int64_t i,
-                  int status) {
+/* Make the folder and keep other processes out of it until job->lock is closed. Refused where
+ * another one is at work there, and in the directory of a run. */
+static int claim(struct mn_ctx *ctx, struct sweep_job *job) {
+    const char *run;
+    TRY(rundir_file(ctx, &job->arena, job->out, "config.resolved.yaml", &run));
+    if (access(run, F_OK) == 0) {
+        return mn_fail(ctx, MN_CONFIG, "%s is the directory of a run; give another --out",
+                       job->out);
+    }
+    TRY(nas_folder_make(ctx, job->out));
+    /* Files of a sweep are not reached through the folder, so it is not ctx that locks it. */
+    job->lock = open(job->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (job->lock >= 0 && flock(job->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return mn_fail(ctx, MN_IO, "%s: another metanas is at work on this sweep", job->out);
+    }
+    return MN_OK;
+}
+
+/* Keep the sweep file, its base and the command in the folder, for a report to repeat it. */
+static int keep_command(struct mn_ctx *ctx, struct sweep_job *job) {
+    CLEANUP(nas_free) char *sweep = NULL;
+    CLEANUP(nas_free) char *base = NULL;
+    const char *path;
+    size_t length;
+    TRY(rundir_file(ctx, &job->arena, job->out, "sweep.yaml", &path));
+    TRY(text_of(ctx, job->sweep.file, &sweep, &length));
+    TRY(nas_file_replace(ctx, path, sweep, length));
+    TRY(rundir_file(ctx, &job->arena, job->out, "sweep.json", &path));
+    TRY(text_of(ctx, job->sweep.base, &base, &length));
+    return rundir_json_write(ctx, path,
+                             json_pack("{s:s, s:s, s:s, s:o, s:o}", "sweep", job->sweep.file,
+                                       "base", job->sweep.base, "base_text", base, "set",
+                                       rundir_texts(&job->arguments->sets), "plugin_dir",
+                                       rundir_texts(&job->arguments->plugin_dirs)),
+                             NULL);
+}
+
+/* Work on a run. One that diverges does not take the others with it; any other failure ends the
+ * sweep. */
+static int run_one(struct mn_ctx *ctx, struct sweep_job *job, int64_t i) {
+    struct sweep_run *run = &job->runs[i];
+    const int status = sweep_finish(ctx, job, run);
+    run->failed = status == MN_NUMERIC;
     if (status == MN_NUMERIC) {
-        fprintf(stderr, "run %s failed: %s\n", job->runs[i].name, nas_ctx_message(ctx));
+        fprintf(stderr, "run %s failed: %s\n", run->name, nas_ctx_message(ctx));
         nas_ctx_clear(ctx);
-        job->runs[i].failed = 1;
-        total->failed++;
         return MN_OK;
     }
     if (status == MN_CANCELLED) {
@@ -127,89 +139,87 @@ static int settle(struct mn_ctx *ctx, struct sweep_job *job, struct total *total
         return mn_fail(ctx, MN_CANCELLED,
                        "stopped in run %" PRId64 " of %" PRId64
                        " (%s), what it had done is saved; the same command goes on",
-                       i + 1, job->n_runs, job->runs[i].name);
+                       i + 1, job->n_runs, run->name);
     }
-    return status != MN_OK ? nas_ctx_where(ctx, "run %s", job->runs[i].name) : MN_OK;
+    return status != MN_OK ? nas_ctx_where(ctx, "run %s", run->name) : MN_OK;
 }
 
-/* Work on a run, and bring the results up to date; those after the last one are printed. */
-static int run_one(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_results *results,
-                   struct total *total, int64_t i, int last) {
-    job->runs[i].failed = 0;
-    int status = settle(ctx, job, total, i, sweep_finish(ctx, job, &job->runs[i]));
-    total->done++;
-    if (status == MN_OK) {
-        status = sweep_gather_run(ctx, results, i);
-    }
-    return status == MN_OK ? sweep_report(ctx, results, last) : status;
-}
-
-/* What another configuration has made is refused before anything runs. */
+/* The results are brought up to date after every run; those after the last one are printed. */
 static int run_all(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_results *results) {
-    struct total total = {.begin = nas_now()};
-    int64_t left = 0;
-    int status = sweep_claim(ctx, job);
-    if (status == MN_OK) {
-        status = sweep_gather(ctx, job, results);
+    const double begin = nas_now();
+    int64_t left = 0, done = 0, failed = 0;
+    TRY(claim(ctx, job));
+    TRY(sweep_gather(ctx, job, results)); /* refuses what another configuration has made */
+    for (int64_t i = 0; i < job->n_runs; i++) {
+        left += results->runs[i].now.progress != SWEEP_DONE;
     }
-    for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
-        left += results->runs[i].progress != SWEEP_DONE;
-    }
-    if (status == MN_OK) {
-        status = sweep_keep(ctx, job);
-    }
-    if (status == MN_OK) {
-        status =
-            sweep_report(ctx, results, left == 0); /* of what is finished, with the files kept */
-    }
-    for (int64_t i = 0; status == MN_OK && i < job->n_runs; i++) {
-        if (results->runs[i].progress != SWEEP_DONE) {
-            announce(ctx, job, &total, i, left--);
-            status = run_one(ctx, job, results, &total, i, left == 0);
+    TRY(keep_command(ctx, job));
+    TRY(sweep_report(ctx, results, left == 0));
+    for (int64_t i = 0; i < job->n_runs; i++) {
+        char rest[64] = "", time[40];
+        if (results->runs[i].now.progress == SWEEP_DONE) {
+            continue;
         }
+        if (done > 0) {
+            nas_text_duration((nas_now() - begin) / (double)done * (double)left, time, sizeof time);
+            snprintf(rest, sizeof rest, ", about %s left for all", time);
+        }
+        if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
+            fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s\n", i + 1, job->n_runs,
+                    job->runs[i].name, rest);
+        }
+        TRY(run_one(ctx, job, i));
+        done++;
+        left--;
+        failed += job->runs[i].failed;
+        TRY(sweep_gather_run(ctx, results, i));
+        TRY(sweep_report(ctx, results, left == 0));
     }
-    if (status == MN_OK && total.failed > 0) {
-        status = mn_fail(ctx, MN_NUMERIC,
+    return failed == 0
+               ? MN_OK
+               : mn_fail(ctx, MN_NUMERIC,
                          "%" PRId64 " of %" PRId64
                          " runs ended with numbers that are not finite; the results are without "
                          "them",
-                         total.failed, job->n_runs);
+                         failed, job->n_runs);
+}
+
+static void job_fini(struct sweep_job *job) {
+    if (job->lock >= 0) {
+        close(job->lock);
     }
-    return status;
+    sweep_fini(&job->sweep);
+    nas_arena_fini(&job->arena);
+}
+
+static void results_fini(struct sweep_results *results) {
+    nas_arena_fini(&results->arena);
 }
 
 static int run_sweep(struct mn_ctx *ctx, const struct arguments *arguments) {
-    struct sweep_job job = {.arguments = arguments, .lock = -1};
-    struct sweep_results results = {0};
-    int status = sweep_read(ctx, arguments->operand, stderr, &job.sweep);
-    if (status == MN_OK) {
-        job.out = arguments->out != NULL ? arguments->out
-                                         : default_folder(&job.arena, arguments->operand);
-        status = job.out != NULL ? list_runs(ctx, &job) : no_memory(ctx);
+    CLEANUP(job_fini) struct sweep_job job = {.arguments = arguments, .lock = -1};
+    CLEANUP(results_fini) struct sweep_results results = {0};
+    TRY(sweep_read(ctx, arguments->operand, stderr, &job.sweep));
+    job.out =
+        arguments->out != NULL ? arguments->out : default_folder(&job.arena, arguments->operand);
+    if (job.out == NULL) {
+        return no_memory(ctx);
     }
-    if (status == MN_OK) {
-        status = sweep_validate(ctx, &job);
+    TRY(list_runs(ctx, &job));
+    TRY(sweep_validate(ctx, &job));
+    if (!arguments->list) {
+        return run_all(ctx, &job, &results);
     }
-    if (status == MN_OK && arguments->list) {
-        status = sweep_gather(ctx, &job, &results);
-        status = status == MN_OK ? list(ctx, &job, &results) : status;
-    } else if (status == MN_OK) {
-        status = run_all(ctx, &job, &results);
-    }
-    nas_arena_fini(&results.arena);
-    if (job.lock >= 0) {
-        close(job.lock);
-    }
-    sweep_fini(&job.sweep);
-    nas_arena_fini(&job.arena);
-    return status;
+    TRY(sweep_gather(ctx, &job, &results));
+    print_list(&job, &results);
+    return MN_OK;
 }
 
 /* That of the base: arms cannot choose. What is wrong with the file is said when it is read again.
  */
 static int config_of(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                      const char **out) {
-    struct sweep sweep = {0};
+    CLEANUP(sweep_fini) struct sweep sweep = {0};
     FILE *nowhere = fopen("/dev/null", "w");
     const int read =
         nowhere != NULL && sweep_read(ctx, arguments->operand, nowhere, &sweep) == MN_OK;
@@ -218,7 +228,6 @@ static int config_of(struct mn_ctx *ctx, struct nas_arena *arena, const struct a
     }
     nas_ctx_clear(ctx);
     *out = read && !arguments->list ? nas_arena_text(arena, sweep.base) : arguments->operand;
-    sweep_fini(&sweep);
     return *out != NULL ? MN_OK : no_memory(ctx);
 }
 

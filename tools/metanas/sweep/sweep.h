@@ -9,6 +9,8 @@
 
 #include "file.h"
 
+#include "store/records.h"
+
 struct sweep_run {
     int64_t arm;
     int seed;         /* index of sweep.seeds */
@@ -44,25 +46,19 @@ enum sweep_progress {
 struct sweep_status {
     enum sweep_progress progress;
     int64_t meta_epoch, meta_epochs;
+    struct nas_record test; /* of a run that is done */
 };
 
-/* run.c: a run as it lies in its folder. MN_CONFIG where it was made with another
+/* run.c: a run as it lies in its folder; texts in arena. MN_CONFIG where it was made with another
  * configuration. */
 int sweep_look(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run,
-               struct sweep_status *out);
+               struct nas_arena *arena, struct sweep_status *out);
 /* Train what is left of it, and test it. */
 int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run);
 
 /* arms.c: the configuration of a run made ready; `more` may preset flags. */
 int sweep_open(struct mn_ctx *ctx, const struct sweep_job *job, int64_t arm, int seed,
                const struct nas_open *more, struct nas_experiment *out);
-
-/* keep.c: make the folder and keep other processes out of it until job->lock is closed.
- * Refused where another one is at work there, and in the directory of a run. */
-int sweep_claim(struct mn_ctx *ctx, struct sweep_job *job);
-/* The sweep file and its base as they are now, and the command, kept in the folder.
- */
-int sweep_keep(struct mn_ctx *ctx, struct sweep_job *job);
 
 /* gather.c: how far all runs are, and what those that are done have written; MN_CONFIG where
  * one was made with another configuration, MN_CANCELLED. Marks those that failed before.

@@ -7,7 +7,6 @@
 #include "base/text.h"
 
 #include <math.h>
-#include <string.h>
 
 struct sweep_mean sweep_mean_of(int64_t n, const double *x) {
     struct sweep_mean out = {.n = n};
@@ -15,6 +14,7 @@ struct sweep_mean sweep_mean_of(int64_t n, const double *x) {
         out.few[i] = x[i];
     }
     out.ci95 = nas_ci95(n, x, &out.mean);
+    out.mean = n > 0 ? out.mean : (double)NAN;
     return out;
 }
 
@@ -33,77 +33,40 @@ int sweep_mean_of_difference(struct mn_ctx *ctx, int64_t n, const double *a, con
     return MN_OK;
 }
 
-static int damaged(struct mn_ctx *ctx, const char *path) {
-    return mn_fail(ctx, MN_IO,
-                   "%s: does not fit test.json beside it; remove test.json, so that the run is "
-                   "tested again",
-                   path);
+/* Row i: it is numbered so, and has shares. */
+static int take_row(const struct nas_csv *tasks, int64_t i, struct sweep_result *out) {
+    const int number = nas_csv_column(tasks, "task");
+    const double accuracy = nas_csv_number(tasks, i, nas_csv_column(tasks, "accuracy"));
+    const double before = nas_csv_number(tasks, i, nas_csv_column(tasks, "accuracy_before_prune"));
+    int64_t task;
+    out->values[SWEEP_ACCURACY][i] = accuracy;
+    out->values[SWEEP_BEFORE][i] = before;
+    out->values[SWEEP_GAP][i] = before - accuracy;
+    return number >= 0 && nas_text_int(nas_csv_cell(tasks, i, number), &task) && task == i &&
+           accuracy >= 0 && accuracy <= 1 && before >= 0 && before <= 1;
 }
 
-/* The shares of a column; 0 where a cell has none. */
-static int column(const struct nas_csv *table, const char *name, double *out) {
-    const int at = nas_csv_column(table, name);
-    for (int64_t i = 0; i < table->n_rows; i++) {
-        out[i] = nas_csv_number(table, i, at);
-        if (!(out[i] >= 0 && out[i] <= 1)) {
-            return 0;
+int sweep_take_tasks(struct mn_ctx *ctx, struct nas_arena *arena, const char *path,
+                     const struct nas_csv *tasks, struct sweep_result *out) {
+    const int64_t n = tasks->n_rows;
+    int fits = n >= 1 && n == out->now.test.tasks;
+    for (int m = 0; fits && m < SWEEP_DIFFERENCE; m++) {
+        out->values[m] = nas_arena_array(arena, (size_t)n, sizeof *out->values[m]);
+        if (out->values[m] == NULL) {
+            return no_memory(ctx);
         }
     }
-    return 1;
-}
-
-/* Rows are numbered from 0: none is missing. */
-static int is_numbered(const struct nas_csv *table) {
-    const int at = nas_csv_column(table, "task");
-    for (int64_t i = 0; i < table->n_rows; i++) {
-        int64_t task;
-        if (at < 0 || !nas_text_int(nas_csv_cell(table, i, at), &task) || task != i) {
-            return 0;
-        }
+    for (int64_t i = 0; fits && i < n; i++) {
+        fits = take_row(tasks, i, out);
     }
-    return 1;
-}
-
-static void copy_text(const json_t *object, const char *key, char out[32]) {
-    const char *text = json_string_value(json_object_get(object, key));
-    snprintf(out, 32, "%s", text != NULL ? text : "");
-}
-
-static int64_t whole(const json_t *object, const char *key) {
-    return (int64_t)json_integer_value(json_object_get(object, key));
-}
-
-static void copy_test(const json_t *test, struct sweep_result *out) {
-    out->tasks = whole(test, "tasks");
-    out->ways = whole(test, "ways");
-    out->shots = whole(test, "shots");
-    out->queries = whole(test, "queries");
-    out->parameters = json_number_value(json_object_get(test, "parameters_mean"));
-    out->parameters_min = whole(test, "parameters_min");
-    out->parameters_max = whole(test, "parameters_max");
-    copy_text(test, "episodes", out->episodes);
-    copy_text(test, "batch_norm", out->batch_norm);
-}
-
-int sweep_take_test(struct mn_ctx *ctx, struct nas_arena *arena, const json_t *test,
-                    const char *path, const struct nas_csv *tasks, struct sweep_result *out) {
-    copy_test(test, out);
-    if (tasks->n_rows < 1 || tasks->n_rows != out->tasks || !is_numbered(tasks)) {
-        return damaged(ctx, path);
+    for (int m = 0; fits && m < SWEEP_DIFFERENCE; m++) {
+        out->means[m] = sweep_mean_of(n, out->values[m]);
     }
-    out->accuracy = nas_arena_array(arena, (size_t)out->tasks, sizeof *out->accuracy);
-    out->before = nas_arena_array(arena, (size_t)out->tasks, sizeof *out->before);
-    if (out->accuracy == NULL || out->before == NULL) {
-        return no_memory(ctx);
+    if (!fits || !(fabs(out->means[SWEEP_ACCURACY].mean - out->now.test.accuracy_mean) <= 1e-9)) {
+        return mn_fail(ctx, MN_IO,
+                       "%s: does not fit test.json beside it; remove test.json, so that the run is "
+                       "tested again",
+                       path);
     }
-    if (!column(tasks, "accuracy", out->accuracy) ||
-        !column(tasks, "accuracy_before_prune", out->before)) {
-        return damaged(ctx, path);
-    }
-    out->accuracy_mean = sweep_mean_of(out->tasks, out->accuracy);
-    out->before_mean = sweep_mean_of(out->tasks, out->before);
-    const double mean = json_number_value(json_object_get(test, "accuracy_mean"));
-    return fabs(out->accuracy_mean.mean - mean) <= 1e-9
-               ? sweep_mean_of_difference(ctx, out->tasks, out->accuracy, out->before, &out->gap)
-               : damaged(ctx, path);
+    return MN_OK;
 }
