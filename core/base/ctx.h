@@ -100,7 +100,7 @@ void nas_cancel_reset(void);
  * (run/episode.c). base/ fills errors, log, memory. */
 struct mn_host *nas_host_table(void);
 
-/* Exit code of the program for a status (docs/configuration.md): 0 ok, 1 internal, 2 usage or
+/* Exit code of the program for a status (docs/guide.md): 0 ok, 1 internal, 2 usage or
  * configuration, 3 input or output, 4 numeric, 5 out of memory, 6 unsupported, 75 cancelled where
  * something can go on. */
 int nas_exit_code(int status);

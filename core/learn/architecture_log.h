@@ -2,7 +2,7 @@
 #ifndef NAS_LEARN_ARCHITECTURE_LOG_H
 #define NAS_LEARN_ARCHITECTURE_LOG_H
 
-/* architecture.csv of a run: the meta-architecture over meta-training (docs/report.md). */
+/* architecture.csv of a run: the meta-architecture over meta-training (docs/guide.md). */
 
 #include "learn/experiment.h"
 #include "store/append_log.h"

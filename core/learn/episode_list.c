@@ -164,7 +164,7 @@ static void put_task(FILE *out, const struct nas_episodes *l, int64_t task) {
 static void put_list(FILE *out, const struct nas_episodes *l) {
     fprintf(out, "metanas episodes 1\n"
                  "# The images of every task, by class and number in the class, both from 0;\n"
-                 "# docs/experiments.md of metanas explains the lines.\n");
+                 "# docs/guide.md of metanas explains the lines.\n");
     fprintf(out, "dataset %s\ndata %016" PRIx64 "\nsplit %s\nseed %" PRIu64 "\n", l->dataset,
             l->data, split_names[l->spec.split], l->seed);
     fprintf(out, "ways %d\nshots %d\nqueries %d\ntasks %" PRId64 "\n", (int)l->spec.ways,

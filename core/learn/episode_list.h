@@ -3,7 +3,7 @@
 #define NAS_LEARN_EPISODE_LIST_H
 
 /* Frozen lists of episodes: which images of which classes every task holds, in a text file that
- * people can read (docs/experiments.md, episode lists). Two fingerprints guard them: one of the
+ * people can read (docs/guide.md, episode lists). Two fingerprints guard them: one of the
  * data set (its shape, and the names and numbers of images of the split's classes), and one of the
  * images of every task. */
 

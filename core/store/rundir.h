@@ -2,7 +2,7 @@
 #ifndef NAS_STORE_RUNDIR_H
 #define NAS_STORE_RUNDIR_H
 
-/* The files of a run (docs/configuration.md, run directory). */
+/* The files of a run (docs/guide.md, run directory). */
 
 #include "base/folder.h"
 #include "learn/evaluate.h"

@@ -7,9 +7,10 @@ works 'a run' train smoke.yaml --out run
 works 'a list of a run' episodes run --tasks 4 --out run.txt
 works 'the same list' episodes smoke.yaml --tasks 4 --out smoke.txt
 same 'a list is repeatable, and that of the configuration' run.txt smoke.txt
-check
-"$METANAS_F64" episodes smoke.yaml --tasks 4 --out double.txt >out 2>err
-same 'a list means the same in double precision' run.txt double.txt
+if [ -n "${METANAS_F64-}" ]; then
+    "$METANAS_F64" episodes smoke.yaml --tasks 4 --out double.txt >out 2>err
+    same 'a list means the same in double precision' run.txt double.txt
+fi
 works 'another seed' episodes run --tasks 4 --out other.txt --set run.seed=2
 holds 'gives other episodes' sh -c '! cmp -s run.txt other.txt'
 works 'another split' episodes run --tasks 2 --split val --out val.txt

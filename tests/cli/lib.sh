@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Read by the command-line tests. They run in an empty folder of their own, with METANAS, METANAS_F64,
-# TENSORS, PICTURES, SHIM and SOURCE (the top of the tree) in the environment.
+# Read by the command-line tests. They run in an empty folder of their own, with METANAS, METANAS_F64 (where
+# it is built), TENSORS, PICTURES, SHIM and SOURCE (the top of the tree) in the environment.
 
 set -u
 work=$(mktemp -d)

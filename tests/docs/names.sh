@@ -58,6 +58,17 @@ for doc in "$docs/numerics.md" "$docs/architecture.md"; do
     done <"$work/missing"
 done
 
+# The tests and sources that the promises name, by the end of their paths.
+for doc in "$docs/reliability.md" "$docs/CONTRIBUTING.md"; do
+    [ -e "$doc" ] || continue
+    in_code "$doc" | grep -E '^[A-Za-z0-9_./-]+/[A-Za-z0-9_.-]+\.(c|h|sh|md|txt|def|build)$' | while read -r name; do
+        grep -qF "/$name" "$work/files" || grep -qxF "$name" "$work/files" || echo "$name"
+    done >"$work/missing"
+    while read -r name; do
+        stale "$doc: there is no file '$name'"
+    done <"$work/missing"
+done
+
 # ---- limits in the helps of scripts ----
 
 # The default number of executions, and the targets, of tools/fuzz.
@@ -71,12 +82,12 @@ for target in $(cat "$work/built"); do
     [ -d "tests/fuzz/corpus/$target" ] || stale "tests/fuzz/corpus/$target: there is none"
 done
 
-# Limits of a sweep, as docs/experiments.md tells them.
+# Limits of a sweep, as docs/guide.md tells them.
 for limit in MOST_LABEL MOST_ARMS MOST_RUNS MOST_NAME; do
     value=$(grep -oE "$limit = [0-9]+" tools/metanas/sweep/file.c | sed 's/.*= //')
     shown=$(printf '%s' "$value" | sed -e :a -e 's/\([0-9]\)\([0-9]\{3\}\)\($\|,\)/\1,\2\3/; ta')
-    grep -qE "(^|[^0-9,])$shown([^0-9,]|\$)" "$docs/experiments.md" ||
-        stale "docs/experiments.md does not tell of $shown ($limit of tools/metanas/sweep/file.c)"
+    grep -qE "(^|[^0-9,])$shown([^0-9,]|\$)" "$docs/guide.md" ||
+        stale "docs/guide.md does not tell of $shown ($limit of tools/metanas/sweep/file.c)"
 done
 
 # ---- and this test itself: what is not there is found ----

@@ -2,7 +2,7 @@
 #ifndef METANAS_RUNDIR_H
 #define METANAS_RUNDIR_H
 
-/* The run directory (docs/configuration.md): making one, finding one, what is in it. */
+/* The run directory (docs/guide.md): making one, finding one, what is in it. */
 
 #include "command.h"
 

@@ -3,7 +3,7 @@
 #define METANAS_TEST_RUN_H
 
 /* Meta-testing a saved state, and the files that it leaves in the run directory: test.json,
- * test-tasks.csv and test-steps.csv (docs/experiments.md). */
+ * test-tasks.csv and test-steps.csv (docs/guide.md). */
 
 #include "command.h"
 #include "genotypes.h"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Time of a meta-epoch on many cores, from figures of one machine (docs/scaling.md).
+"""Time of a meta-epoch on many cores, from figures of one machine (docs/log/scaling.md).
 
     tools/scaling/model.py [--help]
 
-Prints the tables of docs/scaling.md; every figure in it is an option."""
+Prints the tables of docs/log/scaling.md; every figure in it is an option."""
 
 import argparse
 import math

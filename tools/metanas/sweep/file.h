@@ -2,7 +2,7 @@
 #ifndef METANAS_SWEEP_FILE_H
 #define METANAS_SWEEP_FILE_H
 
-/* A sweep file (docs/experiments.md): a base configuration, axes and seeds. An arm is one choice of
+/* A sweep file (docs/guide.md): a base configuration, axes and seeds. An arm is one choice of
  * a value on every axis; a run is an arm with a seed. */
 
 #include "config/override.h"

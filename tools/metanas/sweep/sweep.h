@@ -3,7 +3,7 @@
 #define METANAS_SWEEP_H
 
 /* metanas sweep: the runs of a sweep file in a folder of their own, and what they show together
- * (docs/experiments.md). */
+ * (docs/guide.md). */
 
 #include "../command.h"
 
