@@ -76,5 +76,4 @@ static const struct mn_opt options[] = {
 };
 
 MN_PLUGIN("@NAME@", "0.1.0",
-          MN_UNIT(MN_DATASET, "@NAME@", "gratings of random phase", struct gratings, options,
-                  &table))
+          MN_UNIT(MN_DATASET, "@NAME@", "waves of random phase", struct gratings, options, &table))
