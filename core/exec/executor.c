@@ -85,14 +85,14 @@ int nas_executor_threads(struct mn_ctx *ctx, const struct mn_model *model, int t
 
 int nas_executor_new(struct mn_ctx *ctx, const struct nas_experiment *e,
                      struct nas_executor **out) {
-    const char *name = e->run.executor;
-    const int threads = strcmp(name, "threads") == 0;
-    if (nas_ctx_of(ctx)->ranks != NULL && !threads) {
+    const char *name = e->run.transport;
+    const int alone = strcmp(name, "none") == 0;
+    if (nas_ctx_of(ctx)->ranks != NULL && !alone) {
         return nas_ranks_executor(ctx, e, out);
     }
-    if (!threads && strcmp(name, "auto") != 0) {
+    if (!alone && strcmp(name, "auto") != 0) {
         return mn_fail(ctx, MN_CONFIG,
-                       "run.executor: %s: this run was not connected through it: that is decided "
+                       "run.transport: %s: this run was not connected through it: that is decided "
                        "at start, from the configuration that was named and --set",
                        name);
     }

@@ -2,6 +2,7 @@
 #include "exec/launch.h"
 
 #include "base/text.h"
+#include "config/renamed.h"
 
 #include <limits.h>
 #include <math.h>
@@ -49,12 +50,13 @@ static const struct nas_yaml *read_value(const struct nas_open *open, struct nas
         nas_override_apply(arena, root, open->sets[i],
                            open->set_arguments != NULL ? open->set_arguments[i] : i + 1, &faults);
     }
-    const struct nas_yaml *value = nas_yaml_get(nas_yaml_get(root, "run"), "executor");
+    nas_renamed_apply(root, NULL);
+    const struct nas_yaml *value = nas_yaml_get(nas_yaml_get(root, "run"), "transport");
     return value != NULL && value->kind == NAS_YAML_SCALAR && value->text[0] != '\0' ? value : NULL;
 }
 
-void nas_launch_executor(const struct nas_open *open, struct nas_arena *arena, const char **use,
-                         struct nas_mark *mark) {
+void nas_launch_transport(const struct nas_open *open, struct nas_arena *arena, const char **use,
+                          struct nas_mark *mark) {
     const struct nas_yaml *value = read_value(open, arena);
     const struct nas_launch launch = nas_launch_read();
     if (value != NULL && strcmp(value->text, "auto") != 0) {
@@ -62,7 +64,7 @@ void nas_launch_executor(const struct nas_open *open, struct nas_arena *arena, c
         *mark = value->mark;
         return;
     }
-    *use = launch.processes > 1 ? "mpi" : "threads";
+    *use = launch.processes > 1 ? "mpi" : "none";
     *mark = (struct nas_mark){.file = launch.variable};
 }
 

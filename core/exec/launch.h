@@ -13,11 +13,11 @@ struct nas_launch {
 };
 struct nas_launch nas_launch_read(void);
 
-/* run.executor of a configuration that is still to be checked, with `auto` decided: "threads" or
+/* run.transport of a configuration that is still to be checked, with `auto` decided: "none" or
  * the name of a plugin, and where it was said. A configuration that cannot be read counts as
  * `auto`. The texts live in `arena`. */
-void nas_launch_executor(const struct nas_open *open, struct nas_arena *arena, const char **use,
-                         struct nas_mark *mark);
+void nas_launch_transport(const struct nas_open *open, struct nas_arena *arena, const char **use,
+                          struct nas_mark *mark);
 
 /* Processors that this process may use: of its affinity, and no more than the quota of its control
  * groups (docker --cpus, Slurm, systemd) rounded up. */

@@ -2,11 +2,12 @@
 #include "learn/config_diff.h"
 
 #include "base/text.h"
+#include "config/renamed.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-const char *const nas_config_may_change[] = {"run.meta_epochs",      "run.executor",
+const char *const nas_config_may_change[] = {"run.meta_epochs",      "run.transport",
                                              "run.workers",          "run.checkpoint_every",
                                              "run.keep_checkpoints", "run.on_nan",
                                              "run.max_loss",         "run.rollbacks",
@@ -133,12 +134,13 @@ int nas_config_diff_find(const struct nas_experiment *e, struct mn_ctx *ctx, con
     if (status != MN_OK) {
         return status;
     }
-    const struct nas_yaml *there = nas_yaml_parse(&arena, path, then, strlen(then), &faults);
+    struct nas_yaml *there = nas_yaml_parse(&arena, path, then, strlen(then), &faults);
     const struct nas_yaml *here = nas_yaml_parse(&arena, "configuration", now, length, &faults);
     if (there == NULL || here == NULL || faults.count > 0) {
         status = mn_fail(ctx, MN_IO, "%s: its configuration cannot be read: %s", path,
                          faults.first != NULL ? faults.first->text : "no memory");
     } else {
+        nas_renamed_apply(there, NULL);
         compare_maps("", there, here, list, out);
     }
     free(now);

@@ -2,6 +2,7 @@
 #include "learn/experiment.h"
 
 #include "base/text.h"
+#include "config/renamed.h"
 #include "exec/launch.h"
 #include "learn/declared.h"
 #include "learn/fingerprint.h"
@@ -29,9 +30,10 @@ static const char *const norm_choices[] = {"transductive", "support", NULL};
 static const struct mn_opt run_opts[] = {
     MN_TEXT(RUN, name, "run", "name of the run; its folder is runs/NAME-N unless --out is given"),
     MN_INT(RUN, seed, 1, 0, 9007199254740992.0, "fixes everything random"),
-    MN_TEXT(RUN, executor, "auto",
-            "who works on tasks: threads of this process, or also those of others, connected by a "
-            "plugin: mpi; auto = mpi where mpirun or srun started several processes"),
+    MN_TEXT(RUN, transport, "auto",
+            "the plugin that connects several processes which work on tasks: mpi; none = the "
+            "threads of this process alone; auto = mpi where mpirun or srun started several "
+            "processes"),
     MN_INT(RUN, workers, 0, 0, 1024,
            "tasks worked on at once in a process, one thread each; 0 = one a processor; no result "
            "depends on it"),
@@ -324,6 +326,7 @@ static int read_config(struct nas_experiment *e, const struct nas_open *open,
                            open->set_arguments != NULL ? open->set_arguments[i] : i + 1, faults);
     }
     nas_override_end(&e->arena, e->root, default_use, faults);
+    nas_renamed_apply(e->root, faults);
     if (nas_yaml_get(e->root, nas_kind_name(MN_SEARCH_SPACE)) == NULL) {
         nas_override_apply(&e->arena, e->root, default_space, 0, faults);
     }

@@ -22,7 +22,7 @@ enum nas_precision { NAS_FLOAT, NAS_BF16 };
 struct nas_run_options {
     const char *name;
     int64_t seed;
-    const char *executor;
+    const char *transport;
     int64_t workers;
     int64_t meta_epochs;
     int64_t tasks_per_batch;

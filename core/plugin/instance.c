@@ -81,7 +81,7 @@ static int run_check(struct nas_instance *instance, struct mn_ctx *ctx) {
             offsetof(struct mn_dataset, check) == offsetof(struct mn_task_learner, check) &&
             offsetof(struct mn_dataset, check) == offsetof(struct mn_meta_learner, check) &&
             offsetof(struct mn_dataset, check) == offsetof(struct mn_operation, check) &&
-            offsetof(struct mn_dataset, check) == offsetof(struct mn_executor, check),
+            offsetof(struct mn_dataset, check) == offsetof(struct mn_transport, check),
         "check stands at one place in all kinds");
     if (check == NULL) {
         return MN_OK;

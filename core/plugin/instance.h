@@ -30,7 +30,7 @@ struct nas_instance {
         struct mn_mixer mixer;
         struct mn_task_learner task_learner;
         struct mn_meta_learner meta_learner;
-        struct mn_executor executor;
+        struct mn_transport transport;
         struct mn_operation operation;
     } table;
 };

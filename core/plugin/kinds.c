@@ -15,10 +15,10 @@ static const struct nas_needed mixer[] = {NEEDS(mn_mixer, n_choices), NEEDS(mn_m
 static const struct nas_needed task_learner[] = {NEEDS(mn_task_learner, adapt)};
 static const struct nas_needed meta_learner[] = {NEEDS(mn_meta_learner, delta),
                                                  NEEDS(mn_meta_learner, update)};
-static const struct nas_needed executor[] = {
-    NEEDS(mn_executor, start),     NEEDS(mn_executor, stop), NEEDS(mn_executor, abort),
-    NEEDS(mn_executor, broadcast), NEEDS(mn_executor, send), NEEDS(mn_executor, probe),
-    NEEDS(mn_executor, receive)};
+static const struct nas_needed transport[] = {
+    NEEDS(mn_transport, start),     NEEDS(mn_transport, stop), NEEDS(mn_transport, abort),
+    NEEDS(mn_transport, broadcast), NEEDS(mn_transport, send), NEEDS(mn_transport, probe),
+    NEEDS(mn_transport, receive)};
 static const struct nas_needed operation[] = {
     NEEDS(mn_operation, shape), NEEDS(mn_operation, forward), NEEDS(mn_operation, backward)};
 
@@ -37,7 +37,7 @@ static const struct nas_kind kinds[NAS_KINDS + 1] = {
     KIND("input_mixer", mn_mixer, BEFORE(mn_mixer, measure), mixer),
     KIND("task_learner", mn_task_learner, BEFORE(mn_task_learner, check_adjoint), task_learner),
     KIND("meta_learner", mn_meta_learner, BEFORE(mn_meta_learner, traces), meta_learner),
-    KIND("executor", mn_executor, sizeof(struct mn_executor), executor),
+    KIND("transport", mn_transport, sizeof(struct mn_transport), transport),
     KIND_OR("operation", mn_operation, BEFORE(mn_operation, maps), operation,
             NEEDS(mn_operation, maps)),
 };

@@ -12,13 +12,13 @@
 
 #include "ctx.h"
 #include "dataset.h"
-#include "executor.h"
 #include "meta_learner.h"
 #include "mixer.h"
 #include "operation.h"
 #include "option.h"
 #include "search_space.h"
 #include "task_learner.h"
+#include "transport.h"
 #include "vec.h"
 
 #ifdef __cplusplus
@@ -32,8 +32,8 @@ enum mn_kind {
     MN_INPUT_MIXER = 4,
     MN_TASK_LEARNER = 5,
     MN_META_LEARNER = 6,
-    MN_EXECUTOR = 7, /* has no section: run.executor names it */
-    MN_OPERATION = 8 /* section operations */
+    MN_TRANSPORT = 7, /* has no section: run.transport names it */
+    MN_OPERATION = 8  /* section operations */
 };
 
 /* What a unit declares about itself; the conformance kit then asks no more of it. */

@@ -170,17 +170,17 @@ static int receive(void *self, struct mn_ctx *ctx, int32_t from, int32_t tag, in
     return status;
 }
 
-static const struct mn_executor table = {.size = sizeof table,
-                                         .start = start,
-                                         .stop = stop,
-                                         .abort = end_all,
-                                         .broadcast = broadcast,
-                                         .send = send,
-                                         .probe = probe,
-                                         .receive = receive};
+static const struct mn_transport table = {.size = sizeof table,
+                                          .start = start,
+                                          .stop = stop,
+                                          .abort = end_all,
+                                          .broadcast = broadcast,
+                                          .send = send,
+                                          .probe = probe,
+                                          .receive = receive};
 
 MN_PLUGIN("mpi", "0.1.0",
-          {.kind = MN_EXECUTOR,
+          {.kind = MN_TRANSPORT,
            .instance_size = sizeof(struct mpi),
            .name = "mpi",
            .doc = "the processes that mpirun or srun has started",

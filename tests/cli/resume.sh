@@ -7,7 +7,7 @@ sets='--set run.meta_epochs=60 --set run.eval_every=20 --set run.checkpoint_ever
 # shellcheck disable=SC2086
 works 'a run without interruption' train smoke.yaml --out whole $sets
 refused 'nothing but the length may change' 2 resume whole --set run.seed=3 <<'T'
-metanas: argument 4: run.seed cannot change when a run is resumed; only run.meta_epochs, run.executor, run.workers, run.checkpoint_every, run.keep_checkpoints, run.on_nan, run.max_loss, run.rollbacks, dataset.path can
+metanas: argument 4: run.seed cannot change when a run is resumed; only run.meta_epochs, run.transport, run.workers, run.checkpoint_every, run.keep_checkpoints, run.on_nan, run.max_loss, run.rollbacks, dataset.path can
 T
 works 'resume of a finished run' resume whole
 holds 'says that it is finished' grep -q '^all 60 meta-epochs are done' out

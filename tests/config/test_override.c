@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "case.h"
 #include "config/override.h"
+#include "config/renamed.h"
 #include "options.h"
 
 #include <setjmp.h>
@@ -241,6 +242,25 @@ static void assignments_must_be_keys(void **state) {
     assert_non_null(strstr(told_text(&told), "s.yaml:7:3: expected section.key"));
 }
 
+/* Folders of earlier runs have the old names. */
+static void old_names_are_taken_with_a_warning(void **state) {
+    root = told_parse(&told, "run:\n  seed: 1\n  executor: threads\n");
+    nas_renamed_apply(root, &told.faults);
+    assert_string_equal(told_text(&told),
+                        "t.yaml:3:3: warning: run: 'executor' is called 'transport' now\n");
+    assert_int_equal(told.faults.count, 0);
+    assert_null(at("run", "executor"));
+    check_value("run", "transport", "none");
+}
+
+static void a_new_name_counts_more_than_the_old_one(void **state) {
+    root = told_parse(&told, "run: {executor: threads, transport: mpi, seed: 3}\n");
+    nas_renamed_apply(root, NULL);
+    assert_null(at("run", "executor"));
+    check_value("run", "transport", "mpi");
+    check_value("run", "seed", "3");
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -261,6 +281,8 @@ int main(void) {
         CASE(sections_within_sections_are_swapped_alike),
         CASE(trees_are_copied_with_their_marks),
         CASE(assignments_must_be_keys),
+        CASE(old_names_are_taken_with_a_warning),
+        CASE(a_new_name_counts_more_than_the_old_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

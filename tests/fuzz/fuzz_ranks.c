@@ -263,12 +263,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     struct mn_ctx *ctx = fuzz_begin(&context);
     context.ranks = &ranks;
-    ranks.executor.label = "executor fuzz";
-    ranks.executor.table.executor = (struct mn_executor){.size = sizeof(struct mn_executor),
-                                                         .probe = fake_probe,
-                                                         .receive = fake_receive,
-                                                         .send = fake_send,
-                                                         .broadcast = fake_broadcast};
+    ranks.transport.label = "transport fuzz";
+    ranks.transport.table.transport = (struct mn_transport){.size = sizeof(struct mn_transport),
+                                                            .probe = fake_probe,
+                                                            .receive = fake_receive,
+                                                            .send = fake_send,
+                                                            .broadcast = fake_broadcast};
     wire.at = data + 1;
     wire.end = data + size;
     const int status = data[0] % 3 == 0   ? open_all(&ranks, ctx)

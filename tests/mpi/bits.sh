@@ -13,7 +13,7 @@ for n in 1 2 3 4; do
     for threads in 1 2; do
         # shellcheck disable=SC2086
         works_on $n "$n ranks of $threads" train smoke.yaml --out "r$n$threads" $sets \
-            --set run.workers=$threads --set run.executor=mpi
+            --set run.workers=$threads --set run.transport=mpi
         same_run "$n ranks of $threads" threads "r$n$threads"
     done
 done
@@ -23,7 +23,7 @@ holds 'all ranks are counted' grep -q '"ranks":4,"threads":8,' r42/timing.jsonl
 holds 'results have come' grep -Eq '"bytes_received":[0-9]{5,}' r42/timing.jsonl
 
 works_on 3 'mpirun is enough' train smoke.yaml --out auto $sets
-same_run 'without run.executor' threads auto
+same_run 'without run.transport' threads auto
 holds 'ranks were at work' grep -q '"ranks":3,' auto/timing.jsonl
 
 works_on 3 'a test' test r31 --tasks 9 --steps 0,2

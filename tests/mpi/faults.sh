@@ -24,21 +24,21 @@ saved=$METANAS_PLUGIN_PATH
 METANAS_PLUGIN_PATH=$PWD/none
 echo 'not a plugin' >none/mpi.so
 works 'a plain run does not open mpi.so' train smoke.yaml --out plain
-try "$METANAS" train smoke.yaml --out x --set run.executor=mpi
-says 'a broken mpi.so' 3 "^metanas: cannot load plugin 'mpi' for executor"
+try "$METANAS" train smoke.yaml --out x --set run.transport=mpi
+says 'a broken mpi.so' 3 "^metanas: cannot load plugin 'mpi' for transport"
 METANAS_PLUGIN_PATH=$saved
 
-try "$METANAS" train smoke.yaml --out x --set run.executor=mpo
-says 'not built' 2 "^metanas: cannot load plugin 'mpo' for executor \(argument 6 "
+try "$METANAS" train smoke.yaml --out x --set run.transport=mpo
+says 'not built' 2 "^metanas: cannot load plugin 'mpo' for transport \(argument 6 "
 holds 'offers what there is' grep -q "did you mean 'mpi'?" err
 holds 'says how to get it' grep -q 'where meson finds MPI (option mpi)' err
-try ranks 3 "$METANAS" train smoke.yaml --out x --set run.executor=mpo
+try ranks 3 "$METANAS" train smoke.yaml --out x --set run.transport=mpo
 says 'not built, on ranks' 2 "^metanas: cannot load plugin 'mpo'"
 
-try "$METANAS" train smoke.yaml --out alone --set run.executor=mpi
-says 'without mpirun' 0 '^metanas: executor mpi: there is one rank only; mpirun -n N metanas'
+try "$METANAS" train smoke.yaml --out alone --set run.transport=mpi
+says 'without mpirun' 0 '^metanas: transport mpi: there is one rank only; mpirun -n N metanas'
 try env PMI_SIZE=3 PMI_RANK=0 OMPI_COMM_WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=0 PMI_FD= \
-    "$METANAS" train smoke.yaml --out x --set run.executor=threads
+    "$METANAS" train smoke.yaml --out x --set run.transport=none
 holds 'threads are never refused' [ "$got" -eq 0 ]
 rm -rf x
 case $MPI in
@@ -46,7 +46,7 @@ openmpi) other=PMI ;;
 mpich) other=OMPI_COMM_WORLD ;;
 esac
 try env "${other}_SIZE=3" "${other}_RANK=0" "$METANAS" train smoke.yaml --out x
-says 'mpirun of another library' 2 "3 processes were started \\(${other}_SIZE\\), but executor mpi finds this one alone"
+says 'mpirun of another library' 2 "3 processes were started \\(${other}_SIZE\\), but transport mpi finds this one alone"
 
 sed 's/ways: 5 /wys: 5 /' smoke.yaml >bad.yaml
 try ranks 3 "$METANAS" train bad.yaml --out x
@@ -64,7 +64,7 @@ try "$MPIRUN" -n 1 "$METANAS" train smoke.yaml --out x : \
 says 'another BLAS on a rank' 2 "^metanas: rank 1 \\(.*\\) would compute other bits than rank 0 \\(.*\\): 'blas: "
 
 try ranks 2 env LD_PRELOAD="$LOW_LEVEL" "$METANAS" train smoke.yaml --out y
-says 'too little support of threads' 6 '^metanas: executor mpi: this MPI library gives MPI_THREAD_SINGLE; .*MPI_THREAD_FUNNELED is needed'
+says 'too little support of threads' 6 '^metanas: transport mpi: this MPI library gives MPI_THREAD_SINGLE; .*MPI_THREAD_FUNNELED is needed'
 
 # A task that fails: of the toy's, number 4, which rank 1 or 2 works on while there are three.
 cat >toy.yaml <<'T'

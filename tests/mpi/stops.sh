@@ -37,7 +37,7 @@ for signal in TERM USR1; do
 done
 works_on 2 'a resume' resume TERM1
 same_run 'after SIGTERM' whole TERM1
-works 'a resume with threads' resume USR13 --set run.executor=threads
+works 'a resume with threads' resume USR13 --set run.transport=none
 same_run 'after SIGUSR1' whole USR13
 
 # A rank is killed: the job ends, and the last checkpoint is whole.

@@ -18,7 +18,7 @@
 /* ---- the tables --------------------------------------------------------------------------- */
 
 /* Other processes are needed to run one: only its tables and options are checked. */
-static const struct kit_kind executor;
+static const struct kit_kind transport;
 
 const struct kit_kind *kit_kind(int kind) {
     static const struct kit_kind *const kinds[NAS_KINDS + 1] = {
@@ -29,7 +29,7 @@ const struct kit_kind *kit_kind(int kind) {
         [MN_TASK_LEARNER] = &kit_task_learner,
         [MN_META_LEARNER] = &kit_meta_learner,
         [MN_OPERATION] = &kit_operation,
-        [MN_EXECUTOR] = &executor,
+        [MN_TRANSPORT] = &transport,
     };
     return kinds[kind];
 }

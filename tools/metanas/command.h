@@ -62,7 +62,7 @@ struct command {
     size_t n_flags;
     int operand_optional; /* the last operand may be left out */
     int (*run)(struct mn_ctx *ctx, const struct arguments *arguments);
-    /* The configuration whose run.executor decides who works on the tasks, in `arena`. NULL where
+    /* The configuration whose run.transport decides who works on the tasks, in `arena`. NULL where
      * the command has no tasks for other processes. */
     int (*config)(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                   const char **out);

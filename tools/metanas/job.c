@@ -19,8 +19,8 @@ static int connect(struct mn_ctx *ctx, const struct arguments *arguments, const 
     const char *const *dirs = arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL;
     const char *use;
     struct nas_mark mark;
-    nas_launch_executor(&open, arena, &use, &mark);
-    if (strcmp(use, "threads") == 0) {
+    nas_launch_transport(&open, arena, &use, &mark);
+    if (strcmp(use, "none") == 0) {
         return MN_OK;
     }
     int status = nas_ranks_join(ctx, use, mark, dirs, &job->ranks);

@@ -29,7 +29,7 @@ static int check_kind(struct mn_ctx *ctx, const char *kind) {
     const char *names[NAS_KINDS];
     size_t n = 0;
     for (int i = 1; i <= NAS_KINDS; i++) {
-        if (i == MN_EXECUTOR) {
+        if (i == MN_TRANSPORT) {
             continue; /* there is no template of it */
         }
         if (nas_kind_from(kind) == i) {

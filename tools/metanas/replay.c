@@ -125,7 +125,7 @@ static int run_replay(struct mn_ctx *ctx, const struct arguments *arguments) {
         status = open_experiment(ctx, arguments, config, NULL, &experiment);
     }
     if (status == MN_OK) {
-        experiment.run.executor = "threads"; /* one task at a time: other processes have no part */
+        experiment.run.transport = "none"; /* one task at a time: other processes have no part */
         status = nas_replay(&experiment, ctx, arguments->operand, arguments->meta_epoch,
                             arguments->task, arguments->accept_changes, &replay);
         status = replay.steps != NULL ? show(ctx, arguments, &replay, status) : status;

@@ -36,8 +36,8 @@ enum { HEADS, BODIES }; /* tags */
 /* Of a message that is not results: a configuration, a plan, a reason. */
 enum { MOST_TEXT = 1 << 24 };
 
-static const struct mn_executor *table_of(const struct nas_ranks *ranks) {
-    return &ranks->executor.table.executor;
+static const struct mn_transport *table_of(const struct nas_ranks *ranks) {
+    return &ranks->transport.table.transport;
 }
 
 /* After a call that moves bytes. */
@@ -51,19 +51,19 @@ static int count(struct nas_ranks *ranks, struct nas_call *call, double begin, i
 static int send_part(struct nas_ranks *ranks, struct mn_ctx *ctx, int to, int tag, int64_t bytes,
                      const void *data) {
     const double begin = nas_now();
-    struct nas_call call = nas_call_begin(ctx, &ranks->executor);
+    struct nas_call call = nas_call_begin(ctx, &ranks->transport);
     ranks->traffic.bytes_out += bytes;
     return count(ranks, &call, begin,
-                 table_of(ranks)->send(ranks->executor.self, ctx, to, tag, bytes, data));
+                 table_of(ranks)->send(ranks->transport.self, ctx, to, tag, bytes, data));
 }
 
 static int receive_part(struct nas_ranks *ranks, struct mn_ctx *ctx, int from, int tag,
                         int64_t bytes, void *data) {
     const double begin = nas_now();
-    struct nas_call call = nas_call_begin(ctx, &ranks->executor);
+    struct nas_call call = nas_call_begin(ctx, &ranks->transport);
     ranks->traffic.bytes_in += bytes;
     return count(ranks, &call, begin,
-                 table_of(ranks)->receive(ranks->executor.self, ctx, from, tag, bytes, data));
+                 table_of(ranks)->receive(ranks->transport.self, ctx, from, tag, bytes, data));
 }
 
 int nas_rank_send(struct nas_ranks *ranks, struct mn_ctx *ctx, int to, const struct nas_head *head,
@@ -76,9 +76,9 @@ int nas_rank_send(struct nas_ranks *ranks, struct mn_ctx *ctx, int to, const str
 
 int nas_rank_poll(struct nas_ranks *ranks, struct mn_ctx *ctx, int *from, struct nas_head *head) {
     struct mn_arrival arrival = {.size = sizeof arrival, .from = -1};
-    struct nas_call call = nas_call_begin(ctx, &ranks->executor);
+    struct nas_call call = nas_call_begin(ctx, &ranks->transport);
     int status =
-        nas_call_end(&call, table_of(ranks)->probe(ranks->executor.self, ctx, HEADS, &arrival));
+        nas_call_end(&call, table_of(ranks)->probe(ranks->transport.self, ctx, HEADS, &arrival));
     ranks->lost |= status != MN_OK;
     *from = status == MN_OK ? arrival.from : -1;
     if (*from < 0) {
@@ -148,9 +148,10 @@ int nas_rank_state(struct nas_ranks *ranks, struct mn_ctx *ctx, const struct nas
     if (ranks->n == 1) {
         return MN_OK;
     }
-    struct nas_call call = nas_call_begin(ctx, &ranks->executor);
+    struct nas_call call = nas_call_begin(ctx, &ranks->transport);
     for (int i = 0; status == MN_OK && i < n; i++) {
-        status = table_of(ranks)->broadcast(ranks->executor.self, ctx, parts[i].bytes, parts[i].at);
+        status =
+            table_of(ranks)->broadcast(ranks->transport.self, ctx, parts[i].bytes, parts[i].at);
         *(ranks->rank == 0 ? &ranks->traffic.bytes_out : &ranks->traffic.bytes_in) +=
             parts[i].bytes;
     }
@@ -267,12 +268,12 @@ static int check_launch(struct nas_ranks *ranks, struct mn_ctx *ctx) {
                        "%d processes were started (%s), but %s finds this one alone: it was built "
                        "with another MPI library than that of the mpirun in use; start it with the "
                        "one it was built with (with srun: --mpi=...)",
-                       launch.processes, launch.variable, ranks->executor.label);
+                       launch.processes, launch.variable, ranks->transport.label);
     }
     if (ranks->n == 1) {
         mn_log(ctx, MN_LOG_WARN,
                "%s: there is one rank only; mpirun -n N metanas ... or srun starts more",
-               ranks->executor.label);
+               ranks->transport.label);
     }
     return MN_OK;
 }
@@ -283,13 +284,13 @@ static int load(struct nas_ranks *ranks, struct mn_ctx *ctx, const char *use, st
     struct nas_faults faults = {.arena = &arena};
     int status = nas_registry_new(ctx, plugin_dirs, &ranks->registry);
     if (status == MN_OK) {
-        status = nas_instance_init(&ranks->executor, ctx, ranks->registry, MN_EXECUTOR, NULL, NULL,
-                                   use, mark, &faults);
+        status = nas_instance_init(&ranks->transport, ctx, ranks->registry, MN_TRANSPORT, NULL,
+                                   NULL, use, mark, &faults);
     }
     if (status == MN_OK && faults.count > 0) {
         status = mn_fail(ctx, MN_CONFIG,
-                         "%s\n  the executor mpi is built where meson finds MPI (option mpi); "
-                         "--set run.executor=threads lets every process work alone",
+                         "%s\n  the transport mpi is built where meson finds MPI (option mpi); "
+                         "--set run.transport=none lets every process work alone",
                          faults.first->text);
     }
     nas_arena_fini(&arena);
@@ -298,9 +299,9 @@ static int load(struct nas_ranks *ranks, struct mn_ctx *ctx, const char *use, st
 
 static int start(struct nas_ranks *ranks, struct mn_ctx *ctx) {
     struct mn_ranks about = {.size = sizeof about, .patience = NAS_SILENCE};
-    struct nas_call call = nas_call_begin(ctx, &ranks->executor);
+    struct nas_call call = nas_call_begin(ctx, &ranks->transport);
     const int status =
-        nas_call_end(&call, table_of(ranks)->start(ranks->executor.self, ctx, &about));
+        nas_call_end(&call, table_of(ranks)->start(ranks->transport.self, ctx, &about));
     if (status != MN_OK) {
         return status;
     }
@@ -310,7 +311,7 @@ static int start(struct nas_ranks *ranks, struct mn_ctx *ctx) {
     return about.ranks >= 1 && about.rank >= 0 && about.rank < about.ranks
                ? MN_OK
                : mn_fail(ctx, MN_INTERNAL, "%s: this is rank %d of %d: an error of the plugin",
-                         ranks->executor.label, about.rank, about.ranks);
+                         ranks->transport.label, about.rank, about.ranks);
 }
 
 int nas_ranks_join(struct mn_ctx *ctx, const char *use, struct nas_mark mark,
@@ -348,9 +349,9 @@ static void disconnect(struct nas_ranks *ranks, int code) {
     }
     if (ranks->lost) {
         fflush(NULL);
-        table_of(ranks)->abort(ranks->executor.self, code);
+        table_of(ranks)->abort(ranks->transport.self, code);
     } else {
-        table_of(ranks)->stop(ranks->executor.self);
+        table_of(ranks)->stop(ranks->transport.self);
     }
     nas_ctx_fini(&ctx);
 }
@@ -362,7 +363,7 @@ void nas_ranks_leave(struct nas_ranks *ranks, int code) {
     if (ranks->started) {
         disconnect(ranks, code);
     }
-    nas_instance_fini(&ranks->executor);
+    nas_instance_fini(&ranks->transport);
     nas_registry_free(ranks->registry);
     for (int i = 0; ranks->at != NULL && i < ranks->n; i++) {
         free(ranks->at[i].why);

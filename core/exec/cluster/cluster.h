@@ -2,7 +2,7 @@
 #ifndef NAS_EXEC_CLUSTER_CLUSTER_H
 #define NAS_EXEC_CLUSTER_CLUSTER_H
 
-/* The processes of a job, connected by a plugin of kind executor. Rank 0 carries out the command:
+/* The processes of a job, connected by a plugin of kind transport. Rank 0 carries out the command:
  * it alone reads command lines, writes files and prints. The others serve: they open the
  * configuration that they are sent, work on the tasks that they are given, and send the results
  * back. */
@@ -11,7 +11,7 @@
 
 struct nas_ranks;
 
-/* Connect through the executor plugin `use`, which stands at `mark`. All ranks call it. *out is
+/* Connect through the transport plugin `use`, which stands at `mark`. All ranks call it. *out is
  * also set on failure, for nas_ranks_rank and nas_ranks_leave. */
 int nas_ranks_join(struct mn_ctx *ctx, const char *use, struct nas_mark mark,
                    const char *const *plugin_dirs, struct nas_ranks **out);

@@ -69,7 +69,7 @@ struct nas_rank {
 
 struct nas_ranks {
     struct nas_registry *registry;
-    struct nas_instance executor;
+    struct nas_instance transport;
     int started;
     int rank, n;
     int lost;             /* a rank is; nothing can be sent any more */
@@ -83,7 +83,7 @@ struct nas_ranks {
 const struct nas_job_kind *nas_rank_kind(int64_t number);
 int64_t nas_rank_kind_number(const struct nas_job_kind *kind);
 
-/* These fail with the status of the executor; then the connection is lost. */
+/* These fail with the status of the transport; then the connection is lost. */
 int nas_rank_send(struct nas_ranks *ranks, struct mn_ctx *ctx, int to, const struct nas_head *head,
                   const void *body);
 /* The next head from any rank, without waiting; *from is -1 where there is none. Its body is to be

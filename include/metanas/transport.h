@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef METANAS_EXECUTOR_H
-#define METANAS_EXECUTOR_H
+#ifndef METANAS_TRANSPORT_H
+#define METANAS_TRANSPORT_H
 
-/* executor: other processes that work on the tasks of a run (run.executor). The host decides which
- * process works on which task and sums the results in task order; an executor connects the
- * processes, numbered as ranks from 0, and moves bytes between them. Rank 0 leads. All functions
- * are called by the thread that called `start`.
+/* transport: connects other processes that work on the tasks of a run (run.transport), numbered as
+ * ranks from 0, and moves bytes between them. Rank 0 leads. Which process works on which task is
+ * the host's to decide; it sums the results in task order. All functions are called by the thread
+ * that called `start`.
  *
  * A function that waits for another rank gives up after ranks.patience seconds with MN_IO. After a
  * failure only `abort` is called. */
@@ -29,7 +29,7 @@ struct mn_arrival {
     int64_t bytes;
 };
 
-struct mn_executor {
+struct mn_transport {
     uint32_t size;
     uint32_t reserved;
 
