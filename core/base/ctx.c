@@ -3,18 +3,16 @@
 
 #include "base/hash.h"
 #include "base/text.h"
-#include "plugin/instance.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
-static struct mn_host host_table;
 static atomic_int cancel_signal;
 
 /* ---- services ----------------------------------------------------------------------------- */
 
-static int service_fail(struct mn_ctx *ctx, int status, const char *format, va_list args) {
+int nas_service_fail(struct mn_ctx *ctx, int status, const char *format, va_list args) {
     struct nas_ctx *c = nas_ctx_of(ctx);
     if (c->status != MN_OK) {
         return c->status;
@@ -45,14 +43,14 @@ int nas_said_before(const char *warning) {
 
 _Atomic int nas_line_stands;
 
-static void service_log(struct mn_ctx *ctx, int level, const char *format, va_list args) {
+void nas_service_log(struct mn_ctx *ctx, int level, const char *format, va_list args) {
     struct nas_ctx *c = nas_ctx_of(ctx);
     char line[NAS_MESSAGE];
     if (level > c->quiet) {
         return;
     }
-    snprintf(line, sizeof line / 4, "metanas: %s%s", c->unit != NULL ? c->unit->label : "",
-             c->unit != NULL ? ": " : "");
+    snprintf(line, sizeof line / 4, "metanas: %s%s", c->label != NULL ? c->label : "",
+             c->label != NULL ? ": " : "");
     const size_t n = strlen(line);
     vsnprintf(line + n, sizeof line - n - 1, format, args);
     const size_t length = strlen(nas_text_clean(line));
@@ -64,11 +62,11 @@ static void service_log(struct mn_ctx *ctx, int level, const char *format, va_li
     fprintf(stderr, "%s%.*s", nas_line_stands ? "\r\033[K" : "", (int)length + 1, line);
 }
 
-static int service_cancelled(struct mn_ctx *ctx) {
+int nas_service_cancelled(struct mn_ctx *ctx) {
     return nas_cancel_signal() != 0;
 }
 
-static void *service_scratch(struct mn_ctx *ctx, size_t bytes) {
+void *nas_service_scratch(struct mn_ctx *ctx, size_t bytes) {
     void *at = nas_arena_take(&nas_ctx_of(ctx)->scratch, bytes);
     if (at == NULL) {
         mn_fail(ctx, MN_NOMEM, "no memory for %zu bytes of scratch", bytes);
@@ -76,33 +74,19 @@ static void *service_scratch(struct mn_ctx *ctx, size_t bytes) {
     return at;
 }
 
-static mn_real *service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
-    mn_fail(ctx, MN_INTERNAL, "mn_state(\"%s\") may only be called by a meta learner's start",
-            name);
-    return NULL;
-}
-
-struct mn_host *nas_host_table(void) {
-    struct mn_host *t = &host_table;
-    if (t->size == 0) {
-        t->size = sizeof *t;
-        t->abi_major = MN_ABI_MAJOR;
-        t->abi_minor = MN_ABI_MINOR;
-        t->fail = service_fail;
-        t->log = service_log;
-        t->cancelled = service_cancelled;
-        t->scratch = service_scratch;
-        t->state = service_state;
-    }
-    return t;
-}
-
 /* ---- contexts ----------------------------------------------------------------------------- */
 
-void nas_ctx_init(struct nas_ctx *ctx) {
+void nas_ctx_init(struct nas_ctx *ctx, const struct mn_host *host) {
+    static const struct mn_host least = {.size = sizeof least,
+                                         .abi_major = MN_ABI_MAJOR,
+                                         .abi_minor = MN_ABI_MINOR,
+                                         .fail = nas_service_fail,
+                                         .log = nas_service_log,
+                                         .cancelled = nas_service_cancelled,
+                                         .scratch = nas_service_scratch};
     memset(ctx, 0, sizeof *ctx);
     ctx->pub.size = sizeof ctx->pub;
-    ctx->pub.host = nas_host_table();
+    ctx->pub.host = host != NULL ? host : &least;
     ctx->pub.where.size = sizeof ctx->pub.where;
     ctx->quiet = MN_LOG_INFO;
 }
@@ -118,6 +102,7 @@ const char *nas_ctx_message(const struct mn_ctx *ctx) {
 void nas_ctx_clear(struct mn_ctx *ctx) {
     nas_ctx_of(ctx)->message[0] = '\0';
     nas_ctx_of(ctx)->status = MN_OK;
+    nas_ctx_of(ctx)->named = NULL;
 }
 
 int nas_ctx_where(struct mn_ctx *ctx, const char *format, ...) {
@@ -169,7 +154,7 @@ static void complete(struct nas_ctx *c, int status) {
     c->status = known ? status : MN_INTERNAL;
 }
 
-int nas_ctx_result(struct mn_ctx *ctx, const struct nas_instance *unit, size_t mark, int status) {
+int nas_ctx_result(struct mn_ctx *ctx, const char *label, size_t mark, int status) {
     struct nas_ctx *c = nas_ctx_of(ctx);
     nas_arena_release(&c->scratch, mark);
     if (status == MN_OK) {
@@ -177,9 +162,11 @@ int nas_ctx_result(struct mn_ctx *ctx, const struct nas_instance *unit, size_t m
         return MN_OK;
     }
     complete(c, status);
-    /* mn_bad_option's messages begin with the place and name the unit after it. */
-    return strstr(c->message, unit->label) != NULL ? c->status
-                                                   : nas_ctx_where(ctx, "%s", unit->label);
+    if (c->named != label) {
+        nas_ctx_where(ctx, "%s", label);
+        c->named = label;
+    }
+    return c->status;
 }
 
 /* ---- cancellation ------------------------------------------------------------------------- */

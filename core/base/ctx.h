@@ -8,7 +8,6 @@
 
 #include "base/arena.h"
 #include "base/try.h"
-#include "metanas/ctx.h"
 #include "metanas/plugin.h"
 
 #include <stdbool.h>
@@ -31,9 +30,11 @@ typedef int (*nas_step_fn)(void *data, struct mn_ctx *ctx, int64_t step, double 
 struct nas_ctx {
     struct mn_ctx pub; /* first: a struct mn_ctx * is cast to this */
     char message[NAS_MESSAGE];
-    int status; /* of the recorded message; MN_OK = none */
+    int status;        /* of the recorded message; MN_OK = none */
+    const char *named; /* the unit that the message names already, or NULL */
     struct nas_arena scratch;
-    const struct nas_instance *unit;      /* whose function runs: names log lines and bad options */
+    const struct nas_instance *unit;      /* whose function runs, or NULL */
+    const char *label;                    /* of it: names log lines */
     struct nas_workspace *workspace;      /* for model passes; NULL = none on this thread */
     const struct nas_batches *prescribed; /* mini-batches given from outside (probe), or NULL */
     mn_real *batch_images;                /* of the last mini-batch, in scratch */
@@ -59,8 +60,9 @@ struct nas_batches {
     const struct mn_set *sets; /* [steps] */
 };
 
-/* Make a context ready. Always succeeds. `fini` takes a zeroed or ready context. */
-void nas_ctx_init(struct nas_ctx *ctx);
+/* Make a context ready for calls into plugins that find these services (learn/host.h); `host` NULL
+ * = errors, log, cancellation and scratch memory alone. `fini` takes a zeroed or ready context. */
+void nas_ctx_init(struct nas_ctx *ctx, const struct mn_host *host);
 void nas_ctx_fini(struct nas_ctx *ctx);
 
 static inline struct nas_ctx *nas_ctx_of(struct mn_ctx *ctx) {
@@ -78,9 +80,9 @@ MN_PRINTF(2, 3) int nas_ctx_where(struct mn_ctx *ctx, const char *format, ...);
 MN_PRINTF(3, 4) int nas_ctx_more(struct mn_ctx *ctx, int status, const char *format, ...);
 
 /* The status of a plugin's call, checked: a positive or unknown value, or a failure without a
- * message, becomes a message that names the unit. Messages get "unit: " in front. Releases the
+ * message, becomes a message that names the unit. Messages get "LABEL: " in front. Releases the
  * scratch that the call took. */
-int nas_ctx_result(struct mn_ctx *ctx, const struct nas_instance *unit, size_t mark, int status);
+int nas_ctx_result(struct mn_ctx *ctx, const char *label, size_t mark, int status);
 
 /* Whether this process has printed the warning before; from now on it has. The first 1024 are
  * remembered. */
@@ -95,10 +97,11 @@ void nas_cancel(int signal_number);
 int nas_cancel_signal(void); /* 0 = none */
 void nas_cancel_reset(void);
 
-/* The table in every context. Services that belong to other files are set by them through
- * nas_host_table at start: model (model/model.c), builder (model/builder.c), batches
- * (run/episode.c). base/ fills errors, log, memory. */
-struct mn_host *nas_host_table(void);
+/* Services of struct mn_host. */
+int nas_service_fail(struct mn_ctx *ctx, int status, const char *format, va_list args);
+void nas_service_log(struct mn_ctx *ctx, int level, const char *format, va_list args);
+int nas_service_cancelled(struct mn_ctx *ctx);
+void *nas_service_scratch(struct mn_ctx *ctx, size_t bytes);
 
 /* Exit code of the program for a status (docs/guide.md): 0 ok, 1 internal, 2 usage or
  * configuration, 3 input or output, 4 numeric, 5 out of memory, 6 unsupported, 75 cancelled where

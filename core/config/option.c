@@ -10,11 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-const struct mn_opt *nas_option(const struct nas_options *options, uint32_t i) {
-    return (const struct mn_opt *)(const void *)((const char *)options->at +
-                                                 (size_t)i * options->stride);
-}
-
 /* ---- ranges ------------------------------------------------------------------------------- */
 
 static int is_list(int32_t type) {
@@ -419,8 +414,8 @@ static void bind_default(struct binder *b, const struct mn_opt *o, void *instanc
 
 static const struct mn_opt *option_named(const struct nas_options *options, const char *key) {
     for (uint32_t i = 0; i < options->n; i++) {
-        if (strcmp(nas_option(options, i)->key, key) == 0) {
-            return nas_option(options, i);
+        if (strcmp(options->at[i].key, key) == 0) {
+            return &options->at[i];
         }
     }
     return NULL;
@@ -434,7 +429,7 @@ static size_t known_keys(const struct nas_options *options, const char *skip, co
         names[n++] = skip;
     }
     for (uint32_t i = 0; i < options->n; i++) {
-        names[n++] = nas_option(options, i)->key;
+        names[n++] = options->at[i].key;
     }
     all[0] = '\0';
     for (size_t i = 0; i < n; i++) {
@@ -520,7 +515,7 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
                      struct nas_faults *faults) {
     struct binder b = {arena, faults, what};
     for (uint32_t i = 0; i < options->n; i++) {
-        bind_default(&b, nas_option(options, i), instance);
+        bind_default(&b, &options->at[i], instance);
     }
     const struct nas_mark place = section == NULL                  ? (struct nas_mark){0}
                                   : section->key_mark.file != NULL ? section->key_mark
@@ -532,15 +527,15 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
         section = NULL;
     }
     for (uint32_t i = 0; section != NULL && i < options->n; i++) {
-        if ((nas_option(options, i)->flags & MN_OPT_MERGE) != 0) {
-            merge_file(&b, nas_option(options, i), section);
+        if ((options->at[i].flags & MN_OPT_MERGE) != 0) {
+            merge_file(&b, &options->at[i], section);
         }
     }
     if (section != NULL) {
         bind_known(&b, options, section, skip, instance);
     }
     for (uint32_t i = 0; i < options->n; i++) {
-        const struct mn_opt *o = nas_option(options, i);
+        const struct mn_opt *o = &options->at[i];
         if ((o->flags & MN_OPT_REQUIRED) != 0 && nas_yaml_get(section, o->key) == NULL) {
             nas_fault_add(faults, place, "%s: the key '%s' is required: %s", what, o->key, o->doc);
         }
@@ -683,7 +678,7 @@ static int is_default(const struct mn_opt *o, const void *from) {
 void nas_schema_write(const struct nas_options *options, const void *instance, int indent,
                       FILE *out) {
     for (uint32_t i = 0; i < options->n; i++) {
-        const struct mn_opt *o = nas_option(options, i);
+        const struct mn_opt *o = &options->at[i];
         const void *value = (const char *)instance + o->offset;
         if ((o->flags & MN_OPT_MERGE) != 0 ||
             ((o->flags & MN_OPT_DEPRECATED) != 0 && is_default(o, value))) {

@@ -7,18 +7,9 @@
 #include "config/yaml.h"
 #include "metanas/option.h"
 
-/* A table of options, walked by stride (plugins may be built with a longer struct mn_opt). */
 struct nas_options {
     const struct mn_opt *at;
     uint32_t n;
-    uint32_t stride;
-};
-const struct mn_opt *nas_option(const struct nas_options *options, uint32_t i);
-
-/* Where the keys of a bound section stood, so that a unit's own checks can point at them. */
-struct nas_bound {
-    const struct nas_yaml *section; /* may be NULL */
-    struct nas_mark mark;
 };
 
 /* Fill `instance` from `section` (NULL = all defaults). Every fault is added: unknown key (with the

@@ -19,7 +19,6 @@ static void add(struct nas_faults *faults, struct nas_mark mark, int warning, co
                 va_list args) {
     char text[1024];
     vsnprintf(text, sizeof text, format, args);
-    nas_text_clean(text);
     struct nas_fault *fault = nas_arena_take(faults->arena, sizeof *fault);
     char *copy = nas_arena_text(faults->arena, text);
     faults->count += !warning;
@@ -63,9 +62,6 @@ void nas_faults_print(const struct nas_faults *faults, FILE *out) {
     for (const struct nas_fault *f = faults->first; f != NULL; f = f->next) {
         char place[PATH_MAX + 64], line[sizeof place + 1100];
         nas_mark_text(f->mark, place, sizeof place);
-        if (place[0] == '\0' && strncmp(f->text, "cannot load", 11) == 0) {
-            snprintf(place, sizeof place, "metanas: "); /* a message that names its places itself */
-        }
         snprintf(line, sizeof line, "%s%s%s", place, f->warning ? "warning: " : "", f->text);
         nas_text_clean(line);
         if (!f->warning || out != stderr || !nas_said_before(line)) {
@@ -362,10 +358,6 @@ struct nas_yaml *nas_yaml_parse_value(struct nas_arena *arena, const char *file,
     return parse(arena, file, text, strlen(text), faults, 1);
 }
 
-static void unreadable(struct nas_faults *faults, const char *path, int error) {
-    nas_fault_add(faults, (struct nas_mark){path, 0, 0}, "cannot read: %s", strerror(error));
-}
-
 struct nas_yaml *nas_yaml_read(struct nas_arena *arena, const char *path,
                                struct nas_faults *faults) {
     const char *name = nas_arena_text(arena, path); /* marks outlive the caller's text */
@@ -374,7 +366,8 @@ struct nas_yaml *nas_yaml_read(struct nas_arena *arena, const char *path,
     const int error = name != NULL ? nas_source_read(path, MOST_BYTES + 1, &text, &length) : ENOMEM;
     struct nas_yaml *root = NULL;
     if (error != 0) {
-        unreadable(faults, name, error);
+        nas_fault_add(faults, (struct nas_mark){name, 0, 0}, "cannot read: %s", strerror(error));
+        faults->unreadable = error;
     } else {
         root = nas_yaml_parse(arena, name, text, length, faults);
     }

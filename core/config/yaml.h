@@ -42,14 +42,15 @@ struct nas_fault {
 struct nas_faults {
     struct nas_arena *arena;
     struct nas_fault *first, *last;
-    int count; /* without warnings */
+    int count;      /* without warnings */
+    int unreadable; /* errno of the last file that could not be read; 0 = there is none */
 };
 
 __attribute__((format(printf, 3, 4))) void
 nas_fault_add(struct nas_faults *faults, struct nas_mark mark, const char *format, ...);
 __attribute__((format(printf, 3, 4))) void
 nas_fault_warn(struct nas_faults *faults, struct nas_mark mark, const char *format, ...);
-/* "file:line:column: text" lines, faults and warnings. */
+/* "file:line:column: text" lines, faults and warnings, fit for a terminal. */
 void nas_faults_print(const struct nas_faults *faults, FILE *out);
 
 /* Read a file, or text that stands for one (fuzzing, tests). The tree lives in `arena`. An empty

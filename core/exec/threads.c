@@ -127,7 +127,7 @@ static int start(struct nas_workers *p, struct mn_ctx *ctx, int i, const struct 
                  int apart) {
     struct worker *w = &p->workers[i];
     w->pool = p;
-    nas_ctx_init(&w->ctx);
+    nas_ctx_init(&w->ctx, ctx->host);
     const int status = nas_workspace_new(ctx, model, &w->ctx.workspace);
     if (status != MN_OK) {
         return status;

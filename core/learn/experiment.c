@@ -90,15 +90,15 @@ static const struct {
     const char *name;
     struct nas_options options;
 } sections[] = {
-#define SECTION(name, table)                                                                       \
+#define FIXED(name, table)                                                                         \
     {                                                                                              \
         name, {                                                                                    \
-            table, sizeof table / sizeof table[0], sizeof table[0]                                 \
+            table, sizeof table / sizeof table[0]                                                  \
         }                                                                                          \
     }
-    SECTION("run", run_opts),
-    SECTION("task", task_opts),
-    SECTION("evaluation", evaluation_opts),
+    FIXED("run", run_opts),
+    FIXED("task", task_opts),
+    FIXED("evaluation", evaluation_opts),
 };
 
 const struct nas_options *nas_experiment_section(const char *name) {
@@ -117,12 +117,8 @@ static const struct {
     const char *default_use;
     size_t offset;
 } units[] = {
-    {MN_DATASET, "glyphs", offsetof(struct nas_experiment, dataset)},
-    {MN_SEARCH_SPACE, "darts", offsetof(struct nas_experiment, search_space)},
-    {MN_OP_MIXER, "soft_prune", offsetof(struct nas_experiment, op_mixer)},
-    {MN_INPUT_MIXER, "soft_prune", offsetof(struct nas_experiment, input_mixer)},
-    {MN_TASK_LEARNER, "darts", offsetof(struct nas_experiment, task_learner)},
-    {MN_META_LEARNER, "reptile", offsetof(struct nas_experiment, meta_learner)},
+#define SECTION(id, name, vtable, use) {id, use, offsetof(struct nas_experiment, name)},
+#include "plugin/kinds.def"
     {MN_META_LEARNER, "reptile", offsetof(struct nas_experiment, meta_architecture)},
 };
 _Static_assert(sizeof units / sizeof units[0] == NAS_UNITS, "one entry a unit");
@@ -347,9 +343,7 @@ static int conclude(struct nas_experiment *e, struct mn_ctx *ctx, const struct n
         if (nas_cancel_signal() != 0) { /* a file could not be read for that */
             return mn_fail(ctx, MN_CANCELLED, "stopped by the user");
         }
-        const int unreadable = e->root == NULL && faults->first != NULL &&
-                               faults->first->mark.line == 0 &&
-                               strncmp(faults->first->text, "cannot read", 11) == 0;
+        const int unreadable = e->root == NULL && faults->unreadable != 0;
         return mn_fail(ctx, unreadable ? MN_IO : MN_CONFIG, "%s: %d fault%s; nothing was run",
                        open->config, faults->count, nas_text_s(faults->count));
     }
@@ -585,15 +579,6 @@ int nas_experiment_threads(const struct nas_experiment *e, int processors) {
 
 int nas_experiment_workers(const struct nas_experiment *e) {
     return nas_experiment_threads(e, nas_launch_processors());
-}
-
-void nas_core_install(void) {
-    struct mn_host *host = nas_host_table();
-    nas_instance_install(host);
-    nas_model_install(host);
-    nas_episode_install(host);
-    nas_inner_install(host);
-    nas_state_install(host);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 
 #include "config/override.h"
 #include "network/model.h"
+#include "plugin/instance.h"
 
 enum { NAS_UNITS = NAS_SECTIONS + 1 };
 
@@ -77,8 +78,9 @@ struct nas_experiment {
     struct nas_task_options task;
     struct nas_evaluation_options evaluation;
     struct nas_registry *registry;
-    struct nas_instance dataset, search_space, op_mixer, input_mixer, task_learner;
-    struct nas_instance meta_learner;      /* of both, or of the weights */
+    /* One for each kind with a section; meta_learner is that of both, or of the weights. */
+#define SECTION(id, name, vtable, use) struct nas_instance name;
+#include "plugin/kinds.def"
     struct nas_instance meta_architecture; /* of the logits, where n_meta is 2 */
     struct nas_operations operations;      /* section operations, and those named without it */
     struct nas_meta_part meta[2];
@@ -145,10 +147,8 @@ const char *nas_experiment_unit_section(const struct nas_experiment *experiment,
 int nas_experiment_workers(const struct nas_experiment *experiment);
 int nas_experiment_threads(const struct nas_experiment *experiment, int processors);
 
-/* Put every service of the core (model, builder, episodes, instances, state) into the host table.
- * Once, at start, before any thread. */
-void nas_core_install(void);
-void nas_state_install(struct mn_host *host);
+/* Services of struct mn_host. */
+mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n);
 
 /* The resolved configuration: every option of every section, plugin files and versions as comments;
  * running it again repeats the run. */

@@ -26,7 +26,7 @@ static uint32_t adapts(const struct nas_experiment *e, int split) {
 /* Whether a unit has an option of this name that is 0. */
 static int is_zero(const struct nas_instance *unit, const char *key) {
     for (uint32_t i = 0; i < unit->unit.options.n; i++) {
-        const struct mn_opt *o = nas_option(&unit->unit.options, i);
+        const struct mn_opt *o = &unit->unit.options.at[i];
         if (o->type == MN_OPT_REAL && strcmp(o->key, key) == 0) {
             const double *value = (const void *)((const char *)unit->self + o->offset);
             return *value == 0;

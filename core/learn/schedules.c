@@ -80,7 +80,7 @@ static void look_at(struct telling *t, const struct nas_instance *unit) {
     static const char *const parts[] = {"warm_up", "multi_step", "first_order"};
     const struct nas_options *options = &unit->unit.options;
     for (uint32_t i = 0; i < options->n; i++) {
-        const struct mn_opt *o = nas_option(options, i);
+        const struct mn_opt *o = &options->at[i];
         const void *value = (const char *)unit->self + o->offset;
         if (o->type == MN_OPT_CHOICE && strcmp(o->key, "schedule") == 0 &&
             strcmp(o->choices[*(const int32_t *)value], "constant") != 0) {

@@ -37,7 +37,7 @@ static int is_claimed(const struct nas_state *s, const char *name) {
     return 0;
 }
 
-static mn_real *claim(struct mn_ctx *ctx, const char *name, int64_t n) {
+mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
     struct nas_state *s = nas_ctx_of(ctx)->claiming;
     if (s == NULL) {
         mn_fail(ctx, MN_INTERNAL, "mn_state(\"%s\") may only be called by a meta learner's start",
@@ -74,10 +74,6 @@ static mn_real *claim(struct mn_ctx *ctx, const char *name, int64_t n) {
     s->named[s->n_named].at = at;
     s->named[s->n_named++].n = n;
     return at;
-}
-
-void nas_state_install(struct mn_host *host) {
-    host->state = claim;
 }
 
 static int start_meta_learner(const struct nas_meta_part *part, struct mn_ctx *ctx,

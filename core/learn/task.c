@@ -10,7 +10,7 @@
 
 /* ---- services ----------------------------------------------------------------------------- */
 
-static int64_t task_steps(struct mn_ctx *ctx, const struct mn_task *task, int64_t steps) {
+int64_t nas_service_task_steps(struct mn_ctx *ctx, const struct mn_task *task, int64_t steps) {
     const struct nas_batches *given = nas_ctx_of(ctx)->prescribed;
     return given != NULL ? given->steps : steps;
 }
@@ -58,8 +58,8 @@ static int draw(struct mn_ctx *ctx, const struct mn_task *task, int64_t step, in
     return MN_OK;
 }
 
-static int task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64_t step, int32_t n,
-                      struct mn_set *out) {
+int nas_service_task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64_t step, int32_t n,
+                           struct mn_set *out) {
     const struct nas_batches *given = nas_ctx_of(ctx)->prescribed;
     ctx->where.step = step;
     if (given != NULL) {
@@ -86,8 +86,8 @@ static int diverges(const struct nas_ctx *c, double loss) {
     return c->pub.where.split == MN_TRAIN && most > 0 && loss > most;
 }
 
-static int step_done(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
-                     double skip_share, const struct mn_point *now) {
+int nas_service_step_done(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
+                          double skip_share, const struct mn_point *now) {
     struct nas_ctx *c = nas_ctx_of(ctx);
     if (!isfinite(loss)) {
         return mn_fail(ctx, MN_NUMERIC, "the loss is %g", fabs(loss));
@@ -109,12 +109,6 @@ static int step_done(struct mn_ctx *ctx, int64_t step, double loss, double accur
         }
     }
     return mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped by the user") : MN_OK;
-}
-
-void nas_episode_install(struct mn_host *host) {
-    host->task_steps = task_steps;
-    host->task_batch = task_batch;
-    host->step_done = step_done;
 }
 
 /* ---- sampling ----------------------------------------------------------------------------- */

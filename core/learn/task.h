@@ -6,8 +6,12 @@
 
 #include "learn/experiment.h"
 
-/* Put task_steps, task_batch and step_done into the host table. Once, at start. */
-void nas_episode_install(struct mn_host *host);
+/* Services of struct mn_host. */
+int64_t nas_service_task_steps(struct mn_ctx *ctx, const struct mn_task *task, int64_t steps);
+int nas_service_task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64_t step, int32_t n,
+                           struct mn_set *out);
+int nas_service_step_done(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
+                          double skip_share, const struct mn_point *now);
 
 /* Classes and images a class of a task of this split. */
 void nas_episode_spec(const struct nas_experiment *experiment, int split,

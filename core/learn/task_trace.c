@@ -26,7 +26,7 @@ static int ask_rates(const struct nas_inner *inner, struct mn_ctx *ctx,
     return status;
 }
 
-static int step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
+int nas_service_step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
     const struct nas_inner *inner = nas_ctx_of(ctx)->inner;
     int status = MN_OK;
     *out = (struct mn_point){NULL, NULL};
@@ -102,12 +102,12 @@ static struct nas_inner *traced(struct mn_ctx *ctx) {
     return inner;
 }
 
-static int64_t trace_steps(struct mn_ctx *ctx) {
+int64_t nas_service_trace_steps(struct mn_ctx *ctx) {
     const struct nas_inner *inner = traced(ctx);
     return inner != NULL ? inner->steps : -1;
 }
 
-static int trace_point(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
+int nas_service_trace_point(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
     const struct nas_inner *inner = traced(ctx);
     if (inner == NULL) {
         return MN_INTERNAL;
@@ -120,7 +120,7 @@ static int trace_point(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
     return MN_OK;
 }
 
-static int trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint) {
+int nas_service_trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint) {
     struct nas_inner *inner = traced(ctx);
     if (inner == NULL) {
         return MN_INTERNAL;
@@ -148,21 +148,13 @@ static int trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoi
     return nas_call_end(&call, status);
 }
 
-static mn_real *own_delta(struct mn_ctx *ctx) {
+mn_real *nas_service_own_delta(struct mn_ctx *ctx) {
     mn_real *own = nas_ctx_of(ctx)->own;
     if (own == NULL) {
         mn_fail(ctx, MN_INTERNAL,
                 "mn_own_delta may only be called by delta and update of a meta learner with n_own");
     }
     return own;
-}
-
-void nas_inner_install(struct mn_host *host) {
-    host->step_rates = step_rates;
-    host->trace_steps = trace_steps;
-    host->trace_point = trace_point;
-    host->trace_back = trace_back;
-    host->own_delta = own_delta;
 }
 
 /* ---- a task ------------------------------------------------------------------------------- */

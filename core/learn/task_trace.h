@@ -19,8 +19,12 @@ struct nas_inner {
     int64_t next;          /* step that mn_trace_back takes next */
 };
 
-/* Put step_rates, trace_* and own_delta into the host table. Once, at start. */
-void nas_inner_install(struct mn_host *host);
+/* Services of struct mn_host. */
+int nas_service_step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out);
+int64_t nas_service_trace_steps(struct mn_ctx *ctx);
+int nas_service_trace_point(struct mn_ctx *ctx, int64_t step, struct mn_point *out);
+int nas_service_trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint);
+mn_real *nas_service_own_delta(struct mn_ctx *ctx);
 
 /* Begin a task and make it ctx's; its memory is ctx's scratch. `traced`: record its steps if a meta
  * learner wants them. Until nas_inner_end. */

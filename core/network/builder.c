@@ -135,10 +135,14 @@ static int single(struct mn_builder *b, const char *name, struct nas_path proto,
 
 /* ---- services ----------------------------------------------------------------------------- */
 
-/* A struct of the plugin, as far as both sides know it, in zeroes. */
-static void copy_spec(void *to, size_t to_size, const void *from, uint32_t from_size) {
-    memset(to, 0, to_size);
-    memcpy(to, from, from_size < to_size ? from_size : to_size);
+/* A struct of the plugin says by its size that it was begun with .size = sizeof. */
+static int check_size(struct mn_builder *b, const char *what, uint32_t size, size_t expected) {
+    return size == expected
+               ? MN_OK
+               : mn_fail(b->ctx, MN_INTERNAL,
+                         "a struct %s has size %u; it begins with .size = sizeof, which "
+                         "is %zu",
+                         what, size, expected);
 }
 
 static int guard(struct mn_builder *b, int status) {
@@ -146,7 +150,7 @@ static int guard(struct mn_builder *b, int status) {
     return status;
 }
 
-static int build_drop_path(struct mn_builder *b, double rate, int ramp) {
+int nas_service_build_drop_path(struct mn_builder *b, double rate, int ramp) {
     if (!(rate >= 0 && rate < 1)) {
         return guard(b, mn_fail(b->ctx, MN_CONFIG, "drop path rate %g is not in [0, 1)", rate));
     }
@@ -155,48 +159,49 @@ static int build_drop_path(struct mn_builder *b, double rate, int ramp) {
     return MN_OK;
 }
 
-static int build_conv(struct mn_builder *b, const struct mn_conv_spec *given, int32_t *state) {
-    struct mn_conv_spec spec;
-    copy_spec(&spec, sizeof spec, given, given->size);
-    int status = check_layer(b, spec.name, spec.channels);
+int nas_service_build_conv(struct mn_builder *b, const struct mn_conv_spec *spec, int32_t *state) {
+    int status = check_size(b, "mn_conv_spec", spec->size, sizeof *spec);
     if (status == MN_OK) {
-        status = check_state(b, spec.name, spec.from);
+        status = check_layer(b, spec->name, spec->channels);
     }
-    if (status == MN_OK && (spec.kernel < 1 || spec.kernel > 7 || spec.kernel % 2 == 0)) {
+    if (status == MN_OK) {
+        status = check_state(b, spec->name, spec->from);
+    }
+    if (status == MN_OK && (spec->kernel < 1 || spec->kernel > 7 || spec->kernel % 2 == 0)) {
         status = mn_fail(b->ctx, MN_UNSUPPORTED, "layer %s: kernel %d; 1, 3, 5 and 7 are possible",
-                         spec.name, spec.kernel);
+                         spec->name, spec->kernel);
     }
-    if (status == MN_OK && spec.stride != 1 && spec.stride != 2) {
+    if (status == MN_OK && spec->stride != 1 && spec->stride != 2) {
         status = mn_fail(b->ctx, MN_UNSUPPORTED, "layer %s: stride %d; 1 and 2 are possible",
-                         spec.name, spec.stride);
+                         spec->name, spec->stride);
     }
     if (status != MN_OK) {
         return guard(b, status);
     }
     struct nas_path path = {.name = "conv",
-                            .source = spec.from,
-                            .relu = (spec.flags & MN_BUILD_RELU_BEFORE) != 0,
-                            .channels = spec.channels,
+                            .source = spec->from,
+                            .relu = (spec->flags & MN_BUILD_RELU_BEFORE) != 0,
+                            .channels = spec->channels,
                             .n_stages = 1};
     path.stage[0] = (struct nas_stage){.n_linear = 1,
                                        .has_norm = 1,
                                        .linear = {{.kind = NAS_LINEAR_CONV,
-                                                   .kh = spec.kernel,
-                                                   .kw = spec.kernel,
+                                                   .kh = spec->kernel,
+                                                   .kw = spec->kernel,
                                                    .dilation = 1,
-                                                   .sh = spec.stride,
-                                                   .sw = spec.stride,
+                                                   .sh = spec->stride,
+                                                   .sw = spec->stride,
                                                    .centred = 1}}};
-    nas_path_reach(b->model, (spec.kernel - 1) / 2);
-    status = single(b, spec.name, path, spec.stride, spec.flags, state);
-    if (status == MN_OK && (spec.flags & MN_BUILD_RELU_AFTER) != 0) {
-        status = relu_view(b, spec.name, state);
+    nas_path_reach(b->model, (spec->kernel - 1) / 2);
+    status = single(b, spec->name, path, spec->stride, spec->flags, state);
+    if (status == MN_OK && (spec->flags & MN_BUILD_RELU_AFTER) != 0) {
+        status = relu_view(b, spec->name, state);
     }
     return guard(b, status);
 }
 
-static int build_reduce(struct mn_builder *b, const char *name, int32_t from, int32_t channels,
-                        uint32_t flags, int32_t *state) {
+int nas_service_build_reduce(struct mn_builder *b, const char *name, int32_t from, int32_t channels,
+                             uint32_t flags, int32_t *state) {
     int status = check_layer(b, name, channels);
     if (status == MN_OK) {
         status = check_state(b, name, from);
@@ -216,8 +221,8 @@ static int build_reduce(struct mn_builder *b, const char *name, int32_t from, in
 static const struct nas_linear pool_2x2 = {
     .kind = NAS_LINEAR_MAX_POOL, .kh = 2, .kw = 2, .dilation = 1, .sh = 2, .sw = 2};
 
-static int build_max_pool(struct mn_builder *b, const char *name, int32_t from, int32_t window,
-                          int32_t stride, int32_t *state) {
+int nas_service_build_max_pool(struct mn_builder *b, const char *name, int32_t from, int32_t window,
+                               int32_t stride, int32_t *state) {
     int status = check_layer(b, name, 1);
     if (status == MN_OK) {
         status = check_state(b, name, from);
@@ -308,13 +313,14 @@ static int passed_path(struct mn_builder *b, struct nas_path *path, struct mn_ed
 
 static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struct nas_layer *layer,
                     int e) {
-    struct mn_edge_spec edge;
-    const char *at = (const char *)spec->edges + (size_t)e * spec->edge_stride;
-    copy_spec(&edge, sizeof edge, at, ((const struct mn_edge_spec *)(const void *)at)->size);
+    const struct mn_edge_spec edge = spec->edges[e];
     char prefix[160];
     snprintf(prefix, sizeof prefix, "%s.edges.%d", spec->name, e);
     const int groups = spec->partial, channels = spec->channels / groups;
-    int status = check_edge(b, spec, prefix, edge);
+    int status = check_size(b, "mn_edge_spec", edge.size, sizeof edge);
+    if (status == MN_OK) {
+        status = check_edge(b, spec, prefix, edge);
+    }
     if (status == MN_OK) {
         status = paths_new(b, &layer->edges[e], edge.n_ops, groups - 1);
     }
@@ -352,10 +358,16 @@ static int check_grids(struct mn_builder *b, const struct nas_layer *layer) {
     return MN_OK;
 }
 
-static int build_node(struct mn_builder *b, const struct mn_node_spec *given, int32_t *state) {
-    struct mn_node_spec spec;
-    copy_spec(&spec, sizeof spec, given, given->size);
-    int status = check_layer(b, spec.name, spec.channels);
+int nas_service_build_node(struct mn_builder *b, const struct mn_node_spec *given, int32_t *state) {
+    int status = check_size(b, "mn_node_spec", given->size, sizeof *given);
+    if (status != MN_OK) {
+        return guard(b, status);
+    }
+    struct mn_node_spec spec = *given;
+    status = check_layer(b, spec.name, spec.channels);
+    if (status == MN_OK) {
+        status = check_size(b, "mn_edge_spec", spec.edge_stride, sizeof *spec.edges);
+    }
     if (status == MN_OK && spec.group != NULL &&
         (spec.group[0] == '\0' || strlen(spec.group) > 100)) {
         status = mn_fail(b->ctx, MN_INTERNAL,
@@ -365,7 +377,7 @@ static int build_node(struct mn_builder *b, const struct mn_node_spec *given, in
         status = mn_fail(b->ctx, MN_CONFIG, "node %s has %d edges; 1 to 64 are possible", spec.name,
                          spec.n_edges);
     }
-    if (spec.partial == 0 || b->abi_minor < 2) { /* before 0.2 these bytes were padding */
+    if (spec.partial == 0) {
         spec.partial = 1;
     }
     if (status == MN_OK) {
@@ -437,8 +449,8 @@ static int join(struct mn_builder *b, struct nas_layer *layer, int32_t *state) {
     return MN_OK;
 }
 
-static int build_concat(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
-                        int32_t *state) {
+int nas_service_build_concat(struct mn_builder *b, const char *name, int32_t n,
+                             const int32_t *states, int32_t *state) {
     int status = check_layer(b, name, 1);
     if (status == MN_OK && n < 1) {
         status = mn_fail(b->ctx, MN_CONFIG, "concatenation %s of nothing", name);
@@ -469,55 +481,46 @@ static int build_concat(struct mn_builder *b, const char *name, int32_t n, const
     return guard(b, status);
 }
 
-static int build_head(struct mn_builder *b, const struct mn_head_spec *given) {
-    struct mn_head_spec spec;
-    copy_spec(&spec, sizeof spec, given, given->size);
+int nas_service_build_head(struct mn_builder *b, const struct mn_head_spec *spec) {
     struct mn_model *m = b->model;
-    int status = check_layer(b, spec.name, 1);
+    int status = check_size(b, "mn_head_spec", spec->size, sizeof *spec);
     if (status == MN_OK) {
-        status = check_state(b, spec.name, spec.from);
+        status = check_layer(b, spec->name, 1);
     }
-    if (status == MN_OK && spec.kind != MN_HEAD_AVERAGE && spec.kind != MN_HEAD_FLATTEN) {
+    if (status == MN_OK) {
+        status = check_state(b, spec->name, spec->from);
+    }
+    if (status == MN_OK && spec->kind != MN_HEAD_AVERAGE && spec->kind != MN_HEAD_FLATTEN) {
         status =
-            mn_fail(b->ctx, MN_INTERNAL, "head %s is of unknown kind %d", spec.name, spec.kind);
+            mn_fail(b->ctx, MN_INTERNAL, "head %s is of unknown kind %d", spec->name, spec->kind);
     }
     if (status != MN_OK) {
         return guard(b, status);
     }
-    struct nas_cell_state *s = &m->states[spec.from];
+    struct nas_cell_state *s = &m->states[spec->from];
     const struct nas_grid *g = &m->sizes[s->grid].grid;
     s->need_r |= s->relu;
-    m->head = (struct nas_head){.name = nas_arena_text(&m->arena, spec.name),
-                                .from = spec.from,
-                                .kind = spec.kind,
+    m->head = (struct nas_head){.name = nas_arena_text(&m->arena, spec->name),
+                                .from = spec->from,
+                                .kind = spec->kind,
                                 .n_features = s->channels};
     if (m->head.name == NULL) {
         return guard(b, nas_builder_no_memory(b));
     }
-    if (spec.kind == MN_HEAD_FLATTEN) {
+    if (spec->kind == MN_HEAD_FLATTEN) {
         m->head.n_features *= (int64_t)g->h * g->w;
     }
     const int64_t dims[2] = {m->dims.ways, m->head.n_features};
     const double bound = 1 / sqrt((double)m->head.n_features);
     char name[128];
-    snprintf(name, sizeof name, "%s.weight", spec.name);
+    snprintf(name, sizeof name, "%s.weight", spec->name);
     status = nas_segment_add(b, 0, name, 2, dims, bound, &m->head.weight);
     if (status == MN_OK) {
-        snprintf(name, sizeof name, "%s.bias", spec.name);
+        snprintf(name, sizeof name, "%s.bias", spec->name);
         status = nas_segment_add(b, 0, name, 1, dims, bound, &m->head.bias);
     }
     b->has_head = 1;
     return guard(b, status);
-}
-
-void nas_builder_install(struct mn_host *host) {
-    host->build_drop_path = build_drop_path;
-    host->build_conv = build_conv;
-    host->build_reduce = build_reduce;
-    host->build_max_pool = build_max_pool;
-    host->build_node = build_node;
-    host->build_concat = build_concat;
-    host->build_head = build_head;
 }
 
 /* ---- running a search space --------------------------------------------------------------- */
@@ -536,10 +539,7 @@ static int add_images(struct mn_builder *b) {
 
 int nas_graph_build(struct mn_model *model, struct mn_ctx *ctx,
                     const struct nas_instance *search_space, struct nas_operations *operations) {
-    struct mn_builder b = {.model = model,
-                           .ctx = ctx,
-                           .operations = operations,
-                           .abi_minor = search_space->unit.plugin->abi_minor};
+    struct mn_builder b = {.model = model, .ctx = ctx, .operations = operations};
     if (operations != NULL) {
         operations->beside = search_space->unit.plugin;
     }

@@ -10,10 +10,21 @@ struct mn_builder {
     struct mn_model *model;
     struct mn_ctx *ctx;
     struct nas_operations *operations; /* candidates of plugins, or NULL */
-    int abi_minor;                     /* that the search space was built for */
     int failed;                        /* a builder call returned an error: the rest does nothing */
     int has_head;
 };
+
+/* Services of struct mn_host. */
+int nas_service_build_drop_path(struct mn_builder *b, double rate, int ramp);
+int nas_service_build_conv(struct mn_builder *b, const struct mn_conv_spec *spec, int32_t *state);
+int nas_service_build_reduce(struct mn_builder *b, const char *name, int32_t from, int32_t channels,
+                             uint32_t flags, int32_t *state);
+int nas_service_build_max_pool(struct mn_builder *b, const char *name, int32_t from, int32_t window,
+                               int32_t stride, int32_t *state);
+int nas_service_build_node(struct mn_builder *b, const struct mn_node_spec *spec, int32_t *state);
+int nas_service_build_concat(struct mn_builder *b, const char *name, int32_t n,
+                             const int32_t *states, int32_t *state);
+int nas_service_build_head(struct mn_builder *b, const struct mn_head_spec *spec);
 
 /* layers.c: the pieces that builder.c's services put together. All return a status. */
 int nas_layer_add(struct mn_builder *b, const char *name, struct nas_layer **out);

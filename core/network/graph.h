@@ -259,7 +259,6 @@ struct nas_workspace {
 int nas_graph_build(struct mn_model *model, struct mn_ctx *ctx,
                     const struct nas_instance *search_space, struct nas_operations *operations);
 int nas_graph_plan(struct mn_model *model, struct mn_ctx *ctx);
-void nas_builder_install(struct mn_host *host);
 /* Grid of a size, made on first use. -1 = no memory. */
 int nas_graph_grid(struct mn_model *model, int height, int width);
 /* liveness.c: when each slot is held, and its place in the workspace. */

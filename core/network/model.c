@@ -8,46 +8,32 @@
 
 /* ---- services ----------------------------------------------------------------------------- */
 
-static void hand_struct(void *to, uint32_t to_size, const void *from, size_t from_size) {
-    memcpy(to, from, to_size < from_size ? to_size : from_size);
-    memcpy(to, &to_size, sizeof to_size);
-}
-
-static int model_dims(struct mn_ctx *ctx, const struct mn_model *model, struct mn_dims *out) {
-    hand_struct(out, out->size, &model->dims, sizeof model->dims);
+int nas_service_model_dims(struct mn_ctx *ctx, const struct mn_model *model, struct mn_dims *out) {
+    *out = model->dims;
     return MN_OK;
 }
 
-static int model_segment(struct mn_ctx *ctx, const struct mn_model *model, int architecture,
-                         int32_t index, struct mn_segment *out) {
+int nas_service_model_segment(struct mn_ctx *ctx, const struct mn_model *model, int architecture,
+                              int32_t index, struct mn_segment *out) {
     const int32_t n = architecture ? model->dims.n_a_segments : model->dims.n_w_segments;
     if (index < 0 || index >= n) {
         return mn_fail(ctx, MN_INTERNAL, "segment %d of %d", index, n);
     }
-    hand_struct(out, out->size, &model->segments[architecture != 0][index],
-                sizeof(struct mn_segment));
+    *out = model->segments[architecture != 0][index];
     return MN_OK;
 }
 
-/* A plugin that was not told of these structs by their headers says so by their sizes. */
-static int model_pass(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
-                      const struct mn_set *batch, const struct mn_pass *pass,
-                      struct mn_outcome *out) {
-    if (pass->size < sizeof *pass || out->size < sizeof *out) {
+/* The structs that a plugin fills say by their size that all of them was begun. */
+int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *model,
+                           const struct mn_point *at, const struct mn_set *batch,
+                           const struct mn_pass *pass, struct mn_outcome *out) {
+    if (pass->size != sizeof *pass || out->size != sizeof *out) {
         return mn_fail(ctx, MN_INTERNAL,
                        "mn_model_pass: the size of mn_pass is %u and that of mn_outcome %u; they "
                        "begin with .size = sizeof, which is %zu and %zu",
                        pass->size, out->size, sizeof *pass, sizeof *out);
     }
     return nas_model_pass(ctx, model, at, batch, pass, out);
-}
-
-void nas_model_install(struct mn_host *host) {
-    host->model_dims = model_dims;
-    host->model_segment = model_segment;
-    host->model_pass = model_pass;
-    host->model_prune = nas_model_prune;
-    nas_builder_install(host);
 }
 
 /* ---- the model ---------------------------------------------------------------------------- */

@@ -42,8 +42,13 @@ int nas_model_fit(struct mn_ctx *ctx, struct nas_instance *search_space,
                   struct nas_operations *operations, const struct mn_dims *dims,
                   struct nas_fit *out);
 
-/* Put the model's and builder's services into the host table. Once, at start. */
-void nas_model_install(struct mn_host *host);
+/* Services of struct mn_host; model_prune is nas_model_prune. */
+int nas_service_model_dims(struct mn_ctx *ctx, const struct mn_model *model, struct mn_dims *out);
+int nas_service_model_segment(struct mn_ctx *ctx, const struct mn_model *model, int architecture,
+                              int32_t index, struct mn_segment *out);
+int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *model,
+                           const struct mn_point *at, const struct mn_set *batch,
+                           const struct mn_pass *pass, struct mn_outcome *out);
 
 const struct mn_dims *nas_model_dims(const struct mn_model *model);
 /* Segment i of w (architecture 0) or a (1). */

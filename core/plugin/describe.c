@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugin/describe.h"
 
+#include "plugin/kinds.h"
+
 #include <string.h>
 
 /* Words of `text` from column `indent` on, wrapped at `width`; `column` is where the line stands.
@@ -26,7 +28,7 @@ static void wrap(const char *text, int indent, int width, int column, FILE *out)
 static int key_width(const struct nas_options *options) {
     int widest = 3;
     for (uint32_t i = 0; i < options->n; i++) {
-        const int n = (int)strlen(nas_option(options, i)->key);
+        const int n = (int)strlen(options->at[i].key);
         widest = n > widest ? n : widest;
     }
     return widest;
@@ -59,7 +61,7 @@ void nas_describe_options(const struct nas_options *options, int width, FILE *ou
     const int keys = key_width(options);
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < options->n; i++) {
-            const struct mn_opt *o = nas_option(options, i);
+            const struct mn_opt *o = &options->at[i];
             if (is_in_pass(o, pass)) {
                 describe_option(o, keys, width, out);
             }
@@ -101,7 +103,7 @@ void nas_describe_table(const struct nas_options *options, FILE *out) {
     fprintf(out, "| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < options->n; i++) {
-            const struct mn_opt *o = nas_option(options, i);
+            const struct mn_opt *o = &options->at[i];
             if (is_in_pass(o, pass)) {
                 describe_row(o, out);
             }

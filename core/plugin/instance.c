@@ -8,7 +8,7 @@
 
 /* ---- services ----------------------------------------------------------------------------- */
 
-static void *service_keep(struct mn_ctx *ctx, size_t bytes) {
+void *nas_service_keep(struct mn_ctx *ctx, size_t bytes) {
     /* The instance is the host's to change; units only see it const. */
     struct nas_instance *unit = (struct nas_instance *)nas_ctx_of(ctx)->unit;
     void *at = unit == NULL ? NULL : nas_instance_keep(unit, bytes);
@@ -19,12 +19,12 @@ static void *service_keep(struct mn_ctx *ctx, size_t bytes) {
 }
 
 /* What another process has, what others can have, or memory like any other. */
-static void *service_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled) {
+void *nas_service_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled) {
     struct nas_ctx *c = nas_ctx_of(ctx);
     struct nas_instance *unit = (struct nas_instance *)c->unit;
     const void *at = NULL;
     if (unit == NULL || unit->n_shared == NAS_MOST_SHARED) {
-        return service_keep(ctx, bytes);
+        return nas_service_keep(ctx, bytes);
     }
     if (c->shared != NULL) {
         at = nas_share_map(c->shared, unit->n_shared, bytes);
@@ -33,7 +33,7 @@ static void *service_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled) 
         at = nas_share_make(&unit->share, bytes);
     }
     if (at == NULL) {
-        return service_keep(ctx, bytes);
+        return nas_service_keep(ctx, bytes);
     }
     unit->shared[unit->n_shared++] = (struct nas_shared){at, bytes};
     return (void *)(uintptr_t)at;
@@ -44,8 +44,7 @@ static struct nas_mark option_mark(const struct nas_instance *unit, const char *
     return node != NULL ? node->mark : unit->mark;
 }
 
-static int service_bad_option(struct mn_ctx *ctx, const char *key, const char *format,
-                              va_list args) {
+int nas_service_bad_option(struct mn_ctx *ctx, const char *key, const char *format, va_list args) {
     const struct nas_instance *unit = nas_ctx_of(ctx)->unit;
     char text[1024], place[512];
     vsnprintf(text, sizeof text, format, args);
@@ -53,36 +52,21 @@ static int service_bad_option(struct mn_ctx *ctx, const char *key, const char *f
         return mn_fail(ctx, MN_CONFIG, "%s: %s", key, text);
     }
     nas_mark_text(option_mark(unit, key), place, sizeof place);
+    if (nas_ctx_of(ctx)->status == MN_OK) {
+        nas_ctx_of(ctx)->named = unit->label;
+    }
     return mn_fail(ctx, MN_CONFIG, "%s%s: %s: %s", place, unit->label, key, text);
-}
-
-void nas_instance_install(struct mn_host *host) {
-    host->keep = service_keep;
-    host->keep_shared = service_keep_shared;
-    host->bad_option = service_bad_option;
 }
 
 /* ---- instances ---------------------------------------------------------------------------- */
 
-static void copy_vtable(struct nas_instance *instance) {
-    const void *from = instance->unit.unit->vtable;
-    const size_t there = *(const uint32_t *)from;
-    const size_t here = nas_kind_vtable_size(instance->unit.unit->kind);
-    memset(&instance->table, 0, sizeof instance->table);
-    memcpy(&instance->table, from, there < here ? there : here);
-}
+/* `check` is the third field of every table, after size and reserved. */
+#define VTABLE(name)                                                                               \
+    _Static_assert(offsetof(struct mn_##name, check) == offsetof(struct mn_dataset, check), #name);
+#include "plugin/kinds.def"
 
-/* `check` is the second function of every vtable, after size and reserved. */
 static int run_check(struct nas_instance *instance, struct mn_ctx *ctx) {
     int (*check)(const void *self, struct mn_ctx *ctx) = instance->table.dataset.check;
-    _Static_assert(
-        offsetof(struct mn_dataset, check) == offsetof(struct mn_mixer, check) &&
-            offsetof(struct mn_dataset, check) == offsetof(struct mn_search_space, check) &&
-            offsetof(struct mn_dataset, check) == offsetof(struct mn_task_learner, check) &&
-            offsetof(struct mn_dataset, check) == offsetof(struct mn_meta_learner, check) &&
-            offsetof(struct mn_dataset, check) == offsetof(struct mn_operation, check) &&
-            offsetof(struct mn_dataset, check) == offsetof(struct mn_transport, check),
-        "check stands at one place in all kinds");
     if (check == NULL) {
         return MN_OK;
     }
@@ -120,18 +104,19 @@ static int bind(struct nas_instance *instance, struct mn_ctx *ctx, struct nas_ya
         return mn_fail(ctx, MN_NOMEM, "no memory for %s %s", kind, unit->name);
     }
     const int before = faults->count;
-    copy_vtable(instance);
+    memcpy(&instance->table, unit->vtable, nas_kind(unit->kind)->size);
     nas_schema_bind(&instance->arena, &instance->unit.options, section, "use", instance->label,
                     instance->self, faults);
     return faults->count > before ? MN_OK : run_check(instance, ctx);
 }
 
-/* A rule that `check` found broken is one fault among the others of the file. */
-static int as_fault(struct mn_ctx *ctx, int status, struct nas_faults *faults) {
+/* What is wrong with a section is one fault among the others of the file. */
+static int as_fault(struct mn_ctx *ctx, int status, struct nas_mark mark,
+                    struct nas_faults *faults) {
     if (status != MN_CONFIG) {
         return status;
     }
-    nas_fault_add(faults, (struct nas_mark){0}, "%s", nas_ctx_message(ctx));
+    nas_fault_add(faults, mark, "%s", nas_ctx_message(ctx));
     nas_ctx_clear(ctx);
     return MN_OK;
 }
@@ -154,14 +139,15 @@ int nas_instance_init(struct nas_instance *instance, struct mn_ctx *ctx,
     } else if (use_mark.file != NULL) {
         snprintf(place, sizeof place, "%s", use_mark.file);
     }
-    int status = nas_registry_find(registry, ctx, kind, use, place[0] != '\0' ? place : NULL,
-                                   &instance->unit);
-    if (status == MN_OK) {
-        instance->section = section;
-        instance->mark = use_mark;
-        status = bind(instance, ctx, section, kind_name, faults);
+    const int status = nas_registry_find(registry, ctx, kind, use, place[0] != '\0' ? place : NULL,
+                                         &instance->unit);
+    if (status != MN_OK) { /* the message names its places itself */
+        return as_fault(ctx, status, (struct nas_mark){.file = "metanas"}, faults);
     }
-    return as_fault(ctx, status, faults);
+    instance->section = section;
+    instance->mark = use_mark;
+    return as_fault(ctx, bind(instance, ctx, section, kind_name, faults), (struct nas_mark){0},
+                    faults);
 }
 
 void nas_instance_fini(struct nas_instance *instance) {
@@ -196,13 +182,15 @@ struct nas_call nas_call_begin(struct mn_ctx *ctx, const struct nas_instance *in
     struct nas_ctx *c = nas_ctx_of(ctx);
     const struct nas_call call = {ctx, instance, c->unit, nas_arena_mark(&c->scratch)};
     c->unit = instance;
+    c->label = instance->label;
     return call;
 }
 
 int nas_call_end(struct nas_call *call, int status) {
     struct nas_ctx *c = nas_ctx_of(call->ctx);
-    const int result = nas_ctx_result(call->ctx, call->unit, call->mark, status);
+    const int result = nas_ctx_result(call->ctx, call->unit->label, call->mark, status);
     c->unit = call->before;
+    c->label = call->before != NULL ? call->before->label : NULL;
     c->batch_room = c->batch_unit == call->unit ? 0 : c->batch_room; /* its scratch is released */
     return result;
 }

@@ -4,6 +4,7 @@
 
 /* A unit with its options filled in: what a section of the configuration becomes. */
 
+#include "plugin/kinds.h"
 #include "plugin/registry.h"
 #include "plugin/shm.h"
 
@@ -24,15 +25,7 @@ struct nas_instance {
         size_t bytes;
     } shared[NAS_MOST_SHARED];
     int n_shared;
-    union { /* vtable, copied into zeroes: missing functions read NULL */
-        struct mn_dataset dataset;
-        struct mn_search_space search_space;
-        struct mn_mixer mixer;
-        struct mn_task_learner task_learner;
-        struct mn_meta_learner meta_learner;
-        struct mn_transport transport;
-        struct mn_operation operation;
-    } table;
+    union nas_vtable table;
 };
 
 /* Make the instance of a section, which messages call `name` (NULL = by its kind): find the unit
@@ -46,8 +39,10 @@ int nas_instance_init(struct nas_instance *instance, struct mn_ctx *ctx,
                       struct nas_faults *faults);
 void nas_instance_fini(struct nas_instance *instance);
 
-/* Put `keep` and `bad_option` into the host table. Once, at start. */
-void nas_instance_install(struct mn_host *host);
+/* Services of struct mn_host. */
+int nas_service_bad_option(struct mn_ctx *ctx, const char *key, const char *format, va_list args);
+void *nas_service_keep(struct mn_ctx *ctx, size_t bytes);
+void *nas_service_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled);
 
 /* Fail with MN_INTERNAL because what the unit says of itself cannot be: "LABEL: TEXT; this is an
  * error of the plugin". */

@@ -4,6 +4,7 @@
 #include "base/install_paths.h"
 #include "base/ownership.h"
 #include "base/text.h"
+#include "plugin/kinds.h"
 #include "plugin/load.h"
 
 #include <dirent.h>
@@ -252,15 +253,10 @@ static int not_found(const struct nas_registry *r, struct mn_ctx *ctx, const str
     return refuse(r, ctx, s, MN_CONFIG, why);
 }
 
-static const struct mn_unit *unit_at(const struct mn_plugin *p, uint32_t i) {
-    return (const struct mn_unit *)(const void *)((const char *)p->units +
-                                                  (size_t)i * p->unit_stride);
-}
-
 const struct mn_unit *nas_plugin_unit(const struct mn_plugin *p, int kind, const char *name) {
     for (uint32_t i = 0; i < p->n_units; i++) {
-        if (unit_at(p, i)->kind == kind && strcmp(unit_at(p, i)->name, name) == 0) {
-            return unit_at(p, i);
+        if (p->units[i].kind == kind && strcmp(p->units[i].name, name) == 0) {
+            return &p->units[i];
         }
     }
     return NULL;
@@ -273,7 +269,7 @@ static int no_such_unit(const struct nas_registry *r, struct mn_ctx *ctx, const 
                         nas_kind_name(s->kind), s->unit);
     for (uint32_t i = 0; i < p->n_units && used < (int)sizeof why; i++) {
         used += snprintf(why + used, sizeof why - (size_t)used, "%s %s %s", i > 0 ? "," : "",
-                         nas_kind_name(unit_at(p, i)->kind), unit_at(p, i)->name);
+                         nas_kind_name(p->units[i].kind), p->units[i].name);
     }
     return refuse(r, ctx, s, MN_CONFIG, why);
 }
@@ -284,10 +280,8 @@ static int give(const struct nas_registry *r, struct mn_ctx *ctx, const struct s
     if (unit == NULL) {
         return no_such_unit(r, ctx, s, file, p);
     }
-    *out = (struct nas_unit){.plugin = p,
-                             .unit = unit,
-                             .file = file,
-                             .options = {unit->opts, unit->n_opts, p->opt_stride}};
+    *out = (struct nas_unit){
+        .plugin = p, .unit = unit, .file = file, .options = {unit->opts, unit->n_opts}};
     return MN_OK;
 }
 

@@ -52,12 +52,4 @@ typedef void (*nas_registry_seen)(void *data, const char *file, const struct mn_
 int nas_registry_scan(struct nas_registry *registry, struct mn_ctx *ctx, nas_registry_seen seen,
                       void *data);
 
-/* "op_mixer" and back (0 = unknown), in enum mn_kind order from 1 to NAS_KINDS. The first
- * NAS_SECTIONS have a section of their name in a configuration. */
-enum { NAS_SECTIONS = 6, NAS_KINDS = 8 };
-const char *nas_kind_name(int kind);
-int nas_kind_from(const char *name);
-/* Bytes of a kind's vtable in this host. */
-size_t nas_kind_vtable_size(int kind);
-
 #endif

@@ -4,14 +4,12 @@
 
 /* The binary interface between the host and its plugins.
  *
- * Growth rules
- * - A plugin loads where the major is equal and its minor lies from MN_ABI_OLDEST to the host's.
- *   While the major is 0 a minor may end the support of older ones; from 1.0 on the oldest stays 0.
- * - Every struct that crosses the border starts with its size and grows only at its end. The host
- *   copies the smaller of the two sizes into zeroes, so a function that a plugin does not know
- *   reads NULL, which means "optional, absent". Arrays of structs are walked by declared strides.
- * - A field is not put where older headers have padding: the size would not tell that it is there.
- * - A new mandatory function, a changed meaning or a changed order is a new major number.
+ * Numbers
+ * - Until 1.0 a plugin loads where both numbers are those of the host: any change of these headers
+ *   is a new minor number, and plugins are compiled again. docs/abi.md tells what holds from 1.0
+ * on.
+ * - Every struct that crosses the border starts with its size; arrays of structs have a stride.
+ * They are there for 1.0; until then they must be those of the host.
  * - Version strings are for people; nothing compares them.
  *
  * Thread tags used on every function
@@ -25,8 +23,7 @@
 
 #define MN_MAGIC 0x534e414du /* "MANS" in little-endian memory */
 #define MN_ABI_MAJOR 0
-#define MN_ABI_MINOR 7
-#define MN_ABI_OLDEST 1 /* minor that this host still loads */
+#define MN_ABI_MINOR 8
 
 /* The scalar of weights, logits and images. Plugins compiled with MN_REAL_DOUBLE load only into the
  * double-precision host. */

@@ -2,26 +2,17 @@
 #ifndef METANAS_CTX_H
 #define METANAS_CTX_H
 
-/* The context handed to every call, and the services behind it. Plugins link nothing: all they call
- * is reached through ctx->host, best by the inline functions at the end. A context belongs to one
- * thread. */
+/* The context handed to every call: where in the experiment it happens, and the way to the host's
+ * services (host.h). A context belongs to one thread. */
 
 #include "abi.h"
-#include "model.h"
-#include "rng.h"
 #include "status.h"
-
-#include <stdarg.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-struct mn_ctx;
-struct mn_builder;
-struct mn_conv_spec;
-struct mn_node_spec;
-struct mn_head_spec;
+struct mn_host;
 
 enum mn_split { MN_TRAIN = 0, MN_VAL = 1, MN_TEST = 2 };
 enum mn_log_level { MN_LOG_ERROR = 0, MN_LOG_WARN = 1, MN_LOG_INFO = 2, MN_LOG_DEBUG = 3 };
@@ -41,61 +32,6 @@ struct mn_where {
     uint32_t reserved;
 };
 
-struct mn_host {
-    uint32_t size;
-    uint16_t abi_major, abi_minor;
-
-    /* errors and logging */
-    int (*fail)(struct mn_ctx *ctx, int status, const char *format, va_list args);
-    int (*bad_option)(struct mn_ctx *ctx, const char *key, const char *format, va_list args);
-    void (*log)(struct mn_ctx *ctx, int level, const char *format, va_list args);
-    int (*cancelled)(struct mn_ctx *ctx);
-
-    /* memory */
-    void *(*scratch)(struct mn_ctx *ctx, size_t bytes);
-    void *(*keep)(struct mn_ctx *ctx, size_t bytes);
-    mn_real *(*state)(struct mn_ctx *ctx, const char *name, int64_t n);
-
-    /* model */
-    int (*model_dims)(struct mn_ctx *ctx, const struct mn_model *model, struct mn_dims *out);
-    int (*model_segment)(struct mn_ctx *ctx, const struct mn_model *model, int architecture,
-                         int32_t index, struct mn_segment *out);
-    int (*model_pass)(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
-                      const struct mn_set *batch, const struct mn_pass *pass,
-                      struct mn_outcome *out);
-    int (*model_prune)(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
-                       uint8_t *keep);
-
-    /* task */
-    int64_t (*task_steps)(struct mn_ctx *ctx, const struct mn_task *task, int64_t steps);
-    int (*task_batch)(struct mn_ctx *ctx, const struct mn_task *task, int64_t step, int32_t n,
-                      struct mn_set *out);
-    int (*step_done)(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
-                     double skip_share, const struct mn_point *now);
-
-    /* building a network [setup] */
-    int (*build_drop_path)(struct mn_builder *builder, double rate, int ramp);
-    int (*build_conv)(struct mn_builder *builder, const struct mn_conv_spec *spec, int32_t *state);
-    int (*build_reduce)(struct mn_builder *builder, const char *name, int32_t from,
-                        int32_t channels, uint32_t flags, int32_t *state);
-    int (*build_max_pool)(struct mn_builder *builder, const char *name, int32_t from,
-                          int32_t window, int32_t stride, int32_t *state);
-    int (*build_node)(struct mn_builder *builder, const struct mn_node_spec *spec, int32_t *state);
-    int (*build_concat)(struct mn_builder *builder, const char *name, int32_t n,
-                        const int32_t *states, int32_t *state);
-    int (*build_head)(struct mn_builder *builder, const struct mn_head_spec *spec);
-
-    /* differentiating through a task */
-    int (*step_rates)(struct mn_ctx *ctx, int64_t step, struct mn_point *out);
-    int64_t (*trace_steps)(struct mn_ctx *ctx);
-    int (*trace_point)(struct mn_ctx *ctx, int64_t step, struct mn_point *out);
-    int (*trace_back)(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint);
-    mn_real *(*own_delta)(struct mn_ctx *ctx);
-
-    /* memory again */
-    void *(*keep_shared)(struct mn_ctx *ctx, size_t bytes, int *filled); /* may be NULL */
-};
-
 struct mn_ctx {
     uint32_t size;
     uint32_t reserved;
@@ -103,174 +39,6 @@ struct mn_ctx {
     void *host_data; /* the host's own */
     struct mn_where where;
 };
-
-/* ---- errors ------------------------------------------------------------------------------- */
-
-/* Record a message and return status: `return mn_fail(ctx, MN_NUMERIC, "loss is %g", x);`. The
- * first message of a failing call stays; the host adds where it happened. */
-MN_PRINTF(3, 4)
-static inline int mn_fail(struct mn_ctx *ctx, int status, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    const int result = ctx->host->fail(ctx, status, format, args);
-    va_end(args);
-    return result;
-}
-
-/* Say that the option `key` of this unit is wrong; the host adds its file:line:column. [setup]
- * Returns MN_CONFIG. */
-MN_PRINTF(3, 4)
-static inline int mn_bad_option(struct mn_ctx *ctx, const char *key, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    const int result = ctx->host->bad_option(ctx, key, format, args);
-    va_end(args);
-    return result;
-}
-
-/* Write a log line; the host prefixes the unit's name. */
-MN_PRINTF(3, 4)
-static inline void mn_log(struct mn_ctx *ctx, int level, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    ctx->host->log(ctx, level, format, args);
-    va_end(args);
-}
-
-/* Non-zero once the user asked to stop; a learner then returns MN_CANCELLED between two steps. */
-static inline int mn_cancelled(struct mn_ctx *ctx) {
-    return ctx->host->cancelled(ctx);
-}
-
-/* ---- memory ------------------------------------------------------------------------------- */
-
-/* `bytes` of scratch, 64-byte aligned, not cleared, released when the callback returns. NULL (with
- * a message recorded) when there is no memory: return MN_NOMEM. */
-static inline void *mn_scratch(struct mn_ctx *ctx, size_t bytes) {
-    return ctx->host->scratch(ctx, bytes);
-}
-
-/* `bytes` of zeroed memory that lives as long as the instance. [setup] NULL as above. */
-static inline void *mn_keep(struct mn_ctx *ctx, size_t bytes) {
-    return ctx->host->keep(ctx, bytes);
-}
-
-/* The same for large data that is only read after `start`, such as the images of a dataset: where
- * several processes of a run share a node, they get one piece of memory. *filled = 1: another
- * process has filled it, with what this one would; it must not be written. Otherwise the caller
- * fills it before `start` returns. Processes call it in the same order with the same sizes. [setup]
- */
-static inline void *mn_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled) {
-    *filled = 0;
-    return ctx->host->keep_shared != NULL ? ctx->host->keep_shared(ctx, bytes, filled)
-                                          : ctx->host->keep(ctx, bytes);
-}
-
-/* `n` zeroed reals (1 to 2^32) of named state, checkpointed by the host. The name has 1 to 100
- * letters, digits, '_', '.' and '-'. meta_learner.start only. NULL as above. */
-static inline mn_real *mn_state(struct mn_ctx *ctx, const char *name, int64_t n) {
-    return ctx->host->state(ctx, name, n);
-}
-
-/* ---- random numbers ----------------------------------------------------------------------- */
-
-/* The stream of `purpose` for the task and step that ctx stands at. */
-static inline struct mn_rng mn_rng_start(const struct mn_ctx *ctx, uint32_t purpose) {
-    const struct mn_where *at = &ctx->where;
-    return mn_rng_make(at->seed, purpose, (uint32_t)at->split, (uint64_t)at->meta_epoch,
-                       (uint32_t)at->task, (uint32_t)at->step);
-}
-
-/* ---- model -------------------------------------------------------------------------------- */
-
-/* Sizes of the model. */
-static inline int mn_model_dims(struct mn_ctx *ctx, const struct mn_model *model,
-                                struct mn_dims *out) {
-    out->size = (uint32_t)sizeof *out;
-    return ctx->host->model_dims(ctx, model, out);
-}
-
-/* Segment `index` of w (architecture = 0) or a (architecture = 1). */
-static inline int mn_model_segment(struct mn_ctx *ctx, const struct mn_model *model,
-                                   int architecture, int32_t index, struct mn_segment *out) {
-    out->size = (uint32_t)sizeof *out;
-    return ctx->host->model_segment(ctx, model, architecture, index, out);
-}
-
-/* One forward pass, and a backward pass where the flags ask for gradients. [worker]
- * MN_NUMERIC when the loss is not finite; MN_NOMEM; MN_CANCELLED. Source: Eq. 1, 5, 7. */
-static inline int mn_model_pass(struct mn_ctx *ctx, const struct mn_model *model,
-                                const struct mn_point *at, const struct mn_set *batch,
-                                const struct mn_pass *pass, struct mn_outcome *out) {
-    return ctx->host->model_pass(ctx, model, at, batch, pass, out);
-}
-
-/* The hard pruning of Algorithm 3, line 8: keep[n_choices] from the mixers' select. [worker] */
-static inline int mn_model_prune(struct mn_ctx *ctx, const struct mn_model *model,
-                                 const struct mn_point *at, uint8_t *keep) {
-    return ctx->host->model_prune(ctx, model, at, keep);
-}
-
-/* ---- task --------------------------------------------------------------------------------- */
-
-/* How many steps to run: `steps`, unless the host prescribes the mini-batches (metanas probe). */
-static inline int64_t mn_task_steps(struct mn_ctx *ctx, const struct mn_task *task, int64_t steps) {
-    return ctx->host->task_steps(ctx, task, steps);
-}
-
-/* Mini-batch `step` of the task: n images drawn from the support set with replacement (Algorithm 2,
- * line 8), or the whole support set for n = 0. The arrays stay valid until the next call or until
- * the callback returns. [worker] */
-static inline int mn_task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64_t step,
-                                int32_t n, struct mn_set *out) {
-    return ctx->host->task_batch(ctx, task, step, n, out);
-}
-
-/* Tell the host that a step is done: loss and accuracy of its mini-batch, share of candidates
- * skipped, and the point after the update. A status other than MN_OK is to be returned at once. */
-static inline int mn_step_done(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
-                               double skip_share, const struct mn_point *now) {
-    return ctx->host->step_done(ctx, step, loss, accuracy, skip_share, now);
-}
-
-/* ---- differentiating through a task ------------------------------------------------------- */
-
-/* The factors that the meta learner has learned for the updates of task step `step`: out->w[n_w],
- * out->a[n_a]; NULL = 1 for all. Valid until the next call or until the callback returns. The
- * update of a task learner with `adjoint` is x += factor * (what it would add without them).
- * [worker] task_learner.adapt and task_learner.adjoint only. Source: Meta-SGD (Li et al. 2017),
- * MAML++ (Antoniou et al. 2019), section 4. */
-static inline int mn_step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
-    return ctx->host->step_rates(ctx, step, out);
-}
-
-/* Steps of the task just adapted to; -1 (with a message recorded: return MN_INTERNAL) where no
- * trace was kept. [worker] meta_learner.delta of a learner with `traces` only, as are the next two.
- */
-static inline int64_t mn_trace_steps(struct mn_ctx *ctx) {
-    return ctx->host->trace_steps(ctx);
-}
-
-/* The point before step `step`; step = mn_trace_steps: the adapted point. Not to be changed; valid
- * until delta returns. */
-static inline int mn_trace_point(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
-    return ctx->host->trace_point(ctx, step, out);
-}
-
-/* Take a gradient back through step `step` by the task learner's `adjoint`. The last step comes
- * first, then every step before it in turn; the host carries the gradient of the optimiser state.
- * MN_NUMERIC, MN_NOMEM, MN_CANCELLED; MN_INTERNAL out of turn. */
-static inline int mn_trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint) {
-    adjoint->size = (uint32_t)sizeof *adjoint;
-    return ctx->host->trace_back(ctx, step, adjoint);
-}
-
-/* In meta_learner.delta the n_own reals of this task's direction, to be written whole; in
- * meta_learner.update their mean. NULL (with a message recorded: return MN_INTERNAL) elsewhere and
- * where n_own is 0. */
-static inline mn_real *mn_own_delta(struct mn_ctx *ctx) {
-    return ctx->host->own_delta(ctx);
-}
 
 #ifdef __cplusplus
 }

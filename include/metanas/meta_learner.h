@@ -6,6 +6,7 @@
  * and logits, or one for each. */
 
 #include "ctx.h"
+#include "model.h"
 
 #ifdef __cplusplus
 extern "C" {

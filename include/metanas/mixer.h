@@ -11,6 +11,7 @@
  * not computed, unless `measure` asks for it. */
 
 #include "ctx.h"
+#include "rng.h"
 
 #ifdef __cplusplus
 extern "C" {

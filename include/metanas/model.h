@@ -4,7 +4,7 @@
 
 /* The network as plugins see it: a pure function of (w, a, batch, pass). w holds the ordinary
  * weights, a the architecture logits, both flat; segments name their parts (docs/state-names.md).
- * Images are NCHW, convolution weights OIHW. The calls are in ctx.h. */
+ * Images are NCHW, convolution weights OIHW. The calls are in host.h. */
 
 #include "abi.h"
 

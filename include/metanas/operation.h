@@ -138,8 +138,7 @@ struct mn_operation {
                     const mn_real *w, const mn_real *x, const mn_real *saved, const mn_real *g,
                     mn_real *dx, mn_real *d_w, mn_real *work);
 
-    /* What the host computes at `stride` 1 or 2; the same for equal strides. Since interface 0.6.
-     * [setup] */
+    /* What the host computes at `stride` 1 or 2; the same for equal strides. [setup] */
     int (*maps)(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_op_maps *out);
 };
 

@@ -12,6 +12,7 @@
 
 #include "ctx.h"
 #include "dataset.h"
+#include "host.h"
 #include "meta_learner.h"
 #include "mixer.h"
 #include "operation.h"

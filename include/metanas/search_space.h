@@ -8,7 +8,7 @@
  * counts are 1 to 65536. All builder calls are [setup]; one that fails has recorded a message, and
  * `build` returns its status. */
 
-#include "ctx.h"
+#include "host.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,7 +39,7 @@ struct mn_edge_spec {
     int32_t n_ops;          /* candidates, 1..64; on the edges of a searched node equally many */
     const char *const *ops; /* their names; mn_bad names give MN_CONFIG with the nearest one */
     /* Factor of what the edge gives to the node's sum; 0 = 1. Only where nothing is searched: there
-     * it is what the mixtures of a pruned network left. Since interface 0.7. */
+     * it is what the mixtures of a pruned network left. */
     double weight;
 };
 

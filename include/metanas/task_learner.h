@@ -5,6 +5,7 @@
 /* task_learner: adapts one task (Eq. 3; Algorithm 2, lines 8-11; Algorithm 3, lines 4-7). */
 
 #include "ctx.h"
+#include "model.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -22,8 +22,8 @@ for name in $(sed -nE 's/^(struct|enum) (mn_[a-z_0-9]+) \{.*/\2/p' "$include"/me
     fi
 done
 if ! diff -u --label committed --label built "$table" "$built"; then
-    echo "The binary interface has changed, so plugins built before do not fit. See the growth rules"
-    echo "in include/metanas/abi.h, and change MN_ABI_MINOR or MN_ABI_MAJOR. If this is what was"
+    echo "The binary interface has changed, so plugins built before do not fit. See"
+    echo "include/metanas/abi.h, and change MN_ABI_MINOR or MN_ABI_MAJOR. If this is what was"
     echo "meant, write the new table:"
     echo "    { echo '# $bits-bit'; $program; } >$table"
     exit 1

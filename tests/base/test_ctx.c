@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/ctx.h"
-#include "plugin/instance.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -15,7 +14,7 @@
 static struct nas_ctx ctx;
 
 static int setup(void **state) {
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, NULL);
     nas_cancel_reset();
     return 0;
 }
@@ -27,8 +26,11 @@ static int teardown(void **state) {
 }
 
 static void the_table_tells_its_size_and_abi(void **state) {
-    const struct mn_host *host = nas_host_table();
-    assert_ptr_equal(ctx.pub.host, host);
+    const struct mn_host *host = ctx.pub.host, other = {.size = sizeof other};
+    struct nas_ctx of_other;
+    nas_ctx_init(&of_other, &other);
+    assert_ptr_equal(of_other.pub.host, &other);
+    nas_ctx_fini(&of_other);
     assert_int_equal(host->size, sizeof *host);
     assert_int_equal(host->abi_major, MN_ABI_MAJOR);
     assert_int_equal(host->abi_minor, MN_ABI_MINOR);
@@ -97,32 +99,33 @@ static void results_of_plugins_are_checked(void **state) {
         {MN_IO, 7, MN_INTERNAL,
          "mixer x: told; 7 was returned, which is no status; this is an error of the plugin"},
     };
-    const struct nas_instance unit = {.label = "mixer x"};
+    static const char unit[] = "mixer x";
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         nas_ctx_clear(&ctx.pub);
         if (cases[i].fails != MN_OK) {
             mn_fail(&ctx.pub, cases[i].fails, "told");
         }
-        assert_int_equal(nas_ctx_result(&ctx.pub, &unit, 0, cases[i].returns), cases[i].status);
+        assert_int_equal(nas_ctx_result(&ctx.pub, unit, 0, cases[i].returns), cases[i].status);
         assert_string_equal(nas_ctx_message(&ctx.pub), cases[i].message);
         assert_int_equal(ctx.status, cases[i].status);
     }
 }
 
 static void a_message_that_names_the_unit_is_left_alone(void **state) {
-    const struct nas_instance unit = {.label = "mixer x"};
+    static const char unit[] = "mixer x";
     mn_fail(&ctx.pub, MN_CONFIG, "a.yaml:1:2: mixer x: tau: too small");
-    assert_int_equal(nas_ctx_result(&ctx.pub, &unit, 0, MN_CONFIG), MN_CONFIG);
+    ctx.named = unit;
+    assert_int_equal(nas_ctx_result(&ctx.pub, unit, 0, MN_CONFIG), MN_CONFIG);
     assert_string_equal(nas_ctx_message(&ctx.pub), "a.yaml:1:2: mixer x: tau: too small");
 }
 
 static void scratch_is_released_after_a_call(void **state) {
-    const struct nas_instance unit = {.label = "mixer x"};
+    static const char unit[] = "mixer x";
     const size_t mark = nas_arena_mark(&ctx.scratch);
     char *at = mn_scratch(&ctx.pub, 1000);
     assert_non_null(at);
     assert_int_equal((uintptr_t)at % 64, 0);
-    nas_ctx_result(&ctx.pub, &unit, mark, MN_OK);
+    nas_ctx_result(&ctx.pub, unit, mark, MN_OK);
     assert_ptr_equal(mn_scratch(&ctx.pub, 1000), at);
 }
 
@@ -130,12 +133,6 @@ static void scratch_without_memory_leaves_a_message(void **state) {
     assert_null(mn_scratch(&ctx.pub, SIZE_MAX));
     assert_int_equal(ctx.status, MN_NOMEM);
     assert_non_null(strstr(nas_ctx_message(&ctx.pub), "no memory for"));
-}
-
-static void state_is_for_meta_learners_only(void **state) {
-    assert_null(mn_state(&ctx.pub, "m", 3));
-    assert_int_equal(ctx.status, MN_INTERNAL);
-    assert_non_null(strstr(nas_ctx_message(&ctx.pub), "mn_state(\"m\")"));
 }
 
 static void cancellation_is_a_flag(void **state) {
@@ -193,14 +190,13 @@ static void warnings_are_printed_once(void **state) {
 }
 
 static void log_lines_name_the_unit_and_obey_the_level(void **state) {
-    const struct nas_instance unit = {.label = "op_mixer softmax"};
     const struct capture c = capture_begin();
     mn_log(&ctx.pub, MN_LOG_INFO, "plain %d", 1);
     mn_log(&ctx.pub, MN_LOG_DEBUG, "hidden");
     ctx.quiet = MN_LOG_ERROR;
     mn_log(&ctx.pub, MN_LOG_WARN, "hidden too");
     ctx.quiet = MN_LOG_DEBUG;
-    ctx.unit = &unit;
+    ctx.label = "op_mixer softmax";
     mn_log(&ctx.pub, MN_LOG_DEBUG, "shown");
     char *text = capture_end(c);
     assert_string_equal(text, "metanas: plain 1\nmetanas: op_mixer softmax: shown\n");
@@ -212,9 +208,8 @@ static void long_log_lines_are_cut_and_ended(void **state) {
     memset(label, 'u', sizeof label - 1);
     memset(words, 'w', sizeof words - 1);
     label[sizeof label - 1] = words[sizeof words - 1] = '\0';
-    const struct nas_instance unit = {.label = label};
     const struct capture c = capture_begin();
-    ctx.unit = &unit;
+    ctx.label = label;
     mn_log(&ctx.pub, MN_LOG_INFO, "%s", words);
     char *text = capture_end(c);
     assert_int_equal(strlen(text), NAS_MESSAGE - 1);
@@ -227,7 +222,7 @@ enum { THREADS = 4, LINES = 300 };
 
 static void *write_lines(void *data) {
     struct nas_ctx own;
-    nas_ctx_init(&own);
+    nas_ctx_init(&own, NULL);
     for (int i = 0; i < LINES; i++) {
         mn_log(&own.pub, MN_LOG_INFO, "%s", (const char *)data);
     }
@@ -275,7 +270,6 @@ int main(void) {
                                         teardown),
         cmocka_unit_test_setup_teardown(scratch_is_released_after_a_call, setup, teardown),
         cmocka_unit_test_setup_teardown(scratch_without_memory_leaves_a_message, setup, teardown),
-        cmocka_unit_test_setup_teardown(state_is_for_meta_learners_only, setup, teardown),
         cmocka_unit_test_setup_teardown(cancellation_is_a_flag, setup, teardown),
         cmocka_unit_test_setup_teardown(exit_codes_are_those_of_the_manual, setup, teardown),
         cmocka_unit_test(warnings_are_printed_once),

@@ -67,7 +67,7 @@ static void write_tensor(const char *in, const char *out, int size, int n, char 
     static struct nas_ctx ctx;
     static int64_t labels[MOST];
     struct nas_safetensors file;
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, NULL);
     float *images = calloc((size_t)n * (size_t)size * (size_t)size, sizeof *images);
     if (images == NULL || nas_safetensors_read(&ctx.pub, in, &file) != MN_OK || file.n + 2 > MOST) {
         stop(nas_ctx_message(&ctx.pub));

@@ -260,7 +260,7 @@ static int print_element(const char *path, const char *name, int64_t i) {
 }
 
 int main(int argc, char **argv) {
-    nas_ctx_init(&context);
+    nas_ctx_init(&context, NULL);
     if (argc >= 4 && strcmp(argv[1], "edit") == 0) {
         return edit(argc, argv);
     }

@@ -22,9 +22,8 @@ static const struct mn_opt everything_table[] = {
     MN_REAL_OPEN(struct everything, high, 0, -INFINITY, 7, MN_OPT_OPEN_MAX, "no lower end"),
 };
 
-const struct nas_options everything_options = {everything_table,
-                                               sizeof everything_table / sizeof everything_table[0],
-                                               sizeof everything_table[0]};
+const struct nas_options everything_options = {everything_table, sizeof everything_table /
+                                                                     sizeof everything_table[0]};
 
 static const struct mn_opt strict_table[] = {
     {"cells", "how many cells", "cells", MN_OPT_INT, MN_OPT_REQUIRED,
@@ -34,5 +33,5 @@ static const struct mn_opt strict_table[] = {
     MN_TEXTS(struct strict, ops, "skip", "candidates"),
 };
 
-const struct nas_options strict_options = {
-    strict_table, sizeof strict_table / sizeof strict_table[0], sizeof strict_table[0]};
+const struct nas_options strict_options = {strict_table,
+                                           sizeof strict_table / sizeof strict_table[0]};

@@ -542,32 +542,12 @@ static void ranges_and_defaults_for_people(void **state) {
                                            {"real, below 7", "0"}};
     char text[128];
     for (uint32_t i = 0; i < everything_options.n; i++) {
-        const struct mn_opt *o = nas_option(&everything_options, i);
+        const struct mn_opt *o = &everything_options.at[i];
         assert_string_equal(nas_option_range(o, text, sizeof text), cases[i][0]);
         assert_string_equal(nas_option_default(o, text, sizeof text), cases[i][1]);
     }
-    assert_string_equal(nas_option_default(nas_option(&strict_options, 0), text, sizeof text),
-                        "(required)");
-    assert_string_equal(nas_option_range(nas_option(&everything_options, 6), text, 12),
-                        "one of: non");
-}
-
-/* A plugin built with a longer struct mn_opt declares its stride; the table is walked by it. */
-static void tables_are_walked_by_stride(void **state) {
-    struct longer {
-        struct mn_opt opt;
-        char more[40];
-    } table[2];
-    memset(table, 0x5A, sizeof table);
-    table[0].opt = *nas_option(&everything_options, 0);
-    table[1].opt = *nas_option(&everything_options, 1);
-    const struct nas_options options = {&table[0].opt, 2, sizeof table[0]};
-    struct everything x = {0};
-    struct nas_yaml *root = told_parse(&told, "s: {rate: 2, steps: 3}\n");
-    nas_schema_bind(&told.arena, &options, nas_yaml_get(root, "s"), NULL, "u", &x, &told.faults);
-    assert_int_equal(told.faults.count, 0);
-    assert_int_equal(x.steps, 3);
-    assert_true(x.rate == 2);
+    assert_string_equal(nas_option_default(&strict_options.at[0], text, sizeof text), "(required)");
+    assert_string_equal(nas_option_range(&everything_options.at[6], text, 12), "one of: non");
 }
 
 /* The table of everything with all of it deprecated: at its default nothing of it is written, but
@@ -578,10 +558,10 @@ static void deprecated_options_of_every_type(void **state) {
     const uint32_t n = everything_options.n;
     assert_in_range(n, 1, MOST);
     for (uint32_t i = 0; i < n; i++) {
-        table[i] = *nas_option(&everything_options, i);
+        table[i] = everything_options.at[i];
         table[i].flags |= MN_OPT_DEPRECATED;
     }
-    const struct nas_options options = {table, n, sizeof table[0]};
+    const struct nas_options options = {table, n};
     struct everything x = bound("s: {}\n");
     char *text = NULL;
     size_t length;
@@ -610,10 +590,10 @@ static void many_known_keys_are_cut(void **state) {
     static char keys[KEYS][16];
     for (int i = 0; i < KEYS; i++) {
         snprintf(keys[i], sizeof keys[i], "option_%d", i);
-        table[i] = *nas_option(&everything_options, 0);
+        table[i] = everything_options.at[0];
         table[i].key = keys[i];
     }
-    const struct nas_options options = {table, KEYS, sizeof table[0]};
+    const struct nas_options options = {table, KEYS};
     struct everything x;
     struct nas_yaml *root = told_parse(&told, "s: {momentum: 2}\n");
     nas_schema_bind(&told.arena, &options, nas_yaml_get(root, "s"), NULL, "u", &x, &told.faults);
@@ -647,7 +627,6 @@ int main(void) {
         CASE(every_text_round_trips),
         CASE(random_instances_round_trip),
         CASE(ranges_and_defaults_for_people),
-        CASE(tables_are_walked_by_stride),
         CASE(deprecated_options_of_every_type),
         CASE(many_known_keys_are_cut),
     };

@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include "learn/experiment.h"
+#include "learn/host.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,8 +66,7 @@ char *fuzz_text(const uint8_t **data, size_t *size) {
 }
 
 struct mn_ctx *fuzz_begin(struct nas_ctx *context) {
-    nas_core_install();
-    nas_ctx_init(context);
+    nas_ctx_init(context, &nas_host);
     context->quiet = MN_LOG_ERROR;
     return &context->pub;
 }

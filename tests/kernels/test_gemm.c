@@ -55,7 +55,7 @@ static void check_product(struct noise *noise, int ta, int tb) {
 static void test_product(void **state) {
     (void)state;
     struct nas_ctx ctx;
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, NULL);
     assert_int_equal(nas_gemm_init(&ctx.pub), MN_OK);
     struct noise noise = {1};
     for (int i = 0; i < 40; i++) {
@@ -66,7 +66,7 @@ static void test_product(void **state) {
 static void test_init_leaves_one_thread(void **state) {
     (void)state;
     struct nas_ctx ctx;
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, NULL);
     const int status = nas_gemm_init(&ctx.pub);
     if (status != MN_OK) { /* only a build on OpenMP may refuse, and must say what to do */
         assert_int_equal(status, MN_UNSUPPORTED);

@@ -7,6 +7,7 @@
 #include "learn/train.h"
 
 #include "fixture.h"
+#include "learn/host.h"
 
 #include <stdlib.h>
 
@@ -57,7 +58,7 @@ static int capture_step(void *data, struct mn_ctx *ctx, int64_t step, double los
 
 static void replay_begin(struct replay *r, const struct nas_state *state, int split, int64_t task) {
     const struct mn_dims *d = nas_model_dims(trial.e.model);
-    nas_ctx_init(&r->context);
+    nas_ctx_init(&r->context, &nas_host);
     r->ctx = &r->context.pub;
     r->ctx->where.split = split;
     r->ctx->where.seed = (uint64_t)trial.e.run.seed;

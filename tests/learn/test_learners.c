@@ -6,6 +6,7 @@
 #include "learn/train.h"
 
 #include "fixture.h"
+#include "learn/host.h"
 #include "learn/task.h"
 #include "learn/task_trace.h"
 
@@ -31,7 +32,7 @@ struct replay {
 static void replay_begin(struct replay *r) {
     const struct mn_dims *d = nas_model_dims(trial.e.model);
     memset(r, 0, sizeof *r);
-    nas_ctx_init(&r->context);
+    nas_ctx_init(&r->context, &nas_host);
     r->ctx = &r->context.pub;
     r->ctx->where.seed = (uint64_t)trial.e.run.seed;
     r->ctx->where.meta_epochs = trial.e.run.meta_epochs;

@@ -5,6 +5,7 @@
 #include "base/ctx.h"
 
 #include "../support/check.h"
+#include "learn/host.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -134,7 +135,7 @@ static void test_a_warning_clears_the_line(void **state) {
     if (terminal < 0) {
         skip();
     }
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, &nas_host);
     divert(terminal);
     nas_progress_begin(&p, "task", 0, 2, 0);
     nas_progress_show(&p, 2);

@@ -2,6 +2,7 @@
 #include "trial.h"
 
 #include "../support/check.h"
+#include "learn/host.h"
 
 #include <stdlib.h>
 
@@ -32,12 +33,11 @@ const char trial_glyphs[] =
 
 void trial_plugins(const char *directory) {
     plugins[0] = directory;
-    nas_core_install();
 }
 
 void trial_begin(struct trial *trial) {
     memset(trial, 0, sizeof *trial);
-    nas_ctx_init(&trial->context);
+    nas_ctx_init(&trial->context, &nas_host);
     trial->context.quiet = MN_LOG_ERROR;
     trial->ctx = &trial->context.pub;
     folder_new(&trial->folder);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "net.h"
+#include "learn/host.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +47,7 @@ void net_open(struct net *net, const char *config, int n, int channels, int heig
     char path[] = "/tmp/metanas-test-XXXXXX";
     const int shape[3] = {channels, height, width};
     memset(net, 0, sizeof *net);
-    nas_core_install();
-    nas_ctx_init(&net->context);
+    nas_ctx_init(&net->context, &nas_host);
     net->ctx = &net->context.pub;
     const int fd = mkstemp(path);
     assert_true(fd >= 0);

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "learn/experiment.h"
+#include "learn/host.h"
 
 /* ---- the search space --------------------------------------------------------------------- */
 
@@ -315,8 +316,7 @@ static void open_unit(int i, int kind, const char *name) {
 }
 
 static int begin(void **state) {
-    nas_core_install();
-    nas_ctx_init(&context);
+    nas_ctx_init(&context, &nas_host);
     assert_ok(ctx, nas_registry_new(ctx, NULL, &registry));
     assert_ok(ctx, nas_registry_add(registry, ctx, mn_plugin_entry()));
     open_unit(0, MN_SEARCH_SPACE, "crooked");

@@ -89,11 +89,11 @@ static const struct {
     size_t size;
 } ways[] = {
     SET("newer_minor", broken.abi_minor, MN_ABI_MINOR + 1),
+    SET("older_minor", broken.abi_minor, MN_ABI_MINOR - 1),
     SET("other_major", broken.abi_major, MN_ABI_MAJOR + 1),
     SET("size", broken.size, 16),
     SET("unit_stride", broken.unit_stride, 8),
-    SET("opt_stride", broken.opt_stride, 8),
-    SET("uneven_stride", broken.opt_stride, sizeof(struct mn_opt) + 4),
+    SET("opt_stride", broken.opt_stride, sizeof(struct mn_opt) + 4),
     SET("other_reals", broken.real_bytes, 8),
     SET("plugin_name", broken.name, "Broken"),
     SET("no_url", broken.url, NULL),
@@ -104,6 +104,7 @@ static const struct {
     SET("kind", units[0].kind, 99),
     SET("no_vtable", units[0].vtable, NULL),
     SET("short_vtable", table.size, 16),
+    SET("long_vtable", table.size, sizeof table + 8),
     SET("no_function", table.update, NULL),
     SET("no_table", units[0].opts, NULL),
     SET("opt_outside", units[0].instance_size, 4),

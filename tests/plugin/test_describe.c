@@ -37,8 +37,7 @@ static const struct mn_unit plain = {.kind = MN_INPUT_MIXER, .name = "sum", .doc
 static const struct mn_plugin plugin = {.name = "darts", .version = "1.2.0"};
 
 static struct nas_unit unit_of(const struct mn_unit *unit) {
-    return (struct nas_unit){
-        &plugin, unit, "/lib/darts.so", {unit->opts, unit->n_opts, sizeof(struct mn_opt)}};
+    return (struct nas_unit){&plugin, unit, "/lib/darts.so", {unit->opts, unit->n_opts}};
 }
 
 static char text[8192];
@@ -93,7 +92,7 @@ static void no_line_is_longer_than_asked(void **state) {
 static void a_word_longer_than_the_line_stands_alone(void **state) {
     static const struct mn_opt option[] = {
         MN_BOOL(struct self, fast, 0, "a pneumonoultramicroscopicsilicovolcanoconiosis b")};
-    const struct nas_options table = {option, 1, sizeof option[0]};
+    const struct nas_options table = {option, 1};
     FILE *out = begin();
     nas_describe_options(&table, 20, out);
     check(out, "  fast  a\n"

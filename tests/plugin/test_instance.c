@@ -35,26 +35,12 @@ static int adapt(const void *self, struct mn_ctx *context, const struct mn_model
     return MN_OK;
 }
 
-/* A table of a later host, with a function that this one does not know. */
-static const struct {
-    struct mn_task_learner known;
-    void *unknown[4];
-} longer = {{.size = sizeof longer, .check = check, .adapt = adapt}, {&ctx, &ctx, &ctx, &ctx}};
+static const struct mn_task_learner vtable = {
+    .size = sizeof vtable, .check = check, .adapt = adapt};
 
-/* So are these options and units: each has something after what this host knows. */
-struct later_opt {
-    struct mn_opt known;
-    const char *more[3];
-};
-static const struct later_opt options[] = {
-    {MN_INT(struct learner, steps, 5, 1, 100, "steps"), {"x", "y", "z"}},
-    {MN_REAL(struct learner, rate, 0.25, 0, 1, "learning rate"), {"x", "y", "z"}},
-    {MN_TEXT(struct learner, note, "none", "a note"), {"x", "y", "z"}}};
-
-struct later_unit {
-    struct mn_unit known;
-    const char *more;
-};
+static const struct mn_opt options[] = {MN_INT(struct learner, steps, 5, 1, 100, "steps"),
+                                        MN_REAL(struct learner, rate, 0.25, 0, 1, "learning rate"),
+                                        MN_TEXT(struct learner, note, "none", "a note")};
 
 static int start(void *self, struct mn_ctx *context) {
     return MN_OK;
@@ -78,37 +64,38 @@ static int sample(const void *self, struct mn_ctx *context, const struct mn_epis
 static const struct mn_dataset data = {
     .size = sizeof data, .start = start, .stop = stop, .describe = describe, .sample = sample};
 
-static const struct later_unit units[] = {
-    {MN_UNIT_PLAIN(MN_DATASET, "later", "no data", &data), "x"},
-    {{.kind = MN_TASK_LEARNER,
-      .instance_size = sizeof(struct learner),
-      .n_opts = 3,
-      .name = "later",
-      .doc = "learns nothing",
-      .opts = &options[0].known,
-      .vtable = &longer},
-     "x"}};
+static const struct mn_unit units[] = {
+    MN_UNIT_PLAIN(MN_DATASET, "given", "no data", &data),
+    MN_UNIT(MN_TASK_LEARNER, "given", "learns nothing", struct learner, options, &vtable)};
 
-static const struct mn_plugin later = {.magic = MN_MAGIC,
-                                       .size = sizeof later + 16,
+static const struct mn_plugin given = {.magic = MN_MAGIC,
+                                       .size = sizeof given,
                                        .abi_major = MN_ABI_MAJOR,
                                        .abi_minor = MN_ABI_MINOR,
-                                       .unit_stride = sizeof(struct later_unit),
-                                       .opt_stride = sizeof(struct later_opt),
+                                       .unit_stride = sizeof(struct mn_unit),
+                                       .opt_stride = sizeof(struct mn_opt),
                                        .real_bytes = sizeof(mn_real),
                                        .n_units = 2,
-                                       .name = "later",
+                                       .name = "given",
                                        .version = "1",
                                        .author = "",
                                        .license = "MIT",
                                        .url = "",
-                                       .units = &units[0].known};
+                                       .units = units};
+
+static const struct mn_host host = {.size = sizeof host,
+                                    .fail = nas_service_fail,
+                                    .bad_option = nas_service_bad_option,
+                                    .log = nas_service_log,
+                                    .cancelled = nas_service_cancelled,
+                                    .scratch = nas_service_scratch,
+                                    .keep = nas_service_keep,
+                                    .keep_shared = nas_service_keep_shared};
 
 /* ---- ------------------------------------------------------------------------------------- */
 
 static int setup(void **state) {
-    nas_ctx_init(&ctx);
-    nas_instance_install(nas_host_table());
+    nas_ctx_init(&ctx, &host);
     memset(&arena, 0, sizeof arena);
     memset(&instance, 0, sizeof instance);
     faults = (struct nas_faults){.arena = &arena};
@@ -116,7 +103,7 @@ static int setup(void **state) {
     n_checks = n_stopped = 0;
     registry = NULL;
     assert_ok(&ctx.pub, nas_registry_new(&ctx.pub, NULL, &registry));
-    assert_ok(&ctx.pub, nas_registry_add(registry, &ctx.pub, &later));
+    assert_ok(&ctx.pub, nas_registry_add(registry, &ctx.pub, &given));
     return 0;
 }
 
@@ -138,7 +125,7 @@ static int make(const char *text, int kind, const char *default_use) {
 }
 
 static int make_learner(const char *text) {
-    return make(text, MN_TASK_LEARNER, "later");
+    return make(text, MN_TASK_LEARNER, "given");
 }
 
 /* All faults, as a user reads them. */
@@ -152,13 +139,13 @@ static void check_faults(const char *expected) {
 }
 
 static void options_are_filled_by_stride(void **state) {
-    assert_ok(&ctx.pub, make_learner("part: {use: later, note: hello, rate: 0.5}\n"));
+    assert_ok(&ctx.pub, make_learner("part: {use: given, note: hello, rate: 0.5}\n"));
     const struct learner *self = instance.self;
     check_faults("");
     assert_int_equal(self->steps, 5);
     assert_true(self->rate == 0.5);
     assert_string_equal(self->note, "hello");
-    assert_string_equal(instance.label, "task_learner later");
+    assert_string_equal(instance.label, "task_learner given");
     assert_int_equal(n_checks, 1);
 }
 
@@ -187,10 +174,10 @@ static void a_longer_vtable_is_cut_and_a_missing_function_is_null(void **state) 
 
 static void every_fault_is_kept_and_check_waits_until_there_is_none(void **state) {
     assert_ok(&ctx.pub, make_learner("part:\n  steps: 0\n  rat: 1\n  note: [1]\n"));
-    check_faults("t.yaml:2:10: task_learner later: steps: 0 is out of range: expected int, 1 to "
+    check_faults("t.yaml:2:10: task_learner given: steps: 0 is out of range: expected int, 1 to "
                  "100\n"
-                 "t.yaml:3:3: task_learner later: unknown key 'rat'; did you mean 'rate'?\n"
-                 "t.yaml:4:9: task_learner later: note: a list was given: expected text\n");
+                 "t.yaml:3:3: task_learner given: unknown key 'rat'; did you mean 'rate'?\n"
+                 "t.yaml:4:9: task_learner given: note: a list was given: expected text\n");
     assert_int_equal(n_checks, 0);
 }
 
@@ -201,30 +188,30 @@ static int refuse_rate(const struct learner *self, struct mn_ctx *context) {
 
 static void a_bad_option_has_its_place(void **state) {
     on_check = refuse_rate;
-    assert_ok(&ctx.pub, make_learner("part:\n  use: later\n  rate: 0.75\n"));
-    check_faults("t.yaml:3:9: task_learner later: rate: 0.75 is too much for 5 steps\n");
+    assert_ok(&ctx.pub, make_learner("part:\n  use: given\n  rate: 0.75\n"));
+    check_faults("t.yaml:3:9: task_learner given: rate: 0.75 is too much for 5 steps\n");
     assert_string_equal(nas_ctx_message(&ctx.pub), "");
 }
 
 static void a_bad_option_that_nobody_gave_has_the_place_of_its_section(void **state) {
     on_check = refuse_rate;
-    assert_ok(&ctx.pub, make_learner("part:\n  use: later\n  steps: 7\n"));
-    check_faults("t.yaml:2:8: task_learner later: rate: 0.25 is too much for 7 steps\n");
+    assert_ok(&ctx.pub, make_learner("part:\n  use: given\n  steps: 7\n"));
+    check_faults("t.yaml:2:8: task_learner given: rate: 0.25 is too much for 7 steps\n");
 }
 
 static void a_bad_option_of_a_missing_section_has_the_place_of_the_whole(void **state) {
     on_check = refuse_rate;
     assert_ok(&ctx.pub, make_learner("other: 1\n"));
-    check_faults("t.yaml:9:9: task_learner later: rate: 0.25 is too much for 5 steps\n");
+    check_faults("t.yaml:9:9: task_learner given: rate: 0.25 is too much for 5 steps\n");
 }
 
 static void a_bad_option_of_an_argument_names_it(void **state) {
     on_check = refuse_rate;
     struct nas_yaml root = {.kind = NAS_YAML_MAP};
-    nas_override_apply(&arena, &root, "part={use: later, rate: 1}", 3, &faults);
+    nas_override_apply(&arena, &root, "part={use: given, rate: 1}", 3, &faults);
     assert_ok(&ctx.pub, nas_instance_init(&instance, &ctx.pub, registry, MN_TASK_LEARNER, NULL,
                                           nas_yaml_get(&root, "part"), NULL, root.mark, &faults));
-    check_faults("argument 3 (--set part={use: later, rate: 1}): task_learner later: rate: 1 is "
+    check_faults("argument 3 (--set part={use: given, rate: 1}): task_learner given: rate: 1 is "
                  "too much for 5 steps\n");
 }
 
@@ -251,14 +238,14 @@ static void every_status_of_a_check_has_a_message(void **state) {
         const char *message;
     } cases[] = {
         {positive, MN_INTERNAL,
-         "task_learner later: 3 was returned, which is no status; this is an error of the plugin"},
+         "task_learner given: 3 was returned, which is no status; this is an error of the plugin"},
         {unknown, MN_INTERNAL,
-         "task_learner later: -99 was returned, which is no status; this is an error of the "
+         "task_learner given: -99 was returned, which is no status; this is an error of the "
          "plugin"},
         {silent, MN_UNSUPPORTED,
-         "task_learner later: failed with status -5 and no message; this is an error of the "
+         "task_learner given: failed with status -5 and no message; this is an error of the "
          "plugin"},
-        {other, MN_IO, "task_learner later: no such thing"},
+        {other, MN_IO, "task_learner given: no such thing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         on_check = cases[i].check;
@@ -277,7 +264,7 @@ static int refuse_silently(const struct learner *self, struct mn_ctx *context) {
 static void a_check_that_refuses_without_a_word_is_a_fault_too(void **state) {
     on_check = refuse_silently;
     assert_ok(&ctx.pub, make_learner("part: {}\n"));
-    check_faults("task_learner later: failed with status -2 and no message; this is an error of "
+    check_faults("task_learner given: failed with status -2 and no message; this is an error of "
                  "the plugin\n");
 }
 
@@ -288,30 +275,30 @@ static void use_must_be_given_where_there_is_no_default(void **state) {
 }
 
 static void use_must_be_a_name(void **state) {
-    assert_ok(&ctx.pub, make("part: {use: [later]}\n", MN_TASK_LEARNER, "later"));
+    assert_ok(&ctx.pub, make("part: {use: [given]}\n", MN_TASK_LEARNER, "given"));
     check_faults("t.yaml:1:13: task_learner: use: expected the name of a task_learner\n");
 }
 
 static void a_plugin_that_is_not_there_is_a_fault(void **state) {
-    assert_ok(&ctx.pub, make("part: {use: laetr}\n", MN_TASK_LEARNER, NULL));
+    assert_ok(&ctx.pub, make("part: {use: gvien}\n", MN_TASK_LEARNER, NULL));
     assert_int_equal(faults.count, 1);
     assert_non_null(strstr(faults.first->text,
-                           "cannot load plugin 'laetr' for task_learner (t.yaml:1:13)\n  there is "
-                           "no laetr.so; did you mean 'later'?\n  searched: "));
+                           "cannot load plugin 'gvien' for task_learner (t.yaml:1:13)\n  there is "
+                           "no gvien.so; did you mean 'given'?\n  searched: "));
     assert_string_equal(nas_ctx_message(&ctx.pub), "");
 }
 
 static void one_name_may_be_of_two_kinds(void **state) {
-    assert_ok(&ctx.pub, make("part: {use: later}\n", MN_DATASET, NULL));
-    assert_string_equal(instance.label, "dataset later");
+    assert_ok(&ctx.pub, make("part: {use: given}\n", MN_DATASET, NULL));
+    assert_string_equal(instance.label, "dataset given");
     assert_true(instance.table.dataset.start == start);
 }
 
 static void stop_is_called_where_start_was(void **state) {
-    assert_ok(&ctx.pub, make("part: {}\n", MN_DATASET, "later"));
+    assert_ok(&ctx.pub, make("part: {}\n", MN_DATASET, "given"));
     nas_instance_fini(&instance);
     assert_int_equal(n_stopped, 0);
-    assert_ok(&ctx.pub, make("part: {}\n", MN_DATASET, "later"));
+    assert_ok(&ctx.pub, make("part: {}\n", MN_DATASET, "given"));
     instance.started = 1;
     nas_instance_fini(&instance);
     assert_int_equal(n_stopped, 1);
@@ -345,7 +332,7 @@ static void keep_refuses_what_cannot_be(void **state) {
     struct nas_call call = nas_call_begin(&ctx.pub, &instance);
     assert_null(mn_keep(&ctx.pub, SIZE_MAX - 8));
     assert_failed(&ctx.pub, nas_call_end(&call, MN_NOMEM), MN_NOMEM,
-                  "task_learner later: no memory");
+                  "task_learner given: no memory");
 }
 
 static void a_call_gives_back_scratch_and_the_unit_before(void **state) {

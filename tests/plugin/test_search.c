@@ -4,6 +4,7 @@
 #include "../support/check.h"
 #include "../support/folder.h"
 
+#include "plugin/kinds.h"
 #include "plugin/registry.h"
 
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static struct nas_registry *registry;
 static const char *modules, *build_root;
 
 static int setup(void **state) {
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, NULL);
     folder_new(&a);
     folder_new(&b);
     folder_new(&c);
@@ -79,7 +80,6 @@ static void check_found(const char *use, const struct folder *folder, const char
     assert_string_equal(unit.file, expected);
     assert_string_equal(unit.unit->name, "broken");
     assert_int_equal(unit.options.n, 1);
-    assert_int_equal(unit.options.stride, sizeof(struct mn_opt));
 }
 
 /* `searched` is the text after "searched: " without the build folder, which is always last. */
@@ -563,8 +563,10 @@ static void kinds_have_names(void **state) {
     assert_int_equal(nas_kind_from(""), 0);
     assert_string_equal(nas_kind_name(0), "?");
     assert_string_equal(nas_kind_name(NAS_KINDS + 1), "?");
-    assert_int_equal(nas_kind_vtable_size(MN_OP_MIXER), sizeof(struct mn_mixer));
-    assert_int_equal(nas_kind_vtable_size(-1), 0);
+    assert_int_equal(nas_kind(MN_OP_MIXER)->size, sizeof(struct mn_mixer));
+    assert_string_equal(nas_kind(MN_OP_MIXER)->vtable, "mixer");
+    assert_null(nas_kind(MN_TRANSPORT)->use);
+    assert_null(nas_kind(-1));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -15,7 +15,7 @@ static struct nas_ctx ctx;
 static struct folder folder;
 
 static int setup(void **state) {
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, NULL);
     folder_new(&folder);
     assert_int_equal(chmod(folder.path, 0755), 0);
     return 0;

@@ -6,6 +6,7 @@
 #include "../../plugins/omniglot/omniglot.h"
 #include "../support/check.h"
 #include "../support/folder.h"
+#include "learn/host.h"
 #include "plugin/instance.h"
 
 #include <stdlib.h>
@@ -15,8 +16,7 @@ static struct mn_ctx *const ctx = &context.pub;
 static struct folder folder;
 
 static int begin(void **state) {
-    nas_core_install();
-    nas_ctx_init(&context);
+    nas_ctx_init(&context, &nas_host);
     folder_new(&folder);
     return 0;
 }

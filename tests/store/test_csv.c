@@ -20,7 +20,7 @@ struct reading {
 
 static void read_text(struct reading *r, const char *text, size_t length) {
     memset(r, 0, sizeof *r);
-    nas_ctx_init(&r->context);
+    nas_ctx_init(&r->context, NULL);
     r->status = nas_csv_parse(&r->context.pub, &r->arena, "t.csv", text, length, &r->table);
 }
 
@@ -140,7 +140,7 @@ static int add_value(void *data, struct mn_ctx *ctx, json_t *object) {
 }
 
 static int sum_of(struct nas_ctx *context, const char *text, double *sum) {
-    nas_ctx_init(context);
+    nas_ctx_init(context, NULL);
     *sum = 0;
     return nas_jsonl_parse(&context->pub, "m.jsonl", text, strlen(text), add_value, sum);
 }

@@ -21,7 +21,7 @@ static struct mn_ctx *const ctx = &context.pub;
 static struct folder folder;
 
 static int begin(void **state) {
-    nas_ctx_init(&context);
+    nas_ctx_init(&context, NULL);
     folder_new(&folder);
     return 0;
 }

@@ -16,7 +16,7 @@ static struct folder folder;
 static char path[PATH_MAX];
 
 static int begin(void **state) {
-    nas_ctx_init(&context);
+    nas_ctx_init(&context, NULL);
     folder_new(&folder);
     snprintf(path, sizeof path, "%s", folder_path(&folder, "tensors.safetensors"));
     return 0;

@@ -11,7 +11,7 @@ static struct folder folder;
 static struct sweep sweep;
 
 static int begin(void **state) {
-    nas_ctx_init(&context);
+    nas_ctx_init(&context, NULL);
     ctx = &context.pub;
     folder_new(&folder);
     return 0;

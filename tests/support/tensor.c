@@ -185,7 +185,7 @@ void each_tail(void (*check)(struct noise *noise, int width, int n_tap), struct 
 void each_table(void (*check)(const struct nas_kernels *k, void *data), void *data) {
     static int told[8];
     struct nas_ctx ctx;
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, NULL);
     assert_int_equal(nas_gemm_init(&ctx.pub), MN_OK);
     for (int i = 0; nas_kernel_names[i + 1] != NULL; i++) {
         const char *name = nas_kernel_names[i + 1];

@@ -4,6 +4,7 @@
 #include "report.h"
 
 #include "base/text.h"
+#include "learn/host.h"
 
 #include <fnmatch.h>
 #include <getopt.h>
@@ -213,8 +214,7 @@ static int run(struct mn_ctx *ctx, const struct options *options) {
 int main(int argc, char **argv) {
     struct nas_ctx ctx;
     struct options options;
-    nas_core_install();
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, &nas_host);
     int status = parse(&ctx.pub, argc, argv, &options);
     if (status == MN_OK && options.help) {
         print_help();

@@ -3,6 +3,7 @@
 #include "globals.h"
 #include "kit.h"
 
+#include "plugin/kinds.h"
 #include "plugin/load.h"
 #include "plugin/registry.h"
 
@@ -17,19 +18,10 @@
 
 /* ---- the tables --------------------------------------------------------------------------- */
 
-/* Other processes are needed to run one: only its tables and options are checked. */
-static const struct kit_kind transport;
-
 const struct kit_kind *kit_kind(int kind) {
     static const struct kit_kind *const kinds[NAS_KINDS + 1] = {
-        [MN_DATASET] = &kit_dataset,
-        [MN_SEARCH_SPACE] = &kit_search_space,
-        [MN_OP_MIXER] = &kit_mixer,
-        [MN_INPUT_MIXER] = &kit_mixer,
-        [MN_TASK_LEARNER] = &kit_task_learner,
-        [MN_META_LEARNER] = &kit_meta_learner,
-        [MN_OPERATION] = &kit_operation,
-        [MN_TRANSPORT] = &transport,
+#define KIND(id, name, vtable, template) [id] = &kit_##vtable,
+#include "plugin/kinds.def"
     };
     return kinds[kind];
 }
@@ -48,16 +40,12 @@ const struct kit_case *kit_case_of_unit(int kind, size_t i) {
 
 /* ---- loading ------------------------------------------------------------------------------ */
 
-static const struct mn_unit *unit_at(const struct mn_plugin *plugin, uint32_t i) {
-    return (const void *)((const char *)plugin->units + (size_t)i * plugin->unit_stride);
-}
-
 void kit_load(struct kit *kit) {
     static const char *const faults[] = {"load_file", "load_open", "load_entry", "load_tables"};
     struct kit_globals before;
     enum nas_load_step step;
     struct nas_ctx ctx;
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, NULL);
     kit_globals_take(&before);
     kit_doing("mn_plugin_entry");
     if (nas_plugin_load_steps(&ctx.pub, kit->file, NAS_TRUST_NAMED, &kit->plugin, &step) != MN_OK) {
@@ -71,8 +59,7 @@ void kit_load(struct kit *kit) {
 int kit_choose(struct kit *kit, int kind, const char *name) {
     kit->unit = nas_plugin_unit(kit->plugin, kind, name);
     if (kit->unit != NULL) {
-        kit->options =
-            (struct nas_options){kit->unit->opts, kit->unit->n_opts, kit->plugin->opt_stride};
+        kit->options = (struct nas_options){kit->unit->opts, kit->unit->n_opts};
     }
     return kit->unit != NULL;
 }
@@ -84,7 +71,7 @@ static void load(const struct kit *kit) {
     struct kit_report *report = kit_report_current();
     size_t used = 0;
     for (uint32_t i = 0; i < kit->plugin->n_units && used < sizeof report->units; i++) {
-        const struct mn_unit *unit = unit_at(kit->plugin, i);
+        const struct mn_unit *unit = &kit->plugin->units[i];
         used += (size_t)snprintf(report->units + used, sizeof report->units - used, "%s %s\n",
                                  nas_kind_name(unit->kind), unit->name);
     }

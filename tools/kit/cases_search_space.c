@@ -4,6 +4,7 @@
 #include "life.h"
 #include "record.h"
 
+#include "learn/host.h"
 #include "network/model.h"
 #include "network/operations.h"
 
@@ -26,7 +27,6 @@ static int build(struct kit_life *life, const struct mn_dims *dims, int fail_at)
     struct mn_builder *builder = life->data;
     record_install(&life->mock, builder, dims);
     builder->fail_at = fail_at;
-    builder->without_partial = life->kit->plugin->abi_minor < 2;
     kit_call(life, "build", KIT_WORKER);
     const int status =
         kit_end(life, life->table.search_space.build(life->self, &life->mock.ctx, dims, builder));
@@ -150,7 +150,7 @@ static void build_model(struct kit_life *life, const struct mn_dims *shape) {
     struct nas_fit fit;
     struct nas_ctx ctx;
     dims.max_batch = 2;
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, &nas_host);
     ctx.quiet = MN_LOG_ERROR;
     kit_at("images %d x %d x %d", (int)shape->channels, (int)shape->height, (int)shape->width);
     kit_doing("build");

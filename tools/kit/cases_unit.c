@@ -4,6 +4,7 @@
 #include "life.h"
 
 #include "base/text.h"
+#include "plugin/kinds.h"
 #include "plugin/registry.h"
 
 #include <inttypes.h>
@@ -29,7 +30,7 @@ static void check_doc(const char *of, const char *doc) {
 static void docs(const struct kit *kit) {
     check_doc("the unit", kit->unit->doc);
     for (uint32_t i = 0; i < kit->options.n; i++) {
-        const struct mn_opt *o = nas_option(&kit->options, i);
+        const struct mn_opt *o = &kit->options.at[i];
         check_doc(o->key, o->doc);
     }
 }
@@ -242,7 +243,7 @@ static void assign_number(const struct kit *kit, const struct mn_opt *o, double 
 /* A unit may refuse what does not go together, if it says which option it is. */
 static void check_refusal(const struct kit *kit, const struct kit_life *life, int status) {
     for (uint32_t i = 0; i < kit->options.n; i++) {
-        if (status == MN_CONFIG && strcmp(nas_option(&kit->options, i)->key, life->mock.key) == 0) {
+        if (status == MN_CONFIG && strcmp(kit->options.at[i].key, life->mock.key) == 0) {
             return;
         }
     }
@@ -279,7 +280,7 @@ static void try_ends(const struct kit *kit, const struct mn_opt *o) {
 
 static void option_ends(const struct kit *kit) {
     for (uint32_t i = 0; i < kit->options.n; i++) {
-        const struct mn_opt *o = nas_option(&kit->options, i);
+        const struct mn_opt *o = &kit->options.at[i];
         char text[ASSIGNMENT];
         if (o->type == MN_OPT_INT || o->type == MN_OPT_REAL) {
             try_ends(kit, o);
@@ -354,7 +355,7 @@ static void fuzz_options(const struct kit *kit, uint64_t seed) {
     int n = 0;
     for (uint32_t i = 0; i < kit->options.n && n < MOST_OPTIONS; i++) {
         more[n] = texts[n];
-        n += random_option(kit, &rng, nas_option(&kit->options, i), texts[n]);
+        n += random_option(kit, &rng, &kit->options.at[i], texts[n]);
     }
     const int status = kit_life_open(&life, kit, more, n, KIT_WATCH_ALL, -1);
     if (status != MN_OK) {

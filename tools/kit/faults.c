@@ -157,7 +157,7 @@ static const struct kit_fault faults[] = {
      "into mn_state, which the host saves.",
      "Claim the memory in start with mn_state; keep counters there too, as a state of one."},
     {"state_claim", "States are claimed in start, each once, with a name and a length.",
-     "See mn_state in <metanas/ctx.h>."},
+     "See mn_state in <metanas/host.h>."},
     /* ---- data sets ------------------------------------------------------------------------ */
     {"describe", "The shape and counts of a data set are positive and stay the same.",
      "Compute them in start, and only report them in describe."},

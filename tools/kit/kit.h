@@ -52,8 +52,8 @@ struct kit_kind {
 };
 
 const struct kit_kind *kit_kind(int kind);
-extern const struct kit_kind kit_mixer, kit_task_learner, kit_meta_learner, kit_dataset,
-    kit_search_space, kit_operation;
+#define VTABLE(name) extern const struct kit_kind kit_##name;
+#include "plugin/kinds.def"
 
 /* The cases: those of the file, then for every unit the general ones and those of its kind. */
 const struct kit_case *kit_case_of_file(size_t i);           /* NULL past the end */

@@ -2,6 +2,7 @@
 #include "life.h"
 
 #include "config/override.h"
+#include "plugin/kinds.h"
 #include "plugin/registry.h"
 
 #include <math.h>
@@ -87,7 +88,7 @@ void kit_ok(const struct kit_life *life, int status) {
 
 static void require(const struct kit *kit, const struct nas_yaml *section) {
     for (uint32_t i = 0; i < kit->options.n; i++) {
-        const struct mn_opt *o = nas_option(&kit->options, i);
+        const struct mn_opt *o = &kit->options.at[i];
         if ((o->flags & MN_OPT_REQUIRED) != 0 && nas_yaml_get(section, o->key) == NULL) {
             kit_skip("the option %s is required: give it with --set %s.%s=VALUE", o->key,
                      nas_kind_name(kit->unit->kind), o->key);
@@ -119,14 +120,6 @@ static void bind(struct kit_life *life, const char *const *more, int n) {
     if (faults.count > 0) {
         kit_fail("option", "%s", faults.first != NULL ? faults.first->text : "no memory");
     }
-}
-
-/* A table may be shorter than this host's: what it lacks reads NULL. */
-static void copy_table(struct kit_life *life) {
-    const void *from = life->kit->unit->vtable;
-    const size_t there = *(const uint32_t *)from,
-                 here = nas_kind_vtable_size(life->kit->unit->kind);
-    memcpy(&life->table, from, there < here ? there : here);
 }
 
 static void set_where(struct mock *mock) {
@@ -161,7 +154,7 @@ static void make(struct kit_life *life, const struct kit *kit, const char *const
     set_where(&life->mock);
     life->self = mock_buffer(&life->mock, kit->unit->instance_size, 0);
     life->owns_self = 1;
-    copy_table(life);
+    memcpy(&life->table, life->kit->unit->vtable, nas_kind(life->kit->unit->kind)->size);
     bind(life, more, n);
 }
 
@@ -227,7 +220,7 @@ static int stands_for_none(const struct mn_opt *o) {
 void kit_need(const struct kit_life *life, int status) {
     const struct kit *kit = life->kit;
     for (uint32_t i = 0; status == MN_CONFIG && i < kit->options.n; i++) {
-        const struct mn_opt *o = nas_option(&kit->options, i);
+        const struct mn_opt *o = &kit->options.at[i];
         if (strcmp(o->key, life->mock.key) == 0 && stands_for_none(o) && !is_given(kit, o->key)) {
             kit_skip("the unit needs an option: give it with --set %s.%s=VALUE (%s)",
                      nas_kind_name(kit->unit->kind), o->key, life->mock.message);

@@ -8,6 +8,8 @@
 #include "globals.h"
 #include "kit.h"
 
+#include "plugin/kinds.h"
+
 enum kit_watch {
     KIT_WATCH_SELF = 1,    /* [worker] functions leave the instance alone */
     KIT_WATCH_BOUNDS = 2,  /* nothing outside a buffer is written */
@@ -30,14 +32,7 @@ struct kit_life {
     const char *function; /* that is being called */
     struct kit_globals globals;
     struct nas_arena arena; /* texts of options */
-    union {
-        struct mn_dataset dataset;
-        struct mn_search_space search_space;
-        struct mn_mixer mixer;
-        struct mn_task_learner task_learner;
-        struct mn_meta_learner meta_learner;
-        struct mn_operation operation;
-    } table;
+    union nas_vtable table;
     void *data; /* of the kind */
 };
 

@@ -243,6 +243,10 @@ static void check_claim(const struct mock *mock, const char *name, int64_t n) {
     }
 }
 
+static void *service_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled) {
+    return ctx->host->keep(ctx, bytes); /* the only process: nobody has filled it */
+}
+
 static mn_real *service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
     struct mock *mock = mock_of(ctx);
     check_claim(mock, name, n);
@@ -271,6 +275,7 @@ void mock_init(struct mock *mock) {
     mock->host.cancelled = service_cancelled;
     mock->host.scratch = service_scratch;
     mock->host.keep = service_keep;
+    mock->host.keep_shared = service_keep_shared;
     mock->host.state = service_state;
     mock->ctx.size = sizeof mock->ctx;
     mock->ctx.host = &mock->host;

@@ -20,16 +20,10 @@ MN_PRINTF(2, 3) static void put(struct mn_builder *b, const char *format, ...) {
     }
 }
 
-/* A spec as a plugin of an older ABI may give it: what it lacks reads 0. `least` is its first
- * size. */
-static void read_spec(const char *what, void *to, size_t here, const void *from, size_t least) {
-    uint32_t size;
-    memcpy(&size, from, sizeof size);
-    if (size < least || size > here) {
-        mock_fault("size_field", "a struct %s has size %u instead of %zu", what, size, here);
+static void check_size(const char *what, uint32_t size, size_t expected) {
+    if (size != expected) {
+        mock_fault("size_field", "a struct %s has size %u instead of %zu", what, size, expected);
     }
-    memset(to, 0, here);
-    memcpy(to, from, size);
 }
 
 static const char *check_name(const char *name) {
@@ -81,10 +75,8 @@ static int drop_path(struct mn_builder *b, double rate, int ramp) {
     return MN_OK;
 }
 
-static int conv(struct mn_builder *b, const struct mn_conv_spec *given, int32_t *state) {
-    struct mn_conv_spec read;
-    const struct mn_conv_spec *spec = &read;
-    read_spec("mn_conv_spec", &read, sizeof read, given, sizeof read);
+static int conv(struct mn_builder *b, const struct mn_conv_spec *spec, int32_t *state) {
+    check_size("mn_conv_spec", spec->size, sizeof *spec);
     check_name(spec->name);
     check_state(b, spec->from);
     if (failing(b)) {
@@ -126,9 +118,8 @@ static int max_pool(struct mn_builder *b, const char *name, int32_t from, int32_
     return MN_OK;
 }
 
-static void put_edge(struct mn_builder *b, const void *given) {
-    struct mn_edge_spec edge;
-    read_spec("mn_edge_spec", &edge, sizeof edge, given, offsetof(struct mn_edge_spec, weight));
+static void put_edge(struct mn_builder *b, struct mn_edge_spec edge) {
+    check_size("mn_edge_spec", edge.size, sizeof edge);
     check_state(b, edge.from);
     put(b, "%d/%d ", edge.from, edge.stride);
     if (edge.n_ops < 1 || edge.ops == NULL) {
@@ -143,14 +134,10 @@ static void put_edge(struct mn_builder *b, const void *given) {
 }
 
 static int node(struct mn_builder *b, const struct mn_node_spec *given, int32_t *state) {
-    struct mn_node_spec spec;
-    read_spec("mn_node_spec", &spec, sizeof spec, given, offsetof(struct mn_node_spec, partial));
-    if (b->without_partial) {
-        spec.partial = 0;
-    }
+    check_size("mn_node_spec", given->size, sizeof *given);
+    const struct mn_node_spec spec = *given;
     check_name(spec.name);
-    if (spec.n_edges < 1 || spec.edges == NULL ||
-        spec.edge_stride < offsetof(struct mn_edge_spec, weight)) {
+    if (spec.n_edges < 1 || spec.edges == NULL || spec.edge_stride != sizeof *spec.edges) {
         mock_fault("unknown_state", "node %s has %d edges of %u bytes", spec.name,
                    (int)spec.n_edges, spec.edge_stride);
     }
@@ -165,7 +152,7 @@ static int node(struct mn_builder *b, const struct mn_node_spec *given, int32_t 
     }
     for (int32_t e = 0; e < spec.n_edges; e++) {
         put(b, "%s", e > 0 ? " | " : ": ");
-        put_edge(b, (const char *)spec.edges + (size_t)e * spec.edge_stride);
+        put_edge(b, spec.edges[e]);
     }
     put_state(b, state);
     return MN_OK;
@@ -185,10 +172,8 @@ static int concat(struct mn_builder *b, const char *name, int32_t n, const int32
     return MN_OK;
 }
 
-static int head(struct mn_builder *b, const struct mn_head_spec *given) {
-    struct mn_head_spec read;
-    const struct mn_head_spec *spec = &read;
-    read_spec("mn_head_spec", &read, sizeof read, given, sizeof read);
+static int head(struct mn_builder *b, const struct mn_head_spec *spec) {
+    check_size("mn_head_spec", spec->size, sizeof *spec);
     check_name(spec->name);
     check_state(b, spec->from);
     if (failing(b)) {

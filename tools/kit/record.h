@@ -20,10 +20,9 @@ struct mn_builder {
     size_t length;
     uint64_t digest; /* of all lines */
     int heads;
-    int without_partial; /* the plugin is of ABI 0.1, where these bytes were padding */
-    int32_t states;      /* next one */
-    int calls;           /* so far */
-    int fail_at;         /* number of the call that fails with MN_CONFIG; -1 = none */
+    int32_t states;  /* next one */
+    int calls;       /* so far */
+    int fail_at;     /* number of the call that fails with MN_CONFIG; -1 = none */
     int32_t h, w, c; /* of the newest state of a network without branches; for counting weights */
     int64_t n_w;     /* weights of conv and head */
     int32_t ways;

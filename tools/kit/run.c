@@ -4,6 +4,7 @@
 #include "child.h"
 
 #include "base/text.h"
+#include "plugin/kinds.h"
 #include "plugin/registry.h"
 
 #include <fnmatch.h>

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "network/operations.h"
 #include "plugin/describe.h"
+#include "plugin/kinds.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -130,8 +131,7 @@ static void print_found(struct wanted *wanted, const char *file, const struct mn
                         const struct mn_unit *unit) {
     wanted->found++;
     if (wanted->markdown) {
-        const struct nas_unit described = {
-            plugin, unit, file, {unit->opts, unit->n_opts, plugin->opt_stride}};
+        const struct nas_unit described = {plugin, unit, file, {unit->opts, unit->n_opts}};
         nas_describe_markdown(&described, stdout);
         return;
     }
@@ -145,8 +145,7 @@ static void print_unit_line(void *data, const char *file, const struct mn_plugin
                             const char *reason, const char *first) {
     struct wanted *wanted = data;
     for (uint32_t i = 0; plugin != NULL && i < plugin->n_units; i++) {
-        const struct mn_unit *unit =
-            (const void *)((const char *)plugin->units + (size_t)i * plugin->unit_stride);
+        const struct mn_unit *unit = &plugin->units[i];
         if (unit->kind == wanted->kind) {
             print_found(wanted, file, plugin, unit);
         }

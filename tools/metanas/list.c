@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include "plugin/kinds.h"
 #include "plugin/registry.h"
 
 #include <unistd.h>
@@ -14,8 +15,7 @@ struct listing {
 
 static void print_units(const struct mn_plugin *plugin) {
     for (uint32_t i = 0; i < plugin->n_units; i++) {
-        const struct mn_unit *unit =
-            (const void *)((const char *)plugin->units + (size_t)i * plugin->unit_stride);
+        const struct mn_unit *unit = &plugin->units[i];
         printf("    %-14s %-14s %s\n", nas_kind_name(unit->kind), unit->name, unit->doc);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "base/named_file.h"
 #include "base/text.h"
+#include "learn/host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -149,8 +150,7 @@ int main(int argc, char **argv) {
     open_standard_streams();
     handle_signals();
     nas_source_keep();
-    nas_core_install();
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, &nas_host);
     struct job job = {0};
     int status = run(&ctx.pub, &arena, argc, argv, &job);
     if (status == MN_OK) {

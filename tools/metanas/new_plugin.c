@@ -6,6 +6,7 @@
 #include "base/ownership.h"
 #include "base/text.h"
 #include "network/op.h"
+#include "plugin/kinds.h"
 #include "plugin/load.h"
 #include "plugin/registry.h"
 
@@ -27,22 +28,27 @@ struct project {
 
 static int check_kind(struct mn_ctx *ctx, const char *kind) {
     const char *names[NAS_KINDS];
-    size_t n = 0;
+    char all[256];
+    size_t n = 0, used = 0;
     for (int i = 1; i <= NAS_KINDS; i++) {
-        if (i == MN_TRANSPORT) {
-            continue; /* there is no template of it */
+        if (nas_kind(i)->has_template) {
+            names[n++] = nas_kind_name(i);
         }
-        if (nas_kind_from(kind) == i) {
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(kind, names[i]) == 0) {
             return MN_OK;
         }
-        names[n++] = nas_kind_name(i);
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s",
+                                 i == 0      ? ""
+                                 : i + 1 < n ? ", "
+                                             : " and ",
+                                 names[i]);
     }
     const char *near = nas_text_nearest(kind, names, n);
-    return mn_fail(ctx, MN_CONFIG,
-                   "new-plugin: unknown kind '%s'; %s%s%sthe kinds are dataset, search_space, "
-                   "op_mixer, input_mixer, task_learner, meta_learner and operation",
-                   kind, near != NULL ? "did you mean '" : "", near != NULL ? near : "",
-                   near != NULL ? "'? " : "");
+    return mn_fail(ctx, MN_CONFIG, "new-plugin: unknown kind '%s'; %s%s%sthe kinds are %s", kind,
+                   near != NULL ? "did you mean '" : "", near != NULL ? near : "",
+                   near != NULL ? "'? " : "", all);
 }
 
 static int is_one_of(const char *word, const char *const *words) {
@@ -256,9 +262,13 @@ const struct command command_new_plugin = {
     .more_operands = more_operands,
     .operand_optional = 1,
     .doc = "write a plugin that builds, is tested and can be used at once",
-    .more = "KIND is dataset, search_space, op_mixer, input_mixer, task_learner, meta_learner or "
-            "operation; NAME becomes\nthe file NAME.so and is what 'use' names. DIR, by default "
-            "NAME, must not "
-            "exist.\n",
+    .more =
+        "KIND is one of"
+#define KIND(id, name, vtable, template) KIND_##template(name)
+#define KIND_0(name)
+#define KIND_1(name) " " #name
+#include "plugin/kinds.def"
+        ";\nNAME becomes the file NAME.so and is what 'use' names. DIR, by default NAME, must not "
+        "exist.\n",
     .run = run_new_plugin,
 };

@@ -2,28 +2,20 @@
 #include "probe.h"
 
 #include "learn/adapt.h"
+#include "learn/host.h"
 
 #include <string.h>
 
 /* ---- without noise -------------------------------------------------------------------------- */
-
-static int (*pass_as_asked)(struct mn_ctx *, const struct mn_model *, const struct mn_point *,
-                            const struct mn_set *, const struct mn_pass *, struct mn_outcome *);
 
 /* Learners ask for training passes. A probe is compared with other programs, which cannot draw our
  * random numbers, so it takes drop path and mixer noise away again unless told to keep them. */
 static int pass_without_noise(struct mn_ctx *ctx, const struct mn_model *model,
                               const struct mn_point *at, const struct mn_set *batch,
                               const struct mn_pass *pass, struct mn_outcome *out) {
-    struct mn_pass quiet = {0};
-    memcpy(&quiet, pass, pass->size < sizeof quiet ? pass->size : sizeof quiet);
+    struct mn_pass quiet = *pass;
     quiet.flags &= ~(uint32_t)MN_PASS_TRAINING;
-    return pass_as_asked(ctx, model, at, batch, &quiet, out);
-}
-
-static void silence_noise(void) {
-    pass_as_asked = nas_host_table()->model_pass;
-    nas_host_table()->model_pass = pass_without_noise;
+    return nas_host.model_pass(ctx, model, at, batch, &quiet, out);
 }
 
 /* ---- the task learner ----------------------------------------------------------------------- */
@@ -143,8 +135,10 @@ static int put_losses(struct probe *probe, const struct meta_step *m) {
 int probe_learn(struct probe *probe) {
     struct meta_step m;
     int status = meta_room(probe, &m);
+    struct mn_host without_noise = nas_host;
+    without_noise.model_pass = pass_without_noise;
     if (!probe->arguments->training) {
-        silence_noise();
+        probe->ctx->host = &without_noise;
     }
     for (int64_t t = 0; status == MN_OK && t < probe->tasks; t++) {
         status = one_task(probe, &m, t);
@@ -156,5 +150,6 @@ int probe_learn(struct probe *probe) {
     } else if (status == MN_OK) {
         probe->state.meta = m.adapted;
     }
+    probe->ctx->host = &nas_host;
     return status == MN_OK ? put_losses(probe, &m) : status;
 }

@@ -342,7 +342,7 @@ int nas_ranks_rank(const struct nas_ranks *ranks) {
 
 static void disconnect(struct nas_ranks *ranks, int code) {
     struct nas_ctx ctx;
-    nas_ctx_init(&ctx);
+    nas_ctx_init(&ctx, NULL);
     const struct nas_head end = {.word = NAS_END, .index = code};
     for (int i = 1; ranks->rank == 0 && !ranks->lost && i < ranks->n; i++) {
         nas_rank_send(ranks, &ctx.pub, i, &end, NULL);

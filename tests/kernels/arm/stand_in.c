@@ -6,7 +6,8 @@
 #include "backend/cpu/kernels/openblas.h"
 #include "base/ctx.h"
 
-void nas_ctx_init(struct nas_ctx *ctx) {
+void nas_ctx_init(struct nas_ctx *ctx, const struct mn_host *host) {
+    (void)host;
     *ctx = (struct nas_ctx){0};
 }
 

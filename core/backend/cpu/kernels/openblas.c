@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/cpu/kernels/openblas.h"
 
-#include "metanas/ctx.h"
+#include "metanas/host.h"
 
 #include <cblas.h>
 #include <dlfcn.h>
