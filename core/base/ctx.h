@@ -16,16 +16,9 @@
 enum { NAS_MESSAGE = 2048 };
 
 struct nas_workspace;
-struct nas_batches;
+struct nas_scope;
 struct nas_instance;
-struct nas_inner;
-struct nas_ranks;
-struct nas_share;
 struct nas_folder;
-
-/* Called after every task step; see mn_step_done. */
-typedef int (*nas_step_fn)(void *data, struct mn_ctx *ctx, int64_t step, double loss,
-                           double accuracy, double skip_share, const struct mn_point *now);
 
 struct nas_ctx {
     struct mn_ctx pub; /* first: a struct mn_ctx * is cast to this */
@@ -33,31 +26,13 @@ struct nas_ctx {
     int status;        /* of the recorded message; MN_OK = none */
     const char *named; /* the unit that the message names already, or NULL */
     struct nas_arena scratch;
-    const struct nas_instance *unit;      /* whose function runs, or NULL */
-    const char *label;                    /* of it: names log lines */
-    struct nas_workspace *workspace;      /* for model passes; NULL = none on this thread */
-    const struct nas_batches *prescribed; /* mini-batches given from outside (probe), or NULL */
-    mn_real *batch_images;                /* of the last mini-batch, in scratch */
-    int32_t *batch_labels;
-    int32_t batch_room;                    /* images that they hold; 0 = there are none */
-    const struct nas_instance *batch_unit; /* whose call drew it */
-    struct nas_inner *inner;        /* the task that learners work on, or NULL (run/inner.h) */
-    mn_real *own;                   /* for mn_own_delta, or NULL */
-    void *claiming;                 /* struct nas_state while a meta learner starts, or NULL */
-    int quiet;                      /* highest log level printed */
-    int sharing;                    /* other processes of this node will want what is kept shared */
-    const struct nas_share *shared; /* what another one has filled already, or NULL */
+    const struct nas_instance *unit; /* whose function runs, or NULL */
+    const char *label;               /* of it: names log lines */
+    struct nas_workspace *workspace; /* for model passes; NULL = none on this thread */
+    struct nas_scope *scope;         /* what plugins work on (learn/task.h), or NULL */
+    int quiet;                       /* highest log level printed */
     const struct nas_folder *folder; /* this process has it locked (base/folder.h), or NULL */
-    struct nas_ranks *ranks;         /* the processes of the job that this one leads, or NULL */
     int goes_on;                     /* what a signal stopped can go on: a run was saved */
-    nas_step_fn on_step;
-    void *on_step_data;
-};
-
-/* Mini-batches that replace the drawn ones: `steps` of n images each, in order. */
-struct nas_batches {
-    int64_t steps;
-    const struct mn_set *sets; /* [steps] */
 };
 
 /* Make a context ready for calls into plugins that find these services (learn/host.h); `host` NULL
@@ -67,6 +42,20 @@ void nas_ctx_fini(struct nas_ctx *ctx);
 
 static inline struct nas_ctx *nas_ctx_of(struct mn_ctx *ctx) {
     return (struct nas_ctx *)ctx;
+}
+
+/* For CLEANUP: what is taken of ctx's scratch from here on is released at the end of the block.
+ *     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx); */
+struct nas_scratch {
+    struct nas_arena *arena;
+    size_t mark;
+};
+static inline struct nas_scratch nas_scratch_begin(struct mn_ctx *ctx) {
+    struct nas_arena *arena = &nas_ctx_of(ctx)->scratch;
+    return (struct nas_scratch){arena, nas_arena_mark(arena)};
+}
+static inline void nas_scratch_end(struct nas_scratch *scratch) {
+    nas_arena_release(scratch->arena, scratch->mark);
 }
 
 /* The recorded message ("" = none), its status, and forgetting both. */

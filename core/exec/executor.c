@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec/executor.h"
 
-#include "exec/cluster/cluster.h"
 #include "exec/threads.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- jobs --------------------------------------------------------------------------------- */
 
@@ -27,77 +25,59 @@ int nas_job_allocate(struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *
 
 /* ---- threads of this process -------------------------------------------------------------- */
 
-struct threads {
+struct local {
     struct nas_executor pub;
-    struct nas_workers *workers;
+    struct nas_threads *threads;
     pthread_mutex_t lock; /* of `finished` */
     const struct nas_job *job;
     int64_t finished;
 };
 
-static int work(void *data, struct mn_ctx *ctx, int64_t number) {
-    struct threads *t = data;
-    const struct nas_job *job = t->job;
-    const int64_t index = job->first + number;
-    ctx->where.task = index;
-    const int status = job->kind->run(job, ctx, index, nas_job_slot(job, index));
-    if (status == MN_OK && job->finished != NULL) {
-        pthread_mutex_lock(&t->lock);
-        job->finished(job->finished_data, ++t->finished);
-        pthread_mutex_unlock(&t->lock);
+static int work(void *data, struct mn_ctx *ctx, int64_t index) {
+    struct local *l = data;
+    const struct nas_job *job = l->job;
+    TRY(job->kind->run(job, ctx, index, nas_job_slot(job, index)));
+    if (job->finished != NULL) {
+        pthread_mutex_lock(&l->lock);
+        job->finished(job->finished_data, ++l->finished);
+        pthread_mutex_unlock(&l->lock);
     }
-    return status;
+    return MN_OK;
 }
 
-static int run_threads(struct nas_executor *executor, struct mn_ctx *ctx,
-                       const struct mn_where *where, const struct nas_job *job) {
-    struct threads *t = (struct threads *)executor;
-    t->job = job;
-    t->finished = 0;
-    return nas_workers_run(t->workers, ctx, where, job->n - job->first, job->ordered, work, t);
+static int run_local(struct nas_executor *executor, struct mn_ctx *ctx,
+                     const struct mn_where *where, const struct nas_job *job) {
+    struct local *l = (struct local *)executor;
+    l->job = job;
+    l->finished = 0;
+    return nas_threads_run(l->threads, ctx, where, job->first, job->n, job->ordered, work, l);
 }
 
-static void free_threads(struct nas_executor *executor) {
-    struct threads *t = (struct threads *)executor;
-    nas_workers_free(t->workers);
-    pthread_mutex_destroy(&t->lock);
-    free(t);
+static void free_local(struct nas_executor *executor) {
+    struct local *l = (struct local *)executor;
+    nas_threads_free(l->threads);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
 }
 
 int nas_executor_threads(struct mn_ctx *ctx, const struct mn_model *model, int threads,
                          struct nas_executor **out) {
-    struct threads *t = calloc(1, sizeof *t);
-    if (t == NULL) {
+    struct local *l = calloc(1, sizeof *l);
+    if (l == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory for an executor");
     }
-    t->pub = (struct nas_executor){.run = run_threads, .free = free_threads};
-    pthread_mutex_init(&t->lock, NULL);
-    const int status = nas_workers_new(ctx, threads, model, &t->workers);
+    l->pub = (struct nas_executor){.run = run_local, .free = free_local};
+    pthread_mutex_init(&l->lock, NULL);
+    const int status = nas_threads_new(ctx, threads, model, &l->threads);
     if (status != MN_OK) {
-        free_threads(&t->pub);
+        free_local(&l->pub);
         return status;
     }
-    *out = &t->pub;
+    *out = &l->pub;
     return MN_OK;
 }
 
 /* ---- any ---------------------------------------------------------------------------------- */
-
-int nas_executor_new(struct mn_ctx *ctx, const struct nas_experiment *e,
-                     struct nas_executor **out) {
-    const char *name = e->run.transport;
-    const int alone = strcmp(name, "none") == 0;
-    if (nas_ctx_of(ctx)->ranks != NULL && !alone) {
-        return nas_ranks_executor(ctx, e, out);
-    }
-    if (!alone && strcmp(name, "auto") != 0) {
-        return mn_fail(ctx, MN_CONFIG,
-                       "run.transport: %s: this run was not connected through it: that is decided "
-                       "at start, from the configuration that was named and --set",
-                       name);
-    }
-    return nas_executor_threads(ctx, e->model, nas_experiment_workers(e), out);
-}
 
 void nas_executor_free(struct nas_executor *executor) {
     if (executor != NULL) {

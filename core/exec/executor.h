@@ -2,14 +2,26 @@
 #ifndef NAS_EXEC_EXECUTOR_H
 #define NAS_EXEC_EXECUTOR_H
 
-/* Who works on the tasks of a run: threads of this process, or of several processes (run/ranks.h).
- * A task reads the state and leaves its result in a slot of its own; whoever asked reads the slots
- * in task order, so no bit depends on who worked on which task. */
+/* Who works on the tasks of a job: threads of this process (exec/threads.h), or those of several
+ * processes (exec/cluster). What a task is, the caller says in a table of functions; nothing here
+ * knows. A task reads memory that all have in common and leaves its result in a slot of its own;
+ * whoever asked reads the slots in task order, so no bit depends on who worked on which task. */
 
-#include "learn/experiment.h"
+#include "base/arena.h"
+#include "base/ctx.h"
+#include "metanas/model.h"
 
-struct nas_state;
 struct nas_job;
+/* Of the caller: passed on, never looked into. */
+struct nas_experiment;
+struct nas_state;
+
+/* Memory that every task of a job reads. Rank 0 sends it to the others before the tasks. */
+struct nas_job_part {
+    void *at;
+    int64_t bytes;
+};
+enum { NAS_MOST_PARTS = 35 };
 
 /* What is done with every task of a job. */
 struct nas_job_kind {
@@ -19,6 +31,9 @@ struct nas_job_kind {
     /* Work on a task; ctx->where.task = index. `slot` is 64-byte aligned and not cleared. [worker]
      */
     int (*run)(const struct nas_job *job, struct mn_ctx *ctx, int64_t index, void *slot);
+    /* What tasks start from, the same parts in every process: out[NAS_MOST_PARTS]. Returns how
+     * many. */
+    int (*parts)(const struct nas_job *job, struct nas_job_part *out);
     /* job->what as bytes in `arena`, and back, for another process; both NULL where it has none. */
     int (*pack)(const struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *arena,
                 const void **bytes, size_t *n);
@@ -56,27 +71,21 @@ struct nas_traffic {
 
 /* First field of an executor; what follows is its own. */
 struct nas_executor {
+    /* Run all tasks of a job. ctx->where is a copy of `where` with the task's number. The failure
+     * of the lowest task number is returned and its message copied to `ctx`; after a failure no new
+     * task is begun. [main] */
     int (*run)(struct nas_executor *executor, struct mn_ctx *ctx, const struct mn_where *where,
                const struct nas_job *job);
     void (*traffic)(const struct nas_executor *executor, struct nas_traffic *out); /* may be NULL */
     void (*free)(struct nas_executor *executor);
 };
 
-/* The executor of an experiment: the ranks of ctx where it has some and the configuration agrees,
- * else run.workers threads. */
-int nas_executor_new(struct mn_ctx *ctx, const struct nas_experiment *experiment,
-                     struct nas_executor **out);
-/* `threads` threads of this process. */
+/* `threads` threads of this process, with workspaces for the model. */
 int nas_executor_threads(struct mn_ctx *ctx, const struct mn_model *model, int threads,
                          struct nas_executor **out);
 void nas_executor_free(struct nas_executor *executor);
-
-/* Run all tasks of a job. ctx->where is a copy of `where` with the task's number. The failure of
- * the lowest task number is returned and its message copied to `ctx`; after a failure no new task
- * is begun. [main] */
 int nas_executor_run(struct nas_executor *executor, struct mn_ctx *ctx,
                      const struct mn_where *where, const struct nas_job *job);
-
 /* Zero for threads of this process. */
 struct nas_traffic nas_executor_traffic(const struct nas_executor *executor);
 

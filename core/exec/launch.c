@@ -2,6 +2,7 @@
 #include "exec/launch.h"
 
 #include "base/text.h"
+#include "config/override.h"
 #include "config/renamed.h"
 
 #include <limits.h>
@@ -40,32 +41,27 @@ struct nas_launch nas_launch_read(void) {
     return (struct nas_launch){.processes = 1};
 }
 
-static const struct nas_yaml *read_value(const struct nas_open *open, struct nas_arena *arena) {
+void nas_launch_transport(const char *config, const char *const *sets, const int *set_arguments,
+                          struct nas_arena *arena, const char **use, struct nas_mark *mark) {
     struct nas_faults faults = {.arena = arena}; /* reported when the configuration is opened */
-    struct nas_yaml *root = nas_yaml_read(arena, open->config, &faults);
-    if (root == NULL) {
-        return NULL;
-    }
-    for (int i = 0; open->sets != NULL && open->sets[i] != NULL; i++) {
-        nas_override_apply(arena, root, open->sets[i],
-                           open->set_arguments != NULL ? open->set_arguments[i] : i + 1, &faults);
-    }
-    nas_renamed_apply(root, NULL);
-    const struct nas_yaml *value = nas_yaml_get(nas_yaml_get(root, "run"), "transport");
-    return value != NULL && value->kind == NAS_YAML_SCALAR && value->text[0] != '\0' ? value : NULL;
-}
-
-void nas_launch_transport(const struct nas_open *open, struct nas_arena *arena, const char **use,
-                          struct nas_mark *mark) {
-    const struct nas_yaml *value = read_value(open, arena);
+    struct nas_yaml *root = nas_yaml_read(arena, config, &faults);
     const struct nas_launch launch = nas_launch_read();
-    if (value != NULL && strcmp(value->text, "auto") != 0) {
-        *use = value->text;
-        *mark = value->mark;
-        return;
+    const struct nas_yaml *value = NULL;
+    for (int i = 0; root != NULL && sets != NULL && sets[i] != NULL; i++) {
+        nas_override_apply(arena, root, sets[i], set_arguments != NULL ? set_arguments[i] : i + 1,
+                           &faults);
+    }
+    if (root != NULL) {
+        nas_renamed_apply(root, NULL);
+        value = nas_yaml_get(nas_yaml_get(root, "run"), "transport");
     }
     *use = launch.processes > 1 ? "mpi" : "none";
     *mark = (struct nas_mark){.file = launch.variable};
+    if (value != NULL && value->kind == NAS_YAML_SCALAR && value->text[0] != '\0' &&
+        strcmp(value->text, "auto") != 0) {
+        *use = value->text;
+        *mark = value->mark;
+    }
 }
 
 /* ---- processors --------------------------------------------------------------------------- */

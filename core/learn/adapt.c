@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/adapt.h"
+
 #include "learn/task_trace.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
-
-/* What the task learner changes at this place; nothing is searched where there are no logits. */
-static uint32_t adapts(const struct nas_experiment *e, const struct mn_ctx *ctx) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const uint32_t both = MN_ADAPTS_W | MN_ADAPTS_A;
-    const uint32_t own =
-        table->adapts != NULL ? table->adapts(e->task_learner.self, &ctx->where) & both : both;
-    return nas_model_dims(e->model)->n_a > 0 ? own : own & (uint32_t)MN_ADAPTS_W;
-}
 
 static int all_finite(int64_t n, const mn_real *x) {
     for (int64_t i = 0; i < n; i++) {
@@ -29,26 +20,14 @@ static int not_finite(struct mn_ctx *ctx, const struct nas_instance *unit, const
 }
 
 /* Of the parts that the meta learner owns. */
-static int check_finite(struct mn_ctx *ctx, const struct nas_meta_part *part,
-                        const struct mn_point *at, const char *what) {
+static int check_owned(struct mn_ctx *ctx, const struct nas_meta_part *part,
+                       const struct mn_point *at, const char *what) {
     return all_finite(part->dims.n_w, at->w) && all_finite(part->dims.n_a, at->a)
                ? MN_OK
                : not_finite(ctx, part->unit, what);
 }
 
-/* A finite loss does not say that the last update was finite, nor the optimiser state. */
-static int check_adapted(const struct nas_experiment *e, struct mn_ctx *ctx,
-                         const struct mn_point *params, const mn_real *learner) {
-    const struct mn_dims *d = nas_model_dims(e->model);
-    char what[64];
-    const int point = all_finite(d->n_w, params->w) && all_finite(d->n_a, params->a);
-    if (point && all_finite(e->n_state, learner)) {
-        return MN_OK;
-    }
-    snprintf(what, sizeof what, "after step %" PRId64 " %s", ctx->where.step,
-             point ? "its state" : "the adapted point");
-    return not_finite(ctx, &e->task_learner, what);
-}
+/* ---- the task learner --------------------------------------------------------------------- */
 
 int nas_adapt_start(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_point *meta,
                     const mn_real *state, struct mn_point *params, mn_real **learner) {
@@ -69,29 +48,45 @@ int nas_adapt_start(const struct nas_experiment *e, struct mn_ctx *ctx, const st
     return MN_OK;
 }
 
-/* The task learner on the task that ctx is at. */
+/* The task learner on the task of ctx's scope. */
 static int adapt(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
                  struct mn_point *params, mn_real *learner) {
-    ctx->where.adapts = adapts(e, ctx);
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const void *self = e->task_learner.self;
+    const struct mn_dims *d = nas_model_dims(e->model);
+    ctx->where.adapts = MN_ADAPTS_W | MN_ADAPTS_A;
+    if (table->adapts != NULL) {
+        ctx->where.adapts &= table->adapts(self, &ctx->where);
+    }
+    if (d->n_a == 0) {
+        ctx->where.adapts &= ~(uint32_t)MN_ADAPTS_A;
+    }
     ctx->where.step = 0;
     struct nas_call call = nas_call_begin(ctx, &e->task_learner);
-    int status = e->task_learner.table.task_learner.adapt(e->task_learner.self, ctx, e->model, task,
-                                                          params, learner);
+    const int status = table->adapt(self, ctx, e->model, task, params, learner);
     if (status != MN_OK) {
         nas_ctx_where(ctx, "step %lld", (long long)ctx->where.step);
     }
-    status = nas_call_end(&call, status);
-    return status != MN_OK ? status : check_adapted(e, ctx, params, learner);
+    TRY(nas_call_end(&call, status));
+    /* A finite loss does not say that the last update was finite, nor the optimiser state. */
+    char what[64];
+    const int point = all_finite(d->n_w, params->w) && all_finite(d->n_a, params->a);
+    if (point && all_finite(e->n_state, learner)) {
+        return MN_OK;
+    }
+    snprintf(what, sizeof what, "after step %" PRId64 " %s", ctx->where.step,
+             point ? "its state" : "the adapted point");
+    return not_finite(ctx, &e->task_learner, what);
 }
 
 int nas_adapt(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
-              struct mn_point *params, mn_real *learner) {
-    struct nas_inner inner;
-    int status = nas_inner_begin(&inner, e, ctx, task, params, learner, 0);
+              const struct nas_watch *watch, struct mn_point *params, mn_real *learner) {
+    struct nas_scope scope;
+    int status = nas_scope_begin(&scope, e, ctx, task, params, learner, watch, 0);
     if (status == MN_OK) {
         status = adapt(e, ctx, task, params, learner);
     }
-    nas_inner_end(ctx);
+    nas_scope_end(ctx);
     return status;
 }
 
@@ -117,44 +112,39 @@ static void take_owned(const struct nas_meta_part *part, const struct mn_point *
     mn_vec_copy(part->dims.n_a, from->a, to->a);
 }
 
-static int part_delta(const struct nas_experiment *e, struct mn_ctx *ctx,
-                      const struct nas_meta_part *part, const struct mn_task *task,
-                      const struct mn_point *meta, const struct mn_point *adapted,
+static int part_delta(const struct nas_scope *scope, struct mn_ctx *ctx,
+                      const struct nas_meta_part *part, const struct mn_point *meta,
                       struct nas_direction *out) {
-    struct nas_ctx *c = nas_ctx_of(ctx);
-    const size_t mark = nas_arena_mark(&c->scratch);
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
     const uint32_t all = ctx->where.adapts;
     struct nas_direction whole; /* a meta learner may write what it does not own */
-    if (!nas_direction_new(e, &c->scratch, &whole)) {
+    if (!nas_direction_new(scope->e, here.arena, &whole)) {
         return mn_fail(ctx, MN_NOMEM, "no memory for a direction");
     }
     ctx->where.adapts = all & part->owns;
-    c->own = own_of(part, out);
+    nas_ctx_of(ctx)->scope->own_delta = own_of(part, out);
     struct nas_call call = nas_call_begin(ctx, part->unit);
-    int status =
-        nas_call_end(&call, part->unit->table.meta_learner.delta(part->unit->self, ctx, e->model,
-                                                                 task, meta, adapted, &whole.to));
-    c->own = NULL;
+    TRY(nas_call_end(&call, part->unit->table.meta_learner.delta(part->unit->self, ctx,
+                                                                 scope->e->model, scope->task, meta,
+                                                                 scope->params, &whole.to)));
+    nas_ctx_of(ctx)->scope->own_delta = NULL;
     ctx->where.adapts = all;
-    if (status == MN_OK) {
-        take_owned(part, &whole.to, &out->to);
-    }
-    if (status == MN_OK && !all_finite(part->n_own, own_of(part, out))) {
-        status = not_finite(ctx, part->unit, "its direction");
-    }
-    nas_arena_release(&c->scratch, mark);
-    return status;
+    take_owned(part, &whole.to, &out->to);
+    return all_finite(part->n_own, own_of(part, out))
+               ? MN_OK
+               : not_finite(ctx, part->unit, "its direction");
 }
 
-static int meta_delta(const struct nas_experiment *e, struct mn_ctx *ctx,
-                      const struct mn_task *task, const struct mn_point *meta,
-                      const struct mn_point *adapted, struct nas_direction *out) {
+/* The task learner, then the meta learners. */
+static int find_direction(const struct nas_scope *scope, struct mn_ctx *ctx,
+                          const struct mn_point *meta, struct mn_point *params, mn_real *learner,
+                          struct nas_direction *out) {
+    const struct nas_experiment *e = scope->e;
     const struct mn_dims *d = nas_model_dims(e->model);
+    TRY(adapt(e, ctx, scope->task, params, learner));
+    TRY(nas_trace_check(scope, ctx));
     for (int i = 0; i < e->n_meta; i++) {
-        const int status = part_delta(e, ctx, &e->meta[i], task, meta, adapted, out);
-        if (status != MN_OK) {
-            return status;
-        }
+        TRY(part_delta(scope, ctx, &e->meta[i], meta, out));
     }
     if ((ctx->where.adapts & MN_ADAPTS_W) == 0) {
         mn_vec_fill(d->n_w, 0, out->to.w);
@@ -162,34 +152,23 @@ static int meta_delta(const struct nas_experiment *e, struct mn_ctx *ctx,
     if ((ctx->where.adapts & MN_ADAPTS_A) == 0) {
         mn_vec_fill(d->n_a, 0, out->to.a);
     }
+    for (int i = 0; i < e->n_meta; i++) {
+        TRY(check_owned(ctx, &e->meta[i], &out->to, "its direction"));
+    }
     return MN_OK;
 }
 
-static int check_direction(const struct nas_experiment *e, struct mn_ctx *ctx,
-                           const struct nas_direction *direction) {
-    int status = MN_OK;
-    for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
-        status = check_finite(ctx, &e->meta[i], &direction->to, "its direction");
-    }
-    return status;
-}
-
 int nas_task_direction(const struct nas_experiment *e, struct mn_ctx *ctx,
-                       const struct mn_task *task, const struct mn_point *meta,
-                       struct mn_point *params, mn_real *learner, struct nas_direction *out) {
-    struct nas_inner inner;
-    int status = nas_inner_begin(&inner, e, ctx, task, params, learner, 1);
+                       const struct mn_task *task, const struct nas_watch *watch,
+                       const struct mn_point *meta, struct mn_point *params, mn_real *learner,
+                       struct nas_direction *out) {
+    struct nas_scope scope;
+    int status = nas_scope_begin(&scope, e, ctx, task, params, learner, watch, 1);
     if (status == MN_OK) {
-        status = adapt(e, ctx, task, params, learner);
+        status = find_direction(&scope, ctx, meta, params, learner, out);
     }
-    if (status == MN_OK) {
-        status = nas_inner_check(&inner, ctx);
-    }
-    if (status == MN_OK) {
-        status = meta_delta(e, ctx, task, meta, params, out);
-    }
-    nas_inner_end(ctx);
-    return status == MN_OK ? check_direction(e, ctx, out) : status;
+    nas_scope_end(ctx);
+    return status;
 }
 
 /* ---- the update --------------------------------------------------------------------------- */
@@ -213,69 +192,52 @@ void nas_mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out
     }
 }
 
-/* Of n directions; `rows` is room for n pointers. */
-static void mean_direction(const struct nas_experiment *e, int64_t n,
-                           const struct nas_direction *directions, const mn_real **rows,
-                           struct nas_direction *out) {
-    const struct mn_dims *d = nas_model_dims(e->model);
-    for (int64_t i = 0; i < n; i++) {
-        rows[i] = directions[i].to.w;
-    }
-    nas_mean(n, rows, d->n_w, out->to.w);
-    for (int64_t i = 0; i < n; i++) {
-        rows[i] = directions[i].to.a;
-    }
-    nas_mean(n, rows, d->n_a, out->to.a);
-    for (int64_t i = 0; i < n; i++) {
-        rows[i] = directions[i].own;
-    }
-    nas_mean(n, rows, e->n_own, out->own);
-}
-
 /* The part of `next` that the meta learner owns. */
 static int part_update(const struct nas_experiment *e, struct mn_ctx *ctx,
                        const struct nas_meta_part *part, const struct mn_point *meta,
                        const struct nas_direction *step, struct mn_point *next) {
     const struct mn_dims *d = nas_model_dims(e->model);
-    struct nas_ctx *c = nas_ctx_of(ctx);
+    struct nas_scope scope = {.e = e, .own_delta = own_of(part, step)};
     struct nas_direction whole;
-    if (!nas_direction_new(e, &c->scratch, &whole)) {
+    if (!nas_direction_new(e, &nas_ctx_of(ctx)->scratch, &whole)) {
         return mn_fail(ctx, MN_NOMEM, "no memory for an update");
     }
     mn_vec_copy(d->n_w, meta->w, whole.to.w);
     mn_vec_copy(d->n_a, meta->a, whole.to.a);
-    c->own = own_of(part, step);
+    nas_ctx_of(ctx)->scope = &scope;
     struct nas_call call = nas_call_begin(ctx, part->unit);
     const int status = nas_call_end(
         &call, part->unit->table.meta_learner.update(part->unit->self, ctx, &whole.to, &step->to));
-    c->own = NULL;
-    if (status != MN_OK) {
-        return status;
-    }
+    nas_ctx_of(ctx)->scope = NULL;
+    TRY(status);
     take_owned(part, &whole.to, next);
-    return check_finite(ctx, part, next, "the updated state");
+    return check_owned(ctx, part, next, "the updated state");
 }
 
 int nas_meta_update(const struct nas_experiment *e, struct mn_ctx *ctx, struct mn_point *meta,
                     int64_t n, const struct nas_direction *directions) {
     const struct mn_dims *d = nas_model_dims(e->model);
-    struct nas_arena *scratch = &nas_ctx_of(ctx)->scratch;
-    const size_t mark = nas_arena_mark(scratch);
-    const mn_real **rows = nas_arena_array(scratch, (size_t)n, sizeof *rows);
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    const mn_real **w = nas_arena_array(here.arena, (size_t)n, sizeof *w);
+    const mn_real **a = nas_arena_array(here.arena, (size_t)n, sizeof *a);
+    const mn_real **own = nas_arena_array(here.arena, (size_t)n, sizeof *own);
     struct nas_direction step, next;
-    int status = MN_OK;
-    if (rows == NULL || !nas_direction_new(e, scratch, &step) ||
-        !nas_direction_new(e, scratch, &next)) {
+    if (w == NULL || a == NULL || own == NULL || !nas_direction_new(e, here.arena, &step) ||
+        !nas_direction_new(e, here.arena, &next)) {
         return mn_fail(ctx, MN_NOMEM, "no memory for an update");
     }
-    mean_direction(e, n, directions, rows, &step);
-    for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
-        status = part_update(e, ctx, &e->meta[i], meta, &step, &next.to);
+    for (int64_t i = 0; i < n; i++) {
+        w[i] = directions[i].to.w;
+        a[i] = directions[i].to.a;
+        own[i] = directions[i].own;
     }
-    if (status == MN_OK) {
-        mn_vec_copy(d->n_w, next.to.w, meta->w);
-        mn_vec_copy(d->n_a, next.to.a, meta->a);
+    nas_mean(n, w, d->n_w, step.to.w);
+    nas_mean(n, a, d->n_a, step.to.a);
+    nas_mean(n, own, e->n_own, step.own);
+    for (int i = 0; i < e->n_meta; i++) {
+        TRY(part_update(e, ctx, &e->meta[i], meta, &step, &next.to));
     }
-    nas_arena_release(scratch, mark);
-    return status;
+    mn_vec_copy(d->n_w, next.to.w, meta->w);
+    mn_vec_copy(d->n_a, next.to.a, meta->a);
+    return MN_OK;
 }

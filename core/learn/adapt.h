@@ -2,9 +2,10 @@
 #ifndef NAS_LEARN_ADAPT_H
 #define NAS_LEARN_ADAPT_H
 
-/* The task learner on one task, and what the meta learners make of it. */
+/* One task: the task learner adapts a copy of the meta point to it, and the meta learners say which
+ * direction that gives. */
 
-#include "learn/experiment.h"
+#include "learn/task.h"
 
 /* Copies of the meta point and of the optimiser state (zero where it is reset) for a task, in ctx's
  * scratch. MN_NOMEM. */
@@ -12,10 +13,11 @@ int nas_adapt_start(const struct nas_experiment *experiment, struct mn_ctx *ctx,
                     const struct mn_point *meta, const mn_real *state, struct mn_point *params,
                     mn_real **learner);
 
-/* The task learner over one task, in place on params and its optimiser state, as the loop does it.
- */
+/* The task learner over one task, in place on params and its optimiser state. `watch` may be NULL.
+ * MN_NUMERIC where it ends with a number that is not finite. */
 int nas_adapt(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-              const struct mn_task *task, struct mn_point *params, mn_real *learner);
+              const struct mn_task *task, const struct nas_watch *watch, struct mn_point *params,
+              mn_real *learner);
 
 /* The direction of one task: what the meta learners' delta gives. */
 struct nas_direction {
@@ -29,8 +31,9 @@ int nas_direction_new(const struct nas_experiment *experiment, struct nas_arena 
 /* The task learner over one task of meta-training, as nas_adapt, then the meta learners' direction
  * for it; what the task learner does not adapt has the direction zero. */
 int nas_task_direction(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-                       const struct mn_task *task, const struct mn_point *meta,
-                       struct mn_point *params, mn_real *learner, struct nas_direction *out);
+                       const struct mn_task *task, const struct nas_watch *watch,
+                       const struct mn_point *meta, struct mn_point *params, mn_real *learner,
+                       struct nas_direction *out);
 
 /* The mean of n arrays of `count` reals, summed in order in double. */
 void nas_mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out);

@@ -72,10 +72,7 @@ static int hash_data(const struct nas_experiment *e, struct mn_ctx *ctx, int32_t
     hash = nas_hash_int(hash, (uint64_t)e->data.height);
     hash = nas_hash_int(hash, (uint64_t)e->data.width);
     for (int64_t i = 0; i < e->data.n_classes[split]; i++) {
-        const int status = name_class(e, ctx, split, i, name);
-        if (status != MN_OK) {
-            return status;
-        }
+        TRY(name_class(e, ctx, split, i, name));
         hash = nas_hash_bytes(hash, name, strlen(name) + 1);
         hash = nas_hash_int(
             hash, (uint64_t)e->dataset.table.dataset.n_samples(e->dataset.self, split, i));
@@ -93,31 +90,16 @@ int nas_episodes_new(const struct nas_experiment *e, struct mn_ctx *ctx, int spl
     out->seed = (uint64_t)e->run.seed;
     out->tasks = n;
     out->dataset = nas_arena_text(&out->arena, e->dataset.unit.unit->name);
-    int status = check_lists(e, ctx);
-    if (status == MN_OK) {
-        status = out->dataset != NULL ? nas_episodes_room(out, ctx)
-                                      : mn_fail(ctx, MN_NOMEM, "no memory");
-    }
-    return status != MN_OK ? status : hash_data(e, ctx, out->spec.split, &out->data);
-}
-
-static int name_classes(struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
-                        int64_t index) {
-    int status = MN_OK;
-    for (int64_t w = index * l->spec.ways; status == MN_OK && w < (index + 1) * l->spec.ways; w++) {
-        char name[NAME];
-        status = name_class(e, ctx, l->spec.split, l->classes[w], name);
-        l->names[w] = status == MN_OK ? nas_arena_text(&l->arena, name) : NULL;
-        if (status == MN_OK && l->names[w] == NULL) {
-            status = mn_fail(ctx, MN_NOMEM, "no memory for the names of the classes");
-        }
-    }
-    return status;
+    TRY(check_lists(e, ctx));
+    TRY(nas_episodes_room(out, ctx));
+    return out->dataset != NULL ? hash_data(e, ctx, out->spec.split, &out->data)
+                                : mn_fail(ctx, MN_NOMEM, "no memory");
 }
 
 int nas_episodes_draw(struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
                       int64_t index) {
-    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    const int64_t first = index * l->spec.ways;
     struct mn_episode episode;
     struct mn_task task;
     ctx->where = (struct mn_where){.size = sizeof ctx->where,
@@ -125,19 +107,21 @@ int nas_episodes_draw(struct nas_episodes *l, const struct nas_experiment *e, st
                                    .seed = l->seed,
                                    .meta_epochs = e->run.meta_epochs,
                                    .task = index};
-    int status = nas_episode_room(e, ctx, &l->spec, &episode);
-    if (status == MN_OK) {
-        episode.classes = l->classes + index * l->spec.ways;
-        episode.samples = samples_of(l, index);
-        status = nas_episode_draw(e, ctx, &l->spec, &episode);
+    TRY(nas_episode_room(e, ctx, &l->spec, &episode));
+    episode.classes = l->classes + first;
+    episode.samples = samples_of(l, index);
+    TRY(nas_episode_draw(e, ctx, &l->spec, &episode));
+    nas_episode_task(e, &l->spec, &episode, &task);
+    l->hashes[index] = nas_episode_hash(e, &task);
+    for (int64_t w = first; w < first + l->spec.ways; w++) {
+        char name[NAME];
+        TRY(name_class(e, ctx, l->spec.split, l->classes[w], name));
+        l->names[w] = nas_arena_text(&l->arena, name);
+        if (l->names[w] == NULL) {
+            return mn_fail(ctx, MN_NOMEM, "no memory for the names of the classes");
+        }
     }
-    if (status == MN_OK) {
-        nas_episode_task(e, &l->spec, &episode, &task);
-        l->hashes[index] = nas_episode_hash(e, &task);
-        status = name_classes(l, e, ctx, index);
-    }
-    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    return status;
+    return MN_OK;
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -149,64 +133,42 @@ static void put_numbers(FILE *out, const char *what, const int64_t *numbers, int
     }
 }
 
-static void put_task(FILE *out, const struct nas_episodes *l, int64_t task) {
-    const struct mn_episode_spec *spec = &l->spec;
-    fprintf(out, "\ntask %" PRId64 " %016" PRIx64 "\n", task, l->hashes[task]);
-    for (int64_t w = 0; w < spec->ways; w++) {
-        const int64_t *samples = samples_of(l, task) + w * each(spec);
-        fprintf(out, "class %" PRId64, l->classes[task * spec->ways + w]);
-        put_numbers(out, "support", samples, spec->support);
-        put_numbers(out, "query", samples + spec->support, spec->query);
-        fprintf(out, " name %s\n", l->names[task * spec->ways + w]);
-    }
-}
-
 static void put_list(FILE *out, const struct nas_episodes *l) {
+    const struct mn_episode_spec *spec = &l->spec;
     fprintf(out, "metanas episodes 1\n"
                  "# The images of every task, by class and number in the class, both from 0;\n"
                  "# docs/guide.md of metanas explains the lines.\n");
     fprintf(out, "dataset %s\ndata %016" PRIx64 "\nsplit %s\nseed %" PRIu64 "\n", l->dataset,
-            l->data, split_names[l->spec.split], l->seed);
-    fprintf(out, "ways %d\nshots %d\nqueries %d\ntasks %" PRId64 "\n", (int)l->spec.ways,
-            (int)l->spec.support, (int)l->spec.query, l->tasks);
-    for (int64_t i = 0; i < l->tasks; i++) {
-        put_task(out, l, i);
+            l->data, split_names[spec->split], l->seed);
+    fprintf(out, "ways %d\nshots %d\nqueries %d\ntasks %" PRId64 "\n", (int)spec->ways,
+            (int)spec->support, (int)spec->query, l->tasks);
+    for (int64_t w = 0; w < l->tasks * spec->ways; w++) {
+        const int64_t *samples = l->samples + w * each(spec);
+        if (w % spec->ways == 0) {
+            fprintf(out, "\ntask %" PRId64 " %016" PRIx64 "\n", w / spec->ways,
+                    l->hashes[w / spec->ways]);
+        }
+        fprintf(out, "class %" PRId64, l->classes[w]);
+        put_numbers(out, "support", samples, spec->support);
+        put_numbers(out, "query", samples + spec->support, spec->query);
+        fprintf(out, " name %s\n", l->names[w]);
     }
 }
 
 int nas_episodes_write(const struct nas_episodes *l, struct mn_ctx *ctx, const char *path) {
-    char *text = NULL;
+    CLEANUP(nas_free) char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
     if (out == NULL) {
         return mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path);
     }
     put_list(out, l);
-    const int failed = ferror(out) | (fclose(out) != 0);
-    const int status = failed ? mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path)
-                              : nas_file_replace(ctx, path, text, length);
-    free(text);
-    return status;
+    return ferror(out) | (fclose(out) != 0)
+               ? mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path)
+               : nas_file_replace(ctx, path, text, length);
 }
 
 /* ---- using -------------------------------------------------------------------------------- */
-
-static int check_shape(const struct nas_episodes *l, const struct nas_experiment *e,
-                       struct mn_ctx *ctx) {
-    struct mn_episode_spec spec;
-    nas_episode_spec(e, l->spec.split, &spec);
-    if (spec.ways == l->spec.ways && spec.support == l->spec.support &&
-        spec.query == l->spec.query) {
-        return MN_OK;
-    }
-    return mn_fail(ctx, MN_CONFIG,
-                   "%s: its tasks have %d ways, %d support and %d query images a class; this run's "
-                   "have %d, %d and %d: --set task.shots=%d and --set task.queries=%d change them, "
-                   "the ways belong to the network",
-                   l->path, (int)l->spec.ways, (int)l->spec.support, (int)l->spec.query,
-                   (int)spec.ways, (int)spec.support, (int)spec.query, (int)l->spec.support,
-                   (int)l->spec.query);
-}
 
 static int check_numbers(const struct nas_episodes *l, const struct nas_experiment *e,
                          struct mn_ctx *ctx, int64_t way) {
@@ -232,63 +194,61 @@ static int check_numbers(const struct nas_episodes *l, const struct nas_experime
 
 int nas_episodes_check(const struct nas_episodes *l, const struct nas_experiment *e,
                        struct mn_ctx *ctx) {
+    const char *name = e->dataset.unit.unit->name;
+    struct mn_episode_spec spec;
     uint64_t data;
-    int status = check_lists(e, ctx);
-    if (status == MN_OK && strcmp(l->dataset, e->dataset.unit.unit->name) != 0) {
-        status = mn_fail(ctx, MN_CONFIG, "%s: lists images of data set %s, this run's is %s",
-                         l->path, l->dataset, e->dataset.unit.unit->name);
+    TRY(check_lists(e, ctx));
+    if (strcmp(l->dataset, name) != 0) {
+        return mn_fail(ctx, MN_CONFIG, "%s: lists images of data set %s, this run's is %s", l->path,
+                       l->dataset, name);
     }
-    if (status == MN_OK) {
-        status = check_shape(l, e, ctx);
+    nas_episode_spec(e, l->spec.split, &spec);
+    if (spec.ways != l->spec.ways || spec.support != l->spec.support ||
+        spec.query != l->spec.query) {
+        return mn_fail(
+            ctx, MN_CONFIG,
+            "%s: its tasks have %d ways, %d support and %d query images a class; this run's "
+            "have %d, %d and %d: --set task.shots=%d and --set task.queries=%d change them, "
+            "the ways belong to the network",
+            l->path, (int)l->spec.ways, (int)l->spec.support, (int)l->spec.query, (int)spec.ways,
+            (int)spec.support, (int)spec.query, (int)l->spec.support, (int)l->spec.query);
     }
-    if (status == MN_OK) {
-        status = hash_data(e, ctx, l->spec.split, &data);
+    TRY(hash_data(e, ctx, l->spec.split, &data));
+    if (data != l->data) {
+        return mn_fail(ctx, MN_CONFIG,
+                       "%s: was drawn from other data (fingerprint %016" PRIx64 ", here %016" PRIx64
+                       "): the classes of the %s split, their numbers of "
+                       "images or the size of the images differ",
+                       l->path, l->data, data, split_names[l->spec.split]);
     }
-    if (status == MN_OK && data != l->data) {
-        status = mn_fail(ctx, MN_CONFIG,
-                         "%s: was drawn from other data (fingerprint %016" PRIx64
-                         ", here %016" PRIx64 "): the classes of the %s split, their numbers of "
-                         "images or the size of the images differ",
-                         l->path, l->data, data, split_names[l->spec.split]);
+    for (int64_t w = 0; w < l->tasks * l->spec.ways; w++) {
+        TRY(check_numbers(l, e, ctx, w));
     }
-    for (int64_t w = 0; status == MN_OK && w < l->tasks * l->spec.ways; w++) {
-        status = check_numbers(l, e, ctx, w);
-    }
-    return status;
-}
-
-/* The images of one class of a task. */
-static int read_class(const struct nas_episodes *l, const struct nas_experiment *e,
-                      struct mn_ctx *ctx, int64_t task, int32_t way, struct mn_episode *out) {
-    const struct mn_episode_spec *spec = &l->spec;
-    const int64_t *samples = samples_of(l, task) + way * each(spec);
-    const size_t reals = (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
-    int status = MN_OK;
-    for (int32_t i = 0; status == MN_OK && i < each(spec); i++) {
-        const int is_query = i >= spec->support;
-        const int32_t at =
-            is_query ? way * spec->query + i - spec->support : way * spec->support + i;
-        mn_real *to = (is_query ? out->query : out->support) + (size_t)at * reals;
-        (is_query ? out->query_labels : out->support_labels)[at] = way;
-        struct nas_call call = nas_call_begin(ctx, &e->dataset);
-        status = nas_call_end(&call, e->dataset.table.dataset.image(
-                                         e->dataset.self, ctx, spec->split,
-                                         l->classes[task * spec->ways + way], samples[i], to));
-    }
-    return status;
+    return MN_OK;
 }
 
 int nas_episodes_task(const struct nas_episodes *l, const struct nas_experiment *e,
                       struct mn_ctx *ctx, int64_t index, struct mn_task *out) {
+    const struct mn_episode_spec *spec = &l->spec;
+    const struct mn_dataset *table = &e->dataset.table.dataset;
+    const size_t reals = (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
+    const int64_t *sample = samples_of(l, index);
     struct mn_episode episode;
-    int status = nas_episode_room(e, ctx, &l->spec, &episode);
-    for (int32_t way = 0; status == MN_OK && way < l->spec.ways; way++) {
-        status = read_class(l, e, ctx, index, way, &episode);
+    TRY(nas_episode_room(e, ctx, spec, &episode));
+    for (int32_t way = 0; way < spec->ways; way++) {
+        for (int32_t i = 0; i < each(spec); i++) {
+            const int is_query = i >= spec->support;
+            const int32_t at =
+                is_query ? way * spec->query + i - spec->support : way * spec->support + i;
+            mn_real *to = (is_query ? episode.query : episode.support) + (size_t)at * reals;
+            (is_query ? episode.query_labels : episode.support_labels)[at] = way;
+            struct nas_call call = nas_call_begin(ctx, &e->dataset);
+            TRY(nas_call_end(&call,
+                             table->image(e->dataset.self, ctx, spec->split,
+                                          l->classes[index * spec->ways + way], *sample++, to)));
+        }
     }
-    if (status != MN_OK) {
-        return status;
-    }
-    nas_episode_task(e, &l->spec, &episode, out);
+    nas_episode_task(e, spec, &episode, out);
     return nas_episode_hash(e, out) == l->hashes[index]
                ? MN_OK
                : mn_fail(ctx, MN_IO,

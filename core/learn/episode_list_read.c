@@ -94,149 +94,97 @@ static int line_end(struct reader *r) {
 /* A line "KEY N". */
 static int count(struct reader *r, const char *key, int64_t least, int64_t most, int64_t *out) {
     next_line(r);
-    int status = keyword(r, key);
-    if (status == MN_OK) {
-        status = number(r, most, out);
-    }
-    if (status == MN_OK && *out < least) {
-        status = wrong(r, r->line, "%s must be %" PRId64 " or more", key, least);
-    }
-    return status != MN_OK ? status : line_end(r);
+    TRY(keyword(r, key));
+    TRY(number(r, most, out));
+    return *out >= least ? line_end(r)
+                         : wrong(r, r->line, "%s must be %" PRId64 " or more", key, least);
+}
+
+static int keep_text(struct reader *r, struct nas_episodes *list, const char *text,
+                     const char **out) {
+    *out = nas_arena_text(&list->arena, text);
+    return *out != NULL ? MN_OK : mn_fail(r->ctx, MN_NOMEM, "no memory");
 }
 
 /* ---- header ------------------------------------------------------------------------------- */
 
-static int read_format(struct reader *r) {
-    next_line(r);
-    return strcmp(r->line, "metanas episodes 1") == 0
-               ? MN_OK
-               : wrong(
-                     r, r->line,
-                     "expected the line 'metanas episodes 1'; 'metanas episodes' makes such files");
-}
-
-static int read_data(struct reader *r, struct nas_episodes *out) {
-    next_line(r);
-    int status = keyword(r, "dataset");
-    if (status == MN_OK) {
-        out->dataset = nas_arena_text(&out->arena, word(r));
-        status = out->dataset != NULL ? line_end(r) : mn_fail(r->ctx, MN_NOMEM, "no memory");
-    }
-    if (status == MN_OK) {
-        next_line(r);
-        status = keyword(r, "data");
-    }
-    if (status == MN_OK) {
-        status = fingerprint(r, &out->data);
-    }
-    return status != MN_OK ? status : line_end(r);
-}
-
-static int read_split(struct reader *r, struct nas_episodes *out) {
+static int read_split(struct reader *r, int32_t *out) {
     static const char *const names[] = {"train", "val", "test"};
     next_line(r);
-    const int status = keyword(r, "split");
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(keyword(r, "split"));
     const char *text = word(r);
-    for (int32_t i = 0; i < 3; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            out->spec.split = i;
+    for (*out = 0; *out < 3; ++*out) {
+        if (strcmp(text, names[*out]) == 0) {
             return line_end(r);
         }
     }
     return wrong(r, text, "expected train, val or test, got '%.40s'", text);
 }
 
-static int read_shape(struct reader *r, struct nas_episodes *out) {
+static int read_header(struct reader *r, struct nas_episodes *out) {
     int64_t seed, ways, shots, queries;
-    int status = count(r, "seed", 0, INT64_MAX, &seed);
-    if (status == MN_OK) {
-        status = count(r, "ways", 1, MOST_IMAGES, &ways);
+    next_line(r);
+    if (strcmp(r->line, "metanas episodes 1") != 0) {
+        return wrong(r, r->line,
+                     "expected the line 'metanas episodes 1'; 'metanas episodes' makes such files");
     }
-    if (status == MN_OK) {
-        status = count(r, "shots", 1, MOST_IMAGES, &shots);
-    }
-    if (status == MN_OK) {
-        status = count(r, "queries", 1, MOST_IMAGES, &queries);
-    }
-    if (status == MN_OK) {
-        status = count(r, "tasks", 1, 10000000, &out->tasks);
-    }
-    if (status == MN_OK) {
-        out->seed = (uint64_t)seed;
-        out->spec.size = sizeof out->spec;
-        out->spec.ways = (int32_t)ways;
-        out->spec.support = (int32_t)shots;
-        out->spec.query = (int32_t)queries;
-    }
-    return status;
+    next_line(r);
+    TRY(keyword(r, "dataset"));
+    TRY(keep_text(r, out, word(r), &out->dataset));
+    TRY(line_end(r));
+    next_line(r);
+    TRY(keyword(r, "data"));
+    TRY(fingerprint(r, &out->data));
+    TRY(line_end(r));
+    TRY(read_split(r, &out->spec.split));
+    TRY(count(r, "seed", 0, INT64_MAX, &seed));
+    TRY(count(r, "ways", 1, MOST_IMAGES, &ways));
+    TRY(count(r, "shots", 1, MOST_IMAGES, &shots));
+    TRY(count(r, "queries", 1, MOST_IMAGES, &queries));
+    TRY(count(r, "tasks", 1, 10000000, &out->tasks));
+    out->seed = (uint64_t)seed;
+    out->spec.size = sizeof out->spec;
+    out->spec.ways = (int32_t)ways;
+    out->spec.support = (int32_t)shots;
+    out->spec.query = (int32_t)queries;
+    return MN_OK;
 }
 
 /* ---- tasks -------------------------------------------------------------------------------- */
 
 static int read_numbers(struct reader *r, const char *key, int64_t n, int64_t *out) {
-    int status = keyword(r, key);
-    for (int64_t i = 0; status == MN_OK && i < n; i++) {
-        status = number(r, INT64_MAX / 2, &out[i]);
+    TRY(keyword(r, key));
+    for (int64_t i = 0; i < n; i++) {
+        TRY(number(r, INT64_MAX / 2, &out[i]));
     }
-    return status;
+    return MN_OK;
 }
 
 static int read_class(struct reader *r, struct nas_episodes *out, int64_t way) {
     const struct mn_episode_spec *spec = &out->spec;
     int64_t *samples = out->samples + way * ((int64_t)spec->support + spec->query);
     next_line(r);
-    int status = read_numbers(r, "class", 1, &out->classes[way]);
-    if (status == MN_OK) {
-        status = read_numbers(r, "support", spec->support, samples);
-    }
-    if (status == MN_OK) {
-        status = read_numbers(r, "query", spec->query, samples + spec->support);
-    }
-    if (status == MN_OK) {
-        status = keyword(r, "name");
-    }
-    if (status == MN_OK && r->at[0] == '\0') {
-        status = wrong(r, r->at, "the name of the class is missing");
-    }
-    if (status == MN_OK) {
-        out->names[way] = nas_arena_text(&out->arena, r->at);
-        status = out->names[way] != NULL ? MN_OK : mn_fail(r->ctx, MN_NOMEM, "no memory");
-    }
-    return status;
+    TRY(read_numbers(r, "class", 1, &out->classes[way]));
+    TRY(read_numbers(r, "support", spec->support, samples));
+    TRY(read_numbers(r, "query", spec->query, samples + spec->support));
+    TRY(keyword(r, "name"));
+    return r->at[0] != '\0' ? keep_text(r, out, r->at, &out->names[way])
+                            : wrong(r, r->at, "the name of the class is missing");
 }
 
 static int read_task(struct reader *r, struct nas_episodes *out, int64_t task) {
     int64_t index = -1;
     next_line(r);
-    int status = read_numbers(r, "task", 1, &index);
-    if (status == MN_OK && index != task) {
-        status = wrong(r, r->line, "expected task %" PRId64 ", got %" PRId64, task, index);
+    TRY(read_numbers(r, "task", 1, &index));
+    if (index != task) {
+        return wrong(r, r->line, "expected task %" PRId64 ", got %" PRId64, task, index);
     }
-    if (status == MN_OK) {
-        status = fingerprint(r, &out->hashes[task]);
+    TRY(fingerprint(r, &out->hashes[task]));
+    TRY(line_end(r));
+    for (int32_t w = 0; w < out->spec.ways; w++) {
+        TRY(read_class(r, out, task * out->spec.ways + w));
     }
-    if (status == MN_OK) {
-        status = line_end(r);
-    }
-    for (int32_t w = 0; status == MN_OK && w < out->spec.ways; w++) {
-        status = read_class(r, out, task * out->spec.ways + w);
-    }
-    return status;
-}
-
-/* A number takes two bytes or more, so what a file can hold bounds what is allocated. */
-static int make_room(struct reader *r, struct nas_episodes *out, size_t length) {
-    const double ways = (double)out->tasks * out->spec.ways;
-    const double images = ways * ((double)out->spec.support + out->spec.query);
-    if (2 * (images + ways) > (double)length) {
-        return wrong(r, r->line,
-                     "%" PRId64 " tasks do not fit into a file of %zu bytes: it is truncated",
-                     out->tasks, length);
-    }
-    return nas_episodes_room(out, r->ctx);
+    return MN_OK;
 }
 
 /* What stands behind a zero byte would get lost. */
@@ -254,49 +202,39 @@ static int check_text(struct reader *r, size_t length) {
 }
 
 static int read_all(struct reader *r, size_t length, struct nas_episodes *out) {
-    int status = check_text(r, length);
-    if (status == MN_OK) {
-        status = read_format(r);
+    TRY(check_text(r, length));
+    TRY(read_header(r, out));
+    /* A number takes two bytes or more, so what a file can hold bounds what is allocated. */
+    const double ways = (double)out->tasks * out->spec.ways;
+    const double images = ways * ((double)out->spec.support + out->spec.query);
+    if (2 * (images + ways) > (double)length) {
+        return wrong(r, r->line,
+                     "%" PRId64 " tasks do not fit into a file of %zu bytes: it is truncated",
+                     out->tasks, length);
     }
-    if (status == MN_OK) {
-        status = read_data(r, out);
+    TRY(nas_episodes_room(out, r->ctx));
+    for (int64_t i = 0; i < out->tasks; i++) {
+        TRY(read_task(r, out, i));
     }
-    if (status == MN_OK) {
-        status = read_split(r, out);
-    }
-    if (status == MN_OK) {
-        status = read_shape(r, out);
-    }
-    if (status == MN_OK) {
-        status = make_room(r, out, length);
-    }
-    for (int64_t i = 0; status == MN_OK && i < out->tasks; i++) {
-        status = read_task(r, out, i);
-    }
-    if (status == MN_OK && r->next == NULL) {
+    if (r->next == NULL) {
         return wrong(r, r->line, "the line does not end with a line feed: the file is truncated");
     }
-    if (status == MN_OK) {
-        next_line(r);
-        status = line_end(r);
-    }
-    return status;
+    next_line(r);
+    return line_end(r);
 }
 
 int nas_episodes_read(struct mn_ctx *ctx, const char *path, struct nas_episodes *out) {
-    uint8_t *data;
+    CLEANUP(nas_free) uint8_t *data = NULL;
     size_t length;
     memset(out, 0, sizeof *out);
-    int status = nas_file_read(ctx, path, most_bytes, &data, &length);
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(nas_file_read(ctx, path, most_bytes, &data, &length));
     struct reader r = {.ctx = ctx, .path = path};
     r.line = r.next = (char *)data + (nas_text_unmarked((const char *)data) - (const char *)data);
     length -= (size_t)(r.line - (char *)data);
-    out->path = nas_arena_text(&out->arena, path);
-    status = out->path != NULL ? read_all(&r, length, out) : mn_fail(ctx, MN_NOMEM, "no memory");
-    free(data);
+    int status = keep_text(&r, out, path, &out->path);
+    if (status == MN_OK) {
+        status = read_all(&r, length, out);
+    }
     if (status != MN_OK) {
         nas_episodes_fini(out);
     }

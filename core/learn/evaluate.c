@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* ---- one task ----------------------------------------------------------------------------- */
+
 /* In one mode of batch norm (enum nas_batch_norm). */
 static int predict_as(const struct nas_experiment *e, struct mn_ctx *ctx,
                       const struct mn_task *task, const struct mn_point *at, const uint8_t *keep,
@@ -23,10 +25,7 @@ static int predict_as(const struct nas_experiment *e, struct mn_ctx *ctx,
             return MN_NOMEM;
         }
         pass.stats_out = stats;
-        const int status = mn_model_pass(ctx, e->model, at, &task->support, &pass, &support);
-        if (status != MN_OK) {
-            return status;
-        }
+        TRY(mn_model_pass(ctx, e->model, at, &task->support, &pass, &support));
         pass.stats_out = NULL;
         pass.stats = stats;
     }
@@ -45,79 +44,61 @@ static struct nas_score score_of(const struct mn_task *task, const struct mn_out
                               .loss = after->loss};
 }
 
-static int judge_other(const struct nas_experiment *e, struct mn_ctx *ctx,
-                       const struct mn_task *task, const struct mn_point *at, const uint8_t *keep,
-                       struct nas_score *out) {
-    const int32_t other = e->evaluation.batch_norm == NAS_SUPPORT ? NAS_TRANSDUCTIVE : NAS_SUPPORT;
-    struct mn_outcome before = {.size = sizeof before}, after = {.size = sizeof after};
-    int status = predict_as(e, ctx, task, at, NULL, other, &before);
-    if (status == MN_OK) {
-        status = predict_as(e, ctx, task, at, keep, other, &after);
-    }
-    if (status == MN_OK) {
-        *out = score_of(task, &before, &after);
-    }
-    return status;
-}
-
 int nas_judge(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
               const struct mn_point *at, int both_norms, uint8_t *keep, mn_real *logits,
               struct nas_task_result *out) {
+    const int32_t norm = e->evaluation.batch_norm;
     struct mn_outcome before = {.size = sizeof before};
     struct mn_outcome after = {.size = sizeof after, .logits = logits};
-    int status = nas_predict(e, ctx, task, at, NULL, &before);
-    if (status == MN_OK) {
-        status = nas_model_prune(ctx, e->model, at, keep);
+    TRY(predict_as(e, ctx, task, at, NULL, norm, &before));
+    TRY(nas_model_prune(ctx, e->model, at, keep));
+    TRY(predict_as(e, ctx, task, at, keep, norm, &after));
+    out->score = score_of(task, &before, &after);
+    if (both_norms) {
+        const int32_t other = norm == NAS_SUPPORT ? NAS_TRANSDUCTIVE : NAS_SUPPORT;
+        before = after = (struct mn_outcome){.size = sizeof after};
+        TRY(predict_as(e, ctx, task, at, NULL, other, &before));
+        TRY(predict_as(e, ctx, task, at, keep, other, &after));
+        out->other = score_of(task, &before, &after);
     }
-    if (status == MN_OK) {
-        status = nas_predict(e, ctx, task, at, keep, &after);
-    }
-    if (status == MN_OK && both_norms) {
-        status = judge_other(e, ctx, task, at, keep, &out->other);
-    }
-    if (status == MN_OK) {
-        out->score = score_of(task, &before, &after);
-        status = nas_model_parameters(ctx, e->model, keep, &out->parameters);
-    }
-    return status;
+    return nas_model_parameters(ctx, e->model, keep, &out->parameters);
 }
 
 int nas_solve(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_point *meta,
               const mn_real *state, const struct mn_task *task, struct nas_solution *out) {
     mn_real *learner;
-    int status = nas_adapt_start(e, ctx, meta, state, &out->at, &learner);
-    if (status == MN_OK) {
-        status = nas_adapt(e, ctx, task, &out->at, learner);
-    }
-    return status != MN_OK ? status
-                           : nas_judge(e, ctx, task, &out->at, out->both_norms, out->keep,
-                                       out->logits, &out->result);
+    TRY(nas_adapt_start(e, ctx, meta, state, &out->at, &learner));
+    TRY(nas_adapt(e, ctx, task, &out->watch, &out->at, learner));
+    return nas_judge(e, ctx, task, &out->at, out->both_norms, out->keep, out->logits, &out->result);
 }
 
-/* ---- summary ------------------------------------------------------------------------------ */
+/* ---- many --------------------------------------------------------------------------------- */
 
-/* A task that is left out has no result; the first one says why. */
-static int note_skipped(struct mn_ctx *ctx, const struct nas_evaluate_result *from, int64_t task,
-                        struct nas_evaluation *out) {
-    if (out->skipped++ == 0) {
-        out->why = nas_arena_text(&out->arena, from->message);
+static int make_room(const struct nas_evaluation_plan *plan, struct mn_ctx *ctx,
+                     struct nas_evaluation *out) {
+    const size_t n = (size_t)plan->tasks, n_looks = (size_t)plan->n_steps;
+    out->tasks = plan->tasks;
+    out->results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
+    out->looks = nas_arena_zeroed(&out->arena, n_looks * sizeof *out->looks);
+    int done = out->tasks > 0 && out->results != NULL && out->looks != NULL;
+    for (size_t i = 0; done && i < n_looks; i++) {
+        out->looks[i].results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
+        done = out->looks[i].results != NULL;
     }
-    mn_log(ctx, MN_LOG_DEBUG, "%s", from->message);
-    return out->why != NULL
-               ? MN_OK
-               : mn_fail(ctx, MN_NOMEM, "no memory for what task %" PRId64 " says", task);
+    return done ? MN_OK : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", out->tasks);
 }
 
-/* From the slots to the results. */
+/* From the slots to the results. A task that is left out has none; the first one says why. */
 static int collect(const struct nas_job *job, struct mn_ctx *ctx, struct nas_evaluation *out) {
     const struct nas_evaluation_plan *plan = job->what;
     int64_t n = 0;
     for (int64_t i = 0; i < plan->tasks; i++) {
         const struct nas_evaluate_result from = nas_evaluate_result(job, i);
         if (from.result->failed) {
-            const int status = note_skipped(ctx, &from, i, out);
-            if (status != MN_OK) {
-                return status;
+            out->why = out->skipped++ == 0 ? nas_arena_text(&out->arena, from.message) : out->why;
+            mn_log(ctx, MN_LOG_DEBUG, "%s", from.message);
+            if (out->why == NULL) {
+                return mn_fail(ctx, MN_NOMEM, "no memory for what task %" PRId64 " says", i);
             }
             continue;
         }
@@ -141,20 +122,16 @@ static int collect(const struct nas_job *job, struct mn_ctx *ctx, struct nas_eva
     return MN_OK;
 }
 
-static const struct nas_score *score_in(const struct nas_task_result *r, int other) {
-    return other ? &r->other : &r->score;
-}
-
 static int summarise_scores(struct mn_ctx *ctx, const struct nas_evaluation *all, int other,
                             struct nas_record *out) {
     const int64_t n = all->tasks;
-    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
     double *x = mn_scratch(ctx, (3 * (size_t)n + 1) * sizeof *x);
     if (x == NULL) {
         return MN_NOMEM;
     }
     for (int64_t i = 0; i < n; i++) {
-        const struct nas_score *r = score_in(&all->results[i], other);
+        const struct nas_score *r = other ? &all->results[i].other : &all->results[i].score;
         x[i] = r->accuracy;
         x[n + i] = r->accuracy_before_prune;
         x[2 * n + i] = r->accuracy_before_prune - r->accuracy;
@@ -163,7 +140,6 @@ static int summarise_scores(struct mn_ctx *ctx, const struct nas_evaluation *all
     out->accuracy_ci95 = nas_ci95(n, x, &out->accuracy_mean);
     out->before_prune_ci95 = nas_ci95(n, x + n, &out->accuracy_before_prune);
     out->prune_gap_ci95 = nas_ci95(n, x + 2 * n, &out->prune_gap);
-    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     return MN_OK;
 }
 
@@ -182,30 +158,16 @@ static int summarise(struct mn_ctx *ctx, const struct nas_evaluation_plan *plan,
             record->parameters_max = parameters;
         }
     }
-    const int status = summarise_scores(ctx, out, 0, record);
-    return status != MN_OK || !plan->both_norms ? status
-                                                : summarise_scores(ctx, out, 1, &out->other);
+    TRY(summarise_scores(ctx, out, 0, record));
+    return plan->both_norms ? summarise_scores(ctx, out, 1, &out->other) : MN_OK;
 }
 
-static int make_room(const struct nas_evaluation_plan *plan, struct mn_ctx *ctx,
-                     struct nas_evaluation *out) {
-    const size_t n = (size_t)plan->tasks, n_looks = (size_t)plan->n_steps;
-    out->tasks = plan->tasks;
-    out->results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
-    out->looks = nas_arena_zeroed(&out->arena, n_looks * sizeof *out->looks);
-    int done = out->tasks > 0 && out->results != NULL && out->looks != NULL;
-    for (size_t i = 0; done && i < n_looks; i++) {
-        out->looks[i].tasks = out->tasks;
-        out->looks[i].results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
-        done = out->looks[i].results != NULL;
-    }
-    return done ? MN_OK : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", out->tasks);
-}
-
-static int summarise_all(const struct nas_experiment *e, struct mn_ctx *ctx,
-                         const struct nas_evaluation_plan *plan, struct nas_evaluation *out) {
+/* What the record says of how it was made. */
+static void describe(const struct nas_experiment *e, const struct nas_state *state,
+                     const struct nas_evaluation_plan *plan, struct nas_evaluation *out) {
     static const char *const splits[] = {"train", "val", "test"};
     struct nas_record *record = &out->record;
+    record->meta_epoch = state->meta_epoch;
     record->batch_norm = nas_batch_norm_name(e);
     record->seed = e->run.seed;
     record->ways = e->task.ways;
@@ -217,12 +179,6 @@ static int summarise_all(const struct nas_experiment *e, struct mn_ctx *ctx,
     for (int64_t i = 0; i < out->tasks; i++) {
         record->episodes = nas_hash_int(record->episodes, out->results[i].episode);
     }
-    int status = summarise(ctx, plan, out);
-    for (int i = 0; status == MN_OK && i < plan->n_steps; i++) {
-        out->looks[i].record.step = plan->steps[i];
-        status = summarise(ctx, plan, &out->looks[i]);
-    }
-    return status;
 }
 
 int nas_evaluate_plan(const struct nas_experiment *e, struct nas_executor *executor,
@@ -236,24 +192,22 @@ int nas_evaluate_plan(const struct nas_experiment *e, struct nas_executor *execu
                           .n = plan->tasks,
                           .finished = plan->finished,
                           .finished_data = plan->finished_data};
-    int status = make_room(plan, ctx, out);
-    if (status == MN_OK) {
-        status = nas_job_allocate(&job, ctx, &out->arena);
-    }
-    if (status != MN_OK) {
-        return status;
-    }
     const struct mn_where where = {.size = sizeof where,
                                    .split = plan->split,
                                    .seed = plan->episodes != NULL ? plan->episodes->seed
                                                                   : (uint64_t)e->run.seed,
                                    .meta_epochs = e->run.meta_epochs};
-    status = nas_executor_run(executor, ctx, &where, &job);
-    if (status == MN_OK) {
-        status = collect(&job, ctx, out);
+    TRY(make_room(plan, ctx, out));
+    TRY(nas_job_allocate(&job, ctx, &out->arena));
+    TRY(nas_executor_run(executor, ctx, &where, &job));
+    TRY(collect(&job, ctx, out));
+    describe(e, state, plan, out);
+    TRY(summarise(ctx, plan, out));
+    for (int i = 0; i < plan->n_steps; i++) {
+        out->looks[i].record.step = plan->steps[i];
+        TRY(summarise(ctx, plan, &out->looks[i]));
     }
-    out->record.meta_epoch = state->meta_epoch;
-    return status != MN_OK ? status : summarise_all(e, ctx, plan, out);
+    return MN_OK;
 }
 
 int nas_evaluate(const struct nas_experiment *e, struct nas_executor *executor, struct mn_ctx *ctx,

@@ -6,6 +6,7 @@
 
 #include "exec/executor.h"
 #include "learn/episode_list.h"
+#include "learn/task.h"
 #include "store/records.h"
 
 /* What to evaluate. */
@@ -53,10 +54,11 @@ struct nas_evaluation {
 
 /* What one task leaves. */
 struct nas_solution {
-    int both_norms;     /* the caller's, as in a plan */
-    uint8_t *keep;      /* [n_choices], the caller's: what pruning left */
-    mn_real *logits;    /* [query images][ways], the caller's, or NULL: of the pruned network */
-    struct mn_point at; /* adapted, in scratch */
+    int both_norms;         /* the caller's, as in a plan */
+    struct nas_watch watch; /* the caller's: of the steps */
+    uint8_t *keep;          /* [n_choices], the caller's: what pruning left */
+    mn_real *logits;        /* [query images][ways], the caller's, or NULL: of the pruned network */
+    struct mn_point at;     /* adapted, in scratch */
     struct nas_task_result result; /* without the genotype */
 };
 

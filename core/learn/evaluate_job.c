@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/evaluate_job.h"
 
+#include "learn/jobs.h"
 #include "learn/state.h"
 #include "learn/task.h"
 
@@ -37,12 +38,11 @@ struct nas_evaluate_result nas_evaluate_result(const struct nas_job *job, int64_
     return result_in(job, nas_job_slot(job, i));
 }
 
-/* ---- looks -------------------------------------------------------------------------------- */
+/* ---- a task ------------------------------------------------------------------------------- */
 
 /* One task under observation. */
 struct watched {
     const struct nas_job *job;
-    const struct nas_evaluation_plan *plan;
     const struct mn_task *task;
     struct nas_task_result *looks;
     int next; /* of the plan's steps */
@@ -51,77 +51,64 @@ struct watched {
 /* All looks that are due after `done` steps. */
 static int look(struct watched *watched, struct mn_ctx *ctx, int64_t done,
                 const struct mn_point *now) {
-    const struct nas_evaluation_plan *plan = watched->plan;
-    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    const struct nas_evaluation_plan *plan = watched->job->what;
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
     uint8_t *keep = mn_scratch(ctx, n_keep(watched->job));
-    int status = keep != NULL ? MN_OK : MN_NOMEM;
-    while (status == MN_OK && watched->next < plan->n_steps && plan->steps[watched->next] == done) {
-        status = nas_judge(watched->job->e, ctx, watched->task, now, 0, keep, NULL,
-                           &watched->looks[watched->next++]);
+    if (keep == NULL) {
+        return MN_NOMEM;
     }
-    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    return status;
+    while (watched->next < plan->n_steps && plan->steps[watched->next] == done) {
+        TRY(nas_judge(watched->job->e, ctx, watched->task, now, 0, keep, NULL,
+                      &watched->looks[watched->next++]));
+    }
+    return MN_OK;
 }
 
-static int watch_step(void *data, struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
-                      double skip_share, const struct mn_point *now) {
+static int look_after_step(void *data, struct mn_ctx *ctx, int64_t step, double loss,
+                           double accuracy, double skip_share, const struct mn_point *now) {
     return look(data, ctx, step + 1, now);
 }
 
-/* nas_solve with the plan's looks on the way. */
-static int solve_watched(struct watched *watched, struct mn_ctx *ctx,
-                         struct nas_solution *solution) {
-    const struct nas_job *job = watched->job;
-    struct nas_ctx *c = nas_ctx_of(ctx);
-    int status = look(watched, ctx, 0, &job->state->meta);
-    if (status == MN_OK) {
-        c->on_step = watch_step;
-        c->on_step_data = watched;
-        status =
-            nas_solve(job->e, ctx, &job->state->meta, job->state->learner, watched->task, solution);
-        c->on_step = NULL;
+/* Algorithm 3 on one task, with the plan's looks on the way. */
+static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
+                 const struct nas_evaluate_result *out) {
+    const struct nas_evaluation_plan *plan = job->what;
+    const struct nas_experiment *e = job->e;
+    struct mn_task task;
+    struct watched watched = {.job = job, .task = &task, .looks = out->looks};
+    struct nas_solution solution = {.both_norms = plan->both_norms,
+                                    .watch = {.on_step = look_after_step, .data = &watched},
+                                    .keep = out->keep};
+    TRY(plan->episodes != NULL ? nas_episodes_task(plan->episodes, e, ctx, index, &task)
+                               : nas_episode_sample(e, ctx, &task, NULL));
+    TRY(look(&watched, ctx, 0, &job->state->meta));
+    TRY(nas_solve(e, ctx, &job->state->meta, job->state->learner, &task, &solution));
+    if (watched.next < plan->n_steps) {
+        return mn_fail(ctx, MN_CONFIG,
+                       "%s ends before step %" PRId64 ", which was to be looked at: raise its "
+                       "steps of a test task or leave that step out",
+                       e->task_learner.label, plan->steps[watched.next]);
     }
-    if (status == MN_OK && watched->next < watched->plan->n_steps) {
-        status = mn_fail(ctx, MN_CONFIG,
-                         "%s ends before step %" PRId64 ", which was to be looked at: raise its "
-                         "steps of a test task or leave that step out",
-                         job->e->task_learner.label, watched->plan->steps[watched->next]);
-    }
-    return status;
+    *out->result = solution.result;
+    out->result->episode = nas_episode_hash(e, &task);
+    return MN_OK;
 }
 
-/* ---- a task ------------------------------------------------------------------------------- */
-
-/* Algorithm 3 on one task. */
 static int evaluate_task(const struct nas_job *job, struct mn_ctx *ctx, int64_t index, void *slot) {
-    const struct nas_evaluation_plan *plan = job->what;
     const struct nas_evaluate_result out = result_in(job, slot);
-    struct nas_solution solution = {.both_norms = plan->both_norms, .keep = out.keep};
-    struct mn_task task;
     memset(slot, 0, slot_bytes(job));
-    struct watched watched = {.job = job, .plan = plan, .task = &task, .looks = out.looks};
-    int status = plan->episodes != NULL
-                     ? nas_episodes_task(plan->episodes, job->e, ctx, index, &task)
-                     : nas_episode_sample(job->e, ctx, &task, NULL);
+    const int status = solve(job, ctx, index, &out);
     if (status == MN_OK) {
-        status = solve_watched(&watched, ctx, &solution);
-    }
-    if (status != MN_OK) {
-        status = nas_ctx_where(ctx, "%s task %" PRId64 " (seed %" PRIu64 ")",
-                               ctx->where.split == MN_VAL ? "validation" : "test", index,
-                               ctx->where.seed);
-    }
-    if (status == MN_NUMERIC && plan->skips) {
-        out.result->failed = 1;
-        snprintf(out.message, NAS_MESSAGE, "%s", nas_ctx_message(ctx));
-        nas_ctx_clear(ctx);
         return MN_OK;
     }
-    if (status != MN_OK) {
+    nas_ctx_where(ctx, "%s task %" PRId64 " (seed %" PRIu64 ")",
+                  ctx->where.split == MN_VAL ? "validation" : "test", index, ctx->where.seed);
+    if (status != MN_NUMERIC || !skips(job)) {
         return status;
     }
-    *out.result = solution.result;
-    out.result->episode = nas_episode_hash(job->e, &task);
+    out.result->failed = 1;
+    snprintf(out.message, NAS_MESSAGE, "%s", nas_ctx_message(ctx));
+    nas_ctx_clear(ctx);
     return MN_OK;
 }
 
@@ -196,9 +183,9 @@ static int unpack(struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *are
     if (head.path_bytes == 0) {
         return MN_OK;
     }
-    const int status = nas_episodes_read(ctx, copy + n - head.path_bytes, &u->episodes);
+    TRY(nas_episodes_read(ctx, copy + n - head.path_bytes, &u->episodes));
     u->plan.episodes = &u->episodes;
-    return status != MN_OK ? status : nas_episodes_check(&u->episodes, job->e, ctx);
+    return nas_episodes_check(&u->episodes, job->e, ctx);
 }
 
 static void drop(struct nas_job *job) {
@@ -210,6 +197,7 @@ static void drop(struct nas_job *job) {
 const struct nas_job_kind nas_evaluate_job = {.name = "evaluate",
                                               .slot_bytes = slot_bytes,
                                               .run = evaluate_task,
+                                              .parts = nas_jobs_parts,
                                               .pack = pack,
                                               .unpack = unpack,
                                               .drop = drop};

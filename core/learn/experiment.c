@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "config/renamed.h"
+#include "exec/cluster/join.h"
 #include "exec/launch.h"
 #include "learn/declared.h"
 #include "learn/fingerprint.h"
@@ -410,9 +411,11 @@ static int check_splits(struct nas_experiment *e, struct mn_ctx *ctx) {
     return status;
 }
 
-static int open_data(struct nas_experiment *e, struct mn_ctx *ctx) {
+static int open_data(struct nas_experiment *e, struct mn_ctx *ctx, const struct nas_open *open) {
     const struct mn_dataset *table = &e->dataset.table.dataset;
     ctx->where.seed = (uint64_t)e->run.seed;
+    e->dataset.map_from = open->shared;
+    e->dataset.shares = open->shares || (e->cluster != NULL && nas_cluster_shares(e->cluster));
     struct nas_call call = nas_call_begin(ctx, &e->dataset);
     int status = nas_call_end(&call, table->start(e->dataset.self, ctx));
     if (status != MN_OK) {
@@ -531,10 +534,11 @@ int nas_experiment_widen(struct nas_experiment *e, struct mn_ctx *ctx, int64_t n
 
 int nas_experiment_open(struct nas_experiment *e, struct mn_ctx *ctx, const struct nas_open *open) {
     memset(e, 0, sizeof *e);
+    e->cluster = open->cluster;
     int status = configure(e, ctx, open);
     if (status == MN_OK) {
         if ((open->flags & NAS_OPEN_NO_DATA) == 0) {
-            status = open_data(e, ctx);
+            status = open_data(e, ctx, open);
         } else if (open->data != NULL) {
             e->data = *open->data;
             status = check_splits(e, ctx);

@@ -8,6 +8,8 @@
 #include "network/model.h"
 #include "plugin/instance.h"
 
+struct nas_cluster;
+
 enum { NAS_UNITS = NAS_SECTIONS + 1 };
 
 /* What becomes of a task of meta-training whose numbers are not finite, or whose loss is above
@@ -72,6 +74,7 @@ struct nas_meta_part {
 
 struct nas_experiment {
     struct nas_arena arena;
+    struct nas_cluster *cluster; /* whose ranks work on its tasks, or NULL */
     const char *config_file;
     struct nas_yaml *root;
     struct nas_run_options run;
@@ -113,6 +116,9 @@ struct nas_open {
     const char *const *sets;        /* --set assignments, NULL-terminated */
     const int *set_arguments;       /* their positions on the command line */
     const char *const *plugin_dirs; /* NULL-terminated or NULL */
+    struct nas_cluster *cluster;    /* that this process leads, or NULL */
+    const struct nas_share *shared; /* data that another process of the node has open, or NULL */
+    int shares;                     /* other processes of the node will want the data */
     uint32_t flags;
     const int *shape; /* [channels, height, width] for NAS_OPEN_NO_DATA, or NULL */
     const struct mn_dataset_info *data; /* in place of `shape`: what this data set was found to hold

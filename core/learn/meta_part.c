@@ -20,25 +20,6 @@ int nas_meta_parts_apart(const struct nas_yaml *section) {
             nas_yaml_get(section, parts[1].key) != NULL);
 }
 
-static void check_keys(const struct nas_yaml *section, struct nas_faults *faults) {
-    for (const struct nas_yaml *node = section->first; node != NULL; node = node->next) {
-        if (strcmp(node->key, parts[0].key) != 0 && strcmp(node->key, parts[1].key) != 0) {
-            nas_fault_add(faults, node->key_mark,
-                          "meta_learner: '%s' cannot stand beside 'weights' and 'architecture'; "
-                          "it belongs into one of them",
-                          node->key);
-        }
-    }
-    for (int i = 0; i < 2; i++) {
-        if (nas_yaml_get(section, parts[i].key) == NULL) {
-            nas_fault_add(faults, section->mark,
-                          "meta_learner: '%s' has a meta learner of its own, '%s' has none; add "
-                          "%s: {use: NAME}",
-                          parts[1 - i].key, parts[i].key, parts[i].key);
-        }
-    }
-}
-
 void nas_meta_parts_begin(struct nas_experiment *e, const struct nas_yaml *section,
                           struct nas_faults *faults) {
     const struct nas_instance *const units[] = {&e->meta_learner, &e->meta_architecture};
@@ -50,13 +31,26 @@ void nas_meta_parts_begin(struct nas_experiment *e, const struct nas_yaml *secti
     if (e->n_meta == 1) {
         return;
     }
+    for (const struct nas_yaml *node = section->first; node != NULL; node = node->next) {
+        if (strcmp(node->key, parts[0].key) != 0 && strcmp(node->key, parts[1].key) != 0) {
+            nas_fault_add(faults, node->key_mark,
+                          "meta_learner: '%s' cannot stand beside 'weights' and 'architecture'; "
+                          "it belongs into one of them",
+                          node->key);
+        }
+    }
     for (int i = 0; i < 2; i++) {
         e->meta[i] = (struct nas_meta_part){.unit = units[i],
                                             .owns = parts[i].owns,
                                             .section = parts[i].section,
                                             .prefix = parts[i].prefix};
+        if (nas_yaml_get(section, parts[i].key) == NULL) {
+            nas_fault_add(faults, section->mark,
+                          "meta_learner: '%s' has a meta learner of its own, '%s' has none; add "
+                          "%s: {use: NAME}",
+                          parts[1 - i].key, parts[i].key, parts[i].key);
+        }
     }
-    check_keys(section, faults);
 }
 
 const char *nas_meta_part_key(int i) {
@@ -65,42 +59,33 @@ const char *nas_meta_part_key(int i) {
 
 /* ---- who works with whom ------------------------------------------------------------------ */
 
-static int traces(const struct nas_meta_part *part) {
-    const struct mn_meta_learner *table = &part->unit->table.meta_learner;
-    return table->traces != NULL && table->traces(part->unit->self) != 0;
-}
-
-static int check_adjoint(const struct nas_experiment *e, struct mn_ctx *ctx,
-                         const struct nas_meta_part *part) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    if (table->adjoint == NULL || table->steps == NULL) {
-        char place[512];
-        nas_mark_text(part->unit->mark, place, sizeof place);
-        return mn_fail(ctx, MN_UNSUPPORTED,
-                       "%s%s works on the single steps of a task, which %s does not offer (it has "
-                       "no adjoint); use a task learner that does, such as sgd or darts, or a meta "
-                       "learner that needs none, such as fomaml or reptile",
-                       place, part->unit->label, e->task_learner.label);
-    }
-    if (table->check_adjoint == NULL) {
-        return MN_OK;
-    }
-    struct nas_call call = nas_call_begin(ctx, &e->task_learner);
-    return nas_call_end(&call, table->check_adjoint(e->task_learner.self, ctx));
-}
-
 int nas_meta_parts_join(struct nas_experiment *e, struct mn_ctx *ctx) {
-    int status = MN_OK;
-    for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
-        const struct nas_meta_part *part = &e->meta[i];
-        const int rates = part->unit->table.meta_learner.rates != NULL;
-        e->traces |= traces(part);
+    const struct mn_task_learner *learner = &e->task_learner.table.task_learner;
+    for (int i = 0; i < e->n_meta; i++) {
+        const struct nas_instance *unit = e->meta[i].unit;
+        const struct mn_meta_learner *table = &unit->table.meta_learner;
+        const int rates = table->rates != NULL;
+        const int traces = table->traces != NULL && table->traces(unit->self) != 0;
+        e->traces |= traces;
         e->rates |= rates;
-        if (rates || traces(part)) {
-            status = check_adjoint(e, ctx, part);
+        if (!rates && !traces) {
+            continue;
+        }
+        if (learner->adjoint == NULL || learner->steps == NULL) {
+            char place[512];
+            nas_mark_text(unit->mark, place, sizeof place);
+            return mn_fail(ctx, MN_UNSUPPORTED,
+                           "%s%s works on the single steps of a task, which %s does not offer (it "
+                           "has no adjoint); use a task learner that does, such as sgd or darts, "
+                           "or a meta learner that needs none, such as fomaml or reptile",
+                           place, unit->label, e->task_learner.label);
+        }
+        if (learner->check_adjoint != NULL) {
+            struct nas_call call = nas_call_begin(ctx, &e->task_learner);
+            TRY(nas_call_end(&call, learner->check_adjoint(e->task_learner.self, ctx)));
         }
     }
-    return status;
+    return MN_OK;
 }
 
 /* ---- sizes -------------------------------------------------------------------------------- */

@@ -7,15 +7,21 @@
  * temperature in use, and no task brings them back. */
 static const mn_real CUT = -1e4F;
 
-static int architecture_adapts(const struct nas_experiment *e, const struct nas_state *state) {
+int nas_meta_prune(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *state) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const struct mn_where where = nas_meta_batch_where(e, state);
-    return nas_model_dims(e->model)->n_a > 0 &&
-           (table->adapts == NULL ||
-            (table->adapts(e->task_learner.self, &where) & MN_ADAPTS_A) != 0);
-}
-
-static void cut(const struct nas_experiment *e, const mn_real *weights, struct nas_state *state) {
+    const struct mn_dims *d = nas_model_dims(e->model);
+    if (!e->run.prune_meta || d->n_a == 0 ||
+        (table->adapts != NULL &&
+         (table->adapts(e->task_learner.self, &where) & MN_ADAPTS_A) == 0)) {
+        return MN_OK;
+    }
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    mn_real *weights = mn_scratch(ctx, ((size_t)d->n_choices + 1) * sizeof *weights);
+    if (weights == NULL) {
+        return MN_NOMEM;
+    }
+    TRY(nas_model_mixture_weights(ctx, e->model, &state->meta, weights));
     for (int i = 0; i < nas_model_n_mixtures(e->model); i++) {
         const struct nas_mixture *x = nas_model_mixture(e->model, i);
         const mn_real *w = weights + x->choice0;
@@ -29,21 +35,5 @@ static void cut(const struct nas_experiment *e, const mn_real *weights, struct n
             }
         }
     }
-}
-
-int nas_meta_prune(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *state) {
-    if (!e->run.prune_meta || !architecture_adapts(e, state)) {
-        return MN_OK;
-    }
-    const size_t n = (size_t)nas_model_dims(e->model)->n_choices;
-    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    mn_real *weights = mn_scratch(ctx, (n > 0 ? n : 1) * sizeof *weights);
-    const int status = weights == NULL
-                           ? MN_NOMEM
-                           : nas_model_mixture_weights(ctx, e->model, &state->meta, weights);
-    if (status == MN_OK) {
-        cut(e, weights, state);
-    }
-    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    return status;
+    return MN_OK;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/meta_step.h"
 
+#include "learn/jobs.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -12,16 +14,11 @@ int nas_meta_batch_new(const struct nas_experiment *e, struct mn_ctx *ctx,
         .kind = &nas_train_job, .e = e, .n = tasks, .ordered = e->moments == MN_MOMENTS_CARRY};
     out->used = nas_arena_array(&out->arena, (size_t)tasks, sizeof *out->used);
     out->learners = nas_arena_array(&out->arena, (size_t)tasks, sizeof *out->learners);
-    int status = out->used != NULL && out->learners != NULL
-                     ? nas_job_allocate(&out->job, ctx, &out->arena)
-                     : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", tasks);
-    if (status == MN_OK) {
-        status = nas_executor_new(ctx, e, &out->executor);
+    if (out->used == NULL || out->learners == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", tasks);
     }
-    if (status != MN_OK) {
-        nas_meta_batch_fini(out);
-    }
-    return status;
+    TRY(nas_job_allocate(&out->job, ctx, &out->arena));
+    return nas_jobs_executor(ctx, e, &out->executor);
 }
 
 void nas_meta_batch_fini(struct nas_meta_batch *b) {
@@ -57,90 +54,73 @@ int nas_meta_batch_task(struct nas_meta_batch *b, struct mn_ctx *ctx, const stru
                         int64_t task) {
     const struct mn_where where = nas_meta_batch_where(b->e, state);
     static const int no_skip = 0;
-    struct nas_job before = b->job, single = b->job;
-    int status = MN_OK;
     enter(b, state);
-    before.state = single.state = state;
+    struct nas_job before = b->job, single = b->job;
     before.n = task;
     single.first = task;
     single.n = task + 1;
     single.ordered = 1;
     single.what = &no_skip;
     if (b->e->moments == MN_MOMENTS_CARRY && task > 0) {
-        status = nas_executor_run(b->executor, ctx, &where, &before);
+        TRY(nas_executor_run(b->executor, ctx, &where, &before));
     }
-    return status == MN_OK ? nas_executor_run(b->executor, ctx, &where, &single) : status;
+    return nas_executor_run(b->executor, ctx, &where, &single);
 }
 
 /* ---- what follows from them --------------------------------------------------------------- */
 
-/* The optimiser state after the meta-batch. */
-static void settle_moments(const struct nas_meta_batch *b, mn_real *out) {
-    const int64_t n = b->e->n_state;
-    if (b->e->moments == MN_MOMENTS_CARRY) {
-        mn_vec_copy(n, nas_meta_batch_slot(b, b->job.n - 1).learner, out);
-    } else if (b->e->moments == MN_MOMENTS_AVERAGE) {
-        nas_mean(b->n_used, b->learners, n, out);
-    }
-}
-
-static void add_log(const struct nas_meta_batch *b, double log[4]) {
+/* Take those that count, and what they say of the meta-epoch. */
+static void choose(struct nas_meta_batch *b, double log[4]) {
     double sums[3] = {0, 0, 0};
-    for (int64_t i = 0; i < b->job.n; i++) {
-        const struct nas_task_outcome *x = nas_meta_batch_slot(b, i).outcome;
-        if (!x->failed && x->n_steps > 0) {
-            sums[0] += x->last.loss;
-            sums[1] += x->last.accuracy;
-            sums[2] += x->skip_share;
-        }
-    }
-    log[0] += 1;
-    for (int k = 0; k < 3; k++) {
-        log[k + 1] += sums[k] / (double)b->n_used;
-    }
-}
-
-static void choose(struct nas_meta_batch *b) {
     b->n_used = 0;
     for (int64_t i = 0; i < b->job.n; i++) {
         const struct nas_task_slot slot = nas_meta_batch_slot(b, i);
-        if (!slot.outcome->failed) {
-            b->learners[b->n_used] = slot.learner;
-            b->used[b->n_used++] = slot.direction;
+        if (slot.outcome->failed) {
+            continue;
+        }
+        b->learners[b->n_used] = slot.learner;
+        b->used[b->n_used++] = slot.direction;
+        if (slot.outcome->n_steps > 0) {
+            sums[0] += slot.outcome->last.loss;
+            sums[1] += slot.outcome->last.accuracy;
+            sums[2] += slot.outcome->skip_share;
         }
     }
-}
-
-static int64_t first_failed(const struct nas_meta_batch *b) {
-    for (int64_t i = 0; i < b->job.n; i++) {
-        if (nas_meta_batch_slot(b, i).outcome->failed) {
-            return i;
-        }
+    log[0] = 1;
+    for (int k = 0; k < 3; k++) {
+        log[k + 1] = sums[k] / (double)b->n_used;
     }
-    return -1;
 }
 
 int nas_meta_batch_run(struct nas_meta_batch *b, struct mn_ctx *ctx, struct nas_state *state) {
     const struct mn_where where = nas_meta_batch_where(b->e, state);
+    double log[4];
+    b->culprit = -1;
     enter(b, state);
-    int status = nas_executor_run(b->executor, ctx, &where, &b->job);
-    b->culprit = status == MN_NUMERIC ? first_failed(b) : -1;
-    if (status != MN_OK) {
-        return status;
+    const int status = nas_executor_run(b->executor, ctx, &where, &b->job);
+    for (int64_t i = b->job.n - 1; status == MN_NUMERIC && i >= 0; i--) {
+        b->culprit = nas_meta_batch_slot(b, i).outcome->failed ? i : b->culprit;
     }
-    choose(b);
+    TRY(status);
+    choose(b, log);
     if (b->n_used == 0) {
         b->culprit = 0;
         return mn_fail(ctx, MN_NUMERIC, "%.*s; and so is every task of the meta-batch",
                        NAS_MESSAGE - 1, nas_meta_batch_slot(b, 0).outcome->message);
     }
     ctx->where = where;
-    status = nas_meta_update(b->e, ctx, &state->meta, b->n_used, b->used);
-    if (status != MN_OK) {
+    if (nas_meta_update(b->e, ctx, &state->meta, b->n_used, b->used) != MN_OK) {
         return nas_ctx_where(ctx, "meta-epoch %" PRId64, state->meta_epoch);
     }
-    settle_moments(b, state->learner);
-    add_log(b, state->log);
+    /* the optimiser state after the meta-batch */
+    if (b->e->moments == MN_MOMENTS_CARRY) {
+        mn_vec_copy(b->e->n_state, nas_meta_batch_slot(b, b->job.n - 1).learner, state->learner);
+    } else if (b->e->moments == MN_MOMENTS_AVERAGE) {
+        nas_mean(b->n_used, b->learners, b->e->n_state, state->learner);
+    }
+    for (int k = 0; k < 4; k++) {
+        state->log[k] += log[k];
+    }
     state->meta_epoch++;
     return MN_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "learn/config_diff.h"
 #include "learn/fingerprint.h"
+#include "learn/task.h"
 #include "store/provenance.h"
 
 #include <inttypes.h>
@@ -38,7 +39,8 @@ static int is_claimed(const struct nas_state *s, const char *name) {
 }
 
 mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
-    struct nas_state *s = nas_ctx_of(ctx)->claiming;
+    const struct nas_scope *scope = nas_ctx_of(ctx)->scope;
+    struct nas_state *s = scope != NULL ? scope->starting : NULL;
     if (s == NULL) {
         mn_fail(ctx, MN_INTERNAL, "mn_state(\"%s\") may only be called by a meta learner's start",
                 name);
@@ -83,10 +85,11 @@ static int start_meta_learner(const struct nas_meta_part *part, struct mn_ctx *c
         return MN_OK;
     }
     state->prefix = part->prefix;
-    nas_ctx_of(ctx)->claiming = state;
+    struct nas_scope scope = {.starting = state};
+    nas_ctx_of(ctx)->scope = &scope;
     struct nas_call call = nas_call_begin(ctx, part->unit);
     const int status = nas_call_end(&call, table->start(part->unit->self, ctx, &part->dims));
-    nas_ctx_of(ctx)->claiming = NULL;
+    nas_ctx_of(ctx)->scope = NULL;
     return status;
 }
 
@@ -118,15 +121,15 @@ void nas_state_fini(struct nas_state *state) {
 }
 
 int nas_state_parts(const struct nas_experiment *e, const struct nas_state *state,
-                    struct nas_state_part *out) {
+                    struct nas_job_part *out) {
     const struct mn_dims *d = nas_model_dims(e->model);
     const int64_t real = sizeof(mn_real);
     int n = 0;
-    out[n++] = (struct nas_state_part){state->meta.w, d->n_w * real};
-    out[n++] = (struct nas_state_part){state->meta.a, d->n_a * real};
-    out[n++] = (struct nas_state_part){state->learner, e->n_state * real};
+    out[n++] = (struct nas_job_part){state->meta.w, d->n_w * real};
+    out[n++] = (struct nas_job_part){state->meta.a, d->n_a * real};
+    out[n++] = (struct nas_job_part){state->learner, e->n_state * real};
     for (int i = 0; i < state->n_named; i++) {
-        out[n++] = (struct nas_state_part){state->named[i].at, state->named[i].n * real};
+        out[n++] = (struct nas_job_part){state->named[i].at, state->named[i].n * real};
     }
     return n;
 }

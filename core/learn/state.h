@@ -4,6 +4,7 @@
 
 /* The state of meta-training: the meta point, the optimiser state, and what the run has counted. */
 
+#include "exec/executor.h"
 #include "learn/experiment.h"
 #include "store/safetensors.h"
 
@@ -46,11 +47,7 @@ void nas_state_fini(struct nas_state *state);
 
 /* The memory that tasks start from: w, a, the optimiser state, the named states. Returns how many
  * of out[NAS_MOST_NAMED + 3]. */
-struct nas_state_part {
-    void *at;
-    int64_t bytes;
-};
 int nas_state_parts(const struct nas_experiment *experiment, const struct nas_state *state,
-                    struct nas_state_part *out);
+                    struct nas_job_part *out);
 
 #endif

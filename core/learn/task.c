@@ -8,66 +8,84 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- services ----------------------------------------------------------------------------- */
-
-int64_t nas_service_task_steps(struct mn_ctx *ctx, const struct mn_task *task, int64_t steps) {
-    const struct nas_batches *given = nas_ctx_of(ctx)->prescribed;
-    return given != NULL ? given->steps : steps;
-}
-
 static size_t image_reals(const struct nas_experiment *e) {
     return (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
 }
 
-/* Room for n images: that of the mini-batch before where it is large enough, since that one is not
- * needed any more. */
-static int make_room(struct nas_ctx *c, size_t reals, int32_t n) {
-    if (c->batch_unit == c->unit && n <= c->batch_room) {
-        return MN_OK;
-    }
-    c->batch_room = 0;
-    c->batch_unit = c->unit;
-    c->batch_images = mn_scratch(&c->pub, (size_t)n * reals * sizeof(mn_real));
-    c->batch_labels = mn_scratch(&c->pub, (size_t)n * sizeof(int32_t));
-    if (c->batch_images == NULL || c->batch_labels == NULL) {
+/* ---- what learners work on ---------------------------------------------------------------- */
+
+int nas_scope_begin(struct nas_scope *scope, const struct nas_experiment *e, struct mn_ctx *ctx,
+                    const struct mn_task *task, const struct mn_point *params,
+                    const mn_real *learner, const struct nas_watch *watch, int traced) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const int32_t declared = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
+    const int32_t room = declared < 0 ? -declared : declared;
+    *scope = (struct nas_scope){.e = e,
+                                .task = task,
+                                .params = params,
+                                .learner = learner,
+                                .watch = watch != NULL ? *watch : (struct nas_watch){0},
+                                .batch_room = room,
+                                .next = -1};
+    scope->images = mn_scratch(ctx, (size_t)room * image_reals(e) * sizeof(mn_real));
+    scope->labels = mn_scratch(ctx, (size_t)room * sizeof(int32_t));
+    if (scope->images == NULL || scope->labels == NULL) {
         return MN_NOMEM;
     }
-    c->batch_room = n;
+    TRY(nas_trace_begin(scope, ctx, traced));
+    nas_ctx_of(ctx)->scope = scope;
     return MN_OK;
 }
 
-/* n images drawn from the support set, with replacement. */
-static int draw(struct mn_ctx *ctx, const struct mn_task *task, int64_t step, int32_t n,
-                struct mn_set *out) {
+void nas_scope_end(struct mn_ctx *ctx) {
     struct nas_ctx *c = nas_ctx_of(ctx);
-    const size_t reals = image_reals(task->host);
-    const struct mn_where *at = &ctx->where;
-    const int status = make_room(c, reals, n);
-    if (status != MN_OK) {
-        return status;
+    if (c->scope != NULL) {
+        nas_arena_fini(&c->scope->batches);
     }
-    struct mn_rng rng = mn_rng_make(at->seed, MN_RNG_BATCH, (uint32_t)at->split,
-                                    (uint64_t)at->meta_epoch, (uint32_t)at->task, (uint32_t)step);
-    for (int32_t i = 0; i < n; i++) {
-        const size_t from = mn_rng_below(&rng, (uint32_t)task->support.n);
-        memcpy(c->batch_images + (size_t)i * reals, task->support.images + from * reals,
-               reals * sizeof *c->batch_images);
-        c->batch_labels[i] = task->support.labels[from];
+    c->scope = NULL;
+}
+
+/* Room for n images. A meta learner's may not be overwritten by those of the task learner, which it
+ * calls for adjoints: they last as long as its call. */
+static int make_room(struct nas_scope *scope, struct mn_ctx *ctx, int32_t n, mn_real **images,
+                     int32_t **labels) {
+    const size_t bytes = (size_t)n * image_reals(scope->e) * sizeof(mn_real);
+    if (nas_ctx_of(ctx)->unit != &scope->e->task_learner) {
+        *images = mn_scratch(ctx, bytes);
+        *labels = mn_scratch(ctx, (size_t)n * sizeof **labels);
+        return *images != NULL && *labels != NULL ? MN_OK : MN_NOMEM;
     }
-    *out = (struct mn_set){.n = n, .images = c->batch_images, .labels = c->batch_labels};
-    return MN_OK;
+    if (n > scope->batch_room) {
+        scope->images = nas_arena_take(&scope->batches, bytes);
+        scope->labels = nas_arena_take(&scope->batches, (size_t)n * sizeof **labels);
+        scope->batch_room = scope->images != NULL && scope->labels != NULL ? n : 0;
+    }
+    *images = scope->images;
+    *labels = scope->labels;
+    return n <= scope->batch_room
+               ? MN_OK
+               : mn_fail(ctx, MN_NOMEM, "no memory for a mini-batch of %" PRId32 " images", n);
+}
+
+int64_t nas_service_task_steps(struct mn_ctx *ctx, const struct mn_task *task, int64_t steps) {
+    const struct nas_scope *scope = nas_ctx_of(ctx)->scope;
+    return scope != NULL && scope->watch.batches != NULL ? scope->watch.n_batches : steps;
 }
 
 int nas_service_task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64_t step, int32_t n,
                            struct mn_set *out) {
-    const struct nas_batches *given = nas_ctx_of(ctx)->prescribed;
+    struct nas_scope *scope = nas_ctx_of(ctx)->scope;
+    const struct mn_where *at = &ctx->where;
     ctx->where.step = step;
-    if (given != NULL) {
-        if (step < 0 || step >= given->steps) {
+    if (scope == NULL || scope->task == NULL) {
+        return mn_fail(ctx, MN_INTERNAL, "mn_task_batch outside of a task");
+    }
+    if (scope->watch.batches != NULL) {
+        if (step < 0 || step >= scope->watch.n_batches) {
             return mn_fail(ctx, MN_INTERNAL, "mini-batch %" PRId64 " of %" PRId64, step,
-                           given->steps);
+                           scope->watch.n_batches);
         }
-        *out = given->sets[step];
+        *out = scope->watch.batches[step];
         return MN_OK;
     }
     if (n < 0) {
@@ -77,35 +95,38 @@ int nas_service_task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64
         *out = task->support;
         return MN_OK;
     }
-    return draw(ctx, task, step, n, out);
-}
-
-/* Meta-training only: an evaluation changes nothing that a bad task could spoil. */
-static int diverges(const struct nas_ctx *c, double loss) {
-    const double most = c->inner != NULL ? c->inner->e->run.max_loss : 0;
-    return c->pub.where.split == MN_TRAIN && most > 0 && loss > most;
+    const size_t reals = image_reals(scope->e);
+    mn_real *images;
+    int32_t *labels;
+    TRY(make_room(scope, ctx, n, &images, &labels));
+    struct mn_rng rng = mn_rng_make(at->seed, MN_RNG_BATCH, (uint32_t)at->split,
+                                    (uint64_t)at->meta_epoch, (uint32_t)at->task, (uint32_t)step);
+    for (int32_t i = 0; i < n; i++) {
+        const size_t from = mn_rng_below(&rng, (uint32_t)task->support.n);
+        memcpy(images + (size_t)i * reals, task->support.images + from * reals,
+               reals * sizeof *images);
+        labels[i] = task->support.labels[from];
+    }
+    *out = (struct mn_set){.n = n, .images = images, .labels = labels};
+    return MN_OK;
 }
 
 int nas_service_step_done(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
                           double skip_share, const struct mn_point *now) {
-    struct nas_ctx *c = nas_ctx_of(ctx);
+    struct nas_scope *scope = nas_ctx_of(ctx)->scope;
     if (!isfinite(loss)) {
         return mn_fail(ctx, MN_NUMERIC, "the loss is %g", fabs(loss));
     }
-    if (diverges(c, loss)) {
-        return mn_fail(ctx, MN_NUMERIC, "the loss is %g, above run.max_loss (%g)", loss,
-                       c->inner->e->run.max_loss);
-    }
-    if (c->inner != NULL) {
-        const int status = nas_inner_record(c->inner, ctx, step);
-        if (status != MN_OK) {
-            return status;
+    if (scope != NULL && scope->task != NULL) {
+        /* In meta-training only: an evaluation changes nothing that a bad task could spoil. */
+        const double most = ctx->where.split == MN_TRAIN ? scope->e->run.max_loss : 0;
+        if (most > 0 && loss > most) {
+            return mn_fail(ctx, MN_NUMERIC, "the loss is %g, above run.max_loss (%g)", loss, most);
         }
-    }
-    if (c->on_step != NULL) {
-        const int status = c->on_step(c->on_step_data, ctx, step, loss, accuracy, skip_share, now);
-        if (status != MN_OK) {
-            return status;
+        TRY(nas_trace_record(scope, ctx, step));
+        if (scope->watch.on_step != NULL) {
+            TRY(scope->watch.on_step(scope->watch.data, ctx, step, loss, accuracy, skip_share,
+                                     now));
         }
     }
     return mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped by the user") : MN_OK;
@@ -167,14 +188,9 @@ static int check_labels(const struct nas_experiment *e, struct mn_ctx *ctx, int3
 int nas_episode_draw(const struct nas_experiment *e, struct mn_ctx *ctx,
                      const struct mn_episode_spec *spec, struct mn_episode *out) {
     struct nas_call call = nas_call_begin(ctx, &e->dataset);
-    int status =
-        nas_call_end(&call, e->dataset.table.dataset.sample(e->dataset.self, ctx, spec, out));
-    if (status == MN_OK) {
-        status = check_labels(e, ctx, spec->ways, spec->ways * spec->support, out->support_labels);
-    }
-    return status != MN_OK
-               ? status
-               : check_labels(e, ctx, spec->ways, spec->ways * spec->query, out->query_labels);
+    TRY(nas_call_end(&call, e->dataset.table.dataset.sample(e->dataset.self, ctx, spec, out)));
+    TRY(check_labels(e, ctx, spec->ways, spec->ways * spec->support, out->support_labels));
+    return check_labels(e, ctx, spec->ways, spec->ways * spec->query, out->query_labels);
 }
 
 static uint64_t hash_set(uint64_t hash, const struct mn_set *set, size_t reals) {
@@ -200,11 +216,9 @@ int nas_episode_sample(const struct nas_experiment *e, struct mn_ctx *ctx, struc
     struct mn_episode_spec spec;
     struct mn_episode episode;
     nas_episode_spec(e, ctx->where.split, &spec);
-    int status = nas_episode_room(e, ctx, &spec, &episode);
-    if (status == MN_OK) {
-        episode.classes = classes != NULL ? classes : episode.classes;
-        status = nas_episode_draw(e, ctx, &spec, &episode);
-        nas_episode_task(e, &spec, &episode, out);
-    }
-    return status;
+    TRY(nas_episode_room(e, ctx, &spec, &episode));
+    episode.classes = classes != NULL ? classes : episode.classes;
+    TRY(nas_episode_draw(e, ctx, &spec, &episode));
+    nas_episode_task(e, &spec, &episode, out);
+    return MN_OK;
 }

@@ -2,9 +2,52 @@
 #ifndef NAS_LEARN_TASK_H
 #define NAS_LEARN_TASK_H
 
-/* Tasks: sampling them and drawing their mini-batches. */
+/* Tasks: sampling them, drawing their mini-batches, and what learners work on. */
 
 #include "learn/experiment.h"
+
+/* ---- what learners work on ---------------------------------------------------------------- */
+
+/* Called after every task step; see mn_step_done. */
+typedef int (*nas_step_fn)(void *data, struct mn_ctx *ctx, int64_t step, double loss,
+                           double accuracy, double skip_share, const struct mn_point *now);
+
+/* How the steps of a task are watched, and where their mini-batches come from; zero = not at all,
+ * and drawn. */
+struct nas_watch {
+    nas_step_fn on_step;
+    void *data;                   /* for on_step */
+    const struct mn_set *batches; /* the mini-batches, in order (metanas probe), or NULL */
+    int64_t n_batches;            /* and so many steps */
+};
+
+/* What the services of a context refer to while plugins run; ctx->scope, set by who calls them. */
+struct nas_scope {
+    const struct nas_experiment *e;
+    const struct mn_task *task;    /* NULL outside of one */
+    const struct mn_point *params; /* where the task learner works */
+    const mn_real *learner;        /* its optimiser state */
+    struct nas_watch watch;
+    mn_real *images; /* [batch_room] of the task learner's mini-batches, and their labels */
+    int32_t *labels;
+    int32_t batch_room;
+    struct nas_arena batches;   /* where they lie if more are drawn than was declared */
+    struct mn_point rates;      /* room for factors; NULL = no meta learner gives any */
+    mn_real *own_delta;         /* for mn_own_delta, or NULL */
+    struct nas_state *starting; /* whose named state a meta learner claims in `start`, or NULL */
+    /* What task_trace.c records of the task. */
+    mn_real *trace;      /* [steps + 1][n_w + n_a + n_state], or NULL */
+    int64_t steps, done; /* of the trace */
+    mn_real *d_state;    /* [n_state] carried back through the steps */
+    int64_t next;        /* step that mn_trace_back takes next */
+};
+
+/* Begin a task and make it ctx's; its memory is ctx's scratch. `traced`: record its steps if a meta
+ * learner wants them. Until nas_scope_end, which is called after a failure, too. */
+int nas_scope_begin(struct nas_scope *scope, const struct nas_experiment *experiment,
+                    struct mn_ctx *ctx, const struct mn_task *task, const struct mn_point *params,
+                    const mn_real *learner, const struct nas_watch *watch, int traced);
+void nas_scope_end(struct mn_ctx *ctx);
 
 /* Services of struct mn_host. */
 int64_t nas_service_task_steps(struct mn_ctx *ctx, const struct mn_task *task, int64_t steps);
@@ -12,6 +55,8 @@ int nas_service_task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64
                            struct mn_set *out);
 int nas_service_step_done(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
                           double skip_share, const struct mn_point *now);
+
+/* ---- sampling ----------------------------------------------------------------------------- */
 
 /* Classes and images a class of a task of this split. */
 void nas_episode_spec(const struct nas_experiment *experiment, int split,

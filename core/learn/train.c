@@ -5,10 +5,8 @@
 #include "base/folder.h"
 #include "base/text.h"
 #include "learn/architecture_log.h"
-#include "learn/evaluate.h"
 #include "learn/meta_prune.h"
 #include "learn/meta_step.h"
-#include "learn/progress.h"
 #include "store/checkpoint_store.h"
 #include "store/rundir.h"
 
@@ -23,7 +21,7 @@ struct training {
     struct nas_state *state;
     struct nas_meta_batch batch;
     struct nas_rundir dir;
-    struct nas_progress progress;
+    struct nas_train_observer observer;
     double epoch_seconds;       /* since the last timing line */
     struct nas_traffic traffic; /* until the last timing line */
 };
@@ -64,26 +62,23 @@ static int write_skipped(struct training *t, const struct mn_where *where, int64
 
 /* Of the meta-epoch just done. */
 static int write_tasks(struct training *t, const struct mn_where *where) {
-    int status = MN_OK;
-    for (int64_t i = 0; status == MN_OK && i < t->e->run.tasks_per_batch; i++) {
+    for (int64_t i = 0; i < t->e->run.tasks_per_batch; i++) {
         const int failed = nas_meta_batch_slot(&t->batch, i).outcome->failed != 0;
         if (failed || t->e->run.log_steps) {
-            status = write_steps(t, where->meta_epoch, i);
+            TRY(write_steps(t, where->meta_epoch, i));
         }
-        if (status == MN_OK && failed) {
-            status = write_skipped(t, where, i);
+        if (failed) {
+            TRY(write_skipped(t, where, i));
         }
     }
-    return status;
+    return MN_OK;
 }
 
 static int meta_epoch(struct training *t) {
-    const double begin = nas_now(), loss = t->state->log[1], accuracy = t->state->log[2];
+    const double begin = nas_now();
     const struct mn_where where = nas_meta_batch_where(t->e, t->state);
     int status = nas_meta_batch_run(&t->batch, t->ctx, t->state);
     if (status == MN_OK) {
-        t->progress.loss = t->state->log[1] - loss;
-        t->progress.accuracy = t->state->log[2] - accuracy;
         status = write_tasks(t, &where);
     }
     t->epoch_seconds += nas_now() - begin;
@@ -115,31 +110,29 @@ static int write_architecture(struct training *t) {
 }
 
 static int write_log(struct training *t) {
+    struct nas_append_log *metrics = &t->dir.metrics, *timing = &t->dir.timing;
+    const int64_t now = t->state->meta_epoch;
     double *log = t->state->log, entropy[2];
-    const size_t mark = nas_arena_mark(&nas_ctx_of(t->ctx)->scratch);
-    int status = nas_model_entropy(t->ctx, t->e->model, &t->state->meta, entropy);
-    nas_arena_release(&nas_ctx_of(t->ctx)->scratch, mark);
-    if (status != MN_OK) {
-        return status;
+    {
+        CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(t->ctx);
+        TRY(nas_model_entropy(t->ctx, t->e->model, &t->state->meta, entropy));
     }
-    nas_jsonl_begin(&t->dir.metrics, "train");
-    nas_jsonl_int(&t->dir.metrics, "meta_epoch", t->state->meta_epoch);
-    nas_jsonl_real(&t->dir.metrics, "loss", log[1] / log[0]);
-    nas_jsonl_real(&t->dir.metrics, "accuracy", log[2] / log[0]);
-    nas_jsonl_real(&t->dir.metrics, "entropy_op", entropy[0]);
-    nas_jsonl_real(&t->dir.metrics, "entropy_in", entropy[1]);
-    nas_jsonl_real(&t->dir.metrics, "skip_share", log[3] / log[0]);
-    status = nas_jsonl_end(&t->dir.metrics, t->ctx);
-    nas_jsonl_begin(&t->dir.timing, "train");
-    nas_jsonl_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
-    nas_jsonl_real(&t->dir.timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
+    nas_jsonl_begin(metrics, "train");
+    nas_jsonl_int(metrics, "meta_epoch", now);
+    nas_jsonl_real(metrics, "loss", log[1] / log[0]);
+    nas_jsonl_real(metrics, "accuracy", log[2] / log[0]);
+    nas_jsonl_real(metrics, "entropy_op", entropy[0]);
+    nas_jsonl_real(metrics, "entropy_in", entropy[1]);
+    nas_jsonl_real(metrics, "skip_share", log[3] / log[0]);
+    TRY(nas_jsonl_end(metrics, t->ctx));
+    nas_jsonl_begin(timing, "train");
+    nas_jsonl_int(timing, "meta_epoch", now);
+    nas_jsonl_real(timing, "seconds_per_meta_epoch", t->epoch_seconds / log[0]);
     put_traffic(t);
-    if (status == MN_OK) {
-        status = nas_jsonl_end(&t->dir.timing, t->ctx);
-    }
+    TRY(nas_jsonl_end(timing, t->ctx));
     t->epoch_seconds = 0;
     memset(log, 0, sizeof t->state->log);
-    return status != MN_OK ? status : write_architecture(t);
+    return write_architecture(t);
 }
 
 static int write_validation(struct training *t, const struct nas_evaluation *v, double seconds) {
@@ -158,74 +151,103 @@ static int write_validation(struct training *t, const struct nas_evaluation *v, 
     }
     nas_jsonl_text(m, "batch_norm", nas_batch_norm_name(t->e));
     nas_jsonl_int(m, "seed", t->e->run.seed);
-    const int status = nas_jsonl_end(m, t->ctx);
+    TRY(nas_jsonl_end(m, t->ctx));
     nas_jsonl_begin(&t->dir.timing, "validation");
     nas_jsonl_int(&t->dir.timing, "meta_epoch", t->state->meta_epoch);
     nas_jsonl_real(&t->dir.timing, "seconds", seconds);
     put_traffic(t);
-    return status != MN_OK ? status : nas_jsonl_end(&t->dir.timing, t->ctx);
+    return nas_jsonl_end(&t->dir.timing, t->ctx);
 }
 
 /* ---- validation --------------------------------------------------------------------------- */
 
-/* The state as it was validated, before anything is cut from it. */
-static int keep_best(struct training *t, const struct nas_evaluation *v) {
-    if (v->tasks == 0 || v->record.accuracy_mean <= t->state->best) {
-        return MN_OK;
+static int validate(struct training *t) {
+    CLEANUP(nas_evaluation_fini) struct nas_evaluation v = {0};
+    struct nas_state *state = t->state;
+    const double begin = nas_now();
+    TRY(nas_evaluate(t->e, t->batch.executor, t->ctx, state, MN_VAL,
+                     t->e->evaluation.validation_tasks, &v));
+    TRY(write_validation(t, &v, nas_now() - begin));
+    if (v.tasks > 0 && v.record.accuracy_mean > state->best) {
+        /* as it was validated, before anything is cut from it */
+        state->best = v.record.accuracy_mean;
+        state->best_epoch = state->meta_epoch;
+        TRY(nas_rundir_save_best(&t->dir, t->e, t->ctx, state, &v));
     }
-    t->state->best = v->record.accuracy_mean;
-    t->state->best_epoch = t->state->meta_epoch;
-    return nas_rundir_save_best(&t->dir, t->e, t->ctx, t->state, v);
-}
-
-/* Tasks that were left out are told; nothing of the run hangs on them. */
-static void tell_validation(struct training *t, const struct nas_evaluation *v) {
-    char half[32];
-    if (v->skipped > 0) {
+    TRY(nas_meta_prune(t->e, t->ctx, state));
+    TRY(write_architecture(t));
+    state->evaluated = state->meta_epoch;
+    if (v.skipped > 0) { /* nothing of the run hangs on them */
         mn_log(t->ctx, MN_LOG_WARN,
                "%s\n  meta-epoch %" PRId64 ": %" PRId64 " of %" PRId64
                " validation tasks are left out, since their numbers are not finite%s",
-               v->why, t->state->meta_epoch, v->skipped, v->skipped + v->tasks,
-               v->tasks == 0 ? "; the validation has no result" : "");
+               v.why, state->meta_epoch, v.skipped, v.skipped + v.tasks,
+               v.tasks == 0 ? "; the validation has no result" : "");
     }
-    if (v->tasks == 0) {
-        return;
+    if (v.tasks > 0 && t->observer.validation != NULL) {
+        t->observer.validation(t->observer.data, state->meta_epoch, &v);
     }
-    t->progress.have_validation = 1;
-    t->progress.validation = v->record.accuracy_mean;
-    t->progress.interval = v->record.accuracy_ci95;
-    nas_progress_note(&t->progress,
-                      "meta-epoch %" PRId64 ": validation %.2f%%%s (%" PRId64
-                      " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
-                      t->state->meta_epoch, 100 * t->progress.validation,
-                      nas_text_interval(100 * t->progress.interval, 2, "", half, sizeof half),
-                      v->tasks, nas_batch_norm_name(t->e), t->e->run.seed,
-                      100 * v->record.prune_gap);
+    return MN_OK;
 }
 
-static int validate(struct training *t) {
-    struct nas_evaluation v;
-    const double begin = nas_now();
-    int status = nas_evaluate(t->e, t->batch.executor, t->ctx, t->state, MN_VAL,
-                              t->e->evaluation.validation_tasks, &v);
-    if (status == MN_OK) {
-        status = write_validation(t, &v, nas_now() - begin);
+/* ---- going back --------------------------------------------------------------------------- */
+
+static void tell_begin(const struct training *t) {
+    if (t->observer.begin != NULL) {
+        t->observer.begin(t->observer.data, t->state->meta_epoch);
     }
-    if (status == MN_OK) {
-        status = keep_best(t, &v);
+}
+
+static void tell_end(const struct training *t) {
+    if (t->observer.end != NULL) {
+        t->observer.end(t->observer.data);
     }
-    if (status == MN_OK) {
-        status = nas_meta_prune(t->e, t->ctx, t->state);
+}
+
+/* The new state takes the place of the old one, whose named state the meta learner has left. */
+static int roll_back(struct training *t) {
+    const struct nas_run_options *run = &t->e->run;
+    struct nas_state earlier = {0};
+    const struct nas_state old = *t->state;
+    struct nas_append_log *m = &t->dir.metrics;
+    char message[NAS_MESSAGE];
+    int found = 0;
+    snprintf(message, sizeof message, "%s", nas_ctx_message(t->ctx));
+    nas_ctx_clear(t->ctx);
+    if (old.rollbacks >= run->rollbacks) {
+        return mn_fail(t->ctx, MN_NUMERIC, "%s; run.rollbacks allows to go back %" PRId64 " times",
+                       message, run->rollbacks);
     }
-    if (status == MN_OK) {
-        status = write_architecture(t);
+    /* The state of the last checkpoint of the schedule, or the initial one. Others, made at a
+     * signal, do not count: an interrupted run goes back as far as any other. */
+    if (run->checkpoint_every > 0) {
+        TRY(nas_state_load_newest(t->e, t->ctx, t->dir.path, INT64_MAX, run->checkpoint_every,
+                                  &earlier, &found));
     }
-    if (status == MN_OK) {
-        t->state->evaluated = t->state->meta_epoch;
-        tell_validation(t, &v);
+    if (!found) {
+        TRY(nas_state_new(t->e, t->ctx, &earlier));
     }
-    nas_evaluation_fini(&v);
-    return status;
+    earlier.best = old.best;
+    earlier.best_epoch = old.best_epoch;
+    earlier.accept_changes = 1; /* what differs was accepted, or refused, at the start */
+    earlier.rollbacks = old.rollbacks + 1;
+    nas_state_fini(t->state);
+    *t->state = earlier;
+    TRY(nas_rundir_back(&t->dir, t->e, t->ctx, t->state));
+    nas_jsonl_begin(m, "rollback");
+    nas_jsonl_int(m, "meta_epoch", t->state->meta_epoch);
+    nas_jsonl_int(m, "from", old.meta_epoch);
+    nas_jsonl_int(m, "task", t->batch.culprit);
+    nas_jsonl_int(m, "rollbacks", t->state->rollbacks);
+    TRY(nas_jsonl_end(m, t->ctx));
+    TRY(nas_rundir_save(&t->dir, t->e, t->ctx, t->state));
+    mn_log(t->ctx, MN_LOG_WARN,
+           "%s\n  rolled back to meta-epoch %" PRId64 " (%" PRId64 " of %" PRId64
+           " times); from there on other tasks are drawn",
+           message, t->state->meta_epoch, t->state->rollbacks, run->rollbacks);
+    tell_end(t);
+    tell_begin(t);
+    return MN_OK;
 }
 
 /* ---- the loop ----------------------------------------------------------------------------- */
@@ -234,113 +256,35 @@ static int due(int64_t every, int64_t now, int64_t end) {
     return now == end || (now > 0 && every > 0 && now % every == 0);
 }
 
-/* What follows a meta-epoch. */
-static int after(struct training *t) {
-    const struct nas_run_options *run = &t->e->run;
-    const int64_t now = t->state->meta_epoch;
-    int status = MN_OK;
-    if (due(run->eval_every, now, run->meta_epochs) && t->state->evaluated != now) {
-        status = validate(t);
-    }
-    if (status == MN_OK && due(run->checkpoint_every, now, run->meta_epochs)) {
-        status = nas_rundir_save(&t->dir, t->e, t->ctx, t->state);
-    }
-    return status;
-}
-
-static void begin_progress(struct training *t) {
-    nas_progress_begin(&t->progress, "meta-epoch", t->state->meta_epoch, t->e->run.meta_epochs,
-                       nas_ctx_of(t->ctx)->quiet < MN_LOG_INFO);
-}
-
-/* ---- going back --------------------------------------------------------------------------- */
-
-/* The state of the last checkpoint of the schedule, or the initial one. Others, made at a signal,
- * do not count: an interrupted run goes back as far as any other. */
-static int earlier_state(struct training *t, struct nas_state *out) {
-    int found = 0;
-    const int status = t->e->run.checkpoint_every == 0
-                           ? MN_OK
-                           : nas_state_load_newest(t->e, t->ctx, t->dir.path, INT64_MAX,
-                                                   t->e->run.checkpoint_every, out, &found);
-    return status != MN_OK || found ? status : nas_state_new(t->e, t->ctx, out);
-}
-
-static int write_rollback(struct training *t, int64_t from, int64_t task) {
-    struct nas_append_log *m = &t->dir.metrics;
-    nas_jsonl_begin(m, "rollback");
-    nas_jsonl_int(m, "meta_epoch", t->state->meta_epoch);
-    nas_jsonl_int(m, "from", from);
-    nas_jsonl_int(m, "task", task);
-    nas_jsonl_int(m, "rollbacks", t->state->rollbacks);
-    return nas_jsonl_end(m, t->ctx);
-}
-
-/* The new state takes the place of the old one, whose named state the meta learner has left. */
-static int take_back(struct training *t, const char *message) {
-    struct nas_state earlier = {0};
-    const struct nas_state old = *t->state;
-    const int64_t task = t->batch.culprit;
-    int status = earlier_state(t, &earlier);
-    if (status != MN_OK) {
-        return status;
-    }
-    earlier.best = old.best;
-    earlier.best_epoch = old.best_epoch;
-    earlier.accept_changes = 1; /* what differs was accepted, or refused, at the start */
-    earlier.rollbacks = old.rollbacks + 1;
-    nas_state_fini(t->state);
-    *t->state = earlier;
-    status = nas_rundir_back(&t->dir, t->e, t->ctx, t->state);
-    if (status == MN_OK) {
-        status = write_rollback(t, old.meta_epoch, task);
-    }
-    if (status == MN_OK) {
-        status = nas_rundir_save(&t->dir, t->e, t->ctx, t->state);
-    }
-    if (status == MN_OK) {
-        mn_log(t->ctx, MN_LOG_WARN,
-               "%s\n  rolled back to meta-epoch %" PRId64 " (%" PRId64 " of %" PRId64
-               " times); from there on other tasks are drawn",
-               message, t->state->meta_epoch, t->state->rollbacks, t->e->run.rollbacks);
-        nas_progress_end(&t->progress);
-        begin_progress(t);
-    }
-    return status;
-}
-
-static int roll_back(struct training *t) {
-    char message[NAS_MESSAGE];
-    snprintf(message, sizeof message, "%s", nas_ctx_message(t->ctx));
-    nas_ctx_clear(t->ctx);
-    if (t->state->rollbacks >= t->e->run.rollbacks) {
-        return mn_fail(t->ctx, MN_NUMERIC, "%s; run.rollbacks allows to go back %" PRId64 " times",
-                       message, t->e->run.rollbacks);
-    }
-    return take_back(t, message);
-}
-
-/* What is left to do here, then a meta-epoch. */
+/* What is left to do after the meta-epoch before, then the next one. */
 static int turn(struct training *t) {
     const struct nas_run_options *run = &t->e->run;
-    int status = after(t);
-    if (status != MN_OK || t->state->meta_epoch >= run->meta_epochs) {
-        return status;
+    const int64_t now = t->state->meta_epoch, end = run->meta_epochs;
+    if (due(run->eval_every, now, end) && t->state->evaluated != now) {
+        TRY(validate(t));
     }
-    status = meta_epoch(t);
-    if (status == MN_OK && run->log_every > 0 &&
-        (t->state->meta_epoch % run->log_every == 0 || t->state->meta_epoch == run->meta_epochs)) {
-        status = write_log(t);
+    if (due(run->checkpoint_every, now, end)) {
+        TRY(nas_rundir_save(&t->dir, t->e, t->ctx, t->state));
     }
-    if (status == MN_OK) {
-        nas_progress_show(&t->progress, t->state->meta_epoch);
+    if (now >= end) {
+        return MN_OK;
     }
-    return status;
+    double loss = t->state->log[1], accuracy = t->state->log[2];
+    TRY(meta_epoch(t));
+    loss = t->state->log[1] - loss;
+    accuracy = t->state->log[2] - accuracy;
+    if (run->log_every > 0 && due(run->log_every, now + 1, end)) {
+        TRY(write_log(t));
+    }
+    if (t->observer.meta_epoch != NULL) {
+        t->observer.meta_epoch(t->observer.data, now + 1, loss, accuracy);
+    }
+    return MN_OK;
 }
 
 static int loop(struct training *t) {
     int status = MN_OK;
-    begin_progress(t);
+    tell_begin(t);
     for (int last = 0; status == MN_OK && !last;) {
         last = t->state->meta_epoch >= t->e->run.meta_epochs;
         status = turn(t);
@@ -349,17 +293,16 @@ static int loop(struct training *t) {
             last = 0;
         }
     }
-    nas_progress_end(&t->progress);
+    tell_end(t);
     return status;
 }
+
+/* ---- leaving ------------------------------------------------------------------------------ */
 
 /* Keep what is whole, and say how to go on. */
 static int leave_cancelled(struct training *t) {
     nas_ctx_clear(t->ctx);
-    const int status = nas_rundir_save(&t->dir, t->e, t->ctx, t->state);
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(nas_rundir_save(&t->dir, t->e, t->ctx, t->state));
     nas_ctx_of(t->ctx)->goes_on = 1;
     const int moved = !nas_folder_is_locked(t->ctx, t->dir.path);
     return mn_fail(t->ctx, MN_CANCELLED,
@@ -418,14 +361,17 @@ static int leave(struct training *t, int status) {
                               t->dir.path);
 }
 
-int nas_state_finished(const struct nas_experiment *e, const struct nas_state *state) {
+int nas_train_finished(const struct nas_experiment *e, const struct nas_state *state) {
     const int64_t end = e->run.meta_epochs;
     return state->meta_epoch > end || (state->meta_epoch == end && state->evaluated == end);
 }
 
-int nas_metatrain(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *state,
-                  const char *dir) {
+int nas_train(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *state,
+              const char *dir, const struct nas_train_observer *observer) {
     struct training t = {.e = e, .ctx = ctx, .state = state};
+    if (observer != NULL) {
+        t.observer = *observer;
+    }
     if (e->moments == MN_MOMENTS_CARRY && nas_experiment_workers(e) > 1) {
         mn_log(ctx, MN_LOG_INFO,
                "moments: carry goes from task to task, so tasks run one after the other");

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/train_job.h"
 
-#include "learn/task.h"
+#include "learn/jobs.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 /* ---- slots -------------------------------------------------------------------------------- */
 
-/* Steps kept of a task whose learner does not tell how many it does. */
-enum { MOST_STEPS = 1024 };
-
+/* Steps that are kept; of a task learner that does not tell how many it does, the first ones. */
 static int64_t room_for_steps(const struct nas_experiment *e) {
+    enum { MOST_STEPS = 1024 };
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const struct mn_where where = {
         .size = sizeof where, .split = MN_TRAIN, .meta_epochs = e->run.meta_epochs};
@@ -20,41 +19,37 @@ static int64_t room_for_steps(const struct nas_experiment *e) {
     return steps > 0 ? steps : MOST_STEPS;
 }
 
-static size_t padded(size_t bytes) {
-    return (bytes + 63) / 64 * 64;
-}
-
-static size_t reals_bytes(int64_t n) {
-    return padded((size_t)n * sizeof(mn_real));
-}
-
-static size_t steps_bytes(const struct nas_experiment *e) {
-    return padded((size_t)room_for_steps(e) * sizeof(struct nas_task_step));
-}
-
-static size_t slot_bytes(const struct nas_job *job) {
-    const struct mn_dims *d = nas_model_dims(job->e->model);
-    return padded(sizeof(struct nas_task_outcome)) + steps_bytes(job->e) + reals_bytes(d->n_w) +
-           reals_bytes(d->n_a) + reals_bytes(job->e->n_own) + reals_bytes(job->e->n_state);
-}
-
-static void *next(char **at, size_t bytes) {
-    void *array = *at;
-    *at += bytes;
+/* The next array of a slot, at a multiple of 64 bytes. */
+static void *next(char *slot, size_t *used, size_t bytes) {
+    void *array = slot != NULL ? slot + *used : NULL;
+    *used += (bytes + 63) / 64 * 64;
     return array;
 }
 
+/* Where everything lies in a slot (NULL = there is none yet). Returns its size. */
+static size_t lay_out(const struct nas_experiment *e, char *slot, struct nas_task_slot *out) {
+    const struct mn_dims *d = nas_model_dims(e->model);
+    const size_t real = sizeof(mn_real);
+    size_t used = 0;
+    out->outcome = next(slot, &used, sizeof *out->outcome);
+    out->steps = next(slot, &used, (size_t)room_for_steps(e) * sizeof *out->steps);
+    out->direction.to.w = next(slot, &used, (size_t)d->n_w * real);
+    out->direction.to.a = next(slot, &used, (size_t)d->n_a * real);
+    out->direction.own = next(slot, &used, (size_t)e->n_own * real);
+    out->learner = next(slot, &used, (size_t)e->n_state * real);
+    return used;
+}
+
+static size_t slot_bytes(const struct nas_job *job) {
+    struct nas_task_slot slot;
+    return lay_out(job->e, NULL, &slot);
+}
+
 static struct nas_task_slot slot_in(const struct nas_job *job, void *bytes) {
-    const struct mn_dims *d = nas_model_dims(job->e->model);
     const int64_t room = room_for_steps(job->e);
-    char *at = bytes;
-    struct nas_task_slot out = {.outcome = next(&at, padded(sizeof *out.outcome))};
+    struct nas_task_slot out;
+    lay_out(job->e, bytes, &out);
     out.n_steps = out.outcome->n_steps < room ? out.outcome->n_steps : room;
-    out.steps = next(&at, steps_bytes(job->e));
-    out.direction.to.w = next(&at, reals_bytes(d->n_w));
-    out.direction.to.a = next(&at, reals_bytes(d->n_a));
-    out.direction.own = next(&at, reals_bytes(job->e->n_own));
-    out.learner = next(&at, reals_bytes(job->e->n_state));
     return out;
 }
 
@@ -94,10 +89,13 @@ static void start_moments(const struct nas_job *job, int64_t task, mn_real *out)
     }
 }
 
+/* Algorithm 2, lines 5-12. */
 static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
-                 struct nas_task_slot *slot) {
+                 struct watched *watched) {
     const struct nas_experiment *e = job->e;
     const struct mn_dims *d = nas_model_dims(e->model);
+    const struct nas_watch watch = {.on_step = note_step, .data = watched};
+    struct nas_task_slot *slot = &watched->slot;
     struct mn_task task;
     struct mn_point params = {mn_scratch(ctx, (size_t)d->n_w * sizeof(mn_real)),
                               mn_scratch(ctx, (size_t)d->n_a * sizeof(mn_real))};
@@ -107,35 +105,30 @@ static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
     mn_vec_copy(d->n_w, job->state->meta.w, params.w);
     mn_vec_copy(d->n_a, job->state->meta.a, params.a);
     start_moments(job, index, slot->learner);
-    const int status = nas_episode_sample(e, ctx, &task, NULL);
-    return status != MN_OK ? status
-                           : nas_task_direction(e, ctx, &task, &job->state->meta, &params,
-                                                slot->learner, &slot->direction);
-}
-
-static int skips(const struct nas_job *job) {
-    return job->what != NULL ? *(const int *)job->what : job->e->run.on_nan == NAS_ON_NAN_SKIP_TASK;
+    TRY(nas_episode_sample(e, ctx, &task, NULL));
+    return nas_task_direction(e, ctx, &task, &watch, &job->state->meta, &params, slot->learner,
+                              &slot->direction);
 }
 
 /* One that is skipped leaves the optimiser state as it found it. */
 static int train_task(const struct nas_job *job, struct mn_ctx *ctx, int64_t index, void *bytes) {
+    const int skips =
+        job->what != NULL ? *(const int *)job->what : job->e->run.on_nan == NAS_ON_NAN_SKIP_TASK;
     memset(bytes, 0, sizeof(struct nas_task_outcome));
     struct watched watched = {slot_in(job, bytes), room_for_steps(job->e)};
-    nas_ctx_of(ctx)->on_step = note_step;
-    nas_ctx_of(ctx)->on_step_data = &watched;
-    const int status = solve(job, ctx, index, &watched.slot);
-    nas_ctx_of(ctx)->on_step = NULL;
+    struct nas_task_outcome *outcome = watched.slot.outcome;
+    const int status = solve(job, ctx, index, &watched);
     if (status == MN_OK) {
         return MN_OK;
     }
     nas_ctx_where(ctx, "meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")",
                   ctx->where.meta_epoch, index, ctx->where.seed);
-    if (status == MN_NUMERIC) {
-        struct nas_task_outcome *outcome = watched.slot.outcome;
-        outcome->failed = 1;
-        snprintf(outcome->message, sizeof outcome->message, "%s", nas_ctx_message(ctx));
+    if (status != MN_NUMERIC) {
+        return status;
     }
-    if (status != MN_NUMERIC || !skips(job)) {
+    outcome->failed = 1;
+    snprintf(outcome->message, sizeof outcome->message, "%s", nas_ctx_message(ctx));
+    if (!skips) {
         return status;
     }
     nas_ctx_clear(ctx);
@@ -144,4 +137,4 @@ static int train_task(const struct nas_job *job, struct mn_ctx *ctx, int64_t ind
 }
 
 const struct nas_job_kind nas_train_job = {
-    .name = "train", .slot_bytes = slot_bytes, .run = train_task};
+    .name = "train", .slot_bytes = slot_bytes, .run = train_task, .parts = nas_jobs_parts};

@@ -26,10 +26,10 @@ void *nas_service_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled) {
     if (unit == NULL || unit->n_shared == NAS_MOST_SHARED) {
         return nas_service_keep(ctx, bytes);
     }
-    if (c->shared != NULL) {
-        at = nas_share_map(c->shared, unit->n_shared, bytes);
+    if (unit->map_from != NULL) {
+        at = nas_share_map(unit->map_from, unit->n_shared, bytes);
         *filled = at != NULL;
-    } else if (c->sharing) {
+    } else if (unit->shares) {
         at = nas_share_make(&unit->share, bytes);
     }
     if (at == NULL) {
@@ -191,6 +191,5 @@ int nas_call_end(struct nas_call *call, int status) {
     const int result = nas_ctx_result(call->ctx, call->unit->label, call->mark, status);
     c->unit = call->before;
     c->label = call->before != NULL ? call->before->label : NULL;
-    c->batch_room = c->batch_unit == call->unit ? 0 : c->batch_room; /* its scratch is released */
     return result;
 }

@@ -13,14 +13,16 @@
 
 struct nas_instance {
     struct nas_unit unit;
-    void *self;                     /* instance struct, in arena */
-    const struct nas_yaml *section; /* for marks of options; may be NULL */
-    struct nas_mark mark;           /* of the section */
-    const char *label;              /* "op_mixer soft_prune", for messages */
-    struct nas_arena arena;         /* instance, texts, mn_keep memory */
-    int started;                    /* stop is owed */
-    struct nas_share share;         /* shared memory that this process has filled */
-    struct nas_shared {             /* all that it has mapped */
+    void *self;                       /* instance struct, in arena */
+    const struct nas_yaml *section;   /* for marks of options; may be NULL */
+    struct nas_mark mark;             /* of the section */
+    const char *label;                /* "op_mixer soft_prune", for messages */
+    struct nas_arena arena;           /* instance, texts, mn_keep memory */
+    int started;                      /* stop is owed */
+    const struct nas_share *map_from; /* what another process has filled already, or NULL */
+    int shares;                       /* others of this node will want what is kept shared */
+    struct nas_share share;           /* shared memory that this process has filled */
+    struct nas_shared {               /* all that it has mapped */
         const void *at;
         size_t bytes;
     } shared[NAS_MOST_SHARED];

@@ -5,10 +5,16 @@
 #include "fuzz.h"
 #include "state.h"
 
+#include "exec/cluster/lead.h"
+#include "exec/cluster/serve.h"
 #include "exec/cluster/wire.h"
 #include "exec/threads.h"
 #include "learn/config_diff.h"
+#include "learn/evaluate_job.h"
+#include "learn/jobs.h"
 #include "learn/state.h"
+#include "learn/train_job.h"
+#include "store/provenance.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -102,71 +108,75 @@ static int run_task(const struct nas_job *job, struct mn_ctx *ctx, int64_t index
     return index == 3 ? mn_fail(ctx, MN_NUMERIC, "not finite") : MN_OK;
 }
 
-static const struct nas_job_kind kind = {.name = "fuzz", .slot_bytes = slot_bytes, .run = run_task};
+static const struct nas_job_kind kind = {
+    .name = "fuzz", .slot_bytes = slot_bytes, .run = run_task, .parts = nas_jobs_parts};
 
-const struct nas_job_kind *__real_nas_rank_kind(int64_t number);
-const struct nas_job_kind *__wrap_nas_rank_kind(int64_t number);
-const struct nas_job_kind *__wrap_nas_rank_kind(int64_t number) {
-    return number == 9 ? &kind : __real_nas_rank_kind(number);
+/* A number up to 9 is a kind; corpora name the last one. */
+static const struct nas_job_kind *const kinds[] = {&nas_train_job,
+                                                   &nas_evaluate_job,
+                                                   &kind,
+                                                   &kind,
+                                                   &kind,
+                                                   &kind,
+                                                   &kind,
+                                                   &kind,
+                                                   &kind,
+                                                   &kind,
+                                                   NULL};
+
+static int open_basis(struct mn_ctx *ctx, const struct nas_cluster_opening *how,
+                      struct nas_cluster_basis *out) {
+    if (strncmp(how->config, "bad", 3) == 0) {
+        return mn_fail(ctx, MN_CONFIG, "a bad configuration");
+    }
+    *out =
+        (struct nas_cluster_basis){.e = &experiment,
+                                   .state = &state,
+                                   .model = experiment.model,
+                                   .threads = nas_experiment_threads(&experiment, how->processors),
+                                   .provenance = strdup("fuzz")};
+    fuzz_must(out->provenance != NULL);
+    return MN_OK;
 }
 
-int64_t __wrap_nas_rank_kind_number(const struct nas_job_kind *of);
-int64_t __wrap_nas_rank_kind_number(const struct nas_job_kind *of) {
-    fuzz_must(of == &kind);
-    return 9;
+static void close_basis(struct nas_cluster_basis *basis) {
+    free(basis->provenance);
 }
 
-void __wrap_nas_rank_nap(int *idle);
-void __wrap_nas_rank_nap(int *idle) {
+static const struct nas_cluster_work jobs = {
+    .kinds = kinds, .open = open_basis, .close = close_basis};
+
+void __wrap_nas_wire_nap(int *idle);
+void __wrap_nas_wire_nap(int *idle) {
     *idle += 1;
 }
 
-int __real_nas_experiment_open(struct nas_experiment *out, struct mn_ctx *ctx,
-                               const struct nas_open *open);
-int __wrap_nas_experiment_open(struct nas_experiment *out, struct mn_ctx *ctx,
-                               const struct nas_open *open);
-int __wrap_nas_experiment_open(struct nas_experiment *out, struct mn_ctx *ctx,
-                               const struct nas_open *open) {
-    if (experiment.model == NULL) {
-        return __real_nas_experiment_open(out, ctx, open);
-    }
-    if (strncmp(open->text, "bad", 3) == 0) {
-        return mn_fail(ctx, MN_CONFIG, "a bad configuration");
-    }
-    *out = experiment;
-    return MN_OK;
-}
-
-void __wrap_nas_experiment_close(struct nas_experiment *e);
-void __wrap_nas_experiment_close(struct nas_experiment *e) {
-}
-
-/* Workers that work when they are asked for results. */
-static struct nas_workers {
-    nas_job_fn job;
+/* Threads that work when they are asked for results. */
+static struct nas_threads {
+    nas_task_fn job;
     void *data;
     int64_t most, added, taken;
     int64_t *list;
-} workers;
+} pool;
 
-int __wrap_nas_workers_new_apart(struct mn_ctx *ctx, int n, const struct mn_model *model,
-                                 struct nas_workers **out);
-int __wrap_nas_workers_new_apart(struct mn_ctx *ctx, int n, const struct mn_model *model,
-                                 struct nas_workers **out) {
-    *out = &workers;
+int __wrap_nas_threads_new_apart(struct mn_ctx *ctx, int n, const struct mn_model *model,
+                                 struct nas_threads **out);
+int __wrap_nas_threads_new_apart(struct mn_ctx *ctx, int n, const struct mn_model *model,
+                                 struct nas_threads **out) {
+    *out = &pool;
     return MN_OK;
 }
 
-void __wrap_nas_workers_free(struct nas_workers *w);
-void __wrap_nas_workers_free(struct nas_workers *w) {
+void __wrap_nas_threads_free(struct nas_threads *w);
+void __wrap_nas_threads_free(struct nas_threads *w) {
 }
 
-int __wrap_nas_workers_open(struct nas_workers *w, struct mn_ctx *ctx, const struct mn_where *where,
-                            int64_t most, nas_job_fn job, void *data);
-int __wrap_nas_workers_open(struct nas_workers *w, struct mn_ctx *ctx, const struct mn_where *where,
-                            int64_t most, nas_job_fn job, void *data) {
+int __wrap_nas_threads_open(struct nas_threads *w, struct mn_ctx *ctx, const struct mn_where *where,
+                            int64_t most, nas_task_fn job, void *data);
+int __wrap_nas_threads_open(struct nas_threads *w, struct mn_ctx *ctx, const struct mn_where *where,
+                            int64_t most, nas_task_fn job, void *data) {
     fuzz_must(most >= 0 && where->size == sizeof *where);
-    *w = (struct nas_workers){.job = job, .data = data, .most = most};
+    *w = (struct nas_threads){.job = job, .data = data, .most = most};
     if (most > TASKS) {
         return mn_fail(ctx, MN_NOMEM, "no memory");
     }
@@ -175,14 +185,14 @@ int __wrap_nas_workers_open(struct nas_workers *w, struct mn_ctx *ctx, const str
     return MN_OK;
 }
 
-void __wrap_nas_workers_add(struct nas_workers *w, int64_t index);
-void __wrap_nas_workers_add(struct nas_workers *w, int64_t index) {
+void __wrap_nas_threads_add(struct nas_threads *w, int64_t index);
+void __wrap_nas_threads_add(struct nas_threads *w, int64_t index) {
     fuzz_must(w->added < w->most && index >= 0 && index < w->most);
     w->list[w->added++] = index;
 }
 
-int __wrap_nas_workers_take(struct nas_workers *w, struct nas_finished *out);
-int __wrap_nas_workers_take(struct nas_workers *w, struct nas_finished *out) {
+int __wrap_nas_threads_take(struct nas_threads *w, struct nas_finished *out);
+int __wrap_nas_threads_take(struct nas_threads *w, struct nas_finished *out) {
     struct nas_ctx context;
     if (w->taken == w->added) {
         return 0;
@@ -195,33 +205,45 @@ int __wrap_nas_workers_take(struct nas_workers *w, struct nas_finished *out) {
     return 1;
 }
 
-void __wrap_nas_workers_close(struct nas_workers *w);
-void __wrap_nas_workers_close(struct nas_workers *w) {
+void __wrap_nas_threads_close(struct nas_threads *w);
+void __wrap_nas_threads_close(struct nas_threads *w) {
     free(w->list);
     w->list = NULL;
 }
 
 /* ---- the listeners ------------------------------------------------------------------------ */
 
+static struct nas_cluster_basis basis; /* of rank 0 */
+
 static void open_once(void) {
     static struct nas_ctx context;
     if (experiment.model == NULL) {
         struct mn_ctx *ctx = fuzz_begin(&context);
+        size_t length;
         fuzz_must(fuzz_experiment(&experiment, ctx) == MN_OK);
         fuzz_must(nas_state_new(&experiment, ctx, &state) == MN_OK);
+        basis = (struct nas_cluster_basis){.e = &experiment,
+                                           .state = &state,
+                                           .model = experiment.model,
+                                           .threads = 1,
+                                           .max_batch = experiment.max_batch};
+        fuzz_must(nas_config_text(&experiment, ctx, &basis.config, &length) == MN_OK);
+        fuzz_must(nas_provenance_text(&experiment, ctx, &basis.provenance) == MN_OK);
     }
 }
 
-static int open_all(struct nas_ranks *ranks, struct mn_ctx *ctx) {
-    const int status = nas_rank_open(ranks, ctx, &experiment);
+static int open_all(struct nas_cluster *cluster, struct mn_ctx *ctx) {
+    struct nas_executor *executor = NULL;
+    const int status = nas_cluster_lead(cluster, ctx, &jobs, &basis, &executor);
     for (int i = 1; status == MN_OK && i < RANKS; i++) {
-        fuzz_must(ranks->at[i].threads >= 1);
+        fuzz_must(cluster->at[i].threads >= 1);
     }
+    nas_executor_free(executor);
     return status;
 }
 
 /* A job that ends well has every slot filled. */
-static int lead(struct nas_ranks *ranks, struct mn_ctx *ctx) {
+static int lead(struct nas_cluster *cluster, struct mn_ctx *ctx) {
     int64_t slots[TASKS * 8];
     const struct mn_where where = {.size = sizeof where};
     const struct nas_job job = {
@@ -229,12 +251,11 @@ static int lead(struct nas_ranks *ranks, struct mn_ctx *ctx) {
     struct nas_executor *executor;
     memset(slots, 0xee, sizeof slots);
     for (int i = 0; i < RANKS; i++) {
-        ranks->at[i].threads = 1;
+        cluster->at[i].threads = 1;
     }
-    size_t length;
-    fuzz_must(nas_config_text(&experiment, ctx, &ranks->opened, &length) == MN_OK);
-    ranks->opened_batch = experiment.max_batch;
-    fuzz_must(nas_ranks_executor(ctx, &experiment, &executor) == MN_OK);
+    cluster->opened = strdup(basis.config);
+    cluster->opened_batch = basis.max_batch;
+    fuzz_must(nas_cluster_lead(cluster, ctx, &jobs, &basis, &executor) == MN_OK);
     const int status = executor->run(executor, ctx, &where, &job);
     for (int i = 0; status == MN_OK && i < TASKS; i++) {
         fuzz_must(slots[8 * i] != (int64_t)0xeeeeeeeeeeeeeeee);
@@ -243,16 +264,16 @@ static int lead(struct nas_ranks *ranks, struct mn_ctx *ctx) {
     return status;
 }
 
-static int serve(struct nas_ranks *ranks, struct mn_ctx *ctx) {
+static int serve(struct nas_cluster *cluster, struct mn_ctx *ctx) {
     int code = 0;
-    ranks->rank = 1;
-    return nas_ranks_serve(ranks, ctx, NULL, &code);
+    cluster->rank = 1;
+    return nas_cluster_serve(cluster, ctx, &jobs, NULL, &code);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct nas_ctx context;
     struct nas_rank at[RANKS] = {0};
-    struct nas_ranks ranks = {.n = RANKS, .started = 1, .at = at};
+    struct nas_cluster ranks = {.n = RANKS, .started = 1, .at = at};
     open_once();
     if (size == 0) {
         return 0;
@@ -262,7 +283,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         at[i].first = i;
     }
     struct mn_ctx *ctx = fuzz_begin(&context);
-    context.ranks = &ranks;
     ranks.transport.label = "transport fuzz";
     ranks.transport.table.transport = (struct mn_transport){.size = sizeof(struct mn_transport),
                                                             .probe = fake_probe,

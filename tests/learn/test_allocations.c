@@ -33,8 +33,8 @@ static int train(const struct nas_experiment *e, struct mn_ctx *ctx, struct tall
         status = nas_episode_sample(e, ctx, &task, NULL);
     }
     return status != MN_OK ? status
-                           : nas_task_direction(e, ctx, &task, &t->state.meta, &params, learner,
-                                                &t->directions[index]);
+                           : nas_task_direction(e, ctx, &task, NULL, &t->state.meta, &params,
+                                                learner, &t->directions[index]);
 }
 
 static int evaluate(const struct nas_experiment *e, struct mn_ctx *ctx, struct tally *t,
@@ -93,12 +93,12 @@ static void check_split(int split, const char *what) {
                                    .seed = 3,
                                    .meta_epoch = split == MN_TRAIN ? 3 : 4, /* after warm-up */
                                    .meta_epochs = 4};
-    struct nas_workers *workers;
+    struct nas_threads *workers;
     struct tally t;
     tally_begin(&t);
-    assert_ok(trial.ctx, nas_workers_new(trial.ctx, WORKERS, trial.e.model, &workers));
-    assert_ok(trial.ctx, nas_workers_run(workers, trial.ctx, &where, TASKS, 0, counted, &t));
-    nas_workers_free(workers);
+    assert_ok(trial.ctx, nas_threads_new(trial.ctx, WORKERS, trial.e.model, &workers));
+    assert_ok(trial.ctx, nas_threads_run(workers, trial.ctx, &where, 0, TASKS, 0, counted, &t));
+    nas_threads_free(workers);
     check_calls(&t, what);
     tally_end(&t);
 }

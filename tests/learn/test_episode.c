@@ -6,6 +6,7 @@
 #include "trial.h"
 
 static struct trial trial;
+static struct nas_scope scope;
 static struct nas_call call;
 
 /* Everything happens as inside a call of the task learner. */
@@ -16,12 +17,15 @@ static int begin(void **state) {
                     "task.train_shots=4", "task.train_queries=3");
     trial.ctx->where = (struct mn_where){
         .size = sizeof(struct mn_where), .seed = 7, .meta_epoch = 2, .meta_epochs = 4, .task = 1};
+    static const struct mn_task none;
+    assert_ok(trial.ctx, nas_scope_begin(&scope, &trial.e, trial.ctx, &none, NULL, NULL, NULL, 0));
     call = nas_call_begin(trial.ctx, &trial.e.task_learner);
     return 0;
 }
 
 static int end(void **state) {
     assert_ok(trial.ctx, nas_call_end(&call, MN_OK));
+    nas_scope_end(trial.ctx);
     trial_end(&trial);
     return 0;
 }
@@ -177,10 +181,9 @@ static void test_batches_and_scratch(void **state) {
 static void test_prescribed(void **state) {
     struct mn_task task = sample(MN_TRAIN, NULL);
     const struct mn_set sets[2] = {{.n = 1, .images = task.query.images}, {.n = 2}};
-    const struct nas_batches given = {2, sets};
     struct mn_set set;
     assert_int_equal(mn_task_steps(trial.ctx, &task, 9), 9);
-    trial.context.prescribed = &given;
+    scope.watch = (struct nas_watch){.batches = sets, .n_batches = 2};
     assert_int_equal(mn_task_steps(trial.ctx, &task, 9), 2);
     assert_ok(trial.ctx, mn_task_batch(trial.ctx, &task, 0, 5, &set));
     assert_ptr_equal(set.images, task.query.images);
@@ -188,7 +191,9 @@ static void test_prescribed(void **state) {
     assert_int_equal(set.n, 2);
     assert_failed(trial.ctx, mn_task_batch(trial.ctx, &task, 2, 5, &set), MN_INTERNAL,
                   "mini-batch 2 of 2");
-    trial.context.prescribed = NULL;
+    nas_scope_end(trial.ctx);
+    assert_failed(trial.ctx, mn_task_batch(trial.ctx, &task, 0, 5, &set), MN_INTERNAL,
+                  "outside of a task");
 }
 
 /* ---- step_done ---------------------------------------------------------------------------- */
@@ -208,8 +213,7 @@ static int see(void *data, struct mn_ctx *ctx, int64_t step, double loss, double
 
 static void test_step_done(void **state) {
     struct seen seen = {0};
-    trial.context.on_step = see;
-    trial.context.on_step_data = &seen;
+    scope.watch = (struct nas_watch){.on_step = see, .data = &seen};
     assert_ok(trial.ctx, mn_step_done(trial.ctx, 4, 1.5, 0.25, 0.75, NULL));
     assert_true(seen.n == 1 && seen.step == 4 && seen.loss == 1.5 && seen.accuracy == 0.25 &&
                 seen.skip_share == 0.75);
@@ -223,7 +227,6 @@ static void test_step_done(void **state) {
     assert_int_equal(seen.n, 2);
     seen.status = MN_IO;
     assert_int_equal(mn_step_done(trial.ctx, 6, 1, 0, 0, NULL), MN_IO);
-    trial.context.on_step = NULL;
 }
 
 int main(int argc, char **argv) {

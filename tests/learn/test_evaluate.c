@@ -75,7 +75,7 @@ static void replay_begin(struct replay *r, const struct nas_state *state, int sp
     mn_vec_copy(d->n_a, state->meta.a, r->at.a);
     mn_vec_copy(trial.e.n_state, state->learner, r->learner);
     assert_ok(r->ctx, nas_episode_sample(&trial.e, r->ctx, &r->task, NULL));
-    assert_ok(r->ctx, nas_adapt(&trial.e, r->ctx, &r->task, &r->at, r->learner));
+    assert_ok(r->ctx, nas_adapt(&trial.e, r->ctx, &r->task, NULL, &r->at, r->learner));
     assert_ok(r->ctx, nas_model_prune(r->ctx, trial.e.model, &r->at, r->keep));
 }
 
@@ -245,9 +245,8 @@ static void check_look(const struct nas_task_result *got, const struct nas_state
     mn_vec_copy(d->n_w, state->meta.w, capture.at.w);
     mn_vec_copy(d->n_a, state->meta.a, capture.at.a);
     mn_vec_copy(trial.e.n_state, state->learner, r.learner);
-    r.context.on_step = capture_step;
-    r.context.on_step_data = &capture;
-    assert_ok(r.ctx, nas_adapt(&trial.e, r.ctx, &r.task, &r.at, r.learner));
+    const struct nas_watch watch = {.on_step = capture_step, .data = &capture};
+    assert_ok(r.ctx, nas_adapt(&trial.e, r.ctx, &r.task, &watch, &r.at, r.learner));
     mn_vec_copy(d->n_w, capture.at.w, r.at.w);
     mn_vec_copy(d->n_a, capture.at.a, r.at.a);
     assert_ok(r.ctx, nas_model_prune(r.ctx, trial.e.model, &r.at, r.keep));

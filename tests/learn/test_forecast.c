@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/forecast.h"
+#include "../../tools/metanas/estimate/forecast.h"
 
 #include "fixture.h"
 
-static struct nas_time_forecast forecast(void) {
-    struct nas_time_forecast time;
-    assert_ok(trial.ctx, nas_forecast_time(&trial.e, trial.ctx, 0.06, &time));
+static struct time_forecast forecast(void) {
+    struct time_forecast time;
+    assert_ok(trial.ctx, forecast_time(&trial.e, trial.ctx, 0.06, &time));
     return time;
 }
 
@@ -13,7 +13,7 @@ static struct nas_time_forecast forecast(void) {
  * takes one worker twice the time that it takes both. */
 static void test_rounds(void **state) {
     trial_must_open(&trial, trial_toy, "task_learner.nap=2", "run.tasks_per_batch=5");
-    struct nas_time_forecast time = forecast();
+    struct time_forecast time = forecast();
     assert_true(time.step[1] >= 0.002);
     assert_close(time.meta_epoch[1], 5 * 2 * time.step[1], 1e-9);
     trial_must_open(&trial, trial_toy, "task_learner.nap=2", "run.tasks_per_batch=5",
@@ -33,7 +33,7 @@ static void test_rounds(void **state) {
 static void test_run(void **state) {
     trial_must_open(&trial, trial_toy, "task_learner.nap=2", "run.meta_epochs=10",
                     "run.eval_every=4");
-    const struct nas_time_forecast time = forecast();
+    const struct time_forecast time = forecast();
     assert_true(time.validation >= 3 * 2 * 0.002);
     assert_close(time.run, 10 * time.meta_epoch[1] + 3 * time.validation, 1e-9);
     assert_true(time.warm_up == 0 && time.meta_epoch[0] == time.meta_epoch[1]);
@@ -41,7 +41,7 @@ static void test_run(void **state) {
 
 static void check_warm_up(const char *meta_epochs, const char *fraction, int64_t expected) {
     trial_must_open(&trial, trial_glyphs, meta_epochs, fraction);
-    const struct nas_time_forecast time = forecast();
+    const struct time_forecast time = forecast();
     assert_int_equal(time.warm_up, expected);
     assert_true(time.step[0] > 0 && time.step[1] > 0 && time.steps > 0);
 }
@@ -57,20 +57,20 @@ static void test_warm_up(void **state) {
 }
 
 static void test_failure(void **state) {
-    struct nas_time_forecast time;
+    struct time_forecast time;
     trial_must_open(&trial, trial_toy, "task_learner.fault=status", "task_learner.at_epoch=3");
-    assert_failed(trial.ctx, nas_forecast_time(&trial.e, trial.ctx, 0.01, &time), MN_UNSUPPORTED,
+    assert_failed(trial.ctx, forecast_time(&trial.e, trial.ctx, 0.01, &time), MN_UNSUPPORTED,
                   "told to fail");
 }
 
 /* How near the peak is to that of a run: tests/cli/forecast.sh. */
 static void test_memory(void **state) {
-    struct nas_memory_forecast one, three;
+    struct memory_forecast one, three;
     trial_must_open(&trial, trial_glyphs, "run.workers=1");
-    nas_forecast_memory(&trial.e, &one);
+    forecast_memory(&trial.e, &one);
     const int64_t workspace = (int64_t)nas_model_workspace_bytes(trial.e.model);
     trial_must_open(&trial, trial_glyphs, "run.workers=3");
-    nas_forecast_memory(&trial.e, &three);
+    forecast_memory(&trial.e, &three);
     assert_int_equal(one.workspaces, workspace);
     assert_int_equal(three.workspaces, 3 * workspace);
     assert_true(three.tasks > one.tasks && one.tasks > 0);

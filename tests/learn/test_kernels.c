@@ -58,7 +58,8 @@ static int solve(void *data, struct mn_ctx *ctx, int64_t index) {
     struct nas_state start;
     struct mn_task task;
     const struct mn_dims *d = nas_model_dims(trial.e.model);
-    struct nas_solution solution = {.keep = malloc((size_t)d->n_choices + 1)};
+    struct nas_solution solution = {.watch = {.on_step = note, .data = out},
+                                    .keep = malloc((size_t)d->n_choices + 1)};
     assert_non_null(solution.keep);
     assert_ok(ctx, nas_state_new(&trial.e, trial.ctx, &start));
     assert_ok(ctx, nas_episode_sample(&trial.e, ctx, &task, NULL));
@@ -75,7 +76,7 @@ static int solve(void *data, struct mn_ctx *ctx, int64_t index) {
 /* A test task: its steps, pruning, the predictions. */
 static struct outcome run_task(const char *kernels, const char *precision) {
     struct outcome out = {.n_steps = 0};
-    struct nas_workers *workers;
+    struct nas_threads *workers;
     char set[64];
     char with[64];
     const struct mn_where where = {.size = sizeof where, .split = MN_TEST, .seed = 3};
@@ -85,12 +86,9 @@ static struct outcome run_task(const char *kernels, const char *precision) {
                     "search_space.ops=[max_pool_3x3, avg_pool_3x3, skip_connect, conv_1x5_5x1, "
                     "conv_3x3, sep_conv_3x3, dil_conv_3x3]",
                     "task_learner.adapt_fraction=1");
-    assert_ok(trial.ctx, nas_workers_new(trial.ctx, 1, trial.e.model, &workers));
-    trial.context.on_step = note;
-    trial.context.on_step_data = &out;
-    assert_ok(trial.ctx, nas_workers_run(workers, trial.ctx, &where, 1, 1, solve, &out));
-    trial.context.on_step = NULL;
-    nas_workers_free(workers);
+    assert_ok(trial.ctx, nas_threads_new(trial.ctx, 1, trial.e.model, &workers));
+    assert_ok(trial.ctx, nas_threads_run(workers, trial.ctx, &where, 0, 1, 1, solve, &out));
+    nas_threads_free(workers);
     return out;
 }
 

@@ -66,7 +66,7 @@ static double loss_after(struct replay *r) {
     struct mn_outcome out = {.size = sizeof out};
     const size_t mark = nas_arena_mark(&r->context.scratch);
     go_to_start(r);
-    assert_ok(r->ctx, nas_adapt(&trial.e, r->ctx, &r->task, &r->at, r->learner));
+    assert_ok(r->ctx, nas_adapt(&trial.e, r->ctx, &r->task, NULL, &r->at, r->learner));
     assert_ok(r->ctx, mn_model_pass(r->ctx, trial.e.model, &r->at, &r->task.query, &pass, &out));
     nas_arena_release(&r->context.scratch, mark);
     return out.loss;
@@ -137,8 +137,8 @@ static void check_gradients(const char *task_learner, const char *meta_learner, 
     const struct mn_dims *d = nas_model_dims(trial.e.model);
     replay_begin(&r);
     go_to_start(&r);
-    assert_ok(r.ctx, nas_task_direction(&trial.e, r.ctx, &r.task, &r.state.meta, &r.at, r.learner,
-                                        &r.direction));
+    assert_ok(r.ctx, nas_task_direction(&trial.e, r.ctx, &r.task, NULL, &r.state.meta, &r.at,
+                                        r.learner, &r.direction));
     check_slopes(&r, d->n_w, r.state.meta.w, r.direction.to.w, tolerance);
     if ((r.ctx->where.adapts & MN_ADAPTS_A) != 0) {
         check_slopes(&r, d->n_a, r.state.meta.a, r.direction.to.a, tolerance);
@@ -431,25 +431,25 @@ static void test_outside_of_a_task(void **state) {
 
 /* Steps that a task learner reports twice, late or not at all; ways back in another order. */
 static void test_out_of_turn(void **state) {
-    struct nas_inner inner;
+    struct nas_scope scope;
     struct nas_state s;
     struct mn_point point;
     const struct mn_task task = {.size = sizeof task};
     trial_must_open(&trial, trial_glyphs, "meta_learner={use: maml}"); /* three steps */
     assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &s));
     assert_ok(trial.ctx,
-              nas_inner_begin(&inner, &trial.e, trial.ctx, &task, &s.meta, s.learner, 1));
+              nas_scope_begin(&scope, &trial.e, trial.ctx, &task, &s.meta, s.learner, NULL, 1));
     assert_int_equal(mn_trace_steps(trial.ctx), 3);
     assert_ok(trial.ctx, mn_step_done(trial.ctx, 0, 1, 1, 0, &s.meta));
     assert_failed(trial.ctx, mn_step_done(trial.ctx, 0, 1, 1, 0, &s.meta), MN_INTERNAL,
                   "step 0 was reported done after 1 of 3 steps");
     assert_failed(trial.ctx, mn_step_done(trial.ctx, 2, 1, 1, 0, &s.meta), MN_INTERNAL, "step 2");
     assert_ok(trial.ctx, mn_step_done(trial.ctx, 1, 1, 1, 0, &s.meta));
-    assert_failed(trial.ctx, nas_inner_check(&inner, trial.ctx), MN_INTERNAL,
+    assert_failed(trial.ctx, nas_trace_check(&scope, trial.ctx), MN_INTERNAL,
                   "2 of the 3 steps it has were reported");
     assert_ok(trial.ctx, mn_step_done(trial.ctx, 2, 1, 1, 0, &s.meta));
     assert_failed(trial.ctx, mn_step_done(trial.ctx, 3, 1, 1, 0, &s.meta), MN_INTERNAL, "step 3");
-    assert_ok(trial.ctx, nas_inner_check(&inner, trial.ctx));
+    assert_ok(trial.ctx, nas_trace_check(&scope, trial.ctx));
     for (int64_t step = 0; step <= 3; step++) {
         assert_ok(trial.ctx, mn_trace_point(trial.ctx, step, &point));
         assert_true(point.w[0] == s.meta.w[0] && point.w != s.meta.w);
@@ -460,7 +460,7 @@ static void test_out_of_turn(void **state) {
                   "step 1, but step");
     assert_failed(trial.ctx, mn_trace_back(trial.ctx, 3, &adjoint), MN_INTERNAL,
                   "step 3, but step");
-    nas_inner_end(trial.ctx);
+    nas_scope_end(trial.ctx);
     nas_state_fini(&s);
 }
 

@@ -349,10 +349,10 @@ static void test_resume_validation(void **state) {
     trial_must_open(&trial, trial_toy, "run.eval_every=0", "run.prune_meta=true");
     assert_ok(trial.ctx,
               nas_state_load(&trial.e, trial.ctx, in("part", "checkpoint.safetensors"), &s));
-    assert_false(nas_state_finished(&trial.e, &s));
+    assert_false(nas_train_finished(&trial.e, &s));
     s.accept_changes = 1;
     assert_ok(trial.ctx, train("part", &s));
-    assert_true(nas_state_finished(&trial.e, &s));
+    assert_true(nas_train_finished(&trial.e, &s));
     nas_state_fini(&s);
     check_same("whole", "part");
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Every place of the core that asks for memory is refused it once, in work of every kind: that ends
  * with a message, leaves nothing behind, and the same work succeeds afterwards. */
+#include "../../tools/metanas/estimate/forecast.h"
+#include "../../tools/metanas/replay/task.h"
 #include "../../tools/metanas/sweep/file.h"
 #include "exec/executor.h"
 #include "learn/episode_list.h"
 #include "learn/evaluate.h"
-#include "learn/forecast.h"
-#include "learn/replay.h"
 
 #include "../promises/hostile.h"
 #include "../support/starve.h"
@@ -64,20 +64,21 @@ static int train(void) {
     }
     status = nas_state_new(&trial.e, trial.ctx, &state);
     if (status == MN_OK) {
-        status = nas_metatrain(&trial.e, trial.ctx, &state, path);
+        status = nas_train(&trial.e, trial.ctx, &state, path, NULL);
         nas_state_fini(&state);
     }
     return status;
 }
 
 static int replay(void) {
-    struct nas_replay replay;
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s", folder_path(&trial.folder, "run-0"));
     int status = open_it();
     if (status == MN_OK) {
-        status = nas_replay(&trial.e, trial.ctx, path, 1, 1, 0, &replay);
-        nas_replay_fini(&replay);
+        struct replay again = {
+            .e = &trial.e, .ctx = trial.ctx, .dir = path, .meta_epoch = 1, .task = 1};
+        status = replay_task(&again);
+        replay_fini(&again);
     }
     return status;
 }
@@ -149,9 +150,9 @@ static int episodes(void) {
 }
 
 static int forecast(void) {
-    struct nas_time_forecast time;
+    struct time_forecast time;
     const int status = open_it();
-    return status == MN_OK ? nas_forecast_time(&trial.e, trial.ctx, 0, &time) : status;
+    return status == MN_OK ? forecast_time(&trial.e, trial.ctx, 0, &time) : status;
 }
 
 static int sweep(void) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../../tools/metanas/progress.h"
 #include "base/clock.h"
-#include "learn/progress.h"
 
 #include "base/ctx.h"
 
@@ -31,17 +31,17 @@ static void restore(void) {
 }
 
 static void show_all(int quiet) {
-    struct nas_progress p;
-    nas_progress_begin(&p, "meta-epoch", 10, 40, quiet);
+    struct progress p;
+    progress_begin(&p, "meta-epoch", 10, 40, quiet);
     p.loss = 1.25;
     p.accuracy = 0.5;
-    nas_progress_show(&p, 20);
+    progress_show(&p, 20);
     p.have_validation = 1;
     p.validation = 0.625;
     p.interval = 0.03125;
-    nas_progress_note(&p, "a note of %d", 7);
-    nas_progress_show(&p, 40);
-    nas_progress_end(&p);
+    progress_note(&p, "a note of %d", 7);
+    progress_show(&p, 40);
+    progress_end(&p);
 }
 
 static size_t read_back(int fd, char *text, size_t size) {
@@ -128,7 +128,7 @@ static void test_terminal(void **state) {
 /* A warning is not appended to the line, and clears nothing once the line has ended. */
 static void test_a_warning_clears_the_line(void **state) {
     char text[4096];
-    struct nas_progress p;
+    struct progress p;
     struct nas_ctx ctx;
     int master;
     const int terminal = open_terminal(120, &master);
@@ -137,11 +137,11 @@ static void test_a_warning_clears_the_line(void **state) {
     }
     nas_ctx_init(&ctx, &nas_host);
     divert(terminal);
-    nas_progress_begin(&p, "task", 0, 2, 0);
-    nas_progress_show(&p, 2);
+    progress_begin(&p, "task", 0, 2, 0);
+    progress_show(&p, 2);
     mn_log(&ctx.pub, MN_LOG_WARN, "over the line");
-    nas_progress_show(&p, 2);
-    nas_progress_end(&p);
+    progress_show(&p, 2);
+    progress_end(&p);
     mn_log(&ctx.pub, MN_LOG_WARN, "after the line");
     restore();
     nas_ctx_fini(&ctx);

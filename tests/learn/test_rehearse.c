@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/rehearse.h"
+#include "../../tools/metanas/estimate/rehearse.h"
 
 #include "../support/check.h"
 #include "trial.h"
@@ -25,41 +25,40 @@ static const struct mn_where place = {
     .size = sizeof place, .split = MN_TRAIN, .seed = 7, .meta_epoch = 2, .meta_epochs = 4};
 
 /* For `seconds` on two workers, of which `lanes` have something to do. */
-static int rehearse(int lanes, double seconds, struct nas_pace *out) {
-    struct nas_workers *workers;
+static int rehearse_on(int lanes, double seconds, struct pace *out) {
+    struct nas_threads *workers;
     assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &start));
-    assert_ok(trial.ctx, nas_workers_new(trial.ctx, 2, trial.e.model, &workers));
-    const int status =
-        nas_rehearse(&trial.e, trial.ctx, workers, lanes, &place, &start, seconds, out);
-    nas_workers_free(workers);
+    assert_ok(trial.ctx, nas_threads_new(trial.ctx, 2, trial.e.model, &workers));
+    const int status = rehearse(&trial.e, trial.ctx, workers, lanes, &place, &start, seconds, out);
+    nas_threads_free(workers);
     return status;
 }
 
 /* A sleep takes no less time than it was asked for, so a step of two workers together takes no less
  * than half of it. */
 static void test_pace(void **state) {
-    struct nas_pace pace;
+    struct pace pace;
     trial_must_open(&trial, trial_toy, "task_learner.nap=5");
-    assert_ok(trial.ctx, rehearse(1, 0.1, &pace));
+    assert_ok(trial.ctx, rehearse_on(1, 0.1, &pace));
     assert_true(pace.step >= 0.005);
     assert_true(pace.steps >= 1 && pace.steps <= 20);
     nas_state_fini(&start);
-    assert_ok(trial.ctx, rehearse(2, 0.1, &pace));
+    assert_ok(trial.ctx, rehearse_on(2, 0.1, &pace));
     assert_true(pace.step >= 0.0025);
     assert_true(pace.steps >= 2 && pace.steps <= 40);
 }
 
 /* However short the time, each worker does a step after its first. */
 static void test_no_time(void **state) {
-    struct nas_pace pace;
+    struct pace pace;
     trial_must_open(&trial, trial_toy, "task_learner.nap=1");
-    assert_ok(trial.ctx, rehearse(2, 0, &pace));
+    assert_ok(trial.ctx, rehearse_on(2, 0, &pace));
     assert_int_equal(pace.steps, 2);
     assert_true(pace.step >= 0.0005);
 }
 
 static void test_state_stays(void **state) {
-    struct nas_pace pace;
+    struct pace pace;
     trial_must_open(&trial, trial_toy, NULL);
     const struct mn_dims *d = nas_model_dims(trial.e.model);
     const size_t size = (size_t)d->n_w * sizeof(mn_real);
@@ -68,7 +67,7 @@ static void test_state_stays(void **state) {
     assert_non_null(fresh);
     assert_non_null(point.a);
     nas_model_init(trial.e.model, 7, trial.e.run.alpha_std, &point);
-    assert_ok(trial.ctx, rehearse(2, 0.01, &pace));
+    assert_ok(trial.ctx, rehearse_on(2, 0.01, &pace));
     assert_true(pace.steps > 0);
     assert_memory_equal(start.meta.w, fresh, size);
     assert_true(start.learner[0] == 0 && start.meta_epoch == 0);
@@ -77,14 +76,14 @@ static void test_state_stays(void **state) {
 }
 
 static void test_failures(void **state) {
-    struct nas_pace pace;
+    struct pace pace;
     /* Losses of the toy grow with the number of the task, of which a fast machine does many. */
     trial_must_open(&trial, trial_toy, "task_learner.fault=nan_loss", "task_learner.at_epoch=2",
                     "task_learner.at_task=1", "run.max_loss=0");
-    assert_failed(trial.ctx, rehearse(2, 0.05, &pace), MN_NUMERIC, "the loss is nan");
+    assert_failed(trial.ctx, rehearse_on(2, 0.05, &pace), MN_NUMERIC, "the loss is nan");
     nas_state_fini(&start);
     nas_cancel(15);
-    assert_failed(trial.ctx, rehearse(2, 0.05, &pace), MN_CANCELLED, "stopped by the user");
+    assert_failed(trial.ctx, rehearse_on(2, 0.05, &pace), MN_CANCELLED, "stopped by the user");
     nas_cancel_reset();
 }
 
@@ -98,7 +97,7 @@ static void test_task(void **state) {
         double sum = 0;
         trial.ctx->where = place;
         trial.ctx->where.split = splits[i];
-        assert_ok(trial.ctx, nas_rehearse_task(&trial.e, trial.ctx, &task));
+        assert_ok(trial.ctx, rehearse_task(&trial.e, trial.ctx, &task));
         assert_int_equal(task.ways, 3);
         assert_int_equal(task.support.n, 3 * supports[i]);
         assert_int_equal(task.query.n, 3 * 2);

@@ -76,71 +76,71 @@ static int job(void *data, struct mn_ctx *ctx, int64_t index) {
     return MN_OK;
 }
 
-static int run(struct nas_workers *workers, struct work *work, int64_t n, int ordered) {
+static int run(struct nas_threads *pool, struct work *work, int64_t n, int ordered) {
     const struct mn_where where = {.size = sizeof where, .meta_epoch = 5};
-    return nas_workers_run(workers, trial.ctx, &where, n, ordered, job, work);
+    return nas_threads_run(pool, trial.ctx, &where, 0, n, ordered, job, work);
 }
 
-static struct nas_workers *workers_new(int n) {
-    struct nas_workers *workers;
-    assert_ok(trial.ctx, nas_workers_new(trial.ctx, n, trial.e.model, &workers));
-    assert_int_equal(nas_workers_count(workers), n);
-    return workers;
+static struct nas_threads *pool_new(int n) {
+    struct nas_threads *pool;
+    assert_ok(trial.ctx, nas_threads_new(trial.ctx, n, trial.e.model, &pool));
+    assert_int_equal(nas_threads_count(pool), n);
+    return pool;
 }
 
 static void test_every_task_once(void **state) {
     for (int n = 1; n <= 5; n++) {
-        struct nas_workers *workers = workers_new(n);
+        struct nas_threads *pool = pool_new(n);
         for (int round = 0; round < 5; round++) {
             struct work work;
             work_begin(&work);
-            assert_ok(trial.ctx, run(workers, &work, TASKS, 0));
+            assert_ok(trial.ctx, run(pool, &work, TASKS, 0));
             for (int64_t i = 0; i < TASKS; i++) {
                 assert_int_equal(work.runs[i], 1);
                 assert_int_equal(work.slots[i], i * i + 5);
             }
             assert_true(n > 1 || work.elsewhere == 0);
         }
-        nas_workers_free(workers);
+        nas_threads_free(pool);
     }
 }
 
 static void test_more_workers_than_tasks(void **state) {
-    struct nas_workers *workers = workers_new(4);
+    struct nas_threads *pool = pool_new(4);
     for (int64_t n = 0; n <= 3; n++) {
         struct work work;
         work_begin(&work);
-        assert_ok(trial.ctx, run(workers, &work, n, 0));
+        assert_ok(trial.ctx, run(pool, &work, n, 0));
         assert_int_equal(work.started, n);
     }
-    nas_workers_free(workers);
+    nas_threads_free(pool);
 }
 
 static void test_ordered(void **state) {
     struct work work;
-    struct nas_workers *workers = workers_new(3);
+    struct nas_threads *pool = pool_new(3);
     work_begin(&work);
-    assert_ok(trial.ctx, run(workers, &work, TASKS, 1));
+    assert_ok(trial.ctx, run(pool, &work, TASKS, 1));
     for (int64_t i = 0; i < TASKS; i++) {
         assert_int_equal(work.order[i], i);
     }
     assert_int_equal(work.elsewhere, 0);
-    nas_workers_free(workers);
+    nas_threads_free(pool);
 }
 
 /* Whichever fails first in time, the lower of two is reported; then the pool works on. */
 static void check_failure(int n, int64_t slow, int64_t fast) {
-    struct nas_workers *workers = workers_new(n);
+    struct nas_threads *pool = pool_new(n);
     struct work work;
     work_begin(&work);
     work.slow_failure = slow;
     work.fast_failure = fast;
-    assert_failed(trial.ctx, run(workers, &work, TASKS, 0), MN_IO, "task 7 failed");
+    assert_failed(trial.ctx, run(pool, &work, TASKS, 0), MN_IO, "task 7 failed");
     assert_true(n > 1 || work.started == 8);
     work_begin(&work);
-    assert_ok(trial.ctx, run(workers, &work, TASKS, 0));
+    assert_ok(trial.ctx, run(pool, &work, TASKS, 0));
     assert_int_equal(work.started, TASKS);
-    nas_workers_free(workers);
+    nas_threads_free(pool);
 }
 
 static void test_first_failure(void **state) {
@@ -152,42 +152,44 @@ static void test_first_failure(void **state) {
 
 static void test_cancel(void **state) {
     for (int n = 1; n <= 4; n++) {
-        struct nas_workers *workers = workers_new(n);
+        struct nas_threads *pool = pool_new(n);
         struct work work;
         work_begin(&work);
         work.cancel_at = 20;
-        assert_failed(trial.ctx, run(workers, &work, TASKS, 0), MN_CANCELLED, "stopped");
+        assert_failed(trial.ctx, run(pool, &work, TASKS, 0), MN_CANCELLED, "stopped");
         assert_in_range(work.started, 21, 20 + n);
         nas_cancel_reset();
-        nas_workers_free(workers);
+        nas_threads_free(pool);
     }
 }
 
 /* What the caller's context says reaches every worker. */
 static int see(void *data, struct mn_ctx *ctx, int64_t index) {
-    return nas_ctx_of(ctx)->prescribed == data ? MN_OK : mn_fail(ctx, MN_INTERNAL, "not seen");
+    const int *quiet = data;
+    return nas_ctx_of(ctx)->quiet == *quiet ? MN_OK : mn_fail(ctx, MN_INTERNAL, "not seen");
 }
 
 static void test_context(void **state) {
-    struct nas_batches given = {0};
+    int quiet = MN_LOG_DEBUG;
     const struct mn_where where = {.size = sizeof where};
-    struct nas_workers *workers = workers_new(2);
-    trial.context.prescribed = &given;
-    assert_ok(trial.ctx, nas_workers_run(workers, trial.ctx, &where, 50, 0, see, &given));
-    trial.context.prescribed = NULL;
-    assert_failed(trial.ctx, nas_workers_run(workers, trial.ctx, &where, 50, 0, see, &given),
+    struct nas_threads *pool = pool_new(2);
+    const int before = trial.context.quiet;
+    trial.context.quiet = quiet;
+    assert_ok(trial.ctx, nas_threads_run(pool, trial.ctx, &where, 0, 50, 0, see, &quiet));
+    trial.context.quiet = before;
+    assert_failed(trial.ctx, nas_threads_run(pool, trial.ctx, &where, 0, 50, 0, see, &quiet),
                   MN_INTERNAL, "not seen");
-    nas_workers_free(workers);
-    nas_workers_free(NULL);
+    nas_threads_free(pool);
+    nas_threads_free(NULL);
 }
 
 /* ---- lists of tasks that grow -------------------------------------------------------------- */
 
 /* Take what finishes until `n` tasks have; failures go to the list. */
-static void take(struct nas_workers *workers, int n, int *failures) {
+static void take(struct nas_threads *pool, int n, int *failures) {
     struct nas_finished task;
     for (int taken = 0; taken < n;) {
-        if (!nas_workers_take(workers, &task)) {
+        if (!nas_threads_take(pool, &task)) {
             nap(100);
             continue;
         }
@@ -207,22 +209,22 @@ static void take(struct nas_workers *workers, int n, int *failures) {
 static void test_list(void **state) {
     for (int n = 1; n <= 4; n++) {
         const struct mn_where where = {.size = sizeof where, .meta_epoch = 5};
-        struct nas_workers *workers;
+        struct nas_threads *pool;
         struct work work;
         int failures = 0;
         work_begin(&work);
         work.slow_failure = 7;
-        assert_ok(trial.ctx, nas_workers_new_apart(trial.ctx, n, trial.e.model, &workers));
-        assert_ok(trial.ctx, nas_workers_open(workers, trial.ctx, &where, TASKS, job, &work));
+        assert_ok(trial.ctx, nas_threads_new_apart(trial.ctx, n, trial.e.model, &pool));
+        assert_ok(trial.ctx, nas_threads_open(pool, trial.ctx, &where, TASKS, job, &work));
         for (int64_t i = 0; i < 20; i++) {
-            nas_workers_add(workers, i);
+            nas_threads_add(pool, i);
         }
-        take(workers, 20, &failures);
+        take(pool, 20, &failures);
         for (int64_t i = 20; i < TASKS; i++) {
-            nas_workers_add(workers, i);
+            nas_threads_add(pool, i);
         }
-        take(workers, TASKS - 30, &failures);
-        nas_workers_close(workers);
+        take(pool, TASKS - 30, &failures);
+        nas_threads_close(pool);
         assert_int_equal(failures, 1);
         for (int64_t i = 0; i < TASKS; i++) {
             assert_int_equal(work.runs[i], 1);
@@ -231,10 +233,10 @@ static void test_list(void **state) {
         }
         assert_int_equal(work.elsewhere, TASKS);
         work_begin(&work); /* a round of the usual kind afterwards */
-        assert_ok(trial.ctx, run(workers, &work, TASKS, 0));
+        assert_ok(trial.ctx, run(pool, &work, TASKS, 0));
         assert_int_equal(work.started, TASKS);
         assert_true(n == 1 || work.elsewhere == TASKS);
-        nas_workers_free(workers);
+        nas_threads_free(pool);
     }
 }
 

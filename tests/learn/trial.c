@@ -86,7 +86,7 @@ const char *trial_in(struct trial *trial, const char *dir, const char *name) {
 int trial_train(struct trial *trial, const char *dir, struct nas_state *state) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s", folder_path(&trial->folder, dir));
-    return nas_metatrain(&trial->e, trial->ctx, state, path);
+    return nas_train(&trial->e, trial->ctx, state, path, NULL);
 }
 
 int trial_train_new(struct trial *trial, const char *dir) {

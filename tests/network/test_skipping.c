@@ -146,7 +146,7 @@ static struct adapted adapt(struct net *net) {
     mn_vec_fill(net->e.n_state, 1, a.state);
     net->ctx->where = (struct mn_where){
         .size = sizeof net->ctx->where, .split = MN_TRAIN, .seed = 2, .meta_epochs = 10};
-    assert_int_equal(nas_adapt(&net->e, net->ctx, &task, &a.at, a.state), MN_OK);
+    assert_int_equal(nas_adapt(&net->e, net->ctx, &task, NULL, &a.at, a.state), MN_OK);
     return a;
 }
 

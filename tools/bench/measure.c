@@ -13,7 +13,7 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static int timed_run(struct subject *s, struct mn_ctx *ctx, struct nas_workers *pool, int64_t units,
+static int timed_run(struct subject *s, struct mn_ctx *ctx, struct nas_threads *pool, int64_t units,
                      double *seconds) {
     const double begin = nas_now();
     const int status = subject_run(s, ctx, pool, units);
@@ -22,7 +22,7 @@ static int timed_run(struct subject *s, struct mn_ctx *ctx, struct nas_workers *
 }
 
 /* A first run touches the memory, a second one tells how many units a repeat has to have. */
-static int choose_units(struct subject *s, struct mn_ctx *ctx, struct nas_workers *pool,
+static int choose_units(struct subject *s, struct mn_ctx *ctx, struct nas_threads *pool,
                         const struct effort *effort, int64_t *units) {
     double seconds = 0;
     int status = timed_run(s, ctx, pool, 1, &seconds);
@@ -41,7 +41,7 @@ static double processor_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int repeat(struct subject *s, struct mn_ctx *ctx, struct nas_workers *pool,
+static int repeat(struct subject *s, struct mn_ctx *ctx, struct nas_threads *pool,
                   const struct effort *effort, double *times, struct measured *out) {
     int64_t units;
     int status = choose_units(s, ctx, pool, effort, &units);
@@ -66,12 +66,12 @@ static void summarise(double *times, struct measured *out) {
 
 int measure(struct mn_ctx *ctx, struct subject *s, int workers, const struct effort *effort,
             struct measured *out) {
-    struct nas_workers *pool = NULL;
+    struct nas_threads *pool = NULL;
     double *times = calloc((size_t)effort->repeats, sizeof *times);
     *out = (struct measured){.workers = workers};
     const int known = nas_memory_forget();
     int status = times == NULL ? mn_fail(ctx, MN_NOMEM, "no memory for the times")
-                               : nas_workers_new(ctx, workers, s->e.model, &pool);
+                               : nas_threads_new(ctx, workers, s->e.model, &pool);
     if (status == MN_OK) {
         status = repeat(s, ctx, pool, effort, times, out);
     }
@@ -81,7 +81,7 @@ int measure(struct mn_ctx *ctx, struct subject *s, int workers, const struct eff
         out->peak = known ? (double)nas_memory_peak() : -1;
         out->skip_share = subject_skip_share(s);
     }
-    nas_workers_free(pool);
+    nas_threads_free(pool);
     free(times);
     return status;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "subject.h"
 
+#include "../metanas/estimate/rehearse.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "learn/adapt.h"
-#include "learn/rehearse.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -102,7 +102,7 @@ int subject_open(struct mn_ctx *ctx, const struct bench_case *what, const char *
         status = make_room(s, ctx, workers);
     }
     if (status == MN_OK) {
-        status = nas_rehearse_task(&s->e, ctx, &s->task);
+        status = rehearse_task(&s->e, ctx, &s->task);
     }
     if (status == MN_OK) {
         const struct mn_task_learner *learner = &s->e.task_learner.table.task_learner;
@@ -149,12 +149,13 @@ static int note_step(void *data, struct mn_ctx *ctx, int64_t step, double loss, 
     return MN_OK;
 }
 
-static int one_task(const struct subject *s, struct mn_ctx *ctx, struct lane *lane) {
+static int one_task(struct subject *s, struct mn_ctx *ctx, struct lane *lane) {
     const struct mn_dims *d = nas_model_dims(s->e.model);
     mn_vec_copy(d->n_w, s->at.w, lane->out.w);
     mn_vec_copy(d->n_a, s->at.a, lane->out.a);
     mn_vec_fill(s->e.n_state, 0, lane->learner);
-    return nas_adapt(&s->e, ctx, &s->task, &lane->out, lane->learner);
+    const struct nas_watch watch = {.on_step = note_step, .data = s};
+    return nas_adapt(&s->e, ctx, &s->task, &watch, &lane->out, lane->learner);
 }
 
 static int run_lane(void *data, struct mn_ctx *ctx, int64_t index) {
@@ -167,19 +168,17 @@ static int run_lane(void *data, struct mn_ctx *ctx, int64_t index) {
     return status;
 }
 
-int subject_run(struct subject *s, struct mn_ctx *ctx, struct nas_workers *pool, int64_t units) {
+int subject_run(struct subject *s, struct mn_ctx *ctx, struct nas_threads *pool, int64_t units) {
     s->units = units;
-    nas_ctx_of(ctx)->on_step = note_step;
-    nas_ctx_of(ctx)->on_step_data = s;
-    const int status = nas_workers_run(pool, ctx, &place, nas_workers_count(pool), 0, run_lane, s);
-    nas_ctx_of(ctx)->on_step = NULL;
+    const int status =
+        nas_threads_run(pool, ctx, &place, 0, nas_threads_count(pool), 0, run_lane, s);
     return status == MN_OK ? MN_OK : nas_ctx_where(ctx, "%s", s->what->name);
 }
 
 static int profile_model(struct subject *s, struct mn_ctx *ctx, struct profile *out,
                          double *seconds) {
-    struct nas_workers *alone = NULL;
-    int status = nas_workers_new(ctx, 1, s->e.model, &alone);
+    struct nas_threads *alone = NULL;
+    int status = nas_threads_new(ctx, 1, s->e.model, &alone);
     if (status == MN_OK) {
         status = subject_run(s, ctx, alone, 1); /* touches the memory for the first time */
     }
@@ -190,7 +189,7 @@ static int profile_model(struct subject *s, struct mn_ctx *ctx, struct profile *
         *seconds = nas_now() - begin;
         profile_read(out);
     }
-    nas_workers_free(alone);
+    nas_threads_free(alone);
     return status;
 }
 

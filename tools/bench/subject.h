@@ -37,7 +37,7 @@ int subject_open(struct mn_ctx *ctx, const struct bench_case *what, const char *
 void subject_close(struct subject *subject);
 
 /* Run `units` units on every worker of the pool, which is one of the subject's model. */
-int subject_run(struct subject *subject, struct mn_ctx *ctx, struct nas_workers *pool,
+int subject_run(struct subject *subject, struct mn_ctx *ctx, struct nas_threads *pool,
                 int64_t units);
 
 /* Profile one unit after a first one; the seconds of all of it into *seconds. */

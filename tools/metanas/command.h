@@ -17,8 +17,9 @@ struct texts {
 
 /* Everything a command line can say. Which flags a command takes is in its table. */
 struct arguments {
-    const char *operand;   /* CONFIG, RUN or topic; NULL = not given */
-    struct texts operands; /* that one, and more where the command takes several */
+    struct nas_cluster *cluster; /* the processes of the job that this one leads, or NULL */
+    const char *operand;         /* CONFIG, RUN or topic; NULL = not given */
+    struct texts operands;       /* that one, and more where the command takes several */
     struct texts sets, plugin_dirs, query, only;
     const char *out, *state, *init, *shape, *svg, *support;
     const char *steps, *episodes, *batch_norm;

@@ -20,6 +20,7 @@ int open_experiment(struct mn_ctx *ctx, const struct arguments *arguments, const
     open.sets = arguments->sets.at;
     open.set_arguments = arguments->sets.argument;
     open.plugin_dirs = plugin_folders(arguments);
+    open.cluster = arguments->cluster;
     return nas_experiment_open(out, ctx, &open);
 }
 

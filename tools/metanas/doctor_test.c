@@ -3,7 +3,7 @@
 
 #include "backend/cpu/kernels/kernel.h"
 #include "base/file.h"
-#include "learn/rehearse.h"
+#include "estimate/rehearse.h"
 #include "learn/task.h"
 #include "learn/train.h"
 
@@ -156,7 +156,7 @@ static int slope(const struct nas_experiment *e, struct mn_ctx *ctx, const struc
     if (g == NULL || w == NULL) {
         return MN_NOMEM;
     }
-    int status = nas_rehearse_task(e, ctx, &task);
+    int status = rehearse_task(e, ctx, &task);
     out.d_w = g;
     if (status == MN_OK) {
         status = loss_at(e, ctx, &task, &state->meta, MN_PASS_GRAD_W, &out);
@@ -225,7 +225,7 @@ static int train(const struct bench *b, int workers) {
         status = nas_state_new(&e, b->doctor->ctx, &state);
     }
     if (status == MN_OK) {
-        status = nas_metatrain(&e, b->doctor->ctx, &state, dir);
+        status = nas_train(&e, b->doctor->ctx, &state, dir, NULL);
     }
     c->quiet = quiet;
     nas_state_fini(&state);

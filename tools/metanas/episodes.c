@@ -2,22 +2,21 @@
 #include "rundir.h"
 
 #include "base/text.h"
-#include "learn/progress.h"
+#include "progress.h"
 
 #include <sys/stat.h>
 
 static int draw(struct mn_ctx *ctx, const struct nas_experiment *experiment,
                 struct nas_episodes *episodes) {
-    struct nas_progress progress;
+    struct progress progress;
     int status = MN_OK;
-    nas_progress_begin(&progress, "episode", 0, episodes->tasks,
-                       nas_ctx_of(ctx)->quiet < MN_LOG_INFO);
+    progress_begin(&progress, "episode", 0, episodes->tasks, nas_ctx_of(ctx)->quiet < MN_LOG_INFO);
     for (int64_t i = 0; status == MN_OK && i < episodes->tasks; i++) {
         status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped; nothing was written")
                                    : nas_episodes_draw(episodes, experiment, ctx, i);
-        nas_progress_show(&progress, i + 1);
+        progress_show(&progress, i + 1);
     }
-    nas_progress_end(&progress);
+    progress_end(&progress);
     return status;
 }
 

@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 #include "job.h"
 
-#include "exec/launch.h"
-
 #include "base/folder.h"
+#include "exec/cluster/serve.h"
+#include "exec/launch.h"
+#include "learn/jobs.h"
+
 #include <string.h>
 #include <sys/stat.h>
 
 int job_speaks(const struct job *job) {
-    return job->ranks != NULL && nas_ranks_rank(job->ranks) >= 0 ? nas_ranks_rank(job->ranks) == 0
-                                                                 : nas_launch_read().process == 0;
+    const int rank = job->cluster != NULL ? nas_cluster_rank(job->cluster) : -1;
+    return rank >= 0 ? rank == 0 : nas_launch_read().process == 0;
 }
 
-static int connect(struct mn_ctx *ctx, const struct arguments *arguments, const char *config,
+static int connect(struct mn_ctx *ctx, struct arguments *arguments, const char *config,
                    struct nas_arena *arena, struct job *job) {
-    const struct nas_open open = {
-        .config = config, .sets = arguments->sets.at, .set_arguments = arguments->sets.argument};
-    const char *const *dirs = arguments->plugin_dirs.n > 0 ? arguments->plugin_dirs.at : NULL;
+    const char *const *dirs = plugin_folders(arguments);
     const char *use;
     struct nas_mark mark;
-    nas_launch_transport(&open, arena, &use, &mark);
+    nas_launch_transport(config, arguments->sets.at, arguments->sets.argument, arena, &use, &mark);
     if (strcmp(use, "none") == 0) {
         return MN_OK;
     }
-    int status = nas_ranks_join(ctx, use, mark, dirs, &job->ranks);
+    const int joined = nas_cluster_join(ctx, use, mark, dirs, &job->cluster);
     job->serves = !job_speaks(job);
-    if (status == MN_OK && job->serves) {
-        status = nas_ranks_serve(job->ranks, ctx, dirs, &job->code);
-        job->serves = status == MN_OK; /* rank 0 is lost: someone has to say so */
+    TRY(joined);
+    if (!job->serves) {
+        arguments->cluster = job->cluster;
+        return MN_OK;
     }
-    if (status == MN_OK && !job->serves) {
-        nas_ctx_of(ctx)->ranks = job->ranks;
-    }
-    return status;
+    const int served = nas_cluster_serve(job->cluster, ctx, &nas_jobs_of_ranks, dirs, &job->code);
+    job->serves = served == MN_OK; /* rank 0 is lost: someone has to say so */
+    return served;
 }
 
 /* Before anything in the run is read. What is no folder the command itself complains of. */
@@ -45,7 +45,7 @@ static int hold(struct mn_ctx *ctx, const struct command *command,
                : MN_OK;
 }
 
-int job_join(struct mn_ctx *ctx, const struct command *command, const struct arguments *arguments,
+int job_join(struct mn_ctx *ctx, const struct command *command, struct arguments *arguments,
              struct job *job) {
     struct nas_arena arena = {0};
     const char *config = NULL;
@@ -62,6 +62,6 @@ int job_join(struct mn_ctx *ctx, const struct command *command, const struct arg
 
 void job_leave(struct job *job, struct mn_ctx *ctx, int code) {
     nas_folder_unlock(ctx, &job->folder);
-    nas_ranks_leave(job->ranks, code);
-    job->ranks = NULL;
+    nas_cluster_leave(job->cluster, code);
+    job->cluster = NULL;
 }

@@ -7,18 +7,19 @@
 #include "command.h"
 
 #include "base/folder.h"
-#include "exec/cluster/cluster.h"
+#include "exec/cluster/join.h"
 
 struct job {
-    struct nas_ranks *ranks;  /* NULL = this process is alone */
-    int serves;               /* another one carries out the command, and speaks */
-    int code;                 /* where it does: its exit code */
-    struct nas_folder folder; /* the run that the command writes into */
+    struct nas_cluster *cluster; /* NULL = this process is alone */
+    int serves;                  /* another one carries out the command, and speaks */
+    int code;                    /* where it does: its exit code */
+    struct nas_folder folder;    /* the run that the command writes into */
 };
 
 /* Connect with the other processes of the job, if the configuration of the command or the launcher
- * says that there are some. Of ranks other than the first it returns when all is done. */
-int job_join(struct mn_ctx *ctx, const struct command *command, const struct arguments *arguments,
+ * says that there are some: arguments->cluster. Of ranks other than the first it returns when all
+ * is done. */
+int job_join(struct mn_ctx *ctx, const struct command *command, struct arguments *arguments,
              struct job *job);
 /* Whether this process is the one that says what is wrong, as far as it is known yet. */
 int job_speaks(const struct job *job);

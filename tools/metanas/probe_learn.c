@@ -69,9 +69,7 @@ struct meta_step {
 
 /* Task t; in mode PROBE_META its direction too. */
 static int adapt(struct probe *probe, const struct mn_task *task, struct meta_step *m, int64_t t) {
-    struct nas_ctx *c = nas_ctx_of(probe->ctx);
     struct mn_set *sets = m->sets;
-    const struct nas_batches batches = {probe->steps, sets};
     struct losses record = {probe->steps, m->losses + t * probe->steps, 0};
     for (int64_t s = 0; s < probe->steps; s++) {
         sets[s] =
@@ -79,20 +77,16 @@ static int adapt(struct probe *probe, const struct mn_task *task, struct meta_st
                             .images = task->support.images + s * probe->n * image_reals(probe),
                             .labels = task->support.labels + s * probe->n};
     }
-    c->prescribed = &batches;
-    c->on_step = record_loss;
-    c->on_step_data = &record;
-    int status = probe->mode == PROBE_META
-                     ? nas_task_direction(&probe->experiment, probe->ctx, task, &probe->state.meta,
-                                          &m->adapted, m->learner, &m->directions[t])
-                     : nas_adapt(&probe->experiment, probe->ctx, task, &m->adapted, m->learner);
-    c->prescribed = NULL;
-    c->on_step = NULL;
-    if (status == MN_OK && record.done != probe->steps) {
-        status = mn_fail(probe->ctx, MN_INTERNAL, "the task learner ran %lld steps of %lld",
+    const struct nas_watch watch = {
+        .on_step = record_loss, .data = &record, .n_batches = probe->steps, .batches = sets};
+    TRY(probe->mode == PROBE_META
+            ? nas_task_direction(&probe->experiment, probe->ctx, task, &watch, &probe->state.meta,
+                                 &m->adapted, m->learner, &m->directions[t])
+            : nas_adapt(&probe->experiment, probe->ctx, task, &watch, &m->adapted, m->learner));
+    return record.done == probe->steps
+               ? MN_OK
+               : mn_fail(probe->ctx, MN_INTERNAL, "the task learner ran %lld steps of %lld",
                          (long long)record.done, (long long)probe->steps);
-    }
-    return status;
 }
 
 /* ---- the meta learner ----------------------------------------------------------------------- */

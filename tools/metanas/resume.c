@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
+#include "progress.h"
 #include "rundir.h"
 
 #include "base/text.h"
@@ -41,14 +42,14 @@ static int go_on(struct mn_ctx *ctx, const struct nas_experiment *experiment, co
     struct nas_state state = {0};
     int status = nas_state_resume(experiment, ctx, dir, &state);
     state.accept_changes = accept_changes;
-    if (status == MN_OK && nas_state_finished(experiment, &state)) {
+    if (status == MN_OK && nas_train_finished(experiment, &state)) {
         if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
             printf("%s%lld meta-epoch%s done; --set run.meta_epochs=N adds more\n",
                    state.meta_epoch == 1 ? "the " : "all ", (long long)state.meta_epoch,
                    state.meta_epoch == 1 ? " is" : "s are");
         }
     } else if (status == MN_OK) {
-        status = nas_metatrain(experiment, ctx, &state, dir);
+        status = progress_train(experiment, ctx, &state, dir);
     }
     if (status == MN_OK) {
         status = rundir_report(ctx, dir);

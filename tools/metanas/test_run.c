@@ -2,10 +2,11 @@
 #include "test_run.h"
 
 #include "learn/fingerprint.h"
-#include "learn/progress.h"
+#include "learn/jobs.h"
+#include "progress.h"
 
 static void show(void *data, int64_t n) {
-    nas_progress_show(data, n);
+    progress_show(data, n);
 }
 
 /* Known before the first task where the task learner tells its steps. */
@@ -39,7 +40,7 @@ int test_run(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *
     CLEANUP(nas_state_fini) struct nas_state state = {0};
     CLEANUP(report_fini) struct test_report report = {.experiment = experiment, .plan = plan};
     CLEANUP(executor_free) struct nas_executor *executor = NULL;
-    struct nas_progress progress;
+    struct progress progress;
     struct nas_evaluation_plan what = plan->what;
     what.both_norms = 1;
     what.finished = show;
@@ -49,11 +50,11 @@ int test_run(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *
     TRY(nas_experiment_widen(experiment, ctx, experiment->task.ways * experiment->task.shots));
     TRY(nas_state_load(experiment, ctx, plan->state, &state));
     TRY(nas_fingerprint_check(experiment, ctx, plan->state, state.data, plan->accept_changes));
-    TRY(nas_executor_new(ctx, experiment, &executor));
-    nas_progress_begin(&progress, "task", 0, what.tasks, nas_ctx_of(ctx)->quiet < MN_LOG_INFO);
+    TRY(nas_jobs_executor(ctx, experiment, &executor));
+    progress_begin(&progress, "task", 0, what.tasks, nas_ctx_of(ctx)->quiet < MN_LOG_INFO);
     const int evaluated =
         nas_evaluate_plan(experiment, executor, ctx, &state, &what, &report.evaluation);
-    nas_progress_end(&progress);
+    progress_end(&progress);
     TRY(evaluated);
     report.evaluation.record.state = plan->state_name;
     TRY(genotypes_count(ctx, &report.evaluation, &report.genotypes));

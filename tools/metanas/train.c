@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
+#include "plausible.h"
+#include "progress.h"
 #include "rundir.h"
 
-#include "learn/plausible.h"
 #include "learn/train.h"
 
 #include <inttypes.h>
@@ -11,7 +12,7 @@ static int train(struct mn_ctx *ctx, const struct nas_experiment *experiment, co
     struct nas_state state = {0};
     int status = nas_state_new(experiment, ctx, &state);
     if (status == MN_OK) {
-        status = nas_metatrain(experiment, ctx, &state, dir);
+        status = progress_train(experiment, ctx, &state, dir);
     }
     if (status == MN_OK) {
         status = rundir_report(ctx, dir);
@@ -39,7 +40,7 @@ static int run_train(struct mn_ctx *ctx, const struct arguments *arguments) {
     const char *dir = NULL;
     int status = open_experiment(ctx, arguments, arguments->operand, NULL, &experiment);
     if (status == MN_OK) {
-        status = nas_sense_check(&experiment, ctx);
+        status = plausible_check(&experiment, ctx);
     }
     if (status == MN_OK) {
         status = rundir_make(ctx, &arena, arguments->out, experiment.run.name, &dir);

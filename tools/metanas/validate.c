@@ -3,8 +3,8 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "learn/forecast.h"
-#include "learn/plausible.h"
+#include "estimate/forecast.h"
+#include "plausible.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -121,9 +121,9 @@ static void print_size(const char *what, int64_t bytes) {
 
 /* 1 = the machine has that much left, or does not tell. */
 static int print_memory(struct mn_ctx *ctx, const struct nas_experiment *x) {
-    struct nas_memory_forecast memory;
+    struct memory_forecast memory;
     char workers[64];
-    nas_forecast_memory(x, &memory);
+    forecast_memory(x, &memory);
     snprintf(workers, sizeof workers, "activations of %d worker%s", memory.workers,
              memory.workers > 1 ? "s" : "");
     printf("# memory of meta-training\n");
@@ -163,7 +163,7 @@ static void print_run(double seconds) {
            nas_text_duration(seconds, duration, sizeof duration));
 }
 
-static void print_times(const struct nas_experiment *x, const struct nas_time_forecast *time) {
+static void print_times(const struct nas_experiment *x, const struct time_forecast *time) {
     const int searched = nas_model_dims(x->model)->n_a > 0;
     printf("# time on this machine, from %" PRId64 " task steps%s\n", time->steps,
            x->dataset.started ? "" : " on made-up images");
@@ -188,8 +188,8 @@ static void print_times(const struct nas_experiment *x, const struct nas_time_fo
  * wrong.
  */
 static int print_time(struct mn_ctx *ctx, const struct nas_experiment *x) {
-    struct nas_time_forecast time;
-    const int status = nas_forecast_time(x, ctx, rehearsal_seconds, &time);
+    struct time_forecast time;
+    const int status = forecast_time(x, ctx, rehearsal_seconds, &time);
     if (status == MN_NUMERIC || status == MN_NOMEM) {
         mn_log(ctx, MN_LOG_WARN, "the first task steps fail: %s", nas_ctx_message(ctx));
         nas_ctx_clear(ctx);
@@ -221,7 +221,7 @@ static int print_all(struct mn_ctx *ctx, struct nas_experiment *experiment,
                      const struct arguments *arguments) {
     int status = nas_experiment_write_config(experiment, stdout);
     if (status == MN_OK && experiment->model != NULL) {
-        status = nas_sense_check(experiment, ctx);
+        status = plausible_check(experiment, ctx);
     }
     if (status == MN_OK && experiment->model != NULL) {
         status = print_sizes(ctx, experiment);

@@ -5,30 +5,43 @@
 /* The processes of a job, connected by a plugin of kind transport. Rank 0 carries out the command:
  * it alone reads command lines, writes files and prints. The others serve: they open the
  * configuration that they are sent, work on the tasks that they are given, and send the results
- * back. */
+ * back. What is opened, and what the tasks are, the caller says. */
 
 #include "exec/executor.h"
+#include "plugin/instance.h"
 
-struct nas_ranks;
+struct nas_cluster;
 
-/* Connect through the transport plugin `use`, which stands at `mark`. All ranks call it. *out is
- * also set on failure, for nas_ranks_rank and nas_ranks_leave. */
-int nas_ranks_join(struct mn_ctx *ctx, const char *use, struct nas_mark mark,
-                   const char *const *plugin_dirs, struct nas_ranks **out);
-/* Of this process; -1 where it could not be connected. */
-int nas_ranks_rank(const struct nas_ranks *ranks);
+/* What a process works with. All ranks have the same open; data that is large lies once on a node.
+ */
+struct nas_cluster_basis {
+    const struct nas_experiment *e;
+    const struct nas_state *state; /* ranks other than the first: room for what rank 0 sends */
+    const struct mn_model *model;
+    int threads;            /* that work on tasks here */
+    struct nas_share share; /* what other ranks of the node can map */
+    char *config;           /* rank 0: the text that the others open; for free() */
+    int64_t max_batch;      /* and the images of its largest pass */
+    char *provenance;       /* what results hang on, in lines: equal on all ranks; for free() */
+};
 
-/* All ranks but the first: serve until rank 0 ends, and give its exit code. */
-int nas_ranks_serve(struct nas_ranks *ranks, struct mn_ctx *ctx, const char *const *plugin_dirs,
-                    int *code);
+/* How a rank other than the first is to open what rank 0 has open. */
+struct nas_cluster_opening {
+    const char *config;
+    int64_t max_batch;
+    int processors;                 /* that it may use */
+    const struct nas_share *shared; /* data that is to be mapped, or NULL */
+    int shares;                     /* others of the node will want its data */
+    const char *const *plugin_dirs;
+};
 
-/* Disconnect; the other ranks end with this exit code, too. Where a rank is lost, all processes are
- * ended at once, this one as well. Takes NULL. */
-void nas_ranks_leave(struct nas_ranks *ranks, int code);
-
-/* Rank 0: the executor of an experiment on all ranks. One at a time. Ranks that have the same
- * configuration open from before keep it. */
-int nas_ranks_executor(struct mn_ctx *ctx, const struct nas_experiment *experiment,
-                       struct nas_executor **out);
+/* The caller's side of it. */
+struct nas_cluster_work {
+    const struct nas_job_kind *const *kinds; /* NULL-terminated; messages name them by number */
+    /* On failure there is nothing to close. */
+    int (*open)(struct mn_ctx *ctx, const struct nas_cluster_opening *how,
+                struct nas_cluster_basis *out);
+    void (*close)(struct nas_cluster_basis *basis);
+};
 
 #endif

@@ -1,161 +1,204 @@
 /* SPDX-License-Identifier: MIT */
-/* Rank 0: the configuration of an experiment opened by all ranks. */
+#include "exec/cluster/join.h"
+
 #include "exec/cluster/wire.h"
-#include "learn/config_diff.h"
+#include "exec/launch.h"
 #include "store/provenance.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* The first line in which two texts differ, cut out of both. */
-static void first_difference(char *a, char *b, char **a_line, char **b_line) {
-    do {
-        *a_line = strsep(&a, "\n");
-        *b_line = strsep(&b, "\n");
-    } while (*a_line != NULL && *b_line != NULL && strcmp(*a_line, *b_line) == 0);
+/* ---- who is there ------------------------------------------------------------------------- */
+
+static int introduce(struct mn_ctx *ctx, struct nas_hello *out) {
+    cpu_set_t allowed;
+    memset(out, 0, sizeof *out);
+    CPU_ZERO(&allowed);
+    snprintf(out->version, sizeof out->version, "%s", NAS_VERSION);
+    if (gethostname(out->host, sizeof out->host - 1) != 0) {
+        snprintf(out->host, sizeof out->host, "?");
+    }
+    out->processors = nas_launch_processors();
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
+        _Static_assert(sizeof allowed <= sizeof out->allowed, "the mask has room");
+        memcpy(out->allowed, &allowed, sizeof allowed);
+    }
+    return nas_provenance_checksum(ctx, "/proc/self/exe", &out->program);
 }
 
-static int compare_origin(struct nas_ranks *ranks, struct mn_ctx *ctx, int rank, const char *here,
-                          char *there) {
-    char *copy = strdup(here), *a, *b;
-    if (copy == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "no memory to compare ranks");
+/* Ranks of a node that may use the same processors share them. */
+static void divide_nodes(struct nas_cluster *cluster, const struct nas_hello *hellos) {
+    for (int i = 0; i < cluster->n; i++) {
+        struct nas_rank *rank = &cluster->at[i];
+        int sharing = 0, there = 0;
+        rank->first = -1;
+        for (int k = 0; k < cluster->n; k++) {
+            const int same = strcmp(hellos[i].host, hellos[k].host) == 0;
+            rank->first = same && rank->first < 0 ? k : rank->first;
+            there += same;
+            sharing +=
+                same && memcmp(hellos[i].allowed, hellos[k].allowed, sizeof hellos[i].allowed) == 0;
+        }
+        rank->alone = there == 1;
+        const int share = hellos[i].processors / sharing;
+        rank->processors = share > 0 ? share : 1;
+        memcpy(rank->host, hellos[i].host, sizeof rank->host);
     }
-    first_difference(copy, there, &a, &b);
-    int status = MN_OK;
-    if (a != NULL || b != NULL) {
-        status = mn_fail(ctx, MN_CONFIG,
-                         "rank %d (%s) would compute other bits than rank 0 (%s): '%s' there, '%s' "
-                         "here; install the same files on every node, and choose kernels that all "
-                         "have (run.kernels, OPENBLAS_CORETYPE)",
-                         rank, ranks->at[rank].host, ranks->at[0].host, b != NULL ? b : "nothing",
-                         a != NULL ? a : "nothing");
-    }
-    free(copy);
-    return status;
 }
 
-enum { MOST_THREADS = 1 << 16 };
-
-/* What a rank says to NAS_OPEN. */
-static int take_ready(struct nas_ranks *ranks, struct mn_ctx *ctx, int from,
-                      const struct nas_head *head, const char *origin) {
-    struct nas_rank *x = &ranks->at[from];
-    char *body = NULL;
-    int status = nas_rank_text(ranks, ctx, from, head->bytes, &body);
-    if (status == MN_OK && head->status != MN_OK) {
-        status = mn_fail(ctx, head->status, "rank %d (%s): %s", from, x->host, body);
-    } else if (status == MN_OK &&
-               (head->bytes < (int64_t)sizeof x->share || head->word != NAS_READY ||
-                head->index < 1 || head->index > MOST_THREADS)) {
-        status = mn_fail(ctx, MN_INTERNAL, "rank %d (%s) sends no answer to a configuration", from,
-                         x->host);
-    }
-    if (status == MN_OK) {
-        x->threads = (int)head->index;
-        memcpy(&x->share, body, sizeof x->share);
-        x->share.n = x->share.n >= 0 && x->share.n <= NAS_MOST_SHARED ? x->share.n : 0;
-        status = compare_origin(ranks, ctx, from, origin, body + sizeof x->share);
-    }
-    free(body);
-    return status;
-}
-
-/* `n` ranks answer, all of them, so that none is left in the middle of it; the first failure
- * counts. */
-static int wait_until_open(struct nas_ranks *ranks, struct mn_ctx *ctx, const char *origin, int n) {
-    char message[NAS_MESSAGE] = "";
-    int first = MN_OK, idle = 0;
-    for (int open = 0; open < n && !ranks->lost;) {
+/* Rank 0 hears all others out before it says what is wrong. */
+static int gather(struct nas_cluster *cluster, struct mn_ctx *ctx, struct nas_hello *hellos) {
+    const struct nas_hello *a = &hellos[0];
+    TRY(introduce(ctx, &hellos[0]));
+    for (int heard = 1, idle = 0; heard < cluster->n;) {
         struct nas_head head;
         int from;
-        int status = nas_rank_poll(ranks, ctx, &from, &head);
-        if (status == MN_OK && from < 0) {
-            nas_rank_nap(&idle);
+        TRY(nas_wire_poll(cluster, ctx, &from, &head));
+        if (from < 0) {
+            nas_wire_nap(&idle);
             continue;
         }
+        if (head.word != NAS_HELLO || head.bytes != (int64_t)sizeof *hellos) {
+            return mn_fail(ctx, MN_CONFIG,
+                           "rank %d does not speak as this program does: install the same program "
+                           "on every node",
+                           from);
+        }
+        TRY(nas_wire_body(cluster, ctx, from, head.bytes, &hellos[from]));
+        heard++;
         idle = 0;
-        if (status == MN_OK && head.word == NAS_CANCEL) {
-            status = nas_rank_signal(ctx, from, &head);
-        } else if (status == MN_OK) {
-            open++;
-            status = take_ready(ranks, ctx, from, &head, origin);
-        }
-        if (status != MN_OK && first == MN_OK) {
-            first = status;
-            snprintf(message, sizeof message, "%s", nas_ctx_message(ctx));
-        }
-        nas_ctx_clear(ctx);
     }
-    return first != MN_OK ? mn_fail(ctx, first, "%s", message) : MN_OK;
+    for (int i = 1; i < cluster->n; i++) {
+        const struct nas_hello *b = &hellos[i];
+        if (strcmp(a->version, b->version) != 0 || a->program != b->program) {
+            return mn_fail(ctx, MN_CONFIG,
+                           "rank %d (%s) runs metanas %s (file crc32 %08x), rank 0 (%s) %s (%08x): "
+                           "install the same program on every node",
+                           i, b->host, b->version, b->program, a->host, a->version, a->program);
+        }
+    }
+    divide_nodes(cluster, hellos);
+    return MN_OK;
 }
 
-/* Of each node the first rank reads the data; the others can then have it from there. */
-static int opens_first(const struct nas_ranks *ranks, int rank) {
-    return ranks->at[rank].first == rank || ranks->at[rank].first == 0;
+static int greet(struct nas_cluster *cluster, struct mn_ctx *ctx) {
+    if (cluster->rank > 0) {
+        struct nas_hello hello;
+        const struct nas_head head = {.word = NAS_HELLO, .bytes = sizeof hello};
+        TRY(introduce(ctx, &hello));
+        return nas_wire_send(cluster, ctx, 0, &head, &hello);
+    }
+    CLEANUP(nas_free)
+    struct nas_hello *hellos = calloc((size_t)cluster->n, sizeof *hellos);
+    cluster->at = calloc((size_t)cluster->n, sizeof *cluster->at);
+    return hellos != NULL && cluster->at != NULL
+               ? gather(cluster, ctx, hellos)
+               : mn_fail(ctx, MN_NOMEM, "no memory for %d ranks", cluster->n);
 }
 
-static int send_open(struct nas_ranks *ranks, struct mn_ctx *ctx, int to, const char *text,
-                     int64_t max_batch) {
-    const struct nas_rank *x = &ranks->at[to];
-    struct nas_opening opening = {.max_batch = max_batch};
-    const size_t length = strlen(text);
-    char *body = malloc(sizeof opening + length);
-    if (body == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "no memory for a message");
-    }
-    if (x->first != to) {
-        opening.share = ranks->at[x->first].share;
-    }
-    memcpy(body, &opening, sizeof opening);
-    memcpy(body + sizeof opening, text, length);
-    const struct nas_head head = {.word = NAS_OPEN,
-                                  .index = x->processors,
-                                  .status = x->first == to && !x->alone,
-                                  .bytes = (int64_t)(sizeof opening + length)};
-    const int status = nas_rank_send(ranks, ctx, to, &head, body);
-    free(body);
-    return status;
+/* ---- joining ------------------------------------------------------------------------------ */
+
+static int load(struct nas_cluster *cluster, struct mn_ctx *ctx, const char *use,
+                struct nas_mark mark, const char *const *plugin_dirs) {
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    struct nas_faults faults = {.arena = &arena};
+    TRY(nas_registry_new(ctx, plugin_dirs, &cluster->registry));
+    TRY(nas_instance_init(&cluster->transport, ctx, cluster->registry, MN_TRANSPORT, NULL, NULL,
+                          use, mark, &faults));
+    return faults.count == 0
+               ? MN_OK
+               : mn_fail(ctx, MN_CONFIG,
+                         "%s\n  the transport mpi is built where meson finds MPI (option mpi); "
+                         "--set run.transport=none lets every process work alone",
+                         faults.first->text);
 }
 
-static int open_others(struct nas_ranks *ranks, struct mn_ctx *ctx, const char *text,
-                       int64_t max_batch, const char *origin) {
-    int status = MN_OK;
-    for (int first = 1; status == MN_OK && first >= 0; first--) {
-        int n = 0;
-        for (int i = 1; status == MN_OK && i < ranks->n; i++) {
-            if (opens_first(ranks, i) == first) {
-                status = send_open(ranks, ctx, i, text, max_batch);
-                n++;
-            }
-        }
-        if (status == MN_OK) {
-            status = wait_until_open(ranks, ctx, origin, n);
-        }
+static int start(struct nas_cluster *cluster, struct mn_ctx *ctx) {
+    struct mn_ranks about = {.size = sizeof about, .patience = NAS_SILENCE};
+    const struct nas_launch launch = nas_launch_read();
+    const char *label = cluster->transport.label;
+    struct nas_call call = nas_call_begin(ctx, &cluster->transport);
+    TRY(nas_call_end(
+        &call, cluster->transport.table.transport.start(cluster->transport.self, ctx, &about)));
+    cluster->started = 1;
+    cluster->rank = about.rank;
+    cluster->n = about.ranks;
+    if (about.ranks < 1 || about.rank < 0 || about.rank >= about.ranks) {
+        return mn_fail(ctx, MN_INTERNAL, "%s: this is rank %d of %d: an error of the plugin", label,
+                       about.rank, about.ranks);
     }
-    return status;
+    /* A launcher of another MPI starts processes that do not find each other: each would lead. */
+    if (cluster->n == 1 && launch.processes > 1) {
+        return mn_fail(ctx, MN_CONFIG,
+                       "%d processes were started (%s), but %s finds this one alone: it was built "
+                       "with another MPI library than that of the mpirun in use; start it with the "
+                       "one it was built with (with srun: --mpi=...)",
+                       launch.processes, launch.variable, label);
+    }
+    if (cluster->n == 1) {
+        mn_log(ctx, MN_LOG_WARN,
+               "%s: there is one rank only; mpirun -n N metanas ... or srun starts more", label);
+    }
+    return MN_OK;
 }
 
-int nas_rank_open(struct nas_ranks *ranks, struct mn_ctx *ctx, const struct nas_experiment *e) {
-    char *text = NULL, *origin = NULL;
-    size_t length;
-    int status = nas_provenance_text(e, ctx, &origin);
-    if (status == MN_OK) {
-        status = nas_config_text(e, ctx, &text, &length);
+int nas_cluster_join(struct mn_ctx *ctx, const char *use, struct nas_mark mark,
+                     const char *const *plugin_dirs, struct nas_cluster **out) {
+    struct nas_cluster *cluster = calloc(1, sizeof *cluster);
+    if (cluster == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for the ranks");
     }
-    if (status == MN_OK && (ranks->opened == NULL || ranks->opened_batch != e->max_batch ||
-                            strcmp(ranks->opened, text) != 0)) {
-        free(ranks->opened);
-        ranks->opened = NULL;
-        ranks->at[0].share = e->dataset.share;
-        status = open_others(ranks, ctx, text, e->max_batch, origin);
-        if (status == MN_OK) {
-            ranks->opened = text;
-            ranks->opened_batch = e->max_batch;
-            text = NULL;
-        }
+    *out = cluster;
+    TRY(load(cluster, ctx, use, mark, plugin_dirs));
+    TRY(start(cluster, ctx));
+    return greet(cluster, ctx);
+}
+
+int nas_cluster_rank(const struct nas_cluster *cluster) {
+    return cluster->started ? cluster->rank : -1;
+}
+
+int nas_cluster_processors(const struct nas_cluster *cluster) {
+    return cluster->at[0].processors;
+}
+
+int nas_cluster_shares(const struct nas_cluster *cluster) {
+    return !cluster->at[0].alone;
+}
+
+/* ---- leaving ------------------------------------------------------------------------------ */
+
+static void disconnect(struct nas_cluster *cluster, int code) {
+    const struct mn_transport *table = &cluster->transport.table.transport;
+    const struct nas_head end = {.word = NAS_END, .index = code};
+    CLEANUP(nas_ctx_fini) struct nas_ctx ctx;
+    nas_ctx_init(&ctx, NULL);
+    for (int i = 1; cluster->rank == 0 && !cluster->lost && i < cluster->n; i++) {
+        nas_wire_send(cluster, &ctx.pub, i, &end, NULL);
     }
-    free(text);
-    free(origin);
-    return status;
+    if (cluster->lost) {
+        fflush(NULL);
+        table->abort(cluster->transport.self, code);
+    } else {
+        table->stop(cluster->transport.self);
+    }
+}
+
+void nas_cluster_leave(struct nas_cluster *cluster, int code) {
+    if (cluster == NULL) {
+        return;
+    }
+    if (cluster->started) {
+        disconnect(cluster, code);
+    }
+    nas_instance_fini(&cluster->transport);
+    nas_registry_free(cluster->registry);
+    for (int i = 0; cluster->at != NULL && i < cluster->n; i++) {
+        free(cluster->at[i].why);
+    }
+    free(cluster->at);
+    free(cluster->opened);
+    free(cluster);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rank 0: gives out tasks, takes in results. */
+#include "exec/cluster/lead.h"
+
 #include "base/clock.h"
 #include "exec/cluster/wire.h"
 #include "exec/threads.h"
@@ -10,10 +11,126 @@
 
 struct lead {
     struct nas_executor pub;
-    struct nas_ranks *ranks;
-    struct nas_workers *workers; /* of this rank */
-    int threads;                 /* of all ranks */
+    struct nas_cluster *cluster;
+    const struct nas_cluster_work *work;
+    struct nas_threads *pool; /* of this rank */
+    int threads;              /* of all ranks */
 };
+
+/* ---- opening ------------------------------------------------------------------------------ */
+
+/* The first line in which they differ is told. */
+static int compare_provenance(struct nas_cluster *cluster, struct mn_ctx *ctx, int rank,
+                              const char *here, char *there) {
+    CLEANUP(nas_free) char *copy = strdup(here);
+    char *rest = copy, *a, *b;
+    if (copy == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory to compare ranks");
+    }
+    do {
+        a = strsep(&rest, "\n");
+        b = strsep(&there, "\n");
+    } while (a != NULL && b != NULL && strcmp(a, b) == 0);
+    if (a == NULL && b == NULL) {
+        return MN_OK;
+    }
+    return mn_fail(ctx, MN_CONFIG,
+                   "rank %d (%s) would compute other bits than rank 0 (%s): '%s' there, '%s' "
+                   "here; install the same files on every node, and choose kernels that all "
+                   "have (run.kernels, OPENBLAS_CORETYPE)",
+                   rank, cluster->at[rank].host, cluster->at[0].host, b != NULL ? b : "nothing",
+                   a != NULL ? a : "nothing");
+}
+
+/* What a rank says to NAS_OPEN. */
+static int take_ready(struct nas_cluster *cluster, struct mn_ctx *ctx, int from,
+                      const struct nas_head *head, const char *provenance) {
+    enum { MOST_THREADS = 1 << 16 };
+    struct nas_rank *x = &cluster->at[from];
+    CLEANUP(nas_free) char *body = NULL;
+    TRY(nas_wire_text(cluster, ctx, from, head->bytes, &body));
+    if (head->status != MN_OK) {
+        return mn_fail(ctx, head->status, "rank %d (%s): %s", from, x->host, body);
+    }
+    if (head->bytes < (int64_t)sizeof x->share || head->word != NAS_READY || head->index < 1 ||
+        head->index > MOST_THREADS) {
+        return mn_fail(ctx, MN_INTERNAL, "rank %d (%s) sends no answer to a configuration", from,
+                       x->host);
+    }
+    x->threads = (int)head->index;
+    memcpy(&x->share, body, sizeof x->share);
+    x->share.n = x->share.n >= 0 && x->share.n <= NAS_MOST_SHARED ? x->share.n : 0;
+    return compare_provenance(cluster, ctx, from, provenance, body + sizeof x->share);
+}
+
+/* `n` ranks answer, all of them, so that none is left in the middle of it; the first failure
+ * counts. */
+static int wait_until_open(struct nas_cluster *cluster, struct mn_ctx *ctx, const char *provenance,
+                           int n) {
+    char message[NAS_MESSAGE] = "";
+    int first = MN_OK, idle = 0;
+    for (int open = 0; open < n && !cluster->lost;) {
+        struct nas_head head;
+        int from;
+        int status = nas_wire_poll(cluster, ctx, &from, &head);
+        if (status == MN_OK && from < 0) {
+            nas_wire_nap(&idle);
+            continue;
+        }
+        idle = 0;
+        if (status == MN_OK && head.word == NAS_CANCEL) {
+            status = nas_wire_signal(ctx, from, &head);
+        } else if (status == MN_OK) {
+            open++;
+            status = take_ready(cluster, ctx, from, &head, provenance);
+        }
+        if (status != MN_OK && first == MN_OK) {
+            first = status;
+            snprintf(message, sizeof message, "%s", nas_ctx_message(ctx));
+        }
+        nas_ctx_clear(ctx);
+    }
+    return first != MN_OK ? mn_fail(ctx, first, "%s", message) : MN_OK;
+}
+
+static int send_open(struct nas_cluster *cluster, struct mn_ctx *ctx, int to,
+                     const struct nas_cluster_basis *basis) {
+    const struct nas_rank *x = &cluster->at[to];
+    struct nas_opening opening = {.max_batch = basis->max_batch};
+    if (x->first != to) {
+        opening.share = cluster->at[x->first].share;
+    }
+    const struct nas_head head = {
+        .word = NAS_OPEN, .index = x->processors, .status = x->first == to && !x->alone};
+    return nas_wire_send_two(cluster, ctx, to, head, &opening, sizeof opening, basis->config,
+                             strlen(basis->config));
+}
+
+/* Of each node the first rank reads the data; the others can then have it from there. */
+static int open_others(struct nas_cluster *cluster, struct mn_ctx *ctx,
+                       const struct nas_cluster_basis *basis) {
+    if (cluster->opened != NULL && cluster->opened_batch == basis->max_batch &&
+        strcmp(cluster->opened, basis->config) == 0) {
+        return MN_OK;
+    }
+    free(cluster->opened);
+    cluster->opened = NULL;
+    cluster->at[0].share = basis->share;
+    for (int first = 1; first >= 0; first--) {
+        int n = 0;
+        for (int i = 1; i < cluster->n; i++) {
+            if ((cluster->at[i].first == i || cluster->at[i].first == 0) == first) {
+                TRY(send_open(cluster, ctx, i, basis));
+                n++;
+            }
+        }
+        TRY(wait_until_open(cluster, ctx, basis->provenance, n));
+    }
+    cluster->opened = strdup(basis->config);
+    cluster->opened_batch = basis->max_batch;
+    return cluster->opened != NULL ? MN_OK
+                                   : mn_fail(ctx, MN_NOMEM, "no memory for a configuration");
+}
 
 /* ---- a round ------------------------------------------------------------------------------ */
 
@@ -37,13 +154,6 @@ static int work(void *data, struct mn_ctx *ctx, int64_t index) {
     return job->kind->run(job, ctx, index, nas_job_slot(job, index));
 }
 
-/* The same, where tasks are numbered from the first one on. */
-static int work_in_order(void *data, struct mn_ctx *ctx, int64_t number) {
-    const struct nas_job *job = ((const struct round *)data)->job;
-    ctx->where.task = job->first + number;
-    return work(data, ctx, job->first + number);
-}
-
 static int stopping(const struct round *r) {
     return r->status != MN_OK || nas_cancel_signal() != 0;
 }
@@ -51,14 +161,14 @@ static int stopping(const struct round *r) {
 /* The rank with the smallest share of its threads at work that may get one more task. While there
  * are tasks for everybody each rank has one in advance, so that no thread waits for a message. */
 static int next_rank(const struct round *r) {
-    const struct nas_ranks *ranks = r->l->ranks;
+    const struct nas_cluster *cluster = r->l->cluster;
     const int ahead = r->job->n - r->given > r->l->threads;
     int best = -1;
-    for (int i = 0; i < ranks->n; i++) {
-        const struct nas_rank *x = &ranks->at[i];
+    for (int i = 0; i < cluster->n; i++) {
+        const struct nas_rank *x = &cluster->at[i];
         if (x->given < x->threads + ahead &&
-            (best < 0 || (int64_t)x->given * ranks->at[best].threads <
-                             (int64_t)ranks->at[best].given * x->threads)) {
+            (best < 0 || (int64_t)x->given * cluster->at[best].threads <
+                             (int64_t)cluster->at[best].given * x->threads)) {
             best = i;
         }
     }
@@ -66,27 +176,26 @@ static int next_rank(const struct round *r) {
 }
 
 static int give_out(struct round *r) {
-    struct nas_ranks *ranks = r->l->ranks;
-    int status = MN_OK, to;
-    while (status == MN_OK && r->given < r->job->n && !stopping(r) && (to = next_rank(r)) >= 0) {
-        const struct nas_head head = {.word = NAS_TASK, .index = r->given};
-        ranks->at[to].given++;
-        r->owner[r->given] = to;
+    struct nas_cluster *cluster = r->l->cluster;
+    int to;
+    while (r->given < r->job->n && !stopping(r) && (to = next_rank(r)) >= 0) {
+        const struct nas_head head = {.word = NAS_TASK, .index = r->given++};
+        cluster->at[to].given++;
+        r->owner[head.index] = to;
         if (to == 0) {
-            nas_workers_add(r->l->workers, r->given);
+            nas_threads_add(r->l->pool, head.index);
         } else {
-            status = nas_rank_send(ranks, r->ctx, to, &head, NULL);
+            TRY(nas_wire_send(cluster, r->ctx, to, &head, NULL));
         }
-        r->given++;
     }
-    return status;
+    return MN_OK;
 }
 
 static void settle(struct round *r, int rank, double seconds, int64_t index, int status,
                    const char *message) {
-    r->l->ranks->at[rank].given--;
+    r->l->cluster->at[rank].given--;
     r->owner[index] = -1;
-    r->l->ranks->traffic.busy += seconds;
+    r->l->cluster->traffic.busy += seconds;
     r->done++;
     if (status != MN_OK && index < r->failed) {
         r->failed = index;
@@ -99,91 +208,78 @@ static void settle(struct round *r, int rank, double seconds, int64_t index, int
     }
 }
 
-static int take_local(struct round *r) {
-    struct nas_finished task;
-    int some = 0;
-    while (nas_workers_take(r->l->workers, &task)) {
-        settle(r, 0, task.seconds, task.index, task.status, task.message);
-        free(task.message);
-        some = 1;
-    }
-    return some;
-}
-
-static int take_reason(struct round *r, int from, const struct nas_head *head) {
-    struct nas_rank *x = &r->l->ranks->at[from];
-    free(x->why);
-    x->why = NULL;
-    return nas_rank_text(r->l->ranks, r->ctx, from, head->bytes, &x->why);
-}
-
 static int take_result(struct round *r, int from, const struct nas_head *head) {
-    struct nas_ranks *ranks = r->l->ranks;
-    struct nas_rank *x = &ranks->at[from];
+    struct nas_cluster *cluster = r->l->cluster;
+    struct nas_rank *x = &cluster->at[from];
     if (head->index < 0 || head->index >= r->given || r->owner[head->index] != from ||
         (head->bytes != (int64_t)r->job->kind->slot_bytes(r->job) &&
          (head->status == MN_OK || head->bytes != 0))) {
-        ranks->lost = 1;
+        cluster->lost = 1;
         return mn_fail(r->ctx, MN_INTERNAL, "rank %d (%s) sends a result that was not asked for",
                        from, x->host);
     }
-    const int status =
-        nas_rank_body(ranks, r->ctx, from, head->bytes, nas_job_slot(r->job, head->index));
-    if (status == MN_OK) {
-        char why[NAS_MESSAGE];
-        const char *reason = x->why != NULL ? x->why : "";
-        /* A number that is not finite is the task's matter, not the rank's. */
-        const int of_task = head->status == MN_NUMERIC || head->status == MN_CANCELLED;
-        snprintf(why, sizeof why, "rank %d (%s): %s", from, x->host, reason);
-        settle(r, from, head->seconds, head->index, head->status, of_task ? reason : why);
-    }
-    free(x->why);
+    CLEANUP(nas_free) char *reason = x->why;
     x->why = NULL;
-    return status;
+    TRY(nas_wire_body(cluster, r->ctx, from, head->bytes, nas_job_slot(r->job, head->index)));
+    char why[NAS_MESSAGE];
+    const char *text = reason != NULL ? reason : "";
+    /* A number that is not finite is the task's matter, not the rank's. */
+    const int of_task = head->status == MN_NUMERIC || head->status == MN_CANCELLED;
+    snprintf(why, sizeof why, "rank %d (%s): %s", from, x->host, text);
+    settle(r, from, head->seconds, head->index, head->status, of_task ? text : why);
+    return MN_OK;
 }
 
 static int take_message(struct round *r, int from, const struct nas_head *head) {
+    struct nas_cluster *cluster = r->l->cluster;
+    struct nas_rank *x = &cluster->at[from];
     switch (head->word) {
     case NAS_RESULT:
         return take_result(r, from, head);
     case NAS_WHY:
-        return take_reason(r, from, head);
+        free(x->why);
+        x->why = NULL;
+        return nas_wire_text(cluster, r->ctx, from, head->bytes, &x->why);
     case NAS_CANCEL:
-        return nas_rank_signal(r->ctx, from, head);
+        return nas_wire_signal(r->ctx, from, head);
     case NAS_BEAT:
         if (head->bytes == 0) {
             return MN_OK;
         }
         /* fall through */
     default:
-        r->l->ranks->lost = 1;
-        return mn_fail(r->ctx, MN_INTERNAL, "rank %d (%s) says %d in a round", from,
-                       r->l->ranks->at[from].host, (int)head->word);
+        cluster->lost = 1;
+        return mn_fail(r->ctx, MN_INTERNAL, "rank %d (%s) says %d in a round", from, x->host,
+                       (int)head->word);
     }
 }
 
-static int take_messages(struct round *r, int *some) {
+/* What has come by now, of this rank and of others. */
+static int take_results(struct round *r, int *some) {
+    struct nas_finished task;
+    while (nas_threads_take(r->l->pool, &task)) {
+        settle(r, 0, task.seconds, task.index, task.status, task.message);
+        free(task.message);
+        *some = 1;
+    }
     for (;;) {
         struct nas_head head;
         int from;
-        int status = nas_rank_poll(r->l->ranks, r->ctx, &from, &head);
-        if (status == MN_OK && from >= 0) {
-            *some |= head.word == NAS_RESULT;
-            status = take_message(r, from, &head);
+        TRY(nas_wire_poll(r->l->cluster, r->ctx, &from, &head));
+        if (from < 0) {
+            return MN_OK;
         }
-        if (status != MN_OK || from < 0) {
-            return status;
-        }
+        *some |= head.word == NAS_RESULT;
+        TRY(take_message(r, from, &head));
     }
 }
 
 static int tell_all(struct round *r, enum nas_word word, int64_t index) {
     const struct nas_head head = {.word = (int32_t)word, .index = index};
-    int status = MN_OK;
-    for (int i = 1; status == MN_OK && i < r->l->ranks->n; i++) {
-        status = nas_rank_send(r->l->ranks, r->ctx, i, &head, NULL);
+    for (int i = 1; i < r->l->cluster->n; i++) {
+        TRY(nas_wire_send(r->l->cluster, r->ctx, i, &head, NULL));
     }
-    return status;
+    return MN_OK;
 }
 
 /* Passes a cancellation on. A rank that does not react to it is left behind: what was whole before
@@ -201,21 +297,21 @@ static int watch_cancellation(struct round *r) {
     if (nas_now() - r->cancelled < NAS_GRACE) {
         return MN_OK;
     }
-    r->l->ranks->lost = 1;
+    r->l->cluster->lost = 1;
     return mn_fail(r->ctx, MN_CANCELLED, "stopped by the user");
 }
 
 static int watch_silence(struct round *r) {
-    struct nas_ranks *ranks = r->l->ranks;
+    struct nas_cluster *cluster = r->l->cluster;
     const double now = nas_now();
     const int suspended = now - r->looked > NAS_PULSE; /* this process was, perhaps all were */
     r->looked = now;
-    for (int i = 1; i < ranks->n; i++) {
-        struct nas_rank *x = &ranks->at[i];
+    for (int i = 1; i < cluster->n; i++) {
+        struct nas_rank *x = &cluster->at[i];
         if (suspended) {
             x->heard = now;
         } else if (now - x->heard > NAS_SILENCE) {
-            ranks->lost = 1;
+            cluster->lost = 1;
             return mn_fail(r->ctx, MN_IO,
                            "rank %d (%s) has shown no sign of life for %d seconds: its node or the "
                            "network is down",
@@ -225,76 +321,64 @@ static int watch_silence(struct round *r) {
     return MN_OK;
 }
 
-static int all_rounds_of_messages(struct round *r) {
-    int status = MN_OK, idle = 0;
-    while (status == MN_OK && (r->done < r->given || (r->given < r->job->n && !stopping(r)))) {
-        status = give_out(r);
-        int some = take_local(r);
-        if (status == MN_OK) {
-            status = take_messages(r, &some);
-        }
-        if (status == MN_OK) {
-            status = watch_cancellation(r);
-        }
-        if (status == MN_OK) {
-            status = watch_silence(r);
-        }
+static int begin(struct round *r, const struct mn_where *where) {
+    struct nas_cluster *cluster = r->l->cluster;
+    const struct nas_job_kind *kind = r->job->kind;
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    struct nas_round_order order = {.where = *where,
+                                    .n = r->job->n,
+                                    .slot_bytes = (int64_t)kind->slot_bytes(r->job),
+                                    .part_bytes = nas_wire_part_bytes(r->job)};
+    const struct nas_head head = {.word = NAS_ROUND};
+    const void *what = NULL;
+    size_t bytes = 0;
+    while (r->l->work->kinds[order.kind] != NULL && r->l->work->kinds[order.kind] != kind) {
+        order.kind++;
+    }
+    if (r->l->work->kinds[order.kind] == NULL) {
+        return mn_fail(r->ctx, MN_INTERNAL, "%s cannot be done by other ranks", kind->name);
+    }
+    if (kind->pack != NULL) {
+        TRY(kind->pack(r->job, r->ctx, &arena, &what, &bytes));
+    }
+    r->looked = nas_now();
+    for (int i = 0; i < cluster->n; i++) {
+        cluster->at[i].given = 0;
+        cluster->at[i].heard = r->looked;
+    }
+    for (int i = 1; i < cluster->n; i++) {
+        TRY(nas_wire_send_two(cluster, r->ctx, i, head, &order, sizeof order, what, bytes));
+    }
+    return MN_OK;
+}
+
+static int exchange(struct round *r, const struct mn_where *where) {
+    TRY(nas_threads_open(r->l->pool, r->ctx, where, r->job->n, work, r));
+    TRY(give_out(r)); /* this rank works while the others get the state */
+    TRY(nas_wire_parts(r->l->cluster, r->ctx, r->job));
+    for (int idle = 0; r->done < r->given || (r->given < r->job->n && !stopping(r));) {
+        int some = 0;
+        TRY(give_out(r));
+        TRY(take_results(r, &some));
+        TRY(watch_cancellation(r));
+        TRY(watch_silence(r));
         if (some) {
             idle = 0;
         } else {
-            nas_rank_nap(&idle);
+            nas_wire_nap(&idle);
         }
     }
-    return status;
-}
-
-static int begin(struct round *r, const struct mn_where *where) {
-    struct nas_ranks *ranks = r->l->ranks;
-    struct nas_arena arena = {0};
-    struct nas_round_order order = {.where = *where,
-                                    .kind = nas_rank_kind_number(r->job->kind),
-                                    .n = r->job->n,
-                                    .slot_bytes = (int64_t)r->job->kind->slot_bytes(r->job),
-                                    .state_bytes = nas_rank_state_bytes(r->job->e, r->job->state)};
-    const void *what = NULL;
-    size_t bytes = 0;
-    int status = order.kind >= 0 ? MN_OK
-                                 : mn_fail(r->ctx, MN_INTERNAL, "%s cannot be done by other ranks",
-                                           r->job->kind->name);
-    if (status == MN_OK && r->job->kind->pack != NULL) {
-        status = r->job->kind->pack(r->job, r->ctx, &arena, &what, &bytes);
-    }
-    char *body = nas_arena_take(&arena, sizeof order + bytes);
-    if (status == MN_OK && body == NULL) {
-        status = mn_fail(r->ctx, MN_NOMEM, "no memory for a message");
-    }
-    if (status == MN_OK) {
-        memcpy(body, &order, sizeof order);
-        if (bytes > 0) {
-            memcpy(body + sizeof order, what, bytes);
-        }
-    }
-    const struct nas_head head = {.word = NAS_ROUND, .bytes = (int64_t)(sizeof order + bytes)};
-    r->looked = nas_now();
-    for (int i = 0; i < ranks->n; i++) {
-        ranks->at[i].given = 0;
-        ranks->at[i].heard = r->looked;
-    }
-    for (int i = 1; status == MN_OK && i < ranks->n; i++) {
-        status = nas_rank_send(ranks, r->ctx, i, &head, body);
-    }
-    nas_arena_fini(&arena);
-    return status;
+    return MN_OK;
 }
 
 /* Tasks of this rank go on until their next step. They are told to stop where nothing waits for
  * them. */
 static void end_local(struct round *r) {
-    const int quick = r->l->ranks->lost && nas_cancel_signal() == 0;
+    const int quick = r->l->cluster->lost && nas_cancel_signal() == 0;
     if (quick) {
         nas_cancel(SIGABRT);
     }
-    nas_workers_close(r->l->workers);
+    nas_threads_close(r->l->pool);
     if (quick) {
         nas_cancel_reset();
     }
@@ -304,16 +388,13 @@ static int conclude(struct round *r, int status) {
     char lost[NAS_MESSAGE];
     if (status != MN_OK) { /* of the connection */
         snprintf(lost, sizeof lost, "%s", nas_ctx_message(r->ctx));
-        r->l->ranks->lost = 1;
+        r->l->cluster->lost = 1;
         end_local(r);
         nas_ctx_clear(r->ctx);
         return mn_fail(r->ctx, status, "%s", lost);
     }
     end_local(r);
-    status = tell_all(r, NAS_OVER, 0);
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(tell_all(r, NAS_OVER, 0));
     if (r->status != MN_OK) {
         return mn_fail(r->ctx, r->status, "%s", r->message);
     }
@@ -325,64 +406,53 @@ static int run(struct nas_executor *executor, struct mn_ctx *ctx, const struct m
     struct lead *l = (struct lead *)executor;
     struct round r = {.l = l, .ctx = ctx, .job = job, .failed = job->n};
     if (job->ordered) {
-        return nas_workers_run(l->workers, ctx, where, job->n - job->first, 1, work_in_order, &r);
+        return nas_threads_run(l->pool, ctx, where, job->first, job->n, 1, work, &r);
     }
-    r.owner = malloc((size_t)(job->n > 0 ? job->n : 1) * sizeof *r.owner);
-    int status =
-        r.owner != NULL ? begin(&r, where) : mn_fail(ctx, MN_NOMEM, "no memory to give out tasks");
-    if (status != MN_OK) {
-        free(r.owner);
-        return status;
+    CLEANUP(nas_free) int *owner = malloc((size_t)(job->n > 0 ? job->n : 1) * sizeof *owner);
+    if (owner == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory to give out tasks");
     }
-    status = nas_workers_open(l->workers, ctx, where, job->n, work, &r);
-    if (status == MN_OK) {
-        status = give_out(&r); /* this rank works while the others get the state */
-    }
-    if (status == MN_OK) {
-        status = nas_rank_state(l->ranks, ctx, job->e, job->state);
-    }
-    if (status == MN_OK) {
-        status = all_rounds_of_messages(&r);
-    }
-    status = conclude(&r, status);
-    free(r.owner);
-    return status;
+    r.owner = owner;
+    TRY(begin(&r, where));
+    return conclude(&r, exchange(&r, where));
 }
 
 /* ---- the executor ------------------------------------------------------------------------- */
 
 static void traffic(const struct nas_executor *executor, struct nas_traffic *out) {
     const struct lead *l = (const struct lead *)executor;
-    *out = l->ranks->traffic;
-    out->ranks = l->ranks->n;
+    *out = l->cluster->traffic;
+    out->ranks = l->cluster->n;
     out->threads = l->threads;
 }
 
 static void free_lead(struct nas_executor *executor) {
     struct lead *l = (struct lead *)executor;
-    nas_workers_free(l->workers);
+    nas_threads_free(l->pool);
     free(l);
 }
 
-int nas_ranks_executor(struct mn_ctx *ctx, const struct nas_experiment *e,
-                       struct nas_executor **out) {
-    struct nas_ranks *ranks = nas_ctx_of(ctx)->ranks;
+int nas_cluster_lead(struct nas_cluster *cluster, struct mn_ctx *ctx,
+                     const struct nas_cluster_work *jobs, const struct nas_cluster_basis *basis,
+                     struct nas_executor **out) {
     struct lead *l = calloc(1, sizeof *l);
     if (l == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory for an executor");
     }
-    *l = (struct lead){.pub = {.run = run, .traffic = traffic, .free = free_lead}, .ranks = ranks};
-    ranks->at[0].threads = nas_experiment_threads(e, ranks->at[0].processors);
-    int status = nas_rank_open(ranks, ctx, e);
+    *l = (struct lead){.pub = {.run = run, .traffic = traffic, .free = free_lead},
+                       .cluster = cluster,
+                       .work = jobs};
+    cluster->at[0].threads = basis->threads;
+    int status = open_others(cluster, ctx, basis);
     if (status == MN_OK) {
-        status = nas_workers_new_apart(ctx, ranks->at[0].threads, e->model, &l->workers);
+        status = nas_threads_new_apart(ctx, basis->threads, basis->model, &l->pool);
     }
     if (status != MN_OK) {
         free_lead(&l->pub);
         return status;
     }
-    for (int i = 0; i < ranks->n; i++) {
-        l->threads += ranks->at[i].threads;
+    for (int i = 0; i < cluster->n; i++) {
+        l->threads += cluster->at[i].threads;
     }
     *out = &l->pub;
     return MN_OK;

@@ -6,14 +6,13 @@
  * the same program (checked when they join), so structs travel as they lie in memory. */
 
 #include "exec/cluster/cluster.h"
-#include "plugin/instance.h"
 
 enum nas_word {
     NAS_HELLO = 1, /* to rank 0, first of all; body: struct nas_hello */
     NAS_OPEN,   /* from rank 0; index: processors to use; status: 1 = others of the node will want
                    the data; body: struct nas_opening and a configuration */
-    NAS_READY,  /* to rank 0: it is open; body: struct nas_share with its data and what made it
-                   (nas_provenance_text), or why it is not open */
+    NAS_READY,  /* to rank 0: it is open; index: threads; body: struct nas_share with its data and
+                   the provenance, or why it is not open */
     NAS_ROUND,  /* from rank 0; body: struct nas_round_order and the packed job; then the parts of
                    the state are broadcast */
     NAS_TASK,   /* from rank 0: work on task index */
@@ -46,8 +45,8 @@ struct nas_opening {
 
 struct nas_round_order {
     struct mn_where where;
-    int64_t kind; /* nas_rank_kind */
-    int64_t n, slot_bytes, state_bytes;
+    int64_t kind; /* index in nas_cluster_work.kinds */
+    int64_t n, slot_bytes, part_bytes;
 };
 
 /* Seconds: a rank that is silent so long in a round is lost; how often it shows signs of life; how
@@ -67,7 +66,7 @@ struct nas_rank {
     char *why;              /* its next result is a failure, or NULL */
 };
 
-struct nas_ranks {
+struct nas_cluster {
     struct nas_registry *registry;
     struct nas_instance transport;
     int started;
@@ -79,31 +78,28 @@ struct nas_ranks {
     struct nas_traffic traffic;
 };
 
-/* Job kinds that can be sent, by number; NULL = no such. -1 = is not among them. */
-const struct nas_job_kind *nas_rank_kind(int64_t number);
-int64_t nas_rank_kind_number(const struct nas_job_kind *kind);
-
 /* These fail with the status of the transport; then the connection is lost. */
-int nas_rank_send(struct nas_ranks *ranks, struct mn_ctx *ctx, int to, const struct nas_head *head,
-                  const void *body);
+int nas_wire_send(struct nas_cluster *cluster, struct mn_ctx *ctx, int to,
+                  const struct nas_head *head, const void *body);
+/* A body in two pieces, as one. */
+int nas_wire_send_two(struct nas_cluster *cluster, struct mn_ctx *ctx, int to, struct nas_head head,
+                      const void *first, size_t n_first, const void *second, size_t n_second);
 /* The next head from any rank, without waiting; *from is -1 where there is none. Its body is to be
  * received before anything else from that rank. */
-int nas_rank_poll(struct nas_ranks *ranks, struct mn_ctx *ctx, int *from, struct nas_head *head);
-int nas_rank_body(struct nas_ranks *ranks, struct mn_ctx *ctx, int from, int64_t bytes, void *out);
+int nas_wire_poll(struct nas_cluster *cluster, struct mn_ctx *ctx, int *from,
+                  struct nas_head *head);
+int nas_wire_body(struct nas_cluster *cluster, struct mn_ctx *ctx, int from, int64_t bytes,
+                  void *out);
 /* A body as text with a zero behind it. For free. */
-int nas_rank_text(struct nas_ranks *ranks, struct mn_ctx *ctx, int from, int64_t bytes, char **out);
+int nas_wire_text(struct nas_cluster *cluster, struct mn_ctx *ctx, int from, int64_t bytes,
+                  char **out);
 /* A message NAS_CANCEL: cancels here, too. */
-int nas_rank_signal(struct mn_ctx *ctx, int from, const struct nas_head *head);
-/* The state of a job from rank 0 to all. */
-int nas_rank_state(struct nas_ranks *ranks, struct mn_ctx *ctx, const struct nas_experiment *e,
-                   const struct nas_state *state);
-int64_t nas_rank_state_bytes(const struct nas_experiment *e, const struct nas_state *state);
-
-/* Rank 0: have the configuration of an experiment opened by all ranks, unless they have it open. */
-int nas_rank_open(struct nas_ranks *ranks, struct mn_ctx *ctx,
-                  const struct nas_experiment *experiment);
+int nas_wire_signal(struct mn_ctx *ctx, int from, const struct nas_head *head);
+/* What the tasks of a job start from, from rank 0 to all; and how many bytes that are. */
+int nas_wire_parts(struct nas_cluster *cluster, struct mn_ctx *ctx, const struct nas_job *job);
+int64_t nas_wire_part_bytes(const struct nas_job *job);
 
 /* Sleep where nothing happened, longer from time to time; *idle is 0 after something did. */
-void nas_rank_nap(int *idle);
+void nas_wire_nap(int *idle);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sweep.h"
 
+#include "../progress.h"
 #include "../rundir.h"
 #include "../test_run.h"
 
@@ -118,8 +119,8 @@ static int train_and_test(struct mn_ctx *ctx, struct nas_experiment *experiment,
         CLEANUP(nas_state_fini) struct nas_state state = {0};
         TRY(nas_file_exists(ctx, checkpoint) ? nas_state_resume(experiment, ctx, dir, &state)
                                              : nas_state_new(experiment, ctx, &state));
-        if (!state.loaded || !nas_state_finished(experiment, &state)) {
-            TRY(nas_metatrain(experiment, ctx, &state, dir));
+        if (!state.loaded || !nas_train_finished(experiment, &state)) {
+            TRY(progress_train(experiment, ctx, &state, dir));
         }
     }
     const struct test_plan plan = {

@@ -9,6 +9,6 @@
 /* Warn where nothing would adapt or learn what the network has: logits that the task learner never
  * changes, rates of 0, tasks without steps. Fails as the first task would where a meta learner
  * finds nothing to adapt. The experiment has a model. */
-int nas_sense_check(struct nas_experiment *experiment, struct mn_ctx *ctx);
+int plausible_check(struct nas_experiment *experiment, struct mn_ctx *ctx);
 
 #endif

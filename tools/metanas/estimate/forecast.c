@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/forecast.h"
+#include "forecast.h"
 
 #include "base/memory.h"
-#include "learn/rehearse.h"
 #include "learn/task.h"
+#include "rehearse.h"
 
 #include <string.h>
 
@@ -36,7 +36,7 @@ static int64_t inner_bytes(const struct nas_experiment *e, int64_t point, int64_
     return bytes;
 }
 
-void nas_forecast_memory(const struct nas_experiment *e, struct nas_memory_forecast *out) {
+void forecast_memory(const struct nas_experiment *e, struct memory_forecast *out) {
     const struct mn_dims *d = nas_model_dims(e->model);
     const int64_t real = sizeof(mn_real), point = (d->n_w + d->n_a) * real;
     const int64_t state = point + e->n_state * real;
@@ -49,7 +49,7 @@ void nas_forecast_memory(const struct nas_experiment *e, struct nas_memory_forec
                            image * (task_images(e) + d->max_batch);
     const int64_t tasks = e->run.tasks_per_batch * (state + own);
     const int64_t outer = state + 3 * (point + own);
-    *out = (struct nas_memory_forecast){.workers = nas_experiment_workers(e)};
+    *out = (struct memory_forecast){.workers = nas_experiment_workers(e)};
     out->resident = most(nas_memory_now(), 0) + (int64_t)nas_model_unfilled_bytes(e->model);
     out->workspaces = out->workers * (int64_t)nas_model_workspace_bytes(e->model);
     out->tasks =
@@ -62,9 +62,9 @@ void nas_forecast_memory(const struct nas_experiment *e, struct nas_memory_forec
 struct forecast {
     const struct nas_experiment *e;
     struct mn_ctx *ctx;
-    struct nas_workers *workers;
+    struct nas_threads *workers;
     struct nas_state state;
-    struct nas_time_forecast *out;
+    struct time_forecast *out;
 };
 
 static struct mn_where place(const struct nas_experiment *e, int split, int64_t meta_epoch) {
@@ -109,15 +109,14 @@ static int64_t find_warm_up(const struct nas_experiment *e) {
 static int time_tasks(struct forecast *f, const struct mn_where *where, int64_t tasks,
                       int one_by_one, double seconds, double *step, double *all) {
     const int64_t steps = steps_at(f->e, where);
-    const int workers = nas_workers_count(f->workers);
+    const int workers = nas_threads_count(f->workers);
     const int lanes = one_by_one ? 1 : tasks < workers ? (int)tasks : workers;
-    struct nas_pace pace = {0};
+    struct pace pace = {0};
     *step = *all = 0;
     if (steps <= 0) {
         return MN_OK;
     }
-    const int status =
-        nas_rehearse(f->e, f->ctx, f->workers, lanes, where, &f->state, seconds, &pace);
+    const int status = rehearse(f->e, f->ctx, f->workers, lanes, where, &f->state, seconds, &pace);
     const int64_t rounds = (tasks + lanes - 1) / lanes;
     *step = pace.step;
     *all = (double)rounds * (double)steps * pace.step * lanes;
@@ -127,7 +126,7 @@ static int time_tasks(struct forecast *f, const struct mn_where *where, int64_t 
 
 static int time_training(struct forecast *f, double seconds) {
     const struct nas_experiment *e = f->e;
-    struct nas_time_forecast *out = f->out;
+    struct time_forecast *out = f->out;
     const int64_t places[2] = {0, most(e->run.meta_epochs - 1, 0)};
     const int carry = e->moments == MN_MOMENTS_CARRY;
     out->warm_up = find_warm_up(e);
@@ -153,7 +152,7 @@ static int64_t n_validations(const struct nas_run_options *run) {
 
 static int time_all(struct forecast *f, double seconds) {
     const struct nas_experiment *e = f->e;
-    struct nas_time_forecast *out = f->out;
+    struct time_forecast *out = f->out;
     const struct mn_where where = place(e, MN_VAL, 0);
     double step;
     int status = time_training(f, seconds / 3);
@@ -167,18 +166,18 @@ static int time_all(struct forecast *f, double seconds) {
     return status;
 }
 
-int nas_forecast_time(const struct nas_experiment *e, struct mn_ctx *ctx, double seconds,
-                      struct nas_time_forecast *out) {
+int forecast_time(const struct nas_experiment *e, struct mn_ctx *ctx, double seconds,
+                  struct time_forecast *out) {
     struct forecast f = {.e = e, .ctx = ctx, .out = out};
     memset(out, 0, sizeof *out);
     int status = nas_state_new(e, ctx, &f.state);
     if (status == MN_OK) {
-        status = nas_workers_new(ctx, nas_experiment_workers(e), e->model, &f.workers);
+        status = nas_threads_new(ctx, nas_experiment_workers(e), e->model, &f.workers);
     }
     if (status == MN_OK) {
         status = time_all(&f, seconds);
     }
-    nas_workers_free(f.workers);
+    nas_threads_free(f.workers);
     nas_state_fini(&f.state);
     return status;
 }

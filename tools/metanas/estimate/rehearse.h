@@ -9,20 +9,19 @@
 
 /* A task of the shape that ctx->where's split asks for, of random images, in ctx's scratch: for
  * times that do not depend on what the images show. */
-int nas_rehearse_task(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-                      struct mn_task *out);
+int rehearse_task(const struct nas_experiment *experiment, struct mn_ctx *ctx, struct mn_task *out);
 
-struct nas_pace {
+struct pace {
     int64_t steps; /* that were timed, after the first of each worker */
     double step;   /* wall-clock seconds divided by the steps of all workers; 0 = none was timed */
 };
 
 /* Adapt tasks as at `where` from `state`, on the first `lanes` workers at the same time, until
  * about `seconds` have passed, but at least two steps each. Tasks come from the data set where it
- * is open, otherwise from nas_rehearse_task. A task learner that reports no steps gives a pace of
+ * is open, otherwise from rehearse_task. A task learner that reports no steps gives a pace of
  * 0. Failures are those of nas_adapt. */
-int nas_rehearse(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-                 struct nas_workers *workers, int lanes, const struct mn_where *where,
-                 const struct nas_state *state, double seconds, struct nas_pace *out);
+int rehearse(const struct nas_experiment *experiment, struct mn_ctx *ctx,
+             struct nas_threads *threads, int lanes, const struct mn_where *where,
+             const struct nas_state *state, double seconds, struct pace *out);
 
 #endif

@@ -7,7 +7,7 @@
 #include "learn/experiment.h"
 
 /* Bytes. */
-struct nas_memory_forecast {
+struct memory_forecast {
     int workers;
     int64_t resident;   /* program and what of the data set is open, now; 0 = not known */
     int64_t workspaces; /* activations of all workers */
@@ -15,7 +15,7 @@ struct nas_memory_forecast {
     int64_t peak;       /* the sum */
 };
 
-struct nas_time_forecast {
+struct time_forecast {
     int64_t steps;   /* that were timed */
     int64_t warm_up; /* first meta-epoch in which the architecture adapts; 0 = there is no warm-up,
                         or it never adapts */
@@ -27,13 +27,13 @@ struct nas_time_forecast {
 
 /* Peak resident memory of meta-training with this configuration. The data set counts as far as it
  * is open. */
-void nas_forecast_memory(const struct nas_experiment *experiment, struct nas_memory_forecast *out);
+void forecast_memory(const struct nas_experiment *experiment, struct memory_forecast *out);
 
 /* Spend about `seconds` on task steps. Later in a run candidates fall under the threshold and are
  * skipped, so times after the warm-up are upper bounds. All zero where the task learner does not
  * say how many steps a task has. Failures are those of a first meta-epoch: MN_NUMERIC, MN_NOMEM,
  * MN_CANCELLED and what plugins give back. */
-int nas_forecast_time(const struct nas_experiment *experiment, struct mn_ctx *ctx, double seconds,
-                      struct nas_time_forecast *out);
+int forecast_time(const struct nas_experiment *experiment, struct mn_ctx *ctx, double seconds,
+                  struct time_forecast *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/progress.h"
+#include "progress.h"
 
 #include "base/clock.h"
 #include "base/ctx.h"
@@ -11,20 +11,19 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-void nas_progress_begin(struct nas_progress *p, const char *what, int64_t first, int64_t total,
-                        int quiet) {
-    *p = (struct nas_progress){.quiet = quiet,
-                               .terminal = isatty(STDERR_FILENO),
-                               .what = what,
-                               .first = first,
-                               .total = total,
-                               .begin = nas_now(),
-                               .loss = -1};
+void progress_begin(struct progress *p, const char *what, int64_t first, int64_t total, int quiet) {
+    *p = (struct progress){.quiet = quiet,
+                           .terminal = isatty(STDERR_FILENO),
+                           .what = what,
+                           .first = first,
+                           .total = total,
+                           .begin = nas_now(),
+                           .loss = -1};
 }
 
 enum { LINE = 256 };
 
-static void bar(const struct nas_progress *p, int64_t done, char *out) {
+static void bar(const struct progress *p, int64_t done, char *out) {
     enum { WIDTH = 20 };
     const int64_t full = p->total > 0 ? done * WIDTH / p->total : WIDTH;
     for (int i = 0; i < WIDTH; i++) {
@@ -47,7 +46,7 @@ __attribute__((format(printf, 3, 4))) static size_t append(char *out, size_t use
     return used + (size_t)n < LINE ? used + (size_t)n : LINE - 1;
 }
 
-static size_t describe(const struct nas_progress *p, int64_t done, double now, int without,
+static size_t describe(const struct progress *p, int64_t done, double now, int without,
                        char out[LINE]) {
     const double rate = now > p->begin ? (double)(done - p->first) / (now - p->begin) : 0;
     char left[40] = "?", picture[32], half[32] = "";
@@ -89,7 +88,7 @@ static size_t columns(void) {
     return text != NULL && nas_text_int(text, &n) && n > 0 && n < LINE ? (size_t)n : 80;
 }
 
-void nas_progress_show(struct nas_progress *p, int64_t done) {
+void progress_show(struct progress *p, int64_t done) {
     const double now = nas_now(), period = p->terminal ? 0.2 : 10;
     char text[LINE];
     if (p->quiet || (now - p->last < period && done < p->total)) {
@@ -112,7 +111,7 @@ void nas_progress_show(struct nas_progress *p, int64_t done) {
     nas_line_stands = 1;
 }
 
-void nas_progress_note(struct nas_progress *p, const char *format, ...) {
+void progress_note(struct progress *p, const char *format, ...) {
     char text[1024];
     va_list args;
     va_start(args, format);
@@ -124,9 +123,58 @@ void nas_progress_note(struct nas_progress *p, const char *format, ...) {
     }
 }
 
-void nas_progress_end(struct nas_progress *p) {
+void progress_end(struct progress *p) {
     if (!p->quiet && p->terminal) {
         fputc('\n', stderr);
         nas_line_stands = 0;
     }
+}
+
+/* ---- meta-training ------------------------------------------------------------------------ */
+
+struct training {
+    struct progress line;
+    const struct nas_experiment *e;
+    int quiet;
+};
+
+static void begin_training(void *data, int64_t meta_epoch) {
+    struct training *t = data;
+    progress_begin(&t->line, "meta-epoch", meta_epoch, t->e->run.meta_epochs, t->quiet);
+}
+
+static void show_meta_epoch(void *data, int64_t done, double loss, double accuracy) {
+    struct training *t = data;
+    t->line.loss = loss;
+    t->line.accuracy = accuracy;
+    progress_show(&t->line, done);
+}
+
+static void show_validation(void *data, int64_t done, const struct nas_evaluation *v) {
+    struct training *t = data;
+    char half[32];
+    t->line.have_validation = 1;
+    t->line.validation = v->record.accuracy_mean;
+    t->line.interval = v->record.accuracy_ci95;
+    progress_note(&t->line,
+                  "meta-epoch %" PRId64 ": validation %.2f%%%s (%" PRId64
+                  " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
+                  done, 100 * t->line.validation,
+                  nas_text_interval(100 * t->line.interval, 2, "", half, sizeof half), v->tasks,
+                  nas_batch_norm_name(t->e), t->e->run.seed, 100 * v->record.prune_gap);
+}
+
+static void end_training(void *data) {
+    progress_end(&((struct training *)data)->line);
+}
+
+int progress_train(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *state,
+                   const char *dir) {
+    struct training t = {.e = e, .quiet = nas_ctx_of(ctx)->quiet < MN_LOG_INFO};
+    const struct nas_train_observer observer = {.data = &t,
+                                                .begin = begin_training,
+                                                .meta_epoch = show_meta_epoch,
+                                                .validation = show_validation,
+                                                .end = end_training};
+    return nas_train(e, ctx, state, dir, &observer);
 }

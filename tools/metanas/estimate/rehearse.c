@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/rehearse.h"
+#include "rehearse.h"
 
 #include "base/clock.h"
 #include "learn/adapt.h"
@@ -24,7 +24,7 @@ static int make_set(const struct nas_experiment *e, struct mn_ctx *ctx, struct m
     return MN_OK;
 }
 
-int nas_rehearse_task(const struct nas_experiment *e, struct mn_ctx *ctx, struct mn_task *out) {
+int rehearse_task(const struct nas_experiment *e, struct mn_ctx *ctx, struct mn_task *out) {
     struct mn_episode_spec spec;
     struct mn_rng rng = mn_rng_start(ctx, MN_RNG_DATA);
     nas_episode_spec(e, ctx->where.split, &spec);
@@ -71,21 +71,20 @@ static int time_step(void *data, struct mn_ctx *ctx, int64_t step, double loss, 
     return mn_fail(ctx, MN_CANCELLED, "the rehearsal is over");
 }
 
-static int one_task(const struct rehearsal *r, struct mn_ctx *ctx) {
+static int one_task(struct rehearsal *r, struct mn_ctx *ctx) {
     const struct nas_experiment *e = r->e;
+    const struct nas_watch watch = {.on_step = time_step, .data = r};
     struct mn_task task;
     struct mn_point params;
     mn_real *learner;
-    int status = nas_adapt_start(e, ctx, &r->state->meta, r->state->learner, &params, &learner);
-    if (status == MN_OK) {
-        status = e->dataset.started ? nas_episode_sample(e, ctx, &task, NULL)
-                                    : nas_rehearse_task(e, ctx, &task);
-    }
-    return status != MN_OK ? status : nas_adapt(e, ctx, &task, &params, learner);
+    TRY(nas_adapt_start(e, ctx, &r->state->meta, r->state->learner, &params, &learner));
+    TRY(e->dataset.started ? nas_episode_sample(e, ctx, &task, NULL)
+                           : rehearse_task(e, ctx, &task));
+    return nas_adapt(e, ctx, &task, &watch, &params, learner);
 }
 
 static int run_lane(void *data, struct mn_ctx *ctx, int64_t index) {
-    const struct rehearsal *r = data;
+    struct rehearsal *r = data;
     const struct lane *lane = &r->lanes[index];
     int status = MN_OK;
     do {
@@ -102,9 +101,9 @@ static int run_lane(void *data, struct mn_ctx *ctx, int64_t index) {
 }
 
 /* The lanes' rates add up. */
-static void summarise(const struct rehearsal *r, struct nas_pace *out) {
+static void summarise(const struct rehearsal *r, struct pace *out) {
     double rate = 0;
-    *out = (struct nas_pace){0};
+    *out = (struct pace){0};
     for (int i = 0; i < r->n; i++) {
         const struct lane *lane = &r->lanes[i];
         if (lane->steps > 1 && lane->last > lane->first) {
@@ -115,21 +114,16 @@ static void summarise(const struct rehearsal *r, struct nas_pace *out) {
     out->step = rate > 0 ? 1 / rate : 0;
 }
 
-int nas_rehearse(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_workers *workers,
-                 int lanes, const struct mn_where *where, const struct nas_state *state,
-                 double seconds, struct nas_pace *out) {
+int rehearse(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_threads *threads,
+             int lanes, const struct mn_where *where, const struct nas_state *state, double seconds,
+             struct pace *out) {
     struct nas_arena arena = {0};
-    struct nas_ctx *c = nas_ctx_of(ctx);
     struct rehearsal r = {.e = e, .state = state, .n = lanes, .end = nas_now() + seconds};
     r.lanes = nas_arena_zeroed(&arena, (size_t)lanes * sizeof *r.lanes);
     if (r.lanes == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory for %d lanes", lanes);
     }
-    c->on_step = time_step;
-    c->on_step_data = &r;
-    const int status = nas_workers_run(workers, ctx, where, lanes, 0, run_lane, &r);
-    c->on_step = NULL;
-    c->on_step_data = NULL;
+    const int status = nas_threads_run(threads, ctx, where, 0, lanes, 0, run_lane, &r);
     summarise(&r, out);
     nas_arena_fini(&arena);
     return status;

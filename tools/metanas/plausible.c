@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/plausible.h"
+#include "plausible.h"
 
 #include "learn/state.h"
 
@@ -131,7 +131,7 @@ static int look_at_factors(const struct nas_experiment *e, struct mn_ctx *ctx,
     return status;
 }
 
-int nas_sense_check(struct nas_experiment *e, struct mn_ctx *ctx) {
+int plausible_check(struct nas_experiment *e, struct mn_ctx *ctx) {
     struct nas_state state = {0}; /* meta learners know their sizes once they are started */
     const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
     const struct mn_where before = ctx->where;
