@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "config/renamed.h"
+#include "learn/configuration.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ int nas_config_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **o
     if (file == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory for the configuration");
     }
-    const int written = nas_experiment_write_config(e, file);
+    const int written = nas_configuration_write(e, file);
     if (fclose(file) != 0 || written != MN_OK) {
         free(*out);
         *out = NULL;

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/stats.h"
 #include "learn/adapt.h"
+#include "learn/configuration.h"
 #include "learn/evaluate_job.h"
 #include "learn/state.h"
 

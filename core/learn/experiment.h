@@ -137,32 +137,9 @@ void nas_experiment_close(struct nas_experiment *experiment);
  */
 int nas_experiment_widen(struct nas_experiment *experiment, struct mn_ctx *ctx, int64_t n);
 
-/* evaluation.batch_norm as text. */
-const char *nas_batch_norm_name(const struct nas_experiment *experiment);
-
-/* Unit i of NAS_UNITS, in the order dataset to meta_learner, then meta_architecture; the last one
- * is zeroed where one meta learner updates both. */
-struct nas_instance *nas_experiment_unit(const struct nas_experiment *experiment, int i);
-/* How many there are. */
-int nas_experiment_units(const struct nas_experiment *experiment);
-/* Where unit i is configured: "op_mixer", "meta_learner.architecture". */
-const char *nas_experiment_unit_section(const struct nas_experiment *experiment, int i);
-
 /* Threads that run.workers asks for: 0 = one a processor, of those that this process may use or of
  * `processors`; never more than there are tasks. */
 int nas_experiment_workers(const struct nas_experiment *experiment);
 int nas_experiment_threads(const struct nas_experiment *experiment, int processors);
-
-/* Services of struct mn_host. */
-mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n);
-
-/* The resolved configuration: every option of every section, plugin files and versions as comments;
- * running it again repeats the run. */
-int nas_experiment_write_config(const struct nas_experiment *experiment, FILE *out);
-/* Whether a configuration has a section of that name. */
-int nas_experiment_has_section(const char *name);
-
-/* Options of the fixed sections, for help and docs: "run", "task", "evaluation"; NULL = no such. */
-const struct nas_options *nas_experiment_section(const char *name);
 
 #endif

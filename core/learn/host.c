@@ -2,7 +2,7 @@
 #include "learn/host.h"
 
 #include "base/ctx.h"
-#include "learn/experiment.h"
+#include "learn/state.h"
 #include "learn/task.h"
 #include "learn/task_trace.h"
 #include "network/builder.h"

@@ -2,6 +2,7 @@
 #include "learn/schedules.h"
 
 #include "base/text.h"
+#include "learn/configuration.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -104,8 +105,8 @@ void nas_schedules_tell(const struct nas_experiment *e, struct mn_ctx *ctx, int6
     if (before == e->run.meta_epochs) {
         return;
     }
-    for (int i = 0; i < nas_experiment_units(e); i++) {
-        look_at(&t, nas_experiment_unit(e, i));
+    for (int i = 0; i < nas_configuration_units(e); i++) {
+        look_at(&t, nas_configuration_unit(e, i));
     }
     if (t.text[0] != '\0') {
         mn_log(ctx, MN_LOG_WARN,

@@ -50,4 +50,7 @@ void nas_state_fini(struct nas_state *state);
 int nas_state_parts(const struct nas_experiment *experiment, const struct nas_state *state,
                     struct nas_job_part *out);
 
+/* Service of struct mn_host. */
+mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/folder.h"
 #include "base/text.h"
 #include "learn/architecture_log.h"
+#include "learn/configuration.h"
 #include "learn/meta_prune.h"
 #include "learn/meta_step.h"
 #include "store/checkpoint_store.h"

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "learn/config_diff.h"
+#include "learn/configuration.h"
 #include "learn/fingerprint.h"
 #include "learn/schedules.h"
 
@@ -63,16 +64,16 @@ static int note_operations(struct nas_experiment *e, struct mn_ctx *ctx) {
 
 int nas_provenance_note(struct nas_experiment *e, struct mn_ctx *ctx) {
     int status = MN_OK;
-    for (int i = 0; status == MN_OK && i < nas_experiment_units(e); i++) {
-        e->plugins[i] = origin_of(e, ctx, &nas_experiment_unit(e, i)->unit, &status);
+    for (int i = 0; status == MN_OK && i < nas_configuration_units(e); i++) {
+        e->plugins[i] = origin_of(e, ctx, &nas_configuration_unit(e, i)->unit, &status);
     }
     return status != MN_OK ? status : note_operations(e, ctx);
 }
 
 int nas_provenance_describe(const struct nas_experiment *e, struct nas_metadata *out) {
     int n = 0;
-    for (int i = 0; i < nas_experiment_units(e); i++) {
-        out[n++] = (struct nas_metadata){nas_experiment_unit_section(e, i), e->plugins[i]};
+    for (int i = 0; i < nas_configuration_units(e); i++) {
+        out[n++] = (struct nas_metadata){nas_configuration_unit_section(e, i), e->plugins[i]};
     }
     if (e->operation_plugins != NULL) {
         out[n++] = (struct nas_metadata){"operations", e->operation_plugins};
@@ -171,7 +172,7 @@ int nas_provenance_check(const struct nas_experiment *e, struct mn_ctx *ctx, con
                          const struct nas_safetensors *file, int accept) {
     struct nas_metadata now[NAS_PROVENANCE_ENTRIES];
     const int n = nas_provenance_describe(e, now);
-    const int n_plugins = nas_experiment_units(e) + (e->operation_plugins != NULL);
+    const int n_plugins = nas_configuration_units(e) + (e->operation_plugins != NULL);
     int status = check_seed(e, ctx, path, file);
     if (status == MN_OK) {
         status = check_config(e, ctx, path, file, accept);

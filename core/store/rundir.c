@@ -5,6 +5,7 @@
 #include "base/folder.h"
 #include "base/text.h"
 #include "learn/config_diff.h"
+#include "learn/configuration.h"
 #include "store/checkpoint_store.h"
 #include "store/provenance.h"
 

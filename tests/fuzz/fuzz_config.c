@@ -3,6 +3,7 @@
  * units' own checks. One that is accepted is written and read again. */
 #include "fuzz.h"
 
+#include "learn/configuration.h"
 #include "learn/experiment.h"
 
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static char *read_config(struct mn_ctx *ctx, const char *path) {
     if (status == MN_OK) {
         out = open_memstream(&text, &length);
         fuzz_must(out != NULL);
-        fuzz_must(nas_experiment_write_config(&e, out) == MN_OK);
+        fuzz_must(nas_configuration_write(&e, out) == MN_OK);
         fuzz_must(fclose(out) == 0);
         nas_experiment_close(&e);
     }

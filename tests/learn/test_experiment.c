@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "learn/configuration.h"
 #include "learn/experiment.h"
 
 #include "fixture.h"
@@ -24,7 +25,7 @@ static void test_defaults(void **state) {
                                          "task_learner darts",  "meta_learner reptile"};
     assert_ok(trial.ctx, open_text("run: {}\n"));
     for (int i = 0; i < NAS_SECTIONS; i++) {
-        assert_string_equal(nas_experiment_unit(&trial.e, i)->label, labels[i]);
+        assert_string_equal(nas_configuration_unit(&trial.e, i)->label, labels[i]);
     }
     assert_int_equal(trial.e.run.workers, 0);
     assert_int_equal(trial.e.task.ways, 5);
@@ -128,7 +129,7 @@ static void test_a_budget_is_resolved(void **state) {
     assert_true(channels > 2);
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);
-    assert_ok(trial.ctx, nas_experiment_write_config(&trial.e, out));
+    assert_ok(trial.ctx, nas_configuration_write(&trial.e, out));
     assert_int_equal(fclose(out), 0);
     assert_ok(trial.ctx, open_text(text));
     assert_int_equal(trial.e.fit.budget, 0);
@@ -259,7 +260,7 @@ static char *resolved(void) {
     size_t length;
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);
-    assert_ok(trial.ctx, nas_experiment_write_config(&trial.e, out));
+    assert_ok(trial.ctx, nas_configuration_write(&trial.e, out));
     assert_int_equal(fclose(out), 0);
     return text;
 }
@@ -280,10 +281,10 @@ static void test_resolved(void **state) {
 }
 
 static void test_sections(void **state) {
-    assert_non_null(nas_experiment_section("run"));
-    assert_non_null(nas_experiment_section("task"));
-    assert_non_null(nas_experiment_section("evaluation"));
-    assert_null(nas_experiment_section("dataset"));
+    assert_non_null(nas_configuration_section("run"));
+    assert_non_null(nas_configuration_section("task"));
+    assert_non_null(nas_configuration_section("evaluation"));
+    assert_null(nas_configuration_section("dataset"));
 }
 
 int main(int argc, char **argv) {

@@ -3,6 +3,7 @@
  * task against differences of its query loss, bits, and meta learners for weights and logits apart.
  */
 #include "learn/adapt.h"
+#include "learn/configuration.h"
 #include "learn/train.h"
 
 #include "fixture.h"
@@ -393,9 +394,9 @@ static void test_resolved(void **state) {
     trial_must_open(&trial, trial_glyphs,
                     "meta_learner={weights: {lr_w: 0.5}, architecture: {use: fomaml}}",
                     "meta_learner.architecture.use=maml", "meta_learner.architecture.lr_a=0.125");
-    assert_string_equal(nas_experiment_unit_section(&trial.e, 5), "meta_learner.weights");
-    assert_string_equal(nas_experiment_unit_section(&trial.e, 6), "meta_learner.architecture");
-    assert_ok(trial.ctx, nas_experiment_write_config(&trial.e, out));
+    assert_string_equal(nas_configuration_unit_section(&trial.e, 5), "meta_learner.weights");
+    assert_string_equal(nas_configuration_unit_section(&trial.e, 6), "meta_learner.architecture");
+    assert_ok(trial.ctx, nas_configuration_write(&trial.e, out));
     assert_int_equal(fclose(out), 0);
     assert_non_null(strstr(text, "\nmeta_learner:\n  weights:\n    use: reptile # reptile "));
     assert_non_null(strstr(text, "\n    lr_w: 0.5\n"));
@@ -406,7 +407,7 @@ static void test_resolved(void **state) {
     trial_must_open(&trial, first, NULL);
     out = open_memstream(&text, &length);
     assert_non_null(out);
-    assert_ok(trial.ctx, nas_experiment_write_config(&trial.e, out));
+    assert_ok(trial.ctx, nas_configuration_write(&trial.e, out));
     assert_int_equal(fclose(out), 0);
     assert_string_equal(text, first);
     free(text);

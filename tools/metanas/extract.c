@@ -2,6 +2,7 @@
 #include "extract.h"
 
 #include "base/file.h"
+#include "learn/configuration.h"
 #include "rundir.h"
 #include "store/safetensors.h"
 
@@ -113,7 +114,7 @@ static int write_config(struct mn_ctx *ctx, struct nas_arena *arena, const char 
     if (out == NULL) {
         return status != MN_OK ? status : no_memory(ctx);
     }
-    const int written = nas_experiment_write_config(fixed, out);
+    const int written = nas_configuration_write(fixed, out);
     if (fclose(out) != 0 || written != MN_OK) {
         status = no_memory(ctx);
     } else {

@@ -6,6 +6,7 @@
 #include "base/install_paths.h"
 #include "base/paths.h"
 #include "base/text.h"
+#include "learn/configuration.h"
 #include "network/operations.h"
 #include "plugin/describe.h"
 #include "plugin/kinds.h"
@@ -277,7 +278,7 @@ static int run_help(struct mn_ctx *ctx, const struct arguments *arguments) {
         return mn_fail(ctx, MN_CONFIG, "help: '%s' is no command, and only commands have pages",
                        topic);
     }
-    const struct nas_options *section = nas_experiment_section(topic);
+    const struct nas_options *section = nas_configuration_section(topic);
     if (section != NULL) {
         print_section(arguments, topic, section);
         return MN_OK;

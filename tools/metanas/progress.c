@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/ctx.h"
 #include "base/text.h"
+#include "learn/configuration.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/text.h"
+#include "learn/configuration.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "estimate/forecast.h"
+#include "learn/configuration.h"
 #include "plausible.h"
 
 #include <inttypes.h>
@@ -219,7 +220,7 @@ static void print_tensors(const struct mn_model *model) {
 
 static int print_all(struct mn_ctx *ctx, struct nas_experiment *experiment,
                      const struct arguments *arguments) {
-    int status = nas_experiment_write_config(experiment, stdout);
+    int status = nas_configuration_write(experiment, stdout);
     if (status == MN_OK && experiment->model != NULL) {
         status = plausible_check(experiment, ctx);
     }

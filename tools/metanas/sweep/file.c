@@ -2,6 +2,7 @@
 #include "file.h"
 
 #include "base/text.h"
+#include "learn/configuration.h"
 #include "learn/experiment.h"
 
 #include <inttypes.h>
@@ -139,7 +140,7 @@ static const char *derive_label(struct reader *r, const char *key, const struct 
 }
 
 static int is_key(const char *name) {
-    return strchr(name, '.') != NULL || nas_experiment_has_section(name);
+    return strchr(name, '.') != NULL || nas_configuration_has_section(name);
 }
 
 /* A value of an axis that is named by the key it sets. */
@@ -449,7 +450,7 @@ static void check_keys(struct reader *r, const struct nas_yaml *root) {
 static int is_config(const struct nas_yaml *root) {
     int sections = 0;
     for (const struct nas_yaml *node = root->first; node != NULL; node = node->next) {
-        sections |= nas_experiment_has_section(node->key);
+        sections |= nas_configuration_has_section(node->key);
     }
     return sections && nas_yaml_get(root, "base") == NULL;
 }

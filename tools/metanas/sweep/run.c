@@ -9,6 +9,7 @@
 #include "base/folder.h"
 #include "base/text.h"
 #include "learn/config_diff.h"
+#include "learn/configuration.h"
 #include "learn/train.h"
 #include "store/checkpoint_store.h"
 

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/configuration.h"
+
+#include "base/text.h"
+#include "config/renamed.h"
+#include "learn/meta_part.h"
+
+#include <string.h>
+
+/* ---- fixed sections ----------------------------------------------------------------------- */
+
+static const char *const on_nan_choices[] = {"stop", "skip_task", "rollback", NULL};
+static const char *const precision_choices[] = {"float", "bf16", NULL};
+static const char *const norm_choices[] = {"transductive", "support", NULL};
+
+#define RUN struct nas_run_options
+static const struct mn_opt run_opts[] = {
+    MN_TEXT(RUN, name, "run", "name of the run; its folder is runs/NAME-N unless --out is given"),
+    MN_INT(RUN, seed, 1, 0, 9007199254740992.0, "fixes everything random"),
+    MN_TEXT(RUN, transport, "auto",
+            "the plugin that connects several processes which work on tasks: mpi; none = the "
+            "threads of this process alone; auto = mpi where mpirun or srun started several "
+            "processes"),
+    MN_INT(RUN, workers, 0, 0, 1024,
+           "tasks worked on at once in a process, one thread each; 0 = one a processor; no result "
+           "depends on it"),
+    MN_INT(RUN, meta_epochs, 1000, 0, 1e9, "outer updates"),
+    MN_INT(RUN, tasks_per_batch, 10, 1, 100000, "tasks of an outer update (meta-batch)"),
+    MN_INT(RUN, eval_every, 100, 0, 1e9, "meta-epochs between validations; 0 = only at the end"),
+    MN_INT(RUN, log_every, 10, 0, 1e9, "meta-epochs of a line in metrics.jsonl; 0 = none"),
+    MN_INT(RUN, checkpoint_every, 100, 0, 1e9,
+           "meta-epochs between checkpoints; 0 = only at the end"),
+    MN_INT(RUN, keep_checkpoints, 3, 1, 1000,
+           "checkpoints that stay: the newest and the last before"),
+    MN_CHOICE(RUN, on_nan, NAS_ON_NAN_STOP, on_nan_choices,
+              "what to do when a task of meta-training is not finite"),
+    MN_REAL(
+        RUN, max_loss, 1e4, 0, 1e30,
+        "a loss of meta-training above it counts as not finite; 0 = any that is finite will do"),
+    MN_INT(RUN, rollbacks, 3, 0, NAS_MOST_ROLLBACKS,
+           "how often on_nan: rollback goes back at most"),
+    MN_BOOL(RUN, log_steps, 0, "loss and accuracy of every task step to steps.csv"),
+    MN_CHOICE(RUN, kernels, 0, nas_kernel_names, "which kernels compute"),
+    MN_CHOICE(RUN, precision, 0, precision_choices,
+              "operands of convolutions: float, or rounded to bfloat16, with sums in float; that "
+              "needs AVX512_BF16"),
+    MN_REAL(RUN, alpha_std, 1e-3, 0, 1e3, "standard deviation of the initial logits"),
+    MN_BOOL(RUN, prune_meta, 1,
+            "at every validation cut candidates of the meta-architecture under meta_threshold"),
+    MN_REAL(RUN, meta_threshold, 0.01, 0, 1,
+            "mixture weight at the final temperature under which prune_meta cuts"),
+};
+
+#define TASK struct nas_task_options
+static const struct mn_opt task_opts[] = {
+    MN_INT(TASK, ways, 5, 2, 10000, "classes of a task"),
+    MN_INT(TASK, shots, 1, 1, 10000, "support images a class in evaluation"),
+    MN_INT(TASK, queries, 1, 1, 10000, "query images a class in evaluation"),
+    MN_INT(TASK, train_shots, 0, 0, 10000, "support images a class in meta-training; 0 = as shots"),
+    MN_INT(TASK, train_queries, 0, 0, 10000,
+           "query images a class in meta-training; 0 = as queries"),
+};
+
+#define EVALUATION struct nas_evaluation_options
+static const struct mn_opt evaluation_opts[] = {
+    MN_INT(EVALUATION, tasks, 600, 1, 1e7, "test tasks of metanas test"),
+    MN_INT(EVALUATION, validation_tasks, 100, 1, 1e7, "validation tasks every eval_every"),
+    MN_CHOICE(EVALUATION, batch_norm, 0, norm_choices,
+              "statistics for query images: of the whole query batch, or of the support set"),
+};
+
+const char *nas_batch_norm_name(const struct nas_experiment *e) {
+    return norm_choices[e->evaluation.batch_norm];
+}
+
+static const struct {
+    const char *name;
+    struct nas_options options;
+} sections[] = {
+#define FIXED(name, table)                                                                         \
+    {                                                                                              \
+        name, {                                                                                    \
+            table, sizeof table / sizeof table[0]                                                  \
+        }                                                                                          \
+    }
+    FIXED("run", run_opts),
+    FIXED("task", task_opts),
+    FIXED("evaluation", evaluation_opts),
+};
+
+const struct nas_options *nas_configuration_section(const char *name) {
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        if (strcmp(sections[i].name, name) == 0) {
+            return &sections[i].options;
+        }
+    }
+    return NULL;
+}
+
+/* ---- units -------------------------------------------------------------------------------- */
+
+static const struct {
+    int kind;
+    const char *default_use;
+    size_t offset;
+} units[] = {
+#define SECTION(id, name, vtable, use) {id, use, offsetof(struct nas_experiment, name)},
+#include "plugin/kinds.def"
+    {MN_META_LEARNER, "reptile", offsetof(struct nas_experiment, meta_architecture)},
+};
+_Static_assert(sizeof units / sizeof units[0] == NAS_UNITS, "one entry a unit");
+
+enum { META_WEIGHTS = NAS_UNITS - 2, META_ARCHITECTURE };
+
+struct nas_instance *nas_configuration_unit(const struct nas_experiment *e, int i) {
+    return (struct nas_instance *)((char *)(uintptr_t)e + units[i].offset);
+}
+
+int nas_configuration_units(const struct nas_experiment *e) {
+    return e->n_meta > 1 ? NAS_UNITS : NAS_UNITS - 1;
+}
+
+const char *nas_configuration_unit_section(const struct nas_experiment *e, int i) {
+    return i >= META_WEIGHTS ? e->meta[i - META_WEIGHTS].section : nas_kind_name(units[i].kind);
+}
+
+enum { SECTIONS = 10 };
+
+/* Names of the sections that a configuration has. */
+static void section_names(const char *out[SECTIONS]) {
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        out[n++] = sections[i].name;
+    }
+    for (int i = 0; i < NAS_SECTIONS; i++) {
+        out[n++] = nas_kind_name(units[i].kind);
+    }
+    out[n] = "operations";
+    _Static_assert(sizeof sections / sizeof sections[0] + NAS_SECTIONS + 1 == SECTIONS,
+                   "every section is listed");
+}
+
+int nas_configuration_has_section(const char *name) {
+    const char *names[SECTIONS];
+    section_names(names);
+    for (int i = 0; i < SECTIONS; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A sweep has a base and, for most, axes or seeds. */
+static int is_sweep(const struct nas_yaml *root) {
+    return nas_yaml_get(root, "base") != NULL &&
+           (nas_yaml_get(root, "axes") != NULL || nas_yaml_get(root, "seeds") != NULL);
+}
+
+static void check_sections(const struct nas_experiment *e, struct nas_faults *faults) {
+    const char *names[SECTIONS];
+    char all[256] = "; sections are ", hint[256];
+    if (is_sweep(e->root)) {
+        nas_fault_add(faults, nas_yaml_get(e->root, "base")->key_mark,
+                      "a sweep, which 'metanas sweep' takes; a configuration has sections");
+        return;
+    }
+    section_names(names);
+    for (int i = 0; i < SECTIONS; i++) {
+        const size_t used = strlen(all);
+        snprintf(all + used, sizeof all - used, "%s%s", i > 0 ? ", " : "", names[i]);
+    }
+    for (const struct nas_yaml *node = e->root->first; node != NULL; node = node->next) {
+        if (!nas_configuration_has_section(node->key)) {
+            nas_fault_add(faults, node->key_mark, "unknown section '%s'%s", node->key,
+                          nas_text_hint(nas_text_nearest(node->key, names, SECTIONS), all, hint,
+                                        sizeof hint));
+        }
+    }
+}
+
+static void bind_sections(struct nas_experiment *e, struct nas_faults *faults) {
+    void *const to[] = {&e->run, &e->task, &e->evaluation};
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        nas_schema_bind(&e->arena, &sections[i].options, nas_yaml_get(e->root, sections[i].name),
+                        NULL, sections[i].name, to[i], faults);
+    }
+}
+
+/* The name of a run becomes that of a folder, with a number behind it. */
+static int is_folder_name(const char *name) {
+    enum { MOST_NAME = 200 };
+    if (name[0] == '\0' || strlen(name) > MOST_NAME || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0) {
+        return 0;
+    }
+    for (const unsigned char *c = (const unsigned char *)name; *c != '\0'; c++) {
+        if (*c < 0x20 || *c == 0x7F || *c == '/') {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void check_run(const struct nas_experiment *e, struct nas_faults *faults) {
+    const struct nas_yaml *run = nas_yaml_get(e->root, "run");
+    const struct nas_yaml *name = nas_yaml_get(run, "name");
+    const struct nas_yaml *keep = nas_yaml_get(run, "keep_checkpoints");
+    const struct nas_mark nowhere = {e->config_file, 0, 0};
+    if (!is_folder_name(e->run.name)) {
+        nas_fault_add(faults, name != NULL ? name->mark : nowhere,
+                      "run: name: expected a name of 1 to 200 bytes, without / and control "
+                      "characters, not . or ..; where the run is written is said by --out");
+    }
+    /* A run that was interrupted goes back as far as one that was not only if a checkpoint of its
+     * schedule is there beside the newest. */
+    if (e->run.on_nan == NAS_ON_NAN_ROLLBACK && e->run.keep_checkpoints < 2) {
+        nas_fault_add(faults, keep != NULL ? keep->mark : nowhere,
+                      "run: keep_checkpoints: on_nan: rollback needs 2 or more");
+    }
+}
+
+static int init_units(struct nas_experiment *e, struct mn_ctx *ctx, struct nas_faults *faults) {
+    nas_meta_parts_begin(e, nas_yaml_get(e->root, nas_kind_name(MN_META_LEARNER)), faults);
+    for (int i = 0; i < nas_configuration_units(e); i++) {
+        struct nas_yaml *section = nas_yaml_get(e->root, nas_kind_name(units[i].kind));
+        if (i >= META_WEIGHTS && e->n_meta > 1) {
+            section = nas_yaml_get(section, nas_meta_part_key(i - META_WEIGHTS));
+        }
+        if (section != NULL && section->kind == NAS_YAML_SCALAR) {
+            nas_fault_add(faults, section->mark,
+                          "%s: expected a section; to choose a plugin write %s: {use: NAME}",
+                          section->key, section->key);
+            continue;
+        }
+        /* Where it fails it is no fault of the configuration, and a later unit would clear its
+         * message. */
+        TRY(nas_instance_init(nas_configuration_unit(e, i), ctx, e->registry, units[i].kind,
+                              nas_configuration_unit_section(e, i), section, units[i].default_use,
+                              (struct nas_mark){e->config_file, 0, 0}, faults));
+    }
+    TRY(nas_operations_init(&e->operations, ctx, e->registry, nas_yaml_get(e->root, "operations"),
+                            faults));
+    return faults->count > 0 ? MN_OK : nas_meta_parts_join(e, ctx);
+}
+
+/* ---- configuration ------------------------------------------------------------------------ */
+
+/* A search space has no size of its own; this is the paper's network. */
+static const char default_space[] = "search_space={use: darts, channels: 28}";
+
+/* A section of two meta learners has no unit of its own. */
+static const char *default_use(const char *section, const struct nas_yaml *map) {
+    const int kind =
+        nas_kind_from(strncmp(section, "meta_learner.", 13) == 0 ? "meta_learner" : section);
+    if (kind == MN_META_LEARNER && nas_meta_parts_apart(map)) {
+        return NULL;
+    }
+    for (int i = 0; i < NAS_UNITS; i++) {
+        if (units[i].kind == kind) {
+            return units[i].default_use;
+        }
+    }
+    return NULL;
+}
+
+static int read_config(struct nas_experiment *e, const struct nas_open *open,
+                       struct nas_faults *faults) {
+    e->config_file = nas_arena_text(&e->arena, open->config);
+    if (e->config_file != NULL) {
+        e->root = open->text == NULL ? nas_yaml_read(&e->arena, open->config, faults)
+                                     : nas_yaml_parse(&e->arena, open->config, open->text,
+                                                      strlen(open->text), faults);
+    }
+    if (e->root == NULL) {
+        return 0;
+    }
+    if (e->root->first == NULL && faults->count == 0) {
+        nas_fault_add(faults, e->root->mark,
+                      "the configuration is empty; its sections are listed by 'metanas help', and "
+                      "configs/quickstart.yaml is one to begin with");
+        return 0;
+    }
+    nas_override_begin(e->root);
+    for (int i = 0; i < open->n_assignments; i++) {
+        nas_override_assign(&e->arena, e->root, &open->assignments[i], faults);
+    }
+    nas_override_end(&e->arena, e->root, default_use, faults);
+    nas_override_begin(e->root);
+    for (int i = 0; open->sets != NULL && open->sets[i] != NULL; i++) {
+        nas_override_apply(&e->arena, e->root, open->sets[i],
+                           open->set_arguments != NULL ? open->set_arguments[i] : i + 1, faults);
+    }
+    nas_override_end(&e->arena, e->root, default_use, faults);
+    nas_renamed_apply(e->root, faults);
+    if (nas_yaml_get(e->root, nas_kind_name(MN_SEARCH_SPACE)) == NULL) {
+        nas_override_apply(&e->arena, e->root, default_space, 0, faults);
+    }
+    return 1;
+}
+
+/* The most specific failure wins: a plugin that cannot be loaded, else the faults' count. */
+int nas_configuration_read(struct nas_experiment *e, struct mn_ctx *ctx,
+                           const struct nas_open *open) {
+    struct nas_faults faults = {.arena = &e->arena};
+    int status = MN_OK;
+    if (read_config(e, open, &faults)) {
+        check_sections(e, &faults);
+        bind_sections(e, &faults);
+        check_run(e, &faults);
+        status = nas_registry_new(ctx, open->plugin_dirs, &e->registry);
+        if (status == MN_OK) {
+            status = init_units(e, ctx, &faults);
+        }
+    } else if (faults.count == 0) {
+        status = mn_fail(ctx, MN_NOMEM, "%s: no memory to read it", open->config);
+    }
+    nas_faults_print(&faults, open->faults != NULL ? open->faults : stderr);
+    if (open->n_faults != NULL) {
+        *open->n_faults = faults.count;
+    }
+    if (status != MN_OK || faults.count == 0) {
+        return status;
+    }
+    if (nas_cancel_signal() != 0) { /* a file could not be read for that */
+        return mn_fail(ctx, MN_CANCELLED, "stopped by the user");
+    }
+    return mn_fail(ctx, e->root == NULL && faults.unreadable ? MN_IO : MN_CONFIG,
+                   "%s: %d fault%s; nothing was run", open->config, faults.count,
+                   nas_text_s(faults.count));
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static void write_instance(const struct nas_instance *x, int indent, FILE *out) {
+    const struct nas_unit *u = &x->unit;
+    if (strcmp(u->plugin->name, u->unit->name) == 0) {
+        fprintf(out, "%*suse: %s", indent, "", u->unit->name);
+    } else {
+        fprintf(out, "%*suse: %s/%s", indent, "", u->plugin->name, u->unit->name);
+    }
+    fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
+    nas_schema_write(&u->options, x->self, indent, out);
+}
+
+int nas_configuration_write(const struct nas_experiment *e, FILE *out) {
+    const void *const from[] = {&e->run, &e->task, &e->evaluation};
+    const struct nas_instance *operation;
+    const char *name;
+    fprintf(out, "# Resolved configuration of metanas %s: running it again repeats the run.\n",
+            NAS_VERSION);
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        fprintf(out, "%s:\n", sections[i].name);
+        nas_schema_write(&sections[i].options, from[i], 2, out);
+    }
+    for (int i = 0; i < nas_configuration_units(e); i++) {
+        const int part = i >= META_WEIGHTS && e->n_meta > 1; /* of section meta_learner */
+        if (i != META_ARCHITECTURE) {
+            fprintf(out, "%s:\n", nas_kind_name(units[i].kind));
+        }
+        if (part) {
+            fprintf(out, "  %s:\n", nas_meta_part_key(i - META_WEIGHTS));
+        }
+        write_instance(nas_configuration_unit(e, i), part ? 4 : 2, out);
+    }
+    /* also those that the search space named without the section */
+    for (int i = 0; (operation = nas_operations_at(&e->operations, i, &name)) != NULL; i++) {
+        fprintf(out, "%s  %s:\n", i == 0 ? "operations:\n" : "", name);
+        write_instance(operation, 4, out);
+    }
+    return ferror(out) ? MN_IO : MN_OK;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_LEARN_CONFIGURATION_H
+#define NAS_LEARN_CONFIGURATION_H
+
+/* The configuration of an experiment: from a file to bound options and units, and back. */
+
+#include "learn/experiment.h"
+
+/* Read, apply assignments, bind sections and units. Every fault is printed to open->faults and
+ * counted in the message. What it made is closed with the experiment. */
+int nas_configuration_read(struct nas_experiment *experiment, struct mn_ctx *ctx,
+                           const struct nas_open *open);
+
+/* The resolved configuration: every option of every section, plugin files and versions as comments;
+ * running it again repeats the run. */
+int nas_configuration_write(const struct nas_experiment *experiment, FILE *out);
+
+/* Whether a configuration has a section of that name. */
+int nas_configuration_has_section(const char *name);
+/* Options of the fixed sections, for help and docs: "run", "task", "evaluation"; NULL = no such. */
+const struct nas_options *nas_configuration_section(const char *name);
+
+/* Unit i of NAS_UNITS, in the order dataset to meta_learner, then meta_architecture; the last one
+ * is zeroed where one meta learner updates both. */
+struct nas_instance *nas_configuration_unit(const struct nas_experiment *experiment, int i);
+/* How many there are. */
+int nas_configuration_units(const struct nas_experiment *experiment);
+/* Where unit i is configured: "op_mixer", "meta_learner.architecture". */
+const char *nas_configuration_unit_section(const struct nas_experiment *experiment, int i);
+
+/* evaluation.batch_norm as text. */
+const char *nas_batch_norm_name(const struct nas_experiment *experiment);
+
+#endif
