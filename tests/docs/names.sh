@@ -61,7 +61,7 @@ done
 # The tests and sources that the promises name, by the end of their paths.
 for doc in "$docs/reliability.md" "$docs/CONTRIBUTING.md"; do
     [ -e "$doc" ] || continue
-    in_code "$doc" | grep -E '^[A-Za-z0-9_./-]+/[A-Za-z0-9_.-]+\.(c|h|sh|md|txt|def|build)$' | while read -r name; do
+    in_code "$doc" | grep -E '^[A-Za-z0-9_./-]+/[A-Za-z0-9_.-]+\.(c|h|sh|md|txt|def|build)$' | grep -v NAME | while read -r name; do
         grep -qF "/$name" "$work/files" || grep -qxF "$name" "$work/files" || echo "$name"
     done >"$work/missing"
     while read -r name; do
