@@ -9,7 +9,6 @@
 #include "learn/meta_part.h"
 #include "learn/splits.h"
 #include "learn/task.h"
-#include "store/provenance.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -134,6 +133,36 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx, int64_t at_
     return nas_meta_parts_size(e, ctx);
 }
 
+static int note_provenance(struct nas_experiment *e, struct mn_ctx *ctx) {
+    struct nas_provenance *p = &e->provenance;
+    const char *made, *name, *operations = NULL;
+    const struct nas_instance *x;
+    for (int i = 0; i < nas_configuration_units(e); i++) {
+        TRY(nas_provenance_unit(ctx, &e->arena, &nas_configuration_unit(e, i)->unit, &made));
+        TRY(nas_provenance_add(p, ctx, NAS_MADE_BY_PLUGIN, nas_configuration_unit_section(e, i),
+                               made));
+    }
+    for (int i = 0; (x = nas_operations_at(&e->operations, i, &name)) != NULL; i++) {
+        TRY(nas_provenance_unit(ctx, &e->arena, &x->unit, &made));
+        operations = nas_arena_format(&e->arena, "%s%s%s: %s", operations != NULL ? operations : "",
+                                      operations != NULL ? "; " : "", name, made);
+        if (operations == NULL) {
+            return mn_fail(ctx, MN_NOMEM, "no memory for plugin names");
+        }
+    }
+    if (operations != NULL) {
+        TRY(nas_provenance_add(p, ctx, NAS_MADE_BY_PLUGIN, "operations", operations));
+    }
+    if (e->dataset.started) {
+        const char *data;
+        TRY(nas_fingerprint(e, ctx, &data));
+        TRY(nas_provenance_add(p, ctx, NAS_MADE_FROM_DATA, "data", data));
+    }
+    TRY(nas_provenance_add(p, ctx, NAS_MADE_BY_PROGRAM, "version", NAS_VERSION));
+    TRY(nas_provenance_add(p, ctx, NAS_MADE_BY_PROGRAM, "kernels", e->kernels->name));
+    return nas_provenance_add(p, ctx, NAS_MADE_BY_PROGRAM, "blas", nas_gemm_version());
+}
+
 int nas_experiment_widen(struct nas_experiment *e, struct mn_ctx *ctx, int64_t n) {
     if (e->max_batch >= n) {
         return MN_OK;
@@ -159,10 +188,7 @@ static int open_all(struct nas_experiment *e, struct mn_ctx *ctx, const struct n
         return MN_OK; /* without a shape there is no model */
     }
     TRY(build_model(e, ctx, open->max_batch));
-    if (e->dataset.started) {
-        TRY(nas_fingerprint_note(e, ctx));
-    }
-    return nas_provenance_note(e, ctx);
+    return note_provenance(e, ctx);
 }
 
 int nas_experiment_open(struct nas_experiment *e, struct mn_ctx *ctx, const struct nas_open *open) {

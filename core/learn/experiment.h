@@ -7,6 +7,7 @@
 #include "config/override.h"
 #include "network/model.h"
 #include "plugin/instance.h"
+#include "store/provenance.h"
 
 struct nas_cluster;
 
@@ -94,13 +95,13 @@ struct nas_experiment {
     struct mn_dataset_info data;
     const struct nas_kernels *kernels;
     struct mn_model *model;
-    struct nas_fit fit;             /* how search_space.parameters chose the channel count */
-    int64_t n_state;                /* task learner state */
-    int moments;                    /* enum mn_moments */
-    int64_t max_batch;              /* images of the largest pass */
-    const char *plugins[NAS_UNITS]; /* what each unit comes from (run/origin.h) */
-    const char *fingerprint;        /* of the data (run/fingerprint.h); NULL = not started */
-    const char *operation_plugins;  /* and all operations of plugins; NULL = there are none */
+    struct nas_fit fit;               /* how search_space.parameters chose the channel count */
+    int64_t n_state;                  /* task learner state */
+    int moments;                      /* enum mn_moments */
+    int64_t max_batch;                /* images of the largest pass */
+    struct nas_provenance provenance; /* its plugin files as they were when it was opened: they may
+                                         be replaced while the program runs; its data, once
+                                         started */
 };
 
 enum nas_open_flag {

@@ -37,35 +37,16 @@ static int hash_images(const struct nas_experiment *e, struct mn_ctx *ctx, int s
     struct mn_episode episode;
     struct mn_task task;
     ctx->where = (struct mn_where){.size = sizeof ctx->where, .split = split};
-    int status = nas_episode_room(e, ctx, &spec, &episode);
-    if (status == MN_OK) {
-        status = nas_episode_draw(e, ctx, &spec, &episode);
-    }
+    TRY(nas_episode_room(e, ctx, &spec, &episode));
+    const int status = nas_episode_draw(e, ctx, &spec, &episode);
     if (status == MN_IO) {
         nas_ctx_clear(ctx);
         return MN_OK;
     }
-    if (status == MN_OK) {
-        nas_episode_task(e, &spec, &episode, &task);
-        *hash = nas_hash_int(*hash, nas_episode_hash(e, &task));
-    }
-    return status;
-}
-
-static int hash_all(const struct nas_experiment *e, struct mn_ctx *ctx, uint64_t *hash) {
-    const struct mn_where where = ctx->where;
-    int status = MN_OK;
-    *hash = nas_hash_begin();
-    for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
-        const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-        *hash = hash_classes(e, split, *hash);
-        if (e->data.n_classes[split] > 0 && e->data.min_samples[split] > 1) {
-            status = hash_images(e, ctx, split, hash);
-        }
-        nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    }
-    ctx->where = where;
-    return status;
+    TRY(status);
+    nas_episode_task(e, &spec, &episode, &task);
+    *hash = nas_hash_int(*hash, nas_episode_hash(e, &task));
+    return MN_OK;
 }
 
 /* "train 20 classes of 400 images" */
@@ -80,40 +61,24 @@ static const char *split_text(const struct mn_dataset_info *data, int split, cha
     return out;
 }
 
-int nas_fingerprint_note(struct nas_experiment *e, struct mn_ctx *ctx) {
+int nas_fingerprint(struct nas_experiment *e, struct mn_ctx *ctx, const char **out) {
     const struct mn_dataset_info *d = &e->data;
-    char train[96], val[96], test[96];
-    uint64_t hash;
-    const int status = hash_all(e, ctx, &hash);
-    if (status != MN_OK) {
-        return status;
+    const struct mn_where where = ctx->where;
+    char text[3][96];
+    uint64_t hash = nas_hash_begin();
+    int status = MN_OK;
+    for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
+        const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+        hash = hash_classes(e, split, hash);
+        if (d->n_classes[split] > 0 && d->min_samples[split] > 1) {
+            status = hash_images(e, ctx, split, &hash);
+        }
+        nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     }
-    e->fingerprint =
-        nas_arena_format(&e->arena, "%d x %d x %d; %s; %s; %s; fingerprint %016" PRIx64,
-                         d->channels, d->height, d->width, split_text(d, MN_TRAIN, train),
-                         split_text(d, MN_VAL, val), split_text(d, MN_TEST, test), hash);
-    return e->fingerprint != NULL ? MN_OK
-                                  : mn_fail(ctx, MN_NOMEM, "no memory to describe the data");
-}
-
-int nas_fingerprint_check(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
-                          const char *then, int accept) {
-    if (e->fingerprint == NULL || (then != NULL && strcmp(then, e->fingerprint) == 0)) {
-        return MN_OK;
-    }
-    if (then == NULL) {
-        mn_log(ctx, MN_LOG_INFO,
-               "%s: does not say which data it was made with, so that they cannot be compared",
-               path);
-        return MN_OK;
-    }
-    if (!accept) {
-        return mn_fail(ctx, MN_CONFIG,
-                       "%s: was made with other data\n  then: %s\n  now:  %s\n  --accept-changes "
-                       "goes on all the same",
-                       path, then, e->fingerprint);
-    }
-    mn_log(ctx, MN_LOG_WARN, "%s: was made with other data\n  then: %s\n  now:  %s", path, then,
-           e->fingerprint);
-    return MN_OK;
+    ctx->where = where;
+    TRY(status);
+    *out = nas_arena_format(&e->arena, "%d x %d x %d; %s; %s; %s; fingerprint %016" PRIx64,
+                            d->channels, d->height, d->width, split_text(d, MN_TRAIN, text[0]),
+                            split_text(d, MN_VAL, text[1]), split_text(d, MN_TEST, text[2]), hash);
+    return *out != NULL ? MN_OK : mn_fail(ctx, MN_NOMEM, "no memory to describe the data");
 }

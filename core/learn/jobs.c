@@ -62,7 +62,7 @@ static int open_opened(struct mn_ctx *ctx, const struct nas_cluster_opening *how
         status = nas_state_new(&o->e, ctx, &o->state);
     }
     if (status == MN_OK) {
-        status = nas_provenance_text(&o->e, ctx, &out->provenance);
+        status = nas_provenance_text(&o->e.provenance, ctx, &out->provenance);
     }
     if (status != MN_OK) {
         close_opened(out);
@@ -97,7 +97,7 @@ int nas_jobs_executor(struct mn_ctx *ctx, const struct nas_experiment *e,
     CLEANUP(nas_free) char *config = NULL;
     CLEANUP(nas_free) char *provenance = NULL;
     size_t length;
-    TRY(nas_provenance_text(e, ctx, &provenance));
+    TRY(nas_provenance_text(&e->provenance, ctx, &provenance));
     TRY(nas_config_text(e, ctx, &config, &length));
     const struct nas_cluster_basis basis = {
         .e = e,

@@ -3,17 +3,14 @@
 
 #include "base/text.h"
 #include "learn/config_diff.h"
-#include "learn/fingerprint.h"
 #include "learn/task.h"
-#include "store/provenance.h"
+#include "store/checkpoint_store.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT "metanas checkpoint 1"
-
-enum { REAL_TYPE = sizeof(mn_real) == 4 ? NAS_F32 : NAS_F64, LOG = 6 };
+enum { REAL_TYPE = sizeof(mn_real) == 4 ? NAS_F32 : NAS_F64 };
 
 /* ---- named state of the meta learner ------------------------------------------------------ */
 
@@ -134,157 +131,79 @@ int nas_state_parts(const struct nas_experiment *e, const struct nas_state *stat
     return n;
 }
 
-/* ---- tensors of a state ------------------------------------------------------------------- */
-
-/* Called for every tensor of a state; `reals` is where it lies. */
-typedef int (*visitor)(void *data, const char *name, int n_dims, const int64_t *dims,
-                       mn_real *reals);
-
-static int visit_segments(const struct nas_experiment *e, const struct nas_state *s,
-                          int architecture, visitor visit, void *data) {
-    const struct mn_dims *d = nas_model_dims(e->model);
-    const int n = architecture ? d->n_a_segments : d->n_w_segments;
-    for (int i = 0; i < n; i++) {
-        const struct mn_segment *segment = nas_model_segment(e->model, architecture, i);
-        const int status = visit(data, segment->name, segment->n_dims, segment->dims,
-                                 (architecture ? s->meta.a : s->meta.w) + segment->offset);
-        if (status != MN_OK) {
-            return status;
-        }
-    }
-    return MN_OK;
-}
-
-static int visit_state(const struct nas_experiment *e, const struct nas_state *s, visitor visit,
-                       void *data) {
-    int status = visit_segments(e, s, 0, visit, data);
-    if (status == MN_OK) {
-        status = visit_segments(e, s, 1, visit, data);
-    }
-    if (status == MN_OK && e->n_state > 0) {
-        status = visit(data, "learner.state", 1, &e->n_state, s->learner);
-    }
-    for (int i = 0; status == MN_OK && i < s->n_named; i++) {
-        status = visit(data, s->named[i].name, 1, &s->named[i].n, s->named[i].at);
-    }
-    return status;
-}
-
 /* ---- saving ------------------------------------------------------------------------------- */
 
-struct list {
-    struct nas_safetensor *tensors;
-    int n;
-};
-
-static int count_tensor(void *data, const char *name, int n_dims, const int64_t *dims,
-                        mn_real *reals) {
-    ((struct list *)data)->n++;
-    return MN_OK;
-}
-
-static int list_tensor(void *data, const char *name, int n_dims, const int64_t *dims,
-                       mn_real *reals) {
-    struct list *list = data;
-    struct nas_safetensor *t = &list->tensors[list->n++];
-    *t = (struct nas_safetensor){
+static struct nas_safetensor tensor(const char *name, int n_dims, const int64_t *dims,
+                                    const mn_real *reals) {
+    struct nas_safetensor t = {
         .name = name, .dtype = (enum nas_dtype)REAL_TYPE, .n_dims = n_dims, .data = reals};
-    memcpy(t->dims, dims, (size_t)n_dims * sizeof *dims);
-    return MN_OK;
+    memcpy(t.dims, dims, (size_t)n_dims * sizeof *dims);
+    return t;
 }
 
-/* Every tensor of the state, then run.log from `log`. NULL = no memory. */
-static struct nas_safetensor *list_all(const struct nas_experiment *e,
-                                       const struct nas_state *state, const double *log,
-                                       struct nas_arena *arena, int *n) {
-    struct list list = {0};
-    visit_state(e, state, count_tensor, &list);
-    list.tensors = nas_arena_array(arena, (size_t)list.n + 1, sizeof *list.tensors);
-    if (list.tensors == NULL) {
-        return NULL;
+/* Every tensor of the state, where it lies. NULL = no memory. */
+static struct nas_safetensor *list_tensors(const struct nas_experiment *e,
+                                           const struct nas_state *s, struct nas_arena *arena,
+                                           int *n) {
+    const struct mn_dims *d = nas_model_dims(e->model);
+    const int segments[2] = {d->n_w_segments, d->n_a_segments};
+    struct nas_safetensor *all =
+        nas_arena_array(arena, (size_t)(segments[0] + segments[1] + 1 + s->n_named), sizeof *all);
+    *n = 0;
+    for (int a = 0; all != NULL && a < 2; a++) {
+        for (int i = 0; i < segments[a]; i++) {
+            const struct mn_segment *x = nas_model_segment(e->model, a, i);
+            all[(*n)++] =
+                tensor(x->name, x->n_dims, x->dims, (a ? s->meta.a : s->meta.w) + x->offset);
+        }
     }
-    list.n = 0;
-    visit_state(e, state, list_tensor, &list);
-    list.tensors[list.n++] = (struct nas_safetensor){
-        .name = "run.log", .dtype = NAS_F64, .n_dims = 1, .dims = {LOG}, .data = log};
-    *n = list.n;
-    return list.tensors;
+    if (all != NULL && e->n_state > 0) {
+        all[(*n)++] = tensor("learner.state", 1, &e->n_state, s->learner);
+    }
+    for (int i = 0; all != NULL && i < s->n_named; i++) {
+        all[(*n)++] = tensor(s->named[i].name, 1, &s->named[i].n, s->named[i].at);
+    }
+    return all;
 }
 
-/* NULL = no memory. */
-static struct nas_metadata *list_meta(const struct nas_experiment *e, const struct nas_state *state,
-                                      const char *config, int n_extra,
-                                      const struct nas_metadata *extra, struct nas_arena *arena,
-                                      int *n) {
-    const size_t most = (size_t)n_extra + 8 + NAS_PROVENANCE_ENTRIES;
-    struct nas_metadata *meta = nas_arena_array(arena, most, sizeof *meta);
-    const char *epoch = nas_arena_format(arena, "%" PRId64, state->meta_epoch);
+int nas_state_checkpoint(const struct nas_experiment *e, struct mn_ctx *ctx,
+                         const struct nas_state *s, const char *config, struct nas_arena *arena,
+                         struct nas_checkpoint *out) {
+    struct nas_metadata *meta = nas_arena_array(arena, 3 + (size_t)e->provenance.n, sizeof *meta);
     const char *seed = nas_arena_format(arena, "%" PRId64, e->run.seed);
     const char *shape = nas_arena_format(arena, "%" PRId32 ",%" PRId32 ",%" PRId32,
                                          e->data.channels, e->data.height, e->data.width);
-    char best[40];
-    nas_text_from_real(state->best, best, sizeof best);
-    const char *best_accuracy = nas_arena_text(arena, best);
-    const char *best_epoch = nas_arena_format(arena, "%" PRId64, state->best_epoch);
-    const char *rollbacks = nas_arena_format(arena, "%" PRId64, state->rollbacks);
-    if (meta == NULL || epoch == NULL || seed == NULL || shape == NULL || best_accuracy == NULL ||
-        best_epoch == NULL || rollbacks == NULL) {
-        return NULL;
+    *out = (struct nas_checkpoint){.meta_epoch = s->meta_epoch,
+                                   .evaluated = s->evaluated,
+                                   .best = s->best,
+                                   .best_epoch = s->best_epoch,
+                                   .rollbacks = s->rollbacks};
+    memcpy(out->log, s->log, sizeof out->log);
+    out->tensors = list_tensors(e, s, arena, &out->n);
+    if (meta == NULL || seed == NULL || shape == NULL || out->tensors == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory to write a checkpoint");
     }
-    int m = 0;
-    meta[m++] = (struct nas_metadata){"format", FORMAT};
-    meta[m++] = (struct nas_metadata){"meta_epoch", epoch};
-    meta[m++] = (struct nas_metadata){"seed", seed};
-    meta[m++] = (struct nas_metadata){"image_shape", shape};
-    meta[m++] = (struct nas_metadata){"config", config};
-    if (state->best >= 0) {
-        meta[m++] = (struct nas_metadata){"best_accuracy", best_accuracy};
-        meta[m++] = (struct nas_metadata){"best_meta_epoch", best_epoch};
-    }
-    if (state->rollbacks > 0) {
-        meta[m++] = (struct nas_metadata){"rollbacks", rollbacks};
-    }
-    m += nas_provenance_describe(e, meta + m);
-    for (int i = 0; i < n_extra; i++) {
-        meta[m++] = extra[i];
-    }
-    *n = m;
-    return meta;
+    meta[out->n_meta++] = (struct nas_metadata){"seed", seed};
+    meta[out->n_meta++] = (struct nas_metadata){"image_shape", shape};
+    meta[out->n_meta++] = (struct nas_metadata){"config", config};
+    memcpy(meta + out->n_meta, e->provenance.at, (size_t)e->provenance.n * sizeof *meta);
+    out->n_meta += e->provenance.n;
+    out->metadata = meta;
+    return MN_OK;
 }
 
 int nas_state_save(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
                    const struct nas_state *state, int n_extra, const struct nas_metadata *extra) {
-    struct nas_arena arena = {0};
-    int n = 0, m = 0;
-    const double log[LOG] = {state->log[0],
-                             state->log[1],
-                             state->log[2],
-                             state->log[3],
-                             (double)state->meta_epoch,
-                             (double)state->evaluated};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    CLEANUP(nas_free) char *config = NULL;
+    struct nas_checkpoint checkpoint;
     size_t length;
-    char *config;
-    const int resolved = nas_config_text(e, ctx, &config, &length);
-    if (resolved != MN_OK) {
-        return resolved;
-    }
-    struct nas_safetensor *tensors = list_all(e, state, log, &arena, &n);
-    struct nas_metadata *meta = list_meta(e, state, config, n_extra, extra, &arena, &m);
-    const int status = tensors == NULL || meta == NULL
-                           ? mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path)
-                           : nas_safetensors_write(ctx, path, n, tensors, m, meta);
-    free(config);
-    nas_arena_fini(&arena);
-    return status;
+    TRY(nas_config_text(e, ctx, &config, &length));
+    TRY(nas_state_checkpoint(e, ctx, state, config, &arena, &checkpoint));
+    return nas_checkpoint_write(ctx, path, &checkpoint, n_extra, extra);
 }
 
 /* ---- loading ------------------------------------------------------------------------------ */
-
-struct loading {
-    struct mn_ctx *ctx;
-    const char *path;
-    const struct nas_safetensors *file;
-};
 
 static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) {
     size_t used = (size_t)snprintf(out, size, "[");
@@ -296,140 +215,131 @@ static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) 
     }
 }
 
-static int load_tensor(void *data, const char *name, int n_dims, const int64_t *dims,
-                       mn_real *reals) {
-    struct loading *l = data;
-    const struct nas_safetensor *t = nas_safetensors_find(l->file, name);
+/* Copy a tensor of the file to its place in the state. */
+static int load_tensor(struct mn_ctx *ctx, const char *path, const struct nas_safetensors *file,
+                       const struct nas_safetensor *to) {
+    const struct nas_safetensor *t = nas_safetensors_find(file, to->name);
     if (t == NULL) {
-        return mn_fail(l->ctx, MN_CONFIG,
+        return mn_fail(ctx, MN_CONFIG,
                        "%s: has no tensor %s: it was made with another configuration or plugin",
-                       l->path, name);
+                       path, to->name);
     }
-    if (t->n_dims != n_dims || memcmp(t->dims, dims, (size_t)n_dims * sizeof *dims) != 0) {
+    if (t->n_dims != to->n_dims ||
+        memcmp(t->dims, to->dims, (size_t)to->n_dims * sizeof *to->dims) != 0) {
         char here[128], there[128];
-        shape_text(n_dims, dims, here, sizeof here);
+        shape_text(to->n_dims, to->dims, here, sizeof here);
         shape_text(t->n_dims, t->dims, there, sizeof there);
-        return mn_fail(l->ctx, MN_CONFIG, "%s: tensor %s has shape %s, this configuration needs %s",
-                       l->path, name, there, here);
+        return mn_fail(ctx, MN_CONFIG, "%s: tensor %s has shape %s, this configuration needs %s",
+                       path, to->name, there, here);
     }
-    return nas_safetensor_reals(l->ctx, t, reals);
+    return nas_safetensor_reals(ctx, t, (mn_real *)(uintptr_t)to->data);
 }
 
-/* Name of a tensor that is looked for, and whether it was found. */
-struct search {
-    const char *name;
-    int found;
-};
-
-static int compare_name(void *data, const char *name, int n_dims, const int64_t *dims,
-                        mn_real *reals) {
-    struct search *search = data;
-    search->found |= strcmp(search->name, name) == 0;
-    return MN_OK;
-}
-
-static int check_extra(const struct loading *l, const struct nas_experiment *e,
-                       const struct nas_state *state) {
-    for (int i = 0; i < l->file->n; i++) {
-        struct search search = {.name = l->file->tensors[i].name};
-        search.found = strcmp(search.name, "run.log") == 0;
-        visit_state(e, state, compare_name, &search);
-        if (!search.found) {
-            return mn_fail(l->ctx, MN_CONFIG,
-                           "%s: tensor %s has no place in this configuration's network", l->path,
-                           search.name);
+static int load_tensors(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
+                        const struct nas_safetensors *file, const struct nas_state *state) {
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    int n;
+    const struct nas_safetensor *all = list_tensors(e, state, &arena, &n);
+    if (all == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "%s: no memory to read it", path);
+    }
+    for (int i = 0; i < n; i++) {
+        TRY(load_tensor(ctx, path, file, &all[i]));
+    }
+    for (int i = 0; i < file->n; i++) {
+        int k = 0;
+        while (k < n && strcmp(all[k].name, file->tensors[i].name) != 0) {
+            k++;
+        }
+        if (k == n) {
+            return mn_fail(ctx, MN_CONFIG,
+                           "%s: tensor %s has no place in this configuration's network", path,
+                           file->tensors[i].name);
         }
     }
     return MN_OK;
 }
 
-static int load_log(struct loading *l, struct nas_state *state) {
-    const struct nas_safetensor *t = nas_safetensors_find(l->file, "run.log");
-    if (t == NULL || t->dtype != NAS_F64 || t->n_dims != 1 || t->dims[0] != LOG) {
-        return mn_fail(l->ctx, MN_CONFIG, "%s: no run.log of %d numbers: not a checkpoint", l->path,
-                       LOG);
+static int copy_metadata(struct mn_ctx *ctx, const char *path, const struct nas_checkpoint *from,
+                         struct nas_state *out) {
+    struct nas_metadata *all = nas_arena_array(&out->arena, (size_t)from->n_meta + 1, sizeof *all);
+    out->source = nas_arena_text(&out->arena, path);
+    int done = all != NULL && out->source != NULL;
+    for (int i = 0; done && i < from->n_meta; i++) {
+        all[i].key = nas_arena_text(&out->arena, from->metadata[i].key);
+        all[i].value = nas_arena_text(&out->arena, from->metadata[i].value);
+        done = all[i].key != NULL && all[i].value != NULL;
     }
-    const double *log = t->data;
-    memcpy(state->log, log, sizeof state->log);
-    if (!(log[4] >= 0 && log[4] <= 1e15 && log[5] >= 0 && log[5] <= 1e15)) {
-        return mn_fail(l->ctx, MN_IO, "%s: run.log holds an impossible meta-epoch", l->path);
-    }
-    state->meta_epoch = (int64_t)log[4];
-    state->evaluated = (int64_t)log[5];
-    return MN_OK;
+    out->metadata = all;
+    out->n_metadata = from->n_meta;
+    return done ? MN_OK : mn_fail(ctx, MN_NOMEM, "%s: no memory for its metadata", path);
 }
 
-/* Checkpoints without a validation, and those of before this was noted, have no best one. */
-static int load_best(struct loading *l, struct nas_state *state) {
-    const char *accuracy = nas_safetensors_meta(l->file, "best_accuracy");
-    const char *epoch = nas_safetensors_meta(l->file, "best_meta_epoch");
-    if (accuracy == NULL && epoch == NULL) {
-        return MN_OK;
-    }
-    if (accuracy == NULL || epoch == NULL || !nas_text_real(accuracy, &state->best) ||
-        !nas_text_int(epoch, &state->best_epoch) || !(state->best >= 0 && state->best <= 1)) {
-        return mn_fail(l->ctx, MN_IO, "%s: damaged: best_accuracy '%s' at best_meta_epoch '%s'",
-                       l->path, accuracy != NULL ? accuracy : "", epoch != NULL ? epoch : "");
-    }
-    return MN_OK;
-}
-
-static int load_rollbacks(struct loading *l, struct nas_state *state) {
-    const char *text = nas_safetensors_meta(l->file, "rollbacks");
-    if (text == NULL) {
-        return MN_OK;
-    }
-    return nas_text_int(text, &state->rollbacks) && state->rollbacks >= 0 &&
-                   state->rollbacks <= NAS_MOST_ROLLBACKS
-               ? MN_OK
-               : mn_fail(l->ctx, MN_IO, "%s: damaged: '%s' rollbacks", l->path, text);
-}
-
-static int load_all(const struct nas_experiment *e, struct loading *l, struct nas_state *out) {
-    const char *format = nas_safetensors_meta(l->file, "format");
-    if (format == NULL || strcmp(format, FORMAT) != 0) {
-        return mn_fail(l->ctx, MN_CONFIG, "%s: its format is '%s', this program reads '%s'",
-                       l->path, format != NULL ? format : "(none)", FORMAT);
-    }
-    if (nas_safetensors_meta(l->file, "crc32") == NULL) {
-        return mn_fail(l->ctx, MN_IO, "%s: damaged: its checksum is missing", l->path);
-    }
-    int status = visit_state(e, out, load_tensor, l);
-    if (status == MN_OK) {
-        status = load_log(l, out);
-    }
-    if (status == MN_OK) {
-        status = load_best(l, out);
-    }
-    if (status == MN_OK) {
-        status = load_rollbacks(l, out);
-    }
-    const char *data = nas_safetensors_meta(l->file, NAS_DATA_KEY);
-    out->source = nas_arena_text(&out->arena, l->path);
-    out->data = data != NULL ? nas_arena_text(&out->arena, data) : NULL;
-    if (status == MN_OK && (out->source == NULL || (data != NULL && out->data == NULL))) {
-        status = mn_fail(l->ctx, MN_NOMEM, "%s: no memory for its name", l->path);
+static int load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
+                const struct nas_safetensors *file, const struct nas_checkpoint *from,
+                struct nas_state *out) {
+    TRY(nas_state_new(e, ctx, out));
+    if (from->rollbacks > NAS_MOST_ROLLBACKS) {
+        return mn_fail(ctx, MN_IO, "%s: damaged: '%" PRId64 "' rollbacks", path, from->rollbacks);
     }
     out->loaded = 1;
-    return status != MN_OK ? status : check_extra(l, e, out);
+    out->meta_epoch = from->meta_epoch;
+    out->evaluated = from->evaluated;
+    out->best = from->best;
+    out->best_epoch = from->best_epoch;
+    out->rollbacks = from->rollbacks;
+    memcpy(out->log, from->log, sizeof out->log);
+    TRY(copy_metadata(ctx, path, from, out));
+    return load_tensors(e, ctx, path, file, out);
 }
 
 int nas_state_load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
                    struct nas_state *out) {
-    struct nas_safetensors file;
+    CLEANUP(nas_safetensors_fini) struct nas_safetensors file = {0};
+    struct nas_checkpoint checkpoint;
     memset(out, 0, sizeof *out);
-    int status = nas_safetensors_read(ctx, path, &file);
+    TRY(nas_checkpoint_read(ctx, path, &file, &checkpoint));
+    const int status = load(e, ctx, path, &file, &checkpoint, out);
     if (status != MN_OK) {
-        return status;
+        nas_state_fini(out);
     }
-    status = nas_state_new(e, ctx, out);
-    if (status == MN_OK) {
-        struct loading l = {.ctx = ctx, .path = path, .file = &file};
-        status = load_all(e, &l, out);
-        if (status != MN_OK) {
-            nas_state_fini(out);
-        }
-    }
-    nas_safetensors_fini(&file);
     return status;
+}
+
+/* ---- the checkpoints of a run ------------------------------------------------------------- */
+
+struct loading {
+    const struct nas_experiment *e;
+    struct nas_state state;
+};
+
+static int load_next(void *data, struct mn_ctx *ctx, const char *path, int64_t *meta_epoch) {
+    struct loading *l = data;
+    nas_state_fini(&l->state);
+    TRY(nas_state_load(l->e, ctx, path, &l->state));
+    *meta_epoch = l->state.meta_epoch;
+    return MN_OK;
+}
+
+int nas_state_load_newest(const struct nas_experiment *e, struct mn_ctx *ctx, const char *dir,
+                          int64_t last, int64_t every, struct nas_state *out, int *found) {
+    struct loading l = {.e = e};
+    const int status = nas_checkpoint_store_load(ctx, dir, last, every, load_next, &l, found);
+    if (status == MN_OK && *found) {
+        *out = l.state;
+    } else {
+        nas_state_fini(&l.state);
+    }
+    return status;
+}
+
+int nas_state_resume(const struct nas_experiment *e, struct mn_ctx *ctx, const char *dir,
+                     struct nas_state *out) {
+    int found;
+    TRY(nas_state_load_newest(e, ctx, dir, INT64_MAX, 0, out, &found));
+    if (found) {
+        return MN_OK;
+    }
+    mn_log(ctx, MN_LOG_WARN, "%s has no checkpoint: the run begins anew", dir);
+    return nas_state_new(e, ctx, out);
 }

@@ -6,7 +6,7 @@
 
 #include "exec/executor.h"
 #include "learn/experiment.h"
-#include "store/safetensors.h"
+#include "store/checkpoint.h"
 
 enum { NAS_MOST_NAMED = 32 };
 
@@ -23,7 +23,8 @@ struct nas_state {
     const char *prefix; /* of the names that are being claimed */
     int loaded;         /* from a checkpoint */
     const char *source; /* the file it was loaded from, or NULL */
-    const char *data;   /* the data that it was made with (run/fingerprint.h), or NULL */
+    int n_metadata;     /* of that file */
+    const struct nas_metadata *metadata;
     int accept_changes; /* go on although configuration or plugins differ from the checkpoint's */
     int64_t meta_epoch; /* done so far */
     int64_t evaluated;  /* meta-epoch of the last validation */
@@ -43,7 +44,23 @@ int nas_state_load(const struct nas_experiment *experiment, struct mn_ctx *ctx, 
                    struct nas_state *out);
 int nas_state_save(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *path,
                    const struct nas_state *state, int n_extra, const struct nas_metadata *extra);
+/* The state as a checkpoint, which is valid as long as it, `config` (its resolved configuration)
+ * and what is taken from arena. MN_NOMEM. */
+int nas_state_checkpoint(const struct nas_experiment *experiment, struct mn_ctx *ctx,
+                         const struct nas_state *state, const char *config, struct nas_arena *arena,
+                         struct nas_checkpoint *out);
 void nas_state_fini(struct nas_state *state);
+
+/* That of the newest checkpoint in a run directory: nas_checkpoint_store_load. A checkpoint that is
+ * whole but of another configuration ends the search: MN_CONFIG. *out is untouched where none is
+ * found. */
+int nas_state_load_newest(const struct nas_experiment *experiment, struct mn_ctx *ctx,
+                          const char *dir, int64_t last, int64_t every, struct nas_state *out,
+                          int *found);
+/* The newest that can be read. Where there is none at all, in a run that ended before its first
+ * one, the initial state, with a warning. */
+int nas_state_resume(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *dir,
+                     struct nas_state *out);
 
 /* The memory that tasks start from: w, a, the optimiser state, the named states. Returns how many
  * of out[NAS_MOST_NAMED + 3]. */

@@ -8,8 +8,7 @@
 #include "learn/configuration.h"
 #include "learn/meta_prune.h"
 #include "learn/meta_step.h"
-#include "store/checkpoint_store.h"
-#include "store/rundir.h"
+#include "learn/run.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -173,7 +172,7 @@ static int validate(struct training *t) {
         /* as it was validated, before anything is cut from it */
         state->best = v.record.accuracy_mean;
         state->best_epoch = state->meta_epoch;
-        TRY(nas_rundir_save_best(&t->dir, t->e, t->ctx, state, &v));
+        TRY(nas_run_save_best(&t->dir, t->e, t->ctx, state, &v));
     }
     TRY(nas_meta_prune(t->e, t->ctx, state));
     TRY(write_architecture(t));
@@ -234,14 +233,14 @@ static int roll_back(struct training *t) {
     earlier.rollbacks = old.rollbacks + 1;
     nas_state_fini(t->state);
     *t->state = earlier;
-    TRY(nas_rundir_back(&t->dir, t->e, t->ctx, t->state));
+    TRY(nas_run_back(&t->dir, t->e, t->ctx, t->state));
     nas_jsonl_begin(m, "rollback");
     nas_jsonl_int(m, "meta_epoch", t->state->meta_epoch);
     nas_jsonl_int(m, "from", old.meta_epoch);
     nas_jsonl_int(m, "task", t->batch.culprit);
     nas_jsonl_int(m, "rollbacks", t->state->rollbacks);
     TRY(nas_jsonl_end(m, t->ctx));
-    TRY(nas_rundir_save(&t->dir, t->e, t->ctx, t->state));
+    TRY(nas_run_save(&t->dir, t->e, t->ctx, t->state));
     mn_log(t->ctx, MN_LOG_WARN,
            "%s\n  rolled back to meta-epoch %" PRId64 " (%" PRId64 " of %" PRId64
            " times); from there on other tasks are drawn",
@@ -265,7 +264,7 @@ static int turn(struct training *t) {
         TRY(validate(t));
     }
     if (due(run->checkpoint_every, now, end)) {
-        TRY(nas_rundir_save(&t->dir, t->e, t->ctx, t->state));
+        TRY(nas_run_save(&t->dir, t->e, t->ctx, t->state));
     }
     if (now >= end) {
         return MN_OK;
@@ -303,7 +302,7 @@ static int loop(struct training *t) {
 /* Keep what is whole, and say how to go on. */
 static int leave_cancelled(struct training *t) {
     nas_ctx_clear(t->ctx);
-    TRY(nas_rundir_save(&t->dir, t->e, t->ctx, t->state));
+    TRY(nas_run_save(&t->dir, t->e, t->ctx, t->state));
     nas_ctx_of(t->ctx)->goes_on = 1;
     const int moved = !nas_folder_is_locked(t->ctx, t->dir.path);
     return mn_fail(t->ctx, MN_CANCELLED,
@@ -377,7 +376,7 @@ int nas_train(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_sta
         mn_log(ctx, MN_LOG_INFO,
                "moments: carry goes from task to task, so tasks run one after the other");
     }
-    int status = nas_rundir_open(&t.dir, e, ctx, state, dir);
+    int status = nas_run_open(&t.dir, e, ctx, state, dir);
     if (status == MN_OK) {
         status = nas_meta_batch_new(e, ctx, &t.batch);
         status = status == MN_OK ? loop(&t) : status;

@@ -9,65 +9,54 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-static const char before[] = "checkpoint-", after[] = ".safetensors";
+static const char prefix[] = "checkpoint-", suffix[] = ".safetensors";
 
 static int path_of(struct mn_ctx *ctx, const char *dir, int64_t meta_epoch, char out[PATH_MAX]) {
     char name[64];
-    snprintf(name, sizeof name, "%s%" PRId64 "%s", before, meta_epoch, after);
+    snprintf(name, sizeof name, "%s%" PRId64 "%s", prefix, meta_epoch, suffix);
     return nas_folder_file(ctx, dir, name, out);
 }
 
 /* ---- a second name ------------------------------------------------------------------------ */
 
-static int copy(struct mn_ctx *ctx, const char *from, const char *to) {
-    uint8_t *data;
+/* Let `to` be the same file, or a copy of it: not every file system has hard links. */
+static int link_file(struct mn_ctx *ctx, const char *from, const char *to) {
+    CLEANUP(nas_free) uint8_t *data = NULL;
     size_t length;
-    int status = nas_file_read(ctx, from, SIZE_MAX / 2, &data, &length);
-    if (status == MN_OK) {
-        status = nas_file_replace(ctx, to, data, length);
-        free(data);
-    }
-    return status;
-}
-
-/* Not every file system has hard links. */
-static int same_file(struct mn_ctx *ctx, const char *from, const char *to) {
     const char *old, *new;
     const int from_at = nas_folder_at(ctx, from, &old), to_at = nas_folder_at(ctx, to, &new);
     if (unlinkat(to_at, new, 0) != 0 && errno != ENOENT) {
         return nas_file_failed(ctx, to, "remove the file of this name");
     }
-    return linkat(from_at, old, to_at, new, 0) == 0 ? MN_OK : copy(ctx, from, to);
+    if (linkat(from_at, old, to_at, new, 0) == 0) {
+        return MN_OK;
+    }
+    TRY(nas_file_read(ctx, from, SIZE_MAX / 2, &data, &length));
+    return nas_file_replace(ctx, to, data, length);
 }
 
 int nas_checkpoint_store_keep(struct mn_ctx *ctx, const char *dir, int64_t meta_epoch) {
-    char newest[PATH_MAX], kept[PATH_MAX];
-    int status = nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, newest);
-    if (status == MN_OK) {
-        status = path_of(ctx, dir, meta_epoch, kept);
-    }
-    return status != MN_OK ? status : same_file(ctx, newest, kept);
+    char newest[PATH_MAX], second[PATH_MAX];
+    TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, newest));
+    TRY(path_of(ctx, dir, meta_epoch, second));
+    return link_file(ctx, newest, second);
 }
 
 int nas_checkpoint_store_restore(struct mn_ctx *ctx, const char *dir, const char *source) {
     char newest[PATH_MAX], damaged[PATH_MAX];
-    int status = nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, newest);
-    if (status == MN_OK) {
-        status = nas_folder_file(ctx, dir, "damaged.safetensors", damaged);
-    }
-    if (status != MN_OK || strcmp(source, newest) == 0) {
-        return status;
-    }
     const char *old, *new;
+    TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, newest));
+    TRY(nas_folder_file(ctx, dir, "damaged.safetensors", damaged));
+    if (strcmp(source, newest) == 0) {
+        return MN_OK;
+    }
     const int old_at = nas_folder_at(ctx, newest, &old), new_at = nas_folder_at(ctx, damaged, &new);
     if (renameat(old_at, old, new_at, new) != 0 && errno != ENOENT) {
         return nas_file_failed(ctx, newest, "set it aside");
     }
-    return same_file(ctx, source, newest);
+    return link_file(ctx, source, newest);
 }
 
 /* ---- which there are ---------------------------------------------------------------------- */
@@ -77,29 +66,20 @@ struct list {
     size_t n, room;
 };
 
+static void list_free(struct list *list) {
+    free(list->at);
+}
+
+/* The meta-epoch in a name; 0 = it has none. */
 static int number_of(const char *name, int64_t *out) {
     char digits[32];
-    const size_t n = strlen(name), b = sizeof before - 1, a = sizeof after - 1;
-    if (n <= b + a || n - b - a >= sizeof digits || strncmp(name, before, b) != 0 ||
-        strcmp(name + n - a, after) != 0 || name[b + strspn(name + b, "0123456789")] != '.') {
+    const size_t n = strlen(name), b = sizeof prefix - 1, a = sizeof suffix - 1;
+    if (n <= b + a || n - b - a >= sizeof digits || strncmp(name, prefix, b) != 0 ||
+        strcmp(name + n - a, suffix) != 0 || name[b + strspn(name + b, "0123456789")] != '.') {
         return 0;
     }
     snprintf(digits, sizeof digits, "%.*s", (int)(n - b - a), name + b);
     return nas_text_int(digits, out);
-}
-
-static int add(struct list *list, int64_t value) {
-    if (list->n == list->room) {
-        const size_t room = list->room > 0 ? 2 * list->room : 16;
-        int64_t *at = realloc(list->at, room * sizeof *at);
-        if (at == NULL) {
-            return 0;
-        }
-        list->at = at;
-        list->room = room;
-    }
-    list->at[list->n++] = value;
-    return 1;
 }
 
 static int ascending(const void *a, const void *b) {
@@ -119,82 +99,85 @@ static DIR *open_folder(struct mn_ctx *ctx, const char *dir) {
     return folder;
 }
 
-/* list->at is for free(). */
+static void close_folder(DIR **folder) {
+    if (*folder != NULL) {
+        closedir(*folder);
+    }
+}
+
 static int read_list(struct mn_ctx *ctx, const char *dir, struct list *list) {
-    DIR *folder = open_folder(ctx, dir);
-    int status = MN_OK;
-    *list = (struct list){0};
+    CLEANUP(close_folder) DIR *folder = open_folder(ctx, dir);
+    int64_t value;
     if (folder == NULL) {
         return nas_file_failed(ctx, dir, "look into the folder");
     }
-    for (const struct dirent *entry; status == MN_OK && (entry = readdir(folder)) != NULL;) {
-        int64_t value;
-        if (number_of(entry->d_name, &value) && !add(list, value)) {
-            status = mn_fail(ctx, MN_NOMEM, "%s: no memory for the names in it", dir);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (!number_of(entry->d_name, &value)) {
+            continue;
         }
+        if (list->n == list->room) {
+            list->room = list->room > 0 ? 2 * list->room : 16;
+            int64_t *at = realloc(list->at, list->room * sizeof *at);
+            if (at == NULL) {
+                return mn_fail(ctx, MN_NOMEM, "%s: no memory for the names in it", dir);
+            }
+            list->at = at;
+        }
+        list->at[list->n++] = value;
     }
-    closedir(folder);
-    if (status == MN_OK && list->n > 0) {
+    if (list->n > 0) {
         qsort(list->at, list->n, sizeof *list->at, ascending);
     }
-    return status;
+    return MN_OK;
 }
 
 int nas_checkpoint_store_trim(struct mn_ctx *ctx, const char *dir, int64_t newest, int64_t most) {
-    struct list list;
-    char path[PATH_MAX];
+    CLEANUP(list_free) struct list list = {0};
     int64_t left = 0;
-    int status = read_list(ctx, dir, &list);
-    for (size_t i = list.n; status == MN_OK && i-- > 0;) {
+    TRY(read_list(ctx, dir, &list));
+    for (size_t i = list.n; i-- > 0;) {
+        char path[PATH_MAX];
+        const char *name;
         if (list.at[i] < newest && ++left <= most) {
             continue;
         }
-        status = path_of(ctx, dir, list.at[i], path);
-        const char *name;
-        const int at = status == MN_OK ? nas_folder_at(ctx, path, &name) : -1;
-        if (status == MN_OK && unlinkat(at, name, 0) != 0 && errno != ENOENT) {
-            status = nas_file_failed(ctx, path, "remove it");
+        TRY(path_of(ctx, dir, list.at[i], path));
+        const int at = nas_folder_at(ctx, path, &name);
+        if (unlinkat(at, name, 0) != 0 && errno != ENOENT) {
+            return nas_file_failed(ctx, path, "remove it");
         }
     }
-    free(list.at);
-    return status;
-}
-
-/* NAME.tmp- and six letters or digits. Of the files that are only written by the process that holds
- * the folder, as this one does now, it was left by one that died. */
-static int is_left_over(const char *name) {
-    static const char *const names[] = {"checkpoint", "best.", "config.", "test"};
-    const size_t n = strlen(name), tail = sizeof ".tmp-XXXXXX" - 1;
-    int known = 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        known |= strncmp(name, names[i], strlen(names[i])) == 0;
-    }
-    return known && n > tail && strncmp(name + n - tail, ".tmp-", 5) == 0 &&
-           strcspn(name + n - 6, ".-_ ") == 6;
+    return MN_OK;
 }
 
 void nas_checkpoint_store_clean(struct mn_ctx *ctx, const char *dir) {
-    DIR *folder = open_folder(ctx, dir);
+    /* Only the process that has locked the folder, now this one, writes files of these names: a
+     * NAME.tmp-XXXXXX of theirs was left by one that died. */
+    static const char *const names[] = {"checkpoint", "best.", "config.", "test"};
+    CLEANUP(close_folder) DIR *folder = open_folder(ctx, dir);
     for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-        if (is_left_over(entry->d_name)) {
-            unlinkat(dirfd(folder), entry->d_name, 0);
+        const char *name = entry->d_name;
+        const size_t n = strlen(name), tail = sizeof ".tmp-XXXXXX" - 1;
+        int known = 0;
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            known |= strncmp(name, names[i], strlen(names[i])) == 0;
         }
-    }
-    if (folder != NULL) {
-        closedir(folder);
+        if (known && n > tail && strncmp(name + n - tail, ".tmp-", 5) == 0 &&
+            strcspn(name + n - 6, ".-_ ") == 6) {
+            unlinkat(dirfd(folder), name, 0);
+        }
     }
 }
 
 /* ---- loading ------------------------------------------------------------------------------ */
 
 struct search {
-    const struct nas_experiment *e;
     struct mn_ctx *ctx;
     int64_t last, every;
-    struct nas_state *out;
+    nas_checkpoint_load_fn load;
+    void *data;
     int found;
-    int damaged; /* so many could not be read */
-    char message[NAS_MESSAGE];
+    char damage[NAS_MESSAGE]; /* why the first one could not be read; "" = all could */
 };
 
 static int wanted(const struct search *s, int64_t meta_epoch) {
@@ -204,71 +187,42 @@ static int wanted(const struct search *s, int64_t meta_epoch) {
 
 /* MN_OK also where the search has to go on. */
 static int try_one(struct search *s, const char *path) {
-    struct nas_state state = {0};
-    const int status = nas_state_load(s->e, s->ctx, path, &state);
+    int64_t meta_epoch = 0;
+    const int status = s->load(s->data, s->ctx, path, &meta_epoch);
     if (status == MN_IO) {
-        if (s->damaged++ == 0) {
-            snprintf(s->message, sizeof s->message, "%s", nas_ctx_message(s->ctx));
+        if (s->damage[0] == '\0') {
+            snprintf(s->damage, sizeof s->damage, "%s", nas_ctx_message(s->ctx));
         }
         nas_ctx_clear(s->ctx);
         return MN_OK;
     }
-    if (status != MN_OK) {
-        return status;
-    }
-    if (!wanted(s, state.meta_epoch)) {
-        nas_state_fini(&state);
-        return MN_OK;
-    }
-    if (s->damaged > 0) {
+    s->found = status == MN_OK && wanted(s, meta_epoch);
+    if (s->found && s->damage[0] != '\0') {
         mn_log(s->ctx, MN_LOG_WARN, "%s\n  taken in its place: %s, of meta-epoch %" PRId64,
-               s->message, path, state.meta_epoch);
-    }
-    *s->out = state;
-    s->found = 1;
-    return MN_OK;
-}
-
-/* Names tell the meta-epoch; the newest has to be opened for it. */
-static int try_all(struct search *s, const char *dir, const struct list *list) {
-    char path[PATH_MAX];
-    int status = nas_folder_file(s->ctx, dir, NAS_CHECKPOINT_FILE, path);
-    if (status == MN_OK && nas_file_exists(s->ctx, path)) {
-        status = try_one(s, path);
-    } else if (status == MN_OK && list->n > 0) {
-        s->damaged = 1;
-        snprintf(s->message, sizeof s->message, "%.1000s: there is none", path);
-    }
-    for (size_t i = list->n; status == MN_OK && !s->found && i-- > 0;) {
-        if (wanted(s, list->at[i])) {
-            status = path_of(s->ctx, dir, list->at[i], path);
-            status = status != MN_OK ? status : try_one(s, path);
-        }
+               s->damage, path, meta_epoch);
     }
     return status;
 }
 
-int nas_state_load_newest(const struct nas_experiment *e, struct mn_ctx *ctx, const char *dir,
-                          int64_t last, int64_t every, struct nas_state *out, int *found) {
-    struct search s = {.e = e, .ctx = ctx, .last = last, .every = every, .out = out};
-    struct list list;
-    int status = read_list(ctx, dir, &list);
-    if (status == MN_OK) {
-        status = try_all(&s, dir, &list);
+int nas_checkpoint_store_load(struct mn_ctx *ctx, const char *dir, int64_t last, int64_t every,
+                              nas_checkpoint_load_fn load, void *data, int *found) {
+    struct search s = {.ctx = ctx, .last = last, .every = every, .load = load, .data = data};
+    CLEANUP(list_free) struct list list = {0};
+    char path[PATH_MAX];
+    *found = 0;
+    TRY(read_list(ctx, dir, &list));
+    TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, path));
+    if (nas_file_exists(ctx, path)) { /* its name does not tell its meta-epoch */
+        TRY(try_one(&s, path));
+    } else if (list.n > 0) {
+        snprintf(s.damage, sizeof s.damage, "%.1000s: there is none", path);
     }
-    free(list.at);
+    for (size_t i = list.n; !s.found && i-- > 0;) {
+        if (wanted(&s, list.at[i])) {
+            TRY(path_of(ctx, dir, list.at[i], path));
+            TRY(try_one(&s, path));
+        }
+    }
     *found = s.found;
-    return status == MN_OK && !s.found && s.damaged > 0 ? mn_fail(ctx, MN_IO, "%s", s.message)
-                                                        : status;
-}
-
-int nas_state_resume(const struct nas_experiment *e, struct mn_ctx *ctx, const char *dir,
-                     struct nas_state *out) {
-    int found;
-    const int status = nas_state_load_newest(e, ctx, dir, INT64_MAX, 0, out, &found);
-    if (status != MN_OK || found) {
-        return status;
-    }
-    mn_log(ctx, MN_LOG_WARN, "%s has no checkpoint: the run begins anew", dir);
-    return nas_state_new(e, ctx, out);
+    return s.found || s.damage[0] == '\0' ? MN_OK : mn_fail(ctx, MN_IO, "%s", s.damage);
 }

@@ -5,10 +5,7 @@
 /* The checkpoints of a run directory: checkpoint.safetensors, the newest, and some from before it,
  * checkpoint-N.safetensors after meta-epoch N. */
 
-#include "base/folder.h"
-#include "learn/state.h"
-
-#include <limits.h>
+#include "base/ctx.h"
 
 #define NAS_CHECKPOINT_FILE "checkpoint.safetensors"
 
@@ -20,22 +17,20 @@ int nas_checkpoint_store_keep(struct mn_ctx *ctx, const char *dir, int64_t meta_
  * is no older than the newest. */
 int nas_checkpoint_store_trim(struct mn_ctx *ctx, const char *dir, int64_t newest, int64_t most);
 
-/* Load the newest checkpoint of at most meta-epoch `last` (INT64_MAX = any). One that cannot be
- * read is warned of, and the one before it taken; MN_IO with the first failure where none can. A
- * checkpoint that is whole but of another configuration ends the search: MN_CONFIG.
- * `every` > 0: only those whose meta-epoch is a multiple of it. *out is untouched with MN_OK and
- * *found = 0: there is none so early. */
-int nas_state_load_newest(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-                          const char *dir, int64_t last, int64_t every, struct nas_state *out,
-                          int *found);
+/* Loads the checkpoint at `path` in place of the one that it has loaded before. MN_IO = it cannot
+ * be read, and the one before it is wanted. */
+typedef int (*nas_checkpoint_load_fn)(void *data, struct mn_ctx *ctx, const char *path,
+                                      int64_t *meta_epoch);
 
-/* Remove what processes that died have left of files they were writing. The folder is held. */
+/* Load the newest checkpoint of at most meta-epoch `last` (INT64_MAX = any); `every` > 0: only
+ * those whose meta-epoch is a multiple of it. One that cannot be read is warned of, and the one
+ * before it taken; MN_IO with the first failure where none can. MN_OK and *found = 0: there is none
+ * so early. */
+int nas_checkpoint_store_load(struct mn_ctx *ctx, const char *dir, int64_t last, int64_t every,
+                              nas_checkpoint_load_fn load, void *data, int *found);
+
+/* Remove what processes that died have left of files they were writing, in a locked folder. */
 void nas_checkpoint_store_clean(struct mn_ctx *ctx, const char *dir);
-
-/* The newest that can be read. Where there is none at all, a run that ended before its first one,
- * the initial state, with a warning. */
-int nas_state_resume(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *dir,
-                     struct nas_state *out);
 
 /* Make `source`, a checkpoint of `dir`, the newest again. What stood there, damaged, becomes
  * damaged.safetensors. */

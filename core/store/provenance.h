@@ -2,32 +2,45 @@
 #ifndef NAS_STORE_PROVENANCE_H
 #define NAS_STORE_PROVENANCE_H
 
-/* Which program, plugins and kernels made a checkpoint: its last bits hang on them. */
+/* Which plugins, data, program and kernels made a checkpoint: its last bits hang on them. */
 
-#include "learn/experiment.h"
+#include "plugin/kinds.h"
+#include "plugin/registry.h"
 #include "store/safetensors.h"
 
-enum { NAS_PROVENANCE_ENTRIES = NAS_UNITS + 5 };
+/* What follows where one is another than it was: a refusal, unless that is accepted, or a warning.
+ */
+enum nas_provenance_kind {
+    NAS_MADE_BY_PLUGIN = 1, /* refused */
+    NAS_MADE_FROM_DATA = 2, /* refused; unknown in checkpoints of before it was noted */
+    NAS_MADE_BY_PROGRAM = 4 /* a warning */
+};
 
-/* Note the plugin files as they are now, in experiment->plugins: they may be replaced while the
- * program runs. */
-int nas_provenance_note(struct nas_experiment *experiment, struct mn_ctx *ctx);
+enum { NAS_PROVENANCE_MOST = NAS_SECTIONS + 6 };
 
-/* Checksum of a file, as they are noted. MN_IO, MN_NOMEM. */
+/* As it is now; also the metadata of a checkpoint that is written. */
+struct nas_provenance {
+    int n;
+    enum nas_provenance_kind kinds[NAS_PROVENANCE_MOST];
+    struct nas_metadata at[NAS_PROVENANCE_MOST];
+};
+
+/* Add an entry; neither text is copied. `value` NULL = no memory: MN_NOMEM. */
+int nas_provenance_add(struct nas_provenance *provenance, struct mn_ctx *ctx,
+                       enum nas_provenance_kind kind, const char *key, const char *value);
+
+/* "soft_prune of soft_prune 0.1.0, file crc32 0123abcd" in arena. MN_IO, MN_NOMEM. */
+int nas_provenance_unit(struct mn_ctx *ctx, struct nas_arena *arena, const struct nas_unit *unit,
+                        const char **out);
+/* Checksum of a file, as it stands there. MN_IO, MN_NOMEM. */
 int nas_provenance_checksum(struct mn_ctx *ctx, const char *file, uint32_t *out);
 
-/* Metadata of a checkpoint: out[NAS_PROVENANCE_ENTRIES], valid as long as the experiment. Returns
- * how many there are. */
-int nas_provenance_describe(const struct nas_experiment *experiment, struct nas_metadata *out);
+/* All as text, "KEY: VALUE" in a line. For free. MN_NOMEM. */
+int nas_provenance_text(const struct nas_provenance *provenance, struct mn_ctx *ctx, char **out);
 
-/* The same as text, "KEY: VALUE" in a line. For free. MN_NOMEM. */
-int nas_provenance_text(const struct nas_experiment *experiment, struct mn_ctx *ctx, char **out);
-
-/* Before going on from a checkpoint. MN_CONFIG: it was made with another seed, configuration
- * (but for nas_config_may_change), plugin or other data; with accept = 1 only another seed is
- * refused and the rest warned of. Another program, BLAS or other kernels are always warned of only.
- */
-int nas_provenance_check(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-                         const char *path, const struct nas_safetensors *file, int accept);
+/* Whether the file at `path` with metadata then[n] was made by the same things of the `kinds`.
+ * MN_CONFIG; with accept = 1 a warning. */
+int nas_provenance_check(const struct nas_provenance *now, struct mn_ctx *ctx, unsigned kinds,
+                         const char *path, int n, const struct nas_metadata *then, int accept);
 
 #endif

@@ -638,13 +638,17 @@ const struct nas_safetensor *nas_safetensors_find(const struct nas_safetensors *
     return NULL;
 }
 
-const char *nas_safetensors_meta(const struct nas_safetensors *tensors, const char *key) {
-    for (int i = 0; i < tensors->n_meta; i++) {
-        if (strcmp(tensors->metadata[i].key, key) == 0) {
-            return tensors->metadata[i].value;
+const char *nas_metadata_find(int n, const struct nas_metadata *metadata, const char *key) {
+    for (int i = 0; i < n; i++) {
+        if (strcmp(metadata[i].key, key) == 0) {
+            return metadata[i].value;
         }
     }
     return NULL;
+}
+
+const char *nas_safetensors_meta(const struct nas_safetensors *tensors, const char *key) {
+    return nas_metadata_find(tensors->n_meta, tensors->metadata, key);
 }
 
 int nas_safetensor_is_real(const struct nas_safetensor *t) {

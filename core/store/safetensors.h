@@ -45,7 +45,9 @@ int nas_safetensors_read(struct mn_ctx *ctx, const char *path, struct nas_safete
 void nas_safetensors_fini(struct nas_safetensors *tensors);
 const struct nas_safetensor *nas_safetensors_find(const struct nas_safetensors *tensors,
                                                   const char *name);
+/* The value of a key; NULL = there is none. */
 const char *nas_safetensors_meta(const struct nas_safetensors *tensors, const char *key);
+const char *nas_metadata_find(int n, const struct nas_metadata *metadata, const char *key);
 int64_t nas_safetensor_count(const struct nas_safetensor *tensor);
 /* Whether it holds numbers with a point, of any precision. */
 int nas_safetensor_is_real(const struct nas_safetensor *tensor);

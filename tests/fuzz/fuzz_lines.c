@@ -4,7 +4,6 @@
 #include "fuzz.h"
 
 #include "../../tools/metanas/rundir.h"
-#include "store/append_log.h"
 #include "store/jsonl.h"
 
 #include <math.h>

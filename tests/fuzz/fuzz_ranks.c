@@ -228,7 +228,7 @@ static void open_once(void) {
                                            .threads = 1,
                                            .max_batch = experiment.max_batch};
         fuzz_must(nas_config_text(&experiment, ctx, &basis.config, &length) == MN_OK);
-        fuzz_must(nas_provenance_text(&experiment, ctx, &basis.provenance) == MN_OK);
+        fuzz_must(nas_provenance_text(&experiment.provenance, ctx, &basis.provenance) == MN_OK);
     }
 }
 

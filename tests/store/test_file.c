@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 
-#include "store/append_log.h"
+#include "store/jsonl.h"
 #include "store/safetensors.h"
 
 #include "../support/check.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "test_run.h"
 
-#include "learn/fingerprint.h"
 #include "learn/jobs.h"
 #include "progress.h"
 
@@ -49,7 +48,8 @@ int test_run(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *
     /* The support set passes through the network whole. */
     TRY(nas_experiment_widen(experiment, ctx, experiment->task.ways * experiment->task.shots));
     TRY(nas_state_load(experiment, ctx, plan->state, &state));
-    TRY(nas_fingerprint_check(experiment, ctx, plan->state, state.data, plan->accept_changes));
+    TRY(nas_provenance_check(&experiment->provenance, ctx, NAS_MADE_FROM_DATA, plan->state,
+                             state.n_metadata, state.metadata, plan->accept_changes));
     TRY(nas_jobs_executor(ctx, experiment, &executor));
     progress_begin(&progress, "task", 0, what.tasks, nas_ctx_of(ctx)->quiet < MN_LOG_INFO);
     const int evaluated =

@@ -2,17 +2,10 @@
 #include "task.h"
 
 #include "learn/meta_prune.h"
-#include "store/checkpoint_store.h"
-#include "store/provenance.h"
+#include "learn/run.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-static int check_provenance(const struct replay *r, const char *path) {
-    CLEANUP(nas_safetensors_fini) struct nas_safetensors file = {0};
-    TRY(nas_safetensors_read(r->ctx, path, &file));
-    return nas_provenance_check(r->e, r->ctx, path, &file, r->accept_changes);
-}
 
 /* From the beginning tasks can be drawn again only as they were before any rollback. */
 static int begin_new(struct replay *r) {
@@ -45,7 +38,7 @@ static int begin(struct replay *r) {
         TRY(begin_new(r));
     } else {
         snprintf(r->source, sizeof r->source, "%s", r->state.source);
-        TRY(check_provenance(r, r->source));
+        TRY(nas_run_check(r->e, r->ctx, &r->state, r->accept_changes));
     }
     r->from = r->state.meta_epoch;
     return nas_meta_batch_new(r->e, r->ctx, &r->batch);

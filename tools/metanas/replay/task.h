@@ -25,7 +25,7 @@ struct replay {
  * beginning, the meta-epochs between are repeated. Nothing in `dir` changes. The status is that of
  * the task; steps before a failure are in its slot all the same. MN_CONFIG where the run never was
  * there, or where it was rolled back since and no checkpoint is early enough; and as
- * nas_provenance_check says, with accept_changes. */
+ * nas_run_check says, with accept_changes. */
 int replay_task(struct replay *replay);
 /* What it has allocated, also after a failure. */
 void replay_fini(struct replay *replay);
