@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# metanas adapt: a person's own pictures.
+# metanas adapt: the user's own pictures.
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 size=14
@@ -27,7 +27,7 @@ works 'again' adapt run --support mine --query ask --query mine/bar/2.jpg
 sed '/^written/d' printed >expected
 same 'the same' expected out
 
-# adapt uses support statistics by default: a picture is taken for the same, alone and among others
+# adapt uses support statistics by default: a picture is classified the same, alone and among others
 for picture in stick/1 rise/2 box/1; do
     works "$picture alone" adapt run --support mine --query ask/$picture.png --out alone
     line=$(sed -n 2p alone/predictions.csv | cut -d, -f2-)
@@ -72,7 +72,7 @@ for i in 0 1 2 3 4 5 6 7 8 9; do
             "$(echo "$got" | cut -d' ' -f$k)" 1e-4
     done
 done
-# The norms of cells have got scale and shift, which the pruned network does not have.
+# The norms of cells have scale and shift, which the pruned network does not have.
 "$TENSORS" names exact/network.safetensors >names
 holds 'it has the parameters that were told' [ "$told" -eq "$(awk '
     $1 !~ /^cells\..*bn[12]?\./ { n = split($3, d, "x"); p = 1; for (i = 1; i <= n; i++) p *= d[i]; sum += p }
@@ -165,7 +165,7 @@ T
 
 # ---- what is left out ----
 
-# One bad file does not stop the others: each is told of, and the rest is as without them.
+# One bad file does not stop the others: each is reported, and the results for the rest are the same as without them.
 cp -r mine broken
 cp -r ask more
 echo 'no picture' >broken/box/3.png
@@ -196,7 +196,7 @@ check
 holds 'a class without a readable picture ends with 3' [ $? -eq 3 ]
 holds 'and is named' grep -q '^metanas: --support: box: none of the pictures of this class can be read$' err
 
-# What systems put beside pictures is no class and no picture; the rest that is left out is said.
+# Files that operating systems add are neither classes nor pictures; anything else that is skipped is reported.
 cp -r mine beside
 mkdir -p beside/__MACOSX/box
 for f in beside/__MACOSX/box/._1.png beside/.DS_Store beside/box/Thumbs.db beside/bar/._1.png; do

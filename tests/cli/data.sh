@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Tasks the data cannot give, and numbers that stop being finite.
+# Tasks that the data set is too small for, and numbers that are not finite.
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 

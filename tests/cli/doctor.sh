@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What the program finds out about itself and the machine.
+# metanas doctor: what it reports about the program and the machine.
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# metanas genotype: from what was found to a larger network of fixed cells; architecture.csv.
+# metanas genotype: cells of a run, retrained as a larger fixed network; architecture.csv.
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 

@@ -3,7 +3,7 @@
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 
-# run NAME SET...: a run and a test; another with two workers; a third stopped and gone on with.
+# run NAME SET...: a run and a test; another with two workers; a third stopped and resumed.
 run() {
     name=$1
     shift

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Candidate operations of plugins: how they are named, found, run and remembered.
+# Candidate operations of plugins: names, lookup, execution, and what a checkpoint records of them.
 . "$SOURCE/tests/cli/lib.sh"
 METANAS_PLUGIN_PATH=$METANAS_PLUGIN_PATH:$OPERATIONS
 
@@ -74,7 +74,7 @@ bad 'an unknown key' "unknown key 'ration'; did you mean 'ratio'?" --set operati
 bad 'the kind as a section' "unknown section 'operation'; did you mean 'operations'?" \
     --set 'operation={use: plain_conv}'
 
-# One that fails says who, and where in the run.
+# One that fails is reported by name, with the place in the run.
 check
 "$METANAS" train base.yaml --out fails --set 'operations.se={use: plain_conv, image: 1}' >out 2>err
 got=$?

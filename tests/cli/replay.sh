@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# One task of a run, done again.
+# metanas replay: one task of a run repeated.
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 sets='--set run.meta_epochs=20 --set run.eval_every=4 --set run.checkpoint_every=3 --set run.log_steps=true'
@@ -42,7 +42,7 @@ refused 'which task' 2 replay run --task 1 <<'T'
 metanas: replay: --meta-epoch E and --task I say which task
 T
 
-# A run that ended with numbers that are not finite tells how to see it again.
+# A run that ended with numbers that are not finite prints the command that replays the task.
 check
 "$METANAS" train smoke.yaml --out bad --set task_learner.lr_w=1e9 >out 2>err
 holds 'ends with 4' [ $? -eq 4 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# metanas report: what the page says, that it says it safely, and what a browser makes of it.
+# metanas report: content of the page, escaping, and rendering in a browser.
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 
@@ -163,7 +163,7 @@ metanas: real/sweep.json:1:11: not valid JSON: '}' expected near end of file
 T
 holds 'what was tested' grep -q 'Test: 3 tasks a seed, 5-way 1-shot' real/report.html
 
-# ---- files of another hand ----
+# ---- files that metanas did not write ----
 
 # made WHAT BYTES: the report of crafted, in time, and shorter than that
 made() {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Stopping and going on.
+# Stopping and resuming.
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 sets='--set run.meta_epochs=60 --set run.eval_every=20 --set run.checkpoint_every=7'
@@ -92,7 +92,7 @@ holds 'no whole checkpoint ends with 3' [ $? -eq 3 ]
 holds 'and is named with the place' grep -q '^metanas: alone/checkpoint.safetensors: damaged at byte ' err
 same 'and stays as it was' cut alone/checkpoint.safetensors
 
-# ---- files of lines that lost some ----
+# ---- metrics files that lost lines ----
 
 works 'a run to damage' train smoke.yaml --out lines --set run.meta_epochs=5 --set run.log_every=2 --set run.checkpoint_every=2
 holds 'the last metrics line is always written' grep -q '^{"kind":"train","meta_epoch":5,' lines/metrics.jsonl
@@ -186,7 +186,7 @@ holds 'another plugin ends with 2' [ $? -eq 2 ]
 holds 'and is named' grep -q "^metanas: half/checkpoint.safetensors: was made with another plugin: meta_learner was 'reptile of reptile " err
 works 'a plugin that is accepted' resume half --plugin-dir "$work/plugins" --set run.meta_epochs=8 --accept-changes
 
-# A run with more meta-epochs: what goes by its length changes with it, and is told
+# A run with more meta-epochs: schedules that depend on the length change, with a warning
 works 'a run with schedules' train smoke.yaml --out course --set run.meta_epochs=4 --set run.eval_every=0 \
     --set meta_learner.schedule=linear --set task_learner.warm_up=0.5
 works 'longer' resume course --set run.meta_epochs=8

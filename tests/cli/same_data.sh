@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The data that a checkpoint was made with: resume, replay and test tell when they are others.
+# resume, replay and test detect data other than those that a checkpoint was made with.
 . "$SOURCE/tests/cli/lib.sh"
 
 for split in train val test; do
@@ -24,7 +24,7 @@ holds 'the checkpoint tells its data' grep -qa '"data":"1 x 12 x 12; train 3 cla
 works 'the same data elsewhere' test run --set dataset.path=original
 works 'as they are' resume run --set run.meta_epochs=3
 
-# differs WHAT: each command refuses the data as they are now, and goes on when told to
+# differs WHAT: each command refuses the changed data, and accepts them with --accept-changes
 differs() {
     for command in "resume run --set run.meta_epochs=9" "replay run --meta-epoch 2 --task 0" "test run"; do
         check

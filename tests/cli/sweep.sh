@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Sweeps: arms, going on, pairs, results.
+# metanas sweep: arms, resuming, paired differences, results.
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 cat >sweep.yaml <<'Y'
@@ -96,7 +96,7 @@ near 'one seed: its interval' "$(column one/results.csv difference_ci95 soft+ord
 holds 'one seed: paired by task' [ "$(column one/results.csv pairs_over soft+order=joint)" = tasks ]
 holds 'one seed: said in the table' grep -q 'paired over tasks\.$' one/results.txt
 
-# ---- going on ----
+# ---- resuming ----
 
 cut -d, -f1-17 $results >before
 works 'the same command again' sweep sweep.yaml
@@ -126,7 +126,7 @@ works 'a test without its tasks' sweep sweep.yaml
 cut -d, -f1-17 $results >after
 same 'is done again' before after
 
-# What nothing hangs on may be damaged: a warning, and the results stay.
+# Damage to a file that nothing depends on is a warning; the results stay.
 printf '{"kind":' >>$test_of/timing.jsonl
 echo broken >>$test_of/timing.jsonl
 works 'a damaged timing.jsonl' sweep sweep.yaml
@@ -165,7 +165,7 @@ for signal in KILL TERM; do
     done
 done
 
-# ---- a budget in place of channels: what the configuration becomes hangs on the data ----
+# ---- a budget in place of channels: the resolved configuration depends on the data ----
 
 cat >budget.yaml <<'Y'
 base: smoke.yaml
@@ -313,7 +313,7 @@ awk 'BEGIN { printf "base: smoke.yaml\nseeds: [1]\naxes: {run.meta_epochs: [1"
 "$METANAS" sweep many.yaml --list >out 2>err &
 pid=$!
 tries=0
-# it listens: the bit of SIGTERM among the signals that it catches
+# the program has installed its handler: the bit of SIGTERM in SigCgt
 while [ $tries -lt 1000 ] && ! sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null | grep -q '[4567cdefCDEF]...$'; do
     sleep 0.01
     tries=$((tries + 1))
@@ -342,7 +342,7 @@ holds 'says that it failed' grep -q '^wild/seed-1  failed: its numbers were not 
 holds 'it has no result' [ -z "$(column sweeps/diverge/results.csv accuracy wild)" ]
 holds 'but a mark' [ "$(column sweeps/diverge/results.csv seeds_failed wild)" = 1 ]
 
-# ---- arms that are tested in other ways ----
+# ---- runs of arms that were tested with other options ----
 
 cat >ways.yaml <<'Y'
 base: smoke.yaml

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# A search space names operations of its own file and of other plugins; training and check find both.
+# A search space names operations of its own file and of other plugins; train and check find both.
 . "$SOURCE/tests/install/lib.sh"
 
 works 'a search space' new-plugin search_space mine

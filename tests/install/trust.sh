@@ -19,7 +19,7 @@ uses() {
 }
 uses 'the installed tree' "$plugins"
 
-# Somebody's build folder above, as build/install in build.
+# A build folder above the prefix, as for build/install.
 for depth in a a/b; do
     mkdir -p "above/$depth" above/meson-info above/plugins
     echo 'another one' >above/plugins/softmax.so
@@ -43,7 +43,7 @@ ln -s "$work/neu é/copy/bin/metanas" linked
 METANAS=$work/linked
 uses 'through a link, moved' "$work/neu é/copy/$tail"
 
-# What others could have written.
+# Files that other users could have written.
 METANAS=${prefix}/bin/metanas
 train() {
     "$METANAS" train smoke.yaml --out run --set run.meta_epochs=1 >out 2>err </dev/null

@@ -66,7 +66,7 @@ for run in 1 2; do
 done
 
 
-# Skips are no passes.
+# A unit of which more is skipped than run does not pass.
 refused 'a required option is asked for' 2 check "$plugins/omniglot.so" <<T
 metanas: $plugins/omniglot.so: no pass, for more cases of dataset/omniglot were skipped than run: the lines 'not looked at' tell why; options that are missing are given by --set
 T

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What is wrong with a job is said once, by what, where, why and what to do.
+# A faulty job is reported once: what, where, why, and what to do.
 . "$SOURCE/tests/mpi/lib.sh"
 
 # says WHAT CODE PATTERN: the last command's standard error has one message, and it is this

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# A rank that is silent, as one of a node that is down.
+# A rank that stops responding, like that of a node that is down.
 . "$SOURCE/tests/mpi/lib.sh"
 sets='--set run.meta_epochs=100000 --set run.eval_every=0 --set run.checkpoint_every=3'
 
@@ -10,7 +10,7 @@ wait_for run/metrics.jsonl 20
 # shellcheck disable=SC2046
 set -- $(processes run)
 begin=$(date +%s)
-# again and again: someone may wake it
+# repeatedly: another process may send SIGCONT
 while kill -s STOP "$2" 2>/dev/null; do sleep 1; done &
 wait $job
 code=$?

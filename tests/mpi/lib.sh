@@ -55,7 +55,7 @@ processes() {
     done | sort -n | cut -d ' ' -f 2
 }
 
-# is_gone PROCESS: it has ended, whether or not someone has asked for its exit code
+# is_gone PROCESS: it has ended, even if it is still a zombie
 is_gone() {
     ! grep -s '^State:' "/proc/$1/status" | grep -qv Z
 }

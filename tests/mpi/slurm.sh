@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The batch template under a scheduler that this test plays: stopped in time it queues itself again,
-# and then goes on to the end.
+# The batch template under a mock scheduler: stopped in time it requeues itself and then runs to the end.
 . "$SOURCE/tests/mpi/lib.sh"
 sets='--set run.meta_epochs=400 --set run.eval_every=0 --set run.checkpoint_every=50'
 

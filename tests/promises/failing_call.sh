@@ -83,16 +83,16 @@ fails() {
     case $code in
     0) ;;
     [1-6]) [ -s err ] || fail "$what: ends with $code and says nothing" ;;
-    # Nobody is asked when the C library needs memory for a library's thread-local data.
+    # The C library aborts when it gets no memory for a library's thread-local data.
     127) grep -q '^cannot allocate memory for thread-local data' err || fail "$what: $(cat err)" ;;
-    # Nor when the Fortran library of OpenBLAS needs some to begin.
+    # So does the Fortran library of OpenBLAS while it is loaded.
     139) grep -q '^Memory allocation failed' err || fail "$what: $(cat err)" ;;
     *)
         fail "$what: exit code $code"
         cat err
         ;;
     esac
-    # A worker less is no failure.
+    # A run with one worker less is not a failure.
     [ "$2" = alloc ] || [ $code -ne 0 ] || grep -q 'workers could be started' err || case $1 in train | resume)
         fail "$what: the failure was not told" ;;
     esac
@@ -100,7 +100,7 @@ fails() {
     return 0
 }
 
-# Every one, or in short runs those that get further and further apart.
+# Every call, or in short runs calls at growing distances.
 total=0
 for command; do
     for call in write fsync rename alloc mmap thread; do
@@ -113,7 +113,7 @@ for command; do
                 step=$((step + 2))
             elif [ "$call" = alloc ]; then
                 step=$every
-                # These do what train and test do, over and over.
+                # These repeat what train and test do.
                 [ $n -lt 2000 ] || case $command in sweep | doctor) step=$((every * 17)) ;; esac
             fi
             n=$((n + step))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Configurations that mean harm, through the program: each is refused with its place, in little time
+# Malicious configurations: each is refused with its place, in little time
 # and little memory.
 . "$SOURCE/tests/cli/lib.sh"
 

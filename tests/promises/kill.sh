@@ -7,7 +7,7 @@ kills=$(count 25 1000)
 
 undisturbed
 
-# One run is killed again and again until it is through; then the next begins.
+# One run is killed repeatedly until it completes; then the next begins.
 done_kills=0 whole_runs=0
 for r in $(random $((kills * 4))); do
     [ $done_kills -lt "$kills" ] || break

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Promise: what a plugin says of its sizes is looked at before anything is planned by it, and what
-# cannot be ends the program with the plugin's name before a run is made.
+# Promise: sizes that a plugin reports are validated before anything is planned with them; impossible ones end the program
+# with the plugin's name before a run directory is made.
 . "$SOURCE/tests/promises/lib.sh"
 tiny
 export METANAS_PLUGIN_PATH="$MISFIT_DIR:$METANAS_PLUGIN_PATH"

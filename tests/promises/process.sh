@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Promise: what surrounds the process - signals of schedulers, limits, closed descriptors, pipes -
-# ends nothing without a word, and no end is later than asked for.
+# Promise: signals of schedulers, limits, closed descriptors and pipes never end a command without a message, and a
+# command ends within seconds of being asked to.
 . "$SOURCE/tests/promises/lib.sh"
 tiny
 
@@ -34,7 +34,7 @@ ends() {
 
 for signal in HUP USR2 XCPU; do
     what="SIG$signal saves like SIGTERM"
-    # This test may itself be one of those that nohup has begun.
+    # This test may itself have been started by nohup.
     default="env --default-signal=$signal"
     $default true 2>/dev/null || default=
     $default "$METANAS" train tiny.yaml --out "sig$signal" --set run.meta_epochs=100000 --set run.checkpoint_every=0 >out 2>err &
@@ -165,7 +165,7 @@ check
 holds 'RLIMIT_FSIZE ends with 3' [ $? -eq 3 ]
 holds 'RLIMIT_FSIZE: says why' grep -q '^metanas: small/.*: File too large; .*ulimit -f' err
 
-# RLIMIT_NPROC: counts processes of a user, so it takes one who has no other.
+# RLIMIT_NPROC: counts processes of a user, so a user without other processes is needed.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null && command -v prlimit >/dev/null; then
     chmod 777 "$work"
     export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" # which takes a thread

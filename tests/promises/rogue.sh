@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Promise: what a plugin does to a run, the checkpoints outlive: after a crash, a hang or a write out
-# of bounds the run goes on from the last one to the same end, and NaN never reaches the meta state.
+# Promise: checkpoints survive what a plugin does: after a crash, a hang or a write out of bounds the run resumes from the
+# last one and ends the same, and NaN never reaches the meta state.
 . "$SOURCE/tests/promises/lib.sh"
 tiny
 export METANAS_PLUGIN_PATH="$ROGUE_DIR:$METANAS_PLUGIN_PATH"
@@ -40,8 +40,7 @@ for how in nan nan_loss; do
     goes_on $how
 done
 
-# A write out of bounds is the end of the process or nothing that anyone sees, but what was saved
-# before it is whole.
+# A write out of bounds ends the process or goes unnoticed, but checkpoints saved before it are intact.
 check
 (ROGUE=beyond exec "$METANAS" train tiny.yaml --out beyond --set "$set") >out 2>err
 [ -e beyond/checkpoint-6.safetensors ] || [ -e beyond/checkpoint.safetensors ] || fail 'beyond: no checkpoint'
@@ -49,7 +48,7 @@ rm -f beyond/checkpoint-9.safetensors beyond/checkpoint.safetensors
 works 'beyond: resume from before it' resume beyond
 same_run beyond whole beyond
 
-# A hang: the first signal asks, the second interrupt leaves.
+# A hang: the first signal requests a stop, the second one exits.
 (ROGUE=hang exec "$METANAS" train tiny.yaml --out hang --set "$set") >out 2>err &
 pid=$!
 tries=0

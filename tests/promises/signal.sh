@@ -14,7 +14,7 @@ for r in $(random $((signals * 4))); do
     case $((i % 3)) in 0) signal=INT ;; 1) signal=TERM ;; *) signal=USR1 ;; esac
     go_on >out 2>err &
     pid=$!
-    # The handlers stand once the program says where it writes; before, the shell has the signal.
+    # The handlers are installed once the program prints where it writes; before that the default action applies.
     sleep "$(awk -v r="$r" -v s="$seconds" 'BEGIN {print 0.05 + r * s * 0.5}')"
     begin=$(now)
     kill -s "$signal" $pid 2>/dev/null
@@ -39,7 +39,7 @@ same_run 'the last run' whole run
 holds 'enough of them hit' [ $stopped -eq "$signals" ]
 holds "at most 5 s to stop ($slowest)" awk -v s="$slowest" 'BEGIN {exit !(s > 0 && s < 5)}'
 
-# Before there is a run: the data alone take seconds.
+# Before the run starts: reading the data takes seconds.
 "$METANAS" train tiny.yaml --out early --set dataset.train_classes=20000 >out 2>err &
 pid=$!
 sleep 1
@@ -49,7 +49,7 @@ holds 'an early signal: 128 and its number' [ $? -eq 138 ]
 holds 'it is said' grep -q 'nothing was saved; the same command begins anew' err
 holds 'no run is left' [ ! -e early ]
 
-# What is shipped, on characters in the place of its data: a step of some takes longer than 5 s.
+# The shipped configurations, on glyphs instead of their data: a step of some takes longer than 5 s.
 for config in "$SOURCE"/configs/*.yaml; do
     case $config in
     */miniimagenet-5way-1shot.yaml) size=84 ;;

@@ -3,7 +3,7 @@
 . "$SOURCE/tests/promises/lib.sh"
 tiny
 epochs=$(count 1500 10000)
-# The address sanitizer keeps released memory for a while; this is about what the program keeps.
+# The address sanitizer keeps released memory for a while; this test measures what the program keeps.
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
 
 resident() {
