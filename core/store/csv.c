@@ -69,10 +69,7 @@ static int read_rows(struct reader *r, const char **fields, struct nas_csv *out)
     int width = 0;
     r->end_of_line = 1;
     while (*r->at != '\0' || !r->end_of_line) {
-        const int status = next_field(r, &fields[n++]);
-        if (status != MN_OK) {
-            return status;
-        }
+        TRY(next_field(r, &fields[n++]));
         if (++width > MOST_COLUMNS) {
             return bad(r, "more fields than a table of this program can have");
         }
@@ -106,10 +103,9 @@ static int by_name(const void *a, const void *b) {
 
 static int sort_names(struct mn_ctx *ctx, struct nas_arena *arena, struct nas_csv *table) {
     const size_t n = (size_t)table->n_columns;
-    struct named *all = malloc(n * sizeof *all);
+    CLEANUP(nas_free) struct named *all = malloc(n * sizeof *all);
     table->by_name = nas_arena_array(arena, n, sizeof *table->by_name);
     if (all == NULL || table->by_name == NULL) {
-        free(all);
         return mn_fail(ctx, MN_NOMEM, "no memory for the names of a table");
     }
     for (size_t i = 0; i < n; i++) {
@@ -119,7 +115,6 @@ static int sort_names(struct mn_ctx *ctx, struct nas_arena *arena, struct nas_cs
     for (size_t i = 0; i < n; i++) {
         table->by_name[i] = all[i].column;
     }
-    free(all);
     return MN_OK;
 }
 
@@ -138,10 +133,7 @@ int nas_csv_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name,
         return mn_fail(ctx, MN_NOMEM, "%s: no memory for the table", name);
     }
     struct reader reader = {.ctx = ctx, .name = name, .at = copy, .line = 1};
-    const int status = read_rows(&reader, fields, out);
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(read_rows(&reader, fields, out));
     out->names = fields;
     out->cells = fields + out->n_columns;
     return sort_names(ctx, arena, out);
@@ -149,14 +141,10 @@ int nas_csv_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name,
 
 int nas_csv_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *path,
                  struct nas_csv *out) {
-    uint8_t *bytes;
+    CLEANUP(nas_free) uint8_t *bytes = NULL;
     size_t length;
-    int status = nas_file_read(ctx, path, MOST_BYTES, &bytes, &length);
-    if (status == MN_OK) {
-        status = nas_csv_parse(ctx, arena, path, (const char *)bytes, length, out);
-        free(bytes);
-    }
-    return status;
+    TRY(nas_file_read(ctx, path, MOST_BYTES, &bytes, &length));
+    return nas_csv_parse(ctx, arena, path, (const char *)bytes, length, out);
 }
 
 /* ---- cells -------------------------------------------------------------------------------- */

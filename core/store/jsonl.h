@@ -8,6 +8,11 @@
 
 #include <jansson.h>
 
+/* For CLEANUP. */
+static inline void nas_json_free(json_t **value) {
+    json_decref(*value);
+}
+
 /* Write one line: {"kind":"train", ...}; numbers read back exactly, NaN is null. */
 void nas_jsonl_begin(struct nas_append_log *log, const char *kind);
 void nas_jsonl_int(struct nas_append_log *log, const char *key, int64_t value);

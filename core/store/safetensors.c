@@ -2,6 +2,7 @@
 #include "store/safetensors.h"
 
 #include "base/file.h"
+#include "store/jsonl.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -66,40 +67,27 @@ static void crc_text(uLong crc, char out[CRC_DIGITS + 1]) {
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static json_t *describe(const struct nas_safetensor *t, size_t begin) {
-    json_t *shape = json_array();
-    for (int i = 0; i < t->n_dims; i++) {
-        if (json_array_append_new(shape, json_integer(t->dims[i])) != 0) {
-            json_decref(shape);
-            return NULL;
-        }
-    }
-    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", dtypes[t->dtype].name, "shape", shape,
-                     "data_offsets", (json_int_t)begin, (json_int_t)(begin + bytes_of(t)));
-}
-
-static json_t *describe_meta(int n_meta, const struct nas_metadata *metadata) {
-    json_t *meta = json_object();
-    int failed = json_object_set_new(meta, "crc32", json_string(crc_zeros)) != 0;
-    for (int i = 0; i < n_meta; i++) {
-        failed |= json_object_set_new(meta, metadata[i].key, json_string(metadata[i].value)) != 0;
-    }
-    if (failed) {
-        json_decref(meta);
-        return NULL;
-    }
-    return meta;
-}
-
-/* The header as text, with room for the padding. */
+/* The header as text, with room for the padding; NULL = no memory, or a text is not UTF-8. */
 static char *header_of(int n, const struct nas_safetensor *tensors, int n_meta,
                        const struct nas_metadata *metadata) {
-    json_t *root = json_object();
+    json_t *root = json_object(), *meta = json_object();
     size_t begin = 0;
-    int failed = json_object_set_new(root, "__metadata__", describe_meta(n_meta, metadata)) != 0;
+    int failed = json_object_set_new(meta, "crc32", json_string(crc_zeros));
+    for (int i = 0; i < n_meta; i++) {
+        failed |= json_object_set_new(meta, metadata[i].key, json_string(metadata[i].value));
+    }
+    failed |= json_object_set_new(root, "__metadata__", meta);
     for (int i = 0; i < n; i++) {
-        failed |= json_object_set_new(root, tensors[i].name, describe(&tensors[i], begin)) != 0;
-        begin += bytes_of(&tensors[i]);
+        const struct nas_safetensor *t = &tensors[i];
+        json_t *shape = json_array();
+        for (int d = 0; d < t->n_dims; d++) {
+            failed |= json_array_append_new(shape, json_integer(t->dims[d]));
+        }
+        failed |= json_object_set_new(
+            root, t->name,
+            json_pack("{s:s, s:o, s:[I,I]}", "dtype", dtypes[t->dtype].name, "shape", shape,
+                      "data_offsets", (json_int_t)begin, (json_int_t)(begin + bytes_of(t))));
+        begin += bytes_of(t);
     }
     char *text = failed ? NULL : json_dumps(root, JSON_COMPACT);
     json_decref(root);
@@ -114,54 +102,37 @@ static char *header_of(int n, const struct nas_safetensor *tensors, int n_meta,
     return padded;
 }
 
-/* Fill in the checksum. 0 = the header has no place for it. */
-static int seal(const uint8_t size[8], char *header, int n, const struct nas_safetensor *tensors) {
-    char text[CRC_DIGITS + 1];
+int nas_safetensors_write(struct mn_ctx *ctx, const char *path, int n,
+                          const struct nas_safetensor *tensors, int n_meta,
+                          const struct nas_metadata *metadata) {
+    CLEANUP(nas_free) char *header = header_of(n, tensors, n_meta, metadata);
+    struct nas_file file;
+    uint8_t size[8];
+    char crc_digits[CRC_DIGITS + 1];
+    if (header == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "%s: no memory for the header, or a text is not UTF-8", path);
+    }
     const size_t length = strlen(header);
     const char *digits = find_crc(header, length);
     if (digits == NULL) {
-        return 0;
+        return mn_fail(ctx, MN_INTERNAL, "%s: its header has no checksum", path);
+    }
+    for (int i = 0; i < 8; i++) {
+        size[i] = (uint8_t)(length >> (8 * i));
     }
     uLong crc = crc_of_header(size, header, length, digits);
     for (int i = 0; i < n; i++) {
         crc = crc32_z(crc, tensors[i].data, bytes_of(&tensors[i]));
     }
-    crc_text(crc, text);
-    memcpy(header + (digits - header), text, CRC_DIGITS);
-    return 1;
-}
-
-static int put_all(struct mn_ctx *ctx, const char *path, const uint8_t size[8], const char *header,
-                   int n, const struct nas_safetensor *tensors) {
-    struct nas_file file;
-    const int status = nas_file_begin(&file, ctx, path);
-    if (status != MN_OK) {
-        return status;
-    }
-    nas_file_put(&file, size, 8);
-    nas_file_put(&file, header, strlen(header));
+    crc_text(crc, crc_digits);
+    memcpy(header + (digits - header), crc_digits, CRC_DIGITS);
+    TRY(nas_file_begin(&file, ctx, path));
+    nas_file_put(&file, size, sizeof size);
+    nas_file_put(&file, header, length);
     for (int i = 0; i < n; i++) {
         nas_file_put(&file, tensors[i].data, bytes_of(&tensors[i]));
     }
     return nas_file_commit(&file, ctx);
-}
-
-int nas_safetensors_write(struct mn_ctx *ctx, const char *path, int n,
-                          const struct nas_safetensor *tensors, int n_meta,
-                          const struct nas_metadata *metadata) {
-    uint8_t size[8];
-    char *header = header_of(n, tensors, n_meta, metadata);
-    if (header == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "%s: no memory for the header, or a text is not UTF-8", path);
-    }
-    for (int i = 0; i < 8; i++) {
-        size[i] = (uint8_t)(strlen(header) >> (8 * i));
-    }
-    const int status = seal(size, header, n, tensors)
-                           ? put_all(ctx, path, size, header, n, tensors)
-                           : mn_fail(ctx, MN_INTERNAL, "%s: its header has no checksum", path);
-    free(header);
-    return status;
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */
@@ -184,13 +155,24 @@ __attribute__((format(printf, 3, 4))) static int damaged(struct reader *r, size_
     return mn_fail(r->ctx, MN_IO, "%s: damaged at byte %zu: %s", r->path, offset, text);
 }
 
-static int find_dtype(const char *name) {
-    for (int i = 0; name != NULL && i < (int)(sizeof dtypes / sizeof dtypes[0]); i++) {
-        if (strcmp(dtypes[i].name, name) == 0) {
-            return i;
+static int read_dtype(struct reader *r, const char *name, const char *dtype,
+                      struct nas_safetensor *t) {
+    /* The format knows more types than are read here. */
+    static const char *const others[] = {"BOOL", "I8",  "I16",     "U16",     "U32",
+                                         "U64",  "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0"};
+    for (int i = 0; dtype != NULL && i < (int)(sizeof dtypes / sizeof dtypes[0]); i++) {
+        if (strcmp(dtypes[i].name, dtype) == 0) {
+            t->dtype = (enum nas_dtype)i;
+            return MN_OK;
         }
     }
-    return -1;
+    for (size_t i = 0; dtype != NULL && i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(dtype, others[i]) == 0) {
+            return mn_fail(r->ctx, MN_IO, "%s: tensor %s has dtype %s; " READ_DTYPES, r->path, name,
+                           dtype);
+        }
+    }
+    return damaged(r, 8, "tensor %s: unknown dtype; " READ_DTYPES, name);
 }
 
 static int read_shape(struct reader *r, const char *name, const json_t *shape,
@@ -209,43 +191,22 @@ static int read_shape(struct reader *r, const char *name, const json_t *shape,
         count *= (double)t->dims[i];
     }
     t->n_dims = (int)n;
-    if (count > (double)r->size) {
-        return damaged(r, 8, "tensor %s: its shape needs more than the whole file", name);
-    }
-    return MN_OK;
+    return count <= (double)r->size
+               ? MN_OK
+               : damaged(r, 8, "tensor %s: its shape needs more than the whole file", name);
 }
 
-/* The format knows more types than are read here. */
-static int refuse_dtype(struct reader *r, const char *name, const char *dtype) {
-    static const char *const others[] = {"BOOL", "I8",  "I16",     "U16",     "U32",
-                                         "U64",  "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0"};
-    for (size_t i = 0; dtype != NULL && i < sizeof others / sizeof others[0]; i++) {
-        if (strcmp(dtype, others[i]) == 0) {
-            return mn_fail(r->ctx, MN_IO, "%s: tensor %s has dtype %s; " READ_DTYPES, r->path, name,
-                           dtype);
-        }
-    }
-    return damaged(r, 8, "tensor %s: unknown dtype; " READ_DTYPES, name);
-}
-
-/* Tensors follow each other without gaps, in the order of the header. */
+/* A tensor by its entry in the header; *at is where its data begins. */
 static int read_tensor(struct reader *r, const char *name, const json_t *entry, size_t *at) {
     struct nas_safetensor *t = &r->out->tensors[r->out->n];
     const json_t *offsets = json_object_get(entry, "data_offsets");
-    const int dtype = find_dtype(json_string_value(json_object_get(entry, "dtype")));
     const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
-    if (dtype < 0) {
-        return refuse_dtype(r, name, json_string_value(json_object_get(entry, "dtype")));
-    }
+    TRY(read_dtype(r, name, json_string_value(json_object_get(entry, "dtype")), t));
     if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
         json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin)) {
         return damaged(r, 8, "tensor %s: data_offsets is not [begin, end]", name);
     }
-    t->dtype = (enum nas_dtype)dtype;
-    const int status = read_shape(r, name, json_object_get(entry, "shape"), t);
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(read_shape(r, name, json_object_get(entry, "shape"), t));
     const size_t first = (size_t)json_integer_value(begin), last = (size_t)json_integer_value(end);
     if (last > r->size - r->data) {
         return damaged(r, r->size, "tensor %s needs data up to byte %zu; the file is truncated",
@@ -322,15 +283,12 @@ static struct span skip_value(struct scan *s) {
     return out;
 }
 
-/* NULL after a failure. */
-static json_t *load(const struct scan *s, struct span span, int *status) {
+/* The JSON of a span, for json_decref. */
+static int load(const struct scan *s, struct span span, json_t **out) {
     json_error_t error;
-    json_t *value = json_loadb((const char *)s->r->bytes + span.begin, span.end - span.begin,
-                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (value == NULL) {
-        *status = not_json(s, error.text);
-    }
-    return value;
+    *out = json_loadb((const char *)s->r->bytes + span.begin, span.end - span.begin,
+                      JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    return *out != NULL ? MN_OK : not_json(s, error.text);
 }
 
 /* Enter an object; the first member follows. */
@@ -342,55 +300,34 @@ static int enter(struct scan *s) {
     return MN_OK;
 }
 
-/* The n-th member of an object: its name, for json_decref, and its value. NULL at the end of the
- * object, or after a failure. */
-static json_t *next_member(struct scan *s, size_t n, struct span *value, int *status) {
+/* The n-th member of an object: its name, for json_decref, and its value. *name is NULL at the end
+ * of the object. */
+static int next_member(struct scan *s, size_t n, json_t **name, struct span *value) {
     int c = peek(s);
+    *name = NULL;
     if (c == '}') {
         s->at++;
-        return NULL;
+        return MN_OK;
     }
-    if (n > 0 && c == ',') {
-        s->at++;
-        c = peek(s);
-    } else if (n > 0) {
-        *status = not_json(s, "',' or '}' expected");
-        return NULL;
+    if (n > 0 && c != ',') {
+        return not_json(s, "',' or '}' expected");
     }
-    struct span text = {s->at, s->at};
-    if (c == '"') {
+    s->at += n > 0;
+    struct span text = {.begin = s->at};
+    if ((c = peek(s)) == '"') {
+        text.begin = s->at;
         skip_text(s);
         text.end = s->at;
     }
     if (c != '"' || peek(s) != ':') {
-        *status = not_json(s, "a name and ':' expected");
-        return NULL;
+        return not_json(s, "a name and ':' expected");
     }
     s->at++;
     *value = skip_value(s);
-    if (value->end == value->begin) {
-        *status = not_json(s, "a value expected");
-        return NULL;
-    }
-    return load(s, text, status);
+    return value->end > value->begin ? load(s, text, name) : not_json(s, "a value expected");
 }
 
-static int compare_names(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* No two names are the same. */
-static int check_names(struct reader *r, size_t n, const char **names) {
-    qsort(names, n, sizeof *names, compare_names);
-    for (size_t i = 1; i < n; i++) {
-        if (strcmp(names[i - 1], names[i]) == 0) {
-            return damaged(r, 8, "the header is not a JSON object: duplicate name '%.200s'",
-                           names[i]);
-        }
-    }
-    return MN_OK;
-}
-
+/* How many members an object can have at most, so that there is room for them. */
 static size_t count_members(struct scan s) {
     size_t n = 0;
     while (peek(&s) >= 0 && peek(&s) != '}') {
@@ -405,64 +342,79 @@ static size_t count_members(struct scan s) {
     return n;
 }
 
-static int add_meta(struct scan *s, const char *key, struct span value) {
-    struct nas_safetensors *out = s->r->out;
-    int status = MN_OK;
-    if (s->r->bytes[value.begin] != '"') {
-        return damaged(s->r, value.begin, "metadata %s is not text", key);
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* No two of the names are the same; they are sorted. */
+static int check_names(struct reader *r, size_t n, const char **names) {
+    qsort(names, n, sizeof *names, compare_names);
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0) {
+            return damaged(r, 8, "the header is not a JSON object: duplicate name '%.200s'",
+                           names[i]);
+        }
     }
-    json_t *text = load(s, value, &status);
-    if (text != NULL) {
-        out->metadata[out->n_meta].key = nas_arena_text(&out->arena, key);
-        out->metadata[out->n_meta].value = nas_arena_text(&out->arena, json_string_value(text));
-        status = out->metadata[out->n_meta].key != NULL && out->metadata[out->n_meta].value != NULL
-                     ? MN_OK
-                     : mn_fail(s->r->ctx, MN_NOMEM, "%s: no memory for its metadata", s->r->path);
-        out->n_meta += status == MN_OK;
-    }
-    json_decref(text);
-    return status;
+    return MN_OK;
 }
 
 static int read_metadata(struct reader *r, struct span at) {
     struct scan s = {r, at.begin, at.end};
+    struct nas_safetensors *out = r->out;
     if (r->bytes[at.begin] != '{') {
         return damaged(r, at.begin, "__metadata__ is not an object");
     }
-    int status = enter(&s);
-    const size_t n = count_members(s);
-    const char **names = malloc((n + 1) * sizeof *names);
-    r->out->metadata = nas_arena_array(&r->out->arena, n + 1, sizeof *r->out->metadata);
-    if (names == NULL || r->out->metadata == NULL) {
-        free(names);
-        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for its metadata", r->path);
+    TRY(enter(&s));
+    const size_t n = count_members(s) + 1;
+    CLEANUP(nas_free) const char **names = malloc(n * sizeof *names);
+    out->metadata = nas_arena_array(&out->arena, n, sizeof *out->metadata);
+    int done = names != NULL && out->metadata != NULL;
+    while (done) {
+        CLEANUP(nas_json_free) json_t *key = NULL;
+        CLEANUP(nas_json_free) json_t *text = NULL;
+        struct nas_metadata *entry = &out->metadata[out->n_meta];
+        struct span value;
+        TRY(next_member(&s, (size_t)out->n_meta, &key, &value));
+        if (key == NULL) {
+            return check_names(r, (size_t)out->n_meta, names);
+        }
+        if (r->bytes[value.begin] != '"') {
+            return damaged(r, value.begin, "metadata %s is not text", json_string_value(key));
+        }
+        TRY(load(&s, value, &text));
+        entry->key = names[out->n_meta] = nas_arena_text(&out->arena, json_string_value(key));
+        entry->value = nas_arena_text(&out->arena, json_string_value(text));
+        done = entry->key != NULL && entry->value != NULL;
+        out->n_meta += done;
     }
-    json_t *key;
-    struct span value;
-    for (size_t i = 0; status == MN_OK && (key = next_member(&s, i, &value, &status)) != NULL;
-         i++) {
-        status = add_meta(&s, json_string_value(key), value);
-        json_decref(key);
-    }
-    for (int i = 0; i < r->out->n_meta; i++) {
-        names[i] = r->out->metadata[i].key;
-    }
-    status = status != MN_OK ? status : check_names(r, (size_t)r->out->n_meta, names);
-    free(names);
-    return status;
+    return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for its metadata", r->path);
 }
 
-static int read_entry(struct scan *s, const char *name, struct span at, size_t *begin) {
-    int status = MN_OK;
-    if (at.end - at.begin > MOST_ENTRY) {
-        return damaged(s->r, at.begin, "tensor %.200s: its entry has more than %d bytes", name,
-                       MOST_ENTRY);
+static int read_members(struct scan *s, size_t *begins) {
+    struct reader *r = s->r;
+    for (size_t i = 0, described = 0;; i++) {
+        CLEANUP(nas_json_free) json_t *name = NULL;
+        CLEANUP(nas_json_free) json_t *entry = NULL;
+        struct span value;
+        TRY(next_member(s, i, &name, &value));
+        if (name == NULL) {
+            return peek(s) < 0 ? MN_OK : not_json(s, "more follows it");
+        }
+        const char *text = json_string_value(name);
+        if (strcmp(text, "__metadata__") == 0) {
+            TRY(described++ == 0 ? read_metadata(r, value) : not_json(s, "two of __metadata__"));
+            continue;
+        }
+        if (value.end - value.begin > MOST_ENTRY) {
+            return damaged(r, value.begin, "tensor %.200s: its entry has more than %d bytes", text,
+                           MOST_ENTRY);
+        }
+        TRY(load(s, value, &entry));
+        TRY(read_tensor(r, text, entry, &begins[r->out->n]));
     }
-    json_t *entry = load(s, at, &status);
-    status = entry != NULL ? read_tensor(s->r, name, entry, begin) : status;
-    json_decref(entry);
-    return status;
 }
+
+/* ---- checks of the whole ------------------------------------------------------------------ */
 
 struct range {
     size_t begin, end;
@@ -474,30 +426,30 @@ static int by_begin(const void *a, const void *b) {
                                 : (x->end > y->end) - (x->end < y->end);
 }
 
-/* The data is covered once, from its first byte to its last. */
-static int check_cover(struct reader *r, const size_t *begins) {
-    struct range *ranges = malloc(((size_t)r->out->n + 1) * sizeof *ranges);
+/* No two names are the same, and the data is covered once, from its first byte to its last. */
+static int check_tensors(struct reader *r, const size_t *begins) {
+    const size_t n = (size_t)r->out->n;
+    CLEANUP(nas_free) const char **names = malloc((n + 1) * sizeof *names);
+    CLEANUP(nas_free) struct range *ranges = malloc((n + 1) * sizeof *ranges);
     size_t at = 0;
-    int status = MN_OK;
-    if (ranges == NULL) {
+    if (names == NULL || ranges == NULL) {
         return mn_fail(r->ctx, MN_NOMEM, "%s: no memory to check it", r->path);
     }
-    for (int i = 0; i < r->out->n; i++) {
+    for (size_t i = 0; i < n; i++) {
+        names[i] = r->out->tensors[i].name;
         ranges[i] = (struct range){begins[i], begins[i] + bytes_of(&r->out->tensors[i])};
     }
-    qsort(ranges, (size_t)r->out->n, sizeof *ranges, by_begin);
-    for (int i = 0; status == MN_OK && i < r->out->n; i++) {
+    TRY(check_names(r, n, names));
+    qsort(ranges, n, sizeof *ranges, by_begin);
+    for (size_t i = 0; i < n; i++) {
         if (ranges[i].begin != at) {
-            status = damaged(r, r->data + at, "tensors overlap or leave a gap");
+            return damaged(r, r->data + at, "tensors overlap or leave a gap");
         }
         at = ranges[i].end;
     }
-    free(ranges);
-    if (status == MN_OK && at != r->size - r->data) {
-        status =
-            damaged(r, r->data + at, "%zu bytes follow the last tensor", r->size - r->data - at);
-    }
-    return status;
+    return at == r->size - r->data ? MN_OK
+                                   : damaged(r, r->data + at, "%zu bytes follow the last tensor",
+                                             r->size - r->data - at);
 }
 
 static int check_crc(struct reader *r) {
@@ -519,70 +471,6 @@ static int check_crc(struct reader *r) {
                : damaged(r, 0, "the file's checksum is %s, not %s as stored", now, stored);
 }
 
-static int check_tensors(struct reader *r, const size_t *begins) {
-    const size_t n = (size_t)r->out->n;
-    const char **names = malloc((n + 1) * sizeof *names);
-    if (names == NULL) {
-        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory to check it", r->path);
-    }
-    for (size_t i = 0; i < n; i++) {
-        names[i] = r->out->tensors[i].name;
-    }
-    const int status = check_names(r, n, names);
-    free(names);
-    return status != MN_OK ? status : check_cover(r, begins);
-}
-
-static int read_members(struct scan *s, size_t *begins) {
-    int status = MN_OK, described = 0;
-    json_t *name;
-    struct span value;
-    for (size_t i = 0; (name = next_member(s, i, &value, &status)) != NULL; i++) {
-        const char *text = json_string_value(name);
-        if (strcmp(text, "__metadata__") != 0) {
-            status = read_entry(s, text, value, &begins[s->r->out->n]);
-        } else if (described++ == 0) {
-            status = read_metadata(s->r, value);
-        } else {
-            status = not_json(s, "two of __metadata__");
-        }
-        json_decref(name);
-        if (status != MN_OK) {
-            break;
-        }
-    }
-    if (status == MN_OK && peek(s) >= 0) {
-        status = not_json(s, "more follows it");
-    }
-    return status;
-}
-
-static int read_header(struct reader *r) {
-    struct scan s = {r, 8, r->data};
-    int status = enter(&s);
-    const size_t n = status == MN_OK ? count_members(s) : 0;
-    if (status == MN_OK && n > MOST_TENSORS) {
-        status = damaged(r, 8, "%zu tensors; at most %d are read", n, MOST_TENSORS);
-    }
-    if (status != MN_OK) {
-        return status;
-    }
-    size_t *begins = malloc((n + 1) * sizeof *begins);
-    r->out->tensors =
-        begins == NULL ? NULL
-                       : nas_arena_zeroed(&r->out->arena, (n + 1) * sizeof(struct nas_safetensor));
-    if (r->out->tensors == NULL) {
-        free(begins);
-        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for %zu tensors", r->path, n);
-    }
-    status = read_members(&s, begins);
-    if (status == MN_OK) {
-        status = check_tensors(r, begins);
-    }
-    free(begins);
-    return status;
-}
-
 static int parse(struct reader *r) {
     uint64_t length = 0;
     if (r->size < 8) {
@@ -600,21 +488,29 @@ static int parse(struct reader *r) {
                        length, r->size);
     }
     r->data = 8 + (size_t)length;
-    const int status = read_header(r);
-    return status != MN_OK ? status : check_crc(r);
+    struct scan s = {r, 8, r->data};
+    TRY(enter(&s));
+    const size_t n = count_members(s);
+    if (n > MOST_TENSORS) {
+        return damaged(r, 8, "%zu tensors; at most %d are read", n, MOST_TENSORS);
+    }
+    CLEANUP(nas_free) size_t *begins = malloc((n + 1) * sizeof *begins);
+    r->out->tensors = nas_arena_zeroed(&r->out->arena, (n + 1) * sizeof *r->out->tensors);
+    if (begins == NULL || r->out->tensors == NULL) {
+        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for %zu tensors", r->path, n);
+    }
+    TRY(read_members(&s, begins));
+    TRY(check_tensors(r, begins));
+    return check_crc(r);
 }
 
 int nas_safetensors_read(struct mn_ctx *ctx, const char *path, struct nas_safetensors *out) {
+    CLEANUP(nas_free) uint8_t *bytes = NULL;
     struct reader r = {.ctx = ctx, .path = path, .out = out};
-    uint8_t *bytes;
     *out = (struct nas_safetensors){0};
-    int status = nas_file_read(ctx, path, SIZE_MAX / 2, &bytes, &r.size);
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(nas_file_read(ctx, path, SIZE_MAX / 2, &bytes, &r.size));
     r.bytes = bytes;
-    status = parse(&r);
-    free(bytes);
+    const int status = parse(&r);
     if (status != MN_OK) {
         nas_safetensors_fini(out);
     }

@@ -37,48 +37,29 @@ static int check_sets(struct mn_ctx *ctx, const struct texts *sets) {
     return MN_OK;
 }
 
-static int go_on(struct mn_ctx *ctx, const struct nas_experiment *experiment, const char *dir,
-                 int accept_changes) {
-    struct nas_state state = {0};
-    int status = nas_state_resume(experiment, ctx, dir, &state);
-    state.accept_changes = accept_changes;
-    if (status == MN_OK && nas_train_finished(experiment, &state)) {
-        if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
-            printf("%s%lld meta-epoch%s done; --set run.meta_epochs=N adds more\n",
-                   state.meta_epoch == 1 ? "the " : "all ", (long long)state.meta_epoch,
-                   state.meta_epoch == 1 ? " is" : "s are");
-        }
-    } else if (status == MN_OK) {
-        status = progress_train(experiment, ctx, &state, dir);
+static int go_on(struct mn_ctx *ctx, const struct arguments *arguments) {
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
+    CLEANUP(nas_state_fini) struct nas_state state = {0};
+    const char *dir = arguments->operand, *config;
+    TRY(rundir_check(ctx, dir));
+    TRY(check_sets(ctx, &arguments->sets));
+    TRY(rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config));
+    TRY(open_experiment(ctx, arguments, config, NULL, &experiment));
+    TRY(nas_state_resume(&experiment, ctx, dir, &state));
+    state.accept_changes = arguments->accept_changes;
+    if (!nas_train_finished(&experiment, &state)) {
+        TRY(progress_train(&experiment, ctx, &state, dir));
+    } else if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
+        printf("%s%lld meta-epoch%s done; --set run.meta_epochs=N adds more\n",
+               state.meta_epoch == 1 ? "the " : "all ", (long long)state.meta_epoch,
+               state.meta_epoch == 1 ? " is" : "s are");
     }
-    if (status == MN_OK) {
-        status = rundir_report(ctx, dir);
-    }
-    nas_state_fini(&state);
-    return status;
+    return rundir_report(ctx, dir);
 }
 
 static int run_resume(struct mn_ctx *ctx, const struct arguments *arguments) {
-    struct nas_experiment experiment = {0};
-    struct nas_arena arena = {0};
-    const char *dir = arguments->operand, *config;
-    int status = rundir_check(ctx, dir);
-    if (status == MN_OK) {
-        status = check_sets(ctx, &arguments->sets);
-    }
-    if (status == MN_OK) {
-        status = rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config);
-    }
-    if (status == MN_OK) {
-        status = open_experiment(ctx, arguments, config, NULL, &experiment);
-    }
-    if (status == MN_OK) {
-        status = go_on(ctx, &experiment, dir, arguments->accept_changes);
-    }
-    status = rundir_goes_on(ctx, dir, status);
-    nas_experiment_close(&experiment);
-    nas_arena_fini(&arena);
-    return status;
+    return rundir_goes_on(ctx, arguments->operand, go_on(ctx, arguments));
 }
 
 static const struct flag flags[] = {

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/text.h"
+#include "store/checkpoint_store.h"
 
 #include <errno.h>
 #include <math.h>
@@ -21,13 +22,11 @@ int rundir_file(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir, co
     return *out != NULL ? MN_OK : no_memory(ctx);
 }
 
-static int make_given(struct mn_ctx *ctx, struct nas_arena *arena, const char *out) {
-    static const char *const traces[] = {"checkpoint.safetensors", "metrics.jsonl"};
+static int make_given(struct mn_ctx *ctx, const char *out) {
+    static const char *const traces[] = {NAS_CHECKPOINT_FILE, "metrics.jsonl"};
     for (size_t i = 0; i < sizeof traces / sizeof traces[0]; i++) {
-        const char *file;
-        if (rundir_file(ctx, arena, out, traces[i], &file) != MN_OK) {
-            return MN_NOMEM;
-        }
+        char file[PATH_MAX];
+        TRY(nas_folder_file(ctx, out, traces[i], file));
         if (access(file, F_OK) == 0) {
             return mn_fail(ctx, MN_CONFIG,
                            "%s holds a run already; 'metanas resume %s' goes on with it, another "
@@ -38,12 +37,13 @@ static int make_given(struct mn_ctx *ctx, struct nas_arena *arena, const char *o
     return nas_folder_make(ctx, out);
 }
 
-static int make_next(struct mn_ctx *ctx, struct nas_arena *arena, const char *name,
-                     const char **dir) {
-    const int status = nas_folder_make(ctx, "runs");
-    if (status != MN_OK) {
-        return status;
+int rundir_make(struct mn_ctx *ctx, struct nas_arena *arena, const char *out, const char *name,
+                const char **dir) {
+    if (out != NULL) {
+        *dir = out;
+        return make_given(ctx, out);
     }
+    TRY(nas_folder_make(ctx, "runs"));
     for (int i = 1; i <= MOST_RUNS; i++) {
         const size_t mark = nas_arena_mark(arena);
         *dir = nas_arena_format(arena, "runs/%s-%d", name, i);
@@ -59,15 +59,6 @@ static int make_next(struct mn_ctx *ctx, struct nas_arena *arena, const char *na
         nas_arena_release(arena, mark);
     }
     return mn_fail(ctx, MN_IO, "runs/%s-1 to -%d are all taken; give --out", name, MOST_RUNS);
-}
-
-int rundir_make(struct mn_ctx *ctx, struct nas_arena *arena, const char *out, const char *name,
-                const char **dir) {
-    if (out != NULL) {
-        *dir = out;
-        return make_given(ctx, arena, out);
-    }
-    return make_next(ctx, arena, name, dir);
 }
 
 int rundir_config(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
@@ -90,37 +81,26 @@ int rundir_check_folder(struct mn_ctx *ctx, const char *dir) {
 }
 
 int rundir_check(struct mn_ctx *ctx, const char *dir) {
-    struct nas_arena arena = {0};
-    const char *config, *sweep;
-    int status = rundir_check_folder(ctx, dir);
-    if (status == MN_OK) {
-        status = rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config);
-    }
-    if (status == MN_OK) {
-        status = rundir_file(ctx, &arena, dir, "sweep.yaml", &sweep);
-    }
-    if (status == MN_OK && access(config, F_OK) != 0 && access(sweep, F_OK) == 0) {
-        status =
-            mn_fail(ctx, MN_IO,
-                    "%s: the folder of a sweep; expected one of its runs, %s/ARM/seed-N", dir, dir);
-    }
-    nas_arena_fini(&arena);
-    return status;
+    char config[PATH_MAX], sweep[PATH_MAX];
+    TRY(rundir_check_folder(ctx, dir));
+    TRY(nas_folder_file(ctx, dir, "config.resolved.yaml", config));
+    TRY(nas_folder_file(ctx, dir, "sweep.yaml", sweep));
+    return access(config, F_OK) == 0 || access(sweep, F_OK) != 0
+               ? MN_OK
+               : mn_fail(ctx, MN_IO,
+                         "%s: the folder of a sweep; expected one of its runs, %s/ARM/seed-N", dir,
+                         dir);
 }
 
 int rundir_json(struct mn_ctx *ctx, const char *path, json_t **out) {
+    CLEANUP(nas_free) uint8_t *bytes = NULL;
     json_error_t error;
-    uint8_t *bytes;
     size_t length;
     if (access(path, F_OK) != 0) {
         return mn_fail(ctx, MN_IO, "%s: %s; 'metanas test' writes it", path, strerror(errno));
     }
-    const int status = nas_file_read(ctx, path, SIZE_MAX / 2, &bytes, &length);
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(nas_file_read(ctx, path, SIZE_MAX / 2, &bytes, &length));
     *out = json_loadb((const char *)bytes, length, JSON_REJECT_DUPLICATES, &error);
-    free(bytes);
     return *out != NULL ? MN_OK
                         : mn_fail(ctx, MN_IO, "%s:%d:%d: not valid JSON: %s", path, error.line,
                                   error.column, error.text);
@@ -143,17 +123,14 @@ int rundir_json_text(struct mn_ctx *ctx, const char *path, json_t *object, char 
 }
 
 int rundir_json_write(struct mn_ctx *ctx, const char *path, json_t *object, FILE *echo) {
-    char *text = NULL;
-    size_t length = 0;
-    int status = rundir_json_text(ctx, path, object, &text, &length);
-    if (status == MN_OK) {
-        status = nas_file_replace(ctx, path, text, length);
-    }
-    if (status == MN_OK && echo != NULL) {
+    CLEANUP(nas_free) char *text = NULL;
+    size_t length;
+    TRY(rundir_json_text(ctx, path, object, &text, &length));
+    TRY(nas_file_replace(ctx, path, text, length));
+    if (echo != NULL) {
         fwrite(text, 1, length, echo);
     }
-    free(text);
-    return status;
+    return MN_OK;
 }
 
 json_t *rundir_texts(const struct texts *texts) {
@@ -180,60 +157,46 @@ double rundir_seconds(const json_t *line, int64_t *meta_epoch) {
 int rundir_state(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir, const char *name,
                  const char **out) {
     if (name == NULL || strcmp(name, "last") == 0) {
-        return rundir_file(ctx, arena, dir, "checkpoint.safetensors", out);
+        return rundir_file(ctx, arena, dir, NAS_CHECKPOINT_FILE, out);
     }
     if (strcmp(name, "best") != 0) {
         *out = name;
         return MN_OK;
     }
-    const int status = rundir_file(ctx, arena, dir, "best.safetensors", out);
-    if (status == MN_OK && access(*out, F_OK) != 0) {
-        return mn_fail(ctx, MN_IO,
-                       "%s: there is none; a run has one when it has been validated. --state last "
-                       "takes its last checkpoint",
-                       *out);
-    }
-    return status;
+    TRY(rundir_file(ctx, arena, dir, "best.safetensors", out));
+    return access(*out, F_OK) == 0
+               ? MN_OK
+               : mn_fail(ctx, MN_IO,
+                         "%s: there is none; a run has one when it has been validated. --state "
+                         "last takes its last checkpoint",
+                         *out);
 }
 
 /* The shape of the images from the checkpoint; 0 channels in one of before it was noted there. */
 static int image_shape(struct mn_ctx *ctx, const char *checkpoint, int shape[3]) {
-    struct nas_safetensors file;
-    int status = nas_safetensors_read(ctx, checkpoint, &file);
-    if (status != MN_OK) {
-        return status;
-    }
+    CLEANUP(nas_safetensors_fini) struct nas_safetensors file = {0};
+    TRY(nas_safetensors_read(ctx, checkpoint, &file));
     const char *text = nas_safetensors_meta(&file, "image_shape");
     shape[0] = 0;
-    status = text != NULL ? parse_shape(ctx, checkpoint, text, shape) : MN_OK;
-    nas_safetensors_fini(&file);
-    return status;
+    return text != NULL ? parse_shape(ctx, checkpoint, text, shape) : MN_OK;
 }
 
 int rundir_open(struct mn_ctx *ctx, const struct arguments *arguments, const char *dir,
                 const struct nas_open *more, struct nas_experiment *experiment,
                 struct nas_state *state) {
-    struct nas_arena arena = {0};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     struct nas_open open = more != NULL ? *more : (struct nas_open){0};
     const char *config, *checkpoint;
     int shape[3];
-    int status = rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config);
-    if (status == MN_OK) {
-        status = rundir_state(ctx, &arena, dir, arguments->state, &checkpoint);
-    }
-    if (status == MN_OK && (open.flags & NAS_OPEN_NO_DATA) != 0) {
-        status = image_shape(ctx, checkpoint, shape);
+    TRY(rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config));
+    TRY(rundir_state(ctx, &arena, dir, arguments->state, &checkpoint));
+    if ((open.flags & NAS_OPEN_NO_DATA) != 0) {
+        TRY(image_shape(ctx, checkpoint, shape));
         open.shape = shape;
-        open.flags &= status == MN_OK && shape[0] == 0 ? ~(uint32_t)NAS_OPEN_NO_DATA : ~0U;
+        open.flags &= shape[0] == 0 ? ~(uint32_t)NAS_OPEN_NO_DATA : ~0U;
     }
-    if (status == MN_OK) {
-        status = open_experiment(ctx, arguments, config, &open, experiment);
-    }
-    if (status == MN_OK) {
-        status = nas_state_load(experiment, ctx, checkpoint, state);
-    }
-    nas_arena_fini(&arena);
-    return status;
+    TRY(open_experiment(ctx, arguments, config, &open, experiment));
+    return nas_state_load(experiment, ctx, checkpoint, state);
 }
 
 int rundir_lines(struct mn_ctx *ctx, const char *path, nas_jsonl_fn each, void *data) {
@@ -260,31 +223,23 @@ static int keep_validation(void *data, struct mn_ctx *ctx, json_t *line) {
 }
 
 int rundir_report(struct mn_ctx *ctx, const char *dir) {
+    CLEANUP(nas_json_free) json_t *last = NULL;
+    char path[PATH_MAX], half[32];
     if (nas_ctx_of(ctx)->quiet < MN_LOG_INFO) {
         return MN_OK;
     }
-    struct nas_arena arena = {0};
-    const char *path;
-    json_t *last = NULL;
-    int status = rundir_file(ctx, &arena, dir, "metrics.jsonl", &path);
-    if (status == MN_OK) {
-        status = rundir_lines(ctx, path, keep_validation, &last);
+    TRY(nas_folder_file(ctx, dir, "metrics.jsonl", path));
+    TRY(rundir_lines(ctx, path, keep_validation, &last));
+    if (last != NULL) {
+        const json_t *interval = json_object_get(last, "accuracy_ci95");
+        printf("validation accuracy %.2f%%%s\n",
+               100 * json_number_value(json_object_get(last, "accuracy_mean")),
+               nas_text_interval(json_is_number(interval) ? 100 * json_number_value(interval)
+                                                          : (double)NAN,
+                                 2, "%", half, sizeof half));
     }
-    if (status == MN_OK) {
-        if (last != NULL) {
-            const json_t *interval = json_object_get(last, "accuracy_ci95");
-            char half[32];
-            printf("validation accuracy %.2f%%%s\n",
-                   100 * json_number_value(json_object_get(last, "accuracy_mean")),
-                   nas_text_interval(json_is_number(interval) ? 100 * json_number_value(interval)
-                                                              : (double)NAN,
-                                     2, "%", half, sizeof half));
-        }
-        printf("saved in %s; test it with: metanas test %s\n", dir, dir);
-    }
-    json_decref(last);
-    nas_arena_fini(&arena);
-    return status;
+    printf("saved in %s; test it with: metanas test %s\n", dir, dir);
+    return MN_OK;
 }
 
 int rundir_goes_on(struct mn_ctx *ctx, const char *dir, int status) {

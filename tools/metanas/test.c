@@ -53,62 +53,35 @@ static int take_episodes(struct mn_ctx *ctx, const struct arguments *arguments,
     return nas_episodes_check(episodes, experiment, ctx);
 }
 
-static int plan_tasks(struct mn_ctx *ctx, const struct arguments *arguments,
-                      const struct nas_experiment *experiment, const struct nas_episodes *episodes,
-                      struct nas_evaluation_plan *out) {
-    out->split = arguments->split >= 0 ? arguments->split : MN_TEST;
-    out->tasks = arguments->tasks > 0 ? arguments->tasks : experiment->evaluation.tasks;
-    return arguments->episodes != NULL ? take_episodes(ctx, arguments, experiment, episodes, out)
-                                       : MN_OK;
-}
-
-/* What can be wrong on the command line is found before the data is read. */
-static int read_command(struct mn_ctx *ctx, struct nas_arena *arena, struct arguments *arguments,
-                        struct nas_episodes *episodes, struct test_plan *plan) {
-    int status = rundir_check(ctx, arguments->operand);
-    if (status == MN_OK) {
-        status = set_batch_norm(ctx, "test", arguments);
-    }
-    if (status == MN_OK && arguments->steps != NULL) {
-        status = parse_steps(ctx, arena, arguments->steps, &plan->what);
-    }
-    if (status == MN_OK) {
-        status = rundir_state(ctx, arena, arguments->operand, plan->state_name, &plan->state);
-    }
-    if (status == MN_OK && arguments->episodes != NULL) {
-        status = nas_episodes_read(ctx, arguments->episodes, episodes);
-    }
-    return status;
-}
-
 static int run_test(struct mn_ctx *ctx, const struct arguments *given) {
-    struct nas_experiment experiment = {0};
-    struct nas_episodes episodes = {0};
-    struct nas_arena arena = {0};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    CLEANUP(nas_episodes_fini) struct nas_episodes episodes = {0};
+    CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
     struct arguments arguments = *given;
     struct test_plan plan = {.state_name = given->state != NULL ? given->state : "last",
                              .sets = &given->sets,
                              .out = given->out,
                              .accept_changes = given->accept_changes,
                              .json = given->json};
-    const char *config = NULL;
-    int status = read_command(ctx, &arena, &arguments, &episodes, &plan);
-    if (status == MN_OK) {
-        status = rundir_file(ctx, &arena, given->operand, "config.resolved.yaml", &config);
+    const char *config;
+    /* What can be wrong on the command line is found before the data is read. */
+    TRY(rundir_check(ctx, given->operand));
+    TRY(set_batch_norm(ctx, "test", &arguments));
+    if (given->steps != NULL) {
+        TRY(parse_steps(ctx, &arena, given->steps, &plan.what));
     }
-    if (status == MN_OK) {
-        status = open_experiment(ctx, &arguments, config, NULL, &experiment);
+    TRY(rundir_state(ctx, &arena, given->operand, plan.state_name, &plan.state));
+    if (given->episodes != NULL) {
+        TRY(nas_episodes_read(ctx, given->episodes, &episodes));
     }
-    if (status == MN_OK) {
-        status = plan_tasks(ctx, given, &experiment, &episodes, &plan.what);
+    TRY(rundir_file(ctx, &arena, given->operand, "config.resolved.yaml", &config));
+    TRY(open_experiment(ctx, &arguments, config, NULL, &experiment));
+    plan.what.split = given->split >= 0 ? given->split : MN_TEST;
+    plan.what.tasks = given->tasks > 0 ? given->tasks : experiment.evaluation.tasks;
+    if (given->episodes != NULL) {
+        TRY(take_episodes(ctx, given, &experiment, &episodes, &plan.what));
     }
-    if (status == MN_OK) {
-        status = test_run(ctx, &experiment, given->operand, &plan);
-    }
-    nas_experiment_close(&experiment);
-    nas_episodes_fini(&episodes);
-    nas_arena_fini(&arena);
-    return status;
+    return test_run(ctx, &experiment, given->operand, &plan);
 }
 
 static const struct flag flags[] = {
