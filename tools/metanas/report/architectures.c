@@ -4,10 +4,10 @@
 
 #include "../command.h"
 
+#include "base/buffer.h"
 #include "base/text.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_DRAWN = 3 }; /* task architectures */
@@ -40,16 +40,15 @@ static int draw_tasks(struct page *page, const struct genotypes *genotypes) {
     page_markup(
         page, "<h3>Of the tasks</h3>\n<p>%zu different architecture%s in %" PRId64 " task%s.</p>\n",
         genotypes->n, nas_text_s((int64_t)genotypes->n), tasks, nas_text_s(tasks));
-    int status = MN_OK;
-    for (size_t i = 0; status == MN_OK && i < genotypes->n && i < MOST_DRAWN; i++) {
+    for (size_t i = 0; i < genotypes->n && i < MOST_DRAWN; i++) {
         const char *caption = nas_arena_format(
             page->arena,
             "Number %zu of the task architectures: in %" PRId64 " of %" PRId64 " task%s.", i + 1,
             genotypes->at[i].count, tasks, nas_text_s(tasks));
-        status = caption == NULL ? no_memory(page->ctx)
-                                 : found_draw(page, genotypes->at[i].text, caption);
+        TRY(caption == NULL ? no_memory(page->ctx)
+                            : found_draw(page, genotypes->at[i].text, caption));
     }
-    return status == MN_OK ? found_frequencies(page, genotypes) : status;
+    return found_frequencies(page, genotypes);
 }
 
 /* ---- a fixed architecture ----------------------------------------------------------------- */
@@ -78,57 +77,54 @@ static void put_nodes(const struct nas_yaml *nodes, const char *type, FILE *out)
 /* The cells of search space genotype, from the configuration. */
 static int section_fixed(struct page *page, const struct record *record) {
     static const char *const types[] = {"normal", "reduction"};
+    CLEANUP(nas_buffer_free) struct nas_buffer line = {0};
     const char *use = record_option(record, "search_space", "use");
-    char *line = NULL;
-    size_t length = 0;
     if (use == NULL || strcmp(use, "genotype") != 0) {
         return MN_OK;
     }
-    FILE *out = open_memstream(&line, &length);
-    if (out == NULL) {
-        return no_memory(page->ctx);
-    }
+    TRY(nas_buffer_open(&line, page->ctx));
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         const struct nas_yaml *nodes =
             nas_yaml_get(nas_yaml_get(record->root, "search_space"), types[i]);
         if (nodes != NULL && nodes->kind == NAS_YAML_LIST && nodes->first != NULL) {
-            put_nodes(nodes, types[i], out);
+            put_nodes(nodes, types[i], line.out);
         }
     }
-    int status = fclose(out) == 0 ? MN_OK : no_memory(page->ctx);
-    if (status == MN_OK && length > 0) {
+    TRY(nas_buffer_close(&line, page->ctx));
+    if (line.length > 0) {
         page_section(page, "architectures", "Architecture");
         put_key(page);
-        status = found_draw(page, line, "The cells of the network, which is not searched.");
+        TRY(found_draw(page, line.text, "The cells of the network, which is not searched."));
         page_section_end(page);
     }
-    free(line);
-    return status;
+    return MN_OK;
 }
 
 /* ---- the section -------------------------------------------------------------------------- */
 
+static void free_genotypes(struct genotypes *genotypes) {
+    nas_arena_fini(&genotypes->arena);
+}
+
 int section_architectures(struct page *page, const struct record *record) {
-    struct genotypes genotypes = {0};
-    int status = record->test != NULL
-                     ? genotypes_read(page->ctx, "test.json", record->test, &genotypes)
-                     : MN_OK;
-    if (status == MN_OK && record->architecture == NULL && genotypes.n == 0) {
-        status = section_fixed(page, record);
-    } else if (status == MN_OK) {
-        page_section(page, "architectures", "Architectures");
-        put_key(page);
-        if (record->architecture != NULL) {
-            status = draw_meta(page, record->architecture);
-        }
-        if (status == MN_OK && genotypes.n > 0) {
-            status = draw_tasks(page, &genotypes);
-        } else if (status == MN_OK) {
-            page_missing(page, "The architectures of tasks: 'metanas test %s' finds them.",
-                         record->dir);
-        }
-        page_section_end(page);
+    CLEANUP(free_genotypes) struct genotypes genotypes = {0};
+    if (record->test != NULL) {
+        TRY(genotypes_read(page->ctx, "test.json", record->test, &genotypes));
     }
-    nas_arena_fini(&genotypes.arena);
-    return status;
+    if (record->architecture == NULL && genotypes.n == 0) {
+        return section_fixed(page, record);
+    }
+    page_section(page, "architectures", "Architectures");
+    put_key(page);
+    if (record->architecture != NULL) {
+        TRY(draw_meta(page, record->architecture));
+    }
+    if (genotypes.n > 0) {
+        TRY(draw_tasks(page, &genotypes));
+    } else {
+        page_missing(page, "The architectures of tasks: 'metanas test %s' finds them.",
+                     record->dir);
+    }
+    page_section_end(page);
+    return MN_OK;
 }

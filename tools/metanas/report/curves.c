@@ -35,15 +35,11 @@ static int curve_of(struct page *page, const struct record *record, const char *
                     const char *key, const char *name, struct curve *out) {
     double *x, *y;
     *out = (struct curve){.name = name};
-    int status = series(page, record, kind, "meta_epoch", &x, &out->n);
-    if (status == MN_OK) {
-        status = series(page, record, kind, key, &y, &out->n);
-    }
-    if (status == MN_OK) {
-        out->x = x;
-        out->y = y;
-    }
-    return status;
+    TRY(series(page, record, kind, "meta_epoch", &x, &out->n));
+    TRY(series(page, record, kind, key, &y, &out->n));
+    out->x = x;
+    out->y = y;
+    return MN_OK;
 }
 
 /* The band y - half to y + half, `key` being the half width. */
@@ -51,11 +47,11 @@ static int add_band(struct page *page, const struct record *record, const char *
                     const char *key, struct curve *curve) {
     double *half;
     int n;
-    const int status = series(page, record, kind, key, &half, &n);
+    TRY(series(page, record, kind, key, &half, &n));
     double *low = nas_arena_array(page->arena, (size_t)curve->n, sizeof *low);
     double *high = nas_arena_array(page->arena, (size_t)curve->n, sizeof *high);
-    if (status != MN_OK || low == NULL || high == NULL) {
-        return status != MN_OK ? status : no_memory(page->ctx);
+    if (low == NULL || high == NULL) {
+        return no_memory(page->ctx);
     }
     for (int i = 0; i < curve->n; i++) {
         low[i] = curve->y[i] - half[i];
@@ -83,63 +79,50 @@ static struct chart over_training(const struct record *record, const char *title
 
 static int draw_loss(struct page *page, const struct record *record) {
     struct chart chart = over_training(record, "Loss over meta-training", "cross entropy (nats)");
-    int status = curve_of(page, record, "train", "loss", "last task step", &chart.curves[0]);
-    if (status == MN_OK) {
-        status =
-            curve_of(page, record, "validation", "loss", "validation, pruned", &chart.curves[1]);
-    }
-    if (status == MN_OK) {
-        chart.n = 2;
-        page_figure(page);
-        chart_write(page, &chart);
-        page_figure_end(page, "Loss: of the last task step on its mini-batch, mean since the point "
-                              "before; and of pruned networks on query sets of validation tasks.");
-    }
-    return status;
+    struct curve *curves = chart.curves;
+    TRY(curve_of(page, record, "train", "loss", "last task step", &curves[0]));
+    TRY(curve_of(page, record, "validation", "loss", "validation, pruned", &curves[1]));
+    chart.n = 2;
+    page_figure(page);
+    chart_write(page, &chart);
+    page_figure_end(page, "Loss: of the last task step on its mini-batch, mean since the point "
+                          "before; and of pruned networks on query sets of validation tasks.");
+    return MN_OK;
 }
 
 static int draw_accuracy(struct page *page, const struct record *record) {
     struct chart chart = over_training(record, "Accuracy over meta-training", "accuracy");
+    struct curve *curves = chart.curves;
+    TRY(curve_of(page, record, "train", "accuracy", "last task step", &curves[0]));
+    TRY(curve_of(page, record, "validation", "accuracy_mean", "validation, pruned", &curves[1]));
+    TRY(add_band(page, record, "validation", "accuracy_ci95", &curves[1]));
+    TRY(curve_of(page, record, "validation", "accuracy_before_prune", "before pruning",
+                 &curves[2]));
     chart.percent = 1;
-    int status = curve_of(page, record, "train", "accuracy", "last task step", &chart.curves[0]);
-    if (status == MN_OK) {
-        status = curve_of(page, record, "validation", "accuracy_mean", "validation, pruned",
-                          &chart.curves[1]);
-    }
-    if (status == MN_OK) {
-        status = add_band(page, record, "validation", "accuracy_ci95", &chart.curves[1]);
-    }
-    if (status == MN_OK) {
-        status = curve_of(page, record, "validation", "accuracy_before_prune", "before pruning",
-                          &chart.curves[2]);
-    }
-    if (status == MN_OK) {
-        chart.n = 3;
-        page_figure(page);
-        chart_write(page, &chart);
-        page_figure_end(page,
-                        "Accuracy. The band is the 95%% interval over %s validation tasks; batch "
-                        "norm %s, seed %s.",
-                        record_option(record, "evaluation", "validation_tasks"),
-                        record_option(record, "evaluation", "batch_norm"),
-                        record_option(record, "run", "seed"));
-    }
-    return status;
+    chart.n = 3;
+    page_figure(page);
+    chart_write(page, &chart);
+    page_figure_end(page,
+                    "Accuracy. The band is the 95%% interval over %s validation tasks; batch "
+                    "norm %s, seed %s.",
+                    record_option(record, "evaluation", "validation_tasks"),
+                    record_option(record, "evaluation", "batch_norm"),
+                    record_option(record, "run", "seed"));
+    return MN_OK;
 }
 
 int section_training(struct page *page, const struct record *record) {
-    int status = MN_OK;
     page_section(page, "training", "Meta-training");
     if (record->metrics.n == 0) {
         page_missing(page, "metrics.jsonl has no lines yet.");
     } else {
         page_markup(page, "<div class=\"pair\">\n");
-        status = draw_loss(page, record);
-        status = status == MN_OK ? draw_accuracy(page, record) : status;
+        TRY(draw_loss(page, record));
+        TRY(draw_accuracy(page, record));
         page_markup(page, "</div>\n");
     }
     page_section_end(page);
-    return status;
+    return MN_OK;
 }
 
 /* ---- entropy and temperature -------------------------------------------------------------- */
@@ -147,18 +130,14 @@ int section_training(struct page *page, const struct record *record) {
 static int draw_entropy(struct page *page, const struct record *record) {
     struct chart chart =
         over_training(record, "Mixture entropy over meta-training", "entropy (nats)");
-    int status = curve_of(page, record, "train", "entropy_op", "operations", &chart.curves[0]);
-    if (status == MN_OK) {
-        status = curve_of(page, record, "train", "entropy_in", "inputs", &chart.curves[1]);
-    }
-    if (status == MN_OK) {
-        chart.n = 2;
-        page_figure(page);
-        chart_write(page, &chart);
-        page_figure_end(page, "Mean entropy of the mixtures of the meta-architecture at the final "
-                              "temperature; 0 is a decided mixture.");
-    }
-    return status;
+    TRY(curve_of(page, record, "train", "entropy_op", "operations", &chart.curves[0]));
+    TRY(curve_of(page, record, "train", "entropy_in", "inputs", &chart.curves[1]));
+    chart.n = 2;
+    page_figure(page);
+    chart_write(page, &chart);
+    page_figure_end(page, "Mean entropy of the mixtures of the meta-architecture at the final "
+                          "temperature; 0 is a decided mixture.");
+    return MN_OK;
 }
 
 /* Temperature of the mixer of a section over `steps` task steps, of which the architecture adapts
@@ -190,14 +169,6 @@ static int temperature(struct page *page, const struct record *record, const cha
     return MN_OK;
 }
 
-/* Whether both mixers follow one course. */
-static int same_course(const struct record *record) {
-    return record_number(record, "op_mixer", "t_max") ==
-               record_number(record, "input_mixer", "t_max") &&
-           record_number(record, "op_mixer", "t_min") ==
-               record_number(record, "input_mixer", "t_min");
-}
-
 static int draw_temperature(struct page *page, const struct record *record) {
     static const struct {
         const char *mixer, *steps, *fraction, *name, *shared;
@@ -206,21 +177,24 @@ static int draw_temperature(struct page *page, const struct record *record) {
         {"op_mixer", "test_steps", "test_adapt_fraction", "operations, test", "in evaluation"},
         {"input_mixer", "steps", "adapt_fraction", "inputs, training", NULL},
         {"input_mixer", "test_steps", "test_adapt_fraction", "inputs, test", NULL}};
-    const int same = same_course(record);
+    const int same =
+        record_number(record, "op_mixer", "t_max") ==
+            record_number(record, "input_mixer", "t_max") &&
+        record_number(record, "op_mixer", "t_min") == record_number(record, "input_mixer", "t_min");
     struct chart chart = {.title = "Temperature over a task",
                           .x_name = "task step",
                           .y_name = "temperature",
                           .mark = (double)NAN,
                           .n = same ? 2 : CURVES};
-    int status = MN_OK, points = 0;
-    for (int c = 0; status == MN_OK && c < chart.n; c++) {
+    int points = 0;
+    for (int c = 0; c < chart.n; c++) {
         const double steps = record_number(record, "task_learner", of[c].steps);
         const double fraction = record_number(record, "task_learner", of[c].fraction);
-        status = temperature(page, record, of[c].mixer, steps, floor(fraction * steps + 0.5),
-                             same ? of[c].shared : of[c].name, &chart.curves[c]);
+        TRY(temperature(page, record, of[c].mixer, steps, floor(fraction * steps + 0.5),
+                        same ? of[c].shared : of[c].name, &chart.curves[c]));
         points += chart.curves[c].n;
     }
-    if (status == MN_OK && points > 0) {
+    if (points > 0) {
         page_figure(page);
         chart_write(page, &chart);
         page_figure_end(page,
@@ -229,7 +203,7 @@ static int draw_temperature(struct page *page, const struct record *record) {
                         "its lowest after that.",
                         same ? "of both mixtures " : "");
     }
-    return status;
+    return MN_OK;
 }
 
 /* ---- the section -------------------------------------------------------------------------- */
@@ -237,9 +211,9 @@ static int draw_temperature(struct page *page, const struct record *record) {
 static int draw_heat(struct page *page, const struct record *record) {
     struct heat *heat;
     int left_out;
-    const int status = heat_find(page->ctx, page->arena, record->architecture, &heat, &left_out);
-    if (status != MN_OK || heat == NULL || record->architecture->n_rows == 0) {
-        return status;
+    TRY(heat_find(page->ctx, page->arena, record->architecture, &heat, &left_out));
+    if (heat == NULL || record->architecture->n_rows == 0) {
+        return MN_OK;
     }
     page_markup(page, "<h3>Weights by edge</h3>\n");
     for (; heat != NULL; heat = heat->next) {
@@ -266,10 +240,10 @@ int section_mixtures(struct page *page, const struct record *record) {
     }
     page_section(page, "mixtures", "Mixtures");
     page_markup(page, "<div class=\"pair\">\n");
-    int status = draw_entropy(page, record);
-    status = status == MN_OK ? draw_temperature(page, record) : status;
+    TRY(draw_entropy(page, record));
+    TRY(draw_temperature(page, record));
     page_markup(page, "</div>\n");
-    status = status == MN_OK ? draw_heat(page, record) : status;
+    TRY(draw_heat(page, record));
     page_section_end(page);
-    return status;
+    return MN_OK;
 }
