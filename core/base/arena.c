@@ -128,6 +128,21 @@ void *nas_arena_array(struct nas_arena *arena, size_t count, size_t size) {
     return nas_arena_take(arena, count * size);
 }
 
+void *nas_arena_append(struct nas_arena *arena, void *array, int64_t n, size_t size) {
+    if (n == 0 || (n & (n - 1)) == 0) {
+        void *bigger = nas_arena_array(arena, (size_t)(n > 0 ? 2 * n : 1), size);
+        if (bigger == NULL) {
+            return NULL;
+        }
+        if (n > 0) {
+            memcpy(bigger, array, (size_t)n * size);
+        }
+        array = bigger;
+    }
+    memset((char *)array + (size_t)n * size, 0, size);
+    return array;
+}
+
 char *nas_arena_text(struct nas_arena *arena, const char *text) {
     const size_t length = strlen(text) + 1;
     char *copy = nas_arena_take(arena, length);

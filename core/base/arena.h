@@ -23,6 +23,9 @@ void *nas_arena_take(struct nas_arena *arena, size_t bytes);
 void *nas_arena_zeroed(struct nas_arena *arena, size_t bytes);
 /* count * size with overflow checked. */
 void *nas_arena_array(struct nas_arena *arena, size_t count, size_t size);
+/* Room for one more of `size` bytes, zeroed, in an array of n that was grown in this way (n = 0:
+ * any). */
+void *nas_arena_append(struct nas_arena *arena, void *array, int64_t n, size_t size);
 char *nas_arena_text(struct nas_arena *arena, const char *text);
 __attribute__((format(printf, 2, 3))) char *nas_arena_format(struct nas_arena *arena,
                                                              const char *format, ...);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec/threads.h"
 
+#include "backend/backend.h"
 #include "base/clock.h"
-#include "network/model.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -154,7 +154,7 @@ static int make(struct mn_ctx *ctx, int n, const struct mn_model *model, int apa
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->begin, NULL);
     pthread_cond_init(&p->done, NULL);
-    int status = nas_gemm_reserve(ctx, apart ? n + 1 : n);
+    int status = nas_workspace_reserve(ctx, model, apart ? n + 1 : n);
     for (int i = 0; status == MN_OK && i < p->n; i++) {
         status = start(p, ctx, i, model, apart);
     }

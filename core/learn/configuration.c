@@ -40,6 +40,7 @@ static const struct mn_opt run_opts[] = {
     MN_INT(RUN, rollbacks, 3, 0, NAS_MOST_ROLLBACKS,
            "how often on_nan: rollback goes back at most"),
     MN_BOOL(RUN, log_steps, 0, "loss and accuracy of every task step to steps.csv"),
+    MN_TEXT(RUN, backend, "cpu", "what computes passes through the network: cpu"),
     MN_CHOICE(RUN, kernels, 0, nas_kernel_names, "which kernels compute"),
     MN_CHOICE(RUN, precision, 0, precision_choices,
               "operands of convolutions: float, or rounded to bfloat16, with sums in float; that "

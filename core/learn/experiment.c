@@ -84,6 +84,17 @@ static int64_t plan_batch(const struct nas_experiment *e, int64_t at_least) {
     return e->evaluation.batch_norm == NAS_SUPPORT ? most(n, t->ways * t->shots) : n;
 }
 
+static int find_backend(struct nas_experiment *e, struct mn_ctx *ctx) {
+    char place[512];
+    e->backend = nas_backend_find(e->run.backend);
+    if (e->backend != NULL) {
+        return MN_OK;
+    }
+    place_of(e, "run", "backend", place, sizeof place);
+    return mn_fail(ctx, MN_CONFIG, "%srun: backend: there is no '%s'; known: %s", place,
+                   e->run.backend, nas_backend_names());
+}
+
 static int find_kernels(struct nas_experiment *e, struct mn_ctx *ctx) {
     const char *name = nas_kernel_names[e->run.kernels];
     const int reduced = e->run.precision == NAS_BF16;
@@ -110,6 +121,7 @@ static int find_kernels(struct nas_experiment *e, struct mn_ctx *ctx) {
 static int build_model(struct nas_experiment *e, struct mn_ctx *ctx, int64_t at_least) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const void *learner = e->task_learner.self;
+    TRY(find_backend(e, ctx));
     TRY(find_kernels(e, ctx));
     TRY(nas_declared_units(e, ctx));
     e->max_batch = plan_batch(e, at_least);
@@ -126,7 +138,7 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx, int64_t at_
     TRY(nas_model_fit(ctx, &e->search_space, &e->op_mixer, &e->input_mixer, &e->operations, &dims,
                       &e->fit));
     TRY(nas_model_new(ctx, &e->search_space, &e->op_mixer, &e->input_mixer, &e->operations, &dims,
-                      e->kernels, &e->model));
+                      e->backend, e->kernels, &e->model));
     e->n_state = table->n_state != NULL ? table->n_state(learner, nas_model_dims(e->model)) : 0;
     e->moments = table->moments != NULL ? table->moments(learner) : MN_MOMENTS_AVERAGE;
     TRY(nas_declared_state(e, ctx));

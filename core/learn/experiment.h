@@ -4,8 +4,9 @@
 
 /* A configuration made ready to run: options bound, plugins loaded, dataset open, model built. */
 
+#include "backend/backend.h"
+#include "backend/cpu/kernels/kernel.h"
 #include "config/override.h"
-#include "network/model.h"
 #include "plugin/instance.h"
 #include "store/provenance.h"
 
@@ -38,6 +39,7 @@ struct nas_run_options {
     double max_loss;          /* of a task step of meta-training; 0 = any that is finite */
     int64_t rollbacks;        /* most of a run */
     bool log_steps;           /* every task's steps to steps.csv */
+    const char *backend;      /* what computes passes */
     int32_t kernels;          /* choice */
     int32_t precision;        /* enum nas_precision */
     double alpha_std;
@@ -93,6 +95,7 @@ struct nas_experiment {
     int rates;     /* a meta learner has factors for the updates of the steps */
     int64_t n_own; /* reals of a direction beyond w and a */
     struct mn_dataset_info data;
+    const struct nas_backend *backend;
     const struct nas_kernels *kernels;
     struct mn_model *model;
     struct nas_fit fit;               /* how search_space.parameters chose the channel count */

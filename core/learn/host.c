@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/host.h"
 
+#include "backend/backend.h"
 #include "base/ctx.h"
 #include "learn/state.h"
 #include "learn/task.h"

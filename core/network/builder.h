@@ -10,9 +10,13 @@ struct mn_builder {
     struct mn_model *model;
     struct mn_ctx *ctx;
     struct nas_operations *operations; /* candidates of plugins, or NULL */
-    int failed;                        /* a builder call returned an error: the rest does nothing */
+    int unfinished;                    /* builder calls that began and did not succeed */
     int has_head;
 };
+
+/* builder.c: run a search space on an empty model. */
+int nas_builder_run(struct mn_model *model, struct mn_ctx *ctx,
+                    const struct nas_instance *search_space, struct nas_operations *operations);
 
 /* Services of struct mn_host. */
 int nas_service_build_drop_path(struct mn_builder *b, double rate, int ramp);
@@ -28,46 +32,44 @@ int nas_service_build_head(struct mn_builder *b, const struct mn_head_spec *spec
 
 /* layers.c: the pieces that builder.c's services put together. All return a status. */
 int nas_layer_add(struct mn_builder *b, const char *name, struct nas_layer **out);
-int nas_state_add(struct mn_builder *b, int act, int first, int channels, int grid, int layer,
-                  int32_t *out);
-int nas_act_add(struct mn_builder *b, int channels, int grid, int *out);
-/* Weights and statistics of a path, in the order of docs/state-names.md. */
-int nas_path_weights(struct mn_builder *b, struct nas_path *path, const char *prefix,
-                     uint32_t flags);
+int nas_state_add(struct mn_builder *b, int channels, int size, int layer, int32_t *out);
+int nas_size_add(struct mn_builder *b, int height, int width, int *out);
 /* A named segment of w (architecture 0) or a (1). bound: see mn_model.bounds. */
 int nas_segment_add(struct mn_builder *b, int architecture, const char *name, int n_dims,
                     const int64_t *dims, double bound, int64_t *offset);
-/* path_build.c: the output grid of a path with a stride over its source. */
-int nas_path_bind_grid(struct mn_builder *b, struct nas_path *path, int stride);
-/* The same, and what the source must prepare for the host's maps. */
-int nas_path_bind_source(struct mn_builder *b, struct nas_path *path, int stride);
+/* MN_INTERNAL where two segments of w or of a have the same name: files could not tell them apart.
+ */
+int nas_segments_check(struct mn_builder *b);
+/* Record that memory ran out; returns MN_NOMEM. */
+int nas_builder_no_memory(struct mn_builder *b);
+
+/* path.c: the size of a path's output, from its source and its stride; `floor`: an odd row or
+ * column that a window of two does not fill is left out. */
+int nas_path_place(struct mn_builder *b, struct nas_path *path, int floor);
+/* The same, where the host's maps compute it: its source serves one size at stride 2. */
+int nas_path_bind(struct mn_builder *b, struct nas_path *path, int floor);
 /* Channel counts of a path's maps, and its work. n_in is the source's channel count. */
 void nas_path_bind_channels(struct mn_model *m, struct nas_path *path, int n_in);
-/* Taps reach so many rows beyond the image. */
-void nas_path_reach(struct mn_model *m, int rows);
+/* Weights and statistics of a path, in the order of docs/state-names.md. */
+int nas_path_weights(struct mn_builder *b, struct nas_path *path, const char *prefix,
+                     uint32_t flags);
 /* A factorised reduce, before it is bound. */
 extern const struct nas_stage nas_stage_reduce;
 /* MN_CONFIG where the channels have no halves for a factorised reduce. */
 int nas_path_even(struct mn_builder *b, const char *layer, int channels);
+
 /* candidate.c: the path of the candidate `name` from state `from`; prefix: of its weights' names.
  */
 int nas_candidate_add(struct mn_builder *b, struct nas_path *path, const char *prefix,
                       const char *name, int32_t from, int stride, int channels, uint32_t flags);
-/* MN_INTERNAL where two segments of w or of a have the same name: files could not tell them apart.
- */
-int nas_segments_check(struct mn_builder *b);
-/* custom_op.c: the stage of a candidate of a plugin, which stands at `stride` over the path's
- * source. Its weights are added by nas_path_weights through nas_foreign_weights. */
-int nas_foreign_bind(struct mn_builder *b, struct nas_path *path, int stride);
-int nas_foreign_weights(struct mn_builder *b, struct nas_path *path, struct nas_linear *linear,
-                        const char *prefix);
+
+/* custom_op.c: the stage of a candidate of a plugin that computes. Its weights are added by
+ * nas_path_weights through nas_custom_op_weights. */
+int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path);
+int nas_custom_op_weights(struct mn_builder *b, struct nas_path *path, struct nas_linear *linear,
+                          const char *prefix);
+
 /* groups.c: the mixtures of a node's group, made on first use. */
 int nas_group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct nas_layer *layer);
-
-/* Record that memory ran out; returns MN_NOMEM. */
-int nas_builder_no_memory(struct mn_builder *b);
-
-/* Append room for one more of `size` bytes to an array of n, in the model's arena. NULL = none. */
-void *nas_append(struct nas_arena *arena, void *array, int64_t n, size_t size);
 
 #endif

@@ -1,39 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "network/graph.h"
+#include "network/prune.h"
 
 #include <math.h>
 #include <string.h>
 
-/* The path that pair `pair` of a fixed node was made from. */
-struct origin {
-    const struct nas_path *path;
-    double weight; /* of its output in the pruned node */
-};
-
-static double item_weight(const struct mn_model *m, int mixture, const mn_real *weights, int item) {
-    return mixture < 0 ? 1 : nas_model_item_weight(m, mixture, weights, item);
-}
-
 /* Of path p on edge e in its node's sum. */
 static double path_weight(const struct mn_model *m, const struct nas_layer *layer,
                           const mn_real *mixture, int e, int p) {
-    return item_weight(m, layer->mixture, mixture, e) *
-           item_weight(m, layer->edges[e].mixture, mixture, p);
-}
-
-/* The kept candidate number `pair` of a layer, edge by edge: the order in which a genotype lists
- * them. path = NULL where there are fewer. */
-static struct origin origin_of(const struct mn_model *m, const struct nas_layer *layer,
-                               const uint8_t *keep, const mn_real *mixture, int pair) {
-    for (int e = 0; e < layer->n_edges; e++) {
-        const struct nas_edge *edge = &layer->edges[e];
-        for (int p = 0; p < edge->n_paths && nas_item_kept(m, layer->mixture, keep, e); p++) {
-            if (nas_item_kept(m, edge->mixture, keep, p) && pair-- == 0) {
-                return (struct origin){&edge->paths[p], path_weight(m, layer, mixture, e, p)};
-            }
-        }
-    }
-    return (struct origin){NULL, 0};
+    const int in = layer->mixture, op = layer->edges[e].mixture;
+    return (in < 0 ? 1 : nas_model_item_weight(m, in, mixture, e)) *
+           (op < 0 ? 1 : nas_model_item_weight(m, op, mixture, p));
 }
 
 double nas_model_identity_weight(const struct mn_model *m, const mn_real *mixture,
@@ -54,6 +30,13 @@ double nas_model_identity_weight(const struct mn_model *m, const mn_real *mixtur
     return 1;
 }
 
+/* Weights of one place in both networks. */
+struct copy {
+    const struct mn_model *from, *to;
+    const mn_real *w;
+    mn_real *out;
+};
+
 static int64_t count_at(const struct mn_model *m, int64_t offset) {
     for (int i = 0; i < m->dims.n_w_segments; i++) {
         if (m->segments[0][i].offset == offset) {
@@ -62,13 +45,6 @@ static int64_t count_at(const struct mn_model *m, int64_t offset) {
     }
     return -1;
 }
-
-/* Weights of one place in both networks. */
-struct copy {
-    const struct mn_model *from, *to;
-    const mn_real *w;
-    mn_real *out;
-};
 
 static int copy_segment(const struct copy *c, int64_t from, int64_t to) {
     const int64_t n = count_at(c->to, to);
@@ -95,74 +71,89 @@ static int copy_norm(const struct copy *c, int64_t from, int64_t to, double weig
     return 1;
 }
 
-static int copy_weights(const struct copy *c, const struct nas_linear *from,
-                        const struct nas_linear *to) {
-    if (to->kind != NAS_LINEAR_FOREIGN) {
-        return copy_segment(c, from->weight, to->weight);
-    }
-    if (from->foreign->n_weights != to->foreign->n_weights) {
+static int copy_linear(const struct copy *c, const struct nas_linear *from,
+                       const struct nas_linear *to) {
+    if (from->kind != to->kind) {
         return 0;
     }
-    mn_vec_copy(to->foreign->n_weights, c->w + from->weight, c->out + to->weight);
-    return 1;
+    switch (to->kind) {
+    case NAS_LINEAR_MAX_POOL:
+    case NAS_LINEAR_AVG_POOL:
+        return 1;
+    case NAS_LINEAR_CUSTOM:
+        if (from->custom->n_weights != to->custom->n_weights) {
+            return 0;
+        }
+        mn_vec_copy(to->custom->n_weights, c->w + from->weight, c->out + to->weight);
+        return 1;
+    case NAS_LINEAR_REDUCE:
+        return copy_segment(c, from->weight, to->weight) &&
+               copy_segment(c, from->weight2, to->weight2);
+    case NAS_LINEAR_CONV:
+    case NAS_LINEAR_DEPTHWISE:
+        break;
+    }
+    return copy_segment(c, from->weight, to->weight);
 }
 
 static int copy_stage(const struct copy *c, const struct nas_stage *from,
                       const struct nas_stage *to, double weight) {
     int done = from->n_linear == to->n_linear && from->has_norm == to->has_norm;
     for (int i = 0; done && i < to->n_linear; i++) {
-        const struct nas_linear *a = &from->linear[i], *b = &to->linear[i];
-        const int pool = b->kind == NAS_LINEAR_MAX_POOL || b->kind == NAS_LINEAR_AVG_POOL;
-        done = a->kind == b->kind && (pool || copy_weights(c, a, b));
-        if (done && b->kind == NAS_LINEAR_REDUCE) {
-            done = copy_segment(c, a->weight2, b->weight2);
-        }
+        done = copy_linear(c, &from->linear[i], &to->linear[i]);
     }
-    if (done && to->bias >= 0) {
-        done = copy_segment(c, from->bias, to->bias);
-    }
-    return done && (!to->has_norm || copy_norm(c, from->gamma, to->gamma, weight));
+    return done && (to->bias < 0 || copy_segment(c, from->bias, to->bias)) &&
+           (!to->has_norm || copy_norm(c, from->gamma, to->gamma, weight));
 }
 
-/* Those of plugins are other instances in another experiment. */
-static int same_op(const struct nas_op *a, const struct nas_op *b) {
-    return a == b || (a != NULL && b != NULL && strcmp(a->name, b->name) == 0);
-}
-
-static int copy_path(const struct copy *c, const struct origin *origin, const struct nas_path *to) {
-    const struct nas_path *from = origin->path;
-    int done = from != NULL && same_op(from->op, to->op) && from->n_stages == to->n_stages;
+/* weight: of the output of `from` in terms of that of `to`. */
+static int copy_path(const struct copy *c, const struct nas_path *from, const struct nas_path *to,
+                     double weight) {
+    /* Operations of plugins are other instances in another experiment. */
+    const int same_op = from->op == to->op || (from->op != NULL && to->op != NULL &&
+                                               strcmp(from->op->name, to->op->name) == 0);
+    int done = same_op && from->n_stages == to->n_stages;
     for (int s = 0; done && s < to->n_stages; s++) {
-        done = copy_stage(c, &from->stage[s], &to->stage[s],
-                          s + 1 == to->n_stages ? origin->weight : 1);
+        done = copy_stage(c, &from->stage[s], &to->stage[s], s + 1 == to->n_stages ? weight : 1);
     }
     return done;
 }
 
-/* An identity has no norm that could take over its weight: the edge has it. */
-static int check_identity(struct mn_ctx *ctx, const struct nas_layer *to, int e,
-                          const struct origin *origin) {
-    const double weight = to->edges[e].weight;
-    return origin->path == NULL || !origin->path->identity ||
-                   fabs(origin->weight - weight) <= 1e-6 * weight
-               ? MN_OK
-               : mn_fail(ctx, MN_UNSUPPORTED,
-                         "layer %s: %s has weight %g in the pruned network, %g in the fixed one",
-                         to->name, origin->path->name, origin->weight, weight);
+/* The kept candidate number `pair` of a layer, edge by edge: the order in which a genotype lists
+ * them; and its weight in the pruned node. NULL where there are fewer. */
+static const struct nas_path *kept_path(const struct mn_model *m, const struct nas_layer *layer,
+                                        const uint8_t *keep, const mn_real *mixture, int pair,
+                                        double *weight) {
+    for (int e = 0; e < layer->n_edges; e++) {
+        const struct nas_edge *edge = &layer->edges[e];
+        for (int p = 0; p < edge->n_paths && nas_prune_item_stays(m, layer->mixture, keep, e);
+             p++) {
+            if (nas_prune_item_stays(m, edge->mixture, keep, p) && pair-- == 0) {
+                *weight = path_weight(m, layer, mixture, e, p);
+                return &edge->paths[p];
+            }
+        }
+    }
+    return NULL;
 }
 
 static int copy_layer(const struct copy *c, struct mn_ctx *ctx, int l, const uint8_t *keep,
                       const mn_real *mixture) {
     const struct nas_layer *to = &c->to->layers[l];
-    const struct nas_layer *from = &c->from->layers[l];
     for (int e = 0; e < to->n_edges; e++) {
-        struct origin origin = origin_of(c->from, from, keep, mixture, e);
-        const int status = check_identity(ctx, to, e, &origin);
-        if (status != MN_OK) {
-            return status;
+        const struct nas_edge *edge = &to->edges[e];
+        double weight = 0;
+        const struct nas_path *from =
+            kept_path(c->from, &c->from->layers[l], keep, mixture, e, &weight);
+        /* An identity has no norm that could take over its weight: the edge has it. */
+        if (from != NULL && from->identity &&
+            !(fabs(weight - edge->weight) <= 1e-6 * edge->weight)) {
+            return mn_fail(ctx, MN_UNSUPPORTED,
+                           "layer %s: %s has weight %g in the pruned network, %g in the fixed one",
+                           to->name, from->name, weight, edge->weight);
         }
-        origin.weight /= to->edges[e].weight;
-        if (to->edges[e].n_paths != 1 || !copy_path(c, &origin, &to->edges[e].paths[0])) {
+        if (edge->n_paths != 1 || from == NULL ||
+            !copy_path(c, from, &edge->paths[0], weight / edge->weight)) {
             return mn_fail(ctx, MN_UNSUPPORTED, "layer %s of the pruned network has another form",
                            to->name);
         }
@@ -174,17 +165,12 @@ int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_
                       const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
                       mn_real *out) {
     const struct copy c = {from, to, w, out};
-    int done = from->n_layers == to->n_layers;
-    for (int l = 0; done && l < to->n_layers; l++) {
-        const int status = copy_layer(&c, ctx, l, keep, mixture);
-        if (status != MN_OK) {
-            return status;
-        }
+    for (int l = 0; from->n_layers == to->n_layers && l < to->n_layers; l++) {
+        TRY(copy_layer(&c, ctx, l, keep, mixture));
     }
-    done = done && copy_segment(&c, from->head.weight, to->head.weight) &&
-           copy_segment(&c, from->head.bias, to->head.bias);
-    return done ? MN_OK
-                : mn_fail(ctx, MN_UNSUPPORTED,
-                          "the fixed network has another form than the pruned "
-                          "one");
+    return from->n_layers == to->n_layers && copy_segment(&c, from->head.weight, to->head.weight) &&
+                   copy_segment(&c, from->head.bias, to->head.bias)
+               ? MN_OK
+               : mn_fail(ctx, MN_UNSUPPORTED,
+                         "the fixed network has another form than the pruned one");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "network/graph.h"
+#include "network/prune.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -19,30 +19,26 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *t, const char
     t->used += n > 0 ? (size_t)n : 0;
 }
 
-static void put_edge(struct text *t, const struct mn_model *m, int i, const uint8_t *keep) {
-    const struct nas_mixture *x = &m->mixtures[i];
-    const char *separator = "";
-    for (int o = 0; o < x->n_items; o++) {
-        if (nas_item_kept(m, i, keep, o)) {
-            put(t, "%s%s", separator, x->ops[o]);
-            separator = "&";
-        }
-    }
-    put(t, "@%d", x->edge);
-}
-
 /* Op mixtures i.. of one group, followed by its input mixture at `input`. */
 static void put_node(struct text *t, const struct mn_model *m, int i, int input,
                      const uint8_t *keep) {
     const char *dot = strrchr(m->mixtures[i].group, '.');
-    const char *separator = "";
+    const char *plus = "";
     put(t, " %s:", dot != NULL ? dot + 1 : m->mixtures[i].group);
     for (; i < input; i++) {
-        if (nas_item_kept(m, input, keep, m->mixtures[i].edge)) {
-            put(t, "%s", separator);
-            put_edge(t, m, i, keep);
-            separator = "+";
+        const struct nas_mixture *x = &m->mixtures[i];
+        if (!nas_prune_item_stays(m, input, keep, x->edge)) {
+            continue;
         }
+        const char *separator = plus;
+        for (int o = 0; o < x->n_items; o++) {
+            if (nas_prune_item_stays(m, i, keep, o)) {
+                put(t, "%s%s", separator, x->ops[o]);
+                separator = "&";
+            }
+        }
+        put(t, "%s@%d", separator == plus ? plus : "", x->edge);
+        plus = "+";
     }
 }
 
@@ -71,10 +67,10 @@ size_t nas_model_genotype(const struct mn_model *m, const uint8_t *keep, char *o
         out[0] = '\0';
     }
     for (int i = 0; i < m->n_mixtures; i++) {
+        const char *type = m->mixtures[i].group;
         if (!first_of_type(m, i)) {
             continue;
         }
-        const char *type = m->mixtures[i].group;
         put(&t, "%s%.*s:", i > 0 ? " | " : "", (int)type_length(type), type);
         for (int j = i, begin = i; j < m->n_mixtures; j++) {
             if (same_type(m->mixtures[j].group, type) && m->mixtures[j].is_input) {

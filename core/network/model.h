@@ -2,31 +2,24 @@
 #ifndef NAS_NETWORK_MODEL_H
 #define NAS_NETWORK_MODEL_H
 
-/* The network built from a search space, and one pass through it. The model is immutable; a
- * workspace holds the activations of one thread. */
+/* The network built from a search space: what it is made of and what it means, not how it is
+ * computed (backend/backend.h). It does not change once it is built. */
 
-#include "backend/cpu/kernels/kernel.h"
 #include "network/operations.h"
 #include "plugin/instance.h"
 
 struct mn_model;
-struct nas_workspace;
 
-/* Build: call the search space's `build`, lay out w, a, choices and statistics, plan the workspace.
- * `dims` gives ways, image shape and the largest batch; the rest of it is filled in by the search
- * space. The instances must outlive the model, and so must `operations`, the candidates of plugins
- * (NULL = the built-in ones alone). Messages name the option or layer that does not fit.
- */
-int nas_model_new(struct mn_ctx *ctx, const struct nas_instance *search_space,
-                  const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
-                  struct nas_operations *operations, const struct mn_dims *dims,
-                  const struct nas_kernels *kernels, struct mn_model **out);
-void nas_model_free(struct mn_model *model);
-/* The same without a plan of memory: enough to count weights and to prune. */
-int nas_model_outline(struct mn_ctx *ctx, const struct nas_instance *search_space,
-                      const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
-                      struct nas_operations *operations, const struct mn_dims *dims,
-                      struct mn_model **out);
+/* Call the search space's `build`, and lay out w, a, choices and statistics. `dims` gives ways,
+ * image shape and the largest batch; the rest of it is filled in by the search space. The instances
+ * must outlive the network, and so must `operations`, the candidates of plugins (NULL = the
+ * built-in ones alone). Messages name the option or layer that does not fit. */
+int nas_network_new(struct mn_ctx *ctx, const struct nas_instance *search_space,
+                    const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
+                    struct nas_operations *operations, const struct mn_dims *dims,
+                    struct mn_model **out);
+/* Of one that no backend has prepared. */
+void nas_network_free(struct mn_model *model);
 
 /* The channel count that a budget of weights leads to. */
 struct nas_fit {
@@ -36,7 +29,8 @@ struct nas_fit {
 };
 
 /* Where the search space was given a budget: give it the channel count whose network is nearest to
- * it in size, the smaller of equals. Before nas_model_new. MN_CONFIG when no count comes near. */
+ * it in size, the smaller of equals. Before the network is built. MN_CONFIG when no count comes
+ * near. */
 int nas_model_fit(struct mn_ctx *ctx, struct nas_instance *search_space,
                   const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
                   struct nas_operations *operations, const struct mn_dims *dims,
@@ -46,9 +40,6 @@ int nas_model_fit(struct mn_ctx *ctx, struct nas_instance *search_space,
 int nas_service_model_dims(struct mn_ctx *ctx, const struct mn_model *model, struct mn_dims *out);
 int nas_service_model_segment(struct mn_ctx *ctx, const struct mn_model *model, int architecture,
                               int32_t index, struct mn_segment *out);
-int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *model,
-                           const struct mn_point *at, const struct mn_set *batch,
-                           const struct mn_pass *pass, struct mn_outcome *out);
 
 const struct mn_dims *nas_model_dims(const struct mn_model *model);
 /* Segment i of w (architecture 0) or a (1). */
@@ -58,13 +49,6 @@ const struct mn_segment *nas_model_segment(const struct mn_model *model, int arc
  * in +-1/sqrt(fan_in); batch norm 1 and 0), logits normal with standard deviation `alpha_std`. */
 void nas_model_init(const struct mn_model *model, uint64_t seed, double alpha_std,
                     struct mn_point *out);
-
-/* One thread's memory. */
-int nas_workspace_new(struct mn_ctx *ctx, const struct mn_model *model, struct nas_workspace **out);
-void nas_workspace_free(struct nas_workspace *workspace);
-size_t nas_model_workspace_bytes(const struct mn_model *model);
-/* And of what all workers read, which is filled with the first of them; 0 once it is. */
-size_t nas_model_unfilled_bytes(const struct mn_model *model);
 
 /* Multiply-adds of one image, forward, all candidates computed. */
 double nas_model_work(const struct mn_model *model);
@@ -80,8 +64,11 @@ struct nas_mixture {
     int n_items;
     const char *const *ops; /* op mixture: names of the items */
     int64_t n_choices;
-    int64_t choice0; /* first byte in a keep mask */
-    int64_t logit0;  /* first real in a; -1 = no logits */
+    int64_t choice0;      /* first byte in a keep mask */
+    int64_t logit0;       /* first real in a; -1 = no logits */
+    const uint8_t *holds; /* [n_choices][n_items] whether a choice holds an item */
+    int64_t item0;        /* first of its items among those of all mixtures */
+    int64_t saved0;       /* first real of what its mixer saves */
 };
 int nas_model_n_mixtures(const struct mn_model *model);
 const struct nas_mixture *nas_model_mixture(const struct mn_model *model, int i);

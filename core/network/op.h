@@ -13,7 +13,5 @@ const struct nas_op *nas_op_at(size_t i);
 
 /* op_maps.c: which rule of struct mn_op_maps does not hold; NULL = all do. */
 const char *nas_op_maps_fault(const struct mn_op_maps *maps, int stride);
-/* Rows of zeros that the taps may reach beyond the image. */
-int nas_op_maps_reach(const struct mn_op_maps *maps);
 
 #endif

@@ -84,16 +84,3 @@ const char *nas_op_maps_fault(const struct mn_op_maps *maps, int stride) {
     }
     return NULL;
 }
-
-int nas_op_maps_reach(const struct mn_op_maps *maps) {
-    int reach = 1;
-    for (int s = 0; s < maps->n_stages; s++) {
-        for (int i = 0; i < maps->stages[s].n_maps; i++) {
-            const struct mn_op_map *map = &maps->stages[s].maps[i];
-            const int size = map->height > map->width ? map->height : map->width;
-            const int r = (size - 1) / 2 * map->dilation;
-            reach = r > reach ? r : reach;
-        }
-    }
-    return reach;
-}

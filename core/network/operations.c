@@ -81,20 +81,16 @@ int nas_operations_init(struct nas_operations *o, struct mn_ctx *ctx, struct nas
     }
     for (struct nas_yaml *entry = section != NULL ? section->first : NULL; entry != NULL;
          entry = entry->next) {
-        struct nas_operation *x = NULL;
-        const char *label = nas_arena_format(&o->arena, "operations.%s", entry->key);
         if (!check_entry(entry, faults)) {
             continue;
         }
-        x = label != NULL ? append(o, ctx, entry->key) : NULL;
+        const char *label = nas_arena_format(&o->arena, "operations.%s", entry->key);
+        struct nas_operation *x = label != NULL ? append(o, ctx, entry->key) : NULL;
         if (x == NULL) {
             return mn_fail(ctx, MN_NOMEM, "no memory for operations");
         }
-        const int status = nas_instance_init(&x->instance, ctx, registry, MN_OPERATION, label,
-                                             entry, NULL, entry->key_mark, faults);
-        if (status != MN_OK) {
-            return status;
-        }
+        TRY(nas_instance_init(&x->instance, ctx, registry, MN_OPERATION, label, entry, NULL,
+                              entry->key_mark, faults));
     }
     return MN_OK;
 }
@@ -135,12 +131,6 @@ static const char *nearest(const struct nas_operations *o, const char *name) {
         names[n++] = x->op.name;
     }
     return nas_text_nearest(name, names, n);
-}
-
-static int unknown(struct mn_ctx *ctx, const char *name, const char *near) {
-    char hint[256];
-    return mn_fail(ctx, MN_CONFIG, "unknown operation '%s'%s", name,
-                   nas_text_hint(near, "", hint, sizeof hint));
 }
 
 /* What `use` names, with its defaults. */
@@ -185,7 +175,9 @@ int nas_operations_find(struct nas_operations *o, struct mn_ctx *ctx, const char
     const char *near = nearest(o, name);
     if (o == NULL || o->registry == NULL || !is_name(name) ||
         (near != NULL && !nas_registry_file(o->registry, name, file, sizeof file))) {
-        return unknown(ctx, name, near);
+        char hint[256];
+        return mn_fail(ctx, MN_CONFIG, "unknown operation '%s'%s", name,
+                       nas_text_hint(near, "", hint, sizeof hint));
     }
     return load(o, ctx, name, name, out);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How large a network is, and the channel count that gives a wanted size. */
-#include "network/graph.h"
+#include "network/prune.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -14,17 +14,16 @@ struct census {
     const struct mn_model *model;
     const uint8_t *keep;  /* NULL = all */
     const double *stays;  /* [n_mixtures] probability that an item stays, or NULL */
-    const uint8_t *items; /* what `keep` leaves, item by item, mixture i from items0[i]; or NULL */
-    const int64_t *items0;
-    uint8_t *used; /* [n_states] */
+    const uint8_t *items; /* [n_items] what `keep` leaves; or NULL */
+    uint8_t *used;        /* [n_states] */
 };
 
 static double item_share(const struct census *c, int mixture, int item) {
     if (c->items != NULL) {
-        return mixture < 0 ? 1 : c->items[c->items0[mixture] + item];
+        return mixture < 0 ? 1 : c->items[c->model->mixtures[mixture].item0 + item];
     }
     if (c->stays == NULL) {
-        return nas_item_kept(c->model, mixture, c->keep, item);
+        return nas_prune_item_stays(c->model, mixture, c->keep, item);
     }
     return mixture < 0 ? 1 : c->stays[mixture];
 }
@@ -57,7 +56,7 @@ static double layer_weights(const struct census *c, const struct nas_layer *laye
 static int count(struct mn_ctx *ctx, struct census *c, double *out) {
     const struct mn_model *m = c->model;
     const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    double n = (double)((m->head.n_features + 1) * m->dims.ways);
+    *out = (double)((m->head.n_features + 1) * m->dims.ways);
     c->used = mn_scratch(ctx, (size_t)m->n_states);
     if (c->used == NULL) {
         return MN_NOMEM;
@@ -66,11 +65,10 @@ static int count(struct mn_ctx *ctx, struct census *c, double *out) {
     c->used[m->head.from] = 1;
     for (int i = m->n_layers - 1; i >= 0; i--) {
         if (c->used[m->layers[i].state]) {
-            n += layer_weights(c, &m->layers[i]);
+            *out += layer_weights(c, &m->layers[i]);
         }
     }
     nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    *out = n;
     return MN_OK;
 }
 
@@ -78,16 +76,13 @@ int nas_model_parameters(struct mn_ctx *ctx, const struct mn_model *m, const uin
                          int64_t *out) {
     struct census c = {.model = m, .keep = keep};
     double n;
-    const int status = count(ctx, &c, &n);
-    if (status == MN_OK) {
-        *out = (int64_t)n; /* a sum of whole numbers far under 2^53 */
-    }
-    return status;
+    TRY(count(ctx, &c, &n));
+    *out = (int64_t)n; /* a sum of whole numbers far under 2^53 */
+    return MN_OK;
 }
 
 /* Decide every mixture for its first choice, prune, and see what share of its items stays. */
 static int ask_mixers(struct mn_ctx *ctx, const struct mn_model *m, double *stays) {
-    static const mn_real decided = (mn_real)1e9;
     struct mn_point at = {.a = mn_scratch(ctx, (size_t)(m->dims.n_a + 1) * sizeof(mn_real))};
     uint8_t *keep = mn_scratch(ctx, (size_t)m->dims.n_choices + 1);
     if (at.a == NULL || keep == NULL) {
@@ -96,35 +91,34 @@ static int ask_mixers(struct mn_ctx *ctx, const struct mn_model *m, double *stay
     mn_vec_fill(m->dims.n_a, 0, at.a);
     for (int i = 0; i < m->n_mixtures; i++) {
         if (m->mixtures[i].logit0 >= 0) {
-            at.a[m->mixtures[i].logit0] = decided;
+            at.a[m->mixtures[i].logit0] = (mn_real)1e9;
         }
     }
-    const int status = nas_model_prune(ctx, m, &at, keep);
-    for (int i = 0; status == MN_OK && i < m->n_mixtures; i++) {
-        const int n = m->mixtures[i].n_items;
+    TRY(nas_model_prune(ctx, m, &at, keep));
+    for (int i = 0; i < m->n_mixtures; i++) {
         int kept = 0;
-        for (int k = 0; k < n; k++) {
-            kept += nas_item_kept(m, i, keep, k);
+        for (int k = 0; k < m->mixtures[i].n_items; k++) {
+            kept += nas_prune_item_stays(m, i, keep, k);
         }
-        stays[i] = (double)kept / n;
+        stays[i] = (double)kept / m->mixtures[i].n_items;
     }
-    return status;
+    return MN_OK;
 }
 
 int nas_model_mean_parameters(struct mn_ctx *ctx, const struct mn_model *m, double *out) {
     const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
+    struct census c = {.model = m};
     double *stays = mn_scratch(ctx, (size_t)(m->n_mixtures + 1) * sizeof *stays);
+    c.stays = stays;
     int status = stays == NULL ? MN_NOMEM : ask_mixers(ctx, m, stays);
     if (status == MN_OK) {
-        struct census c = {.model = m, .stays = stays};
         status = count(ctx, &c, out);
     }
     nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
     return status;
 }
 
-/* ---- the smallest and the largest network that pruning can leave --------------------------------
- */
+/* ---- the smallest and the largest network that pruning can leave --------------------------- */
 
 /* A logit so large that every mixer gives its choice all the weight, and one a little smaller: an
  * input mixer without logits ranks edges by their strongest operation. */
@@ -140,31 +134,20 @@ struct extremes {
     struct mn_point at;
     mn_real *weights, *saved; /* [n_choices] */
     uint8_t *keep, *touched, *items;
-    int64_t *items0;
     struct census census;
     int sign; /* 1: largest, -1: smallest */
 };
 
-static void note_items(struct extremes *s, int i) {
-    const struct nas_mixture *x = &s->model->mixtures[i];
-    uint8_t *items = s->items + s->items0[i];
-    memset(items, 0, (size_t)x->n_items);
-    for (int64_t c = 0; c < x->n_choices; c++) {
-        for (int k = 0; s->keep[x->choice0 + c] && k < x->n_items; k++) {
-            items[k] |= s->model->holds[i][c * x->n_items + k] != 0;
-        }
-    }
-}
-
+/* Look again at what changes with mixture i. */
 static int decision_changed(struct extremes *s, int changed) {
-    const int status =
-        nas_model_prune_again(s->ctx, s->model, &s->at, changed, s->weights, s->keep, s->touched);
-    for (int i = 0; status == MN_OK && i < s->model->n_mixtures; i++) {
-        if (s->touched[i]) {
-            note_items(s, i);
+    TRY(nas_prune_update(s->ctx, s->model, &s->at, changed, s->weights, s->keep, s->touched));
+    for (int i = 0; i < s->model->n_mixtures; i++) {
+        const struct nas_mixture *x = &s->model->mixtures[i];
+        for (int k = 0; s->touched[i] && k < x->n_items; k++) {
+            s->items[x->item0 + k] = (uint8_t)nas_prune_item_stays(s->model, i, s->keep, k);
         }
     }
-    return status;
+    return MN_OK;
 }
 
 static void decide(struct extremes *s, const struct nas_mixture *x, int64_t choice, mn_real logit) {
@@ -172,15 +155,17 @@ static void decide(struct extremes *s, const struct nas_mixture *x, int64_t choi
     s->at.a[x->logit0 + choice] = logit;
 }
 
+/* The size where mixture i decides for a choice. */
 static int try_decision(struct extremes *s, int i, int64_t choice, mn_real level, double *out) {
     const size_t mark = nas_arena_mark(&nas_ctx_of(s->ctx)->scratch);
-    decide(s, &s->model->mixtures[i], choice, level);
-    int status = decision_changed(s, i);
-    if (status == MN_OK) {
-        status = count(s->ctx, &s->census, out);
+    if (mn_cancelled(s->ctx)) {
+        return mn_fail(s->ctx, MN_CANCELLED, "stopped by the user");
     }
+    decide(s, &s->model->mixtures[i], choice, level);
+    TRY(decision_changed(s, i));
+    TRY(count(s->ctx, &s->census, out));
     nas_arena_release(&nas_ctx_of(s->ctx)->scratch, mark);
-    return status;
+    return MN_OK;
 }
 
 /* Try every decision of one mixture; leaves the best in place. */
@@ -191,14 +176,9 @@ static int improve(struct extremes *s, int i, double *best, int *better) {
     mn_real best_level = 0;
     mn_vec_copy(x->n_choices, s->at.a + x->logit0, s->saved);
     for (int64_t c = 0; c < x->n_choices; c++) {
-        for (int level = 0; level < (nas_mixture_leads(s->model, i) ? 2 : 1); level++) {
+        for (int level = 0; level < (nas_prune_leads(s->model, i) ? 2 : 1); level++) {
             double n;
-            const int status = mn_cancelled(s->ctx)
-                                   ? mn_fail(s->ctx, MN_CANCELLED, "stopped by the user")
-                                   : try_decision(s, i, c, levels[level], &n);
-            if (status != MN_OK) {
-                return status;
-            }
+            TRY(try_decision(s, i, c, levels[level], &n));
             if (s->sign * n > s->sign * *best) {
                 *best = n;
                 best_choice = c;
@@ -224,59 +204,42 @@ static int search_extreme(struct extremes *s, int64_t *out) {
             decide(s, &m->mixtures[i], 0, decided);
         }
     }
-    int status = nas_model_mixture_weights(s->ctx, m, &s->at, s->weights);
-    for (int i = 0; status == MN_OK && i < m->n_mixtures; i++) {
-        status = decision_changed(s, i);
+    TRY(nas_model_mixture_weights(s->ctx, m, &s->at, s->weights));
+    for (int i = 0; i < m->n_mixtures; i++) {
+        TRY(decision_changed(s, i));
     }
-    if (status == MN_OK) {
-        status = count(s->ctx, &s->census, &best);
-    }
-    for (int round = 0; status == MN_OK && better && round < MOST_ROUNDS; round++) {
+    TRY(count(s->ctx, &s->census, &best));
+    for (int round = 0; better && round < MOST_ROUNDS; round++) {
         better = 0;
-        for (int i = 0; status == MN_OK && i < m->n_mixtures; i++) {
-            status = m->mixtures[i].logit0 >= 0 ? improve(s, i, &best, &better) : MN_OK;
+        for (int i = 0; i < m->n_mixtures; i++) {
+            TRY(m->mixtures[i].logit0 >= 0 ? improve(s, i, &best, &better) : MN_OK);
         }
     }
     *out = (int64_t)best;
-    return status;
-}
-
-static int extremes_room(struct extremes *s, struct nas_arena *arena) {
-    const struct mn_model *m = s->model;
-    const size_t n_choices = (size_t)m->dims.n_choices, n = (size_t)m->n_mixtures;
-    int64_t items = 0;
-    s->at.a = nas_arena_zeroed(arena, (size_t)m->dims.n_a * sizeof(mn_real));
-    s->weights = nas_arena_zeroed(arena, n_choices * sizeof(mn_real));
-    s->saved = nas_arena_zeroed(arena, n_choices * sizeof(mn_real));
-    s->keep = nas_arena_zeroed(arena, n_choices);
-    s->touched = nas_arena_zeroed(arena, n);
-    s->items0 = nas_arena_array(arena, n, sizeof *s->items0);
-    for (int i = 0; s->items0 != NULL && i < m->n_mixtures; i++) {
-        s->items0[i] = items;
-        items += m->mixtures[i].n_items;
-    }
-    s->items = nas_arena_zeroed(arena, (size_t)items);
-    s->census = (struct census){.model = m, .items = s->items, .items0 = s->items0};
-    return s->at.a != NULL && s->weights != NULL && s->saved != NULL && s->keep != NULL &&
-                   s->touched != NULL && s->items0 != NULL && s->items != NULL
-               ? MN_OK
-               : mn_fail(s->ctx, MN_NOMEM, "no memory to look for the sizes of pruned networks");
+    return MN_OK;
 }
 
 int nas_model_extremes(struct mn_ctx *ctx, const struct mn_model *m, int64_t *smallest,
                        int64_t *largest) {
-    struct nas_arena arena = {0};
-    struct extremes s = {.ctx = ctx, .model = m, .sign = -1};
-    int status = extremes_room(&s, &arena);
-    if (status == MN_OK) {
-        status = search_extreme(&s, smallest);
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    const size_t n_choices = (size_t)m->dims.n_choices;
+    struct extremes s = {.ctx = ctx,
+                         .model = m,
+                         .at.a = nas_arena_zeroed(&arena, (size_t)m->dims.n_a * sizeof(mn_real)),
+                         .weights = nas_arena_zeroed(&arena, n_choices * sizeof(mn_real)),
+                         .saved = nas_arena_zeroed(&arena, n_choices * sizeof(mn_real)),
+                         .keep = nas_arena_zeroed(&arena, n_choices),
+                         .touched = nas_arena_zeroed(&arena, (size_t)m->n_mixtures),
+                         .items = nas_arena_zeroed(&arena, (size_t)m->n_items),
+                         .sign = -1};
+    if (s.at.a == NULL || s.weights == NULL || s.saved == NULL || s.keep == NULL ||
+        s.touched == NULL || s.items == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory to look for the sizes of pruned networks");
     }
+    s.census = (struct census){.model = m, .items = s.items};
+    TRY(search_extreme(&s, smallest));
     s.sign = 1;
-    if (status == MN_OK) {
-        status = search_extreme(&s, largest);
-    }
-    nas_arena_fini(&arena);
-    return status;
+    return search_extreme(&s, largest);
 }
 
 double nas_model_work(const struct mn_model *m) {
@@ -306,22 +269,20 @@ struct fitting {
 static int size_at(const struct fitting *f, int64_t i, double *out) {
     struct mn_model *model;
     f->space->table.search_space.resize(f->space->self, f->budget.least + i * f->budget.step);
-    int status = nas_model_outline(f->ctx, f->space, f->op_mixer, f->input_mixer, f->operations,
-                                   f->dims, &model);
-    if (status == MN_OK) {
-        status = nas_model_mean_parameters(f->ctx, model, out);
-        nas_model_free(model);
-    }
+    TRY(nas_network_new(f->ctx, f->space, f->op_mixer, f->input_mixer, f->operations, f->dims,
+                        &model));
+    const int status = nas_model_mean_parameters(f->ctx, model, out);
+    nas_network_free(model);
     return status;
 }
 
-static int out_of_reach(const struct fitting *f, int64_t channels, double size) {
+static int out_of_reach(const struct fitting *f, int64_t i, double size) {
     struct nas_call call = nas_call_begin(f->ctx, f->space);
     return nas_call_end(&call,
                         mn_bad_option(f->ctx, f->budget.key,
                                       "%" PRId64 " weights cannot be had: a network of %" PRId64
                                       " channels, the %s that is possible, has %.0f",
-                                      f->budget.weights, channels,
+                                      f->budget.weights, f->budget.least + i * f->budget.step,
                                       size > (double)f->budget.weights ? "least" : "most", size));
 }
 
@@ -331,26 +292,23 @@ static int search(const struct fitting *f, struct nas_fit *out) {
     const double wanted = (double)f->budget.weights;
     int64_t low = 0, high = (f->budget.most - f->budget.least) / f->budget.step;
     double low_size = 0, high_size = 0;
-    int status = size_at(f, low, &low_size);
-    if (status == MN_OK) {
-        status = size_at(f, high, &high_size);
+    TRY(size_at(f, low, &low_size));
+    TRY(size_at(f, high, &high_size));
+    if (low_size > wanted || high_size < wanted) {
+        return low_size > wanted ? out_of_reach(f, low, low_size)
+                                 : out_of_reach(f, high, high_size);
     }
-    if (status == MN_OK && (low_size > wanted || high_size < wanted)) {
-        return low_size > wanted
-                   ? out_of_reach(f, f->budget.least, low_size)
-                   : out_of_reach(f, f->budget.least + high * f->budget.step, high_size);
-    }
-    while (status == MN_OK && high - low > 1) {
+    while (high - low > 1) {
         const int64_t middle = low + (high - low) / 2;
         double size = 0;
-        status = size_at(f, middle, &size);
+        TRY(size_at(f, middle, &size));
         *(size > wanted ? &high : &low) = middle;
         *(size > wanted ? &high_size : &low_size) = size;
     }
     const int take_high = high_size - wanted < wanted - low_size;
     out->channels = f->budget.least + (take_high ? high : low) * f->budget.step;
     out->parameters = take_high ? high_size : low_size;
-    return status;
+    return MN_OK;
 }
 
 int nas_model_fit(struct mn_ctx *ctx, struct nas_instance *space,
@@ -365,24 +323,22 @@ int nas_model_fit(struct mn_ctx *ctx, struct nas_instance *space,
                         .operations = operations,
                         .dims = dims,
                         .budget = {.size = sizeof f.budget}};
+    const struct mn_budget *b = &f.budget;
     *out = (struct nas_fit){0};
     if (table->budget == NULL || table->resize == NULL) {
         return MN_OK;
     }
     struct nas_call call = nas_call_begin(ctx, space);
-    int status = nas_call_end(&call, table->budget(space->self, ctx, &f.budget));
-    if (status != MN_OK || f.budget.weights == 0) {
-        return status;
+    TRY(nas_call_end(&call, table->budget(space->self, ctx, &f.budget)));
+    if (b->weights == 0) {
+        return MN_OK;
     }
-    const struct mn_budget *b = &f.budget;
     if (b->weights < 0 || b->least < 1 || b->most < b->least || b->step < 1 || b->key == NULL) {
         return mn_fail(ctx, MN_INTERNAL, "%s: its budget has no channel counts to choose from",
                        space->label);
     }
     out->budget = b->weights;
-    status = search(&f, out);
-    if (status == MN_OK) {
-        table->resize(space->self, out->channels);
-    }
-    return status;
+    TRY(search(&f, out));
+    table->resize(space->self, out->channels);
+    return MN_OK;
 }

@@ -32,7 +32,7 @@ static void outline(struct mn_ctx *ctx, const struct nas_instance *space) {
     const struct mn_dims dims = {
         .size = sizeof dims, .ways = 2, .channels = 1, .height = 8, .width = 8, .max_batch = 2};
     struct mn_model *model = NULL;
-    const int status = nas_model_outline(ctx, space, &op_mixer, &input_mixer, NULL, &dims, &model);
+    const int status = nas_network_new(ctx, space, &op_mixer, &input_mixer, NULL, &dims, &model);
     fuzz_must_explain(ctx, status);
     if (status == MN_OK) {
         fuzz_accepted++;
@@ -42,7 +42,7 @@ static void outline(struct mn_ctx *ctx, const struct nas_instance *space) {
         char text[256];
         const size_t length = nas_model_genotype(model, NULL, text, sizeof text);
         fuzz_must(strlen(text) == (length < sizeof text ? length : sizeof text - 1));
-        nas_model_free(model);
+        nas_network_free(model);
     }
 }
 

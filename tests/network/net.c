@@ -2,6 +2,8 @@
 #include "net.h"
 #include "learn/host.h"
 
+#include "backend/cpu/pass.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +11,20 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+
+extern const struct nas_backend nas_backend_reference;
+
+const char *net_backend = "cpu";
+
+int net_run_group(const void *tests, size_t n) {
+    const char *const backends[] = {nas_backend_cpu.name, nas_backend_reference.name};
+    int failed = 0;
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
+        net_backend = backends[i];
+        failed += _cmocka_run_group_tests(net_backend, tests, n, NULL, NULL);
+    }
+    return failed;
+}
 
 static void must(struct net *net, int status) {
     if (status != MN_OK) {
@@ -46,6 +62,8 @@ static void randomise(struct net *net) {
 void net_open(struct net *net, const char *config, int n, int channels, int height, int width) {
     char path[] = "/tmp/metanas-test-XXXXXX";
     const int shape[3] = {channels, height, width};
+    char backend[64];
+    const char *const sets[] = {backend, NULL};
     memset(net, 0, sizeof *net);
     nas_ctx_init(&net->context, &nas_host);
     net->ctx = &net->context.pub;
@@ -53,8 +71,9 @@ void net_open(struct net *net, const char *config, int n, int channels, int heig
     assert_true(fd >= 0);
     assert_int_equal(write(fd, config, strlen(config)), (ssize_t)strlen(config));
     close(fd);
+    snprintf(backend, sizeof backend, "run.backend=%s", net_backend);
     const struct nas_open open = {
-        .config = path, .flags = NAS_OPEN_NO_DATA, .shape = shape, .max_batch = n};
+        .config = path, .sets = sets, .flags = NAS_OPEN_NO_DATA, .shape = shape, .max_batch = n};
     const int status = nas_experiment_open(&net->e, net->ctx, &open);
     unlink(path);
     must(net, status);

@@ -23,6 +23,12 @@ struct net {
     int n;
 };
 
+/* Run a group of tests, struct CMUnitTest tests[], on every backend; returns how many failed. */
+#define net_run(tests) net_run_group(tests, sizeof(tests) / sizeof((tests)[0]))
+int net_run_group(const void *tests, size_t n);
+/* The backend of networks that are opened from here on. */
+extern const char *net_backend;
+
 /* Build; n images of channels x height x width. The configuration gives every section it needs. */
 void net_open(struct net *net, const char *config, int n, int channels, int height, int width);
 void net_close(struct net *net);

@@ -341,8 +341,7 @@ static void test_broken_rules(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct mn_model *model = NULL;
         attempt = cases[i].attempt;
-        assert_failed(ctx,
-                      nas_model_outline(ctx, &unit[0], &unit[1], &unit[2], NULL, &dims, &model),
+        assert_failed(ctx, nas_network_new(ctx, &unit[0], &unit[1], &unit[2], NULL, &dims, &model),
                       cases[i].status, cases[i].text);
         assert_null(model);
     }

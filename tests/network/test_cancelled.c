@@ -67,5 +67,5 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cancellation_is_looked_at_between_layers),
     };
-    return cmocka_run_group_tests_name("cancelled", tests, NULL, NULL);
+    return net_run(tests);
 }

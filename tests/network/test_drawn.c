@@ -349,5 +349,5 @@ int main(void) {
         cmocka_unit_test(test_the_rest_is_not_computed),
         cmocka_unit_test(test_the_measured_leaves_the_network_alone),
     };
-    return cmocka_run_group_tests_name("drawn", tests, NULL, NULL);
+    return net_run(tests);
 }

@@ -154,5 +154,5 @@ int main(void) {
         cmocka_unit_test(test_combinations),     cmocka_unit_test(test_threshold),
         cmocka_unit_test(test_partial_channels), cmocka_unit_test(test_conv4),
         cmocka_unit_test(test_parameters),       cmocka_unit_test(test_kernels)};
-    return cmocka_run_group_tests_name("forward", tests, NULL, NULL);
+    return net_run(tests);
 }

@@ -218,5 +218,5 @@ int main(void) {
                                        cmocka_unit_test(test_affine_and_fixed),
                                        cmocka_unit_test(test_drop_path),
                                        cmocka_unit_test(test_whole_network)};
-    return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
+    return net_run(tests);
 }

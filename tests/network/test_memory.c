@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* How a workspace is shared out in time: that no two slots which are held together share memory,
+/* How a workspace is shared out in time: that no two tensors which are live together share memory,
  * that sharing changes no bit of a pass, that nothing is read after it is given up, and how much
  * memory the largest usual network takes. */
+#include "backend/cpu/pass.h"
+#include "lane.h"
 #include "net.h"
-#include "network/graph.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,66 +33,79 @@ static void open_net(struct net *net, int i) {
     net->pass.flags |= MN_PASS_TRAINING;
 }
 
+static struct nas_cpu_plan *plan_of(const struct net *net) {
+    return net->model->plan;
+}
+
 /* ---- the plan ----------------------------------------------------------------------------- */
 
-static int held_together(const struct nas_slot *a, const struct nas_slot *b, int plan, int steps) {
-    for (int step = 0; step < steps; step++) {
-        int held[2] = {0};
-        for (int i = 0; i < NAS_N_HOLDS; i++) {
-            held[0] |= a->hold[plan][i].from <= step && step <= a->hold[plan][i].to;
-            held[1] |= b->hold[plan][i].from <= step && step <= b->hold[plan][i].to;
-        }
-        if (held[0] && held[1]) {
-            return 1;
+static int n_ops_of(const struct nas_schedule *s, int extent) {
+    return extent == NAS_FORWARD ? s->n_forward : s->n_ops;
+}
+
+/* At which operations a tensor holds what a later one reads, from the uses alone. */
+static void find_live(const struct nas_schedule *s, int extent, int tensor, uint8_t *live) {
+    int later = 0;
+    for (int i = n_ops_of(s, extent) - 1; i >= 0; i--) {
+        live[i] = (uint8_t)later;
+        for (int u = s->ops[i].n_uses - 1; u >= 0; u--) {
+            const struct nas_use *use = &s->uses[s->ops[i].first_use + u];
+            if (use->tensor == tensor) {
+                live[i] = 1;
+                later = !use->begins;
+            }
         }
     }
-    return 0;
+    assert_false(later); /* the first use begins it */
 }
 
-static int overlap(const struct nas_slot *a, const struct nas_slot *b, int plan) {
-    return a->at[plan] < b->at[plan] + b->reals && b->at[plan] < a->at[plan] + a->reals;
-}
-
-static int held(const struct nas_slot *slot, int plan) {
-    return slot->hold[plan][NAS_HOLD_KEPT].to >= 0 || slot->hold[plan][NAS_HOLD_AGAIN].to >= 0;
+static int overlap(const struct nas_tensor *a, const struct nas_tensor *b, int extent) {
+    return a->at[extent] < b->at[extent] + b->reals && b->at[extent] < a->at[extent] + a->reals;
 }
 
 /* Padding that is zero for one is zero for the other. */
-static int alike(const struct nas_slot *a, const struct nas_slot *b, int plan) {
-    return a->layout >= 0 && a->layout == b->layout && a->at[plan] == b->at[plan];
+static int alike(const struct nas_tensor *a, const struct nas_tensor *b, int extent) {
+    return a->size >= 0 && a->size == b->size && a->at[extent] == b->at[extent];
 }
 
-/* 1 where two slots share memory. */
-static int check_pair(const struct mn_model *m, int plan, const struct nas_slot *a,
-                      const struct nas_slot *b) {
-    if (!held(a, plan) || !held(b, plan) || !overlap(a, b, plan)) {
-        return 0;
-    }
-    assert_false(held_together(a, b, plan, m->n_steps));
-    assert_true(alike(a, b, plan) || (!a->alone[plan] && !b->alone[plan]));
-    return 1;
-}
-
-static int check_plan(const struct mn_model *m, int plan) {
+/* How many pairs of tensors share memory. */
+static int check_plan(const struct nas_cpu_plan *plan, int extent) {
+    const struct nas_schedule *s = &plan->schedule;
+    const int n_ops = n_ops_of(s, extent);
     int shared = 0;
-    for (int i = 0; i < m->n_slots; i++) {
-        assert_true(m->slots[i].at[plan] >= m->n_fixed);
-        assert_true(m->slots[i].at[plan] + m->slots[i].reals <= m->n_reals ||
-                    !held(&m->slots[i], plan));
+    uint8_t *live = calloc((size_t)(s->n_tensors * n_ops), 1);
+    assert_non_null(live);
+    for (int i = 0; i < s->n_tensors; i++) {
+        const struct nas_tensor *a = &s->tensors[i];
+        find_live(s, extent, i, live + i * n_ops);
+        if (memchr(live + i * n_ops, 1, (size_t)n_ops) == NULL) {
+            continue; /* no operation uses it */
+        }
+        assert_true(a->at[extent] >= plan->n_fixed);
+        assert_true(a->at[extent] + a->reals <= plan->n_reals);
         for (int j = 0; j < i; j++) {
-            shared += check_pair(m, plan, &m->slots[i], &m->slots[j]);
+            const struct nas_tensor *b = &s->tensors[j];
+            if (memchr(live + j * n_ops, 1, (size_t)n_ops) == NULL || !overlap(a, b, extent)) {
+                continue;
+            }
+            for (int op = 0; op < n_ops; op++) {
+                assert_false(live[i * n_ops + op] && live[j * n_ops + op]);
+            }
+            assert_true(alike(a, b, extent) || (!a->alone[extent] && !b->alone[extent]));
+            shared++;
         }
     }
+    free(live);
     return shared;
 }
 
-static void test_no_two_held_slots_share_memory(void **state) {
+static void test_no_two_live_tensors_share_memory(void **state) {
     (void)state;
     for (int i = 0; i < CONFIGS; i++) {
         struct net net;
         open_net(&net, i);
-        for (int plan = 0; plan < NAS_N_PLANS; plan++) {
-            assert_true(check_plan(net.model, plan) > 0);
+        for (int extent = 0; extent < NAS_EXTENTS; extent++) {
+            assert_true(check_plan(plan_of(&net), extent) > 0);
         }
         net_close(&net);
     }
@@ -142,20 +156,20 @@ static void renew_workspace(struct net *net) {
     assert_int_equal(nas_workspace_new(net->ctx, net->model, &net->context.workspace), MN_OK);
 }
 
-/* Give each slot memory of its own. */
+/* Give each tensor memory of its own. */
 static void spread(struct net *net) {
-    struct mn_model *m = net->e.model;
-    size_t at = m->n_fixed;
-    for (int i = 0; i < m->n_slots; i++) {
-        for (int plan = 0; plan < NAS_N_PLANS; plan++) {
-            m->slots[i].at[plan] = at;
+    struct nas_cpu_plan *plan = plan_of(net);
+    struct nas_schedule *s = &plan->schedule;
+    size_t at = plan->n_fixed;
+    for (int i = 0; i < s->n_tensors; i++) {
+        for (int extent = 0; extent < NAS_EXTENTS; extent++) {
+            s->tensors[i].at[extent] = at;
         }
-        at += m->slots[i].reals;
+        at += s->tensors[i].reals;
     }
-    assert_true(at > m->n_reals);
-    m->n_reals = at;
+    assert_true(at > plan->n_reals);
+    plan->n_reals = at;
     renew_workspace(net);
-    net->context.workspace->poison = 0;
 }
 
 static void test_sharing_changes_no_bit(void **state) {
@@ -166,13 +180,29 @@ static void test_sharing_changes_no_bit(void **state) {
         open_net(&shared, i);
         spread(&apart);
         struct result expected = result_of(&apart);
-        for (int poison = 0; poison < 2; poison++) {
-            shared.context.workspace->poison = poison;
-            check_same(&shared, &expected, 1);
-        }
+        check_same(&shared, &expected, 1);
         result_free(&expected);
         net_close(&apart);
         net_close(&shared);
+    }
+}
+
+/* Nor is a tensor read that was given up, whether all candidates are computed or few. */
+static void test_what_is_given_up_is_not_read(void **state) {
+    (void)state;
+    for (int i = 0; i < 2 * CONFIGS; i++) {
+        struct net net;
+        open_net(&net, i / 2);
+        if (i % 2 == 1) {
+            assert_int_equal(mn_model_prune(net.ctx, net.model, &net.at, net.keep), MN_OK);
+            net.pass.keep = net.keep;
+        }
+        struct result expected = result_of(&net);
+        lane_guard(net.model);
+        lane_spoil(net.context.workspace);
+        check_same(&net, &expected, 1);
+        result_free(&expected);
+        net_close(&net);
     }
 }
 
@@ -187,9 +217,8 @@ static void test_what_was_left_is_not_read(void **state) {
     for (int size = 4; size <= 48; size++) {
         struct net net;
         net_open(&net, config, 3, 1, size, size + size % 3);
-        net.context.workspace->poison = 0;
         struct result expected = result_of(&net);
-        net.context.workspace->poison = 1;
+        lane_spoil(net.context.workspace);
         check_same(&net, &expected, 1);
         result_free(&expected);
         net_close(&net);
@@ -203,7 +232,6 @@ static void test_passes_take_turns(void **state) {
         struct net net;
         struct result expected[IMAGES + 1];
         open_net(&net, i);
-        net.context.workspace->poison = 0;
         for (int n = 1; n <= IMAGES; n++) {
             net.n = n;
             renew_workspace(&net);
@@ -224,50 +252,49 @@ static void test_passes_take_turns(void **state) {
     }
 }
 
-/* The check itself: a plan that gives the stem's output up before its readers is found. */
-static void test_poison_shows_a_wrong_plan(void **state) {
-    struct net net;
+/* The check itself: a schedule that forgets who reads the stem's output is found. */
+static void test_guard_shows_a_forgotten_use(void **state) {
     (void)state;
-    open_net(&net, 0);
-    struct mn_model *m = net.e.model;
-    const struct nas_layer *stem = &m->layers[0];
-    struct nas_slot *x = &m->slots[m->acts[m->states[stem->state].act].x];
-    const struct mn_set batch = {.n = net.n, .images = net.images, .labels = net.labels};
-    net.out = (struct mn_outcome){.size = sizeof net.out};
-    net.pass.flags = 0;
     for (int wrong = 0; wrong < 2; wrong++) {
-        if (wrong) {
-            x->hold[NAS_PLAN_FORWARD][NAS_HOLD_KEPT].to = stem->forward;
+        struct net net;
+        open_net(&net, 0);
+        struct nas_schedule *s = &plan_of(&net)->schedule;
+        const int stem = s->ops[1].to;
+        for (int u = 0; wrong && u < s->n_uses; u++) {
+            const int other = s->uses[u].tensor == stem && u >= s->ops[4].first_use;
+            s->uses[u].tensor = other ? s->ops[0].to : s->uses[u].tensor;
         }
-        net.context.workspace->poison = 1;
+        assert_true(nas_allocate(s, plan_of(&net)->n_fixed) <= plan_of(&net)->n_reals);
+        lane_guard(net.model);
+        const struct mn_set batch = {.n = net.n, .images = net.images, .labels = net.labels};
+        net.out = (struct mn_outcome){.size = sizeof net.out};
+        net.pass.flags = 0;
         assert_int_equal(mn_model_pass(net.ctx, net.model, &net.at, &batch, &net.pass, &net.out),
                          wrong ? MN_NUMERIC : MN_OK);
+        net_close(&net);
     }
-    net_close(&net);
 }
 
 /* ---- how much ----------------------------------------------------------------------------- */
 
-static size_t slot_bytes(const struct mn_model *m, int plan) {
-    size_t end = m->n_fixed;
-    for (int i = 0; i < m->n_slots; i++) {
-        const struct nas_slot *s = &m->slots[i];
-        end = held(s, plan) && s->at[plan] + s->reals > end ? s->at[plan] + s->reals : end;
-    }
-    return end * sizeof(mn_real);
-}
-
-/* The largest sum of what is held at one step: no plan can need less. */
-static size_t least_bytes(const struct mn_model *m, int plan) {
-    size_t most = 0;
-    for (int step = 0; step < m->n_steps; step++) {
-        size_t sum = m->n_fixed;
-        for (int i = 0; i < m->n_slots; i++) {
-            sum += nas_slot_held(&m->slots[i], (enum nas_plan)plan, step) ? m->slots[i].reals : 0;
+/* Up to where the tensors of an extent reach, and the largest sum of what is live at one operation:
+ * no plan can need less. */
+static void count_bytes(const struct nas_cpu_plan *plan, int extent, size_t *planned,
+                        size_t *least) {
+    const struct nas_schedule *s = &plan->schedule;
+    *planned = *least = 0;
+    for (int op = 0; op < n_ops_of(s, extent); op++) {
+        size_t sum = plan->n_fixed;
+        for (int i = 0; i < s->n_tensors; i++) {
+            const struct nas_tensor *t = &s->tensors[i];
+            if (nas_tensor_lives(t, (enum nas_extent)extent, op)) {
+                const size_t end = (t->at[extent] + t->reals) * sizeof(mn_real);
+                *planned = end > *planned ? end : *planned;
+                sum += t->reals;
+            }
         }
-        most = sum > most ? sum : most;
+        *least = sum * sizeof(mn_real) > *least ? sum * sizeof(mn_real) : *least;
     }
-    return most * sizeof(mn_real);
 }
 
 static void test_planned_bytes(void **state) {
@@ -280,21 +307,23 @@ static void test_planned_bytes(void **state) {
     (void)state;
     net_open(&net, config, 20, 1, 28, 28);
     assert_true(nas_model_workspace_bytes(net.model) <= 240 * mega * real);
-    assert_true(slot_bytes(net.model, NAS_PLAN_FORWARD) <= 60 * mega * real);
-    for (int plan = 0; plan < NAS_N_PLANS; plan++) {
-        assert_true((double)slot_bytes(net.model, plan) <
-                    1.05 * (double)least_bytes(net.model, plan));
+    for (int extent = 0; extent < NAS_EXTENTS; extent++) {
+        size_t planned, least;
+        count_bytes(plan_of(&net), extent, &planned, &least);
+        assert_true(planned <= (extent == NAS_FORWARD ? 60 : 240) * mega * real);
+        assert_true((double)planned < 1.05 * (double)least);
     }
     net_close(&net);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_two_held_slots_share_memory),
+        cmocka_unit_test(test_no_two_live_tensors_share_memory),
         cmocka_unit_test(test_sharing_changes_no_bit),
         cmocka_unit_test(test_what_was_left_is_not_read),
         cmocka_unit_test(test_passes_take_turns),
-        cmocka_unit_test(test_poison_shows_a_wrong_plan),
+        cmocka_unit_test(test_what_is_given_up_is_not_read),
+        cmocka_unit_test(test_guard_shows_a_forgotten_use),
         cmocka_unit_test(test_planned_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

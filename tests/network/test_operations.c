@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Operations of plugins in a network, in double: like the built-in one that computes the same, with
  * right gradients wherever they stand, and failing in order. */
+#include "lane.h"
 #include "net.h"
-
-#include "network/graph.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,12 +98,12 @@ static void test_maps_like_loops(void **state) {
 }
 
 /* What a tensor leaves behind in memory that others get is never read. */
-static void check_poisoned(struct net *net) {
+static void check_spoiled(struct net *net) {
     mn_real *w = malloc((size_t)net->dims.n_w * sizeof *w);
     assert_non_null(w);
     net_pass(net);
     mn_vec_copy(net->dims.n_w, net->grad.w, w);
-    net->context.workspace->poison = 1;
+    lane_spoil(net->context.workspace);
     net_pass(net);
     assert_memory_equal(w, net->grad.w, (size_t)net->dims.n_w * sizeof *w);
     free(w);
@@ -115,7 +114,7 @@ static void check_config(const char *config, const char *what, uint32_t flags, i
         struct net net;
         net_open(&net, config, 3, 2, sizes[i][0], sizes[i][1]);
         net.pass.flags |= flags;
-        check_poisoned(&net);
+        check_spoiled(&net);
         net_check_gradients(&net, what);
         if (prune) {
             assert_int_equal(mn_model_prune(net.ctx, net.model, &net.at, net.keep), MN_OK);
@@ -196,5 +195,5 @@ int main(void) {
         cmocka_unit_test(test_like_built_in), cmocka_unit_test(test_maps_like_loops),
         cmocka_unit_test(test_gradients), cmocka_unit_test(test_gradients_of_maps),
         cmocka_unit_test(test_failures)};
-    return cmocka_run_group_tests_name("operations", tests, NULL, NULL);
+    return net_run(tests);
 }

@@ -298,5 +298,5 @@ int main(void) {
         cmocka_unit_test(test_an_empty_mixture_is_refused),
         cmocka_unit_test(test_what_stays),
     };
-    return cmocka_run_group_tests_name("prune", tests, NULL, NULL);
+    return net_run(tests);
 }

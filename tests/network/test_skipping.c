@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A candidate under the threshold costs nothing: no kernel, no memory, no update. */
+#include "lane.h"
 #include "net.h"
 
 #include "learn/adapt.h"
 #include "learn/state.h"
 #include "profile.h"
-#include "touched.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ static void count_pass(int op, uint32_t flags, struct profile *out) {
     net.pass.flags = flags;
     assert_int_equal(nas_model_new(net.ctx, &net.e.search_space, &net.e.op_mixer,
                                    &net.e.input_mixer, &net.e.operations, &net.dims,
-                                   profile_wrap(net.e.kernels), &counting),
+                                   nas_backend_find("cpu"), profile_wrap(net.e.kernels), &counting),
                      MN_OK);
     nas_workspace_free(net.context.workspace);
     net.context.workspace = NULL;
@@ -99,10 +99,9 @@ static void test_no_kernel_runs(void **state) {
 static int64_t bytes_of_pass(int op) {
     struct net net;
     open_net(&net, op);
-    touched_alone(net.context.workspace);
-    assert_int_equal(touched_bytes(net.context.workspace), 0);
+    assert_int_equal(lane_touched_bytes(net.context.workspace), 0);
     net_pass(&net);
-    const int64_t bytes = touched_bytes(net.context.workspace);
+    const int64_t bytes = lane_touched_bytes(net.context.workspace);
     net_close(&net);
     return bytes;
 }

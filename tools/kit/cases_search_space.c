@@ -4,8 +4,9 @@
 #include "life.h"
 #include "record.h"
 
+#include "backend/backend.h"
+#include "backend/cpu/kernels/kernel.h"
 #include "learn/host.h"
-#include "network/model.h"
 #include "network/operations.h"
 
 #include <math.h>
@@ -159,8 +160,8 @@ static void build_model(struct kit_life *life, const struct mn_dims *shape) {
         nas_registry_add(registry, &ctx.pub, life->kit->plugin) != MN_OK ||
         nas_operations_init(&operations, &ctx.pub, registry, NULL, &faults) != MN_OK ||
         nas_model_fit(&ctx.pub, &space, &op, &input, &operations, &dims, &fit) != MN_OK ||
-        nas_model_new(&ctx.pub, &space, &op, &input, &operations, &dims, nas_kernels_find("auto"),
-                      &model) != MN_OK) {
+        nas_model_new(&ctx.pub, &space, &op, &input, &operations, &dims, nas_backend_find("cpu"),
+                      nas_kernels_find("auto"), &model) != MN_OK) {
         kit_fail("model_refused", "%s", nas_ctx_message(&ctx.pub));
     }
     run_model(&ctx, model, nas_model_dims(model), life);

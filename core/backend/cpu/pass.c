@@ -1,171 +1,95 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/cpu/pass.h"
 
-#include "backend/cpu/stage.h"
+#include "backend/cpu/taps.h"
+#include "backend/loss.h"
+#include "network/mixture.h"
 
-#include <math.h>
 #include <string.h>
 
-static void forward(struct nas_run *run, const struct mn_set *batch) {
-    const struct mn_model *m = run->model;
-    const struct nas_grid *grid = &m->sizes[m->states[0].grid].grid;
-    mn_real *x = nas_slot(run, m->acts[0].x);
-    memset(run->ws->ready, 0, (size_t)m->n_states);
-    if (run->poison || run->ws->plan != (int)run->plan) {
-        memset(run->ws->clean, 0, (size_t)m->n_slots * sizeof *run->ws->clean);
+const struct nas_backend nas_backend_cpu = {.name = "cpu",
+                                            .prepare = nas_cpu_prepare,
+                                            .free = nas_cpu_free,
+                                            .reserve = nas_gemm_reserve,
+                                            .lane_new = nas_lane_new,
+                                            .lane_free = nas_lane_free,
+                                            .lane_bytes = nas_lane_bytes,
+                                            .unfilled_bytes = nas_planes_unfilled_bytes,
+                                            .pass = nas_cpu_pass};
+
+int nas_run_stopped(struct nas_run *run) {
+    if (run->status == MN_OK && nas_cancel_signal() != 0) {
+        run->status = mn_fail(run->pass->ctx, MN_CANCELLED, "stopped by the user");
     }
-    run->ws->plan = run->poison ? -1 : (int)run->plan;
-    nas_slots_poison(run, -1, -1);
-    nas_edges_clear(run, grid, m->dims.channels, x);
-    nas_grid_load(grid, m->dims.channels, 0, run->n, batch->images, x);
-    for (int i = 0; i < m->n_layers && !nas_run_stopped(run); i++) {
-        const struct nas_layer *layer = &m->layers[i];
-        if (layer->kind == NAS_LAYER_NODE) {
-            nas_node_forward(run, layer);
-            nas_slots_poison(run, layer->forward, layer->forward + layer->n_edges - 1);
+    return run->status != MN_OK;
+}
+
+/* Optional operations run where a path that is computed needs them. */
+static void find_needed(struct nas_run *run, int n_ops) {
+    const struct nas_schedule *s = &run->plan->schedule;
+    memset(run->lane->needed, 0, (size_t)s->n_ops);
+    for (int i = 0; i < n_ops; i++) {
+        for (int p = 0; p < s->ops[i].n_paths; p++) {
+            const struct nas_path_use *use = &s->ops[i].paths[p];
+            const struct nas_cpu_path *path = use->path;
+            if (!nas_mix_computed(run->pass->mix, path->layer, path->edge, path->item)) {
+                continue;
+            }
+            for (size_t k = 0; k < sizeof use->needs / sizeof use->needs[0]; k++) {
+                if (use->needs[k] >= 0) {
+                    run->lane->needed[use->needs[k]] = 1;
+                }
+            }
         }
     }
 }
 
-static void begin_gradients(struct nas_run *run) {
-    const struct mn_model *m = run->model;
-    nas_gradients_begin(run);
-    memset(run->ws->d_item, 0, (size_t)m->n_items * sizeof *run->ws->d_item);
-    if (run->d_w != NULL) {
-        memset(run->d_w, 0, (size_t)m->dims.n_w * sizeof *run->d_w);
-    }
-}
-
-static void backward(struct nas_run *run) {
-    const struct mn_model *m = run->model;
-    begin_gradients(run);
-    nas_head_backward(run);
-    for (int i = m->n_layers - 1; i >= 0 && !nas_run_stopped(run); i--) {
-        const struct nas_layer *layer = &m->layers[i];
-        nas_source_fold(run, layer->state, layer->kind == NAS_LAYER_NODE);
-        if (layer->kind == NAS_LAYER_NODE) {
-            nas_node_backward(run, layer);
-            nas_slots_poison(run, layer->fold, layer->back + layer->n_edges - 1);
+static int execute(struct nas_run *run, int from, int to) {
+    for (int i = from; i < to && !nas_run_stopped(run); i++) {
+        const struct nas_cpu_op *op = &run->plan->schedule.ops[i];
+        if (!op->optional || run->lane->needed[i]) {
+            op->run(run, op);
         }
     }
+    return run->status;
 }
 
-/* Every path has its own run of random numbers, so that skipping one moves no other. */
-static void draw_drops(struct nas_run *run, const struct mn_ctx *ctx, double rate) {
-    const struct mn_where *w = &ctx->where;
-    const int most = run->model->dims.max_batch;
-    for (int path = 0; path < run->model->n_paths; path++) {
-        struct mn_rng rng =
-            mn_rng_make(w->seed, MN_RNG_DROP_PATH, (uint32_t)w->split, (uint64_t)w->meta_epoch,
-                        (uint32_t)w->task, (uint32_t)run->pass->step);
-        rng.counter[0] = (uint32_t)path << 12;
-        for (int n = 0; n < run->n; n++) {
-            run->ws->drop[(ptrdiff_t)path * most + n] =
-                mn_rng_uniform(&rng) < rate ? 0 : (mn_real)(1 / (1 - rate));
-        }
-    }
-}
-
-static void set_drops(struct nas_run *run, const struct mn_ctx *ctx) {
-    double rate = run->model->drop_path;
-    if (run->model->drop_ramp && ctx->where.meta_epochs > 0) {
-        rate *= (double)ctx->where.meta_epoch / (double)ctx->where.meta_epochs;
-    }
-    run->dropping =
-        rate > 0 && (run->pass->flags & MN_PASS_TRAINING) != 0 && ctx->where.split == MN_TRAIN;
-    if (run->dropping) {
-        draw_drops(run, ctx, rate);
-    }
-}
-
-static int check(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_set *batch,
-                 const struct mn_pass *pass, const struct mn_outcome *out) {
-    if (nas_ctx_of(ctx)->workspace == NULL || nas_ctx_of(ctx)->workspace->model != m) {
-        return mn_fail(ctx, MN_INTERNAL, "a model pass outside a worker of that model");
-    }
-    if (batch->n < 1 || batch->n > m->dims.max_batch) {
-        return mn_fail(ctx, MN_INTERNAL, "a batch of %d images; this model holds 1 to %d", batch->n,
-                       m->dims.max_batch);
-    }
-    for (int i = 0; i < batch->n; i++) {
-        if (batch->labels[i] < 0 || batch->labels[i] >= m->dims.ways) {
-            return mn_fail(ctx, MN_INTERNAL, "label %d of image %d is not in 0..%d",
-                           batch->labels[i], i, m->dims.ways - 1);
-        }
-    }
-    if (((pass->flags & MN_PASS_GRAD_W) != 0 && out->d_w == NULL) ||
-        ((pass->flags & MN_PASS_GRAD_A) != 0 && out->d_a == NULL && m->dims.n_a > 0)) {
-        return mn_fail(ctx, MN_INTERNAL, "a pass with gradients needs room for them");
-    }
-    if (!(pass->progress >= 0 && pass->progress <= 1)) {
-        return mn_fail(ctx, MN_INTERNAL, "progress %g is not in 0..1", pass->progress);
-    }
-    return MN_OK;
-}
-
-static void hand_out(const struct nas_run *run, struct mn_outcome *out) {
-    const struct mn_model *m = run->model;
-    if (out->logits != NULL) {
-        memcpy(out->logits, run->ws->reals + m->head.logits,
-               (size_t)run->n * (size_t)m->dims.ways * sizeof *out->logits);
-    }
-    if (out->mixture != NULL) {
-        memcpy(out->mixture, run->ws->mixed, (size_t)m->dims.n_choices * sizeof *out->mixture);
-    }
-}
-
-static int wants_gradients(const struct mn_pass *pass) {
-    return (pass->flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A)) != 0;
-}
-
-static int gradients(struct nas_run *run, struct mn_ctx *ctx, struct mn_outcome *out) {
-    if (!wants_gradients(run->pass)) {
-        return MN_OK;
-    }
-    backward(run);
-    if (run->status != MN_OK) {
-        run->ws->plan = -1;
-        return run->status;
-    }
-    if ((run->pass->flags & MN_PASS_GRAD_A) != 0 && run->model->dims.n_a > 0) {
-        return nas_mix_backward(run->ws, ctx, run->pass, out->d_a);
-    }
-    return MN_OK;
-}
-
-int nas_model_pass(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
-                   const struct mn_set *batch, const struct mn_pass *pass, struct mn_outcome *out) {
-    int status = check(ctx, model, batch, pass, out);
-    if (status != MN_OK) {
-        return status;
-    }
-    struct nas_run run = {.model = model,
-                          .ws = nas_ctx_of(ctx)->workspace,
-                          .k = model->kernels,
-                          .w = at->w,
-                          .d_w = (pass->flags & MN_PASS_GRAD_W) != 0 ? out->d_w : NULL,
+int nas_cpu_pass(void *of, struct nas_pass *pass) {
+    struct nas_lane *lane = of;
+    const struct nas_cpu_plan *plan = lane->plan;
+    const struct nas_schedule *s = &plan->schedule;
+    struct nas_run run = {.plan = plan,
+                          .model = plan->model,
+                          .lane = lane,
+                          .k = plan->kernels,
                           .pass = pass,
-                          .plan = wants_gradients(pass) ? NAS_PLAN_FULL : NAS_PLAN_FORWARD,
-                          .n = batch->n,
-                          .ctx = ctx};
-    out->skip_share = 0;
-    status = nas_mix_forward(run.ws, ctx, at->a, pass, &out->skip_share);
-    if (status != MN_OK) {
-        return status;
+                          .w = pass->w,
+                          .d_w = pass->d_w,
+                          .n = pass->batch->n,
+                          .extent = pass->gradients ? NAS_FULL : NAS_FORWARD};
+    const int ways = plan->model->dims.ways;
+    mn_real *logits = lane->reals + plan->logits;
+    /* Tensors lie elsewhere than in a pass of the other extent, and anywhere after a failure. */
+    if (lane->extent != (int)run.extent) {
+        memset(lane->clean, 0, (size_t)s->n_tensors * sizeof *lane->clean);
     }
-    set_drops(&run, ctx);
-    run.poison = run.ws->poison > 0;
-    run.ws->poison -= run.poison;
-    forward(&run, batch);
-    if (run.status != MN_OK) {
-        run.ws->plan = -1;
-        return run.status;
+    lane->extent = -1;
+    find_needed(&run, pass->gradients ? s->n_ops : s->n_forward);
+    TRY(execute(&run, 0, s->n_forward));
+    const int status =
+        nas_loss_cross_entropy(pass->ctx, run.n, ways, logits, pass->batch->labels,
+                               lane->reals + plan->d_logits, &pass->out->loss, &pass->out->hits);
+    if (pass->out->logits != NULL) {
+        memcpy(pass->out->logits, logits, (size_t)run.n * (size_t)ways * sizeof *logits);
     }
-    nas_head_forward(&run, batch->labels, &out->loss, &out->hits);
-    hand_out(&run, out);
-    if (!isfinite(out->loss)) {
-        run.ws->plan = -1;
-        return mn_fail(ctx, MN_NUMERIC, "the loss is %g", fabs(out->loss)); /* no "-nan" */
+    TRY(status);
+    if (pass->gradients) {
+        memset(lane->written, 0, (size_t)s->n_flags);
+        if (run.d_w != NULL) {
+            memset(run.d_w, 0, (size_t)plan->model->dims.n_w * sizeof *run.d_w);
+        }
+        TRY(execute(&run, s->n_forward, s->n_ops));
     }
-    return gradients(&run, ctx, out);
+    lane->extent = (int)run.extent;
+    return MN_OK;
 }

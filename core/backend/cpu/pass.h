@@ -2,14 +2,32 @@
 #ifndef NAS_BACKEND_CPU_PASS_H
 #define NAS_BACKEND_CPU_PASS_H
 
-#include "network/graph.h"
+/* A pass executes the schedule of a plan in the memory of a lane. */
 
-/* mn_model_pass, on the workspace of ctx. */
-int nas_model_pass(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
-                   const struct mn_set *batch, const struct mn_pass *pass, struct mn_outcome *out);
+#include "backend/backend.h"
+#include "backend/cpu/lane.h"
 
-/* head.c: features, logits, loss of the batch; and their gradients down to the head's state. */
-void nas_head_forward(struct nas_run *run, const int32_t *labels, double *loss, int32_t *hits);
-void nas_head_backward(struct nas_run *run);
+extern const struct nas_backend nas_backend_cpu;
+
+/* One pass, while it runs. */
+struct nas_run {
+    const struct nas_cpu_plan *plan;
+    const struct mn_model *model;
+    struct nas_lane *lane;
+    const struct nas_kernels *k;
+    struct nas_pass *pass;
+    const mn_real *w;
+    mn_real *d_w; /* NULL = no weight gradients */
+    int n;        /* images */
+    enum nas_extent extent;
+    int status; /* of the first operation of a plugin that failed */
+};
+
+/* 1 = a signal asks to stop, or an operation has failed: run->status says so, and what is computed
+ * from here on counts for nothing. Looked at between operations and chunks, since a step of a large
+ * network takes longer than a signal may wait. */
+int nas_run_stopped(struct nas_run *run);
+
+int nas_cpu_pass(void *lane, struct nas_pass *pass);
 
 #endif

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Tensors in the slots of a workspace. */
-#include "network/graph.h"
+#include "backend/cpu/tensor.h"
 
-#include <math.h>
 #include <string.h>
 
-mn_real *nas_slot(const struct nas_run *run, int slot) {
-    if (slot == NAS_NOWHERE) {
+mn_real *nas_tensor_at(const struct nas_run *run, int tensor) {
+    if (tensor == NAS_NO_TENSOR) {
         return NULL;
     }
-    const struct nas_slot *s = &run->model->slots[slot];
-    return run->ws->reals + s->at[run->plan] + s->base;
+    const struct nas_tensor *t = &run->plan->schedule.tensors[tensor];
+    return run->lane->reals + t->at[run->extent] + t->base;
+}
+
+const struct nas_grid *nas_grid_of_state(const struct nas_run *run, int state) {
+    return &run->plan->sizes[run->model->states[state].size].grid;
+}
+
+const struct nas_grid *nas_grid_of_phases(const struct nas_run *run, int state) {
+    return &run->plan->sizes[run->model->states[state].half].grid;
+}
+
+mn_real *nas_tensor_of_state(const struct nas_run *run, int tensor, int state) {
+    mn_real *x = nas_tensor_at(run, tensor);
+    return x == NULL ? NULL : x + run->plan->first[state] * nas_grid_of_state(run, state)->channel;
 }
 
 void nas_edges_clear(const struct nas_run *run, const struct nas_grid *g, int channels,
@@ -26,14 +37,15 @@ void nas_edges_clear(const struct nas_run *run, const struct nas_grid *g, int ch
     }
 }
 
-void nas_slot_begin(const struct nas_run *run, int slot, const struct nas_grid *g, int channels) {
-    struct nas_workspace *ws = run->ws;
-    if (slot == NAS_NOWHERE || ws->clean[slot] >= run->n) {
+void nas_tensor_begin(const struct nas_run *run, int tensor, const struct nas_grid *g,
+                      int channels) {
+    int32_t *clean = run->lane->clean + tensor;
+    if (tensor == NAS_NO_TENSOR || *clean >= run->n) {
         return;
     }
-    nas_edges_clear(run, g, channels, nas_slot(run, slot));
-    if (run->model->slots[slot].alone[run->plan] && !run->poison) {
-        ws->clean[slot] = run->n;
+    nas_edges_clear(run, g, channels, nas_tensor_at(run, tensor));
+    if (run->plan->schedule.tensors[tensor].alone[run->extent]) {
+        *clean = run->n;
     }
 }
 
@@ -45,49 +57,28 @@ void nas_tensor_clear(const struct nas_run *run, const struct nas_grid *g, int c
     }
 }
 
-/* ---- checking the plan --------------------------------------------------------------------- */
-
-static void fill(const struct nas_run *run, size_t first, size_t n) {
-    for (size_t i = first; i < first + n; i++) {
-        run->ws->reals[i] = (mn_real)NAN;
+int nas_block_at(const struct nas_run *run, const struct nas_cpu_size *size, int i,
+                 struct nas_block *out) {
+    const int n0 = i * size->n_block;
+    if (n0 >= run->n) {
+        return 0;
     }
+    const int n = run->n - n0 < size->n_block ? run->n - n0 : size->n_block;
+    *out = (struct nas_block){n0, n, (n - 1) * size->grid.image + size->grid.span};
+    return 1;
 }
 
-static int ended(const struct nas_slot *slot, enum nas_plan plan, int first, int last) {
-    for (int i = 0; i < NAS_N_HOLDS; i++) {
-        if (first <= slot->hold[plan][i].to && slot->hold[plan][i].to <= last) {
-            return !nas_slot_held(slot, plan, last + 1);
-        }
-    }
-    return 0;
+struct nas_block nas_block_all(const struct nas_run *run, const struct nas_grid *grid) {
+    return (struct nas_block){.n = run->n, .len = (run->n - 1) * grid->image + grid->span};
 }
 
-/* Whether a slot that is still held has a part in the memory of this one. */
-static int in_use(const struct nas_run *run, const struct nas_slot *slot, int step) {
-    const enum nas_plan plan = run->plan;
-    for (int i = 0; i < run->model->n_slots; i++) {
-        const struct nas_slot *other = &run->model->slots[i];
-        if (nas_slot_held(other, plan, step) && other->at[plan] < slot->at[plan] + slot->reals &&
-            slot->at[plan] < other->at[plan] + other->reals) {
-            return 1;
-        }
-    }
-    return 0;
+struct nas_view nas_tensor_view(const struct nas_run *run, const struct nas_cpu_size *size,
+                                int tensor, const struct nas_block *block) {
+    return (struct nas_view){nas_tensor_at(run, tensor) + block->n0 * size->grid.image,
+                             size->grid.channel};
 }
 
-void nas_slots_poison(const struct nas_run *run, int first, int last) {
-    const struct mn_model *m = run->model;
-    if (!run->poison) {
-        return;
-    }
-    if (first < 0) {
-        fill(run, m->n_fixed, m->n_reals - m->n_fixed);
-        return;
-    }
-    for (int i = 0; i < m->n_slots; i++) {
-        const struct nas_slot *slot = &m->slots[i];
-        if (ended(slot, run->plan, first, last) && !in_use(run, slot, last + 1)) {
-            fill(run, slot->at[run->plan], slot->reals);
-        }
-    }
+struct nas_view nas_temp_view(const struct nas_run *run, const struct nas_cpu_size *size,
+                              enum nas_temp temp) {
+    return (struct nas_view){run->lane->reals + size->temp[temp], size->block.channel};
 }

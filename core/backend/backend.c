@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/backend.h"
+
+#include "backend/cpu/pass.h"
+#include "network/drop_path.h"
+#include "network/mixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of the tests, which link it: plain loops. */
+extern const struct nas_backend nas_backend_reference __attribute__((weak));
+
+const struct nas_backend *nas_backend_find(const char *name) {
+    const struct nas_backend *const all[] = {&nas_backend_cpu, &nas_backend_reference};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (all[i] != NULL && strcmp(all[i]->name, name) == 0) {
+            return all[i];
+        }
+    }
+    return NULL;
+}
+
+const char *nas_backend_names(void) {
+    return &nas_backend_reference != NULL ? "cpu, reference" : "cpu";
+}
+
+/* ---- models ------------------------------------------------------------------------------- */
+
+int nas_model_new(struct mn_ctx *ctx, const struct nas_instance *search_space,
+                  const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
+                  struct nas_operations *operations, const struct mn_dims *dims,
+                  const struct nas_backend *backend, const struct nas_kernels *kernels,
+                  struct mn_model **out) {
+    struct mn_model *m;
+    TRY(nas_network_new(ctx, search_space, op_mixer, input_mixer, operations, dims, &m));
+    m->backend = backend;
+    const int status = backend->prepare(ctx, m, kernels, &m->plan);
+    if (status != MN_OK) {
+        nas_network_free(m);
+        return status;
+    }
+    *out = m;
+    return MN_OK;
+}
+
+void nas_model_free(struct mn_model *model) {
+    if (model != NULL) {
+        model->backend->free(model->plan);
+        nas_network_free(model);
+    }
+}
+
+/* ---- workspaces --------------------------------------------------------------------------- */
+
+int nas_workspace_reserve(struct mn_ctx *ctx, const struct mn_model *model, int workspaces) {
+    return model->backend->reserve != NULL ? model->backend->reserve(ctx, workspaces) : MN_OK;
+}
+
+size_t nas_model_workspace_bytes(const struct mn_model *model) {
+    return model->backend->lane_bytes(model->plan);
+}
+
+size_t nas_model_unfilled_bytes(const struct mn_model *model) {
+    return model->backend->unfilled_bytes(model->plan);
+}
+
+int nas_workspace_new(struct mn_ctx *ctx, const struct mn_model *m, struct nas_workspace **out) {
+    struct nas_workspace *ws = calloc(1, sizeof *ws);
+    if (ws == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for a worker");
+    }
+    ws->model = m;
+    int status = nas_mix_new(m, &ws->arena, &ws->mix);
+    if (m->drop_path > 0) {
+        ws->drop = nas_arena_array(&ws->arena, (size_t)m->n_paths * (size_t)m->dims.max_batch,
+                                   sizeof *ws->drop);
+    }
+    if (status != MN_OK || (m->drop_path > 0 && ws->drop == NULL)) {
+        status = mn_fail(ctx, MN_NOMEM, "no memory for a worker");
+    } else {
+        status = m->backend->lane_new(ctx, m->plan, &ws->lane);
+    }
+    if (status != MN_OK) {
+        nas_workspace_free(ws);
+        return status;
+    }
+    *out = ws;
+    return MN_OK;
+}
+
+void nas_workspace_free(struct nas_workspace *ws) {
+    if (ws != NULL) {
+        ws->model->backend->lane_free(ws->lane);
+        nas_arena_fini(&ws->arena);
+        free(ws);
+    }
+}
+
+/* ---- passes ------------------------------------------------------------------------------- */
+
+static int check(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_set *batch,
+                 const struct mn_pass *pass, const struct mn_outcome *out) {
+    /* The structs that a plugin fills say by their size that all of them was begun. */
+    if (pass->size != sizeof *pass || out->size != sizeof *out) {
+        return mn_fail(ctx, MN_INTERNAL,
+                       "mn_model_pass: the size of mn_pass is %u and that of mn_outcome %u; they "
+                       "begin with .size = sizeof, which is %zu and %zu",
+                       pass->size, out->size, sizeof *pass, sizeof *out);
+    }
+    if (nas_ctx_of(ctx)->workspace == NULL || nas_ctx_of(ctx)->workspace->model != m) {
+        return mn_fail(ctx, MN_INTERNAL, "a model pass outside a worker of that model");
+    }
+    if (batch->n < 1 || batch->n > m->dims.max_batch) {
+        return mn_fail(ctx, MN_INTERNAL, "a batch of %d images; this model holds 1 to %d", batch->n,
+                       m->dims.max_batch);
+    }
+    for (int i = 0; i < batch->n; i++) {
+        if (batch->labels[i] < 0 || batch->labels[i] >= m->dims.ways) {
+            return mn_fail(ctx, MN_INTERNAL, "label %d of image %d is not in 0..%d",
+                           batch->labels[i], i, m->dims.ways - 1);
+        }
+    }
+    if (((pass->flags & MN_PASS_GRAD_W) != 0 && out->d_w == NULL) ||
+        ((pass->flags & MN_PASS_GRAD_A) != 0 && out->d_a == NULL && m->dims.n_a > 0)) {
+        return mn_fail(ctx, MN_INTERNAL, "a pass with gradients needs room for them");
+    }
+    if (!(pass->progress >= 0 && pass->progress <= 1)) {
+        return mn_fail(ctx, MN_INTERNAL, "progress %g is not in 0..1", pass->progress);
+    }
+    return MN_OK;
+}
+
+int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_point *at,
+                           const struct mn_set *batch, const struct mn_pass *options,
+                           struct mn_outcome *out) {
+    TRY(check(ctx, m, batch, options, out));
+    struct nas_workspace *ws = nas_ctx_of(ctx)->workspace;
+    struct nas_pass pass = {.ctx = ctx,
+                            .options = options,
+                            .batch = batch,
+                            .w = at->w,
+                            .mix = ws->mix,
+                            .gradients = (options->flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A)) != 0,
+                            .d_w = (options->flags & MN_PASS_GRAD_W) != 0 ? out->d_w : NULL,
+                            .out = out};
+    out->skip_share = 0;
+    TRY(nas_mix_forward(ws->mix, ctx, at->a, options, &out->skip_share));
+    if (out->mixture != NULL) {
+        memcpy(out->mixture, ws->mix->mixed, (size_t)m->dims.n_choices * sizeof *out->mixture);
+    }
+    if (nas_drop_path_draw(m, ctx, options, batch->n, ws->drop)) {
+        pass.drop = ws->drop;
+    }
+    TRY(m->backend->pass(ws->lane, &pass));
+    return (options->flags & MN_PASS_GRAD_A) != 0 && m->dims.n_a > 0
+               ? nas_mix_backward(ws->mix, ctx, options, out->d_a)
+               : MN_OK;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/cpu/lane.h"
+
+#include "backend/cpu/node.h"
+#include "backend/cpu/taps.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+size_t nas_lane_bytes(const void *plan) {
+    return ((const struct nas_cpu_plan *)plan)->n_reals * sizeof(mn_real);
+}
+
+static int arrays(struct nas_lane *lane) {
+    const struct nas_cpu_plan *p = lane->plan;
+    const struct nas_schedule *s = &p->schedule;
+    struct nas_arena *a = &lane->arena;
+    const size_t channels = (size_t)p->most_channels, jobs = (size_t)p->most_jobs;
+    const size_t stats = (size_t)p->model->dims.n_stats;
+    lane->clean = nas_arena_array(a, (size_t)s->n_tensors, sizeof *lane->clean);
+    lane->needed = nas_arena_array(a, (size_t)s->n_ops, 1);
+    lane->written = nas_arena_array(a, (size_t)s->n_flags, 1);
+    lane->given = nas_arena_array(a, (size_t)p->most_groups, 1);
+    lane->packed = nas_arena_array(a, p->n_packed + 64, sizeof(mn_real));
+    lane->gather = nas_arena_array(a, (size_t)p->most_weights, sizeof(mn_real));
+    lane->coef = nas_arena_array(a, channels, sizeof(mn_real));
+    lane->norm = nas_arena_array(a, stats, sizeof(mn_real));
+    lane->hidden = nas_arena_array(a, stats, sizeof(mn_real));
+    lane->back = nas_arena_array(a, stats / 2 * 3, sizeof(mn_real));
+    lane->sums = nas_arena_array(a, stats, sizeof(double));
+    lane->block_sums = nas_arena_array(a, 2 * channels, sizeof(double));
+    lane->jobs = nas_arena_array(a, jobs, sizeof *lane->jobs);
+    lane->job_coef = nas_arena_array(a, 2 * jobs * channels, sizeof(mn_real));
+    lane->job_sums = nas_arena_array(a, 2 * jobs * channels, sizeof(double));
+    lane->terms = nas_arena_array(a, jobs, sizeof *lane->terms);
+    lane->products = nas_arena_array(a, jobs, sizeof *lane->products);
+    return lane->clean && lane->needed && lane->written && lane->given && lane->packed &&
+           lane->gather && lane->coef && lane->norm && lane->hidden && lane->back && lane->sums &&
+           lane->block_sums && lane->jobs && lane->job_coef && lane->job_sums && lane->terms &&
+           lane->products;
+}
+
+int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
+    struct nas_cpu_plan *plan = of;
+    struct nas_lane *lane = calloc(1, sizeof *lane);
+    if (lane == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for a worker");
+    }
+    lane->plan = plan;
+    lane->extent = -1;
+    nas_planes_fill(plan);
+    /* Fresh pages read as zero: so the padding of temporaries is zero, and stays so. */
+    const size_t bytes = nas_lane_bytes(plan) + 4096;
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at != MAP_FAILED) {
+        madvise(at, bytes, MADV_HUGEPAGE);
+        lane->mapped = bytes;
+        lane->reals = at;
+    }
+    if (at == MAP_FAILED || !arrays(lane)) {
+        nas_lane_free(lane);
+        return mn_fail(ctx, MN_NOMEM,
+                       "no memory for a worker's activations (%zu MB); use fewer workers "
+                       "(run.workers), smaller batches or fewer channels",
+                       bytes >> 20);
+    }
+    *out = lane;
+    return MN_OK;
+}
+
+void nas_lane_free(void *of) {
+    struct nas_lane *lane = of;
+    if (lane != NULL) {
+        if (lane->reals != NULL) {
+            munmap(lane->reals, lane->mapped);
+        }
+        nas_arena_fini(&lane->arena);
+        free(lane);
+    }
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_BACKEND_CPU_LANE_H
+#define NAS_BACKEND_CPU_LANE_H
+
+/* One thread's memory for the passes of a plan. */
+
+#include "backend/cpu/plan.h"
+
+struct nas_lane {
+    const struct nas_cpu_plan *plan;
+    mn_real *reals; /* [n_reals] */
+    size_t mapped;
+    int extent;             /* of the last pass, -1 = none, or one that failed */
+    int32_t *clean;         /* [n_tensors] images whose padding is zero since then */
+    uint8_t *needed;        /* [n_ops] optional operations that run */
+    uint8_t *written;       /* [n_flags] channels of gradients that hold something */
+    uint8_t *given;         /* [most_groups] groups of a node's channels that hold something */
+    mn_real *packed;        /* [n_packed] weights of the edge in work, as the kernels want them */
+    mn_real *gather;        /* [most_weights] */
+    mn_real *coef;          /* [most_channels] */
+    mn_real *norm;          /* [n_stats] mean and variance used by this pass */
+    mn_real *hidden;        /* [n_stats] scale and shift of batch norms inside a path */
+    mn_real *back;          /* [3 n_stats / 2] batch norm backwards */
+    double *sums;           /* [n_stats] sum and sum of squares about the mean */
+    double *block_sums;     /* [2 * most_channels] */
+    struct nas_job *jobs;   /* [most_jobs] */
+    mn_real *job_coef;      /* [most_jobs][2][most_channels] */
+    double *job_sums;       /* [most_jobs][2][most_channels] */
+    struct nas_term *terms; /* [most_jobs] */
+    struct nas_product *products; /* [most_jobs] */
+    struct nas_arena arena;
+};
+
+int nas_lane_new(struct mn_ctx *ctx, void *plan, void **lane);
+void nas_lane_free(void *lane);
+size_t nas_lane_bytes(const void *plan);
+
+#endif

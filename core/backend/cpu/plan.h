@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef NAS_BACKEND_CPU_PLAN_H
+#define NAS_BACKEND_CPU_PLAN_H
+
+/* How a network is computed on this processor: its maps as taps into padded tensors, the schedule
+ * of a pass, and where its tensors lie. Does not change once it is made, but for `filled`. */
+
+#include "backend/cpu/allocator.h"
+#include "backend/cpu/kernels/kernel.h"
+#include "backend/cpu/schedule.h"
+#include "network/graph.h"
+
+#include <pthread.h>
+
+/* The taps that reach one phase of the source, for the way back. */
+struct nas_taps {
+    int n;
+    int *index;     /* which taps of the map */
+    ptrdiff_t *tap; /* from the source's pixel to the output's */
+    size_t pack;    /* in the lane's packed weights */
+};
+
+/* A linear map, and how it is reached in memory: tap t of row phase p reads source + tap[p][t]. */
+struct nas_map {
+    const struct nas_linear *linear;
+    int n_tap;
+    ptrdiff_t *tap[2];
+    int *phase[2];              /* which phase of the source each tap lies in */
+    mn_real *const *valid;      /* pools: [n_tap] planes */
+    const mn_real *share;       /* average pool: plane of mask / number of taps on the image */
+    size_t pack;                /* in the lane's packed weights */
+    struct nas_taps back[2][4]; /* by row phase of the output and phase of the source */
+};
+
+struct nas_cpu_path {
+    const struct nas_path *path;
+    const struct nas_layer *layer;
+    int edge, item; /* of the layer, of the edge */
+    int strided;    /* reads the phases of its source */
+    int sums;       /* the way back asks for the product of the node's gradient and its output */
+    int recompute;  /* its output is not kept for the way back, but made again there */
+    int n_phase[2]; /* of a stage: row phases of the first map's output, 2 where the second strides
+                       over rows */
+    struct nas_map map[2][2]; /* of each stage */
+};
+
+/* Blocks of temporaries. */
+enum nas_temp { NAS_TEMP_DY, NAS_TEMP_U, NAS_TEMP_DU, NAS_TEMP_Z, NAS_TEMP_DZ, NAS_TEMPS };
+
+/* Grids of a size of images, and what hangs on them. */
+struct nas_cpu_size {
+    struct nas_grid grid;  /* n = max_batch */
+    struct nas_grid block; /* n = images of a block; temporaries */
+    int n_block;
+    int temp_channels;      /* most channels of a temporary */
+    size_t temp[NAS_TEMPS]; /* in the lane */
+};
+
+/* Blocks of images as operations of plugins have them, [n][channels][height][width]. */
+enum nas_plain { NAS_PLAIN_X, NAS_PLAIN_Y, NAS_PLAIN_DX, NAS_PLAIN_WORK, NAS_PLAIN };
+
+/* Which taps of a pool lie on the image, a plane for each of `valid` (largest pool) or the share of
+ * one in `share` (average pool). Pools of one form have one. */
+struct nas_planes {
+    const struct nas_grid *grid; /* of the output */
+    struct nas_linear form;
+    int in_h, in_w;
+    mn_real **valid; /* [n_tap], or NULL */
+    mn_real *share;  /* or NULL */
+    struct nas_planes *next;
+};
+
+struct nas_cpu_plan {
+    const struct mn_model *model;
+    struct nas_arena arena;
+    const struct nas_kernels *kernels;
+    int pad;                    /* rows of zeros beyond the image that taps may reach */
+    int recompute;              /* what is cheap to make again is not kept for the way back */
+    struct nas_cpu_size *sizes; /* [n_sizes] */
+    struct nas_cpu_path *paths; /* [n_paths] */
+    int *first;                 /* [n_states] where a state begins in its tensor */
+    struct nas_schedule schedule;
+    size_t plain[NAS_PLAIN], n_plain[NAS_PLAIN];   /* in the lane, see enum nas_plain */
+    size_t features, d_features, logits, d_logits; /* in the lane */
+    size_t n_packed; /* reals of the packed weights of an edge's paths */
+    int64_t most_weights;
+    int most_channels, most_jobs; /* of a path; paths of an edge */
+    int most_groups;              /* of a node's channels */
+    size_t n_fixed; /* reals of a lane that are held all the time; tensors come after them */
+    size_t n_reals; /* of a lane */
+    struct nas_planes *planes;
+    pthread_mutex_t
+        filling; /* masks and planes are filled with the first lane: what only plans a */
+    int filled;  /* network does not touch them */
+};
+
+int nas_cpu_prepare(struct mn_ctx *ctx, const struct mn_model *network,
+                    const struct nas_kernels *kernels, void **plan);
+void nas_cpu_free(void *plan);
+
+#endif
