@@ -54,13 +54,7 @@ static int adapt(const struct nas_experiment *e, struct mn_ctx *ctx, const struc
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const void *self = e->task_learner.self;
     const struct mn_dims *d = nas_model_dims(e->model);
-    ctx->where.adapts = MN_ADAPTS_W | MN_ADAPTS_A;
-    if (table->adapts != NULL) {
-        ctx->where.adapts &= table->adapts(self, &ctx->where);
-    }
-    if (d->n_a == 0) {
-        ctx->where.adapts &= ~(uint32_t)MN_ADAPTS_A;
-    }
+    ctx->where.adapts = nas_experiment_adapts(e, &ctx->where);
     ctx->where.step = 0;
     struct nas_call call = nas_call_begin(ctx, &e->task_learner);
     const int status = table->adapt(self, ctx, e->model, task, params, learner);

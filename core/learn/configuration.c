@@ -152,16 +152,12 @@ int nas_configuration_has_section(const char *name) {
     return 0;
 }
 
-/* A sweep has a base and, for most, axes or seeds. */
-static int is_sweep(const struct nas_yaml *root) {
-    return nas_yaml_get(root, "base") != NULL &&
-           (nas_yaml_get(root, "axes") != NULL || nas_yaml_get(root, "seeds") != NULL);
-}
-
 static void check_sections(const struct nas_experiment *e, struct nas_faults *faults) {
     const char *names[SECTIONS];
     char all[256] = "; sections are ", hint[256];
-    if (is_sweep(e->root)) {
+    /* A sweep has a base and, for most, axes or seeds. */
+    if (nas_yaml_get(e->root, "base") != NULL &&
+        (nas_yaml_get(e->root, "axes") != NULL || nas_yaml_get(e->root, "seeds") != NULL)) {
         nas_fault_add(faults, nas_yaml_get(e->root, "base")->key_mark,
                       "a sweep, which 'metanas sweep' takes; a configuration has sections");
         return;
@@ -177,14 +173,6 @@ static void check_sections(const struct nas_experiment *e, struct nas_faults *fa
                           nas_text_hint(nas_text_nearest(node->key, names, SECTIONS), all, hint,
                                         sizeof hint));
         }
-    }
-}
-
-static void bind_sections(struct nas_experiment *e, struct nas_faults *faults) {
-    void *const to[] = {&e->run, &e->task, &e->evaluation};
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        nas_schema_bind(&e->arena, &sections[i].options, nas_yaml_get(e->root, sections[i].name),
-                        NULL, sections[i].name, to[i], faults);
     }
 }
 
@@ -303,11 +291,16 @@ static int read_config(struct nas_experiment *e, const struct nas_open *open,
 /* The most specific failure wins: a plugin that cannot be loaded, else the faults' count. */
 int nas_configuration_read(struct nas_experiment *e, struct mn_ctx *ctx,
                            const struct nas_open *open) {
+    void *const to[] = {&e->run, &e->task, &e->evaluation};
     struct nas_faults faults = {.arena = &e->arena};
     int status = MN_OK;
     if (read_config(e, open, &faults)) {
         check_sections(e, &faults);
-        bind_sections(e, &faults);
+        for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+            nas_schema_bind(&e->arena, &sections[i].options,
+                            nas_yaml_get(e->root, sections[i].name), NULL, sections[i].name, to[i],
+                            &faults);
+        }
         check_run(e, &faults);
         status = nas_registry_new(ctx, open->plugin_dirs, &e->registry);
         if (status == MN_OK) {

@@ -37,39 +37,11 @@ int nas_declared_data(const struct nas_experiment *e, struct mn_ctx *ctx) {
 enum { PLACES = 4 };
 
 static struct mn_where place_at(const struct nas_experiment *e, int i) {
-    const int last = i == PLACES - 1;
-    return (struct mn_where){.size = sizeof(struct mn_where),
-                             .split = last ? MN_TRAIN : i,
-                             .seed = (uint64_t)e->run.seed,
-                             .meta_epoch =
-                                 last ? e->run.meta_epochs > 0 ? e->run.meta_epochs - 1 : 0 : 0,
-                             .meta_epochs = e->run.meta_epochs,
-                             .adapts = MN_ADAPTS_W | MN_ADAPTS_A};
-}
-
-static int check_learner(const struct nas_experiment *e, struct mn_ctx *ctx) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const int32_t batch = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
-    const int moments = table->moments != NULL ? table->moments(e->task_learner.self) : 0;
-    if (batch < -NAS_MOST_BATCH || batch > NAS_MOST_BATCH) {
-        return nas_instance_wrong(ctx, &e->task_learner,
-                                  "max_batch is %" PRId32 "; -%d to %d are possible", batch,
-                                  NAS_MOST_BATCH, NAS_MOST_BATCH);
-    }
-    if (moments < MN_MOMENTS_AVERAGE || moments > MN_MOMENTS_CARRY) {
-        return nas_instance_wrong(ctx, &e->task_learner,
-                                  "moments is %d, which is none of enum mn_moments", moments);
-    }
-    for (int i = 0; table->steps != NULL && i < PLACES; i++) {
-        const struct mn_where where = place_at(e, i);
-        const int64_t steps = table->steps(e->task_learner.self, &where);
-        if (steps < 0 || steps > MOST_STEPS) {
-            return nas_instance_wrong(ctx, &e->task_learner,
-                                      "steps is %" PRId64 " for a %s task; 0 to %d are possible",
-                                      steps, split_names[where.split], MOST_STEPS);
-        }
-    }
-    return MN_OK;
+    const int64_t end = e->run.meta_epochs > 0 ? e->run.meta_epochs - 1 : 0;
+    struct mn_where where =
+        i == PLACES - 1 ? nas_experiment_where(e, MN_TRAIN, end) : nas_experiment_where(e, i, 0);
+    where.adapts = MN_ADAPTS_W | MN_ADAPTS_A;
+    return where;
 }
 
 static int check_threshold(const struct nas_experiment *e, struct mn_ctx *ctx,
@@ -77,24 +49,41 @@ static int check_threshold(const struct nas_experiment *e, struct mn_ctx *ctx,
     const struct mn_mixer *table = &mixer->table.mixer;
     const struct mn_where before = ctx->where;
     double threshold = 0;
-    int in_range = 1;
-    for (int i = 0; table->threshold != NULL && in_range && i < PLACES; i++) {
+    for (int i = 0; table->threshold != NULL && i < PLACES && threshold >= 0 && threshold <= 1;
+         i++) {
         ctx->where = place_at(e, i);
         threshold = table->threshold(mixer->self, ctx);
-        in_range = threshold >= 0 && threshold <= 1;
     }
     ctx->where = before;
-    return in_range
+    return threshold >= 0 && threshold <= 1
                ? MN_OK
                : nas_instance_wrong(ctx, mixer, "threshold is %g; 0 to 1 are possible", threshold);
 }
 
 int nas_declared_units(const struct nas_experiment *e, struct mn_ctx *ctx) {
-    int status = check_learner(e, ctx);
-    if (status == MN_OK) {
-        status = check_threshold(e, ctx, &e->op_mixer);
+    const struct nas_instance *learner = &e->task_learner;
+    const struct mn_task_learner *table = &learner->table.task_learner;
+    const int32_t batch = table->max_batch != NULL ? table->max_batch(learner->self) : 0;
+    const int moments = table->moments != NULL ? table->moments(learner->self) : 0;
+    if (batch < -NAS_MOST_BATCH || batch > NAS_MOST_BATCH) {
+        return nas_instance_wrong(ctx, learner, "max_batch is %" PRId32 "; -%d to %d are possible",
+                                  batch, NAS_MOST_BATCH, NAS_MOST_BATCH);
     }
-    return status != MN_OK ? status : check_threshold(e, ctx, &e->input_mixer);
+    if (moments < MN_MOMENTS_AVERAGE || moments > MN_MOMENTS_CARRY) {
+        return nas_instance_wrong(ctx, learner, "moments is %d, which is none of enum mn_moments",
+                                  moments);
+    }
+    for (int i = 0; table->steps != NULL && i < PLACES; i++) {
+        const struct mn_where where = place_at(e, i);
+        const int64_t steps = table->steps(learner->self, &where);
+        if (steps < 0 || steps > MOST_STEPS) {
+            return nas_instance_wrong(ctx, learner,
+                                      "steps is %" PRId64 " for a %s task; 0 to %d are possible",
+                                      steps, split_names[where.split], MOST_STEPS);
+        }
+    }
+    TRY(check_threshold(e, ctx, &e->op_mixer));
+    return check_threshold(e, ctx, &e->input_mixer);
 }
 
 int nas_declared_state(const struct nas_experiment *e, struct mn_ctx *ctx) {

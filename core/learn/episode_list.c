@@ -170,28 +170,6 @@ int nas_episodes_write(const struct nas_episodes *l, struct mn_ctx *ctx, const c
 
 /* ---- using -------------------------------------------------------------------------------- */
 
-static int check_numbers(const struct nas_episodes *l, const struct nas_experiment *e,
-                         struct mn_ctx *ctx, int64_t way) {
-    const struct mn_dataset *table = &e->dataset.table.dataset;
-    const int64_t which = l->classes[way], task = way / l->spec.ways;
-    if (which >= e->data.n_classes[l->spec.split]) {
-        return mn_fail(ctx, MN_CONFIG,
-                       "%s: task %" PRId64 ": class %" PRId64 ", but the split has only %" PRId64,
-                       l->path, task, which, e->data.n_classes[l->spec.split]);
-    }
-    const int64_t n = table->n_samples(e->dataset.self, l->spec.split, which);
-    for (int64_t i = 0; i < each(&l->spec); i++) {
-        const int64_t sample = l->samples[way * each(&l->spec) + i];
-        if (sample >= n) {
-            return mn_fail(ctx, MN_CONFIG,
-                           "%s: task %" PRId64 ": image %" PRId64
-                           " of class %s, which has %" PRId64,
-                           l->path, task, sample, l->names[way], n);
-        }
-    }
-    return MN_OK;
-}
-
 int nas_episodes_check(const struct nas_episodes *l, const struct nas_experiment *e,
                        struct mn_ctx *ctx) {
     const char *name = e->dataset.unit.unit->name;
@@ -221,8 +199,24 @@ int nas_episodes_check(const struct nas_episodes *l, const struct nas_experiment
                        "images or the size of the images differ",
                        l->path, l->data, data, split_names[l->spec.split]);
     }
+    const int64_t n_classes = e->data.n_classes[l->spec.split];
     for (int64_t w = 0; w < l->tasks * l->spec.ways; w++) {
-        TRY(check_numbers(l, e, ctx, w));
+        const int64_t which = l->classes[w], task = w / l->spec.ways;
+        if (which >= n_classes) {
+            return mn_fail(ctx, MN_CONFIG,
+                           "%s: task %" PRId64 ": class %" PRId64 ", but the split has only "
+                           "%" PRId64,
+                           l->path, task, which, n_classes);
+        }
+        const int64_t n = e->dataset.table.dataset.n_samples(e->dataset.self, l->spec.split, which);
+        for (int64_t i = w * each(&l->spec); i < (w + 1) * each(&l->spec); i++) {
+            if (l->samples[i] >= n) {
+                return mn_fail(ctx, MN_CONFIG,
+                               "%s: task %" PRId64 ": image %" PRId64
+                               " of class %s, which has %" PRId64,
+                               l->path, task, l->samples[i], l->names[w], n);
+            }
+        }
     }
     return MN_OK;
 }

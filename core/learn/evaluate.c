@@ -77,14 +77,14 @@ int nas_solve(const struct nas_experiment *e, struct mn_ctx *ctx, const struct m
 
 static int make_room(const struct nas_evaluation_plan *plan, struct mn_ctx *ctx,
                      struct nas_evaluation *out) {
-    const size_t n = (size_t)plan->tasks, n_looks = (size_t)plan->n_steps;
+    const size_t n = (size_t)plan->tasks, n_intermediate = (size_t)plan->n_steps;
     out->tasks = plan->tasks;
     out->results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
-    out->looks = nas_arena_zeroed(&out->arena, n_looks * sizeof *out->looks);
-    int done = out->tasks > 0 && out->results != NULL && out->looks != NULL;
-    for (size_t i = 0; done && i < n_looks; i++) {
-        out->looks[i].results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
-        done = out->looks[i].results != NULL;
+    out->intermediate = nas_arena_zeroed(&out->arena, n_intermediate * sizeof *out->intermediate);
+    int done = out->tasks > 0 && out->results != NULL && out->intermediate != NULL;
+    for (size_t i = 0; done && i < n_intermediate; i++) {
+        out->intermediate[i].results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
+        done = out->intermediate[i].results != NULL;
     }
     return done ? MN_OK : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", out->tasks);
 }
@@ -112,13 +112,13 @@ static int collect(const struct nas_job *job, struct mn_ctx *ctx, struct nas_eva
         out->results[n] = *from.result;
         out->results[n].genotype = text;
         for (int k = 0; k < plan->n_steps; k++) {
-            out->looks[k].results[n] = from.looks[k];
+            out->intermediate[k].results[n] = from.intermediate[k];
         }
         n++;
     }
     out->tasks = n;
     for (int k = 0; k < plan->n_steps; k++) {
-        out->looks[k].tasks = n;
+        out->intermediate[k].tasks = n;
     }
     return MN_OK;
 }
@@ -205,8 +205,8 @@ int nas_evaluate_plan(const struct nas_experiment *e, struct nas_executor *execu
     describe(e, state, plan, out);
     TRY(summarise(ctx, plan, out));
     for (int i = 0; i < plan->n_steps; i++) {
-        out->looks[i].record.step = plan->steps[i];
-        TRY(summarise(ctx, plan, &out->looks[i]));
+        out->intermediate[i].record.step = plan->steps[i];
+        TRY(summarise(ctx, plan, &out->intermediate[i]));
     }
     return MN_OK;
 }

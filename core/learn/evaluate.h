@@ -15,7 +15,7 @@ struct nas_evaluation_plan {
     int64_t tasks;                       /* 0..tasks-1 */
     const struct nas_episodes *episodes; /* a checked list to take them from, with its seed; NULL =
                                             drawn with run.seed */
-    const int64_t *steps; /* ascending task steps after which to look at the network, too; 0 =
+    const int64_t *steps; /* ascending task steps after which to evaluate the network, too; 0 =
                              before the first */
     int n_steps;
     int skips;      /* a task whose numbers are not finite is left out, not the end */
@@ -47,8 +47,9 @@ struct nas_evaluation {
     int64_t skipped;                 /* tasks left out */
     const char *why;                 /* the first of them */
     struct nas_record record;        /* but for its `state`, which the caller names */
-    struct nas_record other;      /* scores in the other mode of batch norm, where the plan asks */
-    struct nas_evaluation *looks; /* [plan.n_steps]; without genotypes and looks */
+    struct nas_record other; /* scores in the other mode of batch norm, where the plan asks */
+    struct nas_evaluation *intermediate; /* [plan.n_steps], after these; without genotypes and
+                                           intermediate ones */
     struct nas_arena arena;
 };
 
@@ -86,8 +87,9 @@ int nas_predict(const struct nas_experiment *experiment, struct mn_ctx *ctx,
 int nas_evaluate(const struct nas_experiment *experiment, struct nas_executor *executor,
                  struct mn_ctx *ctx, const struct nas_state *state, int split, int64_t n,
                  struct nas_evaluation *out);
-/* The same as a plan says. A look at a step is a prediction with and without the hard prune at
- * progress 1, and leaves the adaptation alone; looks at the last step equal the result itself. A
+/* The same as a plan says. An intermediate result is a prediction with and without the hard
+ * prune at progress 1, and leaves the adaptation alone; those of the last step equal the result
+ * itself. A
  * step that the task learner does not reach is MN_CONFIG. */
 int nas_evaluate_plan(const struct nas_experiment *experiment, struct nas_executor *executor,
                       struct mn_ctx *ctx, const struct nas_state *state,

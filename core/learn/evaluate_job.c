@@ -44,13 +44,13 @@ struct nas_evaluate_result nas_evaluate_result(const struct nas_job *job, int64_
 struct watched {
     const struct nas_job *job;
     const struct mn_task *task;
-    struct nas_task_result *looks;
+    struct nas_task_result *intermediate;
     int next; /* of the plan's steps */
 };
 
-/* All looks that are due after `done` steps. */
-static int look(struct watched *watched, struct mn_ctx *ctx, int64_t done,
-                const struct mn_point *now) {
+/* All intermediate results that are due after `done` steps. */
+static int evaluate_after(struct watched *watched, struct mn_ctx *ctx, int64_t done,
+                          const struct mn_point *now) {
     const struct nas_evaluation_plan *plan = watched->job->what;
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
     uint8_t *keep = mn_scratch(ctx, n_keep(watched->job));
@@ -59,29 +59,29 @@ static int look(struct watched *watched, struct mn_ctx *ctx, int64_t done,
     }
     while (watched->next < plan->n_steps && plan->steps[watched->next] == done) {
         TRY(nas_judge(watched->job->e, ctx, watched->task, now, 0, keep, NULL,
-                      &watched->looks[watched->next++]));
+                      &watched->intermediate[watched->next++]));
     }
     return MN_OK;
 }
 
-static int look_after_step(void *data, struct mn_ctx *ctx, int64_t step, double loss,
-                           double accuracy, double skip_share, const struct mn_point *now) {
-    return look(data, ctx, step + 1, now);
+static int evaluate_after_step(void *data, struct mn_ctx *ctx, int64_t step, double loss,
+                               double accuracy, double skip_share, const struct mn_point *now) {
+    return evaluate_after(data, ctx, step + 1, now);
 }
 
-/* Algorithm 3 on one task, with the plan's looks on the way. */
+/* Algorithm 3 on one task, with the plan's intermediate results on the way. */
 static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
                  const struct nas_evaluate_result *out) {
     const struct nas_evaluation_plan *plan = job->what;
     const struct nas_experiment *e = job->e;
     struct mn_task task;
-    struct watched watched = {.job = job, .task = &task, .looks = out->looks};
+    struct watched watched = {.job = job, .task = &task, .intermediate = out->intermediate};
     struct nas_solution solution = {.both_norms = plan->both_norms,
-                                    .watch = {.on_step = look_after_step, .data = &watched},
+                                    .watch = {.on_step = evaluate_after_step, .data = &watched},
                                     .keep = out->keep};
     TRY(plan->episodes != NULL ? nas_episodes_task(plan->episodes, e, ctx, index, &task)
                                : nas_episode_sample(e, ctx, &task, NULL));
-    TRY(look(&watched, ctx, 0, &job->state->meta));
+    TRY(evaluate_after(&watched, ctx, 0, &job->state->meta));
     TRY(nas_solve(e, ctx, &job->state->meta, job->state->learner, &task, &solution));
     if (watched.next < plan->n_steps) {
         return mn_fail(ctx, MN_CONFIG,
@@ -150,14 +150,6 @@ struct unpacked {
     struct nas_episodes episodes;
 };
 
-/* Whether `n` bytes are a head and what it tells of. */
-static int is_plan(const struct packed *head, const char *bytes, size_t n) {
-    const int64_t rest = (int64_t)(n - sizeof *head), each = sizeof(int64_t);
-    return head->split >= MN_TRAIN && head->split <= MN_TEST && head->n_steps >= 0 &&
-           head->n_steps <= rest / each && head->path_bytes == rest - head->n_steps * each &&
-           (head->path_bytes == 0 || bytes[n - 1] == '\0');
-}
-
 static int unpack(struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *arena,
                   const void *bytes, size_t n) {
     struct packed head = {.n_steps = -1};
@@ -170,7 +162,10 @@ static int unpack(struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *are
         memcpy(&head, bytes, sizeof head);
         memcpy(copy, bytes, n);
     }
-    if (n < sizeof head || !is_plan(&head, bytes, n)) {
+    const int64_t rest = (int64_t)n - (int64_t)sizeof head, each = sizeof(int64_t);
+    if (rest < 0 || head.split < MN_TRAIN || head.split > MN_TEST || head.n_steps < 0 ||
+        head.n_steps > rest / each || head.path_bytes != rest - head.n_steps * each ||
+        (head.path_bytes > 0 && copy[n - 1] != '\0')) {
         return mn_fail(ctx, MN_INTERNAL, "rank 0 sends half a plan of an evaluation");
     }
     u->plan = (struct nas_evaluation_plan){.split = (int)head.split,

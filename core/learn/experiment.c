@@ -224,6 +224,27 @@ void nas_experiment_close(struct nas_experiment *e) {
     memset(e, 0, sizeof *e);
 }
 
+struct mn_where nas_experiment_where(const struct nas_experiment *e, int split,
+                                     int64_t meta_epoch) {
+    return (struct mn_where){.size = sizeof(struct mn_where),
+                             .split = split,
+                             .seed = (uint64_t)e->run.seed,
+                             .meta_epoch = meta_epoch,
+                             .meta_epochs = e->run.meta_epochs};
+}
+
+int64_t nas_experiment_steps(const struct nas_experiment *e, const struct mn_where *where) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    return table->steps != NULL ? table->steps(e->task_learner.self, where) : -1;
+}
+
+uint32_t nas_experiment_adapts(const struct nas_experiment *e, const struct mn_where *where) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const uint32_t possible =
+        nas_model_dims(e->model)->n_a > 0 ? MN_ADAPTS_W | MN_ADAPTS_A : MN_ADAPTS_W;
+    return table->adapts != NULL ? possible & table->adapts(e->task_learner.self, where) : possible;
+}
+
 int nas_experiment_threads(const struct nas_experiment *e, int processors) {
     const int64_t asked = e->run.workers > 0 ? e->run.workers : processors;
     const int64_t tasks =

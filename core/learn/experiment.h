@@ -141,6 +141,15 @@ void nas_experiment_close(struct nas_experiment *experiment);
  */
 int nas_experiment_widen(struct nas_experiment *experiment, struct mn_ctx *ctx, int64_t n);
 
+/* A place of the run: tasks of a split in a meta-epoch. */
+struct mn_where nas_experiment_where(const struct nas_experiment *experiment, int split,
+                                     int64_t meta_epoch);
+/* What the task learner says of a place: the steps of a task, -1 = it does not tell; what they
+ * change (enum mn_adapts), which is never logits that there are not. */
+int64_t nas_experiment_steps(const struct nas_experiment *experiment, const struct mn_where *where);
+uint32_t nas_experiment_adapts(const struct nas_experiment *experiment,
+                               const struct mn_where *where);
+
 /* Threads that run.workers asks for: 0 = one a processor, of those that this process may use or of
  * `processors`; never more than there are tasks. */
 int nas_experiment_workers(const struct nas_experiment *experiment);

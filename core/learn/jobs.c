@@ -33,8 +33,8 @@ static void close_opened(struct nas_cluster_basis *basis) {
     memset(basis, 0, sizeof *basis);
 }
 
-static int open_experiment(struct mn_ctx *ctx, const struct nas_cluster_opening *how,
-                           struct nas_experiment *out) {
+static int open_opened(struct mn_ctx *ctx, const struct nas_cluster_opening *how,
+                       struct nas_cluster_basis *out) {
     FILE *nowhere = fopen("/dev/null", "w"); /* rank 0 has printed the warnings */
     const struct nas_open open = {.config = "configuration from rank 0",
                                   .text = how->config,
@@ -43,21 +43,16 @@ static int open_experiment(struct mn_ctx *ctx, const struct nas_cluster_opening 
                                   .shared = how->shared,
                                   .shares = how->shares,
                                   .faults = nowhere};
-    const int status = nas_experiment_open(out, ctx, &open);
+    struct opened *o = calloc(1, sizeof *o);
+    int status = o != NULL ? nas_experiment_open(&o->e, ctx, &open)
+                           : mn_fail(ctx, MN_NOMEM, "no memory for an experiment");
     if (nowhere != NULL) {
         fclose(nowhere);
     }
-    return status;
-}
-
-static int open_opened(struct mn_ctx *ctx, const struct nas_cluster_opening *how,
-                       struct nas_cluster_basis *out) {
-    struct opened *o = calloc(1, sizeof *o);
     if (o == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "no memory for an experiment");
+        return status;
     }
     *out = (struct nas_cluster_basis){.e = &o->e, .state = &o->state};
-    int status = open_experiment(ctx, how, &o->e);
     if (status == MN_OK) {
         status = nas_state_new(&o->e, ctx, &o->state);
     }

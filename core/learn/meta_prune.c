@@ -8,12 +8,9 @@
 static const mn_real CUT = -1e4F;
 
 int nas_meta_prune(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *state) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const struct mn_where where = nas_meta_batch_where(e, state);
     const struct mn_dims *d = nas_model_dims(e->model);
-    if (!e->run.prune_meta || d->n_a == 0 ||
-        (table->adapts != NULL &&
-         (table->adapts(e->task_learner.self, &where) & MN_ADAPTS_A) == 0)) {
+    if (!e->run.prune_meta || (nas_experiment_adapts(e, &where) & MN_ADAPTS_A) == 0) {
         return MN_OK;
     }
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);

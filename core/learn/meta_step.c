@@ -33,11 +33,9 @@ struct nas_task_slot nas_meta_batch_slot(const struct nas_meta_batch *b, int64_t
 
 struct mn_where nas_meta_batch_where(const struct nas_experiment *e,
                                      const struct nas_state *state) {
-    return (struct mn_where){.size = sizeof(struct mn_where),
-                             .split = MN_TRAIN,
-                             .seed = (uint64_t)e->run.seed + ((uint64_t)state->rollbacks << 53),
-                             .meta_epoch = state->meta_epoch,
-                             .meta_epochs = e->run.meta_epochs};
+    struct mn_where where = nas_experiment_where(e, MN_TRAIN, state->meta_epoch);
+    where.seed += (uint64_t)state->rollbacks << 53;
+    return where;
 }
 
 /* ---- tasks -------------------------------------------------------------------------------- */

@@ -39,17 +39,6 @@ static void name_of(const struct nas_experiment *e, const struct class *class, c
     e->dataset.table.dataset.class_name(e->dataset.self, class->split, class->which, out, NAME);
 }
 
-static void list_classes(const struct nas_experiment *e, struct class *out) {
-    char name[NAME];
-    for (int32_t split = MN_TRAIN; split <= MN_TEST; split++) {
-        for (int64_t i = 0; i < e->data.n_classes[split]; i++, out++) {
-            *out = (struct class){.which = i, .split = split};
-            name_of(e, out, name);
-            out->name = nas_hash_bytes(nas_hash_begin(), name, strlen(name));
-        }
-    }
-}
-
 /* The classes of the first of two splits that are in the second too, in their order. */
 static int64_t find_shared(const struct class *all, int64_t n, int32_t first, int32_t second,
                            struct class *out) {
@@ -69,45 +58,44 @@ static int64_t find_shared(const struct class *all, int64_t n, int32_t first, in
     return shared;
 }
 
-static void warn(const struct nas_experiment *e, struct mn_ctx *ctx, const struct class *shared,
-                 int64_t n, int32_t first, int32_t second) {
-    char names[TOLD * (NAME + 2)] = "";
-    for (int64_t i = 0; i < n && i < TOLD; i++) {
-        char name[NAME];
-        const size_t used = strlen(names);
-        name_of(e, &shared[i], name);
-        snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", name);
-    }
-    mn_log(ctx, MN_LOG_WARN,
-           "%s: %" PRId64 " class%s in the %s split as well as in the %s split: %s%s",
-           e->dataset.label, n, n == 1 ? " is" : "es are", split_names[first], split_names[second],
-           names, n > TOLD ? ", .." : "");
-}
-
 int nas_splits_compare(const struct nas_experiment *e, struct mn_ctx *ctx) {
     const int64_t *each = e->data.n_classes;
     if (e->dataset.table.dataset.class_name == NULL || each[0] > most_classes ||
         each[1] > most_classes || each[2] > most_classes) {
         return MN_OK;
     }
-    struct nas_arena *scratch = &nas_ctx_of(ctx)->scratch;
-    const size_t mark = nas_arena_mark(scratch);
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
     const int64_t n = each[0] + each[1] + each[2];
-    struct class *all = nas_arena_array(scratch, (size_t)n, 2 * sizeof *all);
+    struct class *all = nas_arena_array(here.arena, (size_t)n, 2 * sizeof *all), *next = all;
+    char name[NAME];
     if (all == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory for the names of %" PRId64 " classes", n);
     }
-    struct class *shared = all + n;
-    list_classes(e, all);
+    for (int32_t split = MN_TRAIN; split <= MN_TEST; split++) {
+        for (int64_t i = 0; i < each[split]; i++, next++) {
+            *next = (struct class){.which = i, .split = split};
+            name_of(e, next, name);
+            next->name = nas_hash_bytes(nas_hash_begin(), name, strlen(name));
+        }
+    }
+    struct class *shared = next;
     qsort(all, (size_t)n, sizeof *all, by_name);
     for (int32_t first = MN_TRAIN; first < MN_TEST; first++) {
         for (int32_t second = first + 1; second <= MN_TEST; second++) {
             const int64_t found = find_shared(all, n, first, second, shared);
+            char names[TOLD * (NAME + 2)] = "";
+            for (int64_t i = 0; i < found && i < TOLD; i++) {
+                const size_t used = strlen(names);
+                name_of(e, &shared[i], name);
+                snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", name);
+            }
             if (found > 0) {
-                warn(e, ctx, shared, found, first, second);
+                mn_log(ctx, MN_LOG_WARN,
+                       "%s: %" PRId64 " class%s in the %s split as well as in the %s split: %s%s",
+                       e->dataset.label, found, found == 1 ? " is" : "es are", split_names[first],
+                       split_names[second], names, found > TOLD ? ", .." : "");
             }
         }
     }
-    nas_arena_release(scratch, mark);
     return MN_OK;
 }

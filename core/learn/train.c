@@ -26,7 +26,7 @@ struct training {
     struct nas_traffic traffic; /* until the last timing line */
 };
 
-/* ---- steps of tasks ----------------------------------------------------------------------- */
+/* ---- a meta-epoch ------------------------------------------------------------------------- */
 
 static int write_steps(struct training *t, int64_t meta_epoch, int64_t task) {
     const struct nas_task_slot slot = nas_meta_batch_slot(&t->batch, task);
@@ -48,41 +48,28 @@ static int write_steps(struct training *t, int64_t meta_epoch, int64_t task) {
     return nas_append_log_flush(file, t->ctx);
 }
 
-static int write_skipped(struct training *t, const struct mn_where *where, int64_t task) {
-    const struct nas_task_outcome *outcome = nas_meta_batch_slot(&t->batch, task).outcome;
-    struct nas_append_log *m = &t->dir.metrics;
-    mn_log(t->ctx, MN_LOG_WARN, "%s; the task is skipped", outcome->message);
-    nas_jsonl_begin(m, "skipped");
-    nas_jsonl_int(m, "meta_epoch", where->meta_epoch);
-    nas_jsonl_int(m, "task", task);
-    nas_jsonl_int(m, "step", outcome->n_steps);
-    nas_jsonl_int(m, "seed", (int64_t)where->seed);
-    return nas_jsonl_end(m, t->ctx);
-}
-
-/* Of the meta-epoch just done. */
-static int write_tasks(struct training *t, const struct mn_where *where) {
-    for (int64_t i = 0; i < t->e->run.tasks_per_batch; i++) {
-        const int failed = nas_meta_batch_slot(&t->batch, i).outcome->failed != 0;
-        if (failed || t->e->run.log_steps) {
-            TRY(write_steps(t, where->meta_epoch, i));
-        }
-        if (failed) {
-            TRY(write_skipped(t, where, i));
-        }
-    }
-    return MN_OK;
-}
-
 static int meta_epoch(struct training *t) {
     const double begin = nas_now();
     const struct mn_where where = nas_meta_batch_where(t->e, t->state);
-    int status = nas_meta_batch_run(&t->batch, t->ctx, t->state);
-    if (status == MN_OK) {
-        status = write_tasks(t, &where);
+    struct nas_append_log *m = &t->dir.metrics;
+    TRY(nas_meta_batch_run(&t->batch, t->ctx, t->state));
+    for (int64_t i = 0; i < t->e->run.tasks_per_batch; i++) {
+        const struct nas_task_outcome *outcome = nas_meta_batch_slot(&t->batch, i).outcome;
+        if (outcome->failed || t->e->run.log_steps) {
+            TRY(write_steps(t, where.meta_epoch, i));
+        }
+        if (outcome->failed) {
+            mn_log(t->ctx, MN_LOG_WARN, "%s; the task is skipped", outcome->message);
+            nas_jsonl_begin(m, "skipped");
+            nas_jsonl_int(m, "meta_epoch", where.meta_epoch);
+            nas_jsonl_int(m, "task", i);
+            nas_jsonl_int(m, "step", outcome->n_steps);
+            nas_jsonl_int(m, "seed", (int64_t)where.seed);
+            TRY(nas_jsonl_end(m, t->ctx));
+        }
     }
     t->epoch_seconds += nas_now() - begin;
-    return status;
+    return MN_OK;
 }
 
 /* ---- metrics ------------------------------------------------------------------------------ */
@@ -299,19 +286,6 @@ static int loop(struct training *t) {
 
 /* ---- leaving ------------------------------------------------------------------------------ */
 
-/* Keep what is whole, and say how to go on. */
-static int leave_cancelled(struct training *t) {
-    nas_ctx_clear(t->ctx);
-    TRY(nas_run_save(&t->dir, t->e, t->ctx, t->state));
-    nas_ctx_of(t->ctx)->goes_on = 1;
-    const int moved = !nas_folder_is_locked(t->ctx, t->dir.path);
-    return mn_fail(t->ctx, MN_CANCELLED,
-                   "stopped after %" PRId64 " of %" PRId64
-                   " meta-epochs; go on with: metanas resume %s%s",
-                   t->state->meta_epoch, t->e->run.meta_epochs, moved ? "the folder that was " : "",
-                   t->dir.path);
-}
-
 /* What can be done about numbers that are not finite. */
 static int leave_numeric(struct training *t) {
     const int64_t task = t->batch.culprit;
@@ -340,9 +314,21 @@ static int leave_numeric(struct training *t) {
         replay);
 }
 
+/* Keep what is whole, and say how to go on. */
 static int leave(struct training *t, int status) {
-    if (status == MN_CANCELLED && (status = leave_cancelled(t)) == MN_CANCELLED) {
-        return status;
+    const char *dir = t->dir.path;
+    if (status == MN_CANCELLED) {
+        nas_ctx_clear(t->ctx);
+        status = nas_run_save(&t->dir, t->e, t->ctx, t->state);
+        if (status == MN_OK) {
+            nas_ctx_of(t->ctx)->goes_on = 1;
+            const int moved = !nas_folder_is_locked(t->ctx, dir);
+            return mn_fail(t->ctx, MN_CANCELLED,
+                           "stopped after %" PRId64 " of %" PRId64
+                           " meta-epochs; go on with: metanas resume %s%s",
+                           t->state->meta_epoch, t->e->run.meta_epochs,
+                           moved ? "the folder that was " : "", dir);
+        }
     }
     if (status == MN_NUMERIC) {
         return leave_numeric(t);
@@ -352,13 +338,13 @@ static int leave(struct training *t, int status) {
         return nas_ctx_more(t->ctx, status,
                             "\n  the checkpoint of meta-epoch %" PRId64
                             " is whole: metanas resume %s goes on from it",
-                            on_disk, t->dir.path);
+                            on_disk, dir);
     }
-    return nas_folder_is_locked(t->ctx, t->dir.path)
+    return nas_folder_is_locked(t->ctx, dir)
                ? nas_ctx_more(t->ctx, status, "\n  there is no checkpoint that could be read")
                : nas_ctx_more(t->ctx, status,
                               "\n  %s was removed, moved or made anew while the run was at work",
-                              t->dir.path);
+                              dir);
 }
 
 int nas_train_finished(const struct nas_experiment *e, const struct nas_state *state) {

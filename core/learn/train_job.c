@@ -10,13 +10,9 @@
 
 /* Steps that are kept; of a task learner that does not tell how many it does, the first ones. */
 static int64_t room_for_steps(const struct nas_experiment *e) {
-    enum { MOST_STEPS = 1024 };
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const struct mn_where where = {
-        .size = sizeof where, .split = MN_TRAIN, .meta_epochs = e->run.meta_epochs};
-    const int64_t steps =
-        table->steps != NULL ? table->steps(e->task_learner.self, &where) : MOST_STEPS;
-    return steps > 0 ? steps : MOST_STEPS;
+    const struct mn_where where = nas_experiment_where(e, MN_TRAIN, 0);
+    const int64_t steps = nas_experiment_steps(e, &where);
+    return steps > 0 ? steps : 1024;
 }
 
 /* The next array of a slot, at a multiple of 64 bytes. */

@@ -280,16 +280,17 @@ static void test_looks(void **state) {
     assert_ok(trial.ctx, evaluate_steps(&s, 4, steps, &got));
     for (int64_t task = 0; task < 3; task++) {
         for (int i = 0; i < 4; i++) {
-            check_look(&got.looks[i].results[task], &s, task, steps[i]);
+            check_look(&got.intermediate[i].results[task], &s, task, steps[i]);
         }
         assert_true(got.results[task].score.loss == plain.results[task].score.loss);
-        assert_true(got.looks[3].results[task].score.loss == plain.results[task].score.loss);
+        assert_true(got.intermediate[3].results[task].score.loss == plain.results[task].score.loss);
         assert_true(got.results[task].episode == plain.results[task].episode);
     }
-    assert_true(got.looks[0].results[0].score.loss != plain.results[0].score.loss);
-    assert_close(got.looks[1].record.accuracy_mean,
-                 (got.looks[1].results[0].score.accuracy + got.looks[1].results[1].score.accuracy +
-                  got.looks[1].results[2].score.accuracy) /
+    assert_true(got.intermediate[0].results[0].score.loss != plain.results[0].score.loss);
+    assert_close(got.intermediate[1].record.accuracy_mean,
+                 (got.intermediate[1].results[0].score.accuracy +
+                  got.intermediate[1].results[1].score.accuracy +
+                  got.intermediate[1].results[2].score.accuracy) /
                      3,
                  1e-12);
     nas_evaluation_fini(&plain);

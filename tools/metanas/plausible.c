@@ -9,18 +9,7 @@
 /* The last meta-epoch, when warm-ups are over, or a test. */
 static struct mn_where place(const struct nas_experiment *e, int split) {
     const int64_t last = e->run.meta_epochs > 0 ? e->run.meta_epochs - 1 : 0;
-    return (struct mn_where){.size = sizeof(struct mn_where),
-                             .split = split,
-                             .seed = (uint64_t)e->run.seed,
-                             .meta_epoch = split == MN_TRAIN ? last : 0,
-                             .meta_epochs = e->run.meta_epochs};
-}
-
-static uint32_t adapts(const struct nas_experiment *e, int split) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const struct mn_where where = place(e, split);
-    return table->adapts != NULL ? table->adapts(e->task_learner.self, &where)
-                                 : (uint32_t)(MN_ADAPTS_W | MN_ADAPTS_A);
+    return nas_experiment_where(e, split, split == MN_TRAIN ? last : 0);
 }
 
 /* Whether a unit has an option of this name that is 0. */
@@ -40,12 +29,11 @@ static int is_zero(const struct nas_instance *unit, const char *key) {
 static void look_at_logits(const struct nas_experiment *e, struct mn_ctx *ctx) {
     const int64_t n_a = nas_model_dims(e->model)->n_a;
     const char *label = e->task_learner.label;
-    const int trains = (adapts(e, MN_TRAIN) & MN_ADAPTS_A) != 0;
-    const int tests = (adapts(e, MN_TEST) & MN_ADAPTS_A) != 0;
-    if (n_a == 0 || trains) {
+    const struct mn_where end = place(e, MN_TRAIN), test = place(e, MN_TEST);
+    if (n_a == 0 || (nas_experiment_adapts(e, &end) & MN_ADAPTS_A) != 0) {
         return;
     }
-    if (tests) {
+    if ((nas_experiment_adapts(e, &test) & MN_ADAPTS_A) != 0) {
         mn_log(ctx, MN_LOG_WARN,
                "%s does not adapt the logits at any time of meta-training, only in tests: the "
                "meta-architecture stays as it is at the start",
@@ -73,10 +61,9 @@ static void look_at_task_rates(const struct nas_experiment *e, struct mn_ctx *ct
 
 static void look_at_steps(const struct nas_experiment *e, struct mn_ctx *ctx) {
     static const char *const when[] = {"meta-training", "validation", "a test"};
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    for (int split = MN_TRAIN; table->steps != NULL && split <= MN_TEST; split += MN_TEST) {
+    for (int split = MN_TRAIN; split <= MN_TEST; split += MN_TEST) {
         const struct mn_where where = place(e, split);
-        if (table->steps(e->task_learner.self, &where) == 0) {
+        if (nas_experiment_steps(e, &where) == 0) {
             mn_log(ctx, MN_LOG_WARN, "%s: a task of %s has no steps: nothing adapts to it",
                    e->task_learner.label, when[split]);
         }

@@ -29,7 +29,8 @@ static json_t *report_json(const struct test_report *report) {
     both_norms(report, norms);
     for (int i = 0; i < report->plan->what.n_steps; i++) {
         failed |= json_array_append_new(
-            steps, nas_columns_json(columns, NAS_IN_STEPS, &report->evaluation.looks[i].record));
+            steps,
+            nas_columns_json(columns, NAS_IN_STEPS, &report->evaluation.intermediate[i].record));
     }
     for (size_t i = 0; i < report->genotypes.n; i++) {
         failed |= json_array_append_new(
@@ -86,8 +87,8 @@ static void put_steps(FILE *out, const struct test_report *report) {
     nas_columns_csv_names(&nas_record_columns, NAS_IN_STEPS, &line);
     nas_csv_end(&line);
     for (int i = 0; i < report->plan->what.n_steps; i++) {
-        nas_columns_csv(&nas_record_columns, NAS_IN_STEPS, &report->evaluation.looks[i].record,
-                        &line);
+        nas_columns_csv(&nas_record_columns, NAS_IN_STEPS,
+                        &report->evaluation.intermediate[i].record, &line);
         nas_csv_end(&line);
     }
 }
@@ -230,7 +231,7 @@ void test_print(const struct test_report *report, const char *dir, int written) 
         if (i == 0) {
             print_line("after step", NAS_IN_STEPS, NULL);
         }
-        print_line(step, NAS_IN_STEPS, &report->evaluation.looks[i].record);
+        print_line(step, NAS_IN_STEPS, &report->evaluation.intermediate[i].record);
     }
     genotypes_print(&report->genotypes, 2, r->tasks, stdout);
     if (written && report->plan->out != NULL) {

@@ -19,35 +19,14 @@ struct lead {
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-/* The first line in which they differ is told. */
-static int compare_provenance(struct nas_cluster *cluster, struct mn_ctx *ctx, int rank,
-                              const char *here, char *there) {
-    CLEANUP(nas_free) char *copy = strdup(here);
-    char *rest = copy, *a, *b;
-    if (copy == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "no memory to compare ranks");
-    }
-    do {
-        a = strsep(&rest, "\n");
-        b = strsep(&there, "\n");
-    } while (a != NULL && b != NULL && strcmp(a, b) == 0);
-    if (a == NULL && b == NULL) {
-        return MN_OK;
-    }
-    return mn_fail(ctx, MN_CONFIG,
-                   "rank %d (%s) would compute other bits than rank 0 (%s): '%s' there, '%s' "
-                   "here; install the same files on every node, and choose kernels that all "
-                   "have (run.kernels, OPENBLAS_CORETYPE)",
-                   rank, cluster->at[rank].host, cluster->at[0].host, b != NULL ? b : "nothing",
-                   a != NULL ? a : "nothing");
-}
-
-/* What a rank says to NAS_OPEN. */
+/* What a rank says to NAS_OPEN. Where it would compute other bits, the first line in which the
+ * provenances differ is told. */
 static int take_ready(struct nas_cluster *cluster, struct mn_ctx *ctx, int from,
                       const struct nas_head *head, const char *provenance) {
     enum { MOST_THREADS = 1 << 16 };
     struct nas_rank *x = &cluster->at[from];
     CLEANUP(nas_free) char *body = NULL;
+    CLEANUP(nas_free) char *copy = strdup(provenance);
     TRY(nas_wire_text(cluster, ctx, from, head->bytes, &body));
     if (head->status != MN_OK) {
         return mn_fail(ctx, head->status, "rank %d (%s): %s", from, x->host, body);
@@ -57,10 +36,25 @@ static int take_ready(struct nas_cluster *cluster, struct mn_ctx *ctx, int from,
         return mn_fail(ctx, MN_INTERNAL, "rank %d (%s) sends no answer to a configuration", from,
                        x->host);
     }
+    if (copy == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory to compare ranks");
+    }
     x->threads = (int)head->index;
     memcpy(&x->share, body, sizeof x->share);
     x->share.n = x->share.n >= 0 && x->share.n <= NAS_MOST_SHARED ? x->share.n : 0;
-    return compare_provenance(cluster, ctx, from, provenance, body + sizeof x->share);
+    char *here = copy, *there = body + sizeof x->share, *a, *b;
+    do {
+        a = strsep(&here, "\n");
+        b = strsep(&there, "\n");
+    } while (a != NULL && b != NULL && strcmp(a, b) == 0);
+    return a == NULL && b == NULL
+               ? MN_OK
+               : mn_fail(ctx, MN_CONFIG,
+                         "rank %d (%s) would compute other bits than rank 0 (%s): '%s' there, '%s' "
+                         "here; install the same files on every node, and choose kernels that all "
+                         "have (run.kernels, OPENBLAS_CORETYPE)",
+                         from, x->host, cluster->at[0].host, b != NULL ? b : "nothing",
+                         a != NULL ? a : "nothing");
 }
 
 /* `n` ranks answer, all of them, so that none is left in the middle of it; the first failure
@@ -93,19 +87,6 @@ static int wait_until_open(struct nas_cluster *cluster, struct mn_ctx *ctx, cons
     return first != MN_OK ? mn_fail(ctx, first, "%s", message) : MN_OK;
 }
 
-static int send_open(struct nas_cluster *cluster, struct mn_ctx *ctx, int to,
-                     const struct nas_cluster_basis *basis) {
-    const struct nas_rank *x = &cluster->at[to];
-    struct nas_opening opening = {.max_batch = basis->max_batch};
-    if (x->first != to) {
-        opening.share = cluster->at[x->first].share;
-    }
-    const struct nas_head head = {
-        .word = NAS_OPEN, .index = x->processors, .status = x->first == to && !x->alone};
-    return nas_wire_send_two(cluster, ctx, to, head, &opening, sizeof opening, basis->config,
-                             strlen(basis->config));
-}
-
 /* Of each node the first rank reads the data; the others can then have it from there. */
 static int open_others(struct nas_cluster *cluster, struct mn_ctx *ctx,
                        const struct nas_cluster_basis *basis) {
@@ -119,10 +100,19 @@ static int open_others(struct nas_cluster *cluster, struct mn_ctx *ctx,
     for (int first = 1; first >= 0; first--) {
         int n = 0;
         for (int i = 1; i < cluster->n; i++) {
-            if ((cluster->at[i].first == i || cluster->at[i].first == 0) == first) {
-                TRY(send_open(cluster, ctx, i, basis));
-                n++;
+            const struct nas_rank *x = &cluster->at[i];
+            struct nas_opening opening = {.max_batch = basis->max_batch};
+            const struct nas_head head = {
+                .word = NAS_OPEN, .index = x->processors, .status = x->first == i && !x->alone};
+            if ((x->first == i || x->first == 0) != first) {
+                continue;
             }
+            if (x->first != i) {
+                opening.share = cluster->at[x->first].share;
+            }
+            TRY(nas_wire_send_two(cluster, ctx, i, head, &opening, sizeof opening, basis->config,
+                                  strlen(basis->config)));
+            n++;
         }
         TRY(wait_until_open(cluster, ctx, basis->provenance, n));
     }
@@ -230,32 +220,9 @@ static int take_result(struct round *r, int from, const struct nas_head *head) {
     return MN_OK;
 }
 
-static int take_message(struct round *r, int from, const struct nas_head *head) {
-    struct nas_cluster *cluster = r->l->cluster;
-    struct nas_rank *x = &cluster->at[from];
-    switch (head->word) {
-    case NAS_RESULT:
-        return take_result(r, from, head);
-    case NAS_WHY:
-        free(x->why);
-        x->why = NULL;
-        return nas_wire_text(cluster, r->ctx, from, head->bytes, &x->why);
-    case NAS_CANCEL:
-        return nas_wire_signal(r->ctx, from, head);
-    case NAS_BEAT:
-        if (head->bytes == 0) {
-            return MN_OK;
-        }
-        /* fall through */
-    default:
-        cluster->lost = 1;
-        return mn_fail(r->ctx, MN_INTERNAL, "rank %d (%s) says %d in a round", from, x->host,
-                       (int)head->word);
-    }
-}
-
 /* What has come by now, of this rank and of others. */
-static int take_results(struct round *r, int *some) {
+static int take_messages(struct round *r, int *some) {
+    struct nas_cluster *cluster = r->l->cluster;
     struct nas_finished task;
     while (nas_threads_take(r->l->pool, &task)) {
         settle(r, 0, task.seconds, task.index, task.status, task.message);
@@ -265,12 +232,25 @@ static int take_results(struct round *r, int *some) {
     for (;;) {
         struct nas_head head;
         int from;
-        TRY(nas_wire_poll(r->l->cluster, r->ctx, &from, &head));
+        TRY(nas_wire_poll(cluster, r->ctx, &from, &head));
         if (from < 0) {
             return MN_OK;
         }
-        *some |= head.word == NAS_RESULT;
-        TRY(take_message(r, from, &head));
+        struct nas_rank *x = &cluster->at[from];
+        if (head.word == NAS_RESULT) {
+            *some = 1;
+            TRY(take_result(r, from, &head));
+        } else if (head.word == NAS_WHY) {
+            free(x->why);
+            x->why = NULL;
+            TRY(nas_wire_text(cluster, r->ctx, from, head.bytes, &x->why));
+        } else if (head.word == NAS_CANCEL) {
+            TRY(nas_wire_signal(r->ctx, from, &head));
+        } else if (head.word != NAS_BEAT || head.bytes != 0) {
+            cluster->lost = 1;
+            return mn_fail(r->ctx, MN_INTERNAL, "rank %d (%s) says %d in a round", from, x->host,
+                           (int)head.word);
+        }
     }
 }
 
@@ -283,27 +263,19 @@ static int tell_all(struct round *r, enum nas_word word, int64_t index) {
 }
 
 /* Passes a cancellation on. A rank that does not react to it is left behind: what was whole before
- * the round is saved all the same. */
-static int watch_cancellation(struct round *r) {
-    const int signal_number = nas_cancel_signal();
-    if (signal_number == 0) {
-        return MN_OK;
-    }
-    if (!r->told) {
-        r->told = 1;
-        r->cancelled = nas_now();
-        return tell_all(r, NAS_CANCEL, signal_number);
-    }
-    if (nas_now() - r->cancelled < NAS_GRACE) {
-        return MN_OK;
-    }
-    r->l->cluster->lost = 1;
-    return mn_fail(r->ctx, MN_CANCELLED, "stopped by the user");
-}
-
-static int watch_silence(struct round *r) {
+ * the round is saved all the same. One that is silent is lost. */
+static int watch(struct round *r) {
     struct nas_cluster *cluster = r->l->cluster;
+    const int signal_number = nas_cancel_signal();
     const double now = nas_now();
+    if (signal_number != 0 && !r->told) {
+        r->told = 1;
+        r->cancelled = now;
+        TRY(tell_all(r, NAS_CANCEL, signal_number));
+    } else if (signal_number != 0 && now - r->cancelled >= NAS_GRACE) {
+        cluster->lost = 1;
+        return mn_fail(r->ctx, MN_CANCELLED, "stopped by the user");
+    }
     const int suspended = now - r->looked > NAS_PULSE; /* this process was, perhaps all were */
     r->looked = now;
     for (int i = 1; i < cluster->n; i++) {
@@ -359,9 +331,8 @@ static int exchange(struct round *r, const struct mn_where *where) {
     for (int idle = 0; r->done < r->given || (r->given < r->job->n && !stopping(r));) {
         int some = 0;
         TRY(give_out(r));
-        TRY(take_results(r, &some));
-        TRY(watch_cancellation(r));
-        TRY(watch_silence(r));
+        TRY(take_messages(r, &some));
+        TRY(watch(r));
         if (some) {
             idle = 0;
         } else {
@@ -384,23 +355,6 @@ static void end_local(struct round *r) {
     }
 }
 
-static int conclude(struct round *r, int status) {
-    char lost[NAS_MESSAGE];
-    if (status != MN_OK) { /* of the connection */
-        snprintf(lost, sizeof lost, "%s", nas_ctx_message(r->ctx));
-        r->l->cluster->lost = 1;
-        end_local(r);
-        nas_ctx_clear(r->ctx);
-        return mn_fail(r->ctx, status, "%s", lost);
-    }
-    end_local(r);
-    TRY(tell_all(r, NAS_OVER, 0));
-    if (r->status != MN_OK) {
-        return mn_fail(r->ctx, r->status, "%s", r->message);
-    }
-    return r->done < r->job->n ? mn_fail(r->ctx, MN_CANCELLED, "stopped by the user") : MN_OK;
-}
-
 static int run(struct nas_executor *executor, struct mn_ctx *ctx, const struct mn_where *where,
                const struct nas_job *job) {
     struct lead *l = (struct lead *)executor;
@@ -414,7 +368,21 @@ static int run(struct nas_executor *executor, struct mn_ctx *ctx, const struct m
     }
     r.owner = owner;
     TRY(begin(&r, where));
-    return conclude(&r, exchange(&r, where));
+    const int status = exchange(&r, where);
+    if (status != MN_OK) { /* of the connection */
+        char lost[NAS_MESSAGE];
+        snprintf(lost, sizeof lost, "%s", nas_ctx_message(ctx));
+        l->cluster->lost = 1;
+        end_local(&r);
+        nas_ctx_clear(ctx);
+        return mn_fail(ctx, status, "%s", lost);
+    }
+    end_local(&r);
+    TRY(tell_all(&r, NAS_OVER, 0));
+    if (r.status != MN_OK) {
+        return mn_fail(ctx, r.status, "%s", r.message);
+    }
+    return r.done < job->n ? mn_fail(ctx, MN_CANCELLED, "stopped by the user") : MN_OK;
 }
 
 /* ---- the executor ------------------------------------------------------------------------- */

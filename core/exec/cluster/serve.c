@@ -30,8 +30,7 @@ struct round {
     char **slots; /* [job.n], of tasks under way; NULL = it is not */
     int64_t given;
     int over;
-    double pulse; /* when the last sign of life was sent */
-    int status;   /* of making the job ready: what tasks answer with */
+    int status; /* of making the job ready: what tasks answer with */
     char message[NAS_MESSAGE];
 };
 
@@ -67,23 +66,6 @@ static void close_basis(struct service *s) {
     }
 }
 
-static int open_basis(struct service *s, const struct nas_head *head, const char *body) {
-    struct nas_opening opening;
-    memcpy(&opening, body, sizeof opening);
-    const struct nas_cluster_opening how = {.config = body + sizeof opening,
-                                            .max_batch = opening.max_batch,
-                                            .processors = (int)head->index,
-                                            .shared = opening.share.n > 0 ? &opening.share : NULL,
-                                            .shares = head->status,
-                                            .plugin_dirs = s->plugin_dirs};
-    TRY(s->work->open(s->ctx, &how, &s->basis));
-    const int status = nas_threads_new_apart(s->ctx, s->basis.threads, s->basis.model, &s->pool);
-    if (status != MN_OK) {
-        s->work->close(&s->basis);
-    }
-    return status;
-}
-
 static int serve_open(struct service *s, const struct nas_head *head) {
     CLEANUP(nas_free) char *body = NULL;
     struct nas_opening opening;
@@ -96,16 +78,29 @@ static int serve_open(struct service *s, const struct nas_head *head) {
     if (opening.share.n < 0 || opening.share.n > NAS_MOST_SHARED) {
         return mn_fail(s->ctx, MN_INTERNAL, "rank 0 tells of data that it cannot share");
     }
-    const int status = open_basis(s, head, body);
+    const struct nas_cluster_opening how = {.config = body + sizeof opening,
+                                            .max_batch = opening.max_batch,
+                                            .processors = (int)head->index,
+                                            .shared = opening.share.n > 0 ? &opening.share : NULL,
+                                            .shares = head->status,
+                                            .plugin_dirs = s->plugin_dirs};
+    struct nas_cluster_basis *basis = &s->basis;
+    int status = s->work->open(s->ctx, &how, basis);
+    if (status == MN_OK) {
+        status = nas_threads_new_apart(s->ctx, basis->threads, basis->model, &s->pool);
+        if (status != MN_OK) {
+            s->work->close(basis);
+        }
+    }
     char message[NAS_MESSAGE];
     snprintf(message, sizeof message, "%s", nas_ctx_message(s->ctx));
     nas_ctx_clear(s->ctx);
     if (status != MN_OK) {
         return send_text(s, NAS_READY, status, 0, message);
     }
-    const struct nas_head ready = {.word = NAS_READY, .index = s->basis.threads};
-    return nas_wire_send_two(s->cluster, s->ctx, 0, ready, &s->basis.share, sizeof s->basis.share,
-                             s->basis.provenance, strlen(s->basis.provenance));
+    const struct nas_head ready = {.word = NAS_READY, .index = basis->threads};
+    return nas_wire_send_two(s->cluster, s->ctx, 0, ready, &basis->share, sizeof basis->share,
+                             basis->provenance, strlen(basis->provenance));
 }
 
 /* ---- a round ------------------------------------------------------------------------------ */
@@ -138,20 +133,6 @@ static int take_task(struct round *r, int64_t index) {
     return MN_OK;
 }
 
-static int take_message(struct round *r, const struct nas_head *head) {
-    switch (head->word) {
-    case NAS_TASK:
-        return take_task(r, head->index);
-    case NAS_CANCEL:
-        return take_signal(r->s, head);
-    case NAS_OVER:
-        r->over = 1;
-        return MN_OK;
-    default:
-        return mn_fail(r->s->ctx, MN_INTERNAL, "rank 0 says %d in a round", (int)head->word);
-    }
-}
-
 static int send_result(struct round *r, const struct nas_finished *task) {
     const struct nas_head head = {.word = NAS_RESULT,
                                   .index = task->index,
@@ -168,19 +149,25 @@ static int send_result(struct round *r, const struct nas_finished *task) {
     return status;
 }
 
-static int show_life(struct round *r) {
-    const struct nas_head head = {.word = NAS_BEAT};
-    const double now = nas_now();
-    if (now - r->pulse < NAS_PULSE) {
+static int take_message(struct round *r, const struct nas_head *head) {
+    switch (head->word) {
+    case NAS_TASK:
+        return take_task(r, head->index);
+    case NAS_CANCEL:
+        return take_signal(r->s, head);
+    case NAS_OVER:
+        r->over = 1;
         return MN_OK;
+    default:
+        return mn_fail(r->s->ctx, MN_INTERNAL, "rank 0 says %d in a round", (int)head->word);
     }
-    r->pulse = now;
-    return nas_wire_send(r->s->cluster, r->s->ctx, 0, &head, NULL);
 }
 
 static int serve_tasks(struct round *r) {
     struct service *s = r->s;
+    double pulse = nas_now(); /* when the last sign of life was sent */
     for (int idle = 0; !r->over;) {
+        const struct nas_head beat = {.word = NAS_BEAT};
         struct nas_head head;
         struct nas_finished task;
         int from, some = 0, status = MN_OK;
@@ -196,7 +183,10 @@ static int serve_tasks(struct round *r) {
         }
         TRY(status);
         TRY(pass_signal(s));
-        TRY(show_life(r));
+        if (nas_now() - pulse >= NAS_PULSE) {
+            pulse = nas_now();
+            TRY(nas_wire_send(s->cluster, s->ctx, 0, &beat, NULL));
+        }
         if (some) {
             idle = 0;
         } else {
@@ -264,7 +254,7 @@ static int work_on(struct round *r, const struct nas_round_order *order, const c
 }
 
 static int serve_round(struct service *s, const struct nas_head *head) {
-    struct round r = {.s = s, .pulse = nas_now()};
+    struct round r = {.s = s};
     struct nas_round_order order;
     CLEANUP(nas_free) char *body = NULL;
     TRY(nas_wire_text(s->cluster, s->ctx, 0, head->bytes, &body));

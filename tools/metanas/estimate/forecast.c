@@ -67,24 +67,9 @@ struct forecast {
     struct time_forecast *out;
 };
 
-static struct mn_where place(const struct nas_experiment *e, int split, int64_t meta_epoch) {
-    return (struct mn_where){.size = sizeof(struct mn_where),
-                             .split = split,
-                             .seed = (uint64_t)e->run.seed,
-                             .meta_epoch = meta_epoch,
-                             .meta_epochs = e->run.meta_epochs};
-}
-
-static int64_t steps_at(const struct nas_experiment *e, const struct mn_where *where) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    return table->steps != NULL ? table->steps(e->task_learner.self, where) : 0;
-}
-
 static int adapts_a(const struct nas_experiment *e, int64_t meta_epoch) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const struct mn_where where = place(e, MN_TRAIN, meta_epoch);
-    return table->adapts == NULL ||
-           (table->adapts(e->task_learner.self, &where) & MN_ADAPTS_A) != 0;
+    const struct mn_where where = nas_experiment_where(e, MN_TRAIN, meta_epoch);
+    return (nas_experiment_adapts(e, &where) & MN_ADAPTS_A) != 0;
 }
 
 /* The first meta-epoch in which the architecture adapts, by bisection. */
@@ -108,7 +93,7 @@ static int64_t find_warm_up(const struct nas_experiment *e) {
  * round may leave some of them idle. */
 static int time_tasks(struct forecast *f, const struct mn_where *where, int64_t tasks,
                       int one_by_one, double seconds, double *step, double *all) {
-    const int64_t steps = steps_at(f->e, where);
+    const int64_t steps = nas_experiment_steps(f->e, where);
     const int workers = nas_threads_count(f->workers);
     const int lanes = one_by_one ? 1 : tasks < workers ? (int)tasks : workers;
     struct pace pace = {0};
@@ -131,7 +116,7 @@ static int time_training(struct forecast *f, double seconds) {
     const int carry = e->moments == MN_MOMENTS_CARRY;
     out->warm_up = find_warm_up(e);
     for (int i = out->warm_up > 0 ? 0 : 1; i < 2; i++) {
-        const struct mn_where where = place(e, MN_TRAIN, places[i]);
+        const struct mn_where where = nas_experiment_where(e, MN_TRAIN, places[i]);
         const int status = time_tasks(f, &where, e->run.tasks_per_batch, carry, seconds,
                                       &out->step[i], &out->meta_epoch[i]);
         if (status != MN_OK) {
@@ -153,7 +138,7 @@ static int64_t n_validations(const struct nas_run_options *run) {
 static int time_all(struct forecast *f, double seconds) {
     const struct nas_experiment *e = f->e;
     struct time_forecast *out = f->out;
-    const struct mn_where where = place(e, MN_VAL, 0);
+    const struct mn_where where = nas_experiment_where(e, MN_VAL, 0);
     double step;
     int status = time_training(f, seconds / 3);
     if (status == MN_OK) {
