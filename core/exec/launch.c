@@ -88,18 +88,16 @@ static int numbers(const char *path, int n, double *out) {
 
 /* Processors that a folder of the control groups grants; 0 = as many as there are. */
 static double quota_of(const char *folder, int version) {
+    const char *const files[][2] = {{"cpu.cfs_quota_us", "cpu.cfs_period_us"}, {"cpu.max", NULL}};
     char path[PATH_MAX + 32];
     double v[2] = {-1, 0};
-    if (version == 2) {
-        snprintf(path, sizeof path, "%s/cpu.max", folder);
-        return numbers(path, 2, v) == 2 && v[0] > 0 && v[1] > 0 ? v[0] / v[1] : 0;
+    snprintf(path, sizeof path, "%s/%s", folder, files[version - 1][0]);
+    int found = numbers(path, version == 2 ? 2 : 1, v);
+    if (version == 1) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[0][1]);
+        found += numbers(path, 1, &v[1]);
     }
-    snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-    if (numbers(path, 1, &v[0]) != 1) {
-        return 0;
-    }
-    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-    return numbers(path, 1, &v[1]) == 1 && v[0] > 0 && v[1] > 0 ? v[0] / v[1] : 0;
+    return found == 2 && v[0] > 0 && v[1] > 0 ? v[0] / v[1] : 0;
 }
 
 /* The least of a group and of those that it lies in. In a container the path may be that of the

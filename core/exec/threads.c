@@ -54,23 +54,10 @@ static int64_t next_index(struct nas_threads *p) {
     return index;
 }
 
-static void report(struct nas_threads *p, int64_t index, int status, double seconds,
-                   const char *message) {
-    pthread_mutex_lock(&p->lock);
-    if (p->end < 0) {
-        p->over[p->n_over++] =
-            (struct nas_finished){index, status, seconds, status != MN_OK ? strdup(message) : NULL};
-    } else if (status != MN_OK && index < p->failed) {
-        p->failed = index;
-        p->status = status;
-        memcpy(p->message, message, sizeof p->message);
-    }
-    pthread_mutex_unlock(&p->lock);
-}
-
 static void work(struct thread *t) {
     struct nas_threads *p = t->pool;
     struct mn_ctx *ctx = &t->ctx.pub;
+    const char *message = t->ctx.message;
     int64_t index;
     while ((index = next_index(p)) >= 0) {
         const double begin = nas_now();
@@ -82,7 +69,16 @@ static void work(struct thread *t) {
         const int status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped by the user")
                                              : p->task(p->data, ctx, index);
         nas_arena_release(&t->ctx.scratch, mark);
-        report(p, index, status, nas_now() - begin, t->ctx.message);
+        pthread_mutex_lock(&p->lock);
+        if (p->end < 0) {
+            p->over[p->n_over++] = (struct nas_finished){index, status, nas_now() - begin,
+                                                         status != MN_OK ? strdup(message) : NULL};
+        } else if (status != MN_OK && index < p->failed) {
+            p->failed = index;
+            p->status = status;
+            memcpy(p->message, message, sizeof p->message);
+        }
+        pthread_mutex_unlock(&p->lock);
     }
 }
 

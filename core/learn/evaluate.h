@@ -87,9 +87,8 @@ int nas_predict(const struct nas_experiment *experiment, struct mn_ctx *ctx,
 int nas_evaluate(const struct nas_experiment *experiment, struct nas_executor *executor,
                  struct mn_ctx *ctx, const struct nas_state *state, int split, int64_t n,
                  struct nas_evaluation *out);
-/* The same as a plan says. An intermediate result is a prediction with and without the hard
- * prune at progress 1, and leaves the adaptation alone; those of the last step equal the result
- * itself. A
+/* The same as a plan says. An intermediate result is a prediction with and without the hard prune
+ * at progress 1, and leaves the adaptation alone; those of the last step equal the result itself. A
  * step that the task learner does not reach is MN_CONFIG. */
 int nas_evaluate_plan(const struct nas_experiment *experiment, struct nas_executor *executor,
                       struct mn_ctx *ctx, const struct nas_state *state,

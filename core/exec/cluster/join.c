@@ -170,28 +170,24 @@ int nas_cluster_shares(const struct nas_cluster *cluster) {
 
 /* ---- leaving ------------------------------------------------------------------------------ */
 
-static void disconnect(struct nas_cluster *cluster, int code) {
-    const struct mn_transport *table = &cluster->transport.table.transport;
-    const struct nas_head end = {.word = NAS_END, .index = code};
-    CLEANUP(nas_ctx_fini) struct nas_ctx ctx;
-    nas_ctx_init(&ctx, NULL);
-    for (int i = 1; cluster->rank == 0 && !cluster->lost && i < cluster->n; i++) {
-        nas_wire_send(cluster, &ctx.pub, i, &end, NULL);
-    }
-    if (cluster->lost) {
-        fflush(NULL);
-        table->abort(cluster->transport.self, code);
-    } else {
-        table->stop(cluster->transport.self);
-    }
-}
-
 void nas_cluster_leave(struct nas_cluster *cluster, int code) {
     if (cluster == NULL) {
         return;
     }
     if (cluster->started) {
-        disconnect(cluster, code);
+        const struct mn_transport *table = &cluster->transport.table.transport;
+        const struct nas_head end = {.word = NAS_END, .index = code};
+        CLEANUP(nas_ctx_fini) struct nas_ctx ctx;
+        nas_ctx_init(&ctx, NULL);
+        for (int i = 1; cluster->rank == 0 && !cluster->lost && i < cluster->n; i++) {
+            nas_wire_send(cluster, &ctx.pub, i, &end, NULL);
+        }
+        if (cluster->lost) {
+            fflush(NULL);
+            table->abort(cluster->transport.self, code);
+        } else {
+            table->stop(cluster->transport.self);
+        }
     }
     nas_instance_fini(&cluster->transport);
     nas_registry_free(cluster->registry);

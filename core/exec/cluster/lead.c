@@ -148,30 +148,28 @@ static int stopping(const struct round *r) {
     return r->status != MN_OK || nas_cancel_signal() != 0;
 }
 
-/* The rank with the smallest share of its threads at work that may get one more task. While there
- * are tasks for everybody each rank has one in advance, so that no thread waits for a message. */
-static int next_rank(const struct round *r) {
-    const struct nas_cluster *cluster = r->l->cluster;
-    const int ahead = r->job->n - r->given > r->l->threads;
-    int best = -1;
-    for (int i = 0; i < cluster->n; i++) {
-        const struct nas_rank *x = &cluster->at[i];
-        if (x->given < x->threads + ahead &&
-            (best < 0 || (int64_t)x->given * cluster->at[best].threads <
-                             (int64_t)cluster->at[best].given * x->threads)) {
-            best = i;
-        }
-    }
-    return best;
-}
-
+/* A task goes to the rank with the smallest share of its threads at work that may get one more.
+ * While there are tasks for everybody each rank has one in advance, so that no thread waits for a
+ * message. */
 static int give_out(struct round *r) {
     struct nas_cluster *cluster = r->l->cluster;
-    int to;
-    while (r->given < r->job->n && !stopping(r) && (to = next_rank(r)) >= 0) {
-        const struct nas_head head = {.word = NAS_TASK, .index = r->given++};
+    while (r->given < r->job->n && !stopping(r)) {
+        const struct nas_head head = {.word = NAS_TASK, .index = r->given};
+        const int ahead = r->job->n - r->given > r->l->threads;
+        int to = -1;
+        for (int i = 0; i < cluster->n; i++) {
+            const struct nas_rank *x = &cluster->at[i];
+            if (x->given < x->threads + ahead &&
+                (to < 0 || (int64_t)x->given * cluster->at[to].threads <
+                               (int64_t)cluster->at[to].given * x->threads)) {
+                to = i;
+            }
+        }
+        if (to < 0) {
+            return MN_OK;
+        }
         cluster->at[to].given++;
-        r->owner[head.index] = to;
+        r->owner[r->given++] = to;
         if (to == 0) {
             nas_threads_add(r->l->pool, head.index);
         } else {
