@@ -17,7 +17,8 @@ struct nas_meta_batch {
     struct nas_arena arena;
 };
 
-/* Memory and an executor for meta-batches. `fini` takes a zeroed one, too, and is called after a failure. */
+/* Memory and an executor for meta-batches. `fini` takes a zeroed one, too, and is called after a
+ * failure. */
 int nas_meta_batch_new(const struct nas_experiment *experiment, struct mn_ctx *ctx,
                        struct nas_meta_batch *out);
 void nas_meta_batch_fini(struct nas_meta_batch *batch);

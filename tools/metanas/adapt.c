@@ -13,8 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A task of a person's own. */
-struct own {
+/* A task of a user's pictures. */
+struct adaptation {
     const struct arguments *arguments;
     const struct nas_experiment *experiment;
     struct pictures support, query;
@@ -28,85 +28,60 @@ struct own {
 
 /* ---- the task ----------------------------------------------------------------------------- */
 
-static int check_ways(struct mn_ctx *ctx, const struct own *own) {
-    const int64_t ways = own->experiment->task.ways;
-    if (own->classes.n == ways) {
-        return MN_OK;
-    }
-    return mn_fail(ctx, MN_CONFIG,
-                   "%s: holds %" PRId32 " class folders, but the run tells %" PRId64
-                   " classes apart (task.ways)",
-                   own->arguments->support, own->classes.n, ways);
-}
-
 /* Each class still has a picture to learn from. */
-static int check_support(struct mn_ctx *ctx, const struct own *own) {
-    for (int32_t class = 0, i = 0; class < own->classes.n; class ++) {
-        if (i >= own->support.n || own->support.files[i].label != class) {
+static int check_support(struct mn_ctx *ctx, const struct adaptation *run) {
+    for (int32_t class = 0, i = 0; class < run->classes.n; class ++) {
+        if (i >= run->support.n || run->support.files[i].label != class) {
             return mn_fail(ctx, MN_IO,
                            "--support: %s: none of the pictures of this class can be read",
-                           own->classes.at[class]);
+                           run->classes.at[class]);
         }
-        while (i < own->support.n && own->support.files[i].label == class) {
+        while (i < run->support.n && run->support.files[i].label == class) {
             i++;
         }
     }
     return MN_OK;
 }
 
-static int solve(struct mn_ctx *ctx, struct own *own, const struct nas_state *state) {
-    const struct nas_experiment *e = own->experiment;
+static int solve(struct mn_ctx *ctx, struct adaptation *run, const struct nas_state *state) {
+    const struct nas_experiment *e = run->experiment;
     const struct mn_dims *dims = nas_model_dims(e->model);
-    struct nas_solution *s = &own->solution;
-    s->keep = mn_scratch(ctx, (size_t)(dims->n_choices > 0 ? dims->n_choices : 1));
-    s->logits = mn_scratch(ctx, (size_t)own->query.n * (size_t)dims->ways * sizeof *s->logits);
-    int status = s->keep != NULL && s->logits != NULL ? MN_OK : MN_NOMEM;
-    if (status == MN_OK) {
-        status = pictures_prepare(ctx, e, &own->support, &own->task.support);
+    struct nas_solution *s = &run->solution;
+    s->keep = mn_scratch(ctx, (size_t)dims->n_choices + 1);
+    s->logits = mn_scratch(ctx, (size_t)run->query.n * (size_t)dims->ways * sizeof *s->logits);
+    if (s->keep == NULL || s->logits == NULL) {
+        return MN_NOMEM;
     }
-    if (status == MN_OK) {
-        status = check_support(ctx, own);
-    }
-    if (status == MN_OK) {
-        status = pictures_prepare(ctx, e, &own->query, &own->task.query);
-    }
-    if (status == MN_OK) {
-        own->task.size = sizeof own->task;
-        own->task.ways = dims->ways;
-        own->task.host = e;
-        status = nas_solve(e, ctx, &state->meta, state->learner, &own->task, s);
-    }
-    return status;
+    TRY(pictures_prepare(ctx, e, &run->support, &run->task.support));
+    TRY(check_support(ctx, run));
+    TRY(pictures_prepare(ctx, e, &run->query, &run->task.query));
+    run->task.size = sizeof run->task;
+    run->task.ways = dims->ways;
+    run->task.host = e;
+    return nas_solve(e, ctx, &state->meta, state->learner, &run->task, s);
 }
 
-/* Mixture weights of the pruned network, from a pass over the query set. */
-static int weigh(struct mn_ctx *ctx, struct own *own) {
-    struct mn_outcome outcome = {.size = sizeof outcome};
-    const struct mn_dims *dims = nas_model_dims(own->experiment->model);
-    own->mixture = mn_scratch(ctx, (size_t)dims->n_choices * sizeof *own->mixture);
-    outcome.mixture = own->mixture;
-    return own->mixture == NULL ? MN_NOMEM
-                                : nas_predict(own->experiment, ctx, &own->task, &own->solution.at,
-                                              own->solution.keep, &outcome);
-}
-
-static int read_cells(struct mn_ctx *ctx, struct own *own) {
-    const struct mn_model *model = own->experiment->model;
-    const size_t length = nas_model_genotype(model, own->solution.keep, NULL, 0);
-    char *text = nas_arena_take(&own->arena, length + 1);
+/* The architecture, with mixture weights of the pruned network from a pass over the query set. */
+static int read_cells(struct mn_ctx *ctx, struct adaptation *run) {
+    const struct mn_model *model = run->experiment->model;
+    const struct nas_solution *s = &run->solution;
+    const size_t length = nas_model_genotype(model, s->keep, NULL, 0);
+    char *text = nas_arena_take(&run->arena, length + 1);
     if (text == NULL) {
         return no_memory(ctx);
     }
-    nas_model_genotype(model, own->solution.keep, text, length + 1);
+    nas_model_genotype(model, s->keep, text, length + 1);
     if (length == 0) {
         return MN_OK;
     }
-    int status = cells_parse(ctx, &own->arena, "the architecture", text, &own->cells);
-    if (status == MN_OK) {
-        status = weigh(ctx, own);
+    run->mixture = mn_scratch(ctx, (size_t)nas_model_dims(model)->n_choices * sizeof *run->mixture);
+    if (run->mixture == NULL) {
+        return MN_NOMEM;
     }
-    return status == MN_OK ? cells_weigh(ctx, &own->arena, model, own->mixture, &own->cells)
-                           : status;
+    struct mn_outcome outcome = {.size = sizeof outcome, .mixture = run->mixture};
+    TRY(cells_parse(ctx, &run->arena, "the architecture", text, &run->cells));
+    TRY(nas_predict(run->experiment, ctx, &run->task, &s->at, s->keep, &outcome));
+    return cells_weigh(ctx, &run->arena, model, run->mixture, &run->cells);
 }
 
 /* ---- printing ----------------------------------------------------------------------------- */
@@ -124,19 +99,19 @@ struct widths {
     int picture, class;
 };
 
-static void print_picture(const struct own *own, int64_t i, const double *p,
+static void print_picture(const struct adaptation *run, int64_t i, const double *p,
                           const struct widths *width, int64_t *known, int64_t *right) {
-    const struct picture_file *file = &own->query.files[i];
-    const int32_t ways = own->task.ways;
+    const struct picture_file *file = &run->query.files[i];
+    const int32_t ways = run->task.ways;
     const int32_t top = best_but(ways, p, -1);
     fputs("  ", stdout);
     nas_text_put(stdout, file->name, width->picture + 2);
-    nas_text_put(stdout, own->classes.at[top], width->class);
+    nas_text_put(stdout, run->classes.at[top], width->class);
     printf(" %5.1f%%", 100 * p[top]);
     if (ways > 1) {
         const int32_t next = best_but(ways, p, top);
         fputs("   then ", stdout);
-        nas_text_put(stdout, own->classes.at[next], 0);
+        nas_text_put(stdout, run->classes.at[next], 0);
         printf(" %.1f%%", 100 * p[next]);
     }
     fputc('\n', stdout);
@@ -144,20 +119,20 @@ static void print_picture(const struct own *own, int64_t i, const double *p,
     *right += file->label == top;
 }
 
-static void print_predictions(const struct own *own, double *p) {
+static void print_predictions(const struct adaptation *run, double *p) {
     int64_t known = 0, right = 0;
     struct widths width = {0, 16};
-    for (int64_t i = 0; i < own->query.n; i++) {
-        const int n = nas_text_width(own->query.files[i].name);
+    for (int64_t i = 0; i < run->query.n; i++) {
+        const int n = nas_text_width(run->query.files[i].name);
         width.picture = n > width.picture ? n : width.picture;
     }
-    for (int32_t i = 0; i < own->classes.n; i++) {
-        const int n = nas_text_width(own->classes.at[i]);
+    for (int32_t i = 0; i < run->classes.n; i++) {
+        const int n = nas_text_width(run->classes.at[i]);
         width.class = n > width.class ? n : width.class;
     }
-    for (int64_t i = 0; i < own->query.n; i++) {
-        extract_probabilities(own->task.ways, own->solution.logits + i * own->task.ways, p);
-        print_picture(own, i, p, &width, &known, &right);
+    for (int64_t i = 0; i < run->query.n; i++) {
+        extract_probabilities(run->task.ways, run->solution.logits + i * run->task.ways, p);
+        print_picture(run, i, p, &width, &known, &right);
     }
     if (known > 0) {
         printf("%" PRId64 " of the %" PRId64 " picture%s in folders named like a class %s right\n",
@@ -165,121 +140,97 @@ static void print_predictions(const struct own *own, double *p) {
     }
 }
 
-static void print_all(const struct own *own, double *p) {
+static void print_all(const struct adaptation *run, double *p) {
     char count[32];
-    const int transductive = own->experiment->evaluation.batch_norm == NAS_TRANSDUCTIVE;
+    const int transductive = run->experiment->evaluation.batch_norm == NAS_TRANSDUCTIVE;
     printf("adapted to %" PRId32 " classes by %" PRId64 " picture%s (seed %" PRId64 ")\n",
-           own->task.ways, own->support.n, nas_text_s(own->support.n), own->experiment->run.seed);
+           run->task.ways, run->support.n, nas_text_s(run->support.n), run->experiment->run.seed);
     printf("batch norm %s\n",
            transductive ? "transductive: a prediction depends on the other query pictures, too"
                         : "support");
-    print_predictions(own, p);
+    print_predictions(run, p);
     printf("network of %s parameters\n",
-           nas_text_count(own->solution.result.parameters, count, sizeof count));
-    cells_write_yaml(&own->cells, stdout);
+           nas_text_count(run->solution.result.parameters, count, sizeof count));
+    cells_write_yaml(&run->cells, stdout);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
 /* One line a picture: its name, the class it is taken for, a probability a class. */
-static void put_predictions(const struct own *own, double *p, FILE *out) {
+static void put_predictions(const struct adaptation *run, double *p, FILE *out) {
     fputs("picture,prediction", out);
-    for (int32_t k = 0; k < own->classes.n; k++) {
+    for (int32_t k = 0; k < run->classes.n; k++) {
         fputc(',', out);
-        nas_csv_put_text(out, own->classes.at[k]);
+        nas_csv_put_text(out, run->classes.at[k]);
     }
     fputc('\n', out);
-    for (int64_t i = 0; i < own->query.n; i++) {
-        extract_probabilities(own->task.ways, own->solution.logits + i * own->task.ways, p);
-        nas_csv_put_text(out, own->query.files[i].name);
+    for (int64_t i = 0; i < run->query.n; i++) {
+        extract_probabilities(run->task.ways, run->solution.logits + i * run->task.ways, p);
+        nas_csv_put_text(out, run->query.files[i].name);
         fputc(',', out);
-        nas_csv_put_text(out, own->classes.at[best_but(own->task.ways, p, -1)]);
-        for (int32_t k = 0; k < own->task.ways; k++) {
+        nas_csv_put_text(out, run->classes.at[best_but(run->task.ways, p, -1)]);
+        for (int32_t k = 0; k < run->task.ways; k++) {
             fprintf(out, ",%.6f", p[k]);
         }
         fputc('\n', out);
     }
 }
 
-static void put_genotype(const struct own *own, double *p, FILE *out) {
+static void put_genotype(const struct adaptation *run, double *p, FILE *out) {
     fputs("# The cells found for one task; for search space genotype.\n", out);
-    cells_write_yaml(&own->cells, out);
+    cells_write_yaml(&run->cells, out);
 }
 
-static int write_file(struct mn_ctx *ctx, struct own *own, const char *name, double *p,
-                      void (*put)(const struct own *, double *, FILE *)) {
+static int write_file(struct mn_ctx *ctx, struct adaptation *run, const char *name, double *p,
+                      void (*put)(const struct adaptation *, double *, FILE *)) {
     const char *path;
-    char *text = NULL;
+    CLEANUP(nas_free) char *text = NULL;
     size_t length = 0;
-    int status = rundir_file(ctx, &own->arena, own->arguments->out, name, &path);
-    FILE *out = status == MN_OK ? open_memstream(&text, &length) : NULL;
+    TRY(rundir_file(ctx, &run->arena, run->arguments->out, name, &path));
+    FILE *out = open_memstream(&text, &length);
     if (out == NULL) {
-        return status != MN_OK ? status : no_memory(ctx);
+        return no_memory(ctx);
     }
-    put(own, p, out);
-    status = fclose(out) == 0 ? nas_file_replace(ctx, path, text, length) : no_memory(ctx);
-    free(text);
-    return status;
+    put(run, p, out);
+    return fclose(out) == 0 ? nas_file_replace(ctx, path, text, length) : no_memory(ctx);
 }
 
-static int write_network(struct mn_ctx *ctx, struct own *own) {
+static int write_all(struct mn_ctx *ctx, struct adaptation *run, double *p) {
+    const struct arguments *a = run->arguments;
     const char *config;
     double difference = 0;
-    int status =
-        rundir_file(ctx, &own->arena, own->arguments->operand, "config.resolved.yaml", &config);
-    const struct extract x = {own->experiment, config,      &own->task,
-                              &own->solution,  &own->cells, own->mixture};
-    if (status == MN_OK) {
-        status = extract_write(ctx, own->arguments, &x, own->arguments->out, &difference);
+    TRY(nas_folder_make(ctx, a->out));
+    TRY(write_file(ctx, run, "predictions.csv", p, put_predictions));
+    if (run->cells.n > 0) {
+        TRY(write_file(ctx, run, "genotype.yaml", p, put_genotype));
     }
-    if (status == MN_OK) {
-        printf("written to %s; probabilities of the written network differ by %.1e at most\n",
-               own->arguments->out, difference);
-    }
-    return status;
-}
-
-static int write_all(struct mn_ctx *ctx, struct own *own, double *p) {
-    int status = nas_folder_make(ctx, own->arguments->out);
-    if (status == MN_OK) {
-        status = write_file(ctx, own, "predictions.csv", p, put_predictions);
-    }
-    if (status == MN_OK && own->cells.n > 0) {
-        status = write_file(ctx, own, "genotype.yaml", p, put_genotype);
-    }
-    return status == MN_OK ? write_network(ctx, own) : status;
+    TRY(rundir_file(ctx, &run->arena, a->operand, "config.resolved.yaml", &config));
+    const struct extract x = {run->experiment, config,      &run->task,
+                              &run->solution,  &run->cells, run->mixture};
+    TRY(extract_write(ctx, a, &x, a->out, &difference));
+    printf("written to %s; probabilities of the written network differ by %.1e at most\n", a->out,
+           difference);
+    return MN_OK;
 }
 
 /* ---- the command -------------------------------------------------------------------------- */
 
-static int adapt_and_print(struct mn_ctx *ctx, struct own *own, const struct nas_state *state) {
-    struct nas_workspace *workspace = NULL;
-    double *p = nas_arena_array(&own->arena, (size_t)own->classes.n, sizeof *p);
-    const struct nas_run_options *run = &own->experiment->run;
-    ctx->where = (struct mn_where){.size = sizeof ctx->where,
-                                   .split = MN_TEST,
-                                   .seed = (uint64_t)run->seed,
-                                   .meta_epochs = run->meta_epochs};
-    int status =
-        p != NULL ? nas_workspace_new(ctx, own->experiment->model, &workspace) : no_memory(ctx);
-    nas_ctx_of(ctx)->workspace = workspace;
-    if (status == MN_OK) {
-        status = solve(ctx, own, state);
+/* In a context with a workspace. */
+static int adapt_and_print(struct mn_ctx *ctx, struct adaptation *run,
+                           const struct nas_state *state) {
+    double *p = nas_arena_array(&run->arena, (size_t)run->classes.n, sizeof *p);
+    if (p == NULL) {
+        return no_memory(ctx);
     }
-    if (status == MN_OK) {
-        status = read_cells(ctx, own);
-    }
-    if (status == MN_OK) {
-        print_all(own, p);
-        status = own->arguments->out != NULL ? write_all(ctx, own, p) : MN_OK;
-    }
-    nas_ctx_of(ctx)->workspace = NULL;
-    nas_workspace_free(workspace);
-    return status;
+    ctx->where = nas_experiment_where(run->experiment, MN_TEST, 0);
+    TRY(solve(ctx, run, state));
+    TRY(read_cells(ctx, run));
+    print_all(run, p);
+    return run->arguments->out != NULL ? write_all(ctx, run, p) : MN_OK;
 }
 
-static int read_pictures(struct mn_ctx *ctx, struct own *own) {
-    const struct arguments *a = own->arguments;
+static int read_pictures(struct mn_ctx *ctx, struct adaptation *run) {
+    const struct arguments *a = run->arguments;
     if (a->support == NULL || a->query.n == 0) {
         return mn_fail(ctx, MN_CONFIG, "adapt: --%s is missing; see 'metanas adapt --help'",
                        a->support == NULL ? "support DIR" : "query DIR|FILE");
@@ -288,26 +239,13 @@ static int read_pictures(struct mn_ctx *ctx, struct own *own) {
     if (a->out != NULL && stat(a->out, &about) == 0 && !S_ISDIR(about.st_mode)) {
         return mn_fail(ctx, MN_IO, "adapt: --out %s: not a folder", a->out);
     }
-    int status = rundir_check(ctx, a->operand);
-    if (status != MN_OK) {
-        return status;
-    }
-    status = pictures_support(ctx, a->support, &own->support, &own->classes);
-    if (status != MN_OK) {
+    TRY(rundir_check(ctx, a->operand));
+    if (pictures_support(ctx, a->support, &run->support, &run->classes) != MN_OK) {
         return nas_ctx_where(ctx, "--support");
     }
-    status = pictures_query(ctx, a->query.at, &own->classes, &own->query);
-    return status != MN_OK ? nas_ctx_where(ctx, "--query") : MN_OK;
-}
-
-/* What was left out is no success. */
-static int check_unreadable(struct mn_ctx *ctx, const struct own *own) {
-    const int64_t bad = own->support.unreadable + own->query.unreadable;
-    return bad == 0 ? MN_OK
-                    : mn_fail(ctx, MN_IO,
-                              "%" PRId64 " of %" PRId64
-                              " pictures could not be read and %s left out, see above",
-                              bad, bad + own->support.n + own->query.n, bad == 1 ? "was" : "were");
+    return pictures_query(ctx, a->query.at, &run->classes, &run->query) != MN_OK
+               ? nas_ctx_where(ctx, "--query")
+               : MN_OK;
 }
 
 /* What the run was evaluated with need not do for pictures of any number and mixture: statistics of
@@ -326,46 +264,50 @@ static int choose_batch_norm(struct mn_ctx *ctx, struct arguments *arguments) {
     return set_batch_norm(ctx, "adapt", arguments);
 }
 
-static int check_batch_norm(struct mn_ctx *ctx, const struct own *own) {
-    return own->experiment->evaluation.batch_norm == NAS_SUPPORT || own->query.n > 1
-               ? MN_OK
-               : mn_fail(ctx, MN_CONFIG,
-                         "adapt: transductive batch norm takes its statistics from the query "
-                         "pictures, and a single one has none; use --batch-norm support, or give "
-                         "more pictures");
+static int adapt(struct mn_ctx *ctx, struct adaptation *run, struct nas_experiment *experiment,
+                 struct nas_state *state) {
+    const struct arguments *a = run->arguments;
+    TRY(read_pictures(ctx, run));
+    const int64_t support = run->support.n, query = run->query.n;
+    const struct nas_open open = {.flags = NAS_OPEN_NO_DATA,
+                                  .max_batch = support > query ? support : query};
+    TRY(rundir_open(ctx, a, a->operand, &open, experiment, state));
+    if (run->classes.n != experiment->task.ways) {
+        return mn_fail(ctx, MN_CONFIG,
+                       "%s: holds %" PRId32 " class folders, but the run tells %" PRId64
+                       " classes apart (task.ways)",
+                       a->support, run->classes.n, experiment->task.ways);
+    }
+    if (experiment->evaluation.batch_norm != NAS_SUPPORT && query < 2) {
+        return mn_fail(ctx, MN_CONFIG,
+                       "adapt: transductive batch norm takes its statistics from the query "
+                       "pictures, and a single one has none; use --batch-norm support, or give "
+                       "more pictures");
+    }
+    struct nas_workspace *workspace = NULL;
+    TRY(nas_workspace_new(ctx, experiment->model, &workspace));
+    nas_ctx_of(ctx)->workspace = workspace;
+    const int status = adapt_and_print(ctx, run, state);
+    nas_ctx_of(ctx)->workspace = NULL;
+    nas_workspace_free(workspace);
+    TRY(status);
+    /* What was left out is no success. */
+    const int64_t bad = run->support.unreadable + run->query.unreadable;
+    return bad == 0 ? MN_OK
+                    : mn_fail(ctx, MN_IO,
+                              "%" PRId64 " of %" PRId64
+                              " pictures could not be read and %s left out, see above",
+                              bad, bad + run->support.n + run->query.n, bad == 1 ? "was" : "were");
 }
 
 static int run_adapt(struct mn_ctx *ctx, const struct arguments *given) {
-    struct nas_experiment experiment = {0};
-    struct nas_state state = {0};
+    CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
+    CLEANUP(nas_state_fini) struct nas_state state = {0};
     struct arguments chosen = *given;
-    const struct arguments *arguments = &chosen;
-    struct own own = {.arguments = arguments, .experiment = &experiment};
-    int status = choose_batch_norm(ctx, &chosen);
-    if (status == MN_OK) {
-        status = read_pictures(ctx, &own);
-    }
-    if (status == MN_OK) {
-        const struct nas_open open = {.flags = NAS_OPEN_NO_DATA,
-                                      .max_batch = own.support.n > own.query.n ? own.support.n
-                                                                               : own.query.n};
-        status = rundir_open(ctx, arguments, arguments->operand, &open, &experiment, &state);
-    }
-    if (status == MN_OK) {
-        status = check_ways(ctx, &own);
-    }
-    if (status == MN_OK) {
-        status = check_batch_norm(ctx, &own);
-    }
-    if (status == MN_OK) {
-        status = adapt_and_print(ctx, &own, &state);
-    }
-    if (status == MN_OK) {
-        status = check_unreadable(ctx, &own);
-    }
-    nas_arena_fini(&own.arena);
-    nas_state_fini(&state);
-    nas_experiment_close(&experiment);
+    struct adaptation run = {.arguments = &chosen, .experiment = &experiment};
+    TRY(choose_batch_norm(ctx, &chosen));
+    const int status = adapt(ctx, &run, &experiment, &state);
+    nas_arena_fini(&run.arena);
     return status;
 }
 
@@ -391,7 +333,7 @@ const struct command command_adapt = {
     .doc = "adapt a trained run to your own pictures and tell others apart",
     .more =
         "Pictures are PNG, JPEG or WebP files, turned upright; the data set of the run prepares\n"
-        "them as its own images. The data itself is not needed. One that cannot be read is\n"
+        "them as its run images. The data itself is not needed. One that cannot be read is\n"
         "told of and left out, and the exit code is 3 then.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],

@@ -22,22 +22,15 @@ static int draw(struct mn_ctx *ctx, const struct nas_experiment *experiment,
 
 static int freeze(struct mn_ctx *ctx, const struct nas_experiment *experiment,
                   const struct arguments *arguments) {
-    struct nas_episodes episodes = {0};
+    CLEANUP(nas_episodes_fini) struct nas_episodes episodes = {0};
     const int split = arguments->split >= 0 ? arguments->split : MN_TEST;
     const int64_t tasks = arguments->tasks > 0 ? arguments->tasks : experiment->evaluation.tasks;
-    int status = nas_episodes_new(experiment, ctx, split, tasks, &episodes);
-    if (status == MN_OK) {
-        status = draw(ctx, experiment, &episodes);
-    }
-    if (status == MN_OK) {
-        status = nas_episodes_write(&episodes, ctx, arguments->out);
-    }
-    if (status == MN_OK) {
-        printf("%lld episode%s of seed %lld written to %s\n", (long long)tasks, nas_text_s(tasks),
-               (long long)experiment->run.seed, arguments->out);
-    }
-    nas_episodes_fini(&episodes);
-    return status;
+    TRY(nas_episodes_new(experiment, ctx, split, tasks, &episodes));
+    TRY(draw(ctx, experiment, &episodes));
+    TRY(nas_episodes_write(&episodes, ctx, arguments->out));
+    printf("%lld episode%s of seed %lld written to %s\n", (long long)tasks, nas_text_s(tasks),
+           (long long)experiment->run.seed, arguments->out);
+    return MN_OK;
 }
 
 /* A run directory stands for its configuration. */
@@ -51,21 +44,15 @@ static int find_config(struct mn_ctx *ctx, struct nas_arena *arena, const char *
 }
 
 static int run_episodes(struct mn_ctx *ctx, const struct arguments *arguments) {
-    struct nas_experiment experiment = {0};
-    struct nas_arena arena = {0};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
     const char *config = NULL;
-    int status = arguments->out != NULL
-                     ? find_config(ctx, &arena, arguments->operand, &config)
-                     : mn_fail(ctx, MN_CONFIG, "episodes: --out FILE is missing: where to write");
-    if (status == MN_OK) {
-        status = open_experiment(ctx, arguments, config, NULL, &experiment);
+    if (arguments->out == NULL) {
+        return mn_fail(ctx, MN_CONFIG, "episodes: --out FILE is missing: where to write");
     }
-    if (status == MN_OK) {
-        status = freeze(ctx, &experiment, arguments);
-    }
-    nas_experiment_close(&experiment);
-    nas_arena_fini(&arena);
-    return status;
+    TRY(find_config(ctx, &arena, arguments->operand, &config));
+    TRY(open_experiment(ctx, arguments, config, NULL, &experiment));
+    return freeze(ctx, &experiment, arguments);
 }
 
 static const struct flag flags[] = {

@@ -63,8 +63,7 @@ static int put_point(struct probe *probe, const char *prefix, const struct mn_po
 static int put_mixtures(struct probe *probe, const mn_real *mixture) {
     const struct mn_model *model = probe->experiment.model;
     const int n = nas_model_n_mixtures(model);
-    int status = MN_OK;
-    for (int i = 0, next; status == MN_OK && i < n; i = next) {
+    for (int i = 0, next; i < n; i = next) {
         const struct nas_mixture *x = nas_model_mixture(model, i);
         next = i + 1;
         while (next < n && !x->is_input && !nas_model_mixture(model, next)->is_input &&
@@ -74,72 +73,40 @@ static int put_mixtures(struct probe *probe, const mn_real *mixture) {
         const int64_t dims[2] = {next - i, x->n_choices};
         char name[256];
         snprintf(name, sizeof name, "mixture.%s.%s", x->group, x->is_input ? "in" : "op");
-        status = probe_put(probe, name, probe_real(), x->is_input ? 1 : 2, dims + x->is_input,
-                           mixture + x->choice0);
+        TRY(probe_put(probe, name, probe_real(), x->is_input ? 1 : 2, dims + x->is_input,
+                      mixture + x->choice0));
     }
-    return status;
+    return MN_OK;
 }
 
 /* ---- one pass ------------------------------------------------------------------------------- */
 
-struct pass_result {
-    mn_real *logits, *mixture;
-    struct mn_point gradient;
-    double *loss;
-    int64_t *hits;
-};
-
-static int pass_room(struct probe *probe, struct pass_result *result) {
-    const struct mn_dims *d = nas_model_dims(probe->experiment.model);
-    result->logits = probe_array(probe, (int64_t)probe->n * d->ways, sizeof(mn_real));
-    result->mixture = probe_array(probe, d->n_choices, sizeof(mn_real));
-    result->gradient.w = probe_array(probe, d->n_w, sizeof(mn_real));
-    result->gradient.a = probe_array(probe, d->n_a, sizeof(mn_real));
-    result->loss = probe_array(probe, 1, sizeof *result->loss);
-    result->hits = probe_array(probe, 1, sizeof *result->hits);
-    return nas_ctx_of(probe->ctx)->status;
-}
-
-static int put_pass(struct probe *probe, const struct pass_result *result) {
-    const int64_t one[] = {1};
-    const int64_t shape[] = {probe->n, nas_model_dims(probe->experiment.model)->ways};
-    int status = probe_put(probe, "logits", probe_real(), 2, shape, result->logits);
-    if (status == MN_OK) {
-        status = probe_put(probe, "loss", NAS_F64, 1, one, result->loss);
-    }
-    if (status == MN_OK) {
-        status = probe_put(probe, "hits", NAS_I64, 1, one, result->hits);
-    }
-    if (status == MN_OK) {
-        status = put_point(probe, "grad.", &result->gradient);
-    }
-    return status == MN_OK ? put_mixtures(probe, result->mixture) : status;
-}
-
 static int run_pass(struct probe *probe) {
-    struct pass_result result;
-    const struct mn_dims *d = nas_model_dims(probe->experiment.model);
+    const struct mn_model *model = probe->experiment.model;
+    const struct mn_dims *d = nas_model_dims(model);
     const uint32_t flags = MN_PASS_GRAD_W | (d->n_a > 0 ? MN_PASS_GRAD_A : 0u) |
                            (probe->arguments->training ? MN_PASS_TRAINING : 0u);
     const struct mn_pass pass = {
         .size = sizeof pass, .flags = flags, .progress = probe->arguments->progress};
     const struct mn_set batch = {.n = probe->n, .images = probe->images, .labels = probe->labels};
-    int status = pass_room(probe, &result);
-    struct mn_outcome outcome = {.size = sizeof outcome,
-                                 .logits = result.logits,
-                                 .d_w = result.gradient.w,
-                                 .d_a = result.gradient.a,
-                                 .mixture = result.mixture};
-    if (status == MN_OK) {
-        status = mn_model_pass(probe->ctx, probe->experiment.model, &probe->state.meta, &batch,
-                               &pass, &outcome);
-    }
-    if (status != MN_OK) {
-        return status;
-    }
-    *result.loss = outcome.loss;
-    *result.hits = outcome.hits;
-    return put_pass(probe, &result);
+    const int64_t one[] = {1}, shape[] = {probe->n, d->ways};
+    struct mn_point gradient;
+    struct mn_outcome outcome = {.size = sizeof outcome};
+    outcome.logits = probe_array(probe, (int64_t)probe->n * d->ways, sizeof(mn_real));
+    outcome.mixture = probe_array(probe, d->n_choices, sizeof(mn_real));
+    outcome.d_w = gradient.w = probe_array(probe, d->n_w, sizeof(mn_real));
+    outcome.d_a = gradient.a = probe_array(probe, d->n_a, sizeof(mn_real));
+    double *loss = probe_array(probe, 1, sizeof *loss);
+    int64_t *hits = probe_array(probe, 1, sizeof *hits);
+    TRY(nas_ctx_of(probe->ctx)->status);
+    TRY(mn_model_pass(probe->ctx, model, &probe->state.meta, &batch, &pass, &outcome));
+    *loss = outcome.loss;
+    *hits = outcome.hits;
+    TRY(probe_put(probe, "logits", probe_real(), 2, shape, outcome.logits));
+    TRY(probe_put(probe, "loss", NAS_F64, 1, one, loss));
+    TRY(probe_put(probe, "hits", NAS_I64, 1, one, hits));
+    TRY(put_point(probe, "grad.", &gradient));
+    return put_mixtures(probe, outcome.mixture);
 }
 
 /* ---- the command ---------------------------------------------------------------------------- */
@@ -179,16 +146,12 @@ static int check_arguments(struct mn_ctx *ctx, const struct arguments *a) {
 static int run_init(struct probe *probe) {
     int shape[3];
     struct mn_ctx *ctx = probe->ctx;
+    const struct arguments *a = probe->arguments;
     const struct nas_open more = {.flags = NAS_OPEN_NO_DATA, .shape = shape, .max_batch = 1};
-    int status = parse_shape(ctx, "probe", probe->arguments->shape, shape);
-    if (status == MN_OK) {
-        status = open_experiment(ctx, probe->arguments, probe->arguments->operand, &more,
-                                 &probe->experiment);
-    }
-    if (status == MN_OK) {
-        status = nas_state_new(&probe->experiment, ctx, &probe->state);
-    }
-    return status == MN_OK ? put_point(probe, "", &probe->state.meta) : status;
+    TRY(parse_shape(ctx, "probe", a->shape, shape));
+    TRY(open_experiment(ctx, a, a->operand, &more, &probe->experiment));
+    TRY(nas_state_new(&probe->experiment, ctx, &probe->state));
+    return put_point(probe, "", &probe->state.meta);
 }
 
 /* Where in a run the probe stands: after the warm-up, unless told otherwise. */
@@ -202,65 +165,46 @@ static int set_where(struct probe *probe) {
                        (long long)a->meta_epoch, (long long)x->run.meta_epochs);
     }
     const int64_t last = x->run.meta_epochs > 0 ? x->run.meta_epochs - 1 : 0;
-    probe->ctx->where = (struct mn_where){.size = sizeof probe->ctx->where,
-                                          .split = a->split >= 0 ? a->split : MN_TRAIN,
-                                          .seed = (uint64_t)x->run.seed,
-                                          .meta_epoch = a->meta_epoch >= 0 ? a->meta_epoch : last,
-                                          .meta_epochs = x->run.meta_epochs,
-                                          .adapts = MN_ADAPTS_W | MN_ADAPTS_A};
-    return MN_OK;
-}
-
-/* The logits that are written are then those that were read. */
-static void tell_warm_up(const struct probe *probe) {
-    const struct nas_experiment *x = &probe->experiment;
-    const struct mn_task_learner *table = &x->task_learner.table.task_learner;
-    if (nas_model_dims(x->model)->n_a > 0 && table->adapts != NULL &&
-        (table->adapts(x->task_learner.self, &probe->ctx->where) & MN_ADAPTS_A) == 0) {
+    struct mn_where *where = &probe->ctx->where;
+    *where = nas_experiment_where(x, a->split >= 0 ? a->split : MN_TRAIN,
+                                  a->meta_epoch >= 0 ? a->meta_epoch : last);
+    where->adapts = MN_ADAPTS_W | MN_ADAPTS_A;
+    /* The logits that are written are then those that were read. */
+    if (probe->mode != PROBE_PASS && nas_model_dims(x->model)->n_a > 0 &&
+        (nas_experiment_adapts(x, where) & MN_ADAPTS_A) == 0) {
         mn_log(probe->ctx, MN_LOG_WARN,
                "%s does not adapt the logits at meta-epoch %lld of %lld (a warm-up, or a rate of "
                "0): they are written as they were read",
-               x->task_learner.label, (long long)probe->ctx->where.meta_epoch,
-               (long long)x->run.meta_epochs);
+               x->task_learner.label, (long long)where->meta_epoch, (long long)x->run.meta_epochs);
     }
+    return MN_OK;
 }
 
 static int run_state(struct probe *probe) {
     struct nas_workspace *workspace = NULL;
-    int status = probe_read(probe);
-    if (status == MN_OK) {
-        status = set_where(probe);
-    }
-    if (status == MN_OK) {
-        status = nas_workspace_new(probe->ctx, probe->experiment.model, &workspace);
-    }
-    if (status == MN_OK && probe->mode != PROBE_PASS) {
-        tell_warm_up(probe);
-    }
-    if (status == MN_OK) {
-        nas_ctx_of(probe->ctx)->workspace = workspace;
-        status = probe->mode == PROBE_PASS ? run_pass(probe) : probe_learn(probe);
-    }
-    if (status == MN_OK && probe->mode != PROBE_PASS) {
-        status = put_point(probe, "", &probe->state.meta);
-    }
+    TRY(probe_read(probe));
+    TRY(set_where(probe));
+    TRY(nas_workspace_new(probe->ctx, probe->experiment.model, &workspace));
+    nas_ctx_of(probe->ctx)->workspace = workspace;
+    const int status = probe->mode == PROBE_PASS ? run_pass(probe) : probe_learn(probe);
     nas_ctx_of(probe->ctx)->workspace = NULL;
     nas_workspace_free(workspace);
-    return status;
+    TRY(status);
+    return probe->mode != PROBE_PASS ? put_point(probe, "", &probe->state.meta) : MN_OK;
+}
+
+static int run(struct probe *probe) {
+    const struct arguments *a = probe->arguments;
+    TRY(check_arguments(probe->ctx, a));
+    TRY(a->init != NULL ? run_init(probe) : run_state(probe));
+    return nas_safetensors_write(probe->ctx, a->init != NULL ? a->init : a->out, probe->out.n,
+                                 probe->out.at, 0, NULL);
 }
 
 static int run_probe(struct mn_ctx *ctx, const struct arguments *arguments) {
     struct probe probe = {.ctx = ctx, .arguments = arguments};
     probe.mode = arguments->meta ? PROBE_META : arguments->learn ? PROBE_LEARN : PROBE_PASS;
-    int status = check_arguments(ctx, arguments);
-    if (status == MN_OK) {
-        status = arguments->init != NULL ? run_init(&probe) : run_state(&probe);
-    }
-    if (status == MN_OK) {
-        status =
-            nas_safetensors_write(ctx, arguments->init != NULL ? arguments->init : arguments->out,
-                                  probe.out.n, probe.out.at, 0, NULL);
-    }
+    const int status = run(&probe);
     nas_state_fini(&probe.state);
     nas_experiment_close(&probe.experiment);
     nas_arena_fini(&probe.arena);

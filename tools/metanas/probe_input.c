@@ -241,10 +241,7 @@ static int reported(const struct input *in, const char *name) {
 
 static int check_names(struct input *in) {
     for (int i = 0; i < in->n_expected; i++) {
-        const int status = check_one(in, &in->expected[i]);
-        if (status != MN_OK) {
-            return status;
-        }
+        TRY(check_one(in, &in->expected[i]));
     }
     for (int i = 0; i < in->tensors.n; i++) {
         const char *name = in->tensors.tensors[i].name;
@@ -276,83 +273,55 @@ static int read_labels(struct input *in, const char *name, int32_t **out) {
 static int read_segments(struct input *in, int architecture, mn_real *to) {
     const struct mn_model *model = in->probe->experiment.model;
     const struct mn_dims *d = nas_model_dims(model);
-    const int n = architecture ? d->n_a_segments : d->n_w_segments;
-    int status = MN_OK;
-    for (int i = 0; status == MN_OK && i < n; i++) {
+    for (int i = 0; i < (architecture ? d->n_a_segments : d->n_w_segments); i++) {
         const struct mn_segment *s = nas_model_segment(model, architecture, i);
-        status = nas_safetensor_reals(in->probe->ctx, nas_safetensors_find(&in->tensors, s->name),
-                                      to + s->offset);
+        TRY(nas_safetensor_reals(in->probe->ctx, nas_safetensors_find(&in->tensors, s->name),
+                                 to + s->offset));
     }
-    return status;
+    return MN_OK;
 }
 
 static int read_content(struct input *in) {
     struct probe *p = in->probe;
-    int status = nas_state_new(&p->experiment, p->ctx, &p->state);
-    if (status == MN_OK) {
-        status = read_segments(in, 0, p->state.meta.w);
+    TRY(nas_state_new(&p->experiment, p->ctx, &p->state));
+    TRY(read_segments(in, 0, p->state.meta.w));
+    TRY(read_segments(in, 1, p->state.meta.a));
+    TRY(read_reals(in, "images", &p->images));
+    TRY(read_labels(in, "labels", &p->labels));
+    if (p->mode == PROBE_META) {
+        TRY(read_reals(in, "query_images", &p->query_images));
+        TRY(read_labels(in, "query_labels", &p->query_labels));
     }
-    if (status == MN_OK) {
-        status = read_segments(in, 1, p->state.meta.a);
-    }
-    if (status == MN_OK) {
-        status = read_reals(in, "images", &p->images);
-    }
-    if (status == MN_OK) {
-        status = read_labels(in, "labels", &p->labels);
-    }
-    if (status == MN_OK && p->mode == PROBE_META) {
-        status = read_reals(in, "query_images", &p->query_images);
-    }
-    if (status == MN_OK && p->mode == PROBE_META) {
-        status = read_labels(in, "query_labels", &p->query_labels);
-    }
-    return status;
-}
-
-/* `shape` is that of the images, 0 where they do not tell it. */
-static int count_faults(const struct input *in, const int shape[3]) {
-    char images[64] = "C,H,W";
-    if (in->faults == 0) {
-        return MN_OK;
-    }
-    if (shape[0] > 0) {
-        snprintf(images, sizeof images, "%d,%d,%d", shape[0], shape[1], shape[2]);
-    }
-    return mn_fail(in->probe->ctx, MN_IO,
-                   "%s: %d fault%s; 'metanas validate %s --tensors --shape %s' lists names and "
-                   "shapes",
-                   in->path, in->faults, in->faults > 1 ? "s" : "", in->probe->arguments->operand,
-                   images);
+    return MN_OK;
 }
 
 static int check_and_read(struct input *in) {
     struct probe *p = in->probe;
+    const struct arguments *a = p->arguments;
     int shape[3] = {0, 0, 0};
+    char images[64] = "C,H,W"; /* where they do not tell their shape */
     const int have_images = image_sizes(in, shape);
     const struct nas_open more = {.flags = NAS_OPEN_NO_DATA,
                                   .shape = have_images ? shape : NULL,
                                   .max_batch = p->n > p->n_query ? p->n : p->n_query};
-    int status =
-        open_experiment(p->ctx, p->arguments, p->arguments->operand, &more, &p->experiment);
-    if (status == MN_OK && have_images) {
-        status = expect_all(in);
-        if (status == MN_OK) {
-            status = check_names(in);
-        }
+    TRY(open_experiment(p->ctx, a, a->operand, &more, &p->experiment));
+    if (have_images) {
+        TRY(expect_all(in));
+        TRY(check_names(in));
+        snprintf(images, sizeof images, "%d,%d,%d", shape[0], shape[1], shape[2]);
     }
-    if (status == MN_OK) {
-        status = count_faults(in, shape);
-    }
-    return status == MN_OK ? read_content(in) : status;
+    return in->faults == 0
+               ? read_content(in)
+               : mn_fail(p->ctx, MN_IO,
+                         "%s: %d fault%s; 'metanas validate %s --tensors --shape %s' lists names "
+                         "and shapes",
+                         in->path, in->faults, in->faults > 1 ? "s" : "", a->operand, images);
 }
 
 int probe_read(struct probe *probe) {
     struct input in = {.probe = probe, .path = probe->arguments->state};
-    int status = nas_safetensors_read(probe->ctx, in.path, &in.tensors);
-    if (status == MN_OK) {
-        status = check_and_read(&in);
-        nas_safetensors_fini(&in.tensors);
-    }
+    TRY(nas_safetensors_read(probe->ctx, in.path, &in.tensors));
+    const int status = check_and_read(&in);
+    nas_safetensors_fini(&in.tensors);
     return status;
 }

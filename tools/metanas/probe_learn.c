@@ -126,24 +126,27 @@ static int put_losses(struct probe *probe, const struct meta_step *m) {
     return probe_put(probe, "losses", NAS_F64, 2 - skip, dims + skip, m->losses);
 }
 
+static int learn(struct probe *probe, struct meta_step *m) {
+    for (int64_t t = 0; t < probe->tasks; t++) {
+        TRY(one_task(probe, m, t));
+    }
+    if (probe->mode != PROBE_META) {
+        probe->state.meta = m->adapted;
+        return MN_OK;
+    }
+    probe->ctx->where.task = 0;
+    return nas_meta_update(&probe->experiment, probe->ctx, &probe->state.meta, probe->tasks,
+                           m->directions);
+}
+
 int probe_learn(struct probe *probe) {
-    struct meta_step m;
-    int status = meta_room(probe, &m);
     struct mn_host without_noise = nas_host;
+    struct meta_step m;
+    TRY(meta_room(probe, &m));
     without_noise.model_pass = pass_without_noise;
-    if (!probe->arguments->training) {
-        probe->ctx->host = &without_noise;
-    }
-    for (int64_t t = 0; status == MN_OK && t < probe->tasks; t++) {
-        status = one_task(probe, &m, t);
-    }
-    if (status == MN_OK && probe->mode == PROBE_META) {
-        probe->ctx->where.task = 0;
-        status = nas_meta_update(&probe->experiment, probe->ctx, &probe->state.meta, probe->tasks,
-                                 m.directions);
-    } else if (status == MN_OK) {
-        probe->state.meta = m.adapted;
-    }
+    probe->ctx->host = probe->arguments->training ? &nas_host : &without_noise;
+    const int status = learn(probe, &m);
     probe->ctx->host = &nas_host;
-    return status == MN_OK ? put_losses(probe, &m) : status;
+    TRY(status);
+    return put_losses(probe, &m);
 }

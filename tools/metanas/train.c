@@ -9,16 +9,10 @@
 #include <inttypes.h>
 
 static int train(struct mn_ctx *ctx, const struct nas_experiment *experiment, const char *dir) {
-    struct nas_state state = {0};
-    int status = nas_state_new(experiment, ctx, &state);
-    if (status == MN_OK) {
-        status = progress_train(experiment, ctx, &state, dir);
-    }
-    if (status == MN_OK) {
-        status = rundir_report(ctx, dir);
-    }
-    nas_state_fini(&state);
-    return status;
+    CLEANUP(nas_state_fini) struct nas_state state = {0};
+    TRY(nas_state_new(experiment, ctx, &state));
+    TRY(progress_train(experiment, ctx, &state, dir));
+    return rundir_report(ctx, dir);
 }
 
 static void print_data(const struct mn_dataset_info *data) {
@@ -35,27 +29,18 @@ static void print_data(const struct mn_dataset_info *data) {
 }
 
 static int run_train(struct mn_ctx *ctx, const struct arguments *arguments) {
-    struct nas_experiment experiment = {0};
-    struct nas_arena arena = {0};
-    const char *dir = NULL;
-    int status = open_experiment(ctx, arguments, arguments->operand, NULL, &experiment);
-    if (status == MN_OK) {
-        status = plausible_check(&experiment, ctx);
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
+    const char *dir;
+    TRY(open_experiment(ctx, arguments, arguments->operand, NULL, &experiment));
+    TRY(plausible_check(&experiment, ctx));
+    TRY(rundir_make(ctx, &arena, arguments->out, experiment.run.name, &dir));
+    if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
+        printf("run directory %s\n", dir);
+        print_data(&experiment.data);
+        fflush(stdout);
     }
-    if (status == MN_OK) {
-        status = rundir_make(ctx, &arena, arguments->out, experiment.run.name, &dir);
-    }
-    if (status == MN_OK) {
-        if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
-            printf("run directory %s\n", dir);
-            print_data(&experiment.data);
-            fflush(stdout);
-        }
-        status = rundir_goes_on(ctx, dir, train(ctx, &experiment, dir));
-    }
-    nas_experiment_close(&experiment);
-    nas_arena_fini(&arena);
-    return status;
+    return rundir_goes_on(ctx, dir, train(ctx, &experiment, dir));
 }
 
 static int config_of(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
