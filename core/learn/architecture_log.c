@@ -22,19 +22,7 @@ static void put_names(struct nas_append_log *file, const struct mn_model *model)
     nas_append_log_put(file, ",genotype");
 }
 
-static void put_weights(struct nas_append_log *file, const struct mn_model *model,
-                        const mn_real *weights) {
-    for (int i = 0; i < nas_model_n_mixtures(model); i++) {
-        for (int k = 0; k < nas_model_mixture(model, i)->n_items; k++) {
-            char text[40];
-            nas_text_from_real(round(nas_model_item_weight(model, i, weights, k) * 1e6) / 1e6, text,
-                               sizeof text);
-            nas_append_log_put(file, ",%s", text);
-        }
-    }
-}
-
-/* With the thresholds of evaluation. */
+/* What pruning with the thresholds of evaluation leaves. */
 static int put_genotype(struct nas_append_log *file, struct mn_ctx *ctx,
                         const struct mn_model *model, const struct mn_point *meta) {
     const int32_t split = ctx->where.split;
@@ -42,9 +30,7 @@ static int put_genotype(struct nas_append_log *file, struct mn_ctx *ctx,
     ctx->where.split = MN_TEST;
     const int status = keep != NULL ? nas_model_prune(ctx, model, meta, keep) : MN_NOMEM;
     ctx->where.split = split;
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(status);
     const size_t length = nas_model_genotype(model, keep, NULL, 0);
     char *text = mn_scratch(ctx, length + 1);
     if (text == NULL) {
@@ -55,25 +41,34 @@ static int put_genotype(struct nas_append_log *file, struct mn_ctx *ctx,
     return MN_OK;
 }
 
+static int write_line(struct nas_append_log *file, const struct mn_model *model, struct mn_ctx *ctx,
+                      const struct mn_point *meta, int64_t meta_epoch) {
+    mn_real *weights = mn_scratch(ctx, (size_t)nas_model_dims(model)->n_choices * sizeof *weights);
+    TRY(weights != NULL ? nas_model_mixture_weights(ctx, model, meta, weights) : MN_NOMEM);
+    if (file->length == 0) {
+        nas_append_log_start(file);
+        put_names(file, model);
+        TRY(nas_append_log_write(file, ctx));
+    }
+    nas_append_log_start(file);
+    nas_append_log_put(file, "%" PRId64, meta_epoch);
+    for (int i = 0; i < nas_model_n_mixtures(model); i++) {
+        for (int k = 0; k < nas_model_mixture(model, i)->n_items; k++) {
+            char text[40];
+            nas_text_from_real(round(nas_model_item_weight(model, i, weights, k) * 1e6) / 1e6, text,
+                               sizeof text);
+            nas_append_log_put(file, ",%s", text);
+        }
+    }
+    TRY(put_genotype(file, ctx, model, meta));
+    return nas_append_log_write(file, ctx);
+}
+
 int nas_architecture_log_write(struct nas_append_log *file, const struct nas_experiment *e,
                                struct mn_ctx *ctx, const struct mn_point *meta,
                                int64_t meta_epoch) {
     const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    mn_real *weights =
-        mn_scratch(ctx, (size_t)nas_model_dims(e->model)->n_choices * sizeof *weights);
-    int status =
-        weights != NULL ? nas_model_mixture_weights(ctx, e->model, meta, weights) : MN_NOMEM;
-    if (status == MN_OK && file->length == 0) {
-        nas_append_log_start(file);
-        put_names(file, e->model);
-        status = nas_append_log_write(file, ctx);
-    }
-    if (status == MN_OK) {
-        nas_append_log_start(file);
-        nas_append_log_put(file, "%" PRId64, meta_epoch);
-        put_weights(file, e->model, weights);
-        status = put_genotype(file, ctx, e->model, meta);
-    }
+    const int status = write_line(file, e->model, ctx, meta, meta_epoch);
     nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    return status != MN_OK ? status : nas_append_log_write(file, ctx);
+    return status;
 }

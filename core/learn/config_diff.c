@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/config_diff.h"
 
+#include "base/buffer.h"
 #include "base/text.h"
 #include "config/renamed.h"
 #include "learn/configuration.h"
@@ -16,30 +17,25 @@ const char *const nas_config_may_change[] = {"run.meta_epochs",      "run.transp
 
 int nas_config_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **out,
                     size_t *length) {
-    *out = NULL;
-    FILE *file = open_memstream(out, length);
-    if (file == NULL) {
+    CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
+    TRY(nas_buffer_open(&text, ctx));
+    if (nas_configuration_write(e, text.out) != MN_OK) {
         return mn_fail(ctx, MN_NOMEM, "no memory for the configuration");
     }
-    const int written = nas_configuration_write(e, file);
-    if (fclose(file) != 0 || written != MN_OK) {
-        free(*out);
-        *out = NULL;
-        return mn_fail(ctx, MN_NOMEM, "no memory for the configuration");
-    }
+    TRY(nas_buffer_close(&text, ctx));
+    *length = text.length;
+    *out = text.text;
+    text.text = NULL;
     return MN_OK;
 }
 
 int nas_config_int(const char *resolved, const char *section, const char *key, int64_t *out) {
-    struct nas_arena arena = {0};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     struct nas_faults faults = {.arena = &arena};
     const struct nas_yaml *root =
         nas_yaml_parse(&arena, "configuration", resolved, strlen(resolved), &faults);
     const struct nas_yaml *node = nas_yaml_get(nas_yaml_get(root, section), key);
-    const int found =
-        node != NULL && node->kind == NAS_YAML_SCALAR && nas_text_int(node->text, out);
-    nas_arena_fini(&arena);
-    return found;
+    return node != NULL && node->kind == NAS_YAML_SCALAR && nas_text_int(node->text, out);
 }
 
 /* ---- comparing two trees ------------------------------------------------------------------ */
@@ -126,25 +122,19 @@ static void compare_maps(const char *prefix, const struct nas_yaml *there,
 
 int nas_config_diff_find(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
                          const char *then, const char *const *list, struct nas_config_diff *out) {
-    struct nas_arena arena = {0};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    CLEANUP(nas_free) char *now = NULL;
     struct nas_faults faults = {.arena = &arena};
-    char *now;
     size_t length;
     out->key[0] = '\0';
-    int status = nas_config_text(e, ctx, &now, &length);
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(nas_config_text(e, ctx, &now, &length));
     struct nas_yaml *there = nas_yaml_parse(&arena, path, then, strlen(then), &faults);
     const struct nas_yaml *here = nas_yaml_parse(&arena, "configuration", now, length, &faults);
     if (there == NULL || here == NULL || faults.count > 0) {
-        status = mn_fail(ctx, MN_IO, "%s: its configuration cannot be read: %s", path,
-                         faults.first != NULL ? faults.first->text : "no memory");
-    } else {
-        nas_renamed_apply(there, NULL);
-        compare_maps("", there, here, list, out);
+        return mn_fail(ctx, MN_IO, "%s: its configuration cannot be read: %s", path,
+                       faults.first != NULL ? faults.first->text : "no memory");
     }
-    free(now);
-    nas_arena_fini(&arena);
-    return status;
+    nas_renamed_apply(there, NULL);
+    compare_maps("", there, here, list, out);
+    return MN_OK;
 }
