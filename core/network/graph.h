@@ -142,6 +142,12 @@ struct mn_model {
     void *plan;
 };
 
+/* Who weighs a mixture. */
+static inline const struct nas_instance *nas_mixer_of(const struct mn_model *model,
+                                                      const struct nas_mixture *mixture) {
+    return mixture->is_input ? model->input_mixer : model->op_mixer;
+}
+
 /* Whether the output of a path has a batch norm, and that of its node is then a weighted sum of
  * normalised tensors. */
 int nas_path_has_norm(const struct nas_path *path);

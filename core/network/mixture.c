@@ -32,10 +32,6 @@ int nas_mix_new(const struct mn_model *m, struct nas_arena *a, struct nas_mix **
                : MN_NOMEM;
 }
 
-static const struct nas_instance *mixer_of(const struct mn_model *m, const struct nas_mixture *x) {
-    return x->is_input ? m->input_mixer : m->op_mixer;
-}
-
 static struct mn_when when_of(const struct mn_pass *pass) {
     return (struct mn_when){.size = sizeof(struct mn_when),
                             .training = (pass->flags & MN_PASS_TRAINING) != 0,
@@ -63,7 +59,7 @@ static int compact(struct nas_mix *mix, int i, const mn_real *a, const uint8_t *
 static int ask_weights(struct nas_mix *mix, struct mn_ctx *ctx, int i, const mn_real *a,
                        const struct mn_pass *pass) {
     const struct nas_mixture *x = &mix->model->mixtures[i];
-    const struct nas_instance *mixer = mixer_of(mix->model, x);
+    const struct nas_instance *mixer = nas_mixer_of(mix->model, x);
     const struct mn_when when = when_of(pass);
     const struct mn_where *w = &ctx->where;
     mn_real *weights = mix->weights + x->choice0;
@@ -146,7 +142,7 @@ int nas_mix_forward(struct nas_mix *mix, struct mn_ctx *ctx, const mn_real *a,
     const struct mn_model *m = mix->model;
     for (int i = 0; i < m->n_mixtures; i++) {
         const struct nas_mixture *x = &m->mixtures[i];
-        const struct nas_instance *mixer = mixer_of(m, x);
+        const struct nas_instance *mixer = nas_mixer_of(m, x);
         const struct mn_mixer *table = &mixer->table.mixer;
         TRY(ask_weights(mix, ctx, i, a, pass));
         skip(mix, i, table->threshold != NULL ? table->threshold(mixer->self, ctx) : 0);
@@ -209,7 +205,7 @@ int nas_mix_backward(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_pa
     memset(d_a, 0, (size_t)m->dims.n_a * sizeof *d_a);
     for (int i = 0; i < m->n_mixtures; i++) {
         const struct nas_mixture *x = &m->mixtures[i];
-        const struct nas_instance *mixer = mixer_of(m, x);
+        const struct nas_instance *mixer = nas_mixer_of(m, x);
         mn_real *d = mix->d_weights + x->choice0, *d_logits = mix->d_logits + x->logit0;
         if (x->logit0 < 0) {
             continue;

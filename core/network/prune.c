@@ -4,15 +4,11 @@
 #include <math.h>
 #include <string.h>
 
-static const struct nas_instance *mixer_of(const struct mn_model *m, const struct nas_mixture *x) {
-    return x->is_input ? m->input_mixer : m->op_mixer;
-}
-
 /* Mixture weights of mixture i at progress 1 over all its choices, without noise or skipping. */
 static int final_weights(struct mn_ctx *ctx, const struct mn_model *m, int i, const mn_real *a,
                          mn_real *weights) {
     const struct nas_mixture *x = &m->mixtures[i];
-    const struct nas_instance *mixer = mixer_of(m, x);
+    const struct nas_instance *mixer = nas_mixer_of(m, x);
     const struct mn_mixer *table = &mixer->table.mixer;
     const struct mn_when when = {.size = sizeof when, .progress = 1};
     struct mn_rng rng = mn_rng_start(ctx, MN_RNG_MIXER);
@@ -68,7 +64,7 @@ static mn_real *strengths(struct mn_ctx *ctx, const struct mn_model *m, const st
 
 static int select_one(struct mn_ctx *ctx, const struct mn_model *m, const struct nas_mixture *x,
                       const mn_real *weights, uint8_t *keep) {
-    const struct nas_instance *mixer = mixer_of(m, x);
+    const struct nas_instance *mixer = nas_mixer_of(m, x);
     struct nas_call call = nas_call_begin(ctx, mixer);
     const mn_real *strength = x->is_input ? strengths(ctx, m, x, weights) : NULL;
     TRY(nas_call_end(&call,

@@ -68,11 +68,6 @@ static void place(struct nas_tensor **placed, int n, struct nas_tensor *t, enum 
     placed[to] = t;
 }
 
-static int same_layout(const struct nas_tensor *a, const struct nas_tensor *b,
-                       enum nas_extent extent) {
-    return a->size >= 0 && a->size == b->size && a->at[extent] == b->at[extent];
-}
-
 /* They are sorted by place. */
 static void find_alone(struct nas_tensor **placed, int n, enum nas_extent extent) {
     for (int i = 0; i < n; i++) {
@@ -81,7 +76,8 @@ static void find_alone(struct nas_tensor **placed, int n, enum nas_extent extent
     for (int i = 0; i < n; i++) {
         const size_t end = placed[i]->at[extent] + placed[i]->reals;
         for (int j = i + 1; j < n && placed[j]->at[extent] < end; j++) {
-            if (!same_layout(placed[i], placed[j], extent)) {
+            if (placed[i]->size < 0 || placed[i]->size != placed[j]->size ||
+                placed[i]->at[extent] != placed[j]->at[extent]) {
                 placed[i]->alone[extent] = placed[j]->alone[extent] = 0;
             }
         }

@@ -58,20 +58,6 @@ static void measure_path(struct nas_cpu_plan *p, const struct nas_layer *layer, 
     }
 }
 
-static int plan_paths(struct nas_cpu_plan *p) {
-    for (int i = 0; i < p->model->n_layers; i++) {
-        const struct nas_layer *layer = &p->model->layers[i];
-        for (int e = 0; e < layer->n_edges; e++) {
-            size_t n_packed = 0;
-            for (int o = 0; o < layer->edges[e].n_paths; o++) {
-                TRY(nas_taps_plan(p, &p->paths[layer->edges[e].paths[o].index], &n_packed));
-            }
-            p->n_packed = n_packed > p->n_packed ? n_packed : p->n_packed;
-        }
-    }
-    return MN_OK;
-}
-
 /* ---- sizes -------------------------------------------------------------------------------- */
 
 static int plan_size(struct nas_cpu_plan *p, int i) {
@@ -170,7 +156,16 @@ static int plan_all(struct nas_cpu_plan *p, struct mn_ctx *ctx) {
     for (int i = 0; i < m->n_sizes; i++) {
         TRY(plan_size(p, i));
     }
-    TRY(plan_paths(p));
+    for (int i = 0; i < m->n_layers; i++) {
+        for (int e = 0; e < m->layers[i].n_edges; e++) {
+            const struct nas_edge *edge = &m->layers[i].edges[e];
+            size_t n_packed = 0;
+            for (int o = 0; o < edge->n_paths; o++) {
+                TRY(nas_taps_plan(p, &p->paths[edge->paths[o].index], &n_packed));
+            }
+            p->n_packed = n_packed > p->n_packed ? n_packed : p->n_packed;
+        }
+    }
     plan_fixed(p);
     TRY(nas_schedule_emit(p, ctx));
     p->n_reals = nas_allocate(&p->schedule, p->n_fixed);

@@ -64,11 +64,6 @@ static int add_on_grid(struct emitter *e, int size, int channels) {
     return add_tensor(e, nas_grid_reals(g, channels), (size_t)nas_grid_base(g), size);
 }
 
-static int add_phases(struct emitter *e, const struct nas_cell_state *s) {
-    const struct nas_grid *half = &e->plan->sizes[s->half].grid;
-    return add_tensor(e, 4 * nas_grid_reals(half, s->channels), (size_t)nas_grid_base(half), -1);
-}
-
 static void as_gradient(struct emitter *e, int tensor, int channels) {
     struct nas_tensor *t = &e->schedule->tensors[tensor];
     t->channels = channels;
@@ -139,7 +134,12 @@ static void add_state_tensors(struct emitter *e, const struct forms *forms) {
                               forms[i].rp && root_of(m, i) > 0};
         p->relu = p->split = p->relu_phases = -1;
         for (int k = 0; k < 4; k++) {
-            *tensors[k] = wanted[k] ? add_phases(e, s) : NAS_NO_TENSOR;
+            *tensors[k] = NAS_NO_TENSOR;
+            if (wanted[k]) {
+                const struct nas_grid *half = &e->plan->sizes[s->half].grid;
+                *tensors[k] = add_tensor(e, 4 * nas_grid_reals(half, s->channels),
+                                         (size_t)nas_grid_base(half), -1);
+            }
             if (wanted[k] && k % 2 == 1) {
                 as_gradient(e, *tensors[k], 1);
             }

@@ -39,13 +39,13 @@ void nas_edges_clear(const struct nas_run *run, const struct nas_grid *g, int ch
 
 void nas_tensor_begin(const struct nas_run *run, int tensor, const struct nas_grid *g,
                       int channels) {
-    int32_t *clean = run->lane->clean + tensor;
-    if (tensor == NAS_NO_TENSOR || *clean >= run->n) {
+    int32_t *clean = run->lane->clean;
+    if (tensor == NAS_NO_TENSOR || clean[tensor] >= run->n) {
         return;
     }
     nas_edges_clear(run, g, channels, nas_tensor_at(run, tensor));
     if (run->plan->schedule.tensors[tensor].alone[run->extent]) {
-        *clean = run->n;
+        clean[tensor] = run->n;
     }
 }
 
