@@ -77,7 +77,7 @@ static void tell_ramp(struct telling *t, const struct nas_instance *unit, const 
         unit->label, key, a, t->meta_epoch, b);
 }
 
-static void look_at(struct telling *t, const struct nas_instance *unit) {
+static void tell_unit(struct telling *t, const struct nas_instance *unit) {
     static const char *const parts[] = {"warm_up", "multi_step", "first_order"};
     const struct nas_options *options = &unit->unit.options;
     for (uint32_t i = 0; i < options->n; i++) {
@@ -106,7 +106,7 @@ void nas_schedules_tell(const struct nas_experiment *e, struct mn_ctx *ctx, int6
         return;
     }
     for (int i = 0; i < nas_configuration_units(e); i++) {
-        look_at(&t, nas_configuration_unit(e, i));
+        tell_unit(&t, nas_configuration_unit(e, i));
     }
     if (t.text[0] != '\0') {
         mn_log(ctx, MN_LOG_WARN,

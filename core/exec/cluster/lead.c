@@ -133,7 +133,7 @@ struct round {
     int64_t finished;    /* without a failure */
     int told;            /* ranks know of the cancellation */
     double cancelled;    /* when */
-    double looked;       /* when silence was last looked for */
+    double checked;      /* when silence was last checked for */
     int64_t failed;      /* lowest task number that failed, job->n = none */
     int status;
     char message[NAS_MESSAGE];
@@ -274,8 +274,8 @@ static int watch(struct round *r) {
         cluster->lost = 1;
         return mn_fail(r->ctx, MN_CANCELLED, "stopped by the user");
     }
-    const int suspended = now - r->looked > NAS_PULSE; /* this process was, perhaps all were */
-    r->looked = now;
+    const int suspended = now - r->checked > NAS_PULSE; /* this process was, perhaps all were */
+    r->checked = now;
     for (int i = 1; i < cluster->n; i++) {
         struct nas_rank *x = &cluster->at[i];
         if (suspended) {
@@ -311,10 +311,10 @@ static int begin(struct round *r, const struct mn_where *where) {
     if (kind->pack != NULL) {
         TRY(kind->pack(r->job, r->ctx, &arena, &what, &bytes));
     }
-    r->looked = nas_now();
+    r->checked = nas_now();
     for (int i = 0; i < cluster->n; i++) {
         cluster->at[i].given = 0;
-        cluster->at[i].heard = r->looked;
+        cluster->at[i].heard = r->checked;
     }
     for (int i = 1; i < cluster->n; i++) {
         TRY(nas_wire_send_two(cluster, r->ctx, i, head, &order, sizeof order, what, bytes));
