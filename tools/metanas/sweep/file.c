@@ -40,13 +40,9 @@ static int count(const struct nas_yaml *node) {
 
 /* ---- assignments -------------------------------------------------------------------------- */
 
-static int sets_seed(const char *key) {
-    return strcmp(key, "run.seed") == 0 || strcmp(key, "run") == 0;
-}
-
 static struct nas_assignment assignment(struct reader *r, const char *key, struct nas_mark mark,
                                         const struct nas_yaml *value) {
-    if (sets_seed(key)) {
+    if (strcmp(key, "run.seed") == 0 || strcmp(key, "run") == 0) {
         nas_fault_add(r->faults, mark,
                       "%s cannot be set here: 'seeds' lists the values of run.seed", key);
     }
@@ -143,25 +139,19 @@ static int is_key(const char *name) {
     return strchr(name, '.') != NULL || nas_configuration_has_section(name);
 }
 
-/* A value of an axis that is named by the key it sets. */
-static void read_plain(struct reader *r, const struct nas_yaml *axis, const struct nas_yaml *value,
-                       struct sweep_value *out) {
-    out->set = room(r, 1, sizeof *out->set);
-    if (out->set != NULL) {
-        out->n = 1;
-        out->set[0] = assignment(r, axis->key, axis->key_mark, value);
-    }
-}
-
 static void read_value(struct reader *r, const struct nas_yaml *axis, const struct nas_yaml *value,
                        struct sweep_value *out) {
     const int labelled = axis->kind == NAS_YAML_MAP;
     out->mark = labelled ? value->key_mark : value->mark;
     out->label = labelled ? value->key : derive_label(r, axis->key, value);
-    if (!labelled || is_key(axis->key)) {
-        read_plain(r, axis, value, out);
-    } else {
+    if (labelled && !is_key(axis->key)) {
         out->set = read_set(r, value, &out->n);
+        return;
+    }
+    out->set = room(r, 1, sizeof *out->set); /* the axis is named by the key that it sets */
+    if (out->set != NULL) {
+        out->n = 1;
+        out->set[0] = assignment(r, axis->key, axis->key_mark, value);
     }
 }
 
@@ -224,12 +214,6 @@ static int by_key(const void *a, const void *b) {
     return order != 0 ? order : x->axis - y->axis;
 }
 
-/* Whether setting `later` undoes what `earlier` has set. */
-static int undoes(const char *later, const char *earlier) {
-    const size_t n = strlen(later);
-    return strncmp(later, earlier, n) == 0 && (earlier[n] == '\0' || earlier[n] == '.');
-}
-
 /* The setting of an earlier axis that this one undoes; they begin at it or at one of its key. */
 static const struct setting *undone(const struct setting *all, int n, const struct setting *by) {
     int from = 0, to = n;
@@ -241,7 +225,10 @@ static const struct setting *undone(const struct setting *all, int n, const stru
             to = middle;
         }
     }
-    for (; from < n && undoes(by->key, all[from].key); from++) {
+    const size_t length = strlen(by->key);
+    for (; from < n && strncmp(by->key, all[from].key, length) == 0 &&
+           (all[from].key[length] == '\0' || all[from].key[length] == '.');
+         from++) {
         if (all[from].axis < by->axis) {
             return &all[from];
         }
@@ -317,23 +304,9 @@ static void read_axes(struct reader *r, const struct nas_yaml *node) {
     check_axes(r);
 }
 
-/* Of the longest labels. */
-static size_t longest_name(const struct sweep *s) {
-    size_t length = s->n_axes > 0 ? (size_t)s->n_axes - 1 : 0;
-    for (int i = 0; i < s->n_axes; i++) {
-        size_t most = 0;
-        for (int k = 0; k < s->axes[i].n; k++) {
-            const char *label = s->axes[i].values[k].label;
-            const size_t n = label != NULL ? strlen(label) : 0;
-            most = n > most ? n : most;
-        }
-        length += most;
-    }
-    return length;
-}
-
 static void count_arms(struct reader *r, struct nas_mark mark) {
     struct sweep *s = r->sweep;
+    size_t length = s->n_axes > 0 ? (size_t)s->n_axes - 1 : 0; /* of the longest name */
     s->n_arms = 1;
     for (int i = 0; i < s->n_axes && s->n_arms <= MOST_ARMS; i++) {
         s->n_arms *= s->axes[i].n > 0 ? s->axes[i].n : 1;
@@ -347,11 +320,20 @@ static void count_arms(struct reader *r, struct nas_mark mark) {
                       "into several files",
                       s->n_arms, s->n_seeds, MOST_RUNS);
     }
-    if (longest_name(s) > MOST_NAME) {
+    for (int i = 0; i < s->n_axes; i++) {
+        size_t most = 0;
+        for (int k = 0; k < s->axes[i].n; k++) {
+            const char *label = s->axes[i].values[k].label;
+            const size_t n = label != NULL ? strlen(label) : 0;
+            most = n > most ? n : most;
+        }
+        length += most;
+    }
+    if (length > MOST_NAME) {
         nas_fault_add(r->faults, mark,
                       "an arm is called by its labels and would have a name of %zu characters; a "
                       "folder can have %d: give shorter labels, as a map of label: value",
-                      longest_name(s), MOST_NAME);
+                      length, MOST_NAME);
     }
 }
 
@@ -372,17 +354,6 @@ static void read_base(struct reader *r, const struct nas_yaml *root) {
     if (r->sweep->base == NULL) {
         nas_fault_add(r->faults, base->mark, "no memory to read the sweep");
     }
-}
-
-static void read_seed(struct reader *r, const struct nas_yaml *node) {
-    struct sweep *s = r->sweep;
-    int64_t seed;
-    if (node->kind != NAS_YAML_SCALAR || !nas_text_int(node->text, &seed) || seed < 0) {
-        nas_fault_add(r->faults, node->mark, "seeds: expected whole numbers, 0 or more");
-        return;
-    }
-    s->set_seed[s->n_seeds] = (struct nas_assignment){"run.seed", node->mark, node};
-    s->seeds[s->n_seeds++] = seed;
 }
 
 struct numbered {
@@ -423,7 +394,14 @@ static void read_seeds(struct reader *r, const struct nas_yaml *root) {
     r->sweep->set_seed = room(r, count(list), sizeof *r->sweep->set_seed);
     for (const struct nas_yaml *node = list->first;
          r->sweep->seeds != NULL && r->sweep->set_seed != NULL && node != NULL; node = node->next) {
-        read_seed(r, node);
+        struct sweep *sweep = r->sweep;
+        int64_t seed;
+        if (node->kind != NAS_YAML_SCALAR || !nas_text_int(node->text, &seed) || seed < 0) {
+            nas_fault_add(r->faults, node->mark, "seeds: expected whole numbers, 0 or more");
+            continue;
+        }
+        sweep->set_seed[sweep->n_seeds] = (struct nas_assignment){"run.seed", node->mark, node};
+        sweep->seeds[sweep->n_seeds++] = seed;
     }
     check_seeds(r);
 }
@@ -446,17 +424,12 @@ static void check_keys(struct reader *r, const struct nas_yaml *root) {
     }
 }
 
-/* A configuration has sections, and no base. */
-static int is_config(const struct nas_yaml *root) {
-    int sections = 0;
+static void read_all(struct reader *r, const struct nas_yaml *root) {
+    int sections = 0; /* a configuration has some, and no base */
     for (const struct nas_yaml *node = root->first; node != NULL; node = node->next) {
         sections |= nas_configuration_has_section(node->key);
     }
-    return sections && nas_yaml_get(root, "base") == NULL;
-}
-
-static void read_all(struct reader *r, const struct nas_yaml *root) {
-    if (is_config(root)) {
+    if (sections && nas_yaml_get(root, "base") == NULL) {
         nas_fault_add(r->faults, root->mark,
                       "a configuration, which 'metanas train' takes; a sweep has base, set, seeds "
                       "and axes");
