@@ -95,3 +95,9 @@ const char *nas_place_find(enum nas_place which, char *out, size_t size) {
     const int n = snprintf(out, size, "%s", places[which].installed);
     return n < (int)size ? "install folder" : NULL;
 }
+
+int nas_program_beside(const char *name, char *out, size_t size) {
+    char folder[PATH_MAX];
+    const int known = own_folder(folder, sizeof folder);
+    return snprintf(out, size, "%s/%s", known ? folder : NAS_BIN_DIR, name) < (int)size;
+}

@@ -15,4 +15,8 @@ enum nas_place { NAS_PLACE_PLUGINS, NAS_PLACE_TEMPLATE };
  * configured prefix counts. */
 const char *nas_place_find(enum nas_place which, char *out, size_t size);
 
+/* Write the absolute path of a program that is installed beside this one; it need not exist. 0 = it
+ * does not fit. In a setuid program only the configured prefix counts. */
+int nas_program_beside(const char *name, char *out, size_t size);
+
 #endif

@@ -33,19 +33,19 @@ refused 'operand where none is taken' 2 list all <<'T'
 metanas: list: takes no argument, but got 'all'
 T
 refused 'not a number' 2 test run --tasks ten <<'T'
-metanas: test: --tasks is 'ten'; expected a whole number, 1 or more
+metanas: test: --tasks: 'ten' is not a whole number: expected int, at least 1
 T
 refused 'two values' 2 test run --tasks 4 --tasks=5 <<'T'
 metanas: test: --tasks is given twice
 T
 refused 'no tasks' 2 test run --tasks 0 <<'T'
-metanas: test: --tasks is '0'; expected a whole number, 1 or more
+metanas: test: --tasks: 0 is out of range: expected int, at least 1
 T
 refused 'not a split' 2 test run --split tset <<'T'
-metanas: test: --split is 'tset'; expected train, val or test
+metanas: test: --split: unknown value 'tset': expected one of: train, val, test; did you mean 'test'?
 T
 refused 'not a fraction' 2 probe a.yaml --state a --out b --progress 1.5 <<'T'
-metanas: probe: --progress is '1.5'; expected a number from 0 to 1
+metanas: probe: --progress: 1.5 is out of range: expected real, 0 to 1
 T
 refused 'unknown topic' 2 help op_mixr <<'T'
 metanas: help: unknown topic 'op_mixr'; did you mean 'op_mixer'?

@@ -128,6 +128,6 @@ T
 works 'batch norm by a flag' test run --tasks 4 --batch-norm support
 holds 'is used and told' grep -q '"batch_norm": "support"' run/test.json
 refused 'an unknown mode' 2 test run --batch-norm suport <<'T'
-metanas: test: --batch-norm is 'suport'; expected transductive or support
+metanas: test: --batch-norm: unknown value 'suport': expected one of: transductive, support; did you mean 'support'?
 T
 finish

@@ -54,8 +54,8 @@ static const char **arguments(const struct kit_plan *plan, const char *name, int
     }
     const size_t room = ARGUMENTS + 2 * ((size_t)plan->n_sets + n_folders);
     const char **at = calloc(room, sizeof *at);
-    const char *fixed[] = {"metanas", "check",  plan->file, "--only",   name,    "--report",
-                           texts[0],  "--seed", texts[1],   "--rounds", texts[2]};
+    const char *fixed[] = {"metanas-check", plan->file, "--only", name,       "--report",
+                           texts[0],        "--seed",   texts[1], "--rounds", texts[2]};
     size_t n = sizeof fixed / sizeof fixed[0];
     snprintf(texts[0], 32, "%d", descriptor);
     snprintf(texts[1], 32, "%" PRIu64, plan->seed);

@@ -131,7 +131,7 @@ int kit_run_one(struct mn_ctx *ctx, const struct kit_plan *plan, const char *nam
     struct kit_report *report = kit_child_report(descriptor);
     struct job job = {kit_of(plan), name};
     if (report == NULL) {
-        return mn_fail(ctx, MN_CONFIG, "check: --report is for metanas itself");
+        return mn_fail(ctx, MN_CONFIG, "check: --report is for metanas-check itself");
     }
     kit_report_run(report, 1, do_job, &job);
     fflush(NULL);

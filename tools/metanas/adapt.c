@@ -14,7 +14,14 @@
 #include <sys/stat.h>
 
 /* A task of a user's pictures. */
+struct adapt_flags {
+    const char *support, *state, *out;
+    struct mn_texts query;
+    int32_t batch_norm; /* enum nas_batch_norm, -1 = not given */
+};
+
 struct adaptation {
+    const struct adapt_flags *flags;
     const struct arguments *arguments;
     const struct nas_experiment *experiment;
     struct pictures support, query;
@@ -186,7 +193,7 @@ static int write_file(struct mn_ctx *ctx, struct adaptation *run, const char *na
     const char *path;
     CLEANUP(nas_free) char *text = NULL;
     size_t length = 0;
-    TRY(rundir_file(ctx, &run->arena, run->arguments->out, name, &path));
+    TRY(rundir_file(ctx, &run->arena, run->flags->out, name, &path));
     FILE *out = open_memstream(&text, &length);
     if (out == NULL) {
         return no_memory(ctx);
@@ -199,7 +206,7 @@ static int write_all(struct mn_ctx *ctx, struct adaptation *run, double *p) {
     const struct arguments *a = run->arguments;
     const char *config;
     double difference = 0;
-    TRY(nas_folder_make(ctx, a->out));
+    TRY(nas_folder_make(ctx, run->flags->out));
     TRY(write_file(ctx, run, "predictions.csv", p, put_predictions));
     if (run->cells.n > 0) {
         TRY(write_file(ctx, run, "genotype.yaml", p, put_genotype));
@@ -207,9 +214,9 @@ static int write_all(struct mn_ctx *ctx, struct adaptation *run, double *p) {
     TRY(rundir_file(ctx, &run->arena, a->operand, "config.resolved.yaml", &config));
     const struct extract x = {run->experiment, config,      &run->task,
                               &run->solution,  &run->cells, run->mixture};
-    TRY(extract_write(ctx, a, &x, a->out, &difference));
-    printf("written to %s; probabilities of the written network differ by %.1e at most\n", a->out,
-           difference);
+    TRY(extract_write(ctx, a, &x, run->flags->out, &difference));
+    printf("written to %s; probabilities of the written network differ by %.1e at most\n",
+           run->flags->out, difference);
     return MN_OK;
 }
 
@@ -226,31 +233,31 @@ static int adapt_and_print(struct mn_ctx *ctx, struct adaptation *run,
     TRY(solve(ctx, run, state));
     TRY(read_cells(ctx, run));
     print_all(run, p);
-    return run->arguments->out != NULL ? write_all(ctx, run, p) : MN_OK;
+    return run->flags->out != NULL ? write_all(ctx, run, p) : MN_OK;
 }
 
 static int read_pictures(struct mn_ctx *ctx, struct adaptation *run) {
     const struct arguments *a = run->arguments;
-    if (a->support == NULL || a->query.n == 0) {
+    if (run->flags->support == NULL || run->flags->query.n == 0) {
         return mn_fail(ctx, MN_CONFIG, "adapt: --%s is missing; see 'metanas adapt --help'",
-                       a->support == NULL ? "support DIR" : "query DIR|FILE");
+                       run->flags->support == NULL ? "support DIR" : "query DIR|FILE");
     }
     struct stat about;
-    if (a->out != NULL && stat(a->out, &about) == 0 && !S_ISDIR(about.st_mode)) {
-        return mn_fail(ctx, MN_IO, "adapt: --out %s: not a folder", a->out);
+    if (run->flags->out != NULL && stat(run->flags->out, &about) == 0 && !S_ISDIR(about.st_mode)) {
+        return mn_fail(ctx, MN_IO, "adapt: --out %s: not a folder", run->flags->out);
     }
     TRY(rundir_check(ctx, a->operand));
-    if (pictures_support(ctx, a->support, &run->support, &run->classes) != MN_OK) {
+    if (pictures_support(ctx, run->flags->support, &run->support, &run->classes) != MN_OK) {
         return nas_ctx_where(ctx, "--support");
     }
-    return pictures_query(ctx, a->query.at, &run->classes, &run->query) != MN_OK
+    return pictures_query(ctx, run->flags->query.at, &run->classes, &run->query) != MN_OK
                ? nas_ctx_where(ctx, "--query")
                : MN_OK;
 }
 
 /* What the run was evaluated with need not do for pictures of any number and mixture: statistics of
  * the support set, unless the command line says otherwise. */
-static int choose_batch_norm(struct mn_ctx *ctx, struct arguments *arguments) {
+static void choose_batch_norm(int32_t mode, struct arguments *arguments) {
     static const char section[] = "evaluation", key[] = "evaluation.batch_norm=";
     int given = 0;
     for (int i = 0; i < arguments->sets.n; i++) {
@@ -258,10 +265,7 @@ static int choose_batch_norm(struct mn_ctx *ctx, struct arguments *arguments) {
         given |= strncmp(set, key, sizeof key - 1) == 0 ||
                  (strncmp(set, section, sizeof section - 1) == 0 && set[sizeof section - 1] == '=');
     }
-    if (arguments->batch_norm == NULL && !given) {
-        arguments->batch_norm = "support";
-    }
-    return set_batch_norm(ctx, "adapt", arguments);
+    set_batch_norm(mode < 0 && !given ? NAS_SUPPORT : mode, arguments);
 }
 
 static int adapt(struct mn_ctx *ctx, struct adaptation *run, struct nas_experiment *experiment,
@@ -271,12 +275,12 @@ static int adapt(struct mn_ctx *ctx, struct adaptation *run, struct nas_experime
     const int64_t support = run->support.n, query = run->query.n;
     const struct nas_open open = {.flags = NAS_OPEN_NO_DATA,
                                   .max_batch = support > query ? support : query};
-    TRY(rundir_open(ctx, a, a->operand, &open, experiment, state));
+    TRY(rundir_open(ctx, a, a->operand, run->flags->state, &open, experiment, state));
     if (run->classes.n != experiment->task.ways) {
         return mn_fail(ctx, MN_CONFIG,
                        "%s: holds %" PRId32 " class folders, but the run tells %" PRId64
                        " classes apart (task.ways)",
-                       a->support, run->classes.n, experiment->task.ways);
+                       run->flags->support, run->classes.n, experiment->task.ways);
     }
     if (experiment->evaluation.batch_norm != NAS_SUPPORT && query < 2) {
         return mn_fail(ctx, MN_CONFIG,
@@ -304,27 +308,25 @@ static int run_adapt(struct mn_ctx *ctx, const struct arguments *given) {
     CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
     CLEANUP(nas_state_fini) struct nas_state state = {0};
     struct arguments chosen = *given;
-    struct adaptation run = {.arguments = &chosen, .experiment = &experiment};
-    TRY(choose_batch_norm(ctx, &chosen));
+    struct adaptation run = {
+        .flags = given->flags, .arguments = &chosen, .experiment = &experiment};
+    choose_batch_norm(run.flags->batch_norm, &chosen);
     const int status = adapt(ctx, &run, &experiment, &state);
     nas_arena_fini(&run.arena);
     return status;
 }
 
-static const struct flag flags[] = {
-    {"support", "DIR", "a folder a class with the pictures to learn from (required)",
-     offsetof(struct arguments, support), FLAG_TEXT, 0},
-    {"query", "DIR|FILE", "pictures to tell apart (required; may repeat)",
-     offsetof(struct arguments, query), FLAG_TEXTS, 0},
-    {"state", "STATE", "last (default), best (of the validations) or a file",
-     offsetof(struct arguments, state), FLAG_TEXT, 0},
-    {"out", "DIR", "write predictions, genotype and the pruned network there",
-     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
-    {"batch-norm", "MODE",
-     "statistics for query pictures: support (default), or transductive, of all of them together",
-     offsetof(struct arguments, batch_norm), FLAG_TEXT, 0},
-    {"set", "KEY=VALUE", "override an option: --set task_learner.test_steps=50 (may repeat)",
-     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+#define F struct adapt_flags
+static const struct mn_opt flags[] = {
+    FLAG_TEXT(F, support, "--support", "DIR",
+              "a folder a class with the pictures to learn from (required)"),
+    FLAG_TEXTS(F, query, "--query", "DIR|FILE", "pictures to tell apart (required; may repeat)"),
+    FLAG_TEXT(F, state, "--state", "STATE", "last (default), best (of the validations) or a file"),
+    FLAG_TEXT(F, out, "-o, --out", "DIR",
+              "write predictions, genotype and the pruned network there"),
+    FLAG_CHOICE(F, batch_norm, "--batch-norm", "MODE", batch_norm_choices,
+                "statistics for query pictures: support (default), or transductive, of all of them "
+                "together"),
 };
 
 const struct command command_adapt = {
@@ -337,5 +339,8 @@ const struct command command_adapt = {
         "told of and left out, and the exit code is 3 then.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct adapt_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "override an option: --set task_learner.test_steps=50 (may repeat)",
     .run = run_adapt,
 };

@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+const char *const split_choices[] = {"train", "val", "test", NULL};
+const char *const batch_norm_choices[] = {"transductive", "support", NULL};
+
 int no_memory(struct mn_ctx *ctx) {
     return mn_fail(ctx, MN_NOMEM, "no memory");
 }
@@ -42,17 +45,10 @@ int parse_shape(struct mn_ctx *ctx, const char *command, const char *text, int s
     return MN_OK;
 }
 
-int set_batch_norm(struct mn_ctx *ctx, const char *command, struct arguments *arguments) {
-    const char *mode = arguments->batch_norm;
-    if (mode == NULL) {
-        return MN_OK;
+void set_batch_norm(int32_t mode, struct arguments *arguments) {
+    if (mode >= 0) {
+        arguments->sets.at[arguments->sets.n++] = mode == NAS_SUPPORT
+                                                      ? "evaluation.batch_norm=support"
+                                                      : "evaluation.batch_norm=transductive";
     }
-    const int support = strcmp(mode, "support") == 0;
-    if (!support && strcmp(mode, "transductive") != 0) {
-        return mn_fail(ctx, MN_CONFIG, "%s: --batch-norm is '%s'; expected transductive or support",
-                       command, mode);
-    }
-    arguments->sets.at[arguments->sets.n++] =
-        support ? "evaluation.batch_norm=support" : "evaluation.batch_norm=transductive";
-    return MN_OK;
 }

@@ -134,14 +134,20 @@ static int print_json(const struct doctor *d) {
     return failed ? mn_fail(d->ctx, MN_NOMEM, "a finding is not UTF-8, or no memory") : MN_OK;
 }
 
+struct doctor_flags {
+    const char *out;
+    bool json;
+};
+
 static int run_doctor(struct mn_ctx *ctx, const struct arguments *arguments) {
+    const struct doctor_flags *flags = arguments->flags;
     struct doctor *d = calloc(1, sizeof *d);
     if (d == NULL) {
         return no_memory(ctx);
     }
     d->ctx = ctx;
     d->arguments = arguments;
-    d->folder = arguments->out != NULL ? arguments->out : ".";
+    d->folder = flags->out != NULL ? flags->out : ".";
     doctor_machine(d);
     look_at_plugins(d);
     look_at_data(d);
@@ -151,7 +157,7 @@ static int run_doctor(struct mn_ctx *ctx, const struct arguments *arguments) {
         doctor_note(d, FINDING_WARNING, "doctor", "more", "%d findings are not shown", d->lost + 1);
     }
     int status = MN_OK;
-    if (arguments->json) {
+    if (flags->json) {
         status = print_json(d);
     } else {
         print_text(d);
@@ -165,12 +171,11 @@ static int run_doctor(struct mn_ctx *ctx, const struct arguments *arguments) {
     return status;
 }
 
-static const struct flag flags[] = {
-    {"out", "DIR", "folder that runs will be written to (default: the working directory)",
-     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
-    {"json", NULL, "print the findings as JSON", offsetof(struct arguments, json), FLAG_SWITCH, 0},
-    {"set", "KEY=VALUE", "override an option of CONFIG (may repeat)",
-     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+#define F struct doctor_flags
+static const struct mn_opt flags[] = {
+    FLAG_TEXT(F, out, "-o, --out", "DIR",
+              "folder that runs will be written to (default: the working directory)"),
+    FLAG_SWITCH(F, json, "--json", "print the findings as JSON"),
 };
 
 const struct command command_doctor = {
@@ -183,5 +188,8 @@ const struct command command_doctor = {
         "well, 1 where a check failed.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct doctor_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "override an option of CONFIG (may repeat)",
     .run = run_doctor,
 };

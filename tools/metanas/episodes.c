@@ -20,16 +20,22 @@ static int draw(struct mn_ctx *ctx, const struct nas_experiment *experiment,
     return status;
 }
 
+struct episodes_flags {
+    const char *out;
+    int64_t tasks;
+    int32_t split;
+};
+
 static int freeze(struct mn_ctx *ctx, const struct nas_experiment *experiment,
-                  const struct arguments *arguments) {
+                  const struct episodes_flags *flags) {
     CLEANUP(nas_episodes_fini) struct nas_episodes episodes = {0};
-    const int split = arguments->split >= 0 ? arguments->split : MN_TEST;
-    const int64_t tasks = arguments->tasks > 0 ? arguments->tasks : experiment->evaluation.tasks;
+    const int split = flags->split >= 0 ? flags->split : MN_TEST;
+    const int64_t tasks = flags->tasks > 0 ? flags->tasks : experiment->evaluation.tasks;
     TRY(nas_episodes_new(experiment, ctx, split, tasks, &episodes));
     TRY(draw(ctx, experiment, &episodes));
-    TRY(nas_episodes_write(&episodes, ctx, arguments->out));
+    TRY(nas_episodes_write(&episodes, ctx, flags->out));
     printf("%lld episode%s of seed %lld written to %s\n", (long long)tasks, nas_text_s(tasks),
-           (long long)experiment->run.seed, arguments->out);
+           (long long)experiment->run.seed, flags->out);
     return MN_OK;
 }
 
@@ -44,25 +50,24 @@ static int find_config(struct mn_ctx *ctx, struct nas_arena *arena, const char *
 }
 
 static int run_episodes(struct mn_ctx *ctx, const struct arguments *arguments) {
+    const struct episodes_flags *flags = arguments->flags;
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
     const char *config = NULL;
-    if (arguments->out == NULL) {
+    if (flags->out == NULL) {
         return mn_fail(ctx, MN_CONFIG, "episodes: --out FILE is missing: where to write");
     }
     TRY(find_config(ctx, &arena, arguments->operand, &config));
     TRY(open_experiment(ctx, arguments, config, NULL, &experiment));
-    return freeze(ctx, &experiment, arguments);
+    return freeze(ctx, &experiment, flags);
 }
 
-static const struct flag flags[] = {
-    {"out", "FILE", "the list to write", offsetof(struct arguments, out), FLAG_TEXT, 'o'},
-    {"tasks", "N", "number of episodes (default: evaluation.tasks)",
-     offsetof(struct arguments, tasks), FLAG_POSITIVE, 0},
-    {"split", "SPLIT", "classes to draw from: test (default), val or train",
-     offsetof(struct arguments, split), FLAG_SPLIT, 0},
-    {"set", "KEY=VALUE", "override an option: --set run.seed=2 (may repeat)",
-     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+#define F struct episodes_flags
+static const struct mn_opt flags[] = {
+    FLAG_TEXT(F, out, "-o, --out", "FILE", "the list to write"),
+    FLAG_INT(F, tasks, "--tasks", "N", 0, 1, "number of episodes (default: evaluation.tasks)"),
+    FLAG_CHOICE(F, split, "--split", "SPLIT", split_choices,
+                "classes to draw from: test (default), val or train"),
 };
 
 const struct command command_episodes = {
@@ -73,5 +78,8 @@ const struct command command_episodes = {
             "every\nimage; 'metanas test RUN --episodes FILE' takes its tasks from it.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct episodes_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "override an option: --set run.seed=2 (may repeat)",
     .run = run_episodes,
 };

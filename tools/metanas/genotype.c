@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct genotype_flags {
+    bool most_frequent, meta, dot;
+    int64_t task; /* -1 = none */
+    const char *state, *svg;
+};
+
 /* The genotype asked for: its line, and where it comes from. */
 struct chosen {
     const char *text, *origin;
@@ -113,20 +119,22 @@ static int describe(struct mn_ctx *ctx, struct nas_arena *arena, const struct fi
 
 static int of_checkpoint(struct mn_ctx *ctx, struct nas_arena *arena,
                          const struct arguments *arguments, struct chosen *out) {
+    const struct genotype_flags *flags = arguments->flags;
     struct nas_experiment experiment = {0};
     struct nas_state state = {0};
     struct finding finding = {&experiment, &state, NULL};
-    const struct nas_open open = {.flags = arguments->task < 0 ? NAS_OPEN_NO_DATA : 0};
-    int status = rundir_open(ctx, arguments, arguments->operand, &open, &experiment, &state);
+    const struct nas_open open = {.flags = flags->task < 0 ? NAS_OPEN_NO_DATA : 0};
+    int status =
+        rundir_open(ctx, arguments, arguments->operand, flags->state, &open, &experiment, &state);
     if (status == MN_OK && nas_model_n_mixtures(experiment.model) == 0) {
         status = nothing_searched(ctx, arguments->operand);
     }
     if (status == MN_OK) {
         finding.keep = nas_arena_zeroed(arena, (size_t)nas_model_dims(experiment.model)->n_choices);
-        status = finding.keep != NULL ? find(ctx, &finding, arguments->task) : no_memory(ctx);
+        status = finding.keep != NULL ? find(ctx, &finding, flags->task) : no_memory(ctx);
     }
     if (status == MN_OK) {
-        status = describe(ctx, arena, &finding, arguments->task, out);
+        status = describe(ctx, arena, &finding, flags->task, out);
     }
     nas_state_fini(&state);
     nas_experiment_close(&experiment);
@@ -144,12 +152,13 @@ static int write_svg(struct mn_ctx *ctx, struct nas_arena *arena, const struct c
 
 static int print(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                  const struct chosen *chosen) {
+    const struct genotype_flags *flags = arguments->flags;
     struct cells cells;
     int status = cells_parse(ctx, arena, arguments->operand, chosen->text, &cells);
-    if (status == MN_OK && arguments->svg != NULL) {
-        status = write_svg(ctx, arena, &cells, arguments->svg);
+    if (status == MN_OK && flags->svg != NULL) {
+        status = write_svg(ctx, arena, &cells, flags->svg);
     }
-    if (status == MN_OK && arguments->dot) {
+    if (status == MN_OK && flags->dot) {
         cells_write_dot(&cells, "genotype", stdout);
     } else if (status == MN_OK) {
         printf("# %s\n# A line is a node: pairs of operation and input. 0 and 1 are the cell's "
@@ -161,24 +170,24 @@ static int print(struct mn_ctx *ctx, struct nas_arena *arena, const struct argum
 }
 
 static int run_genotype(struct mn_ctx *ctx, const struct arguments *arguments) {
+    const struct genotype_flags *flags = arguments->flags;
     struct nas_arena arena = {0};
     struct chosen chosen = {0};
-    const int ways = (arguments->task >= 0) + arguments->meta + arguments->most_frequent;
+    const int ways = (flags->task >= 0) + flags->meta + flags->most_frequent;
     if (ways > 1) {
         return mn_fail(ctx, MN_CONFIG,
                        "genotype: --task, --meta and --most-frequent exclude each "
                        "other");
     }
-    if (arguments->task < 0 && !arguments->meta &&
-        (arguments->state != NULL || arguments->sets.n > 0)) {
+    if (flags->task < 0 && !flags->meta && (flags->state != NULL || arguments->sets.n > 0)) {
         return mn_fail(ctx, MN_CONFIG,
                        "genotype: --%s goes with --task or --meta; the most frequent cells are "
                        "those that the last test has written down",
-                       arguments->state != NULL ? "state" : "set");
+                       flags->state != NULL ? "state" : "set");
     }
     int status = rundir_check(ctx, arguments->operand);
     if (status == MN_OK) {
-        status = arguments->task >= 0 || arguments->meta
+        status = flags->task >= 0 || flags->meta
                      ? of_checkpoint(ctx, &arena, arguments, &chosen)
                      : most_frequent(ctx, &arena, arguments->operand, &chosen);
     }
@@ -189,21 +198,17 @@ static int run_genotype(struct mn_ctx *ctx, const struct arguments *arguments) {
     return status;
 }
 
-static const struct flag flags[] = {
-    {"most-frequent", NULL, "the cells that most tasks of the last test ended with (default)",
-     offsetof(struct arguments, most_frequent), FLAG_SWITCH, 0},
-    {"task", "N", "those of test task N, counted from 0: adapts to it anew",
-     offsetof(struct arguments, task), FLAG_COUNT, 0},
-    {"meta", NULL, "those of the meta-architecture", offsetof(struct arguments, meta), FLAG_SWITCH,
-     0},
-    {"state", "STATE", "last (default), best (of the validations) or a file",
-     offsetof(struct arguments, state), FLAG_TEXT, 0},
-    {"svg", "FILE", "draw them into FILE as well (needs the program dot of Graphviz)",
-     offsetof(struct arguments, svg), FLAG_TEXT, 0},
-    {"dot", NULL, "print a Graphviz graph instead of YAML", offsetof(struct arguments, dot),
-     FLAG_SWITCH, 0},
-    {"set", "KEY=VALUE", "override an option: --set dataset.path=DIR (may repeat)",
-     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+#define F struct genotype_flags
+static const struct mn_opt flags[] = {
+    FLAG_SWITCH(F, most_frequent, "--most-frequent",
+                "the cells that most tasks of the last test ended with (default)"),
+    FLAG_INT(F, task, "--task", "N", -1, 0,
+             "those of test task N, counted from 0: adapts to it anew"),
+    FLAG_SWITCH(F, meta, "--meta", "those of the meta-architecture"),
+    FLAG_TEXT(F, state, "--state", "STATE", "last (default), best (of the validations) or a file"),
+    FLAG_TEXT(F, svg, "--svg", "FILE",
+              "draw them into FILE as well (needs the program dot of Graphviz)"),
+    FLAG_SWITCH(F, dot, "--dot", "print a Graphviz graph instead of YAML"),
 };
 
 const struct command command_genotype = {
@@ -215,5 +220,8 @@ const struct command command_genotype = {
             "--set 'search_space={use: genotype, file: cells.yaml, channels: 96}'.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct genotype_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "override an option: --set dataset.path=DIR (may repeat)",
     .run = run_genotype,
 };

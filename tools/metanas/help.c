@@ -15,7 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 100, COLUMN = 26 };
+enum { WIDTH = 100 };
+
+struct help_flags {
+    bool markdown, man;
+};
 
 static const char *const sections[] = {"run", "task", "evaluation"};
 
@@ -36,23 +40,14 @@ const struct exit_code *help_exit_codes(size_t *n) {
     return exit_codes;
 }
 
-const char *help_usage(const struct command *command, char *out, size_t size) {
-    size_t used = (size_t)snprintf(out, size, "%s", command->name);
-    for (int i = 0; operand_name(command, i) != NULL && used < size; i++) {
-        const int optional = operand_is_optional(command, i);
-        used += (size_t)snprintf(out + used, size - used, " %s%s%s", optional ? "[" : "",
-                                 operand_name(command, i), optional ? "]" : "");
-    }
-    return out;
-}
-
 void help_overview(FILE *out) {
     size_t n;
     const struct command *const *all = commands(&n);
     fputs("usage: metanas COMMAND [ARGUMENTS]\n\ncommands:\n", out);
     for (size_t i = 0; i < n; i++) {
         char usage[64];
-        fprintf(out, "  %-*s %s\n", COLUMN, help_usage(all[i], usage, sizeof usage), all[i]->doc);
+        fprintf(out, "  %-*s %s\n", USAGE_COLUMN, help_usage(all[i], usage, sizeof usage),
+                all[i]->doc);
     }
     fputs("\n'metanas COMMAND --help' explains a command, 'metanas help KIND/UNIT' a plugin's "
           "options,\n'metanas help run', 'task' and 'evaluation' those of the fixed sections; "
@@ -62,35 +57,6 @@ void help_overview(FILE *out) {
     for (size_t i = 0; i < sizeof exit_codes / sizeof exit_codes[0]; i++) {
         fprintf(out, "  %-3d %s\n", exit_codes[i].code, exit_codes[i].doc);
     }
-}
-
-const char *help_flag(const struct flag *flag, char *out, size_t size) {
-    const char letter[] = {'-', flag->letter, ',', ' ', '\0'};
-    snprintf(out, size, "%s--%s%s%s", flag->letter ? letter : "", flag->name,
-             flag->value != NULL ? " " : "", flag->value != NULL ? flag->value : "");
-    return out;
-}
-
-static void print_flags(const struct flag *flags, size_t n, FILE *out) {
-    for (size_t i = 0; i < n; i++) {
-        char usage[64];
-        fprintf(out, "  %-*s %s\n", COLUMN, help_flag(&flags[i], usage, sizeof usage),
-                flags[i].doc);
-    }
-}
-
-void help_command(const struct command *command, FILE *out) {
-    size_t n;
-    const struct flag *shared = common_flags(&n);
-    char usage[64];
-    fprintf(out, "usage: metanas %s [FLAGS]\n\n%s\n", help_usage(command, usage, sizeof usage),
-            command->doc);
-    if (command->more != NULL) {
-        fprintf(out, "\n%s", command->more);
-    }
-    fputs("\nflags:\n", out);
-    print_flags(command->flags, command->n_flags, out);
-    print_flags(shared, n, out);
 }
 
 void help_version(struct mn_ctx *ctx, FILE *out) {
@@ -139,7 +105,7 @@ static void print_found(struct wanted *wanted, const char *file, const struct mn
     const int own = strcmp(plugin->name, unit->name) == 0;
     char name[160];
     snprintf(name, sizeof name, "%s%s%s", plugin->name, own ? "" : "/", own ? "" : unit->name);
-    printf("  %-*s %s\n", COLUMN, name, unit->doc);
+    printf("  %-*s %s\n", USAGE_COLUMN, name, unit->doc);
 }
 
 static void print_unit_line(void *data, const char *file, const struct mn_plugin *plugin,
@@ -223,39 +189,40 @@ static int unknown_topic(struct mn_ctx *ctx, const char *topic) {
 
 static int help_plugin(struct mn_ctx *ctx, const struct arguments *arguments, int kind,
                        const char *use) {
+    const struct help_flags *flags = arguments->flags;
     struct nas_registry *registry = NULL;
     int status = nas_registry_new(ctx, plugin_folders(arguments), &registry);
     if (status == MN_OK) {
-        status = use != NULL ? help_unit(ctx, registry, kind, use, arguments->markdown)
-                             : help_kind(ctx, registry, kind, arguments->markdown);
+        status = use != NULL ? help_unit(ctx, registry, kind, use, flags->markdown)
+                             : help_kind(ctx, registry, kind, flags->markdown);
     }
     nas_registry_free(registry);
     return status;
 }
 
-static void print_overview(const struct arguments *arguments) {
-    if (arguments->man) {
+static void print_overview(const struct help_flags *flags) {
+    if (flags->man) {
         manual_overview(stdout);
-    } else if (arguments->markdown) {
+    } else if (flags->markdown) {
         markdown_overview(stdout);
     } else {
         help_overview(stdout);
     }
 }
 
-static void print_command(const struct arguments *arguments, const struct command *command) {
-    if (arguments->man) {
+static void print_command(const struct help_flags *flags, const struct command *command) {
+    if (flags->man) {
         manual_command(command, stdout);
-    } else if (arguments->markdown) {
+    } else if (flags->markdown) {
         markdown_command(command, stdout);
     } else {
         help_command(command, stdout);
     }
 }
 
-static void print_section(const struct arguments *arguments, const char *name,
+static void print_section(const struct help_flags *flags, const char *name,
                           const struct nas_options *section) {
-    if (arguments->markdown) {
+    if (flags->markdown) {
         printf("# %s\n\nThe options of this section, which is not a plugin's.\n\n", name);
         nas_describe_table(section, stdout);
         return;
@@ -265,22 +232,23 @@ static void print_section(const struct arguments *arguments, const char *name,
 }
 
 static int run_help(struct mn_ctx *ctx, const struct arguments *arguments) {
+    const struct help_flags *flags = arguments->flags;
     const char *topic = arguments->operand;
     if (topic == NULL) {
-        print_overview(arguments);
+        print_overview(flags);
         return MN_OK;
     }
     if (command_find(topic) != NULL) {
-        print_command(arguments, command_find(topic));
+        print_command(flags, command_find(topic));
         return MN_OK;
     }
-    if (arguments->man) {
+    if (flags->man) {
         return mn_fail(ctx, MN_CONFIG, "help: '%s' is no command, and only commands have pages",
                        topic);
     }
     const struct nas_options *section = nas_configuration_section(topic);
     if (section != NULL) {
-        print_section(arguments, topic, section);
+        print_section(flags, topic, section);
         return MN_OK;
     }
     char kind_name[32];
@@ -293,11 +261,10 @@ static int run_help(struct mn_ctx *ctx, const struct arguments *arguments) {
     return help_plugin(ctx, arguments, kind, topic[length] == '/' ? topic + length + 1 : NULL);
 }
 
-static const struct flag flags[] = {
-    {"markdown", NULL, "write Markdown, as docs/reference is made",
-     offsetof(struct arguments, markdown), FLAG_SWITCH, 0},
-    {"man", NULL, "write a manual page (a command, or none for metanas itself)",
-     offsetof(struct arguments, man), FLAG_SWITCH, 0},
+#define F struct help_flags
+static const struct mn_opt flags[] = {
+    FLAG_SWITCH(F, markdown, "--markdown", "write Markdown, as docs/reference is made"),
+    FLAG_SWITCH(F, man, "--man", "write a manual page (a command, or none for metanas itself)"),
 };
 
 const struct command command_help = {
@@ -307,5 +274,6 @@ const struct command command_help = {
     .doc = "explain a command, a section, a kind of plugin or KIND/UNIT",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct help_flags),
     .run = run_help,
 };

@@ -39,7 +39,7 @@ static int connect(struct mn_ctx *ctx, struct arguments *arguments, const char *
 static int hold(struct mn_ctx *ctx, const struct command *command,
                 const struct arguments *arguments, struct job *job) {
     struct stat about;
-    return command->holds && arguments->out == NULL && job_speaks(job) &&
+    return command->holds != NULL && command->holds(arguments) && job_speaks(job) &&
                    stat(arguments->operand, &about) == 0 && S_ISDIR(about.st_mode)
                ? nas_folder_lock(ctx, arguments->operand, &job->folder)
                : MN_OK;

@@ -58,11 +58,12 @@ static void print_more(const char *at, FILE *out) {
     fputs(example ? ".Ed\n" : "", out);
 }
 
-static void print_flags(const struct flag *flags, size_t n, FILE *out) {
+static void print_flags(const struct mn_opt *flags, size_t n, FILE *out) {
     for (size_t i = 0; i < n; i++) {
-        const char letter[] = {'F', 'l', ' ', flags[i].letter, ' ', ',', ' ', '\0'};
-        fprintf(out, ".It %sFl Fl %s%s%s\n", flags[i].letter ? letter : "", flags[i].name,
-                flags[i].value != NULL ? " Ar " : "", flags[i].value != NULL ? flags[i].value : "");
+        const char *key = flags[i].key, *name = strstr(key, "--") + 2;
+        const char letter[] = {'F', 'l', ' ', key[1], ' ', ',', ' ', '\0'};
+        fprintf(out, ".It %sFl Fl %s%s%s\n", name > key + 2 ? letter : "", name,
+                flags[i].unit != NULL ? " Ar " : "", flags[i].unit != NULL ? flags[i].unit : "");
         print_line(flags[i].doc, strlen(flags[i].doc), out);
     }
 }
@@ -99,7 +100,8 @@ static void print_head(const char *name, const char *doc, FILE *out) {
 void manual_command(const struct command *command, FILE *out) {
     char name[64];
     size_t n;
-    const struct flag *shared = common_flags(&n);
+    const struct mn_opt *shared = common_flags(&n);
+    struct mn_opt own[MOST_FLAGS];
     snprintf(name, sizeof name, "metanas-%s", command->name);
     print_head(name, command->doc, out);
     fprintf(out, ".Nm metanas %s\n.Op Ar FLAGS\n", command->name);
@@ -113,7 +115,7 @@ void manual_command(const struct command *command, FILE *out) {
         print_more(command->more, out);
     }
     fputs(".Bl -tag -width Ds\n", out);
-    print_flags(command->flags, command->n_flags, out);
+    print_flags(own, command_flags(command, own), out);
     print_flags(shared, n, out);
     fputs(".El\n", out);
     print_common(out);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static void print_flags(const struct flag *flags, size_t n, FILE *out) {
+static void print_flags(const struct mn_opt *flags, size_t n, FILE *out) {
     fputs("| flag | meaning |\n| --- | --- |\n", out);
     for (size_t i = 0; i < n; i++) {
         char usage[64];
@@ -40,14 +40,16 @@ void markdown_command(const struct command *command, FILE *out) {
     } else {
         fputc('\n', out);
     }
-    if (command->n_flags > 0) {
-        print_flags(command->flags, command->n_flags, out);
+    struct mn_opt flags[MOST_FLAGS];
+    const size_t n = command_flags(command, flags);
+    if (n > 0) {
+        print_flags(flags, n, out);
     }
 }
 
 void markdown_overview(FILE *out) {
     size_t n;
-    const struct flag *shared = common_flags(&n);
+    const struct mn_opt *shared = common_flags(&n);
     fputs("# Commands\n\nFlags of every command:\n\n", out);
     print_flags(shared, n, out);
     fputs("| exit code | meaning |\n| --- | --- |\n", out);

@@ -10,191 +10,178 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_FLAGS = 32 };
-
-static const struct flag common[] = {
-    {"plugin-dir", "DIR", "look for plugins in DIR first (may repeat)",
-     offsetof(struct arguments, plugin_dirs), FLAG_TEXTS, 0},
-    {"quiet", NULL, "print warnings and errors only", offsetof(struct arguments, quiet),
-     FLAG_SWITCH, 'q'},
-    {"verbose", NULL, "print more", offsetof(struct arguments, verbose), FLAG_SWITCH, 'v'},
-    {"help", NULL, "explain the command", offsetof(struct arguments, help), FLAG_SWITCH, 'h'},
+/* What all commands take. */
+struct common {
+    struct mn_texts plugin_dirs;
+    bool quiet, verbose, help;
 };
 
-const struct flag *common_flags(size_t *n) {
+static const struct mn_opt common[] = {
+    FLAG_TEXTS(struct common, plugin_dirs, "--plugin-dir", "DIR",
+               "look for plugins in DIR first (may repeat)"),
+    FLAG_SWITCH(struct common, quiet, "-q, --quiet", "print warnings and errors only"),
+    FLAG_SWITCH(struct common, verbose, "-v, --verbose", "print more"),
+    FLAG_SWITCH(struct common, help, "-h, --help", "explain the command"),
+};
+
+const struct mn_opt *common_flags(size_t *n) {
     *n = sizeof common / sizeof common[0];
     return common;
 }
 
-/* The i-th flag a command takes: its own, then the common ones; NULL past the end. */
-static const struct flag *flag_at(const struct command *command, size_t i) {
-    const size_t n_common = sizeof common / sizeof common[0];
-    if (i < command->n_flags) {
-        return &command->flags[i];
-    }
-    return i < command->n_flags + n_common ? &common[i - command->n_flags] : NULL;
-}
+static const char set_key[] = "--set";
 
-static const struct flag *flag_long(const struct command *command, const char *name, size_t n) {
-    for (size_t i = 0; flag_at(command, i) != NULL; i++) {
-        const struct flag *f = flag_at(command, i);
-        if (strlen(f->name) == n && strncmp(f->name, name, n) == 0) {
-            return f;
-        }
-    }
-    return NULL;
-}
-
-static const struct flag *flag_short(const struct command *command, char letter) {
-    for (size_t i = 0; flag_at(command, i) != NULL; i++) {
-        if (letter != '\0' && flag_at(command, i)->letter == letter) {
-            return flag_at(command, i);
-        }
-    }
-    return NULL;
-}
-
-static int unknown_flag(struct mn_ctx *ctx, const struct command *command, const char *word) {
-    const char *names[MOST_FLAGS];
-    char name[64];
+size_t command_flags(const struct command *command, struct mn_opt out[MOST_FLAGS]) {
     size_t n = 0;
-    for (; n < MOST_FLAGS && flag_at(command, n) != NULL; n++) {
-        names[n] = flag_at(command, n)->name;
+    for (; n < command->n_flags; n++) {
+        out[n] = command->flags[n];
+    }
+    if (command->set_doc != NULL) {
+        out[n++] = (struct mn_opt){.key = set_key,
+                                   .doc = command->set_doc,
+                                   .unit = command->set_value,
+                                   .type = MN_OPT_TEXTS};
+    }
+    return n;
+}
+
+/* A command line as it is read: rows of flags and, as sections of a configuration, what is given.
+ */
+struct line {
+    struct mn_ctx *ctx;
+    struct nas_arena *arena;
+    const struct command *command;
+    struct mn_opt flags[MOST_FLAGS]; /* the command's own, then the common ones */
+    size_t n, n_own;
+    struct nas_yaml own, all;
+    struct arguments *out;
+};
+
+static const char *long_name(const struct mn_opt *flag) {
+    return strstr(flag->key, "--") + 2;
+}
+
+/* The flag of a word: "--out", "--out=DIR" or "-o"; *value is what follows =, or NULL. */
+static const struct mn_opt *flag_of(const struct line *l, const char *word, const char **value) {
+    const size_t n = strcspn(word, "=");
+    *value = word[1] == '-' && word[n] == '=' ? word + n + 1 : NULL;
+    for (size_t i = 0; i < l->n; i++) {
+        const char *key = l->flags[i].key, *name = long_name(&l->flags[i]) - 2;
+        const int is_short = key != name && word[1] == key[1] && word[2] == '\0';
+        if (word[1] == '-' ? strlen(name) == n && strncmp(name, word, n) == 0 : is_short) {
+            return &l->flags[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_flag(const struct line *l, const char *word) {
+    const char *names[MOST_FLAGS], *command = l->command->name;
+    char name[64];
+    for (size_t i = 0; i < l->n; i++) {
+        names[i] = long_name(&l->flags[i]);
     }
     snprintf(name, sizeof name, "%s", word + strspn(word, "-"));
     name[strcspn(name, "=")] = '\0';
-    const char *near = nas_text_nearest(name, names, n);
+    const char *near = nas_text_nearest(name, names, l->n);
     if (near != NULL) {
-        return mn_fail(ctx, MN_CONFIG, "%s: unknown flag '%s'; did you mean '--%s'?", command->name,
+        return mn_fail(l->ctx, MN_CONFIG, "%s: unknown flag '%s'; did you mean '--%s'?", command,
                        word, near);
     }
-    return mn_fail(ctx, MN_CONFIG, "%s: unknown flag '%s'; see 'metanas %s --help'", command->name,
-                   word, command->name);
+    return mn_fail(l->ctx, MN_CONFIG, "%s: unknown flag '%s'; see 'metanas %s --help'", command,
+                   word, command);
 }
 
-static int split_from(const char *text, int32_t *out) {
-    static const char *const names[] = {"train", "val", "test"};
-    for (int32_t i = 0; i < 3; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *out = i;
-            return 1;
-        }
+static struct nas_yaml *scalar(const struct line *l, const char *text) {
+    struct nas_yaml *node = nas_arena_zeroed(l->arena, sizeof *node);
+    if (node != NULL) {
+        node->text = text;
     }
-    return 0;
+    return node;
 }
 
-static int bad_value(struct mn_ctx *ctx, const struct command *command, const struct flag *flag,
-                     const char *text, const char *wanted) {
-    return mn_fail(ctx, MN_CONFIG, "%s: --%s is '%s'; expected %s", command->name, flag->name, text,
-                   wanted);
+/* Note the value of a flag in its section. */
+static int give(struct line *l, const struct mn_opt *flag, const char *text, int argument) {
+    struct nas_yaml *section = (size_t)(flag - l->flags) < l->n_own ? &l->own : &l->all;
+    struct nas_yaml *there = nas_yaml_get(section, flag->key), *value = scalar(l, text);
+    if (flag->key == set_key) {
+        l->out->sets.at[l->out->sets.n] = text;
+        l->out->sets.argument[l->out->sets.n++] = argument;
+        return MN_OK;
+    }
+    if (flag->type == MN_OPT_TEXT && text[0] == '\0') {
+        return mn_fail(l->ctx, MN_CONFIG, "%s: --%s is ''; expected %s", l->command->name,
+                       long_name(flag), flag->unit);
+    }
+    /* The last of two values would win without a word. */
+    if (there != NULL && flag->type != MN_OPT_TEXTS && flag->type != MN_OPT_BOOL) {
+        return mn_fail(l->ctx, MN_CONFIG, "%s: --%s is given twice", l->command->name,
+                       long_name(flag));
+    }
+    if (flag->type == MN_OPT_TEXTS && there == NULL) {
+        there = scalar(l, NULL);
+        if (there == NULL || !nas_yaml_put(l->arena, section, flag->key, there)) {
+            return no_memory(l->ctx);
+        }
+        there->kind = NAS_YAML_LIST;
+    }
+    if (value == NULL) {
+        return no_memory(l->ctx);
+    }
+    if (flag->type == MN_OPT_TEXTS) {
+        struct nas_yaml **link = &there->first;
+        while (*link != NULL) {
+            link = &(*link)->next;
+        }
+        *link = value;
+        return MN_OK;
+    }
+    return nas_yaml_put(l->arena, section, flag->key, value) ? MN_OK : no_memory(l->ctx);
 }
 
-static int flag_store(struct mn_ctx *ctx, struct nas_arena *arena, const struct command *command,
-                      const struct flag *flag, const char *given, int argument,
-                      struct arguments *out) {
-    const char *text = given != NULL ? nas_arena_path(arena, given) : "";
-    if (text == NULL) {
-        return no_memory(ctx);
+/* One flag at argv[*i]; *i moves on over a value that is a word of its own. */
+static int flag_parse(struct line *l, int argc, char **argv, int *i) {
+    const char *given, *text;
+    const struct mn_opt *flag = flag_of(l, argv[*i], &given);
+    if (flag == NULL) {
+        return unknown_flag(l, argv[*i]);
     }
-    void *field = (char *)out + flag->offset;
-    switch (flag->type) {
-    case FLAG_SWITCH:
-        *(int *)field = 1;
-        return MN_OK;
-    case FLAG_TEXT:
-        if (text[0] == '\0') {
-            return bad_value(ctx, command, flag, text, flag->value);
+    if (flag->type == MN_OPT_BOOL && given != NULL) {
+        return mn_fail(l->ctx, MN_CONFIG, "%s: --%s takes no value", l->command->name,
+                       long_name(flag));
+    }
+    if (flag->type != MN_OPT_BOOL && given == NULL) {
+        if (*i + 1 >= argc) {
+            return mn_fail(l->ctx, MN_CONFIG, "%s: --%s needs %s", l->command->name,
+                           long_name(flag), flag->unit);
         }
-        *(const char **)field = text;
-        return MN_OK;
-    case FLAG_TEXTS: {
-        struct texts *list = field;
-        list->at[list->n] = text;
-        list->argument[list->n++] = argument;
-        return MN_OK;
+        given = argv[++*i];
     }
-    case FLAG_COUNT:
-    case FLAG_POSITIVE: {
-        const int least = flag->type == FLAG_POSITIVE;
-        int64_t n;
-        if (!nas_text_int(text, &n) || n < least) {
-            return bad_value(ctx, command, flag, text,
-                             least ? "a whole number, 1 or more" : "a whole number, 0 or more");
+    text = given != NULL ? nas_arena_path(l->arena, given) : "true";
+    return text != NULL ? give(l, flag, text, *i) : no_memory(l->ctx);
+}
+
+/* Fill a struct by its rows. */
+static int bind(const struct line *l, const struct mn_opt *flags, size_t n, struct nas_yaml *given,
+                void *out) {
+    struct nas_faults faults = {.arena = l->arena};
+    const struct nas_options options = {flags, (uint32_t)n};
+    given->kind = NAS_YAML_MAP;
+    nas_schema_bind(l->arena, &options, given, NULL, l->command->name, out, &faults);
+    for (size_t i = 0; i < n; i++) {
+        if (flags[i].type == MN_OPT_TEXT && nas_yaml_get(given, flags[i].key) == NULL) {
+            *(const char **)(void *)((char *)out + flags[i].offset) = NULL;
         }
-        *(int64_t *)field = n;
-        return MN_OK;
     }
-    case FLAG_FRACTION: {
-        double x;
-        if (!nas_text_real(text, &x) || !(x >= 0 && x <= 1)) {
-            return bad_value(ctx, command, flag, text, "a number from 0 to 1");
-        }
-        *(double *)field = x;
-        return MN_OK;
-    }
-    case FLAG_SPLIT:
-        if (!split_from(text, field)) {
-            return bad_value(ctx, command, flag, text, "train, val or test");
-        }
-        return MN_OK;
-    }
-    return mn_fail(ctx, MN_INTERNAL, "flag --%s has no type", flag->name);
+    return faults.count == 0 ? MN_OK
+                             : mn_fail(l->ctx, MN_CONFIG, "%s",
+                                       faults.first != NULL ? faults.first->text : "no memory");
 }
 
 static int texts_room(struct mn_ctx *ctx, struct nas_arena *arena, int n, struct texts *list) {
     list->at = nas_arena_zeroed(arena, ((size_t)n + 1) * sizeof *list->at);
     list->argument = nas_arena_zeroed(arena, ((size_t)n + 1) * sizeof *list->argument);
     return list->at != NULL && list->argument != NULL ? MN_OK : no_memory(ctx);
-}
-
-/* Flags of one value that were given. */
-struct given {
-    const struct flag **at;
-    int n;
-};
-
-/* The last of two values would win without a word. */
-static int once(struct mn_ctx *ctx, const struct command *command, const struct flag *flag,
-                struct given *given) {
-    if (flag->type == FLAG_TEXTS || flag->type == FLAG_SWITCH) {
-        return MN_OK;
-    }
-    for (int i = 0; i < given->n; i++) {
-        if (given->at[i] == flag) {
-            return mn_fail(ctx, MN_CONFIG, "%s: --%s is given twice", command->name, flag->name);
-        }
-    }
-    given->at[given->n++] = flag;
-    return MN_OK;
-}
-
-/* One flag at argv[*i]; *i moves on over a value that is a word of its own. */
-static int flag_parse(struct mn_ctx *ctx, struct nas_arena *arena, const struct command *command,
-                      int argc, char **argv, int *i, struct given *given, struct arguments *out) {
-    const char *word = argv[*i], *text = NULL;
-    const struct flag *flag;
-    if (word[1] == '-') {
-        const size_t n = strcspn(word + 2, "=");
-        flag = flag_long(command, word + 2, n);
-        text = word[2 + n] == '=' ? word + 3 + n : NULL;
-    } else {
-        flag = word[2] == '\0' ? flag_short(command, word[1]) : NULL;
-    }
-    if (flag == NULL) {
-        return unknown_flag(ctx, command, word);
-    }
-    if (flag->value == NULL && text != NULL) {
-        return mn_fail(ctx, MN_CONFIG, "%s: --%s takes no value", command->name, flag->name);
-    }
-    if (flag->value != NULL && text == NULL) {
-        if (*i + 1 >= argc) {
-            return mn_fail(ctx, MN_CONFIG, "%s: --%s needs %s", command->name, flag->name,
-                           flag->value);
-        }
-        text = argv[++*i];
-    }
-    const int status = once(ctx, command, flag, given);
-    return status != MN_OK ? status : flag_store(ctx, arena, command, flag, text, *i, out);
 }
 
 const char *operand_name(const struct command *command, int i) {
@@ -250,66 +237,71 @@ static int check_word(struct mn_ctx *ctx, const struct command *command, const c
 }
 
 /* Made absolute: plugins are opened in absolute folders only. */
-static int find_plugin_dirs(struct mn_ctx *ctx, struct nas_arena *arena, struct texts *dirs) {
+static int find_plugin_dirs(const struct line *l, const struct mn_texts *given, struct texts *out) {
     char here[PATH_MAX];
-    for (int i = 0; i < dirs->n; i++) {
+    TRY(texts_room(l->ctx, l->arena, (int)given->n, out));
+    for (; out->n < given->n; out->n++) {
+        const char *dir = given->at[out->n];
         struct stat about;
-        if (stat(dirs->at[i], &about) != 0 || !S_ISDIR(about.st_mode)) {
-            return mn_fail(ctx, MN_IO, "--plugin-dir %s: %s", dirs->at[i],
-                           access(dirs->at[i], F_OK) == 0 ? "not a folder" : strerror(errno));
+        if (stat(dir, &about) != 0 || !S_ISDIR(about.st_mode)) {
+            return mn_fail(l->ctx, MN_IO, "--plugin-dir %s: %s", dir,
+                           access(dir, F_OK) == 0 ? "not a folder" : strerror(errno));
         }
-        if (dirs->at[i][0] != '/') {
-            dirs->at[i] = getcwd(here, sizeof here) == NULL
-                              ? NULL
-                              : nas_arena_format(arena, "%s/%s", here, dirs->at[i]);
+        if (dir[0] != '/') {
+            dir = getcwd(here, sizeof here) == NULL
+                      ? NULL
+                      : nas_arena_format(l->arena, "%s/%s", here, dir);
         }
-        if (dirs->at[i] == NULL) {
-            return no_memory(ctx);
+        if (dir == NULL) {
+            return no_memory(l->ctx);
         }
+        out->at[out->n] = dir;
     }
     return MN_OK;
 }
 
 int arguments_parse(struct mn_ctx *ctx, struct nas_arena *arena, const struct command *command,
                     int argc, char **argv, struct arguments *out) {
-    *out = (struct arguments){.progress = 1,
-                              .split = -1,
-                              .meta_epoch = -1,
-                              .task = -1,
-                              .seed = 1,
-                              .rounds = 100,
-                              .timeout = 20,
-                              .report = -1};
-    struct texts *const lists[] = {&out->operands, &out->sets, &out->plugin_dirs, &out->query,
-                                   &out->only};
-    int status = MN_OK;
-    for (size_t i = 0; status == MN_OK && i < sizeof lists / sizeof lists[0]; i++) {
-        status = texts_room(ctx, arena, argc, lists[i]);
+    struct line line = {.ctx = ctx,
+                        .arena = arena,
+                        .command = command,
+                        .own = {.kind = NAS_YAML_MAP},
+                        .all = {.kind = NAS_YAML_MAP},
+                        .out = out};
+    line.n_own = command_flags(command, line.flags);
+    line.n = line.n_own + sizeof common / sizeof common[0];
+    memcpy(line.flags + line.n_own, common, sizeof common);
+    *out = (struct arguments){.words = argv};
+    TRY(texts_room(ctx, arena, argc, &out->operands));
+    TRY(texts_room(ctx, arena, argc, &out->sets));
+    void *flags = nas_arena_zeroed(arena, command->flags_size);
+    if (flags == NULL) {
+        return no_memory(ctx);
     }
-    struct given given = {.at = nas_arena_array(arena, (size_t)argc, sizeof *given.at)};
-    if (status == MN_OK && given.at == NULL) {
-        status = no_memory(ctx);
+    for (int i = 2; i < argc; i++) {
+        TRY(check_word(ctx, command, argv[i], i));
     }
     int words_only = 0;
-    for (int i = 2; status == MN_OK && i < argc; i++) {
-        status = check_word(ctx, command, argv[i], i);
-    }
-    for (int i = 2; status == MN_OK && i < argc; i++) {
+    for (int i = 2; i < argc; i++) {
         if (!words_only && strcmp(argv[i], "--") == 0) {
             words_only = 1;
         } else if (!words_only && argv[i][0] == '-' && argv[i][1] != '\0') {
-            status = flag_parse(ctx, arena, command, argc, argv, &i, &given, out);
+            TRY(flag_parse(&line, argc, argv, &i));
         } else {
-            status = operand_store(ctx, arena, command, argv[i], i, out);
+            TRY(operand_store(ctx, arena, command, argv[i], i, out));
         }
     }
-    if (status != MN_OK || out->help) {
-        return status;
+    struct common all = {0};
+    TRY(bind(&line, command->flags, command->n_flags, &line.own, flags));
+    TRY(bind(&line, common, sizeof common / sizeof common[0], &line.all, &all));
+    out->flags = flags;
+    out->quiet = all.quiet;
+    out->verbose = all.verbose;
+    out->help = all.help;
+    if (out->help) {
+        return MN_OK;
     }
-    status = find_plugin_dirs(ctx, arena, &out->plugin_dirs);
-    if (status != MN_OK) {
-        return status;
-    }
+    TRY(find_plugin_dirs(&line, &all.plugin_dirs, &out->plugin_dirs));
     const char *next = operand_name(command, out->operands.n);
     if (next != NULL && !operand_is_optional(command, out->operands.n)) {
         return mn_fail(ctx, MN_CONFIG, "%s: %s is missing; see 'metanas %s --help'", command->name,

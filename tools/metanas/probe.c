@@ -85,9 +85,9 @@ static int run_pass(struct probe *probe) {
     const struct mn_model *model = probe->experiment.model;
     const struct mn_dims *d = nas_model_dims(model);
     const uint32_t flags = MN_PASS_GRAD_W | (d->n_a > 0 ? MN_PASS_GRAD_A : 0u) |
-                           (probe->arguments->training ? MN_PASS_TRAINING : 0u);
+                           (probe->flags->training ? MN_PASS_TRAINING : 0u);
     const struct mn_pass pass = {
-        .size = sizeof pass, .flags = flags, .progress = probe->arguments->progress};
+        .size = sizeof pass, .flags = flags, .progress = probe->flags->progress};
     const struct mn_set batch = {.n = probe->n, .images = probe->images, .labels = probe->labels};
     const int64_t one[] = {1}, shape[] = {probe->n, d->ways};
     struct mn_point gradient;
@@ -117,7 +117,7 @@ static int same_file(const char *a, const char *b) {
            (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
-static int check_arguments(struct mn_ctx *ctx, const struct arguments *a) {
+static int check_flags(struct mn_ctx *ctx, const struct probe_flags *a) {
     if (a->init != NULL && (a->state != NULL || a->out != NULL || a->learn || a->meta)) {
         return mn_fail(ctx, MN_CONFIG,
                        "probe: --init stands alone with --shape; the other flags need --state");
@@ -148,7 +148,7 @@ static int run_init(struct probe *probe) {
     struct mn_ctx *ctx = probe->ctx;
     const struct arguments *a = probe->arguments;
     const struct nas_open more = {.flags = NAS_OPEN_NO_DATA, .shape = shape, .max_batch = 1};
-    TRY(parse_shape(ctx, "probe", a->shape, shape));
+    TRY(parse_shape(ctx, "probe", probe->flags->shape, shape));
     TRY(open_experiment(ctx, a, a->operand, &more, &probe->experiment));
     TRY(nas_state_new(&probe->experiment, ctx, &probe->state));
     return put_point(probe, "", &probe->state.meta);
@@ -157,7 +157,7 @@ static int run_init(struct probe *probe) {
 /* Where in a run the probe stands: after the warm-up, unless told otherwise. */
 static int set_where(struct probe *probe) {
     const struct nas_experiment *x = &probe->experiment;
-    const struct arguments *a = probe->arguments;
+    const struct probe_flags *a = probe->flags;
     if (a->meta_epoch >= 0 && a->meta_epoch >= x->run.meta_epochs) {
         return mn_fail(probe->ctx, MN_CONFIG,
                        "probe: --meta-epoch %lld, but the run has only %lld, from 0 "
@@ -194,16 +194,17 @@ static int run_state(struct probe *probe) {
 }
 
 static int run(struct probe *probe) {
-    const struct arguments *a = probe->arguments;
-    TRY(check_arguments(probe->ctx, a));
+    const struct probe_flags *a = probe->flags;
+    TRY(check_flags(probe->ctx, a));
     TRY(a->init != NULL ? run_init(probe) : run_state(probe));
     return nas_safetensors_write(probe->ctx, a->init != NULL ? a->init : a->out, probe->out.n,
                                  probe->out.at, 0, NULL);
 }
 
 static int run_probe(struct mn_ctx *ctx, const struct arguments *arguments) {
-    struct probe probe = {.ctx = ctx, .arguments = arguments};
-    probe.mode = arguments->meta ? PROBE_META : arguments->learn ? PROBE_LEARN : PROBE_PASS;
+    const struct probe_flags *flags = arguments->flags;
+    struct probe probe = {.ctx = ctx, .arguments = arguments, .flags = flags};
+    probe.mode = flags->meta ? PROBE_META : flags->learn ? PROBE_LEARN : PROBE_PASS;
     const int status = run(&probe);
     nas_state_fini(&probe.state);
     nas_experiment_close(&probe.experiment);
@@ -211,27 +212,22 @@ static int run_probe(struct mn_ctx *ctx, const struct arguments *arguments) {
     return status;
 }
 
-static const struct flag flags[] = {
-    {"state", "IN", "safetensors file with weights, alphas, images and labels",
-     offsetof(struct arguments, state), FLAG_TEXT, 0},
-    {"out", "OUT", "safetensors file to write", offsetof(struct arguments, out), FLAG_TEXT, 'o'},
-    {"progress", "P", "position in the task for annealed mixers, 0 to 1 (default 1)",
-     offsetof(struct arguments, progress), FLAG_FRACTION, 0},
-    {"learn", NULL, "run the task learner over images [S,N,C,H,W]",
-     offsetof(struct arguments, learn), FLAG_SWITCH, 0},
-    {"meta", NULL, "run it over T tasks, then the meta learner once",
-     offsetof(struct arguments, meta), FLAG_SWITCH, 0},
-    {"training", NULL, "drop path and mixer noise on", offsetof(struct arguments, training),
-     FLAG_SWITCH, 0},
-    {"split", "SPLIT", "train (default), val or test: whose settings hold",
-     offsetof(struct arguments, split), FLAG_SPLIT, 0},
-    {"meta-epoch", "E", "meta-epoch to stand at (default: the last)",
-     offsetof(struct arguments, meta_epoch), FLAG_COUNT, 0},
-    {"init", "OUT", "write fresh weights and alphas instead", offsetof(struct arguments, init),
-     FLAG_TEXT, 0},
-    {"shape", "C,H,W", "image shape for --init", offsetof(struct arguments, shape), FLAG_TEXT, 0},
-    {"set", "KEY=VALUE", "override an option (may repeat)", offsetof(struct arguments, sets),
-     FLAG_TEXTS, 0},
+#define F struct probe_flags
+static const struct mn_opt flags[] = {
+    FLAG_TEXT(F, state, "--state", "IN",
+              "safetensors file with weights, alphas, images and labels"),
+    FLAG_TEXT(F, out, "-o, --out", "OUT", "safetensors file to write"),
+    FLAG_REAL(F, progress, "--progress", "P", 1, 0, 1,
+              "position in the task for annealed mixers, 0 to 1 (default 1)"),
+    FLAG_SWITCH(F, learn, "--learn", "run the task learner over images [S,N,C,H,W]"),
+    FLAG_SWITCH(F, meta, "--meta", "run it over T tasks, then the meta learner once"),
+    FLAG_SWITCH(F, training, "--training", "drop path and mixer noise on"),
+    FLAG_CHOICE(F, split, "--split", "SPLIT", split_choices,
+                "train (default), val or test: whose settings hold"),
+    FLAG_INT(F, meta_epoch, "--meta-epoch", "E", -1, 0,
+             "meta-epoch to stand at (default: the last)"),
+    FLAG_TEXT(F, init, "--init", "OUT", "write fresh weights and alphas instead"),
+    FLAG_TEXT(F, shape, "--shape", "C,H,W", "image shape for --init"),
 };
 
 const struct command command_probe = {
@@ -246,5 +242,8 @@ const struct command command_probe = {
             "No data set is needed. docs/state-names.md lists the tensors.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct probe_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "override an option (may repeat)",
     .run = run_probe,
 };

@@ -11,9 +11,18 @@
 /* The number of leading dimensions of `images` before [C, H, W]. */
 enum probe_mode { PROBE_PASS = 1, PROBE_LEARN = 2, PROBE_META = 3 };
 
+struct probe_flags {
+    const char *state, *out, *init, *shape;
+    double progress;
+    bool learn, meta, training;
+    int32_t split;      /* enum mn_split, -1 = not given */
+    int64_t meta_epoch; /* -1 = not given */
+};
+
 struct probe {
     struct mn_ctx *ctx;
     const struct arguments *arguments;
+    const struct probe_flags *flags;
     enum probe_mode mode;
     struct nas_experiment experiment;
     struct nas_arena arena;

@@ -319,7 +319,7 @@ static int check_and_read(struct input *in) {
 }
 
 int probe_read(struct probe *probe) {
-    struct input in = {.probe = probe, .path = probe->arguments->state};
+    struct input in = {.probe = probe, .path = probe->flags->state};
     TRY(nas_safetensors_read(probe->ctx, in.path, &in.tensors));
     const int status = check_and_read(&in);
     nas_safetensors_fini(&in.tensors);

@@ -144,7 +144,7 @@ int probe_learn(struct probe *probe) {
     struct meta_step m;
     TRY(meta_room(probe, &m));
     without_noise.model_pass = pass_without_noise;
-    probe->ctx->host = probe->arguments->training ? &nas_host : &without_noise;
+    probe->ctx->host = probe->flags->training ? &nas_host : &without_noise;
     const int status = learn(probe, &m);
     probe->ctx->host = &nas_host;
     TRY(status);

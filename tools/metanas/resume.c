@@ -37,7 +37,12 @@ static int check_sets(struct mn_ctx *ctx, const struct texts *sets) {
     return MN_OK;
 }
 
+struct resume_flags {
+    bool accept_changes;
+};
+
 static int go_on(struct mn_ctx *ctx, const struct arguments *arguments) {
+    const struct resume_flags *flags = arguments->flags;
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
     CLEANUP(nas_state_fini) struct nas_state state = {0};
@@ -47,7 +52,7 @@ static int go_on(struct mn_ctx *ctx, const struct arguments *arguments) {
     TRY(rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config));
     TRY(open_experiment(ctx, arguments, config, NULL, &experiment));
     TRY(nas_state_resume(&experiment, ctx, dir, &state));
-    state.accept_changes = arguments->accept_changes;
+    state.accept_changes = flags->accept_changes;
     if (!nas_train_finished(&experiment, &state)) {
         TRY(progress_train(&experiment, ctx, &state, dir));
     } else if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
@@ -62,11 +67,10 @@ static int run_resume(struct mn_ctx *ctx, const struct arguments *arguments) {
     return rundir_goes_on(ctx, arguments->operand, go_on(ctx, arguments));
 }
 
-static const struct flag flags[] = {
-    {"set", "KEY=VALUE", "change what no result hangs on, like run.workers, or run.meta_epochs",
-     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
-    {"accept-changes", NULL, "go on although configuration, plugins or data have changed since",
-     offsetof(struct arguments, accept_changes), FLAG_SWITCH, 0},
+#define F struct resume_flags
+static const struct mn_opt flags[] = {
+    FLAG_SWITCH(F, accept_changes, "--accept-changes",
+                "go on although configuration, plugins or data have changed since"),
 };
 
 const struct command command_resume = {
@@ -78,7 +82,10 @@ const struct command command_resume = {
         "is warned of, and the one before it taken.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct resume_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "change what no result hangs on, like run.workers, or run.meta_epochs",
     .run = run_resume,
     .config = rundir_config,
-    .holds = 1,
+    .holds = rundir_holds,
 };

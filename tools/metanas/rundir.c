@@ -61,6 +61,10 @@ int rundir_make(struct mn_ctx *ctx, struct nas_arena *arena, const char *out, co
     return mn_fail(ctx, MN_IO, "runs/%s-1 to -%d are all taken; give --out", name, MOST_RUNS);
 }
 
+int rundir_holds(const struct arguments *arguments) {
+    return 1;
+}
+
 int rundir_config(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                   const char **out) {
     return rundir_file(ctx, arena, arguments->operand, "config.resolved.yaml", out);
@@ -182,14 +186,14 @@ static int image_shape(struct mn_ctx *ctx, const char *checkpoint, int shape[3])
 }
 
 int rundir_open(struct mn_ctx *ctx, const struct arguments *arguments, const char *dir,
-                const struct nas_open *more, struct nas_experiment *experiment,
+                const char *name, const struct nas_open *more, struct nas_experiment *experiment,
                 struct nas_state *state) {
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     struct nas_open open = more != NULL ? *more : (struct nas_open){0};
     const char *config, *checkpoint;
     int shape[3];
     TRY(rundir_file(ctx, &arena, dir, "config.resolved.yaml", &config));
-    TRY(rundir_state(ctx, &arena, dir, arguments->state, &checkpoint));
+    TRY(rundir_state(ctx, &arena, dir, name, &checkpoint));
     if ((open.flags & NAS_OPEN_NO_DATA) != 0) {
         TRY(image_shape(ctx, checkpoint, shape));
         open.shape = shape;

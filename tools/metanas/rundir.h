@@ -42,12 +42,14 @@ double rundir_seconds(const json_t *line, int64_t *meta_epoch);
  * the best one is not there. */
 int rundir_state(struct mn_ctx *ctx, struct nas_arena *arena, const char *dir, const char *name,
                  const char **out);
-/* Its configuration and the state of arguments->state, made ready. With NAS_OPEN_NO_DATA in
- * more->flags the data is left alone where the checkpoint tells the shape of its images; `more` may
- * be NULL. */
+/* Its configuration and the state called `name`, as in rundir_state, made ready. With
+ * NAS_OPEN_NO_DATA in more->flags the data is left alone where the checkpoint tells the shape of
+ * its images; `more` may be NULL. */
 int rundir_open(struct mn_ctx *ctx, const struct arguments *arguments, const char *dir,
-                const struct nas_open *more, struct nas_experiment *experiment,
+                const char *name, const struct nas_open *more, struct nas_experiment *experiment,
                 struct nas_state *state);
+/* The operand is a run that is written into: struct command, holds. */
+int rundir_holds(const struct arguments *arguments);
 /* The configuration of the run that arguments->operand is: struct command, config. */
 int rundir_config(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                   const char **out);

@@ -6,6 +6,14 @@
 
 #include <string.h>
 
+struct test_flags {
+    int64_t tasks;      /* 0 = as configured */
+    int32_t split;      /* enum mn_split, -1 = not given */
+    int32_t batch_norm; /* enum nas_batch_norm, -1 = not given */
+    const char *episodes, *state, *steps, *out;
+    bool accept_changes, json;
+};
+
 /* "0,1,5,10": ascending counts. */
 static int parse_steps(struct mn_ctx *ctx, struct nas_arena *arena, const char *text,
                        struct nas_evaluation_plan *out) {
@@ -36,75 +44,77 @@ static int parse_steps(struct mn_ctx *ctx, struct nas_arena *arena, const char *
 }
 
 /* The list decides the split; --tasks may take its first ones. */
-static int take_episodes(struct mn_ctx *ctx, const struct arguments *arguments,
+static int take_episodes(struct mn_ctx *ctx, const struct test_flags *flags,
                          const struct nas_experiment *experiment,
                          const struct nas_episodes *episodes, struct nas_evaluation_plan *out) {
-    if (arguments->split >= 0 && arguments->split != episodes->spec.split) {
+    if (flags->split >= 0 && flags->split != episodes->spec.split) {
         return mn_fail(ctx, MN_CONFIG, "test: --split names another split than that of %s",
                        episodes->path);
     }
-    if (arguments->tasks > episodes->tasks) {
+    if (flags->tasks > episodes->tasks) {
         return mn_fail(ctx, MN_CONFIG, "test: --tasks %lld, but %s has only %lld",
-                       (long long)arguments->tasks, episodes->path, (long long)episodes->tasks);
+                       (long long)flags->tasks, episodes->path, (long long)episodes->tasks);
     }
     out->split = episodes->spec.split;
-    out->tasks = arguments->tasks > 0 ? arguments->tasks : episodes->tasks;
+    out->tasks = flags->tasks > 0 ? flags->tasks : episodes->tasks;
     out->episodes = episodes;
     return nas_episodes_check(episodes, experiment, ctx);
 }
 
 static int run_test(struct mn_ctx *ctx, const struct arguments *given) {
+    const struct test_flags *flags = given->flags;
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     CLEANUP(nas_episodes_fini) struct nas_episodes episodes = {0};
     CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
     struct arguments arguments = *given;
-    struct test_plan plan = {.state_name = given->state != NULL ? given->state : "last",
+    struct test_plan plan = {.state_name = flags->state != NULL ? flags->state : "last",
                              .sets = &given->sets,
-                             .out = given->out,
-                             .accept_changes = given->accept_changes,
-                             .json = given->json};
+                             .out = flags->out,
+                             .accept_changes = flags->accept_changes,
+                             .json = flags->json};
     const char *config;
     /* What can be wrong on the command line is found before the data is read. */
     TRY(rundir_check(ctx, given->operand));
-    TRY(set_batch_norm(ctx, "test", &arguments));
-    if (given->steps != NULL) {
-        TRY(parse_steps(ctx, &arena, given->steps, &plan.what));
+    set_batch_norm(flags->batch_norm, &arguments);
+    if (flags->steps != NULL) {
+        TRY(parse_steps(ctx, &arena, flags->steps, &plan.what));
     }
     TRY(rundir_state(ctx, &arena, given->operand, plan.state_name, &plan.state));
-    if (given->episodes != NULL) {
-        TRY(nas_episodes_read(ctx, given->episodes, &episodes));
+    if (flags->episodes != NULL) {
+        TRY(nas_episodes_read(ctx, flags->episodes, &episodes));
     }
     TRY(rundir_file(ctx, &arena, given->operand, "config.resolved.yaml", &config));
     TRY(open_experiment(ctx, &arguments, config, NULL, &experiment));
-    plan.what.split = given->split >= 0 ? given->split : MN_TEST;
-    plan.what.tasks = given->tasks > 0 ? given->tasks : experiment.evaluation.tasks;
-    if (given->episodes != NULL) {
-        TRY(take_episodes(ctx, given, &experiment, &episodes, &plan.what));
+    plan.what.split = flags->split >= 0 ? flags->split : MN_TEST;
+    plan.what.tasks = flags->tasks > 0 ? flags->tasks : experiment.evaluation.tasks;
+    if (flags->episodes != NULL) {
+        TRY(take_episodes(ctx, flags, &experiment, &episodes, &plan.what));
     }
     return test_run(ctx, &experiment, given->operand, &plan);
 }
 
-static const struct flag flags[] = {
-    {"tasks", "N", "number of tasks (default: evaluation.tasks)", offsetof(struct arguments, tasks),
-     FLAG_POSITIVE, 0},
-    {"split", "SPLIT", "classes to draw from: test (default), val or train",
-     offsetof(struct arguments, split), FLAG_SPLIT, 0},
-    {"episodes", "FILE", "take the tasks from a list that 'metanas episodes' made",
-     offsetof(struct arguments, episodes), FLAG_TEXT, 0},
-    {"state", "STATE", "last (default), best (of the validations) or a file",
-     offsetof(struct arguments, state), FLAG_TEXT, 0},
-    {"steps", "N,N,..", "look at the accuracy after these task steps, too",
-     offsetof(struct arguments, steps), FLAG_TEXT, 0},
-    {"batch-norm", "MODE", "which comes first, transductive or support; both are in the result",
-     offsetof(struct arguments, batch_norm), FLAG_TEXT, 0},
-    {"out", "FILE", "write the result to FILE and tables beside it, not into RUN",
-     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
-    {"set", "KEY=VALUE", "override an option: --set task.queries=5 (may repeat)",
-     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
-    {"accept-changes", NULL, "test although the data are not those of meta-training",
-     offsetof(struct arguments, accept_changes), FLAG_SWITCH, 0},
-    {"json", NULL, "print the result as JSON instead of the summary",
-     offsetof(struct arguments, json), FLAG_SWITCH, 0},
+/* A result that goes elsewhere leaves the run alone. */
+static int holds(const struct arguments *arguments) {
+    const struct test_flags *flags = arguments->flags;
+    return flags->out == NULL;
+}
+
+#define F struct test_flags
+static const struct mn_opt flags[] = {
+    FLAG_INT(F, tasks, "--tasks", "N", 0, 1, "number of tasks (default: evaluation.tasks)"),
+    FLAG_CHOICE(F, split, "--split", "SPLIT", split_choices,
+                "classes to draw from: test (default), val or train"),
+    FLAG_TEXT(F, episodes, "--episodes", "FILE",
+              "take the tasks from a list that 'metanas episodes' made"),
+    FLAG_TEXT(F, state, "--state", "STATE", "last (default), best (of the validations) or a file"),
+    FLAG_TEXT(F, steps, "--steps", "N,N,..", "look at the accuracy after these task steps, too"),
+    FLAG_CHOICE(F, batch_norm, "--batch-norm", "MODE", batch_norm_choices,
+                "which comes first, transductive or support; both are in the result"),
+    FLAG_TEXT(F, out, "-o, --out", "FILE",
+              "write the result to FILE and tables beside it, not into RUN"),
+    FLAG_SWITCH(F, accept_changes, "--accept-changes",
+                "test although the data are not those of meta-training"),
+    FLAG_SWITCH(F, json, "--json", "print the result as JSON instead of the summary"),
 };
 
 const struct command command_test = {
@@ -115,7 +125,10 @@ const struct command command_test = {
             "RUN/test-tasks.csv,\nwith --steps the curve to RUN/test-steps.csv.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct test_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "override an option: --set task.queries=5 (may repeat)",
     .run = run_test,
     .config = rundir_config,
-    .holds = 1,
+    .holds = holds,
 };

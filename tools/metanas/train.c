@@ -28,13 +28,18 @@ static void print_data(const struct mn_dataset_info *data) {
     fputc('\n', stdout);
 }
 
+struct train_flags {
+    const char *out;
+};
+
 static int run_train(struct mn_ctx *ctx, const struct arguments *arguments) {
+    const struct train_flags *flags = arguments->flags;
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
     const char *dir;
     TRY(open_experiment(ctx, arguments, arguments->operand, NULL, &experiment));
     TRY(plausible_check(&experiment, ctx));
-    TRY(rundir_make(ctx, &arena, arguments->out, experiment.run.name, &dir));
+    TRY(rundir_make(ctx, &arena, flags->out, experiment.run.name, &dir));
     if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
         printf("run directory %s\n", dir);
         print_data(&experiment.data);
@@ -49,11 +54,10 @@ static int config_of(struct mn_ctx *ctx, struct nas_arena *arena, const struct a
     return MN_OK;
 }
 
-static const struct flag flags[] = {
-    {"set", "KEY=VALUE", "override an option: --set run.seed=2 (may repeat)",
-     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
-    {"out", "DIR", "run directory (default: runs/NAME-N, the next that is free)",
-     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
+#define F struct train_flags
+static const struct mn_opt flags[] = {
+    FLAG_TEXT(F, out, "-o, --out", "DIR",
+              "run directory (default: runs/NAME-N, the next that is free)"),
 };
 
 const struct command command_train = {
@@ -66,6 +70,9 @@ const struct command command_train = {
         "once.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct train_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "override an option: --set run.seed=2 (may repeat)",
     .run = run_train,
     .config = config_of,
 };

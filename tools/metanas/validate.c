@@ -218,8 +218,13 @@ static void print_tensors(const struct mn_model *model) {
     }
 }
 
+struct validate_flags {
+    bool tensors, untimed;
+    const char *shape;
+};
+
 static int print_all(struct mn_ctx *ctx, struct nas_experiment *experiment,
-                     const struct arguments *arguments) {
+                     const struct validate_flags *flags) {
     int status = nas_configuration_write(experiment, stdout);
     if (status == MN_OK && experiment->model != NULL) {
         status = plausible_check(experiment, ctx);
@@ -230,10 +235,10 @@ static int print_all(struct mn_ctx *ctx, struct nas_experiment *experiment,
     if (status == MN_OK && experiment->model != NULL) {
         print_work(experiment);
         const int fits = print_memory(ctx, experiment);
-        if (fits && !arguments->untimed) {
+        if (fits && !flags->untimed) {
             status = print_time(ctx, experiment);
         }
-        if (arguments->tensors) {
+        if (flags->tensors) {
             print_tensors(experiment->model);
         }
     }
@@ -250,7 +255,7 @@ static int print_without_data(struct mn_ctx *ctx, const struct arguments *argume
     snprintf(message, sizeof message, "%s", nas_ctx_message(ctx));
     nas_ctx_clear(ctx);
     if (open_experiment(ctx, arguments, arguments->operand, &more, &experiment) == MN_OK) {
-        print_all(ctx, &experiment, arguments);
+        print_all(ctx, &experiment, arguments->flags);
         fflush(stdout);
     }
     nas_experiment_close(&experiment);
@@ -262,20 +267,21 @@ static int print_without_data(struct mn_ctx *ctx, const struct arguments *argume
 }
 
 static int run_validate(struct mn_ctx *ctx, const struct arguments *arguments) {
+    const struct validate_flags *flags = arguments->flags;
     struct nas_experiment experiment = {0};
     int shape[3], faults = 1, status = MN_OK;
-    const int without_data = arguments->shape != NULL;
+    const int without_data = flags->shape != NULL;
     const struct nas_open more = {
         .flags = without_data ? NAS_OPEN_NO_DATA : 0, .shape = shape, .n_faults = &faults};
     if (without_data) {
-        status = parse_shape(ctx, "validate", arguments->shape, shape);
+        status = parse_shape(ctx, "validate", flags->shape, shape);
     }
     if (status == MN_OK) {
         status = open_experiment(ctx, arguments, arguments->operand, &more, &experiment);
     }
     const int opened = status == MN_OK;
     if (opened) {
-        status = print_all(ctx, &experiment, arguments);
+        status = print_all(ctx, &experiment, arguments->flags);
     }
     nas_experiment_close(&experiment);
     return opened || faults > 0 || status == MN_CANCELLED
@@ -283,15 +289,11 @@ static int run_validate(struct mn_ctx *ctx, const struct arguments *arguments) {
                : print_without_data(ctx, arguments, status);
 }
 
-static const struct flag flags[] = {
-    {"set", "KEY=VALUE", "override an option (may repeat)", offsetof(struct arguments, sets),
-     FLAG_TEXTS, 0},
-    {"tensors", NULL, "list the name and shape of every weight and logit",
-     offsetof(struct arguments, tensors), FLAG_SWITCH, 0},
-    {"untimed", NULL, "do not try task steps to tell the time they take",
-     offsetof(struct arguments, untimed), FLAG_SWITCH, 0},
-    {"shape", "C,H,W", "take this image shape and leave the data alone",
-     offsetof(struct arguments, shape), FLAG_TEXT, 0},
+#define F struct validate_flags
+static const struct mn_opt flags[] = {
+    FLAG_SWITCH(F, tensors, "--tensors", "list the name and shape of every weight and logit"),
+    FLAG_SWITCH(F, untimed, "--untimed", "do not try task steps to tell the time they take"),
+    FLAG_TEXT(F, shape, "--shape", "C,H,W", "take this image shape and leave the data alone"),
 };
 
 const struct command command_validate = {
@@ -301,5 +303,8 @@ const struct command command_validate = {
     .more = "What is printed is itself a configuration: everything else stands in comments.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct validate_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "override an option (may repeat)",
     .run = run_validate,
 };

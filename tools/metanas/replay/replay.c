@@ -10,6 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct replay_flags {
+    int64_t meta_epoch, task;
+    bool accept_changes;
+};
+
 /* ---- what was recorded -------------------------------------------------------------------- */
 
 /* Lines "meta_epoch,task,step,loss,accuracy" of a task in steps.csv. */
@@ -95,11 +100,12 @@ static int replay(struct replay *r) {
 }
 
 static int run_replay(struct mn_ctx *ctx, const struct arguments *arguments) {
+    const struct replay_flags *flags = arguments->flags;
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
     const char *config;
     TRY(rundir_check(ctx, arguments->operand));
-    if (arguments->meta_epoch < 0 || arguments->task < 0) {
+    if (flags->meta_epoch < 0 || flags->task < 0) {
         return mn_fail(ctx, MN_CONFIG, "replay: --meta-epoch E and --task I say which task");
     }
     TRY(rundir_file(ctx, &arena, arguments->operand, "config.resolved.yaml", &config));
@@ -109,19 +115,19 @@ static int run_replay(struct mn_ctx *ctx, const struct arguments *arguments) {
     struct replay r = {.e = &experiment,
                        .ctx = ctx,
                        .dir = arguments->operand,
-                       .meta_epoch = arguments->meta_epoch,
-                       .task = arguments->task,
-                       .accept_changes = arguments->accept_changes};
+                       .meta_epoch = flags->meta_epoch,
+                       .task = flags->task,
+                       .accept_changes = flags->accept_changes};
     return replay(&r);
 }
 
-static const struct flag flags[] = {
-    {"meta-epoch", "E", "its meta-epoch, from 0, as messages name it",
-     offsetof(struct arguments, meta_epoch), FLAG_COUNT, 0},
-    {"task", "I", "its number in the meta-batch, from 0", offsetof(struct arguments, task),
-     FLAG_COUNT, 0},
-    {"accept-changes", NULL, "replay although configuration, plugins or data have changed since",
-     offsetof(struct arguments, accept_changes), FLAG_SWITCH, 0},
+#define F struct replay_flags
+static const struct mn_opt flags[] = {
+    FLAG_INT(F, meta_epoch, "--meta-epoch", "E", -1, 0,
+             "its meta-epoch, from 0, as messages name it"),
+    FLAG_INT(F, task, "--task", "I", -1, 0, "its number in the meta-batch, from 0"),
+    FLAG_SWITCH(F, accept_changes, "--accept-changes",
+                "replay although configuration, plugins or data have changed since"),
 };
 
 const struct command command_replay = {
@@ -135,5 +141,6 @@ const struct command command_replay = {
         "code is 1 where a loss is another, and that of the task where it fails again.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct replay_flags),
     .run = run_replay,
 };

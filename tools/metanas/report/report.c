@@ -45,10 +45,15 @@ int report_page(struct mn_ctx *ctx, struct record *record, FILE *out) {
     return status;
 }
 
+struct report_flags {
+    const char *out;
+};
+
 static int run_report(struct mn_ctx *ctx, const struct arguments *arguments) {
     CLEANUP(record_fini) struct record record = {0};
     CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
-    const char *dir = arguments->operand, *path = arguments->out;
+    const struct report_flags *flags = arguments->flags;
+    const char *dir = arguments->operand, *path = flags->out;
     TRY(rundir_check_folder(ctx, dir));
     TRY(record_read(ctx, dir, &record));
     if (record.config == NULL && record.results == NULL) {
@@ -68,9 +73,9 @@ static int run_report(struct mn_ctx *ctx, const struct arguments *arguments) {
     return MN_OK;
 }
 
-static const struct flag flags[] = {
-    {"out", "FILE", "the page (default: report.html in the directory)",
-     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
+#define F struct report_flags
+static const struct mn_opt flags[] = {
+    FLAG_TEXT(F, out, "-o, --out", "FILE", "the page (default: report.html in the directory)"),
 };
 
 const struct command command_report = {
@@ -81,5 +86,6 @@ const struct command command_report = {
             "architecture.csv, test.json, test-steps.csv, of a sweep results.csv.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct report_flags),
     .run = run_report,
 };

@@ -196,18 +196,23 @@ static void results_fini(struct sweep_results *results) {
     nas_arena_fini(&results->arena);
 }
 
+struct sweep_flags {
+    const char *out;
+    bool list;
+};
+
 static int run_sweep(struct mn_ctx *ctx, const struct arguments *arguments) {
+    const struct sweep_flags *flags = arguments->flags;
     CLEANUP(job_fini) struct sweep_job job = {.arguments = arguments, .lock = -1};
     CLEANUP(results_fini) struct sweep_results results = {0};
     TRY(sweep_read(ctx, arguments->operand, stderr, &job.sweep));
-    job.out =
-        arguments->out != NULL ? arguments->out : default_folder(&job.arena, arguments->operand);
+    job.out = flags->out != NULL ? flags->out : default_folder(&job.arena, arguments->operand);
     if (job.out == NULL) {
         return no_memory(ctx);
     }
     TRY(list_runs(ctx, &job));
     TRY(sweep_validate(ctx, &job));
-    if (!arguments->list) {
+    if (!flags->list) {
         return run_all(ctx, &job, &results);
     }
     TRY(sweep_gather(ctx, &job, &results));
@@ -219,6 +224,7 @@ static int run_sweep(struct mn_ctx *ctx, const struct arguments *arguments) {
  */
 static int config_of(struct mn_ctx *ctx, struct nas_arena *arena, const struct arguments *arguments,
                      const char **out) {
+    const struct sweep_flags *flags = arguments->flags;
     CLEANUP(sweep_fini) struct sweep sweep = {0};
     FILE *nowhere = fopen("/dev/null", "w");
     const int read =
@@ -227,17 +233,15 @@ static int config_of(struct mn_ctx *ctx, struct nas_arena *arena, const struct a
         fclose(nowhere);
     }
     nas_ctx_clear(ctx);
-    *out = read && !arguments->list ? nas_arena_text(arena, sweep.base) : arguments->operand;
+    *out = read && !flags->list ? nas_arena_text(arena, sweep.base) : arguments->operand;
     return *out != NULL ? MN_OK : no_memory(ctx);
 }
 
-static const struct flag flags[] = {
-    {"out", "DIR", "folder of the runs (default: sweeps/NAME for NAME.yaml)",
-     offsetof(struct arguments, out), FLAG_TEXT, 'o'},
-    {"list", NULL, "check the arms and show how far their runs are; run nothing",
-     offsetof(struct arguments, list), FLAG_SWITCH, 0},
-    {"set", "KEY=VALUE", "override an option in every arm (may repeat)",
-     offsetof(struct arguments, sets), FLAG_TEXTS, 0},
+#define F struct sweep_flags
+static const struct mn_opt flags[] = {
+    FLAG_TEXT(F, out, "-o, --out", "DIR",
+              "folder of the runs (default: sweeps/NAME for NAME.yaml)"),
+    FLAG_SWITCH(F, list, "--list", "check the arms and show how far their runs are; run nothing"),
 };
 
 const struct command command_sweep = {
@@ -249,6 +253,9 @@ const struct command command_sweep = {
             "the table as DIR/results.txt.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
+    .flags_size = sizeof(struct sweep_flags),
+    .set_value = "KEY=VALUE",
+    .set_doc = "override an option in every arm (may repeat)",
     .run = run_sweep,
     .config = config_of,
 };
