@@ -14,14 +14,20 @@ enum { MOST_LINKS = 40 };
 struct walk {
     struct mn_ctx *ctx;
     const char *path; /* as it was given, for messages */
-    enum nas_trust trust;
+    enum nas_ownership ownership;
     int at; /* the folder reached */
     struct stat above;
     char place[PATH_MAX]; /* its path */
     char rest[PATH_MAX];  /* what remains */
     int links;
-    struct nas_stranger stranger;
+    struct nas_other_owner other;
 };
+
+static void close_file(const int *fd) {
+    if (*fd >= 0) {
+        close(*fd);
+    }
+}
 
 /* Who may change the program itself need not be kept from its plugins. */
 static int is_trusted(uid_t user) {
@@ -40,34 +46,15 @@ static int system_failed(const struct walk *w) {
     return mn_fail(w->ctx, MN_IO, "%s: %s", w->path, strerror(errno));
 }
 
-static int refuse_stranger(struct walk *w, uid_t user, const char *what) {
-    w->stranger = (struct nas_stranger){user, 1};
-    return w->trust == NAS_TRUST_NAMED
+static int refuse_other(struct walk *w, uid_t user, const char *what) {
+    w->other = (struct nas_other_owner){user, 1};
+    return w->ownership == NAS_OWNERSHIP_NAMED
                ? MN_OK
                : mn_fail(w->ctx, MN_IO,
                          "%s: %s belongs to user %u, neither to root nor to you, so it is not "
                          "used: chown it, or name its folder by --plugin-dir or "
                          "METANAS_PLUGIN_PATH",
                          w->path, what, (unsigned)user);
-}
-
-/* The folder reached, which is not what was asked for. */
-static int check_above(struct walk *w) {
-    if ((w->above.st_mode & S_IWOTH) != 0 && (w->above.st_mode & S_ISVTX) == 0) {
-        return mn_fail(w->ctx, MN_IO,
-                       "%s: anyone may write in %s, a folder above it, and put something else in "
-                       "its place, so it is not used: chmod o-w %s (or +t)",
-                       w->path, w->place, w->place);
-    }
-    return MN_OK;
-}
-
-/* What lies in a sticky folder is safe from all but its owner. */
-static int check_entry(struct walk *w, const struct stat *entry) {
-    const int shared = (w->above.st_mode & S_IWOTH) != 0;
-    return shared && !is_trusted(entry->st_uid)
-               ? refuse_stranger(w, entry->st_uid, "what leads to it")
-               : MN_OK;
 }
 
 static int check_wanted(struct walk *w, const struct stat *s) {
@@ -79,22 +66,20 @@ static int check_wanted(struct walk *w, const struct stat *s) {
                               : "%s: anyone may write this file, so it is not loaded: chmod o-w it",
                        w->path);
     }
-    if (w->trust == NAS_TRUST_FOUND && (s->st_mode & S_IWGRP) != 0 &&
+    if (w->ownership == NAS_OWNERSHIP_FOUND && (s->st_mode & S_IWGRP) != 0 &&
         !is_trusted_group(s->st_gid)) {
         return mn_fail(w->ctx, MN_IO,
                        "%s: its group %u, which is not yours, may write it, so it is not used: "
                        "chmod g-w it",
                        w->path, (unsigned)s->st_gid);
     }
-    return is_trusted(s->st_uid) ? MN_OK : refuse_stranger(w, s->st_uid, "it");
+    return is_trusted(s->st_uid) ? MN_OK : refuse_other(w, s->st_uid, "it");
 }
 
 /* Go to a folder that was opened. */
 static int enter(struct walk *w, int folder, const char *name) {
     const size_t used = strlen(w->place);
-    if (w->at >= 0) {
-        close(w->at);
-    }
+    close_file(&w->at);
     w->at = folder;
     if (folder < 0 || fstat(folder, &w->above) != 0) {
         return system_failed(w);
@@ -105,10 +90,6 @@ static int enter(struct walk *w, int folder, const char *name) {
         snprintf(w->place + used, sizeof w->place - used, "%s%s", used > 1 ? "/" : "", name);
     }
     return MN_OK;
-}
-
-static int enter_root(struct walk *w) {
-    return enter(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/");
 }
 
 /* Put what a link says in its place. */
@@ -127,21 +108,7 @@ static int follow(struct walk *w, int link) {
     memmove(w->rest + n + 1, w->rest, rest + 1);
     memcpy(w->rest, target, (size_t)n);
     w->rest[n] = '/';
-    return target[0] == '/' ? enter_root(w) : MN_OK;
-}
-
-/* Cut the next name off the rest; 0 = there is none. */
-static int next_name(struct walk *w, char *name) {
-    const char *at = w->rest + strspn(w->rest, "/");
-    const size_t n = strcspn(at, "/");
-    memcpy(name, at, n);
-    name[n] = '\0';
-    memmove(w->rest, at + n, strlen(at + n) + 1);
-    return n > 0;
-}
-
-static int is_last(const struct walk *w) {
-    return w->rest[strspn(w->rest, "/")] == '\0';
+    return target[0] == '/' ? enter(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/") : MN_OK;
 }
 
 static int missing(const struct walk *w) {
@@ -158,52 +125,63 @@ static int missing(const struct walk *w) {
 /* One name further. Sets *fd at the end of the path. */
 static int step(struct walk *w, const char *name, int *fd) {
     struct stat s;
-    int status = check_above(w);
-    if (status != MN_OK) {
-        return status;
+    const int is_shared = (w->above.st_mode & S_IWOTH) != 0;
+    if (is_shared && (w->above.st_mode & S_ISVTX) == 0) {
+        return mn_fail(w->ctx, MN_IO,
+                       "%s: anyone may write in %s, a folder above it, and put something else in "
+                       "its place, so it is not used: chmod o-w %s (or +t)",
+                       w->path, w->place, w->place);
     }
-    const int next = openat(w->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int next CLEANUP(close_file) = openat(w->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (next < 0 || fstat(next, &s) != 0) {
         return missing(w);
     }
-    status = check_entry(w, &s);
-    if (status == MN_OK && S_ISDIR(s.st_mode)) {
-        return enter(w, next, name);
+    if (is_shared && !is_trusted(s.st_uid)) { /* a sticky folder: safe from all but the owner */
+        TRY(refuse_other(w, s.st_uid, "what leads to it"));
     }
-    if (status == MN_OK && S_ISLNK(s.st_mode)) {
-        status = follow(w, next);
-    } else if (status == MN_OK && !is_last(w)) {
+    if (S_ISDIR(s.st_mode)) {
+        const int folder = next;
+        next = -1;
+        return enter(w, folder, name);
+    }
+    if (S_ISLNK(s.st_mode)) {
+        return follow(w, next);
+    }
+    if (w->rest[strspn(w->rest, "/")] != '\0') {
         errno = ENOTDIR;
-        status = system_failed(w);
-    } else if (status == MN_OK && !S_ISREG(s.st_mode)) {
-        status = mn_fail(w->ctx, MN_IO, "%s: not a regular file", w->path);
-    } else if (status == MN_OK) {
-        *fd = openat(w->at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        status = *fd < 0
-                     ? mn_fail(w->ctx, MN_IO, "%s: cannot be read: %s", w->path, strerror(errno))
-                     : MN_OK;
+        return system_failed(w);
     }
-    close(next);
-    return status;
+    if (!S_ISREG(s.st_mode)) {
+        return mn_fail(w->ctx, MN_IO, "%s: not a regular file", w->path);
+    }
+    *fd = openat(w->at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return *fd >= 0 ? MN_OK
+                    : mn_fail(w->ctx, MN_IO, "%s: cannot be read: %s", w->path, strerror(errno));
 }
 
 static int reach(struct walk *w, int *fd) {
     char name[PATH_MAX];
-    int status = enter_root(w);
-    while (status == MN_OK && *fd < 0 && next_name(w, name)) {
-        status = step(w, name, fd);
+    TRY(enter(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/"));
+    while (*fd < 0) {
+        const char *at = w->rest + strspn(w->rest, "/");
+        const size_t n = strcspn(at, "/");
+        if (n == 0) { /* a folder */
+            *fd = w->at;
+            w->at = -1;
+            break;
+        }
+        memcpy(name, at, n);
+        name[n] = '\0';
+        memmove(w->rest, at + n, strlen(at + n) + 1);
+        TRY(step(w, name, fd));
     }
-    if (status == MN_OK && *fd < 0) { /* a folder */
-        *fd = w->at;
-        w->at = -1;
-    }
-    return status;
+    struct stat s;
+    return fstat(*fd, &s) == 0 ? check_wanted(w, &s) : system_failed(w);
 }
 
-int nas_trust_open(struct mn_ctx *ctx, const char *path, enum nas_trust trust, int *fd,
-                   struct nas_stranger *stranger) {
-    struct walk w = {.ctx = ctx, .path = path, .trust = trust, .at = -1};
-    struct stat s;
+int nas_ownership_open(struct mn_ctx *ctx, const char *path, enum nas_ownership ownership, int *fd,
+                       struct nas_other_owner *other) {
+    struct walk w = {.ctx = ctx, .path = path, .ownership = ownership, .at = -1};
     *fd = -1;
     if (path[0] != '/') {
         return mn_fail(ctx, MN_CONFIG, "%s: not an absolute path", path);
@@ -211,29 +189,20 @@ int nas_trust_open(struct mn_ctx *ctx, const char *path, enum nas_trust trust, i
     if (snprintf(w.rest, sizeof w.rest, "%s", path) >= (int)sizeof w.rest) {
         return mn_fail(ctx, MN_IO, "%.80s...: %s", path, strerror(ENAMETOOLONG));
     }
-    int status = reach(&w, fd);
-    if (status == MN_OK) {
-        status = fstat(*fd, &s) == 0 ? check_wanted(&w, &s) : system_failed(&w);
-    }
-    if (status != MN_OK && *fd >= 0) {
-        close(*fd);
+    const int status = reach(&w, fd);
+    if (status != MN_OK) {
+        close_file(fd);
         *fd = -1;
     }
-    if (w.at >= 0) {
-        close(w.at);
-    }
-    if (stranger != NULL) {
-        *stranger = w.stranger;
+    close_file(&w.at);
+    if (other != NULL) {
+        *other = w.other;
     }
     return status;
 }
 
-int nas_trust_check(struct mn_ctx *ctx, const char *path, enum nas_trust trust,
-                    struct nas_stranger *stranger) {
-    int fd;
-    const int status = nas_trust_open(ctx, path, trust, &fd, stranger);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return status;
+int nas_ownership_check(struct mn_ctx *ctx, const char *path, enum nas_ownership ownership,
+                        struct nas_other_owner *other) {
+    int fd CLEANUP(close_file) = -1;
+    return nas_ownership_open(ctx, path, ownership, &fd, other);
 }

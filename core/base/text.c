@@ -136,21 +136,24 @@ static int is_control(int32_t c) {
            (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069); /* lines, directions */
 }
 
+/* What is printed of the character at `at`, which has *n bytes: those, or '?'. */
+static const char *printable(const char *at, int *n, size_t *length) {
+    const int32_t c = character(at, n);
+    const int plain = c >= 0 && !is_control(c);
+    *length = plain ? (size_t)*n : 1;
+    return plain ? at : "?";
+}
+
 char *nas_text_clean(char *text) {
-    char *to = text;
-    for (const char *at = text; *at != '\0';) {
-        int n;
-        const int32_t c = character(at, &n);
-        if (c < 0 || is_control(c)) {
-            *to++ = '?';
-        } else {
-            memmove(to, at, (size_t)n);
-            to += n;
-        }
-        at += n;
+    char *const start = text, *to = text;
+    size_t length;
+    for (int n; *text != '\0'; text += n) {
+        const char *from = printable(text, &n, &length);
+        memmove(to, from, length);
+        to += length;
     }
     *to = '\0';
-    return text;
+    return start;
 }
 
 int nas_text_has_control(const char *text) {
@@ -188,17 +191,13 @@ int nas_text_width(const char *text) {
 }
 
 void nas_text_put(FILE *out, const char *text, int width) {
-    for (const char *at = text; *at != '\0';) {
-        int n;
-        const int32_t c = character(at, &n);
-        if (c < 0 || is_control(c)) {
-            fputc('?', out);
-        } else {
-            fwrite(at, 1, (size_t)n, out);
-        }
-        at += n;
+    const int used = nas_text_width(text);
+    size_t length;
+    for (int n; *text != '\0'; text += n) {
+        const char *from = printable(text, &n, &length);
+        fwrite(from, 1, length, out);
     }
-    fprintf(out, "%*s", width > nas_text_width(text) ? width - nas_text_width(text) : 0, "");
+    fprintf(out, "%*s", width > used ? width - used : 0, "");
 }
 
 /* ---- words -------------------------------------------------------------------------------- */

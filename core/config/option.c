@@ -68,42 +68,30 @@ static void number_range(const struct mn_opt *o, const char *type, char *out, si
     }
 }
 
+/* By enum mn_opt_type: its name, and what the value, or the element of a list, should be. */
+static const struct {
+    const char *name, *noun;
+} types[] = {[MN_OPT_INT] = {"int", "a whole number"},
+             [MN_OPT_REAL] = {"real", "a number"},
+             [MN_OPT_BOOL] = {"true or false", "true or false"},
+             [MN_OPT_TEXT] = {"text", "text"},
+             [MN_OPT_PATH] = {"path", "text"},
+             [MN_OPT_CHOICE] = {"one of:", "text"},
+             [MN_OPT_INTS] = {"list of int", "a whole number"},
+             [MN_OPT_REALS] = {"list of real", "a number"},
+             [MN_OPT_TEXTS] = {"list of text", "text"}};
+
 const char *nas_option_range(const struct mn_opt *o, char *out, size_t size) {
-    switch (o->type) {
-    case MN_OPT_INT:
-        number_range(o, "int", out, size);
-        break;
-    case MN_OPT_REAL:
-        number_range(o, "real", out, size);
-        break;
-    case MN_OPT_INTS:
-        number_range(o, "list of int", out, size);
-        break;
-    case MN_OPT_REALS:
-        number_range(o, "list of real", out, size);
-        break;
-    case MN_OPT_TEXTS:
-        snprintf(out, size, "list of text");
-        break;
-    case MN_OPT_BOOL:
-        snprintf(out, size, "true or false");
-        break;
-    case MN_OPT_TEXT:
-        snprintf(out, size, "text");
-        break;
-    case MN_OPT_PATH:
-        snprintf(out, size, "path");
-        break;
-    case MN_OPT_CHOICE: {
-        size_t used = (size_t)snprintf(out, size, "one of:");
-        for (int i = 0; o->choices[i] != NULL && used < size; i++) {
-            used +=
-                (size_t)snprintf(out + used, size - used, "%s %s", i > 0 ? "," : "", o->choices[i]);
-        }
-        break;
+    const int known = o->type >= MN_OPT_INT && o->type <= MN_OPT_TEXTS;
+    const char *name = known ? types[o->type].name : "?";
+    if (o->type == MN_OPT_INT || o->type == MN_OPT_REAL || o->type == MN_OPT_INTS ||
+        o->type == MN_OPT_REALS) {
+        number_range(o, name, out, size);
+        return out;
     }
-    default:
-        snprintf(out, size, "?");
+    size_t used = (size_t)snprintf(out, size, "%s", name);
+    for (int i = 0; o->type == MN_OPT_CHOICE && o->choices[i] != NULL && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "%s %s", i > 0 ? "," : "", o->choices[i]);
     }
     return out;
 }
@@ -142,22 +130,6 @@ static void no_memory(struct binder *b) {
     nas_fault_add(b->faults, (struct nas_mark){0}, "no memory for the configuration");
 }
 
-/* What the value, or the element of a list, should have been. */
-static const char *noun(int32_t type) {
-    switch (type) {
-    case MN_OPT_INT:
-    case MN_OPT_INTS:
-        return "a whole number";
-    case MN_OPT_REAL:
-    case MN_OPT_REALS:
-        return "a number";
-    case MN_OPT_BOOL:
-        return "true or false";
-    default:
-        return "text";
-    }
-}
-
 static void wrong_type(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
                        const char *expected) {
     char range[512];
@@ -181,7 +153,7 @@ static int number(struct binder *b, const struct mn_opt *o, const struct nas_yam
         node->kind == NAS_YAML_SCALAR && !node->quoted &&
         (is_int ? nas_text_int(node->text, whole) : nas_text_real(node->text, real));
     if (!readable) {
-        wrong_type(b, o, node, noun(o->type));
+        wrong_type(b, o, node, types[o->type].noun);
         return 0;
     }
     if (is_int ? !whole_in_range(o, *whole) : !real_in_range(o, *real)) {
@@ -209,7 +181,7 @@ static void bind_bool(struct binder *b, const struct mn_opt *o, const struct nas
             }
         }
     }
-    wrong_type(b, o, node, noun(o->type));
+    wrong_type(b, o, node, types[o->type].noun);
 }
 
 static size_t choices_of(const struct mn_opt *o) {
@@ -224,7 +196,7 @@ static void bind_choice(struct binder *b, const struct mn_opt *o, const struct n
                         int32_t *out) {
     const size_t n = choices_of(o);
     if (node->kind != NAS_YAML_SCALAR || node->text[0] == '\0') {
-        wrong_type(b, o, node, noun(o->type));
+        wrong_type(b, o, node, types[o->type].noun);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -260,7 +232,7 @@ static const char *resolve(struct binder *b, const struct nas_yaml *node) {
 static void bind_text(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
                       const char **out) {
     if (node->kind != NAS_YAML_SCALAR) {
-        wrong_type(b, o, node, noun(o->type));
+        wrong_type(b, o, node, types[o->type].noun);
         return;
     }
     const char *text =
@@ -421,9 +393,14 @@ static const struct mn_opt *option_named(const struct nas_options *options, cons
     return NULL;
 }
 
-/* The known keys, and `skip`, as a list of names and as one text, cut short with dots. */
-static size_t known_keys(const struct nas_options *options, const char *skip, const char **names,
-                         char *all, size_t size) {
+static void unknown_key(struct binder *b, const struct nas_options *options, const char *skip,
+                        const struct nas_yaml *node) {
+    const size_t mark = nas_arena_mark(b->arena);
+    const char **names = nas_arena_array(b->arena, (size_t)options->n + 1, sizeof *names);
+    if (names == NULL) {
+        no_memory(b);
+        return;
+    }
     size_t n = 0, used = 0;
     if (skip != NULL) {
         names[n++] = skip;
@@ -431,28 +408,15 @@ static size_t known_keys(const struct nas_options *options, const char *skip, co
     for (uint32_t i = 0; i < options->n; i++) {
         names[n++] = options->at[i].key;
     }
-    all[0] = '\0';
+    char all[512] = ""; /* the known keys, cut short with dots */
     for (size_t i = 0; i < n; i++) {
-        const char *comma = i > 0 ? ", " : "";
-        if (used + strlen(names[i]) + 8 > size) {
-            snprintf(all + used, size - used, "%s...", comma);
-            return n;
+        const int fits = used + strlen(names[i]) + 8 <= sizeof all;
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i > 0 ? ", " : "",
+                                 fits ? names[i] : "...");
+        if (!fits) {
+            break;
         }
-        used += (size_t)snprintf(all + used, size - used, "%s%s", comma, names[i]);
     }
-    return n;
-}
-
-static void unknown_key(struct binder *b, const struct nas_options *options, const char *skip,
-                        const struct nas_yaml *node) {
-    char all[512];
-    const size_t mark = nas_arena_mark(b->arena);
-    const char **names = nas_arena_array(b->arena, (size_t)options->n + 1, sizeof *names);
-    if (names == NULL) {
-        no_memory(b);
-        return;
-    }
-    const size_t n = known_keys(options, skip, names, all, sizeof all);
     const char *near = nas_text_nearest(node->key, names, n);
     nas_arena_release(b->arena, mark);
     if (near != NULL) {

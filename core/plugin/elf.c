@@ -36,11 +36,11 @@ static int is_whole(int fd, const ElfW(Ehdr) * head, uint64_t size) {
     return 1;
 }
 
-int nas_elf_check(struct mn_ctx *ctx, const char *path, int fd) {
+int nas_elf_check(struct mn_ctx *ctx, const char *path, int fd, int *is_elf) {
     struct stat s;
     ElfW(Ehdr) head;
-    if (pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head && is_ours(&head) &&
-        fstat(fd, &s) == 0 && !is_whole(fd, &head, (uint64_t)s.st_size)) {
+    *is_elf = pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head && is_ours(&head);
+    if (*is_elf && fstat(fd, &s) == 0 && !is_whole(fd, &head, (uint64_t)s.st_size)) {
         return mn_fail(ctx, MN_IO,
                        "%s: the file is cut short or damaged: its headers promise more than its "
                        "%lld bytes: install it again",

@@ -8,7 +8,7 @@
 
 /* Refuse a shared object that was cut short: the linker maps what its headers promise, and the
  * first access past the end of the file kills the program. Files that are no shared object of this
- * system pass: the linker itself says so. */
-int nas_elf_check(struct mn_ctx *ctx, const char *path, int fd);
+ * system pass, *is_elf = 0: the linker itself refuses them. */
+int nas_elf_check(struct mn_ctx *ctx, const char *path, int fd, int *is_elf);
 
 #endif

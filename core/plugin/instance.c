@@ -11,7 +11,7 @@
 void *nas_service_keep(struct mn_ctx *ctx, size_t bytes) {
     /* The instance is the host's to change; units only see it const. */
     struct nas_instance *unit = (struct nas_instance *)nas_ctx_of(ctx)->unit;
-    void *at = unit == NULL ? NULL : nas_instance_keep(unit, bytes);
+    void *at = unit == NULL ? NULL : nas_arena_zeroed(&unit->arena, bytes);
     if (at == NULL) {
         mn_fail(ctx, unit == NULL ? MN_INTERNAL : MN_NOMEM, "no memory to keep %zu bytes", bytes);
     }
@@ -172,10 +172,6 @@ int nas_instance_wrong(struct mn_ctx *ctx, const struct nas_instance *instance, 
     va_end(args);
     return mn_fail(ctx, MN_INTERNAL, "%s: %s; this is an error of the plugin", instance->label,
                    text);
-}
-
-void *nas_instance_keep(struct nas_instance *instance, size_t bytes) {
-    return nas_arena_zeroed(&instance->arena, bytes);
 }
 
 struct nas_call nas_call_begin(struct mn_ctx *ctx, const struct nas_instance *instance) {

@@ -52,9 +52,6 @@ MN_PRINTF(3, 4)
 int nas_instance_wrong(struct mn_ctx *ctx, const struct nas_instance *instance, const char *format,
                        ...);
 
-/* Memory for mn_keep. NULL = none. */
-void *nas_instance_keep(struct nas_instance *instance, size_t bytes);
-
 /* Begin and end a call into the unit: sets ctx->unit (so mn_fail, mn_log, mn_bad_option know whose
  * it is); `end` checks the status (nas_ctx_result) and restores the unit before. struct nas_call
  * call = nas_call_begin(ctx, &x); status = nas_call_end(&call, x.table.mixer.forward(x.self, ctx,

@@ -50,15 +50,6 @@ static int start_ltdl(struct mn_ctx *ctx) {
     return MN_OK;
 }
 
-static int check_file(struct mn_ctx *ctx, const char *path, enum nas_trust trust, int *fd) {
-    struct stat s;
-    int status = nas_trust_open(ctx, path, trust, fd, NULL);
-    if (status == MN_OK && fstat(*fd, &s) == 0 && !S_ISREG(s.st_mode)) {
-        status = mn_fail(ctx, MN_IO, "%s: not a regular file", path);
-    }
-    return status != MN_OK ? status : nas_elf_check(ctx, path, *fd);
-}
-
 /* The dynamic linker takes a path: did it open what was checked? While the file is held open no
  * other one can have its number. */
 static int check_same(struct mn_ctx *ctx, const char *path, int fd) {
@@ -70,42 +61,51 @@ static int check_same(struct mn_ctx *ctx, const char *path, int fd) {
                          "%s: another file took its place while it was opened; try again", path);
 }
 
-/* dlerror's text often begins with the path already. */
-static const char *without_path(const char *path, const char *text) {
+/* Why dlopen failed, and what to do. */
+static int open_failed(struct mn_ctx *ctx, const char *path, int is_elf) {
     const size_t n = strlen(path);
-    return strncmp(text, path, n) == 0 && text[n] == ':' ? text + n + 2 : text;
-}
-
-static int open_failed(struct mn_ctx *ctx, const char *path) {
-    const char *text = without_path(path, reason);
-    const char *advice = "";
-    if (strstr(text, "invalid ELF header") != NULL || strstr(text, "file too short") != NULL) {
+    const char *advice = "", *text = reason[0] != '\0' ? reason : lt_dlerror();
+    if (strncmp(text, path, n) == 0 && text[n] == ':') { /* dlerror often begins with the path */
+        text += n + 2;
+    }
+    if (!is_elf) {
         advice = "; this is not a shared object of this system: rebuild the plugin";
-    } else if (strstr(text, "undefined symbol") != NULL) {
+    } else if (strstr(text, "undefined symbol") != NULL) { /* dlerror tells it by its text alone */
         advice = "; link the plugin with -Wl,--no-undefined and the library that has it";
     }
     return mn_fail(ctx, MN_IO, "%s: cannot be opened: %s%s", path, text, advice);
 }
 
-static int open_file(struct mn_ctx *ctx, const char *path, lt_dlhandle *out) {
-    const int status = start_ltdl(ctx);
-    if (status != MN_OK) {
-        return status;
+static void close_file(const int *fd) {
+    if (*fd >= 0) {
+        close(*fd);
     }
-    reason[0] = '\0';
-    *out = lt_dlopen(path);
-    if (*out == NULL) {
-        if (reason[0] == '\0') {
-            snprintf(reason, sizeof reason, "%s", lt_dlerror());
-        }
-        return open_failed(ctx, path);
-    }
-    lt_dlmakeresident(*out);
-    return MN_OK;
 }
 
-static int call_entry(struct mn_ctx *ctx, const char *path, lt_dlhandle handle,
-                      const struct mn_plugin **out) {
+int nas_plugin_load_steps(struct mn_ctx *ctx, const char *path, enum nas_ownership ownership,
+                          const struct mn_plugin **out, enum nas_load_step *step) {
+    int fd CLEANUP(close_file) = -1;
+    struct stat s;
+    int is_elf;
+    *out = NULL;
+    *step = NAS_LOAD_FILE;
+    TRY(nas_ownership_open(ctx, path, ownership, &fd, NULL));
+    if (fstat(fd, &s) == 0 && !S_ISREG(s.st_mode)) {
+        return mn_fail(ctx, MN_IO, "%s: not a regular file", path);
+    }
+    TRY(nas_elf_check(ctx, path, fd, &is_elf));
+
+    *step = NAS_LOAD_OPEN;
+    TRY(start_ltdl(ctx));
+    reason[0] = '\0';
+    const lt_dlhandle handle = lt_dlopen(path);
+    if (handle == NULL) {
+        return open_failed(ctx, path, is_elf);
+    }
+    lt_dlmakeresident(handle);
+    TRY(check_same(ctx, path, fd));
+
+    *step = NAS_LOAD_ENTRY;
     union {
         void *object;
         mn_plugin_entry_fn function;
@@ -115,48 +115,20 @@ static int call_entry(struct mn_ctx *ctx, const char *path, lt_dlhandle handle,
                        "%s: no mn_plugin_entry: not a METANAS plugin, or MN_PLUGIN(...) is missing",
                        path);
     }
-    *out = entry.function();
-    if (*out == NULL) {
+    const struct mn_plugin *plugin = entry.function();
+    if (plugin == NULL) {
         return mn_fail(ctx, MN_CONFIG, "%s: mn_plugin_entry returns NULL", path);
     }
+
+    *step = NAS_LOAD_TABLES;
+    TRY(nas_plugin_check(ctx, path, plugin));
+    *step = NAS_LOAD_DONE;
+    *out = plugin;
     return MN_OK;
 }
 
-int nas_plugin_load_steps(struct mn_ctx *ctx, const char *path, enum nas_trust trust,
-                          const struct mn_plugin **out, enum nas_load_step *step) {
-    lt_dlhandle handle = NULL;
-    int fd = -1;
-    const struct mn_plugin *plugin = NULL;
-    *out = NULL;
-    *step = NAS_LOAD_FILE;
-    int status = check_file(ctx, path, trust, &fd);
-    if (status == MN_OK) {
-        *step = NAS_LOAD_OPEN;
-        status = open_file(ctx, path, &handle);
-    }
-    if (status == MN_OK) {
-        status = check_same(ctx, path, fd);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (status == MN_OK) {
-        *step = NAS_LOAD_ENTRY;
-        status = call_entry(ctx, path, handle, &plugin);
-    }
-    if (status == MN_OK) {
-        *step = NAS_LOAD_TABLES;
-        status = nas_plugin_check(ctx, path, plugin);
-    }
-    if (status == MN_OK) {
-        *step = NAS_LOAD_DONE;
-        *out = plugin;
-    }
-    return status;
-}
-
-int nas_plugin_load(struct mn_ctx *ctx, const char *path, enum nas_trust trust,
+int nas_plugin_load(struct mn_ctx *ctx, const char *path, enum nas_ownership ownership,
                     const struct mn_plugin **out) {
     enum nas_load_step step;
-    return nas_plugin_load_steps(ctx, path, trust, out, &step);
+    return nas_plugin_load_steps(ctx, path, ownership, out, &step);
 }

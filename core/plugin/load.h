@@ -10,7 +10,7 @@
 /* Open the plugin at an absolute path and check its descriptor (docs/architecture.md, loading
  * checks). The result lives as long as the program: plugins are never unloaded. On failure the
  * message tells what is wrong with this file and what to do. */
-int nas_plugin_load(struct mn_ctx *ctx, const char *path, enum nas_trust trust,
+int nas_plugin_load(struct mn_ctx *ctx, const char *path, enum nas_ownership ownership,
                     const struct mn_plugin **out);
 
 /* How far a plugin got: the step that failed. */
@@ -22,7 +22,7 @@ enum nas_load_step {
     NAS_LOAD_DONE
 };
 /* As nas_plugin_load, and tells the step. */
-int nas_plugin_load_steps(struct mn_ctx *ctx, const char *path, enum nas_trust trust,
+int nas_plugin_load_steps(struct mn_ctx *ctx, const char *path, enum nas_ownership ownership,
                           const struct mn_plugin **out, enum nas_load_step *step);
 
 /* The checks alone, for a descriptor that came from elsewhere (tests, static plugins). `file` names

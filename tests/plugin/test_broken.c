@@ -32,7 +32,7 @@ static void check_refused(const char *path, int status, const char *reason) {
     const struct mn_plugin *plugin = &untouched;
     char expected[PATH_MAX + 1024];
     snprintf(expected, sizeof expected, "%s: %s", path, reason);
-    const int got = nas_plugin_load(&ctx.pub, path, NAS_TRUST_FOUND, &plugin);
+    const int got = nas_plugin_load(&ctx.pub, path, NAS_OWNERSHIP_FOUND, &plugin);
     assert_string_equal(nas_ctx_message(&ctx.pub), expected);
     assert_int_equal(got, status);
     assert_true(plugin == &untouched || plugin == NULL);
@@ -63,16 +63,16 @@ static const char *wrong(const char *way) {
 
 static void what_is_right_loads_and_stays(void **state) {
     const struct mn_plugin *plugin = NULL, *again = NULL;
-    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, module("fine"), NAS_TRUST_FOUND, &plugin));
+    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, module("fine"), NAS_OWNERSHIP_FOUND, &plugin));
     assert_string_equal(plugin->name, "broken");
     assert_string_equal(plugin->units[0].opts[0].key, "steps");
-    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, module("fine"), NAS_TRUST_FOUND, &again));
+    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, module("fine"), NAS_OWNERSHIP_FOUND, &again));
     assert_ptr_equal(plugin, again);
 }
 
 static void a_required_option_needs_no_default(void **state) {
     const struct mn_plugin *plugin = NULL;
-    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, wrong("required"), NAS_TRUST_FOUND, &plugin));
+    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, wrong("required"), NAS_OWNERSHIP_FOUND, &plugin));
 }
 
 /* ABI 0.8, as in abi.h: a change there is meant to be seen here. */
@@ -148,7 +148,8 @@ static void each_broken_plugin_has_its_message(void **state) {
 /* The sign of a printed NaN is the C library's affair. */
 static void a_default_that_is_no_number_is_refused(void **state) {
     const struct mn_plugin *plugin = NULL;
-    assert_failed(&ctx.pub, nas_plugin_load(&ctx.pub, wrong("real_nan"), NAS_TRUST_FOUND, &plugin),
+    assert_failed(&ctx.pub,
+                  nas_plugin_load(&ctx.pub, wrong("real_nan"), NAS_OWNERSHIP_FOUND, &plugin),
                   MN_CONFIG, "unit broken: option rate: the default ", "nan is out of range");
 }
 
@@ -181,7 +182,7 @@ static void a_file_that_anyone_may_write_is_not_opened(void **state) {
     assert_int_equal(chmod(path, 0646), 0);
     check_refused(path, MN_IO, "anyone may write this file, so it is not loaded: chmod o-w it");
     assert_int_equal(chmod(path, 0644), 0);
-    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, path, NAS_TRUST_FOUND, &plugin));
+    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, path, NAS_OWNERSHIP_FOUND, &plugin));
 }
 
 static void what_is_no_shared_object_is_told_from_what_is_missing(void **state) {
@@ -206,7 +207,7 @@ static void a_file_cut_short_anywhere_is_refused(void **state) {
     uint8_t *data = file_get(module("fine"), &length);
     for (size_t n = 0; n < length; n += n < 70 || n + 20 > length ? 1 : 59) {
         file_put(path, data, n);
-        const int status = nas_plugin_load(&ctx.pub, path, NAS_TRUST_FOUND, &plugin);
+        const int status = nas_plugin_load(&ctx.pub, path, NAS_OWNERSHIP_FOUND, &plugin);
         if (status != MN_IO ||
             (strstr(nas_ctx_message(&ctx.pub), "file too short") == NULL &&
              strstr(nas_ctx_message(&ctx.pub), "cut short or damaged") == NULL)) {
@@ -217,7 +218,7 @@ static void a_file_cut_short_anywhere_is_refused(void **state) {
     }
     file_put(path, data, length);
     free(data);
-    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, path, NAS_TRUST_FOUND, &plugin));
+    assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, path, NAS_OWNERSHIP_FOUND, &plugin));
 }
 
 static void headers_that_promise_too_much_are_refused(void **state) {

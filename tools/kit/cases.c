@@ -48,7 +48,8 @@ void kit_load(struct kit *kit) {
     nas_ctx_init(&ctx, NULL);
     kit_globals_take(&before);
     kit_doing("mn_plugin_entry");
-    if (nas_plugin_load_steps(&ctx.pub, kit->file, NAS_TRUST_NAMED, &kit->plugin, &step) != MN_OK) {
+    if (nas_plugin_load_steps(&ctx.pub, kit->file, NAS_OWNERSHIP_NAMED, &kit->plugin, &step) !=
+        MN_OK) {
         kit_fail(faults[step], "%s", nas_ctx_message(&ctx.pub));
     }
     kit_globals_check(&before);

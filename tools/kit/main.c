@@ -220,10 +220,10 @@ int run_check(struct mn_ctx *ctx, const struct arguments *arguments) {
                    ? kit_run_one(ctx, &plan, flags->only.at[0], (int)flags->report)
                    : mn_fail(ctx, MN_CONFIG, "check: --report is for metanas-check itself");
     }
-    struct nas_stranger stranger = {0};
-    if (nas_trust_check(ctx, path, NAS_TRUST_NAMED, &stranger) == MN_OK && stranger.there) {
+    struct nas_other_owner other = {0};
+    if (nas_ownership_check(ctx, path, NAS_OWNERSHIP_NAMED, &other) == MN_OK && other.there) {
         mn_log(ctx, MN_LOG_WARN, "%s belongs to user %u and runs with your rights", path,
-               (unsigned)stranger.user);
+               (unsigned)other.user);
     }
     nas_ctx_clear(ctx); /* the case `load` tells what is wrong */
     struct telling telling = {.plan = &plan};

@@ -19,8 +19,8 @@ struct texts {
 /* A command line. */
 struct arguments {
     struct nas_cluster *cluster; /* the processes of the job that this one leads, or NULL */
-    const char *operand;   /* CONFIG, RUN or topic; NULL = not given */
-    struct texts operands; /* that one, and more where the command takes several */
+    const char *operand;         /* CONFIG, RUN or topic; NULL = not given */
+    struct texts operands;       /* that one, and more where the command takes several */
     struct texts sets, plugin_dirs;
     bool quiet, verbose, help;
     const void *flags; /* the command's own struct, filled by its rows */

@@ -161,9 +161,9 @@ static int write_file(const struct project *p, const char *template, const char 
     if (snprintf(to, sizeof to, "%s/%s", p->folder, file) >= (int)sizeof to) {
         return nas_file_too_long(p->ctx, p->folder);
     }
-    int status = nas_trust_check(p->ctx, p->templates, NAS_TRUST_FOUND, NULL);
+    int status = nas_ownership_check(p->ctx, p->templates, NAS_OWNERSHIP_FOUND, NULL);
     if (status == MN_OK) {
-        status = nas_trust_check(p->ctx, from, NAS_TRUST_FOUND, NULL);
+        status = nas_ownership_check(p->ctx, from, NAS_OWNERSHIP_FOUND, NULL);
     }
     if (status == MN_OK) {
         status = nas_file_read(p->ctx, from, MOST_TEMPLATE, &data, &length);

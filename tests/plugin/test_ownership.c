@@ -42,43 +42,44 @@ static const char *make_file(const char *name, mode_t mode) {
 }
 
 static void taken(const char *path) {
-    assert_ok(&ctx.pub, nas_trust_check(&ctx.pub, path, NAS_TRUST_FOUND, NULL));
-    assert_ok(&ctx.pub, nas_trust_check(&ctx.pub, path, NAS_TRUST_NAMED, NULL));
+    assert_ok(&ctx.pub, nas_ownership_check(&ctx.pub, path, NAS_OWNERSHIP_FOUND, NULL));
+    assert_ok(&ctx.pub, nas_ownership_check(&ctx.pub, path, NAS_OWNERSHIP_NAMED, NULL));
 }
 
-static void refused(const char *path, enum nas_trust trust, const char *why) {
-    assert_failed(&ctx.pub, nas_trust_check(&ctx.pub, path, trust, NULL), MN_IO, path, why);
+static void refused(const char *path, enum nas_ownership ownership, const char *why) {
+    assert_failed(&ctx.pub, nas_ownership_check(&ctx.pub, path, ownership, NULL), MN_IO, path, why);
 }
 
 /* Found: refused; named: taken, and the owner told. */
 static void strange(const char *path, const char *why) {
-    struct nas_stranger stranger;
-    refused(path, NAS_TRUST_FOUND, why);
-    assert_ok(&ctx.pub, nas_trust_check(&ctx.pub, path, NAS_TRUST_NAMED, &stranger));
-    assert_true(stranger.there);
-    assert_int_equal(stranger.user, STRANGER);
+    struct nas_other_owner other;
+    refused(path, NAS_OWNERSHIP_FOUND, why);
+    assert_ok(&ctx.pub, nas_ownership_check(&ctx.pub, path, NAS_OWNERSHIP_NAMED, &other));
+    assert_true(other.there);
+    assert_int_equal(other.user, STRANGER);
 }
 
 static void what_is_the_callers_or_roots_is_taken(void **state) {
-    struct nas_stranger stranger;
+    struct nas_other_owner other;
     make_folder("a", 0755);
     taken(make_file("a/x.so", 0644));
     taken(folder_path(&folder, "a"));
     taken("/");
     taken("/usr");
-    assert_ok(&ctx.pub, nas_trust_check(&ctx.pub, folder_path(&folder, "a/x.so"), NAS_TRUST_NAMED,
-                                        &stranger));
-    assert_false(stranger.there);
+    assert_ok(&ctx.pub, nas_ownership_check(&ctx.pub, folder_path(&folder, "a/x.so"),
+                                            NAS_OWNERSHIP_NAMED, &other));
+    assert_false(other.there);
 }
 
 static void what_anyone_may_write_is_refused(void **state) {
     make_folder("open", 0757);
     make_folder("sticky", 01777);
     make_file("x.so", 0646);
-    for (enum nas_trust trust = NAS_TRUST_FOUND; trust <= NAS_TRUST_NAMED; trust++) {
-        refused(folder_path(&folder, "open"), trust, "anyone may write in this folder");
-        refused(folder_path(&folder, "sticky"), trust, "anyone may write in this folder");
-        refused(folder_path(&folder, "x.so"), trust, "anyone may write this file");
+    for (enum nas_ownership ownership = NAS_OWNERSHIP_FOUND; ownership <= NAS_OWNERSHIP_NAMED;
+         ownership++) {
+        refused(folder_path(&folder, "open"), ownership, "anyone may write in this folder");
+        refused(folder_path(&folder, "sticky"), ownership, "anyone may write in this folder");
+        refused(folder_path(&folder, "x.so"), ownership, "anyone may write this file");
     }
 }
 
@@ -90,9 +91,10 @@ static void a_folder_above_that_anyone_may_write_is_named(void **state) {
     make_file("open/a/b/x.so", 0644);
     snprintf(why, sizeof why, "anyone may write in %s, a folder above it",
              folder_path(&folder, "open"));
-    for (enum nas_trust trust = NAS_TRUST_FOUND; trust <= NAS_TRUST_NAMED; trust++) {
-        refused(folder_path(&folder, "open/a"), trust, why);
-        refused(folder_path(&folder, "open/a/b/x.so"), trust, why);
+    for (enum nas_ownership ownership = NAS_OWNERSHIP_FOUND; ownership <= NAS_OWNERSHIP_NAMED;
+         ownership++) {
+        refused(folder_path(&folder, "open/a"), ownership, why);
+        refused(folder_path(&folder, "open/a/b/x.so"), ownership, why);
     }
     assert_int_equal(chmod(folder_path(&folder, "open"), 01777), 0); /* as /tmp is */
     taken(folder_path(&folder, "open/a/b/x.so"));
@@ -110,20 +112,20 @@ static void links_are_followed_one_by_one(void **state) {
     assert_int_equal(symlink(folder_path(&folder, "mine"), folder_path(&folder, "straight")), 0);
     taken(folder_path(&folder, "straight/x.so"));
     taken(folder_path(&folder, "straight"));
-    refused(folder_path(&folder, "first.so"), NAS_TRUST_NAMED, "anyone may write in ");
-    refused(folder_path(&folder, "around/x.so"), NAS_TRUST_NAMED, "anyone may write in ");
+    refused(folder_path(&folder, "first.so"), NAS_OWNERSHIP_NAMED, "anyone may write in ");
+    refused(folder_path(&folder, "around/x.so"), NAS_OWNERSHIP_NAMED, "anyone may write in ");
     assert_int_equal(symlink("loop.so", folder_path(&folder, "loop.so")), 0);
-    refused(folder_path(&folder, "loop.so"), NAS_TRUST_NAMED, "symbolic links");
+    refused(folder_path(&folder, "loop.so"), NAS_OWNERSHIP_NAMED, "symbolic links");
 }
 
 static void a_link_to_nothing_is_called_broken(void **state) {
     assert_int_equal(symlink("/nowhere/mine.so", folder_path(&folder, "mine.so")), 0);
-    refused(folder_path(&folder, "mine.so"), NAS_TRUST_FOUND,
+    refused(folder_path(&folder, "mine.so"), NAS_OWNERSHIP_FOUND,
             "a broken link: it points to /nowhere/mine.so, which is not there");
-    refused(folder_path(&folder, "none.so"), NAS_TRUST_FOUND, ": No such file or directory");
-    refused(folder_path(&folder, "none/x.so"), NAS_TRUST_FOUND, ": No such file or directory");
+    refused(folder_path(&folder, "none.so"), NAS_OWNERSHIP_FOUND, ": No such file or directory");
+    refused(folder_path(&folder, "none/x.so"), NAS_OWNERSHIP_FOUND, ": No such file or directory");
     make_file("file", 0644);
-    refused(folder_path(&folder, "file/x.so"), NAS_TRUST_FOUND, ": Not a directory");
+    refused(folder_path(&folder, "file/x.so"), NAS_OWNERSHIP_FOUND, ": Not a directory");
 }
 
 static void what_belongs_to_another_user_is_refused_or_told(void **state) {
@@ -158,9 +160,9 @@ static void a_group_of_others_may_not_write_what_is_found(void **state) {
     taken(place);
     assert_int_equal(chown(file, 0, STRANGER), 0);
     assert_int_equal(chown(place, 0, STRANGER), 0);
-    refused(file, NAS_TRUST_FOUND, "its group 65533, which is not yours, may write it");
-    refused(place, NAS_TRUST_FOUND, "its group 65533, which is not yours, may write it");
-    assert_ok(&ctx.pub, nas_trust_check(&ctx.pub, file, NAS_TRUST_NAMED, NULL));
+    refused(file, NAS_OWNERSHIP_FOUND, "its group 65533, which is not yours, may write it");
+    refused(place, NAS_OWNERSHIP_FOUND, "its group 65533, which is not yours, may write it");
+    assert_ok(&ctx.pub, nas_ownership_check(&ctx.pub, file, NAS_OWNERSHIP_NAMED, NULL));
 }
 
 static void what_is_opened_is_what_was_checked(void **state) {
@@ -169,8 +171,8 @@ static void what_is_opened_is_what_was_checked(void **state) {
     make_file("x.so", 0644);
     assert_int_equal(symlink("x.so", folder_path(&folder, "link.so")), 0);
     assert_int_equal(stat(folder_path(&folder, "x.so"), &named), 0);
-    assert_ok(&ctx.pub, nas_trust_open(&ctx.pub, folder_path(&folder, "link.so"), NAS_TRUST_FOUND,
-                                       &fd, NULL));
+    assert_ok(&ctx.pub, nas_ownership_open(&ctx.pub, folder_path(&folder, "link.so"),
+                                           NAS_OWNERSHIP_FOUND, &fd, NULL));
     assert_int_equal(fstat(fd, &opened), 0);
     assert_int_equal(opened.st_ino, named.st_ino);
     close(fd);
