@@ -10,7 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- ranges ------------------------------------------------------------------------------- */
+/* ---- ranges
+ * -------------------------------------------------------------------------------
+ */
 
 static int is_list(int32_t type) {
     return type == MN_OPT_INTS || type == MN_OPT_REALS || type == MN_OPT_TEXTS;
@@ -68,7 +70,8 @@ static void number_range(const struct mn_opt *o, const char *type, char *out, si
     }
 }
 
-/* By enum mn_opt_type: its name, and what the value, or the element of a list, should be. */
+/* By enum mn_opt_type: its name, and what the value, or the element of a list,
+ * should be. */
 static const struct {
     const char *name, *noun;
 } types[] = {[MN_OPT_INT] = {"int", "a whole number"},
@@ -114,7 +117,9 @@ const char *nas_option_default(const struct mn_opt *o, char *out, size_t size) {
     return out;
 }
 
-/* ---- one value ---------------------------------------------------------------------------- */
+/* ---- one value
+ * ----------------------------------------------------------------------------
+ */
 
 struct binder {
     struct nas_arena *arena;
@@ -184,24 +189,16 @@ static void bind_bool(struct binder *b, const struct mn_opt *o, const struct nas
     wrong_type(b, o, node, types[o->type].noun);
 }
 
-static size_t choices_of(const struct mn_opt *o) {
-    size_t n = 0;
-    while (o->choices[n] != NULL) {
-        n++;
-    }
-    return n;
-}
-
 static void bind_choice(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
                         int32_t *out) {
-    const size_t n = choices_of(o);
+    size_t n = 0;
     if (node->kind != NAS_YAML_SCALAR || node->text[0] == '\0') {
         wrong_type(b, o, node, types[o->type].noun);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(node->text, o->choices[i]) == 0) {
-            *out = (int32_t)i;
+    for (; o->choices[n] != NULL; n++) {
+        if (strcmp(node->text, o->choices[n]) == 0) {
+            *out = (int32_t)n;
             return;
         }
     }
@@ -212,7 +209,8 @@ static void bind_choice(struct binder *b, const struct mn_opt *o, const struct n
                   nas_text_hint(near, "", hint, sizeof hint));
 }
 
-/* Relative paths start at the folder of the file that names them, ~ is the home folder. */
+/* Relative paths start at the folder of the file that names them, ~ is the home
+ * folder. */
 static const char *resolve(struct binder *b, const struct nas_yaml *node) {
     const char *slash = node->mark.line > 0 ? strrchr(node->mark.file, '/') : NULL;
     const char *text = nas_arena_path(b->arena, node->text);
@@ -244,28 +242,24 @@ static void bind_text(struct binder *b, const struct mn_opt *o, const struct nas
     *out = text;
 }
 
-static int64_t length_of(const struct nas_yaml *list) {
-    int64_t n = 0;
-    for (const struct nas_yaml *item = list->first; item != NULL; item = item->next) {
-        n++;
-    }
-    return n;
-}
-
-/* The three list structs have one shape: pointer, count. */
+/* The three list structs have one shape: pointer, count. NULL follows the last
+ * text. */
 static void bind_list(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
                       void *out) {
     if (node->kind != NAS_YAML_LIST) {
         wrong_type(b, o, node, "a list");
         return;
     }
-    const int64_t n = length_of(node);
+    int64_t n = 0;
+    for (const struct nas_yaml *item = node->first; item != NULL; item = item->next) {
+        n++;
+    }
     union {
         int64_t *ints;
         double *reals;
         const char **texts;
         void *any;
-    } at = {.any = nas_arena_array(b->arena, (size_t)n, sizeof(int64_t))};
+    } at = {.any = nas_arena_zeroed(b->arena, ((size_t)n + 1) * sizeof(int64_t))};
     int64_t i = 0;
     if (at.any == NULL) {
         no_memory(b);
@@ -325,9 +319,12 @@ static void bind_value(struct binder *b, const struct mn_opt *o, const struct na
     }
 }
 
-/* ---- defaults ----------------------------------------------------------------------------- */
+/* ---- defaults
+ * -----------------------------------------------------------------------------
+ */
 
-/* A list's default, "a, b, c", as a tree, so that it goes through the same door. */
+/* A list's default, "a, b, c", as a tree, so that it goes through the same
+ * door. */
 static struct nas_yaml *default_list(struct binder *b, const struct mn_opt *o) {
     struct nas_yaml *list = nas_arena_zeroed(b->arena, sizeof *list);
     char *text = nas_arena_text(b->arena, o->def_text != NULL ? o->def_text : "");
@@ -382,16 +379,9 @@ static void bind_default(struct binder *b, const struct mn_opt *o, void *instanc
     }
 }
 
-/* ---- a section ---------------------------------------------------------------------------- */
-
-static const struct mn_opt *option_named(const struct nas_options *options, const char *key) {
-    for (uint32_t i = 0; i < options->n; i++) {
-        if (strcmp(options->at[i].key, key) == 0) {
-            return &options->at[i];
-        }
-    }
-    return NULL;
-}
+/* ---- a section
+ * ----------------------------------------------------------------------------
+ */
 
 static void unknown_key(struct binder *b, const struct nas_options *options, const char *skip,
                         const struct nas_yaml *node) {
@@ -428,7 +418,8 @@ static void unknown_key(struct binder *b, const struct nas_options *options, con
     }
 }
 
-/* Keys of the file that an option names join the section, unless it gives them itself. */
+/* Keys of the file that an option names join the section, unless it gives them
+ * itself. */
 static void merge_file(struct binder *b, const struct mn_opt *o, struct nas_yaml *section) {
     const struct nas_yaml *node = nas_yaml_get(section, o->key);
     if (node == NULL || node->kind != NAS_YAML_SCALAR || node->text[0] == '\0') {
@@ -461,11 +452,15 @@ static void bind_known(struct binder *b, const struct nas_options *options,
         if (skip != NULL && strcmp(node->key, skip) == 0) {
             continue;
         }
-        const struct mn_opt *o = option_named(options, node->key);
-        if (o == NULL) {
+        uint32_t i = 0;
+        while (i < options->n && strcmp(options->at[i].key, node->key) != 0) {
+            i++;
+        }
+        if (i == options->n) {
             unknown_key(b, options, skip, node);
             continue;
         }
+        const struct mn_opt *o = &options->at[i];
         if ((o->flags & MN_OPT_DEPRECATED) != 0) {
             nas_fault_warn(b->faults, node->key_mark, "%s: '%s' is deprecated: %s", b->what,
                            node->key, o->doc);
@@ -506,9 +501,12 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
     }
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- writing
+ * ------------------------------------------------------------------------------
+ */
 
-/* Words and numbers that other readers of YAML take for something else than text. */
+/* Words and numbers that other readers of YAML take for something else than
+ * text. */
 static int looks_typed(const char *text) {
     static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "~"};
     double number;
@@ -533,8 +531,8 @@ static int plain(const char *text) {
     return text[strlen(text) - 1] != ' ' && !looks_typed(text);
 }
 
-/* The character at `c` and its bytes. The text came from YAML or the system; a byte that is not
- * UTF-8 stands for itself. */
+/* The character at `c` and its bytes. The text came from YAML or the system; a
+ * byte that is not UTF-8 stands for itself. */
 static uint32_t character(const unsigned char *c, int *bytes) {
     const int more = *c >= 0xF0 ? 3 : *c >= 0xE0 ? 2 : *c >= 0xC0 ? 1 : 0;
     uint32_t code = more == 0 ? *c : *c & (0x3Fu >> more);
@@ -620,7 +618,8 @@ static void write_value(const struct mn_opt *o, const void *from, FILE *out) {
     }
 }
 
-/* A deprecated option that nobody set is left out, or every resolved configuration would warn. */
+/* A deprecated option that nobody set is left out, or every resolved
+ * configuration would warn. */
 static int is_default(const struct mn_opt *o, const void *from) {
     switch (o->type) {
     case MN_OPT_INT:

@@ -7,10 +7,6 @@ static void no_memory(struct nas_faults *faults, struct nas_mark mark) {
     nas_fault_add(faults, mark, "no memory to apply an override");
 }
 
-static int is_empty(const struct nas_yaml *node) {
-    return node->kind == NAS_YAML_SCALAR && !node->quoted && node->text[0] == '\0';
-}
-
 /* a.b.c with nothing missing */
 static int well_formed(const char *key) {
     const size_t length = strlen(key);
@@ -46,63 +42,37 @@ static void set_marks(struct nas_yaml *node, struct nas_mark mark) {
     }
 }
 
-static struct nas_yaml *map_new(struct nas_arena *arena, struct nas_mark mark) {
-    struct nas_yaml *map = nas_arena_zeroed(arena, sizeof *map);
-    if (map != NULL) {
-        map->kind = NAS_YAML_MAP;
-        map->mark = map->key_mark = mark;
-    }
-    return map;
-}
-
-static const char *part(struct nas_arena *arena, const char *text, size_t length) {
-    char *copy = nas_arena_take(arena, length + 1);
-    if (copy != NULL) {
-        memcpy(copy, text, length);
-        copy[length] = '\0';
-    }
-    return copy;
-}
-
-/* The map that holds the last part of a dotted key; maps on the way are made where missing. */
-static struct nas_yaml *walk(struct nas_arena *arena, struct nas_yaml *root, const char **key,
-                             struct nas_mark mark, struct nas_faults *faults) {
-    struct nas_yaml *map = root;
-    const char *dot;
-    while ((dot = strchr(*key, '.')) != NULL) {
-        const char *name = part(arena, *key, (size_t)(dot - *key));
-        struct nas_yaml *inner = name == NULL ? NULL : nas_yaml_get(map, name);
+/* Put a value where a dotted key leads to; maps on the way are made where
+ * missing. */
+static void put(struct nas_arena *arena, struct nas_yaml *map, const char *key,
+                struct nas_mark mark, struct nas_yaml *value, struct nas_faults *faults) {
+    for (const char *dot; (dot = strchr(key, '.')) != NULL; key = dot + 1) {
+        const char *name = nas_arena_format(arena, "%.*s", (int)(dot - key), key);
+        struct nas_yaml *inner = name != NULL ? nas_yaml_get(map, name) : NULL;
         if (name != NULL && inner == NULL) {
-            inner = map_new(arena, mark);
+            inner = nas_arena_zeroed(arena, sizeof *inner);
+            if (inner != NULL) {
+                inner->kind = NAS_YAML_MAP;
+                inner->mark = inner->key_mark = mark;
+            }
             if (inner != NULL && !nas_yaml_put(arena, map, name, inner)) {
                 inner = NULL;
             }
         }
         if (inner == NULL) {
             no_memory(faults, mark);
-            return NULL;
+            return;
         }
-        if (is_empty(inner)) {
+        if (inner->kind == NAS_YAML_SCALAR && !inner->quoted && inner->text[0] == '\0') {
             inner->kind = NAS_YAML_MAP; /* "section:" with nothing under it */
         }
         if (inner->kind != NAS_YAML_MAP) {
             nas_fault_add(faults, mark,
                           "'%s' is a value, not a section, so '%s' cannot be set in it", name,
                           dot + 1);
-            return NULL;
+            return;
         }
         map = inner;
-        *key = dot + 1;
-    }
-    return map;
-}
-
-/* Put a value where a dotted key leads to. */
-static void put(struct nas_arena *arena, struct nas_yaml *root, const char *key,
-                struct nas_mark mark, struct nas_yaml *value, struct nas_faults *faults) {
-    struct nas_yaml *map = walk(arena, root, &key, mark, faults);
-    if (map == NULL) {
-        return;
     }
     if (!nas_yaml_put(arena, map, key, value)) {
         no_memory(faults, mark);
@@ -122,7 +92,9 @@ void nas_override_apply(struct nas_arena *arena, struct nas_yaml *root, const ch
         no_memory(faults, (struct nas_mark){0});
         return;
     }
-    const char *key = equals != NULL ? part(arena, assignment, (size_t)(equals - assignment)) : "";
+    const char *key = equals != NULL
+                          ? nas_arena_format(arena, "%.*s", (int)(equals - assignment), assignment)
+                          : "";
     if (key == NULL) {
         no_memory(faults, mark);
         return;
@@ -142,7 +114,8 @@ void nas_override_assign(struct nas_arena *arena, struct nas_yaml *root,
                          const struct nas_assignment *assignment, struct nas_faults *faults) {
     if (!well_formed(assignment->key)) {
         nas_fault_add(faults, assignment->mark,
-                      "expected section.key, such as run.seed, or a whole section; got '%.80s'",
+                      "expected section.key, such as run.seed, or a whole section; "
+                      "got '%.80s'",
                       assignment->key);
         return;
     }
@@ -155,7 +128,8 @@ void nas_override_assign(struct nas_arena *arena, struct nas_yaml *root,
     put(arena, root, assignment->key, assignment->mark, value, faults);
 }
 
-/* ---- another unit ------------------------------------------------------------------------- */
+/* ---- another unit
+ * ------------------------------------------------------------------------- */
 
 static const char *use_text(const struct nas_yaml *map) {
     const struct nas_yaml *use = nas_yaml_get(map, "use");

@@ -13,7 +13,9 @@
 
 enum { MOST_BYTES = 1 << 20, MOST_NODES = 100000, MOST_KEYS = 1000, MOST_DEPTH = 6 };
 
-/* ---- faults ------------------------------------------------------------------------------- */
+/* ---- faults
+ * -------------------------------------------------------------------------------
+ */
 
 static void add(struct nas_faults *faults, struct nas_mark mark, int warning, const char *format,
                 va_list args) {
@@ -70,7 +72,8 @@ void nas_faults_print(const struct nas_faults *faults, FILE *out) {
     }
 }
 
-/* ---- events to tree ----------------------------------------------------------------------- */
+/* ---- events to tree
+ * ----------------------------------------------------------------------- */
 
 struct reader {
     struct nas_arena *arena;
@@ -85,8 +88,9 @@ static struct nas_mark mark_at(const struct reader *r, yaml_mark_t mark) {
     return (struct nas_mark){r->file, (int)mark.line + 1, (int)mark.column + 1};
 }
 
-/* Where byte `offset` stands. libyaml decodes ahead of its own marks, so bytes that it cannot
- * decode have an offset only. Columns count characters, as in its marks. */
+/* Where byte `offset` stands. libyaml decodes ahead of its own marks, so bytes
+ * that it cannot decode have an offset only. Columns count characters, as in
+ * its marks. */
 static struct nas_mark mark_of_byte(const struct reader *r, size_t offset) {
     struct nas_mark mark = {r->file, 1, 1};
     for (size_t i = 0; i < offset; i++) {
@@ -177,92 +181,57 @@ static struct nas_yaml *read_scalar(struct reader *r, yaml_event_t *event) {
     return node;
 }
 
-static int too_deep(struct reader *r, const yaml_event_t *event, int depth) {
-    if (depth <= MOST_DEPTH) {
-        return 0;
-    }
-    nas_fault_add(r->faults, mark_at(r, event->start_mark), "nested deeper than %d levels",
-                  MOST_DEPTH);
-    r->failed = 1;
-    return 1;
-}
-
-static struct nas_yaml *read_list(struct reader *r, yaml_event_t *event, int depth) {
-    refuse(r, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
-    struct nas_yaml *list = node_new(r, NAS_YAML_LIST, event->start_mark);
-    struct nas_yaml **link = list != NULL ? &list->first : NULL;
-    if (list == NULL || too_deep(r, event, depth)) {
+/* The next node of a list or map; NULL at its end, *ended = 1, or after a
+ * fault. */
+static struct nas_yaml *read_next(struct reader *r, int depth, int *ended) {
+    yaml_event_t event;
+    if (!next(r, &event)) {
         return NULL;
     }
-    for (;;) {
-        yaml_event_t inner;
-        if (!next(r, &inner)) {
-            return NULL;
-        }
-        const int end = inner.type == YAML_SEQUENCE_END_EVENT;
-        struct nas_yaml *item = end ? NULL : read_node(r, &inner, depth + 1);
-        yaml_event_delete(&inner);
-        if (end) {
-            return list;
-        }
-        if (item == NULL) {
-            return NULL;
-        }
-        *link = item;
-        link = &item->next;
-    }
+    *ended = event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+    struct nas_yaml *node = *ended ? NULL : read_node(r, &event, depth);
+    yaml_event_delete(&event);
+    return node;
 }
 
-static int is_duplicate(struct reader *r, const struct nas_yaml *map, const struct nas_yaml *key) {
-    const struct nas_yaml *before = nas_yaml_get(map, key->text);
-    if (before == NULL) {
-        return 0;
+static struct nas_yaml *read_list(struct reader *r, struct nas_yaml *list, int depth) {
+    int ended = 0;
+    struct nas_yaml **link = &list->first;
+    while ((*link = read_next(r, depth, &ended)) != NULL) {
+        link = &(*link)->next;
     }
-    nas_fault_add(r->faults, key->mark, "duplicate key '%.80s'; it was given in line %d already",
-                  key->text, before->key_mark.line);
-    return 1;
+    return ended ? list : NULL;
 }
 
-static struct nas_yaml *read_map(struct reader *r, yaml_event_t *event, int depth) {
-    refuse(r, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
-    struct nas_yaml *map = node_new(r, NAS_YAML_MAP, event->start_mark);
-    struct nas_yaml **link = map != NULL ? &map->first : NULL;
-    if (map == NULL || too_deep(r, event, depth)) {
-        return NULL;
-    }
-    for (int keys = 0;; keys++) {
-        yaml_event_t inner;
-        if (!next(r, &inner)) {
-            return NULL;
-        }
-        if (inner.type == YAML_MAPPING_END_EVENT) {
-            yaml_event_delete(&inner);
-            return map;
-        }
-        struct nas_yaml *key = read_node(r, &inner, depth + 1);
-        yaml_event_delete(&inner);
-        if (key != NULL && keys == MOST_KEYS) {
+static struct nas_yaml *read_map(struct reader *r, struct nas_yaml *map, int depth) {
+    int ended = 0;
+    struct nas_yaml *key, *value, **link = &map->first;
+    for (int keys = 0; (key = read_next(r, depth, &ended)) != NULL; keys++) {
+        if (keys == MOST_KEYS) {
             nas_fault_add(r->faults, key->mark, "more than %d keys in one section: too many",
                           MOST_KEYS);
             r->failed = 1;
         }
-        if (key == NULL || !next(r, &inner)) {
-            return NULL;
-        }
-        struct nas_yaml *value = read_node(r, &inner, depth + 1);
-        yaml_event_delete(&inner);
+        value = read_next(r, depth, &ended);
         if (value == NULL) {
             return NULL;
         }
+        const struct nas_yaml *before =
+            key->kind == NAS_YAML_SCALAR ? nas_yaml_get(map, key->text) : NULL;
         if (key->kind != NAS_YAML_SCALAR) {
             nas_fault_add(r->faults, key->mark, "a key must be plain text");
-        } else if (!is_duplicate(r, map, key)) {
+        } else if (before != NULL) {
+            nas_fault_add(r->faults, key->mark,
+                          "duplicate key '%.80s'; it was given in line %d already", key->text,
+                          before->key_mark.line);
+        } else {
             value->key = key->text;
             value->key_mark = key->mark;
             *link = value;
             link = &value->next;
         }
     }
+    return ended ? map : NULL;
 }
 
 static struct nas_yaml *read_node(struct reader *r, yaml_event_t *event, int depth) {
@@ -270,9 +239,23 @@ static struct nas_yaml *read_node(struct reader *r, yaml_event_t *event, int dep
     case YAML_SCALAR_EVENT:
         return read_scalar(r, event);
     case YAML_SEQUENCE_START_EVENT:
-        return read_list(r, event, depth);
-    case YAML_MAPPING_START_EVENT:
-        return read_map(r, event, depth);
+    case YAML_MAPPING_START_EVENT: {
+        const int is_map = event->type == YAML_MAPPING_START_EVENT;
+        if (is_map) {
+            refuse(r, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+        } else {
+            refuse(r, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+        }
+        struct nas_yaml *node =
+            node_new(r, is_map ? NAS_YAML_MAP : NAS_YAML_LIST, event->start_mark);
+        if (node != NULL && depth > MOST_DEPTH) {
+            nas_fault_add(r->faults, node->mark, "nested deeper than %d levels", MOST_DEPTH);
+            r->failed = 1;
+        }
+        return node == NULL || r->failed ? NULL
+               : is_map                  ? read_map(r, node, depth + 1)
+                                         : read_list(r, node, depth + 1);
+    }
     case YAML_ALIAS_EVENT: {
         nas_fault_add(r->faults, mark_at(r, event->start_mark),
                       "aliases (*%.80s) are not supported; write the value out",
@@ -375,7 +358,9 @@ struct nas_yaml *nas_yaml_read(struct nas_arena *arena, const char *path,
     return root;
 }
 
-/* ---- maps --------------------------------------------------------------------------------- */
+/* ---- maps
+ * ---------------------------------------------------------------------------------
+ */
 
 struct nas_yaml *nas_yaml_copy(struct nas_arena *arena, const struct nas_yaml *node) {
     struct nas_yaml *copy = nas_arena_take(arena, sizeof *copy);

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* Words of `text` from column `indent` on, wrapped at `width`; `column` is where the line stands.
+/* Words of `text` from column `indent` on, wrapped at `width`; `column` is
+ * where the line stands.
  */
 static void wrap(const char *text, int indent, int width, int column, FILE *out) {
     int fresh = 1;
@@ -25,15 +26,6 @@ static void wrap(const char *text, int indent, int width, int column, FILE *out)
     fputc('\n', out);
 }
 
-static int key_width(const struct nas_options *options) {
-    int widest = 3;
-    for (uint32_t i = 0; i < options->n; i++) {
-        const int n = (int)strlen(options->at[i].key);
-        widest = n > widest ? n : widest;
-    }
-    return widest;
-}
-
 /* The doc line with the unit of measure. */
 static const char *meaning(const struct mn_opt *o, char *out, size_t size) {
     snprintf(out, size, "%s%s%s%s%s", (o->flags & MN_OPT_DEPRECATED) != 0 ? "(deprecated) " : "",
@@ -42,29 +34,27 @@ static const char *meaning(const struct mn_opt *o, char *out, size_t size) {
     return out;
 }
 
-static void describe_option(const struct mn_opt *o, int keys, int width, FILE *out) {
-    char range[512], standard[512], doc[1024], text[2200];
-    nas_option_range(o, range, sizeof range);
-    nas_option_default(o, standard, sizeof standard);
-    snprintf(text, sizeof text, "%s. Type: %s. Default: %s.", meaning(o, doc, sizeof doc), range,
-             standard);
-    fprintf(out, "  %-*s  ", keys, o->key);
-    wrap(text, keys + 4, width, keys + 4, out);
-}
-
 /* Advanced options come in a second pass. */
 static int is_in_pass(const struct mn_opt *o, int pass) {
     return ((o->flags & MN_OPT_ADVANCED) != 0) == (pass == 1);
 }
 
 void nas_describe_options(const struct nas_options *options, int width, FILE *out) {
-    const int keys = key_width(options);
-    for (int pass = 0; pass < 2; pass++) {
-        for (uint32_t i = 0; i < options->n; i++) {
-            const struct mn_opt *o = &options->at[i];
-            if (is_in_pass(o, pass)) {
-                describe_option(o, keys, width, out);
-            }
+    int keys = 3;
+    for (uint32_t i = 0; i < options->n; i++) {
+        const int n = (int)strlen(options->at[i].key);
+        keys = n > keys ? n : keys;
+    }
+    for (uint32_t i = 0; i < 2 * options->n; i++) {
+        const struct mn_opt *o = &options->at[i % options->n];
+        char range[512], standard[512], doc[1024], text[2200];
+        if (is_in_pass(o, i >= options->n)) {
+            nas_option_range(o, range, sizeof range);
+            nas_option_default(o, standard, sizeof standard);
+            snprintf(text, sizeof text, "%s. Type: %s. Default: %s.", meaning(o, doc, sizeof doc),
+                     range, standard);
+            fprintf(out, "  %-*s  ", keys, o->key);
+            wrap(text, keys + 4, width, keys + 4, out);
         }
     }
 }
@@ -79,34 +69,24 @@ void nas_describe_unit(const struct nas_unit *unit, int width, FILE *out) {
     nas_describe_options(&unit->options, width, out);
 }
 
-static void cell(const char *text, FILE *out) {
+/* What stands in a cell of a Markdown table. */
+static void cell(const char *text, const char *end, FILE *out) {
     for (; *text != '\0'; text++) {
-        if (*text == '|') {
-            fputc('\\', out);
-        }
-        fputc(*text, out);
+        fprintf(out, "%s%c", *text == '|' ? "\\" : "", *text);
     }
-}
-
-static void describe_row(const struct mn_opt *o, FILE *out) {
-    char text[1024];
-    fprintf(out, "| `%s` | ", o->key);
-    cell(nas_option_range(o, text, sizeof text), out);
-    fprintf(out, " | ");
-    cell(nas_option_default(o, text, sizeof text), out);
-    fprintf(out, " | ");
-    cell(meaning(o, text, sizeof text), out);
-    fprintf(out, " |\n");
+    fputs(end, out);
 }
 
 void nas_describe_table(const struct nas_options *options, FILE *out) {
+    char text[1024];
     fprintf(out, "| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
-    for (int pass = 0; pass < 2; pass++) {
-        for (uint32_t i = 0; i < options->n; i++) {
-            const struct mn_opt *o = &options->at[i];
-            if (is_in_pass(o, pass)) {
-                describe_row(o, out);
-            }
+    for (uint32_t i = 0; i < 2 * options->n; i++) {
+        const struct mn_opt *o = &options->at[i % options->n];
+        if (is_in_pass(o, i >= options->n)) {
+            fprintf(out, "| `%s` | ", o->key);
+            cell(nas_option_range(o, text, sizeof text), " | ", out);
+            cell(nas_option_default(o, text, sizeof text), " | ", out);
+            cell(meaning(o, text, sizeof text), " |\n", out);
         }
     }
     fputc('\n', out);
