@@ -163,15 +163,15 @@ void nas_gradient_clear(struct nas_run *run, int tensor, int state) {
 }
 
 static void fold_phases(struct nas_run *run, int state, int from, int to) {
+    if (from == NAS_NO_TENSOR || !*written(run, from)) {
+        return;
+    }
     const struct nas_grid *half = nas_grid_of_phases(run, state);
     const struct nas_grid *g = nas_grid_of_state(run, state);
     const int channels = run->model->states[state].channels, first = run->plan->first[state];
     const ptrdiff_t phase = (ptrdiff_t)nas_grid_reals(half, channels);
     const mn_real *phases = nas_tensor_at(run, from);
     mn_real *whole = nas_tensor_of_state(run, to, state);
-    if (from == NAS_NO_TENSOR || !*written(run, from)) {
-        return;
-    }
     if (any(written(run, to) + first, channels)) {
         complete(run, to, g, first, channels);
         run->k->merge(g, half, channels, run->n, phases, phase, whole, 1);
