@@ -19,7 +19,7 @@
     } while (0)
 
 /* Call release(&variable) when the variable goes out of scope. */
-#define CLEANUP(release) __attribute__((cleanup(release)))
+#define CLEANUP(release) __attribute__((cleanup(release), unused))
 
 /* For CLEANUP of a pointer of any type: free what it points to. */
 static inline void nas_free(void *pointer) {

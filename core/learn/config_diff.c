@@ -125,7 +125,7 @@ int nas_config_diff_find(const struct nas_experiment *e, struct mn_ctx *ctx, con
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     CLEANUP(nas_free) char *now = NULL;
     struct nas_faults faults = {.arena = &arena};
-    size_t length;
+    size_t length = 0;
     out->key[0] = '\0';
     TRY(nas_config_text(e, ctx, &now, &length));
     struct nas_yaml *there = nas_yaml_parse(&arena, path, then, strlen(then), &faults);

@@ -163,9 +163,11 @@ int nas_episodes_write(const struct nas_episodes *l, struct mn_ctx *ctx, const c
         return mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path);
     }
     put_list(out, l);
-    return ferror(out) | (fclose(out) != 0)
-               ? mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path)
-               : nas_file_replace(ctx, path, text, length);
+    const int failed = ferror(out);
+    if (fclose(out) != 0 || failed) {
+        return mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path);
+    }
+    return nas_file_replace(ctx, path, text, length);
 }
 
 /* ---- using -------------------------------------------------------------------------------- */

@@ -326,7 +326,7 @@ static int check_part(struct mn_builder *b, const char *name, const int32_t *sta
 int nas_service_build_concat(struct mn_builder *b, const char *name, int32_t n,
                              const int32_t *states, int32_t *state) {
     struct mn_model *m = b->model;
-    struct nas_layer *layer;
+    struct nas_layer *layer = NULL;
     int channels = 0;
     b->unfinished++;
     TRY(check_layer(b, name, 1));

@@ -128,7 +128,7 @@ int rundir_json_text(struct mn_ctx *ctx, const char *path, json_t *object, char 
 
 int rundir_json_write(struct mn_ctx *ctx, const char *path, json_t *object, FILE *echo) {
     CLEANUP(nas_free) char *text = NULL;
-    size_t length;
+    size_t length = 0;
     TRY(rundir_json_text(ctx, path, object, &text, &length));
     TRY(nas_file_replace(ctx, path, text, length));
     if (echo != NULL) {
