@@ -53,7 +53,7 @@ static int output(struct mn_builder *b, struct nas_layer *layer, int channels, i
 /* A concatenation without a state yet. */
 static int concat_new(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
                       struct nas_layer **out) {
-    struct nas_layer *layer;
+    struct nas_layer *layer = NULL;
     TRY(nas_layer_add(b, name, &layer));
     layer->kind = NAS_LAYER_CONCAT;
     layer->n_parts = n;
@@ -69,7 +69,7 @@ static int concat_new(struct mn_builder *b, const char *name, int32_t n, const i
 /* A layer of one path. */
 static int single(struct mn_builder *b, const char *name, const struct nas_path *proto, int floor,
                   uint32_t flags, int32_t *state) {
-    struct nas_layer *layer;
+    struct nas_layer *layer = NULL;
     TRY(nas_layer_add(b, name, &layer));
     TRY(edges_new(b, layer, 1));
     TRY(paths_new(b, &layer->edges[0], 1, 0));
@@ -137,7 +137,7 @@ int nas_service_build_conv(struct mn_builder *b, const struct mn_conv_spec *spec
     if ((spec->flags & MN_BUILD_RELU_AFTER) != 0) {
         /* Another name for the state, by which consumers see its ReLU. */
         const struct nas_cell_state s = b->model->states[*state];
-        struct nas_layer *layer;
+        struct nas_layer *layer = NULL;
         TRY(concat_new(b, spec->name, 1, state, &layer));
         TRY(output(b, layer, s.channels, s.size, state));
         b->model->states[*state].relu = 1;
@@ -259,7 +259,7 @@ static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struc
 }
 
 int nas_service_build_node(struct mn_builder *b, const struct mn_node_spec *given, int32_t *state) {
-    struct nas_layer *layer;
+    struct nas_layer *layer = NULL;
     b->unfinished++;
     TRY(check_size(b, "mn_node_spec", given->size, sizeof *given));
     struct mn_node_spec spec = *given;

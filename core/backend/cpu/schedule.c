@@ -443,7 +443,9 @@ static void emit_all(struct emitter *e) {
     const int from = m->head.from, relu = m->states[from].relu, root = root_of(m, from);
     struct nas_schedule *s = e->schedule;
     int needs[3];
-    emit(e, nas_op_images, 0)->to = writes(e, e->wholes[0].x);
+    /* An operation is emitted before its uses are recorded: not in one expression. */
+    struct nas_cpu_op *op = emit(e, nas_op_images, 0);
+    op->to = writes(e, e->wholes[0].x);
     for (int i = 0; i < m->n_layers; i++) {
         if (m->layers[i].kind == NAS_LAYER_NODE) {
             layer_forward(e, &m->layers[i]);
@@ -455,12 +457,14 @@ static void emit_all(struct emitter *e) {
             s->ops[needs[k]].optional = 0;
         }
     }
-    emit(e, nas_op_head, from)->from = reads(e, source);
+    op = emit(e, nas_op_head, from);
+    op->from = reads(e, source);
     s->n_forward = s->n_ops;
     if (e->plan->recompute) {
         give_up(e);
     }
-    emit(e, nas_op_head_backward, from)->to = writes(e, gradient_of(e, from, relu, 0));
+    op = emit(e, nas_op_head_backward, from);
+    op->to = writes(e, gradient_of(e, from, relu, 0));
     e->wholes[root].always = relu;
     for (int i = m->n_layers - 1; i >= 0; i--) {
         const struct nas_layer *layer = &m->layers[i];
