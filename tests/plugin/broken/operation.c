@@ -85,14 +85,17 @@ static void channel_back(const void *self, const struct mn_op_site *site, int64_
         sum += d * t;
         if (dx != NULL || wrong == NEEDS_DX) {
             const double slope = wrong == WRONG_DX ? 1 - t : 1 - t * t;
-            dx[c * in + pixel(site, p)] += (mn_real)(d * gain * slope);
+            /* volatile: or a compiler sees that dx cannot be NULL here, and drops what is wrong. */
+            mn_real *volatile to = dx;
+            to[c * in + pixel(site, p)] += (mn_real)(d * gain * slope);
         }
     }
     if (wrong == OVERWRITES_DW && c < site->channels && d_w != NULL) {
         d_w[c] = 0;
     }
     if (d_w != NULL || wrong == NEEDS_DW) {
-        d_w[c % site->channels] += (mn_real)(wrong == WRONG_DW ? -sum : sum);
+        mn_real *volatile to = d_w;
+        to[c % site->channels] += (mn_real)(wrong == WRONG_DW ? -sum : sum);
     }
 }
 
