@@ -335,7 +335,7 @@ const struct command command_adapt = {
     .doc = "adapt a trained run to your own pictures and tell others apart",
     .more =
         "Pictures are PNG, JPEG or WebP files, turned upright; the data set of the run prepares\n"
-        "them as its run images. The data itself is not needed. One that cannot be read is\n"
+        "them as its own images. The data itself is not needed. One that cannot be read is\n"
         "told of and left out, and the exit code is 3 then.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
