@@ -205,16 +205,6 @@ int nas_state_save(const struct nas_experiment *e, struct mn_ctx *ctx, const cha
 
 /* ---- loading ------------------------------------------------------------------------------ */
 
-static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) {
-    size_t used = (size_t)snprintf(out, size, "[");
-    for (int i = 0; i < n_dims && used < size; i++) {
-        used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, i > 0 ? ", " : "", dims[i]);
-    }
-    if (used < size) {
-        snprintf(out + used, size - used, "]");
-    }
-}
-
 /* Copy a tensor of the file to its place in the state. */
 static int load_tensor(struct mn_ctx *ctx, const char *path, const struct nas_safetensors *file,
                        const struct nas_safetensor *to) {
@@ -227,8 +217,8 @@ static int load_tensor(struct mn_ctx *ctx, const char *path, const struct nas_sa
     if (t->n_dims != to->n_dims ||
         memcmp(t->dims, to->dims, (size_t)to->n_dims * sizeof *to->dims) != 0) {
         char here[128], there[128];
-        shape_text(to->n_dims, to->dims, here, sizeof here);
-        shape_text(t->n_dims, t->dims, there, sizeof there);
+        nas_shape_text(to->n_dims, to->dims, here, sizeof here);
+        nas_shape_text(t->n_dims, t->dims, there, sizeof there);
         return mn_fail(ctx, MN_CONFIG, "%s: tensor %s has shape %s, this configuration needs %s",
                        path, to->name, there, here);
     }

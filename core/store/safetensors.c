@@ -609,3 +609,13 @@ int nas_safetensor_ints(struct mn_ctx *ctx, const struct nas_safetensor *tensor,
     }
     return MN_OK;
 }
+
+void nas_shape_text(int n_dims, const int64_t *dims, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "[");
+    for (int i = 0; i < n_dims && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, i > 0 ? ", " : "", dims[i]);
+    }
+    if (used < size) {
+        snprintf(out + used, size - used, "]");
+    }
+}

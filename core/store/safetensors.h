@@ -49,6 +49,8 @@ const struct nas_safetensor *nas_safetensors_find(const struct nas_safetensors *
 const char *nas_safetensors_meta(const struct nas_safetensors *tensors, const char *key);
 const char *nas_metadata_find(int n, const struct nas_metadata *metadata, const char *key);
 int64_t nas_safetensor_count(const struct nas_safetensor *tensor);
+/* A shape as people read it: "[5, 1, 28, 28]". */
+void nas_shape_text(int n_dims, const int64_t *dims, char *out, size_t size);
 /* Whether it holds numbers with a point, of any precision. */
 int nas_safetensor_is_real(const struct nas_safetensor *tensor);
 /* Copy to reals, converting F64, F32, F16 and BF16; MN_IO names the tensor for other types. */

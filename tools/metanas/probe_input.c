@@ -23,16 +23,6 @@ struct input {
     int faults;
 };
 
-static void shape_text(int n_dims, const int64_t *dims, char *out, size_t size) {
-    size_t used = (size_t)snprintf(out, size, "[");
-    for (int d = 0; d < n_dims && used < size; d++) {
-        used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, d > 0 ? ", " : "", dims[d]);
-    }
-    if (used < size) {
-        snprintf(out + used, size - used, "]");
-    }
-}
-
 MN_PRINTF(3, 4)
 static void fault(struct input *in, const char *name, const char *format, ...) {
     char text[512], line[1024];
@@ -72,7 +62,7 @@ static const struct nas_safetensor *sized(struct input *in, const char *name, in
         fault(in, name, "missing; expected shape %s", form);
         return NULL;
     }
-    shape_text(t->n_dims, t->dims, have, sizeof have);
+    nas_shape_text(t->n_dims, t->dims, have, sizeof have);
     if (t->n_dims != n_dims) {
         fault(in, name, "shape %s; expected %s", have, form);
         return NULL;
@@ -206,12 +196,12 @@ static int check_content(struct input *in, const struct nas_safetensor *t) {
 static int check_one(struct input *in, const struct expected *e) {
     char have[160], wanted[160];
     const struct nas_safetensor *t = nas_safetensors_find(&in->tensors, e->name);
-    shape_text(e->n_dims, e->dims, wanted, sizeof wanted);
+    nas_shape_text(e->n_dims, e->dims, wanted, sizeof wanted);
     if (t == NULL) {
         fault(in, e->name, "missing; expected shape %s", wanted);
         return MN_OK;
     }
-    shape_text(t->n_dims, t->dims, have, sizeof have);
+    nas_shape_text(t->n_dims, t->dims, have, sizeof have);
     if (t->n_dims != e->n_dims ||
         memcmp(t->dims, e->dims, (size_t)e->n_dims * sizeof *e->dims) != 0) {
         fault(in, e->name, "shape %s; expected %s", have, wanted);

@@ -55,10 +55,9 @@ const struct nas_kernels *nas_kernels_find(const char *name) {
     /* Products by OpenBLAS are faster than those of plain vectors. */
     const int any = strcmp(name, "auto") == 0;
     for (int i = 0; i < N_BUILT; i++) {
-        if (any ? i < N_BUILT - 1 : strcmp(name, built[i]->name) == 0) {
-            if (usable(built[i]->name)) {
-                return built[i];
-            }
+        const int asked = any ? i < N_BUILT - 1 : strcmp(name, built[i]->name) == 0;
+        if (asked && usable(built[i]->name)) {
+            return built[i];
         }
     }
     return any || strcmp(name, "openblas") == 0 ? &openblas : NULL;
