@@ -23,7 +23,7 @@ int nas_service_fail(struct mn_ctx *ctx, int status, const char *format, va_list
     return c->status;
 }
 
-int nas_said_before(const char *warning) {
+int nas_warning_repeated(const char *warning) {
     enum { MOST = 1024 };
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static uint64_t said[MOST];
@@ -41,12 +41,12 @@ int nas_said_before(const char *warning) {
     return before;
 }
 
-_Atomic int nas_line_stands;
+_Atomic int nas_progress_shown;
 
 void nas_service_log(struct mn_ctx *ctx, int level, const char *format, va_list args) {
     struct nas_ctx *c = nas_ctx_of(ctx);
     char line[NAS_MESSAGE];
-    if (level > c->quiet) {
+    if (level > c->log_level) {
         return;
     }
     snprintf(line, sizeof line / 4, "metanas: %s%s", c->label != NULL ? c->label : "",
@@ -54,12 +54,12 @@ void nas_service_log(struct mn_ctx *ctx, int level, const char *format, va_list 
     const size_t n = strlen(line);
     vsnprintf(line + n, sizeof line - n - 1, format, args);
     const size_t length = strlen(nas_text_clean(line));
-    if (level == MN_LOG_WARN && nas_said_before(line)) {
+    if (level == MN_LOG_WARN && nas_warning_repeated(line)) {
         return;
     }
     line[length] = '\n';
     /* one call, so that lines of threads do not mix */
-    fprintf(stderr, "%s%.*s", nas_line_stands ? "\r\033[K" : "", (int)length + 1, line);
+    fprintf(stderr, "%s%.*s", nas_progress_shown ? "\r\033[K" : "", (int)length + 1, line);
 }
 
 int nas_service_cancelled(struct mn_ctx *ctx) {
@@ -88,7 +88,7 @@ void nas_ctx_init(struct nas_ctx *ctx, const struct mn_host *host) {
     ctx->pub.size = sizeof ctx->pub;
     ctx->pub.host = host != NULL ? host : &least;
     ctx->pub.where.size = sizeof ctx->pub.where;
-    ctx->quiet = MN_LOG_INFO;
+    ctx->log_level = MN_LOG_INFO;
 }
 
 void nas_ctx_fini(struct nas_ctx *ctx) {

@@ -30,9 +30,9 @@ struct nas_ctx {
     const char *label;               /* of it: names log lines */
     struct nas_workspace *workspace; /* for model passes; NULL = none on this thread */
     struct nas_scope *scope;         /* what plugins work on (learn/task.h), or NULL */
-    int quiet;                       /* highest log level printed */
+    int log_level;                   /* highest log level printed */
     const struct nas_folder *folder; /* this process has it locked (base/folder.h), or NULL */
-    int goes_on;                     /* what a signal stopped can go on: a run was saved */
+    int resumable;                   /* what a signal stopped can go on: a run was saved */
 };
 
 /* Make a context ready for calls into plugins that find these services (learn/host.h); `host` NULL
@@ -75,11 +75,11 @@ int nas_ctx_result(struct mn_ctx *ctx, const char *label, size_t mark, int statu
 
 /* Whether this process has printed the warning before; from now on it has. The first 1024 are
  * remembered. */
-int nas_said_before(const char *warning);
+int nas_warning_repeated(const char *warning);
 
 /* Whether a line of progress, which has no end yet, stands on the terminal of standard error. Lines
  * of the log clear it; it is drawn again with the next progress. */
-extern _Atomic int nas_line_stands;
+extern _Atomic int nas_progress_shown;
 
 /* Cancellation: set by a signal handler (async-signal-safe), read by mn_cancelled. */
 void nas_cancel(int signal_number);

@@ -2,7 +2,7 @@
 #include "base/file.h"
 
 #include "base/folder.h"
-#include "base/named_file.h"
+#include "base/input_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -226,7 +226,7 @@ int nas_file_read(struct mn_ctx *ctx, const char *path, size_t most, uint8_t **d
     struct stat s;
     const char *name;
     const int at = nas_folder_at(ctx, path, &name);
-    CLEANUP(close_file) const int fd = nas_source_open(at, name);
+    CLEANUP(close_file) const int fd = nas_input_file_open(at, name);
     if (fd < 0 || fstat(fd, &s) != 0) {
         const int error = errno;
         return mn_fail(ctx, MN_IO, "%s: cannot read: %s%s", path,

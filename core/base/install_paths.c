@@ -9,7 +9,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-/* By enum nas_place. */
+/* By enum nas_install_folder. */
 static const struct {
     const char *built;     /* in the build folder */
     const char *installed; /* absolute */
@@ -85,7 +85,7 @@ static int find_moved(const char *installed, char *out, size_t size) {
     return snprintf(out, size, "%s/%s", path, rest) < (int)size && exists(out);
 }
 
-const char *nas_place_find(enum nas_place which, char *out, size_t size) {
+const char *nas_install_path(enum nas_install_folder which, char *out, size_t size) {
     if (find_moved(places[which].installed, out, size)) {
         return "install folder";
     }
@@ -96,7 +96,7 @@ const char *nas_place_find(enum nas_place which, char *out, size_t size) {
     return n < (int)size ? "install folder" : NULL;
 }
 
-int nas_program_beside(const char *name, char *out, size_t size) {
+int nas_install_program(const char *name, char *out, size_t size) {
     char folder[PATH_MAX];
     const int known = own_folder(folder, sizeof folder);
     return snprintf(out, size, "%s/%s", known ? folder : NAS_BIN_DIR, name) < (int)size;

@@ -8,15 +8,15 @@
 
 #include <stddef.h>
 
-enum nas_place { NAS_PLACE_PLUGINS, NAS_PLACE_TEMPLATE };
+enum nas_install_folder { NAS_INSTALL_PLUGINS, NAS_INSTALL_TEMPLATE };
 
 /* Write the absolute path of the folder to out; it need not exist. Returns "build folder" or
  * "install folder", for messages; NULL when the path does not fit. In a setuid program only the
  * configured prefix counts. */
-const char *nas_place_find(enum nas_place which, char *out, size_t size);
+const char *nas_install_path(enum nas_install_folder which, char *out, size_t size);
 
 /* Write the absolute path of a program that is installed beside this one; it need not exist. 0 = it
  * does not fit. In a setuid program only the configured prefix counts. */
-int nas_program_beside(const char *name, char *out, size_t size);
+int nas_install_program(const char *name, char *out, size_t size);
 
 #endif

@@ -31,7 +31,7 @@ int64_t nas_memory_peak(void) {
     return kilobytes("/proc/self/status", "VmHWM");
 }
 
-int nas_memory_forget(void) {
+int nas_memory_reset_peak(void) {
     FILE *file = fopen("/proc/self/clear_refs", "w");
     if (file == NULL) {
         return 0;

@@ -11,7 +11,7 @@
 int64_t nas_memory_now(void);
 int64_t nas_memory_peak(void);
 /* Let the peak start anew from what is resident now; 1 = done, 0 = this system cannot. */
-int nas_memory_forget(void);
+int nas_memory_reset_peak(void);
 /* What the machine can still give without swapping. */
 int64_t nas_memory_available(void);
 

@@ -263,7 +263,7 @@ const char *nas_text_article(const char *word) {
     return word[0] != '\0' && strchr("aeiou", word[0]) != NULL ? "an" : "a";
 }
 
-const char *nas_text_unmarked(const char *text) {
+const char *nas_text_skip_bom(const char *text) {
     static const char mark[] = "\xEF\xBB\xBF";
     return strncmp(text, mark, sizeof mark - 1) == 0 ? text + sizeof mark - 1 : text;
 }

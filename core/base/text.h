@@ -29,7 +29,7 @@ const char *nas_text_nearest(const char *word, const char *const *candidates, si
 const char *nas_text_article(const char *word);
 
 /* The text behind a byte order mark (U+FEFF in UTF-8, as editors on Windows put it in front). */
-const char *nas_text_unmarked(const char *text);
+const char *nas_text_skip_bom(const char *text);
 
 /* "; did you mean 'NEAR'?" into out; what `otherwise` says where near is NULL. */
 const char *nas_text_hint(const char *near, const char *otherwise, char *out, size_t size);

@@ -10,9 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- ranges
- * -------------------------------------------------------------------------------
- */
+/* ---- ranges ------------------------------------------------------------------------------- */
 
 static int is_list(int32_t type) {
     return type == MN_OPT_INTS || type == MN_OPT_REALS || type == MN_OPT_TEXTS;
@@ -70,8 +68,7 @@ static void number_range(const struct mn_opt *o, const char *type, char *out, si
     }
 }
 
-/* By enum mn_opt_type: its name, and what the value, or the element of a list,
- * should be. */
+/* By enum mn_opt_type: its name, and what the value, or the element of a list, should be. */
 static const struct {
     const char *name, *noun;
 } types[] = {[MN_OPT_INT] = {"int", "a whole number"},
@@ -117,9 +114,7 @@ const char *nas_option_default(const struct mn_opt *o, char *out, size_t size) {
     return out;
 }
 
-/* ---- one value
- * ----------------------------------------------------------------------------
- */
+/* ---- one value ---------------------------------------------------------------------------- */
 
 struct binder {
     struct nas_arena *arena;
@@ -209,8 +204,7 @@ static void bind_choice(struct binder *b, const struct mn_opt *o, const struct n
                   nas_text_hint(near, "", hint, sizeof hint));
 }
 
-/* Relative paths start at the folder of the file that names them, ~ is the home
- * folder. */
+/* Relative paths start at the folder of the file that names them, ~ is the home folder. */
 static const char *resolve(struct binder *b, const struct nas_yaml *node) {
     const char *slash = node->mark.line > 0 ? strrchr(node->mark.file, '/') : NULL;
     const char *text = nas_arena_path(b->arena, node->text);
@@ -242,8 +236,7 @@ static void bind_text(struct binder *b, const struct mn_opt *o, const struct nas
     *out = text;
 }
 
-/* The three list structs have one shape: pointer, count. NULL follows the last
- * text. */
+/* The three list structs have one shape: pointer, count. NULL follows the last text. */
 static void bind_list(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
                       void *out) {
     if (node->kind != NAS_YAML_LIST) {
@@ -319,12 +312,9 @@ static void bind_value(struct binder *b, const struct mn_opt *o, const struct na
     }
 }
 
-/* ---- defaults
- * -----------------------------------------------------------------------------
- */
+/* ---- defaults ----------------------------------------------------------------------------- */
 
-/* A list's default, "a, b, c", as a tree, so that it goes through the same
- * door. */
+/* A list's default, "a, b, c", as a tree, so that it goes through the same door. */
 static struct nas_yaml *default_list(struct binder *b, const struct mn_opt *o) {
     struct nas_yaml *list = nas_arena_zeroed(b->arena, sizeof *list);
     char *text = nas_arena_text(b->arena, o->def_text != NULL ? o->def_text : "");
@@ -379,9 +369,7 @@ static void bind_default(struct binder *b, const struct mn_opt *o, void *instanc
     }
 }
 
-/* ---- a section
- * ----------------------------------------------------------------------------
- */
+/* ---- a section ---------------------------------------------------------------------------- */
 
 static void unknown_key(struct binder *b, const struct nas_options *options, const char *skip,
                         const struct nas_yaml *node) {
@@ -418,8 +406,7 @@ static void unknown_key(struct binder *b, const struct nas_options *options, con
     }
 }
 
-/* Keys of the file that an option names join the section, unless it gives them
- * itself. */
+/* Keys of the file that an option names join the section, unless it gives them itself. */
 static void merge_file(struct binder *b, const struct mn_opt *o, struct nas_yaml *section) {
     const struct nas_yaml *node = nas_yaml_get(section, o->key);
     if (node == NULL || node->kind != NAS_YAML_SCALAR || node->text[0] == '\0') {
@@ -501,12 +488,9 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
     }
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------
- */
+/* ---- writing ------------------------------------------------------------------------------ */
 
-/* Words and numbers that other readers of YAML take for something else than
- * text. */
+/* Words and numbers that other readers of YAML take for something else than text. */
 static int looks_typed(const char *text) {
     static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "~"};
     double number;
@@ -531,8 +515,8 @@ static int plain(const char *text) {
     return text[strlen(text) - 1] != ' ' && !looks_typed(text);
 }
 
-/* The character at `c` and its bytes. The text came from YAML or the system; a
- * byte that is not UTF-8 stands for itself. */
+/* The character at `c` and its bytes. The text came from YAML or the system; a byte that is not
+ * UTF-8 stands for itself. */
 static uint32_t character(const unsigned char *c, int *bytes) {
     const int more = *c >= 0xF0 ? 3 : *c >= 0xE0 ? 2 : *c >= 0xC0 ? 1 : 0;
     uint32_t code = more == 0 ? *c : *c & (0x3Fu >> more);
@@ -618,8 +602,7 @@ static void write_value(const struct mn_opt *o, const void *from, FILE *out) {
     }
 }
 
-/* A deprecated option that nobody set is left out, or every resolved
- * configuration would warn. */
+/* A deprecated option that nobody set is left out, or every resolved configuration would warn. */
 static int is_default(const struct mn_opt *o, const void *from) {
     switch (o->type) {
     case MN_OPT_INT:

@@ -42,8 +42,7 @@ static void set_marks(struct nas_yaml *node, struct nas_mark mark) {
     }
 }
 
-/* Put a value where a dotted key leads to; maps on the way are made where
- * missing. */
+/* Put a value where a dotted key leads to; maps on the way are made where missing. */
 static void put(struct nas_arena *arena, struct nas_yaml *map, const char *key,
                 struct nas_mark mark, struct nas_yaml *value, struct nas_faults *faults) {
     for (const char *dot; (dot = strchr(key, '.')) != NULL; key = dot + 1) {
@@ -128,8 +127,7 @@ void nas_override_assign(struct nas_arena *arena, struct nas_yaml *root,
     put(arena, root, assignment->key, assignment->mark, value, faults);
 }
 
-/* ---- another unit
- * ------------------------------------------------------------------------- */
+/* ---- another unit ------------------------------------------------------------------------- */
 
 static const char *use_text(const struct nas_yaml *map) {
     const struct nas_yaml *use = nas_yaml_get(map, "use");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/yaml.h"
 
-#include "base/named_file.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -13,9 +13,7 @@
 
 enum { MOST_BYTES = 1 << 20, MOST_NODES = 100000, MOST_KEYS = 1000, MOST_DEPTH = 6 };
 
-/* ---- faults
- * -------------------------------------------------------------------------------
- */
+/* ---- faults ------------------------------------------------------------------------------- */
 
 static void add(struct nas_faults *faults, struct nas_mark mark, int warning, const char *format,
                 va_list args) {
@@ -66,14 +64,13 @@ void nas_faults_print(const struct nas_faults *faults, FILE *out) {
         nas_mark_text(f->mark, place, sizeof place);
         snprintf(line, sizeof line, "%s%s%s", place, f->warning ? "warning: " : "", f->text);
         nas_text_clean(line);
-        if (!f->warning || out != stderr || !nas_said_before(line)) {
+        if (!f->warning || out != stderr || !nas_warning_repeated(line)) {
             fprintf(out, "%s\n", line);
         }
     }
 }
 
-/* ---- events to tree
- * ----------------------------------------------------------------------- */
+/* ---- events to tree ----------------------------------------------------------------------- */
 
 struct reader {
     struct nas_arena *arena;
@@ -88,9 +85,8 @@ static struct nas_mark mark_at(const struct reader *r, yaml_mark_t mark) {
     return (struct nas_mark){r->file, (int)mark.line + 1, (int)mark.column + 1};
 }
 
-/* Where byte `offset` stands. libyaml decodes ahead of its own marks, so bytes
- * that it cannot decode have an offset only. Columns count characters, as in
- * its marks. */
+/* Where byte `offset` stands. libyaml decodes ahead of its own marks, so bytes that it cannot
+ * decode have an offset only. Columns count characters, as in its marks. */
 static struct nas_mark mark_of_byte(const struct reader *r, size_t offset) {
     struct nas_mark mark = {r->file, 1, 1};
     for (size_t i = 0; i < offset; i++) {
@@ -181,8 +177,7 @@ static struct nas_yaml *read_scalar(struct reader *r, yaml_event_t *event) {
     return node;
 }
 
-/* The next node of a list or map; NULL at its end, *ended = 1, or after a
- * fault. */
+/* The next node of a list or map; NULL at its end, *ended = 1, or after a fault. */
 static struct nas_yaml *read_next(struct reader *r, int depth, int *ended) {
     yaml_event_t event;
     if (!next(r, &event)) {
@@ -346,7 +341,8 @@ struct nas_yaml *nas_yaml_read(struct nas_arena *arena, const char *path,
     const char *name = nas_arena_text(arena, path); /* marks outlive the caller's text */
     char *text = NULL;
     size_t length;
-    const int error = name != NULL ? nas_source_read(path, MOST_BYTES + 1, &text, &length) : ENOMEM;
+    const int error =
+        name != NULL ? nas_input_file_read(path, MOST_BYTES + 1, &text, &length) : ENOMEM;
     struct nas_yaml *root = NULL;
     if (error != 0) {
         nas_fault_add(faults, (struct nas_mark){name, 0, 0}, "cannot read: %s", strerror(error));
@@ -358,9 +354,7 @@ struct nas_yaml *nas_yaml_read(struct nas_arena *arena, const char *path,
     return root;
 }
 
-/* ---- maps
- * ---------------------------------------------------------------------------------
- */
+/* ---- maps --------------------------------------------------------------------------------- */
 
 struct nas_yaml *nas_yaml_copy(struct nas_arena *arena, const struct nas_yaml *node) {
     struct nas_yaml *copy = nas_arena_take(arena, sizeof *copy);

@@ -63,7 +63,7 @@ static void work(struct thread *t) {
         const double begin = nas_now();
         const size_t mark = nas_arena_mark(&t->ctx.scratch);
         nas_ctx_clear(ctx);
-        t->ctx.quiet = nas_ctx_of(p->caller)->quiet;
+        t->ctx.log_level = nas_ctx_of(p->caller)->log_level;
         ctx->where = *p->where;
         ctx->where.task = index;
         const int status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped by the user")

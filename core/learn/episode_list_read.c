@@ -229,7 +229,7 @@ int nas_episodes_read(struct mn_ctx *ctx, const char *path, struct nas_episodes 
     memset(out, 0, sizeof *out);
     TRY(nas_file_read(ctx, path, most_bytes, &data, &length));
     struct reader r = {.ctx = ctx, .path = path};
-    r.line = r.next = (char *)data + (nas_text_unmarked((const char *)data) - (const char *)data);
+    r.line = r.next = (char *)data + (nas_text_skip_bom((const char *)data) - (const char *)data);
     length -= (size_t)(r.line - (char *)data);
     int status = keep_text(&r, out, path, &out->path);
     if (status == MN_OK) {

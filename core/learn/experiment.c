@@ -58,8 +58,8 @@ static int check_splits(const struct nas_experiment *e, struct mn_ctx *ctx) {
 static int open_data(struct nas_experiment *e, struct mn_ctx *ctx, const struct nas_open *open) {
     const struct mn_dataset *table = &e->dataset.table.dataset;
     ctx->where.seed = (uint64_t)e->run.seed;
-    e->dataset.map_from = open->shared;
-    e->dataset.shares = open->shares || (e->cluster != NULL && nas_cluster_shares(e->cluster));
+    e->dataset.shm_source = open->shared;
+    e->dataset.shm_wanted = open->shares || (e->cluster != NULL && nas_cluster_shares(e->cluster));
     struct nas_call call = nas_call_begin(ctx, &e->dataset);
     TRY(nas_call_end(&call, table->start(e->dataset.self, ctx)));
     e->dataset.started = 1;

@@ -121,7 +121,7 @@ struct nas_open {
     const int *set_arguments;       /* their positions on the command line */
     const char *const *plugin_dirs; /* NULL-terminated or NULL */
     struct nas_cluster *cluster;    /* that this process leads, or NULL */
-    const struct nas_share *shared; /* data that another process of the node has open, or NULL */
+    const struct nas_shm *shared;   /* data that another process of the node has open, or NULL */
     int shares;                     /* other processes of the node will want the data */
     uint32_t flags;
     const int *shape; /* [channels, height, width] for NAS_OPEN_NO_DATA, or NULL */

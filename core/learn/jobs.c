@@ -65,7 +65,7 @@ static int open_opened(struct mn_ctx *ctx, const struct nas_cluster_opening *how
     }
     out->model = o->e.model;
     out->threads = nas_experiment_threads(&o->e, how->processors);
-    out->share = o->e.dataset.share;
+    out->share = o->e.dataset.shm;
     return MN_OK;
 }
 
@@ -98,7 +98,7 @@ int nas_jobs_executor(struct mn_ctx *ctx, const struct nas_experiment *e,
         .e = e,
         .model = e->model,
         .threads = nas_experiment_threads(e, nas_cluster_processors(e->cluster)),
-        .share = e->dataset.share,
+        .share = e->dataset.shm,
         .config = config,
         .max_batch = e->max_batch,
         .provenance = provenance};

@@ -321,7 +321,7 @@ static int leave(struct training *t, int status) {
         nas_ctx_clear(t->ctx);
         status = nas_run_save(&t->dir, t->e, t->ctx, t->state);
         if (status == MN_OK) {
-            nas_ctx_of(t->ctx)->goes_on = 1;
+            nas_ctx_of(t->ctx)->resumable = 1;
             const int moved = !nas_folder_is_locked(t->ctx, dir);
             return mn_fail(t->ctx, MN_CANCELLED,
                            "stopped after %" PRId64 " of %" PRId64

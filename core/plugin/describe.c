@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* Words of `text` from column `indent` on, wrapped at `width`; `column` is
- * where the line stands.
+/* Words of `text` from column `indent` on, wrapped at `width`; `column` is where the line stands.
  */
 static void wrap(const char *text, int indent, int width, int column, FILE *out) {
     int fresh = 1;

@@ -23,19 +23,19 @@ void *nas_service_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled) {
     struct nas_ctx *c = nas_ctx_of(ctx);
     struct nas_instance *unit = (struct nas_instance *)c->unit;
     const void *at = NULL;
-    if (unit == NULL || unit->n_shared == NAS_MOST_SHARED) {
+    if (unit == NULL || unit->n_mappings == NAS_SHM_MOST) {
         return nas_service_keep(ctx, bytes);
     }
-    if (unit->map_from != NULL) {
-        at = nas_share_map(unit->map_from, unit->n_shared, bytes);
+    if (unit->shm_source != NULL) {
+        at = nas_shm_map(unit->shm_source, unit->n_mappings, bytes);
         *filled = at != NULL;
-    } else if (unit->shares) {
-        at = nas_share_make(&unit->share, bytes);
+    } else if (unit->shm_wanted) {
+        at = nas_shm_create(&unit->shm, bytes);
     }
     if (at == NULL) {
         return nas_service_keep(ctx, bytes);
     }
-    unit->shared[unit->n_shared++] = (struct nas_shared){at, bytes};
+    unit->mappings[unit->n_mappings++] = (struct nas_shm_mapping){at, bytes};
     return (void *)(uintptr_t)at;
 }
 
@@ -155,10 +155,10 @@ void nas_instance_fini(struct nas_instance *instance) {
         instance->table.dataset.stop != NULL) {
         instance->table.dataset.stop(instance->self);
     }
-    for (int i = 0; i < instance->n_shared; i++) {
-        nas_share_unmap(instance->shared[i].at, instance->shared[i].bytes);
+    for (int i = 0; i < instance->n_mappings; i++) {
+        nas_shm_unmap(instance->mappings[i].at, instance->mappings[i].bytes);
     }
-    nas_share_close(&instance->share);
+    nas_shm_close(&instance->shm);
     nas_arena_fini(&instance->arena);
     memset(instance, 0, sizeof *instance);
 }

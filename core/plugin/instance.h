@@ -19,14 +19,14 @@ struct nas_instance {
     const char *label;                /* "op_mixer soft_prune", for messages */
     struct nas_arena arena;           /* instance, texts, mn_keep memory */
     int started;                      /* stop is owed */
-    const struct nas_share *map_from; /* what another process has filled already, or NULL */
-    int shares;                       /* others of this node will want what is kept shared */
-    struct nas_share share;           /* shared memory that this process has filled */
-    struct nas_shared {               /* all that it has mapped */
+    const struct nas_shm *shm_source; /* what another process has filled already, or NULL */
+    int shm_wanted;                   /* others of this node will want what is kept shared */
+    struct nas_shm shm;               /* shared memory that this process has filled */
+    struct nas_shm_mapping {          /* all that it has mapped */
         const void *at;
         size_t bytes;
-    } shared[NAS_MOST_SHARED];
-    int n_shared;
+    } mappings[NAS_SHM_MOST];
+    int n_mappings;
     union nas_vtable table;
 };
 

@@ -82,7 +82,7 @@ static int add_folders(struct nas_registry *r, struct mn_ctx *ctx, const char *c
         at = *end == ':' ? end + 1 : NULL;
     }
     char path[PATH_MAX];
-    const char *from = nas_place_find(NAS_PLACE_PLUGINS, path, sizeof path);
+    const char *from = nas_install_path(NAS_INSTALL_PLUGINS, path, sizeof path);
     return from != NULL ? add_folder(r, ctx, path, strlen(path), from, NAS_OWNERSHIP_FOUND)
                         : mn_fail(ctx, MN_CONFIG, "the path of the plugin folder is too long");
 }

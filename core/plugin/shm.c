@@ -22,8 +22,8 @@ static void *map(int file, size_t bytes, int protection) {
     return at != MAP_FAILED ? at : NULL;
 }
 
-void *nas_share_make(struct nas_share *share, size_t bytes) {
-    if (share->n >= NAS_MOST_SHARED || bytes > (SIZE_MAX >> 2)) {
+void *nas_shm_create(struct nas_shm *share, size_t bytes) {
+    if (share->n >= NAS_SHM_MOST || bytes > (SIZE_MAX >> 2)) {
         return NULL;
     }
     if (share->n == 0 &&
@@ -47,7 +47,7 @@ void *nas_share_make(struct nas_share *share, size_t bytes) {
     return at;
 }
 
-const void *nas_share_map(const struct nas_share *share, int64_t piece, size_t bytes) {
+const void *nas_shm_map(const struct nas_shm *share, int64_t piece, size_t bytes) {
     char path[64];
     struct stat about;
     if (piece >= share->n || share->bytes[piece] != (int64_t)bytes) {
@@ -64,17 +64,17 @@ const void *nas_share_map(const struct nas_share *share, int64_t piece, size_t b
     const void *at = fits ? map(file, bytes, PROT_READ) : NULL;
     close(file);
     if (at != NULL && *token_of(at, bytes) != share->token) {
-        nas_share_unmap(at, bytes);
+        nas_shm_unmap(at, bytes);
         at = NULL;
     }
     return at;
 }
 
-void nas_share_unmap(const void *at, size_t bytes) {
+void nas_shm_unmap(const void *at, size_t bytes) {
     munmap((void *)(uintptr_t)at, with_token(bytes));
 }
 
-void nas_share_close(struct nas_share *share) {
+void nas_shm_close(struct nas_shm *share) {
     for (int64_t i = 0; i < share->n; i++) {
         close(share->files[i]);
     }

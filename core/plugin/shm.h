@@ -9,24 +9,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NAS_MOST_SHARED = 4 };
+enum { NAS_SHM_MOST = 4 };
 
 /* The shared memory of an instance, as other processes are told of it. */
-struct nas_share {
+struct nas_shm {
     int64_t process;
     uint64_t
         token; /* stands behind each piece: process numbers may be those of another container */
     int64_t n;
-    int64_t bytes[NAS_MOST_SHARED];
-    int32_t files[NAS_MOST_SHARED];
+    int64_t bytes[NAS_SHM_MOST];
+    int32_t files[NAS_SHM_MOST];
 };
 
 /* Add a piece of zeroed memory to those of this process, or map the one numbered `piece` of another
  * process, for reading. NULL = it cannot be had. */
-void *nas_share_make(struct nas_share *share, size_t bytes);
-const void *nas_share_map(const struct nas_share *share, int64_t piece, size_t bytes);
-void nas_share_unmap(const void *at, size_t bytes);
-/* Close the files of nas_share_make; memory that is mapped stays. */
-void nas_share_close(struct nas_share *share);
+void *nas_shm_create(struct nas_shm *share, size_t bytes);
+const void *nas_shm_map(const struct nas_shm *share, int64_t piece, size_t bytes);
+void nas_shm_unmap(const void *at, size_t bytes);
+/* Close the files of nas_shm_create; memory that is mapped stays. */
+void nas_shm_close(struct nas_shm *share);
 
 #endif

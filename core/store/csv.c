@@ -126,7 +126,7 @@ int nas_csv_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name,
     if (strlen(text) != length) {
         return mn_fail(ctx, MN_IO, "%s: holds a zero byte: not a table", name);
     }
-    text = nas_text_unmarked(text);
+    text = nas_text_skip_bom(text);
     char *copy = nas_arena_text(arena, text);
     const char **fields = nas_arena_array(arena, most_fields(text), sizeof *fields);
     if (copy == NULL || fields == NULL) {

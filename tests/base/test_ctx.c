@@ -183,19 +183,19 @@ static char *capture_end(struct capture c) {
 }
 
 static void warnings_are_printed_once(void **state) {
-    assert_int_equal(nas_said_before("one warning"), 0);
-    assert_int_equal(nas_said_before("another warning"), 0);
-    assert_int_equal(nas_said_before("one warning"), 1);
-    assert_int_equal(nas_said_before("another warning"), 1);
+    assert_int_equal(nas_warning_repeated("one warning"), 0);
+    assert_int_equal(nas_warning_repeated("another warning"), 0);
+    assert_int_equal(nas_warning_repeated("one warning"), 1);
+    assert_int_equal(nas_warning_repeated("another warning"), 1);
 }
 
 static void log_lines_name_the_unit_and_obey_the_level(void **state) {
     const struct capture c = capture_begin();
     mn_log(&ctx.pub, MN_LOG_INFO, "plain %d", 1);
     mn_log(&ctx.pub, MN_LOG_DEBUG, "hidden");
-    ctx.quiet = MN_LOG_ERROR;
+    ctx.log_level = MN_LOG_ERROR;
     mn_log(&ctx.pub, MN_LOG_WARN, "hidden too");
-    ctx.quiet = MN_LOG_DEBUG;
+    ctx.log_level = MN_LOG_DEBUG;
     ctx.label = "op_mixer softmax";
     mn_log(&ctx.pub, MN_LOG_DEBUG, "shown");
     char *text = capture_end(c);

@@ -67,7 +67,7 @@ char *fuzz_text(const uint8_t **data, size_t *size) {
 
 struct mn_ctx *fuzz_begin(struct nas_ctx *context) {
     nas_ctx_init(context, &nas_host);
-    context->quiet = MN_LOG_ERROR;
+    context->log_level = MN_LOG_ERROR;
     return &context->pub;
 }
 

@@ -166,17 +166,17 @@ static void test_cancel(void **state) {
 /* What the caller's context says reaches every worker. */
 static int see(void *data, struct mn_ctx *ctx, int64_t index) {
     const int *quiet = data;
-    return nas_ctx_of(ctx)->quiet == *quiet ? MN_OK : mn_fail(ctx, MN_INTERNAL, "not seen");
+    return nas_ctx_of(ctx)->log_level == *quiet ? MN_OK : mn_fail(ctx, MN_INTERNAL, "not seen");
 }
 
 static void test_context(void **state) {
     int quiet = MN_LOG_DEBUG;
     const struct mn_where where = {.size = sizeof where};
     struct nas_threads *pool = pool_new(2);
-    const int before = trial.context.quiet;
-    trial.context.quiet = quiet;
+    const int before = trial.context.log_level;
+    trial.context.log_level = quiet;
     assert_ok(trial.ctx, nas_threads_run(pool, trial.ctx, &where, 0, 50, 0, see, &quiet));
-    trial.context.quiet = before;
+    trial.context.log_level = before;
     assert_failed(trial.ctx, nas_threads_run(pool, trial.ctx, &where, 0, 50, 0, see, &quiet),
                   MN_INTERNAL, "not seen");
     nas_threads_free(pool);

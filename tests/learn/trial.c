@@ -38,7 +38,7 @@ void trial_plugins(const char *directory) {
 void trial_begin(struct trial *trial) {
     memset(trial, 0, sizeof *trial);
     nas_ctx_init(&trial->context, &nas_host);
-    trial->context.quiet = MN_LOG_ERROR;
+    trial->context.log_level = MN_LOG_ERROR;
     trial->ctx = &trial->context.pub;
     folder_new(&trial->folder);
 }

@@ -69,7 +69,7 @@ int measure(struct mn_ctx *ctx, struct subject *s, int workers, const struct eff
     struct nas_threads *pool = NULL;
     double *times = calloc((size_t)effort->repeats, sizeof *times);
     *out = (struct measured){.workers = workers};
-    const int known = nas_memory_forget();
+    const int known = nas_memory_reset_peak();
     int status = times == NULL ? mn_fail(ctx, MN_NOMEM, "no memory for the times")
                                : nas_threads_new(ctx, workers, s->e.model, &pool);
     if (status == MN_OK) {

@@ -152,7 +152,7 @@ static void build_model(struct kit_life *life, const struct mn_dims *shape) {
     struct nas_ctx ctx;
     dims.max_batch = 2;
     nas_ctx_init(&ctx, &nas_host);
-    ctx.quiet = MN_LOG_ERROR;
+    ctx.log_level = MN_LOG_ERROR;
     kit_at("images %d x %d x %d", (int)shape->channels, (int)shape->height, (int)shape->width);
     kit_doing("build");
     /* candidates may be of other plugins, and of this file */

@@ -11,7 +11,7 @@
 int run_check(struct mn_ctx *ctx, const struct arguments *arguments) {
     const char *name = sizeof(mn_real) == 4 ? "metanas-check" : "metanas-check-f64";
     char path[PATH_MAX];
-    if (!nas_program_beside(name, path, sizeof path)) {
+    if (!nas_install_program(name, path, sizeof path)) {
         return mn_fail(ctx, MN_IO, "check: the path of %s, beside metanas, is too long", name);
     }
     char **words = arguments->words + 1; /* "metanas check ..." is "metanas-check ..." */

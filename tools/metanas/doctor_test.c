@@ -216,10 +216,10 @@ static int train(const struct bench *b, int workers) {
     struct nas_state state = {0};
     struct nas_ctx *c = nas_ctx_of(b->doctor->ctx);
     char set[32], dir[PATH_MAX];
-    const int quiet = c->quiet;
+    const int quiet = c->log_level;
     snprintf(set, sizeof set, "run.workers=%d", workers);
     snprintf(dir, sizeof dir, "%s/run%d", b->folder, workers);
-    c->quiet = MN_LOG_WARN;
+    c->log_level = MN_LOG_WARN;
     int status = open_tiny(b, set, &e);
     if (status == MN_OK) {
         status = nas_state_new(&e, b->doctor->ctx, &state);
@@ -227,7 +227,7 @@ static int train(const struct bench *b, int workers) {
     if (status == MN_OK) {
         status = nas_train(&e, b->doctor->ctx, &state, dir, NULL);
     }
-    c->quiet = quiet;
+    c->log_level = quiet;
     nas_state_fini(&state);
     nas_experiment_close(&e);
     return status;

@@ -10,7 +10,8 @@ static int draw(struct mn_ctx *ctx, const struct nas_experiment *experiment,
                 struct nas_episodes *episodes) {
     struct progress progress;
     int status = MN_OK;
-    progress_begin(&progress, "episode", 0, episodes->tasks, nas_ctx_of(ctx)->quiet < MN_LOG_INFO);
+    progress_begin(&progress, "episode", 0, episodes->tasks,
+                   nas_ctx_of(ctx)->log_level < MN_LOG_INFO);
     for (int64_t i = 0; status == MN_OK && i < episodes->tasks; i++) {
         status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped; nothing was written")
                                    : nas_episodes_draw(episodes, experiment, ctx, i);

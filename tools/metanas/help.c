@@ -67,7 +67,7 @@ void help_version(struct mn_ctx *ctx, FILE *out) {
     fprintf(out, "kernels     %s\n", kernels != NULL ? kernels->name : "none");
     fprintf(out, "BLAS        %s\n", nas_gemm_version());
     char path[PATH_MAX];
-    const char *from = nas_place_find(NAS_PLACE_PLUGINS, path, sizeof path);
+    const char *from = nas_install_path(NAS_INSTALL_PLUGINS, path, sizeof path);
     fprintf(out, "plugins     %s\n", from != NULL ? path : NAS_PLUGIN_DIR);
 }
 

@@ -2,7 +2,7 @@
 #include "job.h"
 #include "process.h"
 
-#include "base/named_file.h"
+#include "base/input_file.h"
 #include "base/text.h"
 #include "learn/host.h"
 
@@ -85,7 +85,7 @@ int main(int argc, char **argv) {
     struct nas_ctx ctx;
     struct nas_arena arena = {0};
     process_begin();
-    nas_source_keep();
+    nas_input_file_cache();
     nas_ctx_init(&ctx, &nas_host);
     struct job job = {0};
     int status = run(&ctx.pub, &arena, argc, argv, &job);
@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
         status = process_flush(&ctx.pub);
     }
     const int stopped = status == MN_CANCELLED && nas_cancel_signal() != 0;
-    if (stopped && !ctx.goes_on) {
+    if (stopped && !ctx.resumable) {
         nas_ctx_more(&ctx.pub, status, "\n  nothing was saved; the same command begins anew");
     }
     if (status != MN_OK && !job.serves) {
@@ -103,7 +103,8 @@ int main(int argc, char **argv) {
         sleep(
             1); /* launchers end a job with the first process that fails: let rank 0 speak first */
     }
-    const int failure = stopped && !ctx.goes_on ? 128 + nas_cancel_signal() : nas_exit_code(status);
+    const int failure =
+        stopped && !ctx.resumable ? 128 + nas_cancel_signal() : nas_exit_code(status);
     const int code = status == MN_OK && job.serves ? job.code : failure;
     job_leave(&job, &ctx.pub, code);
     nas_ctx_fini(&ctx);

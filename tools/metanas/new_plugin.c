@@ -216,7 +216,7 @@ static int make_folder(const struct project *p) {
 }
 
 static int write_project(struct project *p) {
-    if (nas_place_find(NAS_PLACE_TEMPLATE, p->templates, sizeof p->templates) == NULL) {
+    if (nas_install_path(NAS_INSTALL_TEMPLATE, p->templates, sizeof p->templates) == NULL) {
         return mn_fail(p->ctx, MN_IO, "new-plugin: the path of the templates is too long");
     }
     int status = make_folder(p);

@@ -63,7 +63,7 @@ void process_begin(void) {
 
 void process_log_level(struct nas_ctx *ctx, const struct arguments *arguments) {
     if (arguments->quiet || arguments->verbose) {
-        ctx->quiet = arguments->verbose ? MN_LOG_DEBUG : MN_LOG_WARN;
+        ctx->log_level = arguments->verbose ? MN_LOG_DEBUG : MN_LOG_WARN;
     }
 }
 

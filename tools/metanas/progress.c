@@ -109,7 +109,7 @@ void progress_show(struct progress *p, int64_t done) {
     }
     fprintf(stderr, "\r\033[K%.*s", (int)most, text);
     fflush(stderr);
-    nas_line_stands = 1;
+    nas_progress_shown = 1;
 }
 
 void progress_note(struct progress *p, const char *format, ...) {
@@ -120,14 +120,14 @@ void progress_note(struct progress *p, const char *format, ...) {
     va_end(args);
     if (!p->quiet) {
         fprintf(stderr, "%s%s\n", p->terminal ? "\r\033[K" : "", nas_text_clean(text));
-        nas_line_stands = 0;
+        nas_progress_shown = 0;
     }
 }
 
 void progress_end(struct progress *p) {
     if (!p->quiet && p->terminal) {
         fputc('\n', stderr);
-        nas_line_stands = 0;
+        nas_progress_shown = 0;
     }
 }
 
@@ -171,7 +171,7 @@ static void end_training(void *data) {
 
 int progress_train(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *state,
                    const char *dir) {
-    struct training t = {.e = e, .quiet = nas_ctx_of(ctx)->quiet < MN_LOG_INFO};
+    struct training t = {.e = e, .quiet = nas_ctx_of(ctx)->log_level < MN_LOG_INFO};
     const struct nas_train_observer observer = {.data = &t,
                                                 .begin = begin_training,
                                                 .meta_epoch = show_meta_epoch,

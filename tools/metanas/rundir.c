@@ -229,7 +229,7 @@ static int keep_validation(void *data, struct mn_ctx *ctx, json_t *line) {
 int rundir_report(struct mn_ctx *ctx, const char *dir) {
     CLEANUP(nas_json_free) json_t *last = NULL;
     char path[PATH_MAX], half[32];
-    if (nas_ctx_of(ctx)->quiet < MN_LOG_INFO) {
+    if (nas_ctx_of(ctx)->log_level < MN_LOG_INFO) {
         return MN_OK;
     }
     TRY(nas_folder_file(ctx, dir, "metrics.jsonl", path));
@@ -248,11 +248,11 @@ int rundir_report(struct mn_ctx *ctx, const char *dir) {
 
 int rundir_goes_on(struct mn_ctx *ctx, const char *dir, int status) {
     char config[PATH_MAX];
-    if (status != MN_CANCELLED || nas_ctx_of(ctx)->goes_on ||
+    if (status != MN_CANCELLED || nas_ctx_of(ctx)->resumable ||
         snprintf(config, sizeof config, "%s/config.resolved.yaml", dir) >= (int)sizeof config ||
         access(config, F_OK) != 0) {
         return status;
     }
-    nas_ctx_of(ctx)->goes_on = 1;
+    nas_ctx_of(ctx)->resumable = 1;
     return nas_ctx_more(ctx, status, "; go on with: metanas resume %s", dir);
 }

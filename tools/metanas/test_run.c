@@ -51,7 +51,7 @@ int test_run(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *
     TRY(nas_provenance_check(&experiment->provenance, ctx, NAS_MADE_FROM_DATA, plan->state,
                              state.n_metadata, state.metadata, plan->accept_changes));
     TRY(nas_jobs_executor(ctx, experiment, &executor));
-    progress_begin(&progress, "task", 0, what.tasks, nas_ctx_of(ctx)->quiet < MN_LOG_INFO);
+    progress_begin(&progress, "task", 0, what.tasks, nas_ctx_of(ctx)->log_level < MN_LOG_INFO);
     const int evaluated =
         nas_evaluate_plan(experiment, executor, ctx, &state, &what, &report.evaluation);
     progress_end(&progress);

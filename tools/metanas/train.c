@@ -40,7 +40,7 @@ static int run_train(struct mn_ctx *ctx, const struct arguments *arguments) {
     TRY(open_experiment(ctx, arguments, arguments->operand, NULL, &experiment));
     TRY(plausible_check(&experiment, ctx));
     TRY(rundir_make(ctx, &arena, flags->out, experiment.run.name, &dir));
-    if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
+    if (nas_ctx_of(ctx)->log_level >= MN_LOG_INFO) {
         printf("run directory %s\n", dir);
         print_data(&experiment.data);
         fflush(stdout);

@@ -41,7 +41,7 @@ static int take_ready(struct nas_cluster *cluster, struct mn_ctx *ctx, int from,
     }
     x->threads = (int)head->index;
     memcpy(&x->share, body, sizeof x->share);
-    x->share.n = x->share.n >= 0 && x->share.n <= NAS_MOST_SHARED ? x->share.n : 0;
+    x->share.n = x->share.n >= 0 && x->share.n <= NAS_SHM_MOST ? x->share.n : 0;
     char *here = copy, *there = body + sizeof x->share, *a, *b;
     do {
         a = strsep(&here, "\n");

@@ -75,7 +75,7 @@ static int serve_open(struct service *s, const struct nas_head *head) {
         return mn_fail(s->ctx, MN_INTERNAL, "rank 0 sends half a configuration");
     }
     memcpy(&opening, body, sizeof opening);
-    if (opening.share.n < 0 || opening.share.n > NAS_MOST_SHARED) {
+    if (opening.share.n < 0 || opening.share.n > NAS_SHM_MOST) {
         return mn_fail(s->ctx, MN_INTERNAL, "rank 0 tells of data that it cannot share");
     }
     const struct nas_cluster_opening how = {.config = body + sizeof opening,
@@ -306,7 +306,7 @@ int nas_cluster_serve(struct nas_cluster *cluster, struct mn_ctx *ctx,
                       const struct nas_cluster_work *jobs, const char *const *plugin_dirs,
                       int *code) {
     struct service s = {.cluster = cluster, .ctx = ctx, .work = jobs, .plugin_dirs = plugin_dirs};
-    nas_ctx_of(ctx)->quiet = MN_LOG_ERROR - 1; /* rank 0 speaks for all */
+    nas_ctx_of(ctx)->log_level = MN_LOG_ERROR - 1; /* rank 0 speaks for all */
     const int status = serve(&s, code);
     if (status != MN_OK) {
         cluster->lost = 1;

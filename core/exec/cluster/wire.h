@@ -11,7 +11,7 @@ enum nas_word {
     NAS_HELLO = 1, /* to rank 0, first of all; body: struct nas_hello */
     NAS_OPEN,   /* from rank 0; index: processors to use; status: 1 = others of the node will want
                    the data; body: struct nas_opening and a configuration */
-    NAS_READY,  /* to rank 0: it is open; index: threads; body: struct nas_share with its data and
+    NAS_READY,  /* to rank 0: it is open; index: threads; body: struct nas_shm with its data and
                    the provenance, or why it is not open */
     NAS_ROUND,  /* from rank 0; body: struct nas_round_order and the packed job; then the parts of
                    the state are broadcast */
@@ -39,8 +39,8 @@ struct nas_hello {
 };
 
 struct nas_opening {
-    struct nas_share share; /* data of the node, as far as there is some */
-    int64_t max_batch;      /* images of the largest pass */
+    struct nas_shm share; /* data of the node, as far as there is some */
+    int64_t max_batch;    /* images of the largest pass */
 };
 
 struct nas_round_order {
@@ -56,14 +56,14 @@ enum { NAS_SILENCE = 30, NAS_PULSE = 5, NAS_GRACE = 5 };
 /* What rank 0 knows of a rank. */
 struct nas_rank {
     char host[64];
-    int first;              /* rank of its node */
-    int alone;              /* there */
-    struct nas_share share; /* data that it has open */
-    int processors;         /* its share of those of its node */
-    int threads;            /* that work on the tasks of the experiment that is open */
-    int given;              /* tasks under way there */
-    double heard;           /* when it was last heard of */
-    char *why;              /* its next result is a failure, or NULL */
+    int first;            /* rank of its node */
+    int alone;            /* there */
+    struct nas_shm share; /* data that it has open */
+    int processors;       /* its share of those of its node */
+    int threads;          /* that work on the tasks of the experiment that is open */
+    int given;            /* tasks under way there */
+    double heard;         /* when it was last heard of */
+    char *why;            /* its next result is a failure, or NULL */
 };
 
 struct nas_cluster {

@@ -3,7 +3,7 @@
 #include "../rundir.h"
 #include "task.h"
 
-#include "base/named_file.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -57,7 +57,7 @@ static int show(const struct replay *r) {
     const char *path;
     int64_t other = -1; /* the first step whose loss is another than recorded */
     TRY(rundir_file(r->ctx, &arena, r->dir, "steps.csv", &path));
-    record.in = nas_source_lines(path); /* there may be none */
+    record.in = nas_input_file_stream(path); /* there may be none */
     snprintf(record.prefix, sizeof record.prefix, "%" PRId64 ",%" PRId64 ",", r->meta_epoch,
              r->task);
     printf("meta-epoch %" PRId64 ", task %" PRId64 " (seed %" PRIu64 ")", r->meta_epoch, r->task,

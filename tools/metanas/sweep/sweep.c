@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/folder.h"
-#include "base/named_file.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -81,7 +81,7 @@ static void print_list(const struct sweep_job *job, const struct sweep_results *
 
 /* The text of a file as it was read for the arms. For free. */
 static int text_of(struct mn_ctx *ctx, const char *path, char **text, size_t *length) {
-    const int error = nas_source_read(path, MOST_FILE, text, length);
+    const int error = nas_input_file_read(path, MOST_FILE, text, length);
     return error == 0 ? MN_OK : mn_fail(ctx, MN_IO, "%s: cannot read: %s", path, strerror(error));
 }
 
@@ -135,7 +135,7 @@ static int run_one(struct mn_ctx *ctx, struct sweep_job *job, int64_t i) {
     }
     if (status == MN_CANCELLED) {
         nas_ctx_clear(ctx);
-        nas_ctx_of(ctx)->goes_on = 1;
+        nas_ctx_of(ctx)->resumable = 1;
         return mn_fail(ctx, MN_CANCELLED,
                        "stopped in run %" PRId64 " of %" PRId64
                        " (%s), what it had done is saved; the same command goes on",
@@ -164,7 +164,7 @@ static int run_all(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_resul
             nas_text_duration((nas_now() - begin) / (double)done * (double)left, time, sizeof time);
             snprintf(rest, sizeof rest, ", about %s left for all", time);
         }
-        if (nas_ctx_of(ctx)->quiet >= MN_LOG_INFO) {
+        if (nas_ctx_of(ctx)->log_level >= MN_LOG_INFO) {
             fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s\n", i + 1, job->n_runs,
                     job->runs[i].name, rest);
         }

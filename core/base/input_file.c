@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/named_file.h"
+#include "base/input_file.h"
 
 #include "base/ctx.h"
 
@@ -85,7 +85,7 @@ struct source {
 static int keep;
 static struct source *kept;
 
-void nas_source_keep(void) {
+void nas_input_file_cache(void) {
     keep = 1;
 }
 
@@ -122,7 +122,7 @@ static int add(const char *path, const char *text, size_t length) {
     return 0;
 }
 
-int nas_source_read(const char *path, size_t most, char **text, size_t *length) {
+int nas_input_file_read(const char *path, size_t most, char **text, size_t *length) {
     const struct source *s = find(path);
     if (s != NULL) {
         *length = s->length < most ? s->length : most;
@@ -142,7 +142,7 @@ int nas_source_read(const char *path, size_t most, char **text, size_t *length) 
 
 /* ---- regular files ------------------------------------------------------------------------ */
 
-int nas_source_open(int at, const char *path) {
+int nas_input_file_open(int at, const char *path) {
     struct stat s;
     const int fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would block */
     if (fd < 0) {
@@ -162,8 +162,8 @@ int nas_source_open(int at, const char *path) {
     return fd;
 }
 
-FILE *nas_source_lines(const char *path) {
-    const int fd = nas_source_open(AT_FDCWD, path);
+FILE *nas_input_file_stream(const char *path) {
+    const int fd = nas_input_file_open(AT_FDCWD, path);
     FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
     if (file == NULL && fd >= 0) {
         close(fd);

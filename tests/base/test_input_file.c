@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/named_file.h"
+#include "base/input_file.h"
 
 #include "../support/check.h"
 #include "../support/folder.h"
@@ -28,7 +28,7 @@ static int end(void **state) {
 static void check_read(const char *path, size_t most, const char *expected) {
     char *text;
     size_t length;
-    assert_int_equal(nas_source_read(path, most, &text, &length), 0);
+    assert_int_equal(nas_input_file_read(path, most, &text, &length), 0);
     assert_int_equal(length, strlen(expected));
     assert_string_equal(text, expected);
     free(text);
@@ -37,7 +37,7 @@ static void check_read(const char *path, size_t most, const char *expected) {
 static void check_refused(const char *path, int error) {
     char *text;
     size_t length;
-    assert_int_equal(nas_source_read(path, 9, &text, &length), error);
+    assert_int_equal(nas_input_file_read(path, 9, &text, &length), error);
 }
 
 static void test_regular_files(void **state) {
@@ -91,13 +91,13 @@ static void test_signal_ends_the_wait_for_a_pipe(void **state) {
 static void test_lines_of_regular_files_only(void **state) {
     const char *path = folder_path(&folder, "pipe");
     assert_int_equal(mkfifo(path, 0666), 0);
-    assert_null(nas_source_lines(path));
+    assert_null(nas_input_file_stream(path));
     assert_int_equal(errno, ESPIPE);
-    assert_null(nas_source_lines(folder.path));
+    assert_null(nas_input_file_stream(folder.path));
     assert_int_equal(errno, EISDIR);
     const char *file = folder_path(&folder, "file");
     file_put(file, "x", 1);
-    FILE *in = nas_source_lines(file);
+    FILE *in = nas_input_file_stream(file);
     assert_non_null(in);
     assert_int_equal(fgetc(in), 'x');
     fclose(in);
@@ -106,7 +106,7 @@ static void test_lines_of_regular_files_only(void **state) {
 /* The last one: from here on files are kept. */
 static void test_files_are_read_once(void **state) {
     const char *path = folder_path(&folder, "file");
-    nas_source_keep();
+    nas_input_file_cache();
     file_put(path, "first", 5);
     check_read(path, 100, "first");
     file_put(path, "second", 6);
