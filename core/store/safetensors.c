@@ -4,20 +4,23 @@
 #include "base/file.h"
 #include "store/jsonl.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-enum { MOST_HEADER = 100 << 20, MOST_TENSORS = 1 << 20, MOST_ENTRY = 4096 };
+/* Of 100,000 tensors. */
+enum { MOST_HEADER = 16 << 20 };
 
-/* By enum nas_dtype. */
+/* By enum nas_dtype; behind them, without a size, those that the format has and nothing here reads.
+ */
 static const struct {
     const char *name;
     size_t size;
-} dtypes[] = {{"F32", 4}, {"F64", 8}, {"I32", 4}, {"I64", 8}, {"U8", 1}, {"F16", 2}, {"BF16", 2}};
+} dtypes[] = {{"F32", 4},  {"F64", 8},  {"I32", 4},     {"I64", 8},     {"U8", 1},     {"F16", 2},
+              {"BF16", 2}, {"BOOL", 0}, {"I8", 0},      {"I16", 0},     {"U16", 0},    {"U32", 0},
+              {"U64", 0},  {"C64", 0},  {"F8_E4M3", 0}, {"F8_E5M2", 0}, {"F8_E8M0", 0}};
 #define READ_DTYPES "F64, F32, F16, BF16, I64, I32 and U8 are read"
 
 /* A size of 0 comes first: the product of the others may overflow. */
@@ -38,27 +41,16 @@ static size_t bytes_of(const struct nas_safetensor *t) {
     return (size_t)nas_safetensor_count(t) * dtypes[t->dtype].size;
 }
 
-/* ---- checksum ----------------------------------------------------------------------------- */
-
 /* The checksum covers the whole file, its own digits taken as zeros. */
 #define CRC_KEY "\"crc32\":\""
 enum { CRC_DIGITS = 8 };
 static const char crc_zeros[] = "00000000";
 
 /* Where the digits stand in a header, or NULL. Inside a text the quotes would be escaped. */
-static const char *find_crc(const char *header, size_t length) {
-    const char *key = memmem(header, length, CRC_KEY, strlen(CRC_KEY));
+static char *find_crc(char *header, size_t length) {
+    char *key = memmem(header, length, CRC_KEY, strlen(CRC_KEY));
     const size_t before = key == NULL ? 0 : (size_t)(key - header) + strlen(CRC_KEY);
     return key == NULL || length - before < CRC_DIGITS ? NULL : header + before;
-}
-
-static uLong crc_of_header(const uint8_t size[8], const char *header, size_t length,
-                           const char *digits) {
-    const size_t before = (size_t)(digits - header);
-    uLong crc = crc32_z(crc32(0, NULL, 0), size, 8);
-    crc = crc32_z(crc, (const Bytef *)header, before);
-    crc = crc32_z(crc, (const Bytef *)crc_zeros, CRC_DIGITS);
-    return crc32_z(crc, (const Bytef *)digits + CRC_DIGITS, length - before - CRC_DIGITS);
 }
 
 static void crc_text(uLong crc, char out[CRC_DIGITS + 1]) {
@@ -67,7 +59,7 @@ static void crc_text(uLong crc, char out[CRC_DIGITS + 1]) {
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-/* The header as text, with room for the padding; NULL = no memory, or a text is not UTF-8. */
+/* The header as text, padded with spaces; NULL = no memory, or a text is not UTF-8. */
 static char *header_of(int n, const struct nas_safetensor *tensors, int n_meta,
                        const struct nas_metadata *metadata) {
     json_t *root = json_object(), *meta = json_object();
@@ -89,15 +81,12 @@ static char *header_of(int n, const struct nas_safetensor *tensors, int n_meta,
                       "data_offsets", (json_int_t)begin, (json_int_t)(begin + bytes_of(t))));
         begin += bytes_of(t);
     }
-    char *text = failed ? NULL : json_dumps(root, JSON_COMPACT);
+    CLEANUP(nas_free) char *text = failed ? NULL : json_dumps(root, JSON_COMPACT);
     json_decref(root);
-    char *padded = text == NULL ? NULL : realloc(text, strlen(text) + 8);
-    if (padded == NULL) {
-        free(text);
-        return NULL;
-    }
-    while (strlen(padded) % 8 != 0) {
-        strcat(padded, " ");
+    const size_t length = text != NULL ? (strlen(text) + 7) / 8 * 8 : 0;
+    char *padded = text != NULL ? malloc(length + 1) : NULL;
+    if (padded != NULL) {
+        snprintf(padded, length + 1, "%-*s", (int)length, text);
     }
     return padded;
 }
@@ -113,19 +102,20 @@ int nas_safetensors_write(struct mn_ctx *ctx, const char *path, int n,
         return mn_fail(ctx, MN_NOMEM, "%s: no memory for the header, or a text is not UTF-8", path);
     }
     const size_t length = strlen(header);
-    const char *digits = find_crc(header, length);
+    char *digits = find_crc(header, length);
     if (digits == NULL) {
         return mn_fail(ctx, MN_INTERNAL, "%s: its header has no checksum", path);
     }
     for (int i = 0; i < 8; i++) {
         size[i] = (uint8_t)(length >> (8 * i));
     }
-    uLong crc = crc_of_header(size, header, length, digits);
+    uLong crc = crc32_z(crc32(0, NULL, 0), size, sizeof size);
+    crc = crc32_z(crc, (const Bytef *)header, length);
     for (int i = 0; i < n; i++) {
         crc = crc32_z(crc, tensors[i].data, bytes_of(&tensors[i]));
     }
     crc_text(crc, crc_digits);
-    memcpy(header + (digits - header), crc_digits, CRC_DIGITS);
+    memcpy(digits, crc_digits, CRC_DIGITS);
     TRY(nas_file_begin(&file, ctx, path));
     nas_file_put(&file, size, sizeof size);
     nas_file_put(&file, header, length);
@@ -141,380 +131,236 @@ struct reader {
     struct mn_ctx *ctx;
     const char *path;
     struct nas_safetensors *out;
-    const uint8_t *bytes;
+    uint8_t *bytes;
     size_t size, data; /* of the file; where its data begins */
 };
 
-__attribute__((format(printf, 3, 4))) static int damaged(struct reader *r, size_t offset,
-                                                         const char *format, ...) {
-    char text[512];
+MN_PRINTF(3, 4) static int damaged(struct reader *r, size_t offset, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    nas_service_fail(r->ctx, MN_IO, format, args);
     va_end(args);
-    return mn_fail(r->ctx, MN_IO, "%s: damaged at byte %zu: %s", r->path, offset, text);
+    nas_ctx_where(r->ctx, "damaged at byte %zu", offset);
+    return nas_ctx_where(r->ctx, "%s", r->path);
 }
 
-static int read_dtype(struct reader *r, const char *name, const char *dtype,
-                      struct nas_safetensor *t) {
-    /* The format knows more types than are read here. */
-    static const char *const others[] = {"BOOL", "I8",  "I16",     "U16",     "U32",
-                                         "U64",  "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0"};
-    for (int i = 0; dtype != NULL && i < (int)(sizeof dtypes / sizeof dtypes[0]); i++) {
-        if (strcmp(dtypes[i].name, dtype) == 0) {
-            t->dtype = (enum nas_dtype)i;
-            return MN_OK;
-        }
-    }
-    for (size_t i = 0; dtype != NULL && i < sizeof others / sizeof others[0]; i++) {
-        if (strcmp(dtype, others[i]) == 0) {
-            return mn_fail(r->ctx, MN_IO, "%s: tensor %s has dtype %s; " READ_DTYPES, r->path, name,
-                           dtype);
-        }
-    }
-    return damaged(r, 8, "tensor %s: unknown dtype; " READ_DTYPES, name);
+static int no_memory(struct reader *r) {
+    return mn_fail(r->ctx, MN_NOMEM, "%s: no memory to read it", r->path);
 }
 
-static int read_shape(struct reader *r, const char *name, const json_t *shape,
-                      struct nas_safetensor *t) {
-    const size_t n = json_array_size(shape);
+/* The header, for json_decref. A bracket of JSON takes some hundred bytes of memory: no more of
+ * them are read than tensors have, which is 3 in at least 48 bytes. */
+static int load_header(struct reader *r, json_t **out) {
+    const char *header = (const char *)r->bytes + 8;
+    const size_t length = r->data - 8;
+    size_t brackets = 0;
+    int quoted = 0;
+    json_error_t error;
+    for (size_t i = 0; i < length; i++) {
+        const char c = header[i];
+        i += quoted && c == '\\';
+        quoted ^= c == '"';
+        brackets += !quoted && (c == '{' || c == '[');
+    }
+    if (brackets > length / 16 + 4) {
+        return damaged(r, 8,
+                       "the header is not a JSON object of tensors: %zu brackets in %zu bytes",
+                       brackets, length);
+    }
+    *out = json_loadb(header, length, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(*out)) {
+        return damaged(r, 8 + (size_t)error.position, "the header is not a JSON object: %s",
+                       *out == NULL ? error.text : "other");
+    }
+    return MN_OK;
+}
+
+static int read_metadata(struct reader *r, json_t *from) {
+    struct nas_safetensors *out = r->out;
+    const char *key;
+    json_t *value;
+    if (!json_is_object(from)) {
+        return damaged(r, 8, "__metadata__ is not an object");
+    }
+    out->metadata = nas_arena_array(&out->arena, json_object_size(from), sizeof *out->metadata);
+    if (out->metadata == NULL) {
+        return no_memory(r);
+    }
+    json_object_foreach(from, key, value) {
+        struct nas_metadata *entry = &out->metadata[out->n_meta++];
+        if (!json_is_string(value)) {
+            return damaged(r, 8, "metadata %s is not text", key);
+        }
+        entry->key = nas_arena_text(&out->arena, key);
+        entry->value = nas_arena_text(&out->arena, json_string_value(value));
+        if (entry->key == NULL || entry->value == NULL) {
+            return no_memory(r);
+        }
+    }
+    return MN_OK;
+}
+
+/* A tensor by its entry in the header; its data is still that of the file. */
+static int read_tensor(struct reader *r, const char *name, json_t *entry,
+                       struct nas_safetensor *t) {
+    const size_t n_dtypes = sizeof dtypes / sizeof dtypes[0];
+    const char *dtype = NULL;
+    const json_t *shape = NULL;
+    json_int_t begin = 0, end = 0;
+    json_error_t error;
+    size_t type = 0;
     double count = 1;
-    if (!json_is_array(shape) || n > 8) {
+    if (json_unpack_ex(entry, &error, 0, "{s:s, s:o, s:[I,I!]}", "dtype", &dtype, "shape", &shape,
+                       "data_offsets", &begin, &end) != 0 ||
+        begin < 0 || end < begin) {
+        return damaged(r, 8, "tensor %s: no dtype, shape and data_offsets [begin, end]: %s", name,
+                       error.text[0] != '\0' ? error.text : "end before begin");
+    }
+    while (type < n_dtypes && strcmp(dtypes[type].name, dtype) != 0) {
+        type++;
+    }
+    if (type == n_dtypes) {
+        return damaged(r, 8, "tensor %s: unknown dtype '%.40s'; " READ_DTYPES, name, dtype);
+    }
+    if (dtypes[type].size == 0) { /* a sound file all the same */
+        return mn_fail(r->ctx, MN_IO, "%s: tensor %s has dtype %s; " READ_DTYPES, r->path, name,
+                       dtype);
+    }
+    if (!json_is_array(shape) || json_array_size(shape) > sizeof t->dims / sizeof t->dims[0]) {
         return damaged(r, 8, "tensor %s: its shape is not a list of at most 8 sizes", name);
     }
-    for (size_t i = 0; i < n; i++) {
-        const json_t *dim = json_array_get(shape, i);
+    t->dtype = (enum nas_dtype)type;
+    for (; t->n_dims < (int)json_array_size(shape); t->n_dims++) {
+        const json_t *dim = json_array_get(shape, (size_t)t->n_dims);
         if (!json_is_integer(dim) || json_integer_value(dim) < 0) {
-            return damaged(r, 8, "tensor %s: size %zu of its shape is not a count", name, i);
+            return damaged(r, 8, "tensor %s: size %d of its shape is not a count", name, t->n_dims);
         }
-        t->dims[i] = json_integer_value(dim);
-        count *= (double)t->dims[i];
+        t->dims[t->n_dims] = json_integer_value(dim);
+        count *= (double)t->dims[t->n_dims];
     }
-    t->n_dims = (int)n;
-    return count <= (double)r->size
-               ? MN_OK
-               : damaged(r, 8, "tensor %s: its shape needs more than the whole file", name);
-}
-
-/* A tensor by its entry in the header; *at is where its data begins. */
-static int read_tensor(struct reader *r, const char *name, const json_t *entry, size_t *at) {
-    struct nas_safetensor *t = &r->out->tensors[r->out->n];
-    const json_t *offsets = json_object_get(entry, "data_offsets");
-    const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
-    TRY(read_dtype(r, name, json_string_value(json_object_get(entry, "dtype")), t));
-    if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
-        json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin)) {
-        return damaged(r, 8, "tensor %s: data_offsets is not [begin, end]", name);
+    if (!(count <= (double)r->size)) {
+        return damaged(r, 8, "tensor %s: its shape needs more than the whole file", name);
     }
-    TRY(read_shape(r, name, json_object_get(entry, "shape"), t));
-    const size_t first = (size_t)json_integer_value(begin), last = (size_t)json_integer_value(end);
-    if (last > r->size - r->data) {
+    if ((size_t)end > r->size - r->data) {
         return damaged(r, r->size, "tensor %s needs data up to byte %zu; the file is truncated",
-                       name, r->data + last);
+                       name, r->data + (size_t)end);
     }
-    if (last - first != bytes_of(t)) {
-        return damaged(r, r->data + first, "tensor %s: %zu bytes, its shape needs %zu", name,
-                       last - first, bytes_of(t));
+    t->data = r->bytes + r->data + begin;
+    if ((size_t)(end - begin) != bytes_of(t)) {
+        return damaged(r, r->data + (size_t)begin, "tensor %s: %zu bytes, its shape needs %zu",
+                       name, (size_t)(end - begin), bytes_of(t));
     }
     t->name = nas_arena_text(&r->out->arena, name);
-    uint8_t *copy = nas_arena_take(&r->out->arena, last - first);
-    if (t->name == NULL || copy == NULL) {
-        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for tensor %s", r->path, name);
-    }
-    memcpy(copy, r->bytes + r->data + first, last - first);
-    t->data = copy;
-    *at = first;
-    r->out->n++;
-    return MN_OK;
+    return t->name != NULL ? MN_OK : no_memory(r);
 }
 
-/* ---- the header ----------------------------------------------------------------------------- */
-
-/* A place in the header. Its members are handed to the JSON reader one by one, so that what is read
- * at a time is small, whatever the header holds. */
-struct scan {
-    struct reader *r;
-    size_t at, end; /* bytes of the file */
-};
-
-struct span {
-    size_t begin, end;
-};
-
-static int not_json(const struct scan *s, const char *what) {
-    return damaged(s->r, s->at, "the header is not a JSON object: %s", what);
-}
-
-static int peek(struct scan *s) {
-    while (s->at < s->end && memchr(" \t\n\r", s->r->bytes[s->at], 4) != NULL) {
-        s->at++;
-    }
-    return s->at < s->end ? s->r->bytes[s->at] : -1;
-}
-
-static void skip_text(struct scan *s) {
-    for (s->at++; s->at < s->end && s->r->bytes[s->at] != '"'; s->at++) {
-        s->at += s->r->bytes[s->at] == '\\';
-    }
-    s->at = s->at < s->end ? s->at + 1 : s->end;
-}
-
-/* One value; whether it is one is for the JSON reader to say. */
-static struct span skip_value(struct scan *s) {
-    struct span out = {0, 0};
-    int64_t depth = 0;
-    peek(s);
-    out.begin = s->at;
-    for (int done = 0; !done && s->at < s->end;) {
-        const uint8_t c = s->r->bytes[s->at];
-        if (depth == 0 && (c == ',' || c == '}' || c == ']' || c == ':')) {
-            break;
-        }
-        if (c == '"') {
-            skip_text(s);
-            done = depth == 0;
-            continue;
-        }
-        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
-        done = depth == 0 && (c == '}' || c == ']');
-        s->at++;
-    }
-    out.end = s->at;
-    return out;
-}
-
-/* The JSON of a span, for json_decref. */
-static int load(const struct scan *s, struct span span, json_t **out) {
-    json_error_t error;
-    *out = json_loadb((const char *)s->r->bytes + span.begin, span.end - span.begin,
-                      JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    return *out != NULL ? MN_OK : not_json(s, error.text);
-}
-
-/* Enter an object; the first member follows. */
-static int enter(struct scan *s) {
-    if (peek(s) != '{') {
-        return not_json(s, "other");
-    }
-    s->at++;
-    return MN_OK;
-}
-
-/* The n-th member of an object: its name, for json_decref, and its value. *name is NULL at the end
- * of the object. */
-static int next_member(struct scan *s, size_t n, json_t **name, struct span *value) {
-    int c = peek(s);
-    *name = NULL;
-    if (c == '}') {
-        s->at++;
-        return MN_OK;
-    }
-    if (n > 0 && c != ',') {
-        return not_json(s, "',' or '}' expected");
-    }
-    s->at += n > 0;
-    struct span text = {.begin = s->at};
-    if ((c = peek(s)) == '"') {
-        text.begin = s->at;
-        skip_text(s);
-        text.end = s->at;
-    }
-    if (c != '"' || peek(s) != ':') {
-        return not_json(s, "a name and ':' expected");
-    }
-    s->at++;
-    *value = skip_value(s);
-    return value->end > value->begin ? load(s, text, name) : not_json(s, "a value expected");
-}
-
-/* How many members an object can have at most, so that there is room for them. */
-static size_t count_members(struct scan s) {
-    size_t n = 0;
-    while (peek(&s) >= 0 && peek(&s) != '}') {
-        const size_t before = s.at;
-        skip_value(&s);
-        n += peek(&s) == ':';
-        s.at += s.at < s.end && memchr(",:", s.r->bytes[s.at], 2) != NULL;
-        if (s.at == before) {
-            break;
-        }
-    }
-    return n;
-}
-
-static int compare_names(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* No two of the names are the same; they are sorted. */
-static int check_names(struct reader *r, size_t n, const char **names) {
-    qsort(names, n, sizeof *names, compare_names);
-    for (size_t i = 1; i < n; i++) {
-        if (strcmp(names[i - 1], names[i]) == 0) {
-            return damaged(r, 8, "the header is not a JSON object: duplicate name '%.200s'",
-                           names[i]);
-        }
-    }
-    return MN_OK;
-}
-
-static int read_metadata(struct reader *r, struct span at) {
-    struct scan s = {r, at.begin, at.end};
+static int read_header(struct reader *r) {
     struct nas_safetensors *out = r->out;
-    if (r->bytes[at.begin] != '{') {
-        return damaged(r, at.begin, "__metadata__ is not an object");
+    CLEANUP(nas_json_free) json_t *header = NULL;
+    const char *name;
+    json_t *entry;
+    TRY(load_header(r, &header));
+    out->tensors = nas_arena_zeroed(&out->arena, json_object_size(header) * sizeof *out->tensors);
+    if (out->tensors == NULL) {
+        return no_memory(r);
     }
-    TRY(enter(&s));
-    const size_t n = count_members(s) + 1;
-    CLEANUP(nas_free) const char **names = malloc(n * sizeof *names);
-    out->metadata = nas_arena_array(&out->arena, n, sizeof *out->metadata);
-    int done = names != NULL && out->metadata != NULL;
-    while (done) {
-        CLEANUP(nas_json_free) json_t *key = NULL;
-        CLEANUP(nas_json_free) json_t *text = NULL;
-        struct nas_metadata *entry = &out->metadata[out->n_meta];
-        struct span value;
-        TRY(next_member(&s, (size_t)out->n_meta, &key, &value));
-        if (key == NULL) {
-            return check_names(r, (size_t)out->n_meta, names);
+    json_object_foreach(header, name, entry) {
+        if (strcmp(name, "__metadata__") == 0) {
+            TRY(read_metadata(r, entry));
+        } else {
+            TRY(read_tensor(r, name, entry, &out->tensors[out->n]));
+            out->n++;
         }
-        if (r->bytes[value.begin] != '"') {
-            return damaged(r, value.begin, "metadata %s is not text", json_string_value(key));
-        }
-        TRY(load(&s, value, &text));
-        entry->key = names[out->n_meta] = nas_arena_text(&out->arena, json_string_value(key));
-        entry->value = nas_arena_text(&out->arena, json_string_value(text));
-        done = entry->key != NULL && entry->value != NULL;
-        out->n_meta += done;
     }
-    return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for its metadata", r->path);
+    return MN_OK;
 }
 
-static int read_members(struct scan *s, size_t *begins) {
-    struct reader *r = s->r;
-    for (size_t i = 0, described = 0;; i++) {
-        CLEANUP(nas_json_free) json_t *name = NULL;
-        CLEANUP(nas_json_free) json_t *entry = NULL;
-        struct span value;
-        TRY(next_member(s, i, &name, &value));
-        if (name == NULL) {
-            return peek(s) < 0 ? MN_OK : not_json(s, "more follows it");
-        }
-        const char *text = json_string_value(name);
-        if (strcmp(text, "__metadata__") == 0) {
-            TRY(described++ == 0 ? read_metadata(r, value) : not_json(s, "two of __metadata__"));
-            continue;
-        }
-        if (value.end - value.begin > MOST_ENTRY) {
-            return damaged(r, value.begin, "tensor %.200s: its entry has more than %d bytes", text,
-                           MOST_ENTRY);
-        }
-        TRY(load(s, value, &entry));
-        TRY(read_tensor(r, text, entry, &begins[r->out->n]));
-    }
+static int by_place(const void *a, const void *b) {
+    const struct nas_safetensor *x = *(const void *const *)a, *y = *(const void *const *)b;
+    const uint8_t *p = x->data, *q = y->data;
+    return p != q ? (p > q) - (p < q) : (bytes_of(x) > bytes_of(y)) - (bytes_of(x) < bytes_of(y));
 }
 
-/* ---- checks of the whole ------------------------------------------------------------------ */
-
-struct range {
-    size_t begin, end;
-};
-
-static int by_begin(const void *a, const void *b) {
-    const struct range *x = a, *y = b;
-    return x->begin != y->begin ? (x->begin < y->begin ? -1 : 1)
-                                : (x->end > y->end) - (x->end < y->end);
-}
-
-/* No two names are the same, and the data is covered once, from its first byte to its last. */
-static int check_tensors(struct reader *r, const size_t *begins) {
-    const size_t n = (size_t)r->out->n;
-    CLEANUP(nas_free) const char **names = malloc((n + 1) * sizeof *names);
-    CLEANUP(nas_free) struct range *ranges = malloc((n + 1) * sizeof *ranges);
-    size_t at = 0;
-    if (names == NULL || ranges == NULL) {
-        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory to check it", r->path);
+/* The tensors cover the data once, from its first byte to its last. They get copies of it, which
+ * are aligned. */
+static int read_data(struct reader *r) {
+    struct nas_safetensors *out = r->out;
+    CLEANUP(nas_free)
+    const struct nas_safetensor **sorted = malloc(((size_t)out->n + 1) * sizeof *sorted);
+    size_t at = r->data;
+    if (sorted == NULL) {
+        return no_memory(r);
     }
-    for (size_t i = 0; i < n; i++) {
-        names[i] = r->out->tensors[i].name;
-        ranges[i] = (struct range){begins[i], begins[i] + bytes_of(&r->out->tensors[i])};
+    for (int i = 0; i < out->n; i++) {
+        sorted[i] = &out->tensors[i];
     }
-    TRY(check_names(r, n, names));
-    qsort(ranges, n, sizeof *ranges, by_begin);
-    for (size_t i = 0; i < n; i++) {
-        if (ranges[i].begin != at) {
-            return damaged(r, r->data + at, "tensors overlap or leave a gap");
+    qsort(sorted, (size_t)out->n, sizeof *sorted, by_place);
+    for (int i = 0; i < out->n; i++) {
+        const struct nas_safetensor *t = sorted[i];
+        if (t->data != r->bytes + at) {
+            return damaged(r, at, "tensors overlap or leave a gap");
         }
-        at = ranges[i].end;
+        at += bytes_of(t);
     }
-    return at == r->size - r->data ? MN_OK
-                                   : damaged(r, r->data + at, "%zu bytes follow the last tensor",
-                                             r->size - r->data - at);
+    if (at != r->size) {
+        return damaged(r, at, "%zu bytes follow the last tensor", r->size - at);
+    }
+    for (int i = 0; i < out->n; i++) {
+        struct nas_safetensor *t = &out->tensors[i];
+        void *copy = nas_arena_take(&out->arena, bytes_of(t));
+        if (copy == NULL) {
+            return no_memory(r);
+        }
+        t->data = memcpy(copy, t->data, bytes_of(t));
+    }
+    return MN_OK;
 }
 
 static int check_crc(struct reader *r) {
     const char *stored = nas_safetensors_meta(r->out, "crc32");
-    const char *header = (const char *)r->bytes + 8;
     char now[CRC_DIGITS + 1];
     if (stored == NULL) {
         return MN_OK;
     }
-    const char *digits = find_crc(header, r->data - 8);
+    char *digits = find_crc((char *)r->bytes + 8, r->data - 8);
     if (digits == NULL) {
         return damaged(r, 8, "its checksum '%s' does not stand where metanas writes it", stored);
     }
-    crc_text(crc32_z(crc_of_header(r->bytes, header, r->data - 8, digits), r->bytes + r->data,
-                     r->size - r->data),
-             now);
+    memcpy(digits, crc_zeros, CRC_DIGITS);
+    crc_text(crc32_z(crc32(0, NULL, 0), r->bytes, r->size), now);
     return strcmp(now, stored) == 0
                ? MN_OK
                : damaged(r, 0, "the file's checksum is %s, not %s as stored", now, stored);
 }
 
-static int parse(struct reader *r) {
-    uint64_t length = 0;
-    if (r->size < 8) {
-        return damaged(r, r->size,
-                       "%zu bytes; the header's length alone has 8: the file is truncated",
-                       r->size);
-    }
-    for (int i = 0; i < 8; i++) {
-        length |= (uint64_t)r->bytes[i] << (8 * i);
-    }
-    if (length > MOST_HEADER || length > r->size - 8) {
-        return damaged(r, 0,
-                       "a header of %" PRIu64 " bytes does not fit the file's %zu: truncated, "
-                       "or not a safetensors file",
-                       length, r->size);
-    }
-    r->data = 8 + (size_t)length;
-    struct scan s = {r, 8, r->data};
-    TRY(enter(&s));
-    const size_t n = count_members(s);
-    if (n > MOST_TENSORS) {
-        return damaged(r, 8, "%zu tensors; at most %d are read", n, MOST_TENSORS);
-    }
-    CLEANUP(nas_free) size_t *begins = malloc((n + 1) * sizeof *begins);
-    r->out->tensors = nas_arena_zeroed(&r->out->arena, (n + 1) * sizeof *r->out->tensors);
-    if (begins == NULL || r->out->tensors == NULL) {
-        return mn_fail(r->ctx, MN_NOMEM, "%s: no memory for %zu tensors", r->path, n);
-    }
-    TRY(read_members(&s, begins));
-    TRY(check_tensors(r, begins));
-    return check_crc(r);
-}
-
 int nas_safetensors_read(struct mn_ctx *ctx, const char *path, struct nas_safetensors *out) {
     CLEANUP(nas_free) uint8_t *bytes = NULL;
-    struct reader r = {.ctx = ctx, .path = path, .out = out};
-    *out = (struct nas_safetensors){0};
+    CLEANUP(nas_safetensors_fini) struct nas_safetensors file = {0};
+    struct reader r = {.ctx = ctx, .path = path, .out = &file};
+    uint64_t length = 0;
+    *out = file;
     TRY(nas_file_read(ctx, path, SIZE_MAX / 2, &bytes, &r.size));
-    r.bytes = bytes;
-    const int status = parse(&r);
-    if (status != MN_OK) {
-        nas_safetensors_fini(out);
+    if (r.size < 8) {
+        return damaged(&r, r.size,
+                       "%zu bytes; the header's length alone has 8: the file is truncated", r.size);
     }
-    return status;
+    for (int i = 0; i < 8; i++) {
+        length |= (uint64_t)bytes[i] << (8 * i);
+    }
+    if (length > MOST_HEADER || length > r.size - 8) {
+        return damaged(&r, 0,
+                       "a header of %" PRIu64 " bytes does not fit the file's %zu: truncated, "
+                       "or not a safetensors file",
+                       length, r.size);
+    }
+    r.bytes = bytes;
+    r.data = 8 + (size_t)length;
+    TRY(read_header(&r));
+    TRY(read_data(&r));
+    TRY(check_crc(&r));
+    *out = file;
+    file = (struct nas_safetensors){0};
+    return MN_OK;
 }
 
 void nas_safetensors_fini(struct nas_safetensors *tensors) {
@@ -552,26 +398,21 @@ int nas_safetensor_is_real(const struct nas_safetensor *t) {
            t->dtype == NAS_BFLOAT16;
 }
 
-static float from_bits(uint32_t bits) {
-    float out;
-    memcpy(&out, &bits, sizeof out);
-    return out;
-}
-
-/* IEEE 754 binary16: 5 bits of exponent, 10 of fraction. */
-static float half_to_float(uint16_t half) {
-    const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+/* bfloat16 is the upper half of a float; IEEE 754 binary16 has 5 bits of exponent, 10 of fraction.
+ */
+static float half_precision(const struct nas_safetensor *t, int64_t i) {
+    const uint32_t half = ((const uint16_t *)t->data)[i], sign = (half & 0x8000) << 16;
     const uint32_t exponent = half >> 10 & 0x1F, fraction = half & 0x3FF;
-    if (exponent == 0) { /* below the normal ones: fraction * 2^-24 */
+    uint32_t bits = half << 16;
+    float out;
+    if (t->dtype == NAS_FLOAT16 && exponent == 0) { /* below the normal ones: fraction * 2^-24 */
         return (sign != 0 ? -1.0F : 1.0F) * (float)fraction * 0x1p-24F;
     }
-    return from_bits(sign | (exponent == 0x1F ? 0xFFu : exponent + 127 - 15) << 23 |
-                     fraction << 13);
-}
-
-static float element(const struct nas_safetensor *t, int64_t i) {
-    const uint16_t bits = ((const uint16_t *)t->data)[i];
-    return t->dtype == NAS_FLOAT16 ? half_to_float(bits) : from_bits((uint32_t)bits << 16);
+    if (t->dtype == NAS_FLOAT16) {
+        bits = sign | (exponent == 0x1F ? 0xFFu : exponent + 127 - 15) << 23 | fraction << 13;
+    }
+    memcpy(&out, &bits, sizeof out);
+    return out;
 }
 
 int nas_safetensor_reals(struct mn_ctx *ctx, const struct nas_safetensor *tensor, mn_real *out) {
@@ -583,7 +424,7 @@ int nas_safetensor_reals(struct mn_ctx *ctx, const struct nas_safetensor *tensor
     for (int64_t i = 0; i < n; i++) {
         out[i] = tensor->dtype == NAS_F32   ? (mn_real)((const float *)tensor->data)[i]
                  : tensor->dtype == NAS_F64 ? (mn_real)((const double *)tensor->data)[i]
-                                            : (mn_real)element(tensor, i);
+                                            : (mn_real)half_precision(tensor, i);
     }
     return MN_OK;
 }

@@ -33,7 +33,7 @@ int nas_safetensors_write(struct mn_ctx *ctx, const char *path, int n,
 /* A file read whole. Refused with file, offset and reason: truncated, header too large or not JSON,
  * offsets that overlap, leave gaps or leave the file, sizes that do not match shapes, duplicate
  * names, wrong crc32 (checked where present); and a dtype that is not read, by its name. Memory is
- * a small multiple of the file's size: the header is taken member by member. */
+ * a small multiple of the file's size. */
 struct nas_safetensors {
     int n;
     struct nas_safetensor *tensors;

@@ -180,8 +180,8 @@ static void test_other_types_are_named(void **state) {
     assert_null(strstr(nas_ctx_message(ctx), "damaged"));
 }
 
-/* What a header of nothing but brackets takes is in proportion to its length: it is refused at the
- * first entry, without a tree of it. */
+/* What a header of nothing but brackets takes is in proportion to its length: it is refused without
+ * a tree of it. */
 static void test_headers_take_memory_in_proportion(void **state) {
     enum { MANY = 1 << 20 };
     struct nas_safetensors file;
@@ -195,8 +195,7 @@ static void test_headers_take_memory_in_proportion(void **state) {
     memcpy(header + n - 1, "]}", 2);
     struct rusage before, after;
     assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
-    assert_failed(ctx, read_made(header, n + 1, 0, &file), MN_IO,
-                  "tensor t: its entry has more than");
+    assert_failed(ctx, read_made(header, n + 1, 0, &file), MN_IO, "brackets in");
     assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
     assert_true((size_t)(after.ru_maxrss - before.ru_maxrss) * 1024 < 12 * n);
     free(header);
@@ -303,7 +302,7 @@ static void test_made_and_refused(void **state) {
         {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "not a JSON object"},
         {"{\"t\" {}}", 0, "not a JSON object"},
         {"{\"t\":{]}", 0, "not a JSON object"},
-        {"{\"t\":{}", 0, "tensor t"},
+        {"{\"t\":{}", 0, "not a JSON object"},
         {"{7:7}", 0, "not a JSON object"},
         {ONE("F32", "[2.0]", "[0,8]"), 8, "not a count"},
         {ONE("F32", "[-2]", "[0,8]"), 8, "not a count"},
