@@ -132,17 +132,24 @@ int nas_file_begin(struct nas_file *file, struct mn_ctx *ctx, const char *path) 
     return MN_OK;
 }
 
-void nas_file_put(struct nas_file *file, const void *data, size_t length) {
+int nas_file_write(int fd, const void *data, size_t length) {
     const char *at = data;
-    while (length > 0 && file->error == 0) {
-        const ssize_t n = write(file->fd, at, length);
+    while (length > 0) {
+        const ssize_t n = write(fd, at, length);
         if (n > 0) {
             at += n;
             length -= (size_t)n;
         } else if (n == 0 || errno != EINTR) {
             errno = n == 0 ? ENOSPC : errno;
-            note(file, "write it");
+            return 0;
         }
+    }
+    return 1;
+}
+
+void nas_file_put(struct nas_file *file, const void *data, size_t length) {
+    if (file->error == 0 && !nas_file_write(file->fd, data, length)) {
+        note(file, "write it");
     }
 }
 

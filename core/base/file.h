@@ -35,6 +35,9 @@ int nas_files_commit(struct nas_file *files, int n, struct mn_ctx *ctx);
 /* A small file at once. */
 int nas_file_replace(struct mn_ctx *ctx, const char *path, const void *data, size_t length);
 
+/* All of it to a descriptor; 0 = it failed, with errno. */
+int nas_file_write(int fd, const void *data, size_t length);
+
 /* A whole regular file of at most `most` bytes into malloc'ed memory; a zero follows them. */
 int nas_file_read(struct mn_ctx *ctx, const char *path, size_t most, uint8_t **data,
                   size_t *length);

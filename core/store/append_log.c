@@ -91,14 +91,8 @@ int nas_append_log_flush(struct nas_append_log *log, struct mn_ctx *ctx) {
     if (log->line.out == NULL || nas_buffer_close(&log->line, ctx) != MN_OK) {
         return mn_fail(ctx, MN_NOMEM, "%s: no memory for a line", log->path);
     }
-    for (size_t done = 0; done < log->line.length;) {
-        const ssize_t n = write(log->fd, log->line.text + done, log->line.length - done);
-        if (n > 0) {
-            done += (size_t)n;
-        } else if (n == 0 || errno != EINTR) {
-            errno = n == 0 ? ENOSPC : errno;
-            return nas_file_failed(ctx, log->path, "write a line");
-        }
+    if (!nas_file_write(log->fd, log->line.text, log->line.length)) {
+        return nas_file_failed(ctx, log->path, "write a line");
     }
     log->length += (int64_t)log->line.length;
     return MN_OK;

@@ -55,7 +55,7 @@ int nas_checkpoint_write(struct mn_ctx *ctx, const char *path, const struct nas_
 /* ---- reading ------------------------------------------------------------------------------ */
 
 /* run.log, which leaves the list of the other tensors. */
-static int take_log(struct mn_ctx *ctx, const char *path, struct nas_safetensors *file,
+static int read_log(struct mn_ctx *ctx, const char *path, struct nas_safetensors *file,
                     struct nas_checkpoint *out) {
     const struct nas_safetensor *t = nas_safetensors_find(file, "run.log");
     if (t == NULL || t->dtype != NAS_F64 || t->n_dims != 1 || t->dims[0] != LOG) {
@@ -77,7 +77,7 @@ static int take_log(struct mn_ctx *ctx, const char *path, struct nas_safetensors
 }
 
 /* Checkpoints of before a validation or a rollback do not tell of one. */
-static int take_counts(struct mn_ctx *ctx, const char *path, const struct nas_safetensors *file,
+static int read_counts(struct mn_ctx *ctx, const char *path, const struct nas_safetensors *file,
                        struct nas_checkpoint *out) {
     const char *best = nas_safetensors_meta(file, "best_accuracy");
     const char *epoch = nas_safetensors_meta(file, "best_meta_epoch");
@@ -94,32 +94,27 @@ static int take_counts(struct mn_ctx *ctx, const char *path, const struct nas_sa
     return MN_OK;
 }
 
-static int take(struct mn_ctx *ctx, const char *path, struct nas_safetensors *file,
-                struct nas_checkpoint *out) {
-    const char *format = nas_safetensors_meta(file, "format");
+int nas_checkpoint_read(struct mn_ctx *ctx, const char *path, struct nas_safetensors *file,
+                        struct nas_checkpoint *out) {
+    CLEANUP(nas_safetensors_fini) struct nas_safetensors read = {0};
+    *file = read;
+    *out = (struct nas_checkpoint){.best = -1};
+    TRY(nas_safetensors_read(ctx, path, &read));
+    const char *format = nas_safetensors_meta(&read, "format");
     if (format == NULL || strcmp(format, FORMAT) != 0) {
         return mn_fail(ctx, MN_CONFIG, "%s: its format is '%s', this program reads '%s'", path,
                        format != NULL ? format : "(none)", FORMAT);
     }
-    if (nas_safetensors_meta(file, "crc32") == NULL) {
+    if (nas_safetensors_meta(&read, "crc32") == NULL) {
         return mn_fail(ctx, MN_IO, "%s: damaged: its checksum is missing", path);
     }
-    TRY(take_log(ctx, path, file, out));
-    TRY(take_counts(ctx, path, file, out));
-    out->n = file->n;
-    out->tensors = file->tensors;
-    out->n_meta = file->n_meta;
-    out->metadata = file->metadata;
+    TRY(read_log(ctx, path, &read, out));
+    TRY(read_counts(ctx, path, &read, out));
+    out->n = read.n;
+    out->tensors = read.tensors;
+    out->n_meta = read.n_meta;
+    out->metadata = read.metadata;
+    *file = read;
+    read = (struct nas_safetensors){0};
     return MN_OK;
-}
-
-int nas_checkpoint_read(struct mn_ctx *ctx, const char *path, struct nas_safetensors *file,
-                        struct nas_checkpoint *out) {
-    *out = (struct nas_checkpoint){.best = -1};
-    TRY(nas_safetensors_read(ctx, path, file));
-    const int status = take(ctx, path, file, out);
-    if (status != MN_OK) {
-        nas_safetensors_fini(file);
-    }
-    return status;
 }

@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "base/folder.h"
-#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,11 +10,13 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-static const char prefix[] = "checkpoint-", suffix[] = ".safetensors";
+static void name_of(int64_t meta_epoch, char out[64]) {
+    snprintf(out, 64, "checkpoint-%" PRId64 ".safetensors", meta_epoch);
+}
 
 static int path_of(struct mn_ctx *ctx, const char *dir, int64_t meta_epoch, char out[PATH_MAX]) {
     char name[64];
-    snprintf(name, sizeof name, "%s%" PRId64 "%s", prefix, meta_epoch, suffix);
+    name_of(meta_epoch, name);
     return nas_folder_file(ctx, dir, name, out);
 }
 
@@ -61,27 +62,6 @@ int nas_checkpoint_store_restore(struct mn_ctx *ctx, const char *dir, const char
 
 /* ---- which there are ---------------------------------------------------------------------- */
 
-struct list {
-    int64_t *at; /* ascending */
-    size_t n, room;
-};
-
-static void list_free(struct list *list) {
-    free(list->at);
-}
-
-/* The meta-epoch in a name; 0 = it has none. */
-static int number_of(const char *name, int64_t *out) {
-    char digits[32];
-    const size_t n = strlen(name), b = sizeof prefix - 1, a = sizeof suffix - 1;
-    if (n <= b + a || n - b - a >= sizeof digits || strncmp(name, prefix, b) != 0 ||
-        strcmp(name + n - a, suffix) != 0 || name[b + strspn(name + b, "0123456789")] != '.') {
-        return 0;
-    }
-    snprintf(digits, sizeof digits, "%.*s", (int)(n - b - a), name + b);
-    return nas_text_int(digits, out);
-}
-
 static int ascending(const void *a, const void *b) {
     const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
@@ -105,43 +85,48 @@ static void close_folder(DIR **folder) {
     }
 }
 
-static int read_list(struct mn_ctx *ctx, const char *dir, struct list *list) {
+/* The meta-epochs in the names of a folder, ascending, in arena. */
+static int read_list(struct mn_ctx *ctx, const char *dir, struct nas_arena *arena, int64_t **out,
+                     int64_t *n) {
     CLEANUP(close_folder) DIR *folder = open_folder(ctx, dir);
-    int64_t value;
+    int64_t value, *all = NULL;
+    *n = 0;
     if (folder == NULL) {
         return nas_file_failed(ctx, dir, "look into the folder");
     }
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (!number_of(entry->d_name, &value)) {
+        char name[64];
+        if (sscanf(entry->d_name, "checkpoint-%" SCNd64, &value) != 1 || value < 0) {
             continue;
         }
-        if (list->n == list->room) {
-            list->room = list->room > 0 ? 2 * list->room : 16;
-            int64_t *at = realloc(list->at, list->room * sizeof *at);
-            if (at == NULL) {
-                return mn_fail(ctx, MN_NOMEM, "%s: no memory for the names in it", dir);
-            }
-            list->at = at;
+        name_of(value, name);
+        if (strcmp(entry->d_name, name) != 0) {
+            continue;
         }
-        list->at[list->n++] = value;
+        all = nas_arena_append(arena, all, *n, sizeof *all);
+        if (all == NULL) {
+            return mn_fail(ctx, MN_NOMEM, "%s: no memory for the names in it", dir);
+        }
+        all[(*n)++] = value;
     }
-    if (list->n > 0) {
-        qsort(list->at, list->n, sizeof *list->at, ascending);
+    if (*n > 0) {
+        qsort(all, (size_t)*n, sizeof *all, ascending);
     }
+    *out = all;
     return MN_OK;
 }
 
 int nas_checkpoint_store_trim(struct mn_ctx *ctx, const char *dir, int64_t newest, int64_t most) {
-    CLEANUP(list_free) struct list list = {0};
-    int64_t left = 0;
-    TRY(read_list(ctx, dir, &list));
-    for (size_t i = list.n; i-- > 0;) {
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    int64_t left = 0, *all, n;
+    TRY(read_list(ctx, dir, &arena, &all, &n));
+    while (n-- > 0) {
         char path[PATH_MAX];
         const char *name;
-        if (list.at[i] < newest && ++left <= most) {
+        if (all[n] < newest && ++left <= most) {
             continue;
         }
-        TRY(path_of(ctx, dir, list.at[i], path));
+        TRY(path_of(ctx, dir, all[n], path));
         const int at = nas_folder_at(ctx, path, &name);
         if (unlinkat(at, name, 0) != 0 && errno != ENOENT) {
             return nas_file_failed(ctx, path, "remove it");
@@ -171,58 +156,46 @@ void nas_checkpoint_store_clean(struct mn_ctx *ctx, const char *dir) {
 
 /* ---- loading ------------------------------------------------------------------------------ */
 
-struct search {
-    struct mn_ctx *ctx;
-    int64_t last, every;
-    nas_checkpoint_load_fn load;
-    void *data;
-    int found;
-    char damage[NAS_MESSAGE]; /* why the first one could not be read; "" = all could */
-};
-
-static int wanted(const struct search *s, int64_t meta_epoch) {
-    return meta_epoch <= s->last &&
-           (s->every == 0 || (meta_epoch > 0 && meta_epoch % s->every == 0));
-}
-
-/* MN_OK also where the search has to go on. */
-static int try_one(struct search *s, const char *path) {
-    int64_t meta_epoch = 0;
-    const int status = s->load(s->data, s->ctx, path, &meta_epoch);
-    if (status == MN_IO) {
-        if (s->damage[0] == '\0') {
-            snprintf(s->damage, sizeof s->damage, "%s", nas_ctx_message(s->ctx));
-        }
-        nas_ctx_clear(s->ctx);
-        return MN_OK;
-    }
-    s->found = status == MN_OK && wanted(s, meta_epoch);
-    if (s->found && s->damage[0] != '\0') {
-        mn_log(s->ctx, MN_LOG_WARN, "%s\n  taken in its place: %s, of meta-epoch %" PRId64,
-               s->damage, path, meta_epoch);
-    }
-    return status;
+static int is_wanted(int64_t meta_epoch, int64_t last, int64_t every) {
+    return meta_epoch <= last && (every == 0 || (meta_epoch > 0 && meta_epoch % every == 0));
 }
 
 int nas_checkpoint_store_load(struct mn_ctx *ctx, const char *dir, int64_t last, int64_t every,
                               nas_checkpoint_load_fn load, void *data, int *found) {
-    struct search s = {.ctx = ctx, .last = last, .every = every, .load = load, .data = data};
-    CLEANUP(list_free) struct list list = {0};
-    char path[PATH_MAX];
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    char path[PATH_MAX], damage[NAS_MESSAGE] = ""; /* why the first one could not be read */
+    int64_t *all, n;
     *found = 0;
-    TRY(read_list(ctx, dir, &list));
-    TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, path));
-    if (nas_file_exists(ctx, path)) { /* its name does not tell its meta-epoch */
-        TRY(try_one(&s, path));
-    } else if (list.n > 0) {
-        snprintf(s.damage, sizeof s.damage, "%.1000s: there is none", path);
-    }
-    for (size_t i = list.n; !s.found && i-- > 0;) {
-        if (wanted(&s, list.at[i])) {
-            TRY(path_of(ctx, dir, list.at[i], path));
-            TRY(try_one(&s, path));
+    TRY(read_list(ctx, dir, &arena, &all, &n));
+    for (int64_t i = n; !*found && i >= 0; i--) {
+        int64_t meta_epoch = 0;
+        if (i == n) { /* the newest, whose name does not tell its meta-epoch */
+            TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, path));
+            if (!nas_file_exists(ctx, path)) {
+                if (n > 0) {
+                    snprintf(damage, sizeof damage, "%.1000s: there is none", path);
+                }
+                continue;
+            }
+        } else if (is_wanted(all[i], last, every)) {
+            TRY(path_of(ctx, dir, all[i], path));
+        } else {
+            continue;
+        }
+        const int status = load(data, ctx, path, &meta_epoch);
+        if (status == MN_IO) {
+            if (damage[0] == '\0') {
+                snprintf(damage, sizeof damage, "%s", nas_ctx_message(ctx));
+            }
+            nas_ctx_clear(ctx);
+            continue;
+        }
+        TRY(status);
+        *found = is_wanted(meta_epoch, last, every);
+        if (*found && damage[0] != '\0') {
+            mn_log(ctx, MN_LOG_WARN, "%s\n  taken in its place: %s, of meta-epoch %" PRId64, damage,
+                   path, meta_epoch);
         }
     }
-    *found = s.found;
-    return s.found || s.damage[0] == '\0' ? MN_OK : mn_fail(ctx, MN_IO, "%s", s.damage);
+    return *found || damage[0] == '\0' ? MN_OK : mn_fail(ctx, MN_IO, "%s", damage);
 }

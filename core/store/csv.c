@@ -55,15 +55,6 @@ static int next_field(struct reader *r, const char **out) {
     return MN_OK;
 }
 
-/* Every field but the last is ended by one of these; inside quotes they count in vain. */
-static size_t most_fields(const char *text) {
-    size_t n = 1;
-    for (; *text != '\0'; text++) {
-        n += (size_t)ends_field(*text);
-    }
-    return n;
-}
-
 static int read_rows(struct reader *r, const char **fields, struct nas_csv *out) {
     int64_t n = 0;
     int width = 0;
@@ -88,37 +79,12 @@ static int read_rows(struct reader *r, const char **fields, struct nas_csv *out)
     return out->n_columns > 0 ? MN_OK : mn_fail(r->ctx, MN_IO, "%s: the file is empty", r->name);
 }
 
-/* ---- names -------------------------------------------------------------------------------- */
-
-struct named {
-    const char *name;
-    int column;
-};
-
-static int by_name(const void *a, const void *b) {
-    const struct named *x = a, *y = b;
-    const int order = strcmp(x->name, y->name);
-    return order != 0 ? order : (x->column > y->column) - (x->column < y->column);
+/* Columns of the same name stay in their order. */
+static int by_name(const void *a, const void *b, void *names) {
+    const int x = *(const int *)a, y = *(const int *)b;
+    const int order = strcmp(((const char **)names)[x], ((const char **)names)[y]);
+    return order != 0 ? order : (x > y) - (x < y);
 }
-
-static int sort_names(struct mn_ctx *ctx, struct nas_arena *arena, struct nas_csv *table) {
-    const size_t n = (size_t)table->n_columns;
-    CLEANUP(nas_free) struct named *all = malloc(n * sizeof *all);
-    table->by_name = nas_arena_array(arena, n, sizeof *table->by_name);
-    if (all == NULL || table->by_name == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "no memory for the names of a table");
-    }
-    for (size_t i = 0; i < n; i++) {
-        all[i] = (struct named){table->names[i], (int)i};
-    }
-    qsort(all, n, sizeof *all, by_name);
-    for (size_t i = 0; i < n; i++) {
-        table->by_name[i] = all[i].column;
-    }
-    return MN_OK;
-}
-
-/* ---- reading ------------------------------------------------------------------------------ */
 
 int nas_csv_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name, const char *text,
                   size_t length, struct nas_csv *out) {
@@ -128,7 +94,11 @@ int nas_csv_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name,
     }
     text = nas_text_skip_bom(text);
     char *copy = nas_arena_text(arena, text);
-    const char **fields = nas_arena_array(arena, most_fields(text), sizeof *fields);
+    size_t most = 1; /* every field but the last is ended by one; inside quotes they end none */
+    for (const char *at = text; *at != '\0'; at++) {
+        most += (size_t)ends_field(*at);
+    }
+    const char **fields = nas_arena_array(arena, most, sizeof *fields);
     if (copy == NULL || fields == NULL) {
         return mn_fail(ctx, MN_NOMEM, "%s: no memory for the table", name);
     }
@@ -136,7 +106,15 @@ int nas_csv_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name,
     TRY(read_rows(&reader, fields, out));
     out->names = fields;
     out->cells = fields + out->n_columns;
-    return sort_names(ctx, arena, out);
+    out->by_name = nas_arena_array(arena, (size_t)out->n_columns, sizeof *out->by_name);
+    if (out->by_name == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "%s: no memory for the names of its columns", name);
+    }
+    for (int i = 0; i < out->n_columns; i++) {
+        out->by_name[i] = i;
+    }
+    qsort_r(out->by_name, (size_t)out->n_columns, sizeof *out->by_name, by_name, fields);
+    return MN_OK;
 }
 
 int nas_csv_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *path,

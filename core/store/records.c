@@ -83,31 +83,31 @@ const char *nas_column_show(const struct nas_columns *columns, unsigned outputs,
 
 /* ---- JSON --------------------------------------------------------------------------------- */
 
-static json_t *value_json(const struct nas_column *c, const void *record) {
-    char digits[20];
-    switch (c->type) {
-    case NAS_COLUMN_INT:
-        return json_integer(*(const int64_t *)at(c, record));
-    case NAS_COLUMN_REAL:
-        /* NaN and infinity are not valid JSON: write null. */
-        return isfinite(nas_column_real(c, record)) ? json_real(nas_column_real(c, record))
-                                                    : json_null();
-    case NAS_COLUMN_TEXT:
-        return json_string(nas_column_text(c, record));
-    case NAS_COLUMN_HASH:
-        snprintf(digits, sizeof digits, "%016" PRIx64, *(const uint64_t *)at(c, record));
-        return json_string(digits);
-    }
-    return NULL;
-}
-
 json_t *nas_columns_json(const struct nas_columns *columns, unsigned outputs, const void *record) {
     json_t *object = json_object();
     for (const struct nas_column *c = NULL; (c = nas_column_next(columns, outputs, c)) != NULL;) {
+        json_t *value = NULL;
+        char digits[20];
         if (c->type == NAS_COLUMN_TEXT && nas_column_text(c, record) == NULL) {
             continue;
         }
-        if (json_object_set_new(object, c->name, value_json(c, record)) != 0) {
+        switch (c->type) {
+        case NAS_COLUMN_INT:
+            value = json_integer(*(const int64_t *)at(c, record));
+            break;
+        case NAS_COLUMN_REAL: /* NaN and infinity are not valid JSON: write null */
+            value = isfinite(nas_column_real(c, record)) ? json_real(nas_column_real(c, record))
+                                                         : json_null();
+            break;
+        case NAS_COLUMN_TEXT:
+            value = json_string(nas_column_text(c, record));
+            break;
+        case NAS_COLUMN_HASH:
+            snprintf(digits, sizeof digits, "%016" PRIx64, *(const uint64_t *)at(c, record));
+            value = json_string(digits);
+            break;
+        }
+        if (json_object_set_new(object, c->name, value) != 0) {
             json_decref(object);
             return NULL;
         }

@@ -6,7 +6,22 @@
 #include "store/checkpoint_store.h"
 
 #include <inttypes.h>
-#include <unistd.h>
+
+/* The files of lines. A checkpoint tells the length of those with a key; not of timing.jsonl, for
+ * equal runs have equal checkpoints. */
+enum { METRICS, TIMING, ARCHITECTURE, STEPS, FILES };
+static const struct {
+    const char *name, *key;
+    size_t offset;
+} files[FILES] = {
+    {"metrics.jsonl", "metrics_bytes", offsetof(struct nas_rundir, metrics)},
+    {"timing.jsonl", NULL, offsetof(struct nas_rundir, timing)},
+    {"architecture.csv", "architecture_bytes", offsetof(struct nas_rundir, architecture)},
+    {"steps.csv", "steps_bytes", offsetof(struct nas_rundir, steps)}};
+
+static struct nas_append_log *log_of(struct nas_rundir *d, int file) {
+    return (void *)((char *)d + files[file].offset);
+}
 
 /* ---- saving ------------------------------------------------------------------------------- */
 
@@ -15,15 +30,21 @@ int nas_rundir_has(const struct nas_rundir *d, int64_t meta_epoch, int64_t evalu
 }
 
 int nas_rundir_save(struct nas_rundir *d, struct mn_ctx *ctx, const struct nas_checkpoint *c) {
-    struct nas_append_log *const logs[] = {&d->metrics, &d->timing, &d->architecture, &d->steps};
     const int64_t every = d->plan.checkpoint_every;
-    char path[PATH_MAX], metrics[32], architecture[32], steps[32];
+    struct nas_metadata lengths[FILES];
+    char path[PATH_MAX], digits[FILES][32];
+    int n = 0;
     if (nas_rundir_has(d, c->meta_epoch, c->evaluated)) {
         return MN_OK;
     }
-    for (size_t i = 0; i < sizeof logs / sizeof logs[0]; i++) {
-        if (logs[i]->fd >= 0) {
-            TRY(nas_append_log_sync(logs[i], ctx));
+    for (int i = 0; i < FILES; i++) {
+        struct nas_append_log *log = log_of(d, i);
+        if (log->fd >= 0) {
+            TRY(nas_append_log_sync(log, ctx));
+        }
+        if (files[i].key != NULL) {
+            snprintf(digits[i], sizeof digits[i], "%" PRId64, log->length);
+            lengths[n++] = (struct nas_metadata){files[i].key, digits[i]};
         }
     }
     /* Only what the schedule asks for is kept: an interrupted run then keeps what any other does.
@@ -32,14 +53,8 @@ int nas_rundir_save(struct nas_rundir *d, struct mn_ctx *ctx, const struct nas_c
         d->plan.keep_checkpoints > 1) {
         TRY(nas_checkpoint_store_keep(ctx, d->path, d->saved));
     }
-    /* timing.jsonl has no length here: equal runs have equal checkpoints. */
-    snprintf(metrics, sizeof metrics, "%" PRId64, d->metrics.length);
-    snprintf(architecture, sizeof architecture, "%" PRId64, d->architecture.length);
-    snprintf(steps, sizeof steps, "%" PRId64, d->steps.length);
-    const struct nas_metadata lengths[] = {
-        {"metrics_bytes", metrics}, {"architecture_bytes", architecture}, {"steps_bytes", steps}};
     TRY(nas_folder_file(ctx, d->path, NAS_CHECKPOINT_FILE, path));
-    TRY(nas_checkpoint_write(ctx, path, c, sizeof lengths / sizeof lengths[0], lengths));
+    TRY(nas_checkpoint_write(ctx, path, c, n, lengths));
     d->behind = 0;
     d->saved = c->meta_epoch;
     d->evaluated = c->evaluated;
@@ -54,81 +69,70 @@ static int write_config(struct nas_rundir *d, struct mn_ctx *ctx) {
     return nas_file_replace(ctx, path, d->plan.config, d->plan.config_length);
 }
 
-/* Bytes of the files of lines that belong to a start. */
-struct lengths {
-    int64_t metrics, timing, architecture, steps;
-};
-
-/* Bytes that the checkpoint tells of; 0 where it was made before there was a file of this kind. */
-static int length_of(struct mn_ctx *ctx, const struct nas_rundir_start *start, const char *key,
-                     int64_t *out) {
-    const char *text = nas_metadata_find(start->n_meta, start->metadata, key);
-    const int optional = strcmp(key, "metrics_bytes") != 0;
-    return (text == NULL && optional) || (text != NULL && nas_text_int(text, out) && *out >= 0)
-               ? MN_OK
-               : mn_fail(ctx, MN_IO, "%s: does not say how long the metrics files were",
-                         start->source);
-}
-
-/* For a new run nothing belongs to it. */
+/* Bytes of the files that belong to a start: of a new run none. */
 static int read_lengths(struct nas_rundir *d, struct mn_ctx *ctx,
-                        const struct nas_rundir_start *start, struct lengths *lengths) {
+                        const struct nas_rundir_start *start, int64_t lengths[FILES]) {
     char path[PATH_MAX];
     int64_t fitting = 0;
-    *lengths = (struct lengths){0};
+    memset(lengths, 0, FILES * sizeof *lengths);
     if (start->source == NULL) {
         return MN_OK;
     }
-    TRY(length_of(ctx, start, "metrics_bytes", &lengths->metrics));
-    TRY(length_of(ctx, start, "architecture_bytes", &lengths->architecture));
-    TRY(length_of(ctx, start, "steps_bytes", &lengths->steps));
-    TRY(nas_folder_file(ctx, d->path, "timing.jsonl", path));
-    TRY(nas_jsonl_until(ctx, path, start->meta_epoch, start->evaluated, &lengths->timing));
-    TRY(nas_folder_file(ctx, d->path, "metrics.jsonl", path));
+    for (int i = 0; i < FILES; i++) {
+        const char *text = files[i].key != NULL
+                               ? nas_metadata_find(start->n_meta, start->metadata, files[i].key)
+                               : NULL;
+        if (text == NULL && i != METRICS) { /* made before there was such a file */
+            continue;
+        }
+        if (text == NULL || !nas_text_int(text, &lengths[i]) || lengths[i] < 0) {
+            return mn_fail(ctx, MN_IO, "%s: does not say how long the metrics files were",
+                           start->source);
+        }
+    }
+    TRY(nas_folder_file(ctx, d->path, files[TIMING].name, path));
+    TRY(nas_jsonl_until(ctx, path, start->meta_epoch, start->evaluated, &lengths[TIMING]));
+    TRY(nas_folder_file(ctx, d->path, files[METRICS].name, path));
     TRY(nas_jsonl_until(ctx, path, start->meta_epoch, start->evaluated, &fitting));
-    if (fitting < lengths->metrics) {
+    if (fitting < lengths[METRICS]) {
         mn_log(ctx, MN_LOG_WARN,
-               "%s/metrics.jsonl: the checkpoint was written after %" PRId64
-               " bytes of it, but only %" PRId64
+               "%s: the checkpoint was written after %" PRId64 " bytes of it, but only %" PRId64
                " there belong to it; what is lost stays lost, and the run goes on",
-               d->path, lengths->metrics, fitting);
-        lengths->metrics = fitting;
+               path, lengths[METRICS], fitting);
+        lengths[METRICS] = fitting;
     }
     return MN_OK;
 }
 
-static int open_file(struct nas_rundir *d, struct mn_ctx *ctx, const char *name, int64_t length,
-                     struct nas_append_log *out) {
+static int open_files(struct nas_rundir *d, struct mn_ctx *ctx, const int64_t lengths[FILES]) {
     char path[PATH_MAX];
-    TRY(nas_folder_file(ctx, d->path, name, path));
-    return nas_append_log_open(out, ctx, path, length);
-}
-
-static int open_files(struct nas_rundir *d, struct mn_ctx *ctx, const struct lengths *lengths) {
-    char steps[PATH_MAX];
-    TRY(open_file(d, ctx, "metrics.jsonl", lengths->metrics, &d->metrics));
-    TRY(open_file(d, ctx, "timing.jsonl", lengths->timing, &d->timing));
-    if (d->plan.searches) {
-        TRY(open_file(d, ctx, "architecture.csv", lengths->architecture, &d->architecture));
+    for (int i = 0; i < FILES; i++) {
+        TRY(nas_folder_file(ctx, d->path, files[i].name, path));
+        if ((i == ARCHITECTURE && !d->plan.searches) ||
+            (i == STEPS && lengths[i] == 0 && !nas_file_exists(ctx, path))) {
+            continue; /* steps.csv is made with its first line */
+        }
+        TRY(nas_append_log_open(log_of(d, i), ctx, path, lengths[i]));
     }
-    /* steps.csv comes into being with its first line. */
-    TRY(nas_folder_file(ctx, d->path, "steps.csv", steps));
-    return lengths->steps == 0 && access(steps, F_OK) != 0
-               ? MN_OK
-               : nas_append_log_open(&d->steps, ctx, steps, lengths->steps);
+    return MN_OK;
 }
 
 struct nas_append_log *nas_rundir_steps(struct nas_rundir *d, struct mn_ctx *ctx) {
-    return d->steps.fd >= 0 || open_file(d, ctx, "steps.csv", 0, &d->steps) == MN_OK ? &d->steps
-                                                                                     : NULL;
+    char path[PATH_MAX];
+    return d->steps.fd >= 0 || (nas_folder_file(ctx, d->path, files[STEPS].name, path) == MN_OK &&
+                                nas_append_log_open(&d->steps, ctx, path, 0) == MN_OK)
+               ? &d->steps
+               : NULL;
 }
 
 int nas_rundir_open(struct nas_rundir *d, struct mn_ctx *ctx, const char *path,
                     const struct nas_rundir_plan *plan, const struct nas_rundir_start *start) {
-    struct lengths lengths;
+    int64_t lengths[FILES];
     char newest[PATH_MAX];
     *d = (struct nas_rundir){.path = path, .plan = *plan, .saved = -1};
-    d->metrics.fd = d->timing.fd = d->architecture.fd = d->steps.fd = -1;
+    for (int i = 0; i < FILES; i++) {
+        log_of(d, i)->fd = -1;
+    }
     TRY(nas_folder_make(ctx, path));
     if (!nas_folder_is_locked(ctx, path)) { /* commands lock it before they read it */
         TRY(nas_folder_lock(ctx, path, &d->folder));
@@ -144,8 +148,8 @@ int nas_rundir_open(struct nas_rundir *d, struct mn_ctx *ctx, const char *path,
         }
         TRY(write_config(d, ctx)); /* first, so that `resume` can begin it anew at any time */
     }
-    TRY(read_lengths(d, ctx, start, &lengths));
-    TRY(open_files(d, ctx, &lengths));
+    TRY(read_lengths(d, ctx, start, lengths));
+    TRY(open_files(d, ctx, lengths));
     if (start->source == NULL) {
         return MN_OK;
     }
@@ -156,20 +160,19 @@ int nas_rundir_open(struct nas_rundir *d, struct mn_ctx *ctx, const char *path,
 }
 
 static void close_files(struct nas_rundir *d) {
-    nas_append_log_close(&d->metrics);
-    nas_append_log_close(&d->timing);
-    nas_append_log_close(&d->architecture);
-    nas_append_log_close(&d->steps);
+    for (int i = 0; i < FILES; i++) {
+        nas_append_log_close(log_of(d, i));
+    }
 }
 
 int nas_rundir_back(struct nas_rundir *d, struct mn_ctx *ctx,
                     const struct nas_rundir_start *start) {
-    struct lengths lengths;
-    const int status = read_lengths(d, ctx, start, &lengths);
+    int64_t lengths[FILES];
+    const int status = read_lengths(d, ctx, start, lengths);
     close_files(d);
     d->behind = 1;
     TRY(status);
-    return open_files(d, ctx, &lengths);
+    return open_files(d, ctx, lengths);
 }
 
 /* What is on the disk, whatever was meant to be: a rename may have worked, a sync after it not. */
