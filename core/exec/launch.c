@@ -2,9 +2,8 @@
 #include "exec/launch.h"
 
 #include "base/text.h"
-#include "config/override.h"
-#include "config/renamed.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <sched.h>
@@ -41,76 +40,40 @@ struct nas_launch nas_launch_read(void) {
     return (struct nas_launch){.processes = 1};
 }
 
-void nas_launch_transport(const char *config, const char *const *sets, const int *set_arguments,
-                          struct nas_arena *arena, const char **use, struct nas_mark *mark) {
-    struct nas_faults faults = {.arena = arena}; /* reported when the configuration is opened */
-    struct nas_yaml *root = nas_yaml_read(arena, config, &faults);
-    const struct nas_launch launch = nas_launch_read();
-    const struct nas_yaml *value = NULL;
-    for (int i = 0; root != NULL && sets != NULL && sets[i] != NULL; i++) {
-        nas_override_apply(arena, root, sets[i], set_arguments != NULL ? set_arguments[i] : i + 1,
-                           &faults);
-    }
-    if (root != NULL) {
-        nas_renamed_apply(root, NULL);
-        value = nas_yaml_get(nas_yaml_get(root, "run"), "transport");
-    }
-    *use = launch.processes > 1 ? "mpi" : "none";
-    *mark = (struct nas_mark){.file = launch.variable};
-    if (value != NULL && value->kind == NAS_YAML_SCALAR && value->text[0] != '\0' &&
-        strcmp(value->text, "auto") != 0) {
-        *use = value->text;
-        *mark = value->mark;
-    }
-}
-
 /* ---- processors --------------------------------------------------------------------------- */
 
-/* The first numbers of a file, at most n, "max" among them -1; how many there were. */
-static int numbers(const char *path, int n, double *out) {
-    char word[32];
-    int found = 0;
-    FILE *file = fopen(path, "re");
-    while (file != NULL && found < n && fscanf(file, "%31s", word) == 1) {
-        int64_t value;
-        if (strcmp(word, "max") == 0) {
-            value = -1;
-        } else if (!nas_text_int(word, &value)) {
-            break;
-        }
-        out[found++] = (double)value;
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return found;
-}
-
-/* Processors that a folder of the control groups grants; 0 = as many as there are. */
-static double quota_of(const char *folder, int version) {
-    const char *const files[][2] = {{"cpu.cfs_quota_us", "cpu.cfs_period_us"}, {"cpu.max", NULL}};
+/* The first numbers of a file, at most 2; how many there are. */
+static int read_numbers(const char *folder, const char *name, int64_t out[2]) {
     char path[PATH_MAX + 32];
-    double v[2] = {-1, 0};
-    snprintf(path, sizeof path, "%s/%s", folder, files[version - 1][0]);
-    int found = numbers(path, version == 2 ? 2 : 1, v);
-    if (version == 1) {
-        snprintf(path, sizeof path, "%s/%s", folder, files[0][1]);
-        found += numbers(path, 1, &v[1]);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return 0;
     }
-    return found == 2 && v[0] > 0 && v[1] > 0 ? v[0] / v[1] : 0;
+    const int n = fscanf(file, "%" SCNd64 " %" SCNd64, &out[0], &out[1]);
+    fclose(file);
+    return n;
 }
 
-/* The least of a group and of those that it lies in. In a container the path may be that of the
- * host, of which only the top is to be seen. */
-static double least_quota(const char *top, const char *group, int version, double least) {
+/* The least number of processors that a control group and those that it lies in grant; 0 = as many
+ * as there are. In a container the path may be that of the host, of which only the top is to be
+ * seen. */
+static double least_quota(const char *top, const char *group, double least) {
     char folder[PATH_MAX];
-    if (snprintf(folder, sizeof folder, "%s%s", top, group) >= (int)sizeof folder) {
+    if (snprintf(folder, sizeof folder, "%s%s", top, strcmp(group, "/") == 0 ? "" : group) >=
+        (int)sizeof folder) {
         return least;
     }
     for (;;) {
-        const double quota = quota_of(folder, version);
-        if (quota > 0 && (least == 0 || quota < least)) {
-            least = quota;
+        int64_t quota[2] = {0}, period[2] = {0};
+        if (read_numbers(folder, "cpu.max", quota) == 2) {
+            period[0] = quota[1];
+        } else if (read_numbers(folder, "cpu.cfs_quota_us", quota) == 1) { /* version 1 */
+            read_numbers(folder, "cpu.cfs_period_us", period);
+        }
+        const double granted = period[0] > 0 ? (double)quota[0] / (double)period[0] : 0;
+        if (granted > 0 && (least == 0 || granted < least)) {
+            least = granted;
         }
         char *slash = strrchr(folder, '/');
         if (strlen(folder) <= strlen(top) || slash == NULL) {
@@ -118,16 +81,6 @@ static double least_quota(const char *top, const char *group, int version, doubl
         }
         *slash = '\0';
     }
-}
-
-static int has_controller(const char *list, size_t length, const char *name) {
-    const size_t n = strlen(name);
-    for (const char *at = list; at < list + length; at += strcspn(at, ",:") + 1) {
-        if (strncmp(at, name, n) == 0 && (at[n] == ',' || at[n] == ':')) {
-            return 1;
-        }
-    }
-    return 0;
 }
 
 /* Lines of /proc/self/cgroup: "0::/path" of version 2, "4:cpu,cpuacct:/path" of version 1. */
@@ -139,21 +92,15 @@ static double cgroup_quota(void) {
     double least = 0;
     FILE *file = fopen("/proc/self/cgroup", "re");
     while (file != NULL && getline(&line, &room, file) > 0) {
-        const char *controllers = strchr(line, ':');
-        char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-        if (group == NULL) {
-            continue;
+        char *rest = line;
+        int version = 0;
+        strsep(&rest, ":");
+        char *controllers = strsep(&rest, ":"), *group = strsep(&rest, "\n");
+        for (const char *word; group != NULL && (word = strsep(&controllers, ",")) != NULL;) {
+            version = word[0] == '\0' ? 2 : strcmp(word, "cpu") == 0 ? 1 : version;
         }
-        const int version = controllers + 1 == group ? 2 : 1;
-        if (version == 1 &&
-            !has_controller(controllers + 1, (size_t)(group - controllers - 1), "cpu")) {
-            continue;
-        }
-        group++;
-        group[strcspn(group, "\n")] = '\0';
-        for (int i = 0; i < 2; i++) {
-            least = least_quota(tops[version - 1][i], strcmp(group, "/") == 0 ? "" : group, version,
-                                least);
+        for (int i = 0; version > 0 && i < 2; i++) {
+            least = least_quota(tops[version - 1][i], group, least);
         }
     }
     free(line);

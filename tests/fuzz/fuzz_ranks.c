@@ -146,11 +146,6 @@ static void close_basis(struct nas_cluster_basis *basis) {
 static const struct nas_cluster_work jobs = {
     .kinds = kinds, .open = open_basis, .close = close_basis};
 
-void __wrap_nas_wire_nap(int *idle);
-void __wrap_nas_wire_nap(int *idle) {
-    *idle += 1;
-}
-
 /* Threads that work when they are asked for results. */
 static struct nas_threads {
     nas_task_fn job;

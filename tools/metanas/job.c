@@ -2,6 +2,8 @@
 #include "job.h"
 
 #include "base/folder.h"
+#include "config/override.h"
+#include "config/renamed.h"
 #include "exec/cluster/serve.h"
 #include "exec/launch.h"
 #include "learn/jobs.h"
@@ -14,12 +16,38 @@ int job_speaks(const struct job *job) {
     return rank >= 0 ? rank == 0 : nas_launch_read().process == 0;
 }
 
+/* run.transport of a configuration that is still to be checked, after the assignments of --set,
+ * with `auto` decided: "none" or the name of a plugin, and where it was said. A configuration that
+ * cannot be read counts as `auto`. */
+static void find_transport(const char *config, const struct arguments *arguments,
+                           struct nas_arena *arena, const char **use, struct nas_mark *mark) {
+    struct nas_faults faults = {.arena = arena}; /* reported when the configuration is opened */
+    struct nas_yaml *root = nas_yaml_read(arena, config, &faults);
+    const struct nas_launch launch = nas_launch_read();
+    const struct nas_yaml *value = NULL;
+    const char *const *sets = arguments->sets.at;
+    for (int i = 0; root != NULL && sets != NULL && sets[i] != NULL; i++) {
+        nas_override_apply(arena, root, sets[i], arguments->sets.argument[i], &faults);
+    }
+    if (root != NULL) {
+        nas_renamed_apply(root, NULL);
+        value = nas_yaml_get(nas_yaml_get(root, "run"), "transport");
+    }
+    *use = launch.processes > 1 ? "mpi" : "none";
+    *mark = (struct nas_mark){.file = launch.variable};
+    if (value != NULL && value->kind == NAS_YAML_SCALAR && value->text[0] != '\0' &&
+        strcmp(value->text, "auto") != 0) {
+        *use = value->text;
+        *mark = value->mark;
+    }
+}
+
 static int connect(struct mn_ctx *ctx, struct arguments *arguments, const char *config,
                    struct nas_arena *arena, struct job *job) {
     const char *const *dirs = plugin_folders(arguments);
     const char *use;
     struct nas_mark mark;
-    nas_launch_transport(config, arguments->sets.at, arguments->sets.argument, arena, &use, &mark);
+    find_transport(config, arguments, arena, &use, &mark);
     if (strcmp(use, "none") == 0) {
         return MN_OK;
     }

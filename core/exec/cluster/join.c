@@ -52,12 +52,11 @@ static void divide_nodes(struct nas_cluster *cluster, const struct nas_hello *he
 static int gather(struct nas_cluster *cluster, struct mn_ctx *ctx, struct nas_hello *hellos) {
     const struct nas_hello *a = &hellos[0];
     TRY(introduce(ctx, &hellos[0]));
-    for (int heard = 1, idle = 0; heard < cluster->n;) {
+    for (int heard = 1; heard < cluster->n;) {
         struct nas_head head;
         int from;
         TRY(nas_wire_poll(cluster, ctx, &from, &head));
         if (from < 0) {
-            nas_wire_nap(&idle);
             continue;
         }
         if (head.word != NAS_HELLO || head.bytes != (int64_t)sizeof *hellos) {
@@ -68,7 +67,6 @@ static int gather(struct nas_cluster *cluster, struct mn_ctx *ctx, struct nas_he
         }
         TRY(nas_wire_body(cluster, ctx, from, head.bytes, &hellos[from]));
         heard++;
-        idle = 0;
     }
     for (int i = 1; i < cluster->n; i++) {
         const struct nas_hello *b = &hellos[i];
@@ -83,37 +81,7 @@ static int gather(struct nas_cluster *cluster, struct mn_ctx *ctx, struct nas_he
     return MN_OK;
 }
 
-static int greet(struct nas_cluster *cluster, struct mn_ctx *ctx) {
-    if (cluster->rank > 0) {
-        struct nas_hello hello;
-        const struct nas_head head = {.word = NAS_HELLO, .bytes = sizeof hello};
-        TRY(introduce(ctx, &hello));
-        return nas_wire_send(cluster, ctx, 0, &head, &hello);
-    }
-    CLEANUP(nas_free)
-    struct nas_hello *hellos = calloc((size_t)cluster->n, sizeof *hellos);
-    cluster->at = calloc((size_t)cluster->n, sizeof *cluster->at);
-    return hellos != NULL && cluster->at != NULL
-               ? gather(cluster, ctx, hellos)
-               : mn_fail(ctx, MN_NOMEM, "no memory for %d ranks", cluster->n);
-}
-
 /* ---- joining ------------------------------------------------------------------------------ */
-
-static int load(struct nas_cluster *cluster, struct mn_ctx *ctx, const char *use,
-                struct nas_mark mark, const char *const *plugin_dirs) {
-    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
-    struct nas_faults faults = {.arena = &arena};
-    TRY(nas_registry_new(ctx, plugin_dirs, &cluster->registry));
-    TRY(nas_instance_init(&cluster->transport, ctx, cluster->registry, MN_TRANSPORT, NULL, NULL,
-                          use, mark, &faults));
-    return faults.count == 0
-               ? MN_OK
-               : mn_fail(ctx, MN_CONFIG,
-                         "%s\n  the transport mpi is built where meson finds MPI (option mpi); "
-                         "--set run.transport=none lets every process work alone",
-                         faults.first->text);
-}
 
 static int start(struct nas_cluster *cluster, struct mn_ctx *ctx) {
     struct mn_ranks about = {.size = sizeof about, .patience = NAS_SILENCE};
@@ -146,14 +114,33 @@ static int start(struct nas_cluster *cluster, struct mn_ctx *ctx) {
 
 int nas_cluster_join(struct mn_ctx *ctx, const char *use, struct nas_mark mark,
                      const char *const *plugin_dirs, struct nas_cluster **out) {
-    struct nas_cluster *cluster = calloc(1, sizeof *cluster);
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    struct nas_faults faults = {.arena = &arena};
+    struct nas_cluster *cluster = *out = calloc(1, sizeof *cluster);
     if (cluster == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory for the ranks");
     }
-    *out = cluster;
-    TRY(load(cluster, ctx, use, mark, plugin_dirs));
+    TRY(nas_registry_new(ctx, plugin_dirs, &cluster->registry));
+    TRY(nas_instance_init(&cluster->transport, ctx, cluster->registry, MN_TRANSPORT, NULL, NULL,
+                          use, mark, &faults));
+    if (faults.count > 0) {
+        return mn_fail(ctx, MN_CONFIG,
+                       "%s\n  the transport mpi is built where meson finds MPI (option mpi); "
+                       "--set run.transport=none lets every process work alone",
+                       faults.first->text);
+    }
     TRY(start(cluster, ctx));
-    return greet(cluster, ctx);
+    if (cluster->rank > 0) {
+        struct nas_hello hello;
+        TRY(introduce(ctx, &hello));
+        return nas_wire_send(cluster, ctx, 0,
+                             (struct nas_head){.word = NAS_HELLO, .bytes = sizeof hello}, &hello);
+    }
+    CLEANUP(nas_free) struct nas_hello *hellos = calloc((size_t)cluster->n, sizeof *hellos);
+    cluster->at = calloc((size_t)cluster->n, sizeof *cluster->at);
+    return hellos != NULL && cluster->at != NULL
+               ? gather(cluster, ctx, hellos)
+               : mn_fail(ctx, MN_NOMEM, "no memory for %d ranks", cluster->n);
 }
 
 int nas_cluster_rank(const struct nas_cluster *cluster) {
@@ -176,11 +163,11 @@ void nas_cluster_leave(struct nas_cluster *cluster, int code) {
     }
     if (cluster->started) {
         const struct mn_transport *table = &cluster->transport.table.transport;
-        const struct nas_head end = {.word = NAS_END, .index = code};
         CLEANUP(nas_ctx_fini) struct nas_ctx ctx;
         nas_ctx_init(&ctx, NULL);
         for (int i = 1; cluster->rank == 0 && !cluster->lost && i < cluster->n; i++) {
-            nas_wire_send(cluster, &ctx.pub, i, &end, NULL);
+            nas_wire_send(cluster, &ctx.pub, i, (struct nas_head){.word = NAS_END, .index = code},
+                          NULL);
         }
         if (cluster->lost) {
             fflush(NULL);

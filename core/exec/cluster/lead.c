@@ -62,16 +62,14 @@ static int take_ready(struct nas_cluster *cluster, struct mn_ctx *ctx, int from,
 static int wait_until_open(struct nas_cluster *cluster, struct mn_ctx *ctx, const char *provenance,
                            int n) {
     char message[NAS_MESSAGE] = "";
-    int first = MN_OK, idle = 0;
+    int first = MN_OK;
     for (int open = 0; open < n && !cluster->lost;) {
         struct nas_head head;
         int from;
         int status = nas_wire_poll(cluster, ctx, &from, &head);
         if (status == MN_OK && from < 0) {
-            nas_wire_nap(&idle);
             continue;
         }
-        idle = 0;
         if (status == MN_OK && head.word == NAS_CANCEL) {
             status = nas_wire_signal(ctx, from, &head);
         } else if (status == MN_OK) {
@@ -173,7 +171,7 @@ static int give_out(struct round *r) {
         if (to == 0) {
             nas_threads_add(r->l->pool, head.index);
         } else {
-            TRY(nas_wire_send(cluster, r->ctx, to, &head, NULL));
+            TRY(nas_wire_send(cluster, r->ctx, to, head, NULL));
         }
     }
     return MN_OK;
@@ -219,13 +217,13 @@ static int take_result(struct round *r, int from, const struct nas_head *head) {
 }
 
 /* What has come by now, of this rank and of others. */
-static int take_messages(struct round *r, int *some) {
+static int take_messages(struct round *r) {
     struct nas_cluster *cluster = r->l->cluster;
     struct nas_finished task;
     while (nas_threads_take(r->l->pool, &task)) {
         settle(r, 0, task.seconds, task.index, task.status, task.message);
         free(task.message);
-        *some = 1;
+        cluster->idle = 0;
     }
     for (;;) {
         struct nas_head head;
@@ -236,7 +234,6 @@ static int take_messages(struct round *r, int *some) {
         }
         struct nas_rank *x = &cluster->at[from];
         if (head.word == NAS_RESULT) {
-            *some = 1;
             TRY(take_result(r, from, &head));
         } else if (head.word == NAS_WHY) {
             free(x->why);
@@ -255,7 +252,7 @@ static int take_messages(struct round *r, int *some) {
 static int tell_all(struct round *r, enum nas_word word, int64_t index) {
     const struct nas_head head = {.word = (int32_t)word, .index = index};
     for (int i = 1; i < r->l->cluster->n; i++) {
-        TRY(nas_wire_send(r->l->cluster, r->ctx, i, &head, NULL));
+        TRY(nas_wire_send(r->l->cluster, r->ctx, i, head, NULL));
     }
     return MN_OK;
 }
@@ -326,31 +323,12 @@ static int exchange(struct round *r, const struct mn_where *where) {
     TRY(nas_threads_open(r->l->pool, r->ctx, where, r->job->n, work, r));
     TRY(give_out(r)); /* this rank works while the others get the state */
     TRY(nas_wire_parts(r->l->cluster, r->ctx, r->job));
-    for (int idle = 0; r->done < r->given || (r->given < r->job->n && !stopping(r));) {
-        int some = 0;
+    while (r->done < r->given || (r->given < r->job->n && !stopping(r))) {
         TRY(give_out(r));
-        TRY(take_messages(r, &some));
+        TRY(take_messages(r));
         TRY(watch(r));
-        if (some) {
-            idle = 0;
-        } else {
-            nas_wire_nap(&idle);
-        }
     }
     return MN_OK;
-}
-
-/* Tasks of this rank go on until their next step. They are told to stop where nothing waits for
- * them. */
-static void end_local(struct round *r) {
-    const int quick = r->l->cluster->lost && nas_cancel_signal() == 0;
-    if (quick) {
-        nas_cancel(SIGABRT);
-    }
-    nas_threads_close(r->l->pool);
-    if (quick) {
-        nas_cancel_reset();
-    }
 }
 
 static int run(struct nas_executor *executor, struct mn_ctx *ctx, const struct mn_where *where,
@@ -367,15 +345,18 @@ static int run(struct nas_executor *executor, struct mn_ctx *ctx, const struct m
     r.owner = owner;
     TRY(begin(&r, where));
     const int status = exchange(&r, where);
-    if (status != MN_OK) { /* of the connection */
-        char lost[NAS_MESSAGE];
-        snprintf(lost, sizeof lost, "%s", nas_ctx_message(ctx));
-        l->cluster->lost = 1;
-        end_local(&r);
-        nas_ctx_clear(ctx);
-        return mn_fail(ctx, status, "%s", lost);
+    l->cluster->lost |= status != MN_OK;
+    /* Tasks of this rank go on until their next step. They are told to stop where nothing waits for
+     * them. */
+    const int quick = l->cluster->lost && nas_cancel_signal() == 0;
+    if (quick) {
+        nas_cancel(SIGABRT);
     }
-    end_local(&r);
+    nas_threads_close(l->pool);
+    if (quick) {
+        nas_cancel_reset();
+    }
+    TRY(status);
     TRY(tell_all(&r, NAS_OVER, 0));
     if (r.status != MN_OK) {
         return mn_fail(ctx, r.status, "%s", r.message);

@@ -8,6 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_TASKS = 1 << 24 };
+
+/* A task of a round has a buffer while it is under way. */
+struct round {
+    int open; /* there are tasks to come */
+    struct nas_round_order order;
+    struct nas_job job;
+    struct nas_arena arena;
+    char **buffers; /* of which the first n_free are free */
+    int n_free;
+    char **slots; /* [job.n], of tasks under way; NULL = it is not */
+    int64_t given;
+    double pulse; /* when the last sign of life was sent */
+    int status;   /* of making the job ready: what tasks answer with */
+    char message[NAS_MESSAGE];
+};
+
 struct service {
     struct nas_cluster *cluster;
     struct mn_ctx *ctx;
@@ -15,45 +32,15 @@ struct service {
     const char *const *plugin_dirs;
     struct nas_cluster_basis basis; /* what is open, where pool is not NULL */
     struct nas_threads *pool;
+    struct round round;
     int told; /* rank 0 knows that a signal came */
-};
-
-enum { MOST_TASKS = 1 << 24 };
-
-/* A task of a round has a buffer while it is under way. */
-struct round {
-    struct service *s;
-    struct nas_job job;
-    struct nas_arena arena;
-    char **buffers; /* of which the first n_free are free */
-    int n_free;
-    char **slots; /* [job.n], of tasks under way; NULL = it is not */
-    int64_t given;
-    int over;
-    int status; /* of making the job ready: what tasks answer with */
-    char message[NAS_MESSAGE];
 };
 
 static int send_text(struct service *s, enum nas_word word, int status, int64_t index,
                      const char *text) {
     const struct nas_head head = {
         .word = (int32_t)word, .status = status, .index = index, .bytes = (int64_t)strlen(text)};
-    return nas_wire_send(s->cluster, s->ctx, 0, &head, text);
-}
-
-/* A signal that came to this process only. */
-static int pass_signal(struct service *s) {
-    const struct nas_head head = {.word = NAS_CANCEL, .index = nas_cancel_signal()};
-    if (head.index == 0 || s->told) {
-        return MN_OK;
-    }
-    s->told = 1;
-    return nas_wire_send(s->cluster, s->ctx, 0, &head, NULL);
-}
-
-static int take_signal(struct service *s, const struct nas_head *head) {
-    s->told = 1;
-    return nas_wire_signal(s->ctx, 0, head);
+    return nas_wire_send(s->cluster, s->ctx, 0, head, text);
 }
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -111,95 +98,40 @@ static int work(void *data, struct mn_ctx *ctx, int64_t index) {
 }
 
 /* A task that fails may have something to tell in its slot; NULL = it was not begun. */
-static int send_failure(struct round *r, int64_t index, int failure, const char *why,
-                        const char *slot) {
-    const int64_t bytes = slot != NULL ? (int64_t)r->job.kind->slot_bytes(&r->job) : 0;
-    const struct nas_head head = {
-        .word = NAS_RESULT, .status = failure, .index = index, .bytes = bytes};
-    TRY(send_text(r->s, NAS_WHY, failure, index, why));
-    return nas_wire_send(r->s->cluster, r->s->ctx, 0, &head, slot);
+static int send_result(struct service *s, const struct nas_finished *task, const char *slot) {
+    const struct nas_job *job = &s->round.job;
+    const struct nas_head head = {.word = NAS_RESULT,
+                                  .status = task->status,
+                                  .index = task->index,
+                                  .bytes = slot != NULL ? (int64_t)job->kind->slot_bytes(job) : 0,
+                                  .seconds = task->seconds};
+    if (task->status != MN_OK) {
+        TRY(send_text(s, NAS_WHY, task->status, task->index,
+                      task->message != NULL ? task->message : "a task failed"));
+    }
+    return nas_wire_send(s->cluster, s->ctx, 0, head, slot);
 }
 
-static int take_task(struct round *r, int64_t index) {
+static int take_task(struct service *s, int64_t index) {
+    struct round *r = &s->round;
     const int known = index >= 0 && index < r->job.n && r->given++ < r->job.n;
     if (known && r->status != MN_OK) {
-        return send_failure(r, index, r->status, r->message, NULL);
+        const struct nas_finished refused = {
+            .index = index, .status = r->status, .message = r->message};
+        return send_result(s, &refused, NULL);
     }
     if (!known || r->n_free == 0 || r->slots[index] != NULL) {
-        return mn_fail(r->s->ctx, MN_INTERNAL, "rank 0 gives out a task too many");
+        return mn_fail(s->ctx, MN_INTERNAL, "rank 0 gives out a task too many");
     }
     r->slots[index] = r->buffers[--r->n_free];
-    nas_threads_add(r->s->pool, index);
-    return MN_OK;
-}
-
-static int send_result(struct round *r, const struct nas_finished *task) {
-    const struct nas_head head = {.word = NAS_RESULT,
-                                  .index = task->index,
-                                  .bytes = (int64_t)r->job.kind->slot_bytes(&r->job),
-                                  .seconds = task->seconds};
-    char *buffer = r->slots[task->index];
-    const int status =
-        task->status == MN_OK
-            ? nas_wire_send(r->s->cluster, r->s->ctx, 0, &head, buffer)
-            : send_failure(r, task->index, task->status,
-                           task->message != NULL ? task->message : "a task failed", buffer);
-    r->buffers[r->n_free++] = buffer;
-    r->slots[task->index] = NULL;
-    return status;
-}
-
-static int take_message(struct round *r, const struct nas_head *head) {
-    switch (head->word) {
-    case NAS_TASK:
-        return take_task(r, head->index);
-    case NAS_CANCEL:
-        return take_signal(r->s, head);
-    case NAS_OVER:
-        r->over = 1;
-        return MN_OK;
-    default:
-        return mn_fail(r->s->ctx, MN_INTERNAL, "rank 0 says %d in a round", (int)head->word);
-    }
-}
-
-static int serve_tasks(struct round *r) {
-    struct service *s = r->s;
-    double pulse = nas_now(); /* when the last sign of life was sent */
-    for (int idle = 0; !r->over;) {
-        const struct nas_head beat = {.word = NAS_BEAT};
-        struct nas_head head;
-        struct nas_finished task;
-        int from, some = 0, status = MN_OK;
-        TRY(nas_wire_poll(s->cluster, s->ctx, &from, &head));
-        if (from >= 0) {
-            some = 1;
-            TRY(take_message(r, &head));
-        }
-        while (status == MN_OK && nas_threads_take(s->pool, &task)) {
-            some = 1;
-            status = send_result(r, &task);
-            free(task.message);
-        }
-        TRY(status);
-        TRY(pass_signal(s));
-        if (nas_now() - pulse >= NAS_PULSE) {
-            pulse = nas_now();
-            TRY(nas_wire_send(s->cluster, s->ctx, 0, &beat, NULL));
-        }
-        if (some) {
-            idle = 0;
-        } else {
-            nas_wire_nap(&idle);
-        }
-    }
+    nas_threads_add(s->pool, index);
     return MN_OK;
 }
 
 /* Make the job that rank 0 describes. What goes wrong is the answer to its tasks. */
-static int make_job(struct round *r, const struct nas_round_order *order, const char *what,
-                    size_t bytes) {
-    struct service *s = r->s;
+static int make_job(struct service *s, const char *what, size_t bytes) {
+    struct round *r = &s->round;
+    const struct nas_round_order *order = &r->order;
     int n_kinds = 0;
     while (s->work->kinds[n_kinds] != NULL) {
         n_kinds++;
@@ -237,67 +169,94 @@ static int make_job(struct round *r, const struct nas_round_order *order, const 
                          (long long)order->part_bytes);
 }
 
-static int work_on(struct round *r, const struct nas_round_order *order, const char *what,
-                   size_t bytes) {
-    struct service *s = r->s;
-    r->status = make_job(r, order, what, bytes);
-    snprintf(r->message, sizeof r->message, "%s", nas_ctx_message(s->ctx));
-    nas_ctx_clear(s->ctx);
-    if (r->status == MN_INTERNAL) { /* the broadcast would not fit */
-        return mn_fail(s->ctx, MN_INTERNAL, "%s", r->message);
-    }
-    TRY(nas_wire_parts(s->cluster, s->ctx, &r->job));
-    TRY(nas_threads_open(s->pool, s->ctx, &order->where, order->n, work, r));
-    const int status = serve_tasks(r);
-    nas_threads_close(s->pool);
-    return status;
-}
-
-static int serve_round(struct service *s, const struct nas_head *head) {
-    struct round r = {.s = s};
-    struct nas_round_order order;
+static int begin_round(struct service *s, const struct nas_head *head) {
+    struct round *r = &s->round;
     CLEANUP(nas_free) char *body = NULL;
     TRY(nas_wire_text(s->cluster, s->ctx, 0, head->bytes, &body));
-    if (head->bytes < (int64_t)sizeof order) {
+    if (head->bytes < (int64_t)sizeof r->order) {
         return mn_fail(s->ctx, MN_INTERNAL, "rank 0 sends half a round");
     }
-    memcpy(&order, body, sizeof order);
-    const int status = work_on(&r, &order, body + sizeof order, (size_t)head->bytes - sizeof order);
-    if (r.job.kind != NULL && r.job.kind->drop != NULL) {
-        r.job.kind->drop(&r.job);
+    memcpy(&r->order, body, sizeof r->order);
+    r->status = make_job(s, body + sizeof r->order, (size_t)head->bytes - sizeof r->order);
+    if (r->status == MN_INTERNAL) { /* the broadcast would not fit */
+        return r->status;
     }
-    nas_arena_fini(&r.arena);
-    return status;
+    snprintf(r->message, sizeof r->message, "%s", nas_ctx_message(s->ctx));
+    nas_ctx_clear(s->ctx);
+    TRY(nas_wire_parts(s->cluster, s->ctx, &r->job));
+    TRY(nas_threads_open(s->pool, s->ctx, &r->order.where, r->order.n, work, r));
+    r->pulse = nas_now();
+    r->open = 1;
+    return MN_OK;
+}
+
+/* Takes one that could not be begun, too. */
+static void end_round(struct service *s) {
+    struct round *r = &s->round;
+    if (r->open) {
+        nas_threads_close(s->pool);
+    }
+    if (r->job.kind != NULL && r->job.kind->drop != NULL) {
+        r->job.kind->drop(&r->job);
+    }
+    nas_arena_fini(&r->arena);
+    *r = (struct round){0};
 }
 
 /* ---- serving ------------------------------------------------------------------------------ */
 
+static int take_message(struct service *s, const struct nas_head *head) {
+    const int in_round = s->round.open;
+    if (head->word == NAS_CANCEL) {
+        s->told = 1;
+        return nas_wire_signal(s->ctx, 0, head);
+    }
+    if (head->word == NAS_TASK && in_round) {
+        return take_task(s, head->index);
+    }
+    if (head->word == NAS_OVER && in_round) {
+        end_round(s);
+        return MN_OK;
+    }
+    if (head->word == NAS_OPEN && !in_round) {
+        return serve_open(s, head);
+    }
+    if (head->word == NAS_ROUND && !in_round) {
+        return begin_round(s, head);
+    }
+    return mn_fail(s->ctx, MN_INTERNAL, "rank 0 says %d%s", (int)head->word,
+                   in_round ? " in a round" : "");
+}
+
 static int serve(struct service *s, int *code) {
-    for (int idle = 0;;) {
+    struct round *r = &s->round;
+    for (;;) {
         struct nas_head head;
+        struct nas_finished task;
         int from;
         TRY(nas_wire_poll(s->cluster, s->ctx, &from, &head));
-        if (from < 0) {
-            TRY(pass_signal(s));
-            nas_wire_nap(&idle);
-            continue;
-        }
-        idle = 0;
-        switch (head.word) {
-        case NAS_OPEN:
-            TRY(serve_open(s, &head));
-            break;
-        case NAS_ROUND:
-            TRY(serve_round(s, &head));
-            break;
-        case NAS_CANCEL:
-            TRY(take_signal(s, &head));
-            break;
-        case NAS_END:
+        if (from >= 0 && head.word == NAS_END && !r->open) {
             *code = (int)head.index;
             return MN_OK;
-        default:
-            return mn_fail(s->ctx, MN_INTERNAL, "rank 0 says %d", (int)head.word);
+        }
+        TRY(from >= 0 ? take_message(s, &head) : MN_OK);
+        while (r->open && nas_threads_take(s->pool, &task)) {
+            CLEANUP(nas_free) char *message = task.message;
+            char *slot = r->slots[task.index];
+            r->slots[task.index] = NULL;
+            r->buffers[r->n_free++] = slot;
+            s->cluster->idle = 0;
+            TRY(send_result(s, &task, slot));
+        }
+        const int signal_number = nas_cancel_signal();
+        if (signal_number != 0 && !s->told) { /* it came to this process only */
+            s->told = 1;
+            TRY(nas_wire_send(s->cluster, s->ctx, 0,
+                              (struct nas_head){.word = NAS_CANCEL, .index = signal_number}, NULL));
+        }
+        if (r->open && nas_now() - r->pulse >= NAS_PULSE) {
+            r->pulse = nas_now();
+            TRY(nas_wire_send(s->cluster, s->ctx, 0, (struct nas_head){.word = NAS_BEAT}, NULL));
         }
     }
 }
@@ -312,6 +271,7 @@ int nas_cluster_serve(struct nas_cluster *cluster, struct mn_ctx *ctx,
         cluster->lost = 1;
         nas_ctx_where(ctx, "rank %d", cluster->rank);
     }
+    end_round(&s);
     close_basis(&s);
     return status;
 }

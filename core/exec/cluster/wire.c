@@ -41,10 +41,10 @@ static int receive_part(struct nas_cluster *cluster, struct mn_ctx *ctx, int fro
                  table_of(cluster)->receive(cluster->transport.self, ctx, from, tag, bytes, data));
 }
 
-int nas_wire_send(struct nas_cluster *cluster, struct mn_ctx *ctx, int to,
-                  const struct nas_head *head, const void *body) {
-    TRY(send_part(cluster, ctx, to, HEADS, sizeof *head, head));
-    return head->bytes > 0 ? send_part(cluster, ctx, to, BODIES, head->bytes, body) : MN_OK;
+int nas_wire_send(struct nas_cluster *cluster, struct mn_ctx *ctx, int to, struct nas_head head,
+                  const void *body) {
+    TRY(send_part(cluster, ctx, to, HEADS, sizeof head, &head));
+    return head.bytes > 0 ? send_part(cluster, ctx, to, BODIES, head.bytes, body) : MN_OK;
 }
 
 int nas_wire_send_two(struct nas_cluster *cluster, struct mn_ctx *ctx, int to, struct nas_head head,
@@ -58,7 +58,7 @@ int nas_wire_send_two(struct nas_cluster *cluster, struct mn_ctx *ctx, int to, s
         memcpy(body + n_first, second, n_second);
     }
     head.bytes = (int64_t)(n_first + n_second);
-    return nas_wire_send(cluster, ctx, to, &head, body);
+    return nas_wire_send(cluster, ctx, to, head, body);
 }
 
 int nas_wire_poll(struct nas_cluster *cluster, struct mn_ctx *ctx, int *from,
@@ -68,10 +68,17 @@ int nas_wire_poll(struct nas_cluster *cluster, struct mn_ctx *ctx, int *from,
     const int status = nas_call_end(
         &call, table_of(cluster)->probe(cluster->transport.self, ctx, HEADS, &arrival));
     cluster->lost |= status != MN_OK;
-    *from = status == MN_OK ? arrival.from : -1;
-    if (*from < 0) {
-        return status;
+    *from = -1;
+    TRY(status);
+    if (arrival.from < 0) {
+        const long first = 20000, last = 1000000; /* nanoseconds */
+        const long nap = first << cluster->idle;
+        cluster->idle += nap < last;
+        nanosleep(&(struct timespec){0, nap < last ? nap : last}, NULL);
+        return MN_OK;
     }
+    *from = arrival.from;
+    cluster->idle = 0;
     if (*from >= cluster->n || arrival.bytes != (int64_t)sizeof *head) {
         return mn_fail(ctx, MN_INTERNAL, "a message of %lld bytes from rank %d is not one of ours",
                        (long long)arrival.bytes, *from);
@@ -138,11 +145,4 @@ int nas_wire_parts(struct nas_cluster *cluster, struct mn_ctx *ctx, const struct
         *(cluster->rank == 0 ? &traffic->bytes_out : &traffic->bytes_in) += parts[i].bytes;
     }
     return moved(cluster, &call, begin, status);
-}
-
-void nas_wire_nap(int *idle) {
-    const long first = 20000, last = 1000000; /* nanoseconds */
-    const long nap = *idle < 6 ? first << *idle : last;
-    *idle += *idle < 6;
-    nanosleep(&(struct timespec){0, nap < last ? nap : last}, NULL);
 }

@@ -72,6 +72,7 @@ struct nas_cluster {
     int started;
     int rank, n;
     int lost;             /* a rank is; nothing can be sent any more */
+    int idle;             /* times that nothing had come; 0 after something happened */
     struct nas_rank *at;  /* [n], in rank 0 */
     char *opened;         /* the configuration that all have open, or NULL; in rank 0 */
     int64_t opened_batch; /* its largest pass */
@@ -79,13 +80,13 @@ struct nas_cluster {
 };
 
 /* These fail with the status of the transport; then the connection is lost. */
-int nas_wire_send(struct nas_cluster *cluster, struct mn_ctx *ctx, int to,
-                  const struct nas_head *head, const void *body);
+int nas_wire_send(struct nas_cluster *cluster, struct mn_ctx *ctx, int to, struct nas_head head,
+                  const void *body);
 /* A body in two pieces, as one. */
 int nas_wire_send_two(struct nas_cluster *cluster, struct mn_ctx *ctx, int to, struct nas_head head,
                       const void *first, size_t n_first, const void *second, size_t n_second);
-/* The next head from any rank, without waiting; *from is -1 where there is none. Its body is to be
- * received before anything else from that rank. */
+/* The next head from any rank. Its body is to be received before anything else from that rank.
+ * Where there is none, *from is -1 after a short sleep, longer from time to time. */
 int nas_wire_poll(struct nas_cluster *cluster, struct mn_ctx *ctx, int *from,
                   struct nas_head *head);
 int nas_wire_body(struct nas_cluster *cluster, struct mn_ctx *ctx, int from, int64_t bytes,
@@ -98,8 +99,5 @@ int nas_wire_signal(struct mn_ctx *ctx, int from, const struct nas_head *head);
 /* What the tasks of a job start from, from rank 0 to all; and how many bytes that are. */
 int nas_wire_parts(struct nas_cluster *cluster, struct mn_ctx *ctx, const struct nas_job *job);
 int64_t nas_wire_part_bytes(const struct nas_job *job);
-
-/* Sleep where nothing happened, longer from time to time; *idle is 0 after something did. */
-void nas_wire_nap(int *idle);
 
 #endif
