@@ -2,6 +2,7 @@
 #include "exec/launch.h"
 
 #include "base/text.h"
+#include "base/try.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -83,13 +84,15 @@ static double least_quota(const char *top, const char *group, double least) {
     }
 }
 
-/* Lines of /proc/self/cgroup: "0::/path" of version 2, "4:cpu,cpuacct:/path" of version 1. */
-static double cgroup_quota(void) {
+int nas_launch_processors(void) {
     static const char *const tops[][2] = {{"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"},
                                           {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}};
-    char *line = NULL;
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    CLEANUP(nas_free) char *line = NULL;
     size_t room = 0;
-    double least = 0;
+    double quota = 0;
+    cpu_set_t allowed;
+    /* Lines "0::/path" of version 2, "4:cpu,cpuacct:/path" of version 1. */
     FILE *file = fopen("/proc/self/cgroup", "re");
     while (file != NULL && getline(&line, &room, file) > 0) {
         char *rest = line;
@@ -100,23 +103,15 @@ static double cgroup_quota(void) {
             version = word[0] == '\0' ? 2 : strcmp(word, "cpu") == 0 ? 1 : version;
         }
         for (int i = 0; version > 0 && i < 2; i++) {
-            least = least_quota(tops[version - 1][i], group, least);
+            quota = least_quota(tops[version - 1][i], group, quota);
         }
     }
-    free(line);
     if (file != NULL) {
         fclose(file);
     }
-    return least;
-}
-
-int nas_launch_processors(void) {
-    cpu_set_t allowed;
-    const long online = sysconf(_SC_NPROCESSORS_ONLN);
     int n = online > 0 ? (int)online : 1;
     if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 0) {
         n = CPU_COUNT(&allowed);
     }
-    const double quota = cgroup_quota();
     return quota > 0 && quota < n ? (int)ceil(quota) : n;
 }

@@ -39,27 +39,25 @@ struct nas_threads {
     int64_t room, added, n_over, taken;
 };
 
-static int64_t next_index(struct nas_threads *p) {
-    int64_t index = -1;
-    pthread_mutex_lock(&p->lock);
-    while (p->open && p->next == p->added) {
-        pthread_cond_wait(&p->begin, &p->lock);
-    }
-    if (p->end < 0) {
-        index = p->next < p->added ? p->list[p->next++] : -1;
-    } else if (p->failed == p->end && p->next < p->end) {
-        index = p->next++;
-    }
-    pthread_mutex_unlock(&p->lock);
-    return index;
-}
-
 static void work(struct thread *t) {
     struct nas_threads *p = t->pool;
     struct mn_ctx *ctx = &t->ctx.pub;
     const char *message = t->ctx.message;
-    int64_t index;
-    while ((index = next_index(p)) >= 0) {
+    for (;;) {
+        int64_t index = -1;
+        pthread_mutex_lock(&p->lock);
+        while (p->open && p->next == p->added) {
+            pthread_cond_wait(&p->begin, &p->lock);
+        }
+        if (p->end < 0) {
+            index = p->next < p->added ? p->list[p->next++] : -1;
+        } else if (p->failed == p->end && p->next < p->end) {
+            index = p->next++;
+        }
+        pthread_mutex_unlock(&p->lock);
+        if (index < 0) {
+            return;
+        }
         const double begin = nas_now();
         const size_t mark = nas_arena_mark(&t->ctx.scratch);
         nas_ctx_clear(ctx);

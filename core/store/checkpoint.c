@@ -54,46 +54,6 @@ int nas_checkpoint_write(struct mn_ctx *ctx, const char *path, const struct nas_
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
-/* run.log, which leaves the list of the other tensors. */
-static int read_log(struct mn_ctx *ctx, const char *path, struct nas_safetensors *file,
-                    struct nas_checkpoint *out) {
-    const struct nas_safetensor *t = nas_safetensors_find(file, "run.log");
-    if (t == NULL || t->dtype != NAS_F64 || t->n_dims != 1 || t->dims[0] != LOG) {
-        return mn_fail(ctx, MN_CONFIG, "%s: no run.log of %d numbers: not a checkpoint", path, LOG);
-    }
-    const double *log = t->data;
-    const double epoch = log[SUMS], evaluated = log[SUMS + 1];
-    if (!(epoch >= 0 && epoch <= 1e15 && evaluated >= 0 && evaluated <= 1e15)) {
-        return mn_fail(ctx, MN_IO, "%s: run.log holds an impossible meta-epoch", path);
-    }
-    memcpy(out->log, log, sizeof out->log);
-    out->meta_epoch = (int64_t)epoch;
-    out->evaluated = (int64_t)evaluated;
-    const int at = (int)(t - file->tensors);
-    file->n--;
-    memmove(file->tensors + at, file->tensors + at + 1,
-            (size_t)(file->n - at) * sizeof *file->tensors);
-    return MN_OK;
-}
-
-/* Checkpoints of before a validation or a rollback do not tell of one. */
-static int read_counts(struct mn_ctx *ctx, const char *path, const struct nas_safetensors *file,
-                       struct nas_checkpoint *out) {
-    const char *best = nas_safetensors_meta(file, "best_accuracy");
-    const char *epoch = nas_safetensors_meta(file, "best_meta_epoch");
-    const char *rollbacks = nas_safetensors_meta(file, "rollbacks");
-    if ((best != NULL || epoch != NULL) &&
-        (best == NULL || epoch == NULL || !nas_text_real(best, &out->best) ||
-         !nas_text_int(epoch, &out->best_epoch) || !(out->best >= 0 && out->best <= 1))) {
-        return mn_fail(ctx, MN_IO, "%s: damaged: best_accuracy '%s' at best_meta_epoch '%s'", path,
-                       best != NULL ? best : "", epoch != NULL ? epoch : "");
-    }
-    if (rollbacks != NULL && (!nas_text_int(rollbacks, &out->rollbacks) || out->rollbacks < 0)) {
-        return mn_fail(ctx, MN_IO, "%s: damaged: '%s' rollbacks", path, rollbacks);
-    }
-    return MN_OK;
-}
-
 int nas_checkpoint_read(struct mn_ctx *ctx, const char *path, struct nas_safetensors *file,
                         struct nas_checkpoint *out) {
     CLEANUP(nas_safetensors_fini) struct nas_safetensors read = {0};
@@ -108,8 +68,33 @@ int nas_checkpoint_read(struct mn_ctx *ctx, const char *path, struct nas_safeten
     if (nas_safetensors_meta(&read, "crc32") == NULL) {
         return mn_fail(ctx, MN_IO, "%s: damaged: its checksum is missing", path);
     }
-    TRY(read_log(ctx, path, &read, out));
-    TRY(read_counts(ctx, path, &read, out));
+    const struct nas_safetensor *t = nas_safetensors_find(&read, "run.log");
+    if (t == NULL || t->dtype != NAS_F64 || t->n_dims != 1 || t->dims[0] != LOG) {
+        return mn_fail(ctx, MN_CONFIG, "%s: no run.log of %d numbers: not a checkpoint", path, LOG);
+    }
+    const double *log = t->data;
+    if (!(log[SUMS] >= 0 && log[SUMS] <= 1e15 && log[SUMS + 1] >= 0 && log[SUMS + 1] <= 1e15)) {
+        return mn_fail(ctx, MN_IO, "%s: run.log holds an impossible meta-epoch", path);
+    }
+    memcpy(out->log, log, sizeof out->log);
+    out->meta_epoch = (int64_t)log[SUMS];
+    out->evaluated = (int64_t)log[SUMS + 1];
+    /* Checkpoints of before a validation or a rollback do not tell of one. */
+    const char *best = nas_safetensors_meta(&read, "best_accuracy");
+    const char *epoch = nas_safetensors_meta(&read, "best_meta_epoch");
+    const char *rollbacks = nas_safetensors_meta(&read, "rollbacks");
+    if ((best != NULL || epoch != NULL) &&
+        (best == NULL || epoch == NULL || !nas_text_real(best, &out->best) ||
+         !nas_text_int(epoch, &out->best_epoch) || !(out->best >= 0 && out->best <= 1))) {
+        return mn_fail(ctx, MN_IO, "%s: damaged: best_accuracy '%s' at best_meta_epoch '%s'", path,
+                       best != NULL ? best : "", epoch != NULL ? epoch : "");
+    }
+    if (rollbacks != NULL && (!nas_text_int(rollbacks, &out->rollbacks) || out->rollbacks < 0)) {
+        return mn_fail(ctx, MN_IO, "%s: damaged: '%s' rollbacks", path, rollbacks);
+    }
+    const int at = (int)(t - read.tensors); /* run.log is none of the learner's tensors */
+    read.n--;
+    memmove(read.tensors + at, read.tensors + at + 1, (size_t)(read.n - at) * sizeof *read.tensors);
     out->n = read.n;
     out->tensors = read.tensors;
     out->n_meta = read.n_meta;

@@ -55,30 +55,6 @@ static int next_field(struct reader *r, const char **out) {
     return MN_OK;
 }
 
-static int read_rows(struct reader *r, const char **fields, struct nas_csv *out) {
-    int64_t n = 0;
-    int width = 0;
-    r->end_of_line = 1;
-    while (*r->at != '\0' || !r->end_of_line) {
-        TRY(next_field(r, &fields[n++]));
-        if (++width > MOST_COLUMNS) {
-            return bad(r, "more fields than a table of this program can have");
-        }
-        if (!r->end_of_line) {
-            continue;
-        }
-        out->n_columns = r->line == 1 ? width : out->n_columns;
-        if (width != out->n_columns) {
-            return mn_fail(r->ctx, MN_IO, "%s:%" PRId64 ": %d field%s; the head has %d", r->name,
-                           r->line, width, nas_text_s(width), out->n_columns);
-        }
-        width = 0;
-        r->line++;
-    }
-    out->n_rows = r->line - 2;
-    return out->n_columns > 0 ? MN_OK : mn_fail(r->ctx, MN_IO, "%s: the file is empty", r->name);
-}
-
 /* Columns of the same name stay in their order. */
 static int by_name(const void *a, const void *b, void *names) {
     const int x = *(const int *)a, y = *(const int *)b;
@@ -102,8 +78,28 @@ int nas_csv_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *name,
     if (copy == NULL || fields == NULL) {
         return mn_fail(ctx, MN_NOMEM, "%s: no memory for the table", name);
     }
-    struct reader reader = {.ctx = ctx, .name = name, .at = copy, .line = 1};
-    TRY(read_rows(&reader, fields, out));
+    struct reader r = {.ctx = ctx, .name = name, .at = copy, .line = 1, .end_of_line = 1};
+    int width = 0; /* of this line so far */
+    for (int64_t n = 0; *r.at != '\0' || !r.end_of_line; n++) {
+        TRY(next_field(&r, &fields[n]));
+        if (++width > MOST_COLUMNS) {
+            return bad(&r, "more fields than a table of this program can have");
+        }
+        if (!r.end_of_line) {
+            continue;
+        }
+        out->n_columns = r.line == 1 ? width : out->n_columns;
+        if (width != out->n_columns) {
+            return mn_fail(ctx, MN_IO, "%s:%" PRId64 ": %d field%s; the head has %d", name, r.line,
+                           width, nas_text_s(width), out->n_columns);
+        }
+        width = 0;
+        r.line++;
+    }
+    if (out->n_columns == 0) {
+        return mn_fail(ctx, MN_IO, "%s: the file is empty", name);
+    }
+    out->n_rows = r.line - 2;
     out->names = fields;
     out->cells = fields + out->n_columns;
     out->by_name = nas_arena_array(arena, (size_t)out->n_columns, sizeof *out->by_name);
@@ -148,30 +144,6 @@ const char *nas_csv_cell(const struct nas_csv *table, int64_t row, int column) {
 double nas_csv_number(const struct nas_csv *table, int64_t row, int column) {
     double x;
     return column >= 0 && nas_text_real(nas_csv_cell(table, row, column), &x) ? x : (double)NAN;
-}
-
-static int column_with(const struct nas_csv *table, const char *name, const char *ending) {
-    char whole[256];
-    return snprintf(whole, sizeof whole, "%s%s", name, ending) < (int)sizeof whole
-               ? nas_csv_column(table, whole)
-               : -1;
-}
-
-int nas_csv_interval_of(const struct nas_csv *table, const char *name,
-                        struct nas_csv_interval *out) {
-    const int plain = nas_csv_column(table, name);
-    *out = (struct nas_csv_interval){
-        plain >= 0 ? plain : column_with(table, name, "_mean"), column_with(table, name, "_ci95"),
-        column_with(table, name, "_low"), column_with(table, name, "_high")};
-    return out->mean >= 0 && (out->half >= 0 || (out->low >= 0 && out->high >= 0));
-}
-
-void nas_csv_bounds(const struct nas_csv *table, int64_t row, const struct nas_csv_interval *at,
-                    double ends[2]) {
-    const double mean = nas_csv_number(table, row, at->mean);
-    const double half = nas_csv_number(table, row, at->half);
-    ends[0] = at->half >= 0 ? mean - half : nas_csv_number(table, row, at->low);
-    ends[1] = at->half >= 0 ? mean + half : nas_csv_number(table, row, at->high);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */

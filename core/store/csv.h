@@ -32,19 +32,6 @@ const char *nas_csv_cell(const struct nas_csv *table, int64_t row, int column);
 /* The cell as a number; NAN where it is none or the column is -1. */
 double nas_csv_number(const struct nas_csv *table, int64_t row, int column);
 
-/* Where a table has a mean with its interval: X or X_mean with X_ci95 (half width), or with X_low
- * and X_high. Columns, -1 = none. */
-struct nas_csv_interval {
-    int mean, half, low, high;
-};
-
-/* The interval of X = `name`; 0 = there is none. */
-int nas_csv_interval_of(const struct nas_csv *table, const char *name,
-                        struct nas_csv_interval *out);
-/* Its ends in a row; NAN where they are not given. */
-void nas_csv_bounds(const struct nas_csv *table, int64_t row, const struct nas_csv_interval *at,
-                    double ends[2]);
-
 /* A line that is written: cells, then its end. Text is quoted where it has to be; a number that is
  * not finite leaves its cell empty. */
 struct nas_csv_line {

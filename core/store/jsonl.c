@@ -77,20 +77,16 @@ int nas_jsonl_read(struct mn_ctx *ctx, const char *path, nas_jsonl_fn each, void
 
 /* ---- cutting back ------------------------------------------------------------------------- */
 
-static int belongs(const json_t *object, int64_t meta_epoch, int64_t evaluated) {
-    const char *kind = json_string_value(json_object_get(object, "kind"));
-    const json_t *at = json_object_get(object, "meta_epoch");
-    const int is_validation = kind != NULL && strcmp(kind, "validation") == 0;
-    return json_is_integer(at) &&
-           json_integer_value(at) <= (is_validation ? evaluated : meta_epoch);
-}
-
 int64_t nas_jsonl_fitting(const char *text, size_t length, int64_t meta_epoch, int64_t evaluated) {
     const char *at = text, *end;
     int fits = 1;
     while (fits && (end = memchr(at, '\n', length - (size_t)(at - text))) != NULL) {
         json_t *object = json_loadb(at, (size_t)(end - at), 0, NULL);
-        fits = belongs(object, meta_epoch, evaluated);
+        const char *kind = json_string_value(json_object_get(object, "kind"));
+        const json_t *epoch = json_object_get(object, "meta_epoch");
+        const int is_validation = kind != NULL && strcmp(kind, "validation") == 0;
+        fits = json_is_integer(epoch) &&
+               json_integer_value(epoch) <= (is_validation ? evaluated : meta_epoch);
         at = fits ? end + 1 : at;
         json_decref(object);
     }

@@ -50,25 +50,6 @@ int nas_provenance_text(const struct nas_provenance *p, struct mn_ctx *ctx, char
     return MN_OK;
 }
 
-static int check_data(struct mn_ctx *ctx, const char *path, const char *then, const char *now,
-                      int accept) {
-    if (then == NULL) {
-        mn_log(ctx, MN_LOG_INFO,
-               "%s: does not say which data it was made with, so that they cannot be compared",
-               path);
-        return MN_OK;
-    }
-    if (!accept) {
-        return mn_fail(ctx, MN_CONFIG,
-                       "%s: was made with other data\n  then: %s\n  now:  %s\n  --accept-changes "
-                       "goes on all the same",
-                       path, then, now);
-    }
-    mn_log(ctx, MN_LOG_WARN, "%s: was made with other data\n  then: %s\n  now:  %s", path, then,
-           now);
-    return MN_OK;
-}
-
 int nas_provenance_check(const struct nas_provenance *now, struct mn_ctx *ctx, unsigned kinds,
                          const char *path, int n, const struct nas_metadata *all, int accept) {
     for (int i = 0; i < now->n; i++) {
@@ -77,8 +58,21 @@ int nas_provenance_check(const struct nas_provenance *now, struct mn_ctx *ctx, u
         if ((now->kinds[i] & kinds) == 0 || (then != NULL && strcmp(then, value) == 0)) {
             continue;
         }
+        if (now->kinds[i] == NAS_MADE_FROM_DATA && then == NULL) {
+            mn_log(ctx, MN_LOG_INFO,
+                   "%s: does not say which data it was made with, so that they cannot be compared",
+                   path);
+            continue;
+        }
+        if (now->kinds[i] == NAS_MADE_FROM_DATA && !accept) {
+            return mn_fail(ctx, MN_CONFIG,
+                           "%s: was made with other data\n  then: %s\n  now:  %s\n  "
+                           "--accept-changes goes on all the same",
+                           path, then, value);
+        }
         if (now->kinds[i] == NAS_MADE_FROM_DATA) {
-            TRY(check_data(ctx, path, then, value, accept));
+            mn_log(ctx, MN_LOG_WARN, "%s: was made with other data\n  then: %s\n  now:  %s", path,
+                   then, value);
             continue;
         }
         then = then != NULL ? then : "unknown";

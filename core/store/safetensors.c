@@ -148,33 +148,6 @@ static int no_memory(struct reader *r) {
     return mn_fail(r->ctx, MN_NOMEM, "%s: no memory to read it", r->path);
 }
 
-/* The header, for json_decref. A bracket of JSON takes some hundred bytes of memory: no more of
- * them are read than tensors have, which is 3 in at least 48 bytes. */
-static int load_header(struct reader *r, json_t **out) {
-    const char *header = (const char *)r->bytes + 8;
-    const size_t length = r->data - 8;
-    size_t brackets = 0;
-    int quoted = 0;
-    json_error_t error;
-    for (size_t i = 0; i < length; i++) {
-        const char c = header[i];
-        i += quoted && c == '\\';
-        quoted ^= c == '"';
-        brackets += !quoted && (c == '{' || c == '[');
-    }
-    if (brackets > length / 16 + 4) {
-        return damaged(r, 8,
-                       "the header is not a JSON object of tensors: %zu brackets in %zu bytes",
-                       brackets, length);
-    }
-    *out = json_loadb(header, length, JSON_REJECT_DUPLICATES, &error);
-    if (!json_is_object(*out)) {
-        return damaged(r, 8 + (size_t)error.position, "the header is not a JSON object: %s",
-                       *out == NULL ? error.text : "other");
-    }
-    return MN_OK;
-}
-
 static int read_metadata(struct reader *r, json_t *from) {
     struct nas_safetensors *out = r->out;
     const char *key;
@@ -254,12 +227,33 @@ static int read_tensor(struct reader *r, const char *name, json_t *entry,
     return t->name != NULL ? MN_OK : no_memory(r);
 }
 
+/* A bracket of JSON takes some hundred bytes of memory: no more of them are read than tensors have,
+ * which is 3 in at least 48 bytes. */
 static int read_header(struct reader *r) {
     struct nas_safetensors *out = r->out;
     CLEANUP(nas_json_free) json_t *header = NULL;
-    const char *name;
+    const char *text = (const char *)r->bytes + 8, *name;
+    const size_t length = r->data - 8;
+    size_t brackets = 0;
+    int quoted = 0;
+    json_error_t error;
     json_t *entry;
-    TRY(load_header(r, &header));
+    for (size_t i = 0; i < length; i++) {
+        const char c = text[i];
+        i += quoted && c == '\\';
+        quoted ^= c == '"';
+        brackets += !quoted && (c == '{' || c == '[');
+    }
+    if (brackets > length / 16 + 4) {
+        return damaged(r, 8,
+                       "the header is not a JSON object of tensors: %zu brackets in %zu bytes",
+                       brackets, length);
+    }
+    header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(header)) {
+        return damaged(r, 8 + (size_t)error.position, "the header is not a JSON object: %s",
+                       header == NULL ? error.text : "it is a list");
+    }
     out->tensors = nas_arena_zeroed(&out->arena, json_object_size(header) * sizeof *out->tensors);
     if (out->tensors == NULL) {
         return no_memory(r);
@@ -316,23 +310,6 @@ static int read_data(struct reader *r) {
     return MN_OK;
 }
 
-static int check_crc(struct reader *r) {
-    const char *stored = nas_safetensors_meta(r->out, "crc32");
-    char now[CRC_DIGITS + 1];
-    if (stored == NULL) {
-        return MN_OK;
-    }
-    char *digits = find_crc((char *)r->bytes + 8, r->data - 8);
-    if (digits == NULL) {
-        return damaged(r, 8, "its checksum '%s' does not stand where metanas writes it", stored);
-    }
-    memcpy(digits, crc_zeros, CRC_DIGITS);
-    crc_text(crc32_z(crc32(0, NULL, 0), r->bytes, r->size), now);
-    return strcmp(now, stored) == 0
-               ? MN_OK
-               : damaged(r, 0, "the file's checksum is %s, not %s as stored", now, stored);
-}
-
 int nas_safetensors_read(struct mn_ctx *ctx, const char *path, struct nas_safetensors *out) {
     CLEANUP(nas_free) uint8_t *bytes = NULL;
     CLEANUP(nas_safetensors_fini) struct nas_safetensors file = {0};
@@ -357,7 +334,19 @@ int nas_safetensors_read(struct mn_ctx *ctx, const char *path, struct nas_safete
     r.data = 8 + (size_t)length;
     TRY(read_header(&r));
     TRY(read_data(&r));
-    TRY(check_crc(&r));
+    const char *stored = nas_safetensors_meta(&file, "crc32");
+    if (stored != NULL) {
+        char now[CRC_DIGITS + 1], *digits = find_crc((char *)bytes + 8, r.data - 8);
+        if (digits == NULL) {
+            return damaged(&r, 8, "its checksum '%s' does not stand where metanas writes it",
+                           stored);
+        }
+        memcpy(digits, crc_zeros, CRC_DIGITS);
+        crc_text(crc32_z(crc32(0, NULL, 0), bytes, r.size), now);
+        if (strcmp(now, stored) != 0) {
+            return damaged(&r, 0, "the file's checksum is %s, not %s as stored", now, stored);
+        }
+    }
     *out = file;
     file = (struct nas_safetensors){0};
     return MN_OK;

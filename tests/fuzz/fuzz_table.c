@@ -2,6 +2,7 @@
 /* A table (CSV) of a run or sweep directory. */
 #include "fuzz.h"
 
+#include "../../tools/metanas/report/interval.h"
 #include "store/csv.h"
 
 #include <math.h>
@@ -20,10 +21,10 @@ static void check(const struct nas_csv *table) {
         }
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        struct nas_csv_interval at;
+        struct interval at;
         double ends[2];
-        if (nas_csv_interval_of(table, names[i], &at) && table->n_rows > 0) {
-            nas_csv_bounds(table, table->n_rows - 1, &at, ends);
+        if (interval_of(table, names[i], &at) && table->n_rows > 0) {
+            interval_ends(table, table->n_rows - 1, &at, ends);
         }
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tables and lines of JSON, as they lie in run and sweep directories. */
+#include "../../tools/metanas/report/interval.h"
 #include "store/csv.h"
 #include "store/jsonl.h"
 
@@ -90,7 +91,7 @@ static void test_columns_by_name(void **state) {
     (void)state;
     static const char text[] = "z,x_mean,x_ci95,y,y_low,y_high,z\n1,2,0.5,3,2.5,nan,7\n";
     struct reading r;
-    struct nas_csv_interval at;
+    struct interval at;
     double ends[2];
     read_text(&r, text, strlen(text));
     assert_int_equal(nas_csv_column(&r.table, "z"), 0); /* the first of two */
@@ -98,13 +99,13 @@ static void test_columns_by_name(void **state) {
     assert_int_equal(nas_csv_column(&r.table, "y_hig"), -1);
     assert_int_equal(nas_csv_column(&r.table, "zz"), -1);
     assert_int_equal(nas_csv_column(&r.table, ""), -1);
-    assert_true(nas_csv_interval_of(&r.table, "x", &at));
-    nas_csv_bounds(&r.table, 0, &at, ends);
+    assert_true(interval_of(&r.table, "x", &at));
+    interval_ends(&r.table, 0, &at, ends);
     assert_true(ends[0] == 1.5 && ends[1] == 2.5);
-    assert_true(nas_csv_interval_of(&r.table, "y", &at));
-    nas_csv_bounds(&r.table, 0, &at, ends);
+    assert_true(interval_of(&r.table, "y", &at));
+    interval_ends(&r.table, 0, &at, ends);
     assert_true(ends[0] == 2.5 && isnan(ends[1]));
-    assert_false(nas_csv_interval_of(&r.table, "z", &at));
+    assert_false(interval_of(&r.table, "z", &at));
     done(&r);
 }
 

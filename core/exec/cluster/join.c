@@ -28,26 +28,6 @@ static int introduce(struct mn_ctx *ctx, struct nas_hello *out) {
     return nas_provenance_checksum(ctx, "/proc/self/exe", &out->program);
 }
 
-/* Ranks of a node that may use the same processors share them. */
-static void divide_nodes(struct nas_cluster *cluster, const struct nas_hello *hellos) {
-    for (int i = 0; i < cluster->n; i++) {
-        struct nas_rank *rank = &cluster->at[i];
-        int sharing = 0, there = 0;
-        rank->first = -1;
-        for (int k = 0; k < cluster->n; k++) {
-            const int same = strcmp(hellos[i].host, hellos[k].host) == 0;
-            rank->first = same && rank->first < 0 ? k : rank->first;
-            there += same;
-            sharing +=
-                same && memcmp(hellos[i].allowed, hellos[k].allowed, sizeof hellos[i].allowed) == 0;
-        }
-        rank->alone = there == 1;
-        const int share = hellos[i].processors / sharing;
-        rank->processors = share > 0 ? share : 1;
-        memcpy(rank->host, hellos[i].host, sizeof rank->host);
-    }
-}
-
 /* Rank 0 hears all others out before it says what is wrong. */
 static int gather(struct nas_cluster *cluster, struct mn_ctx *ctx, struct nas_hello *hellos) {
     const struct nas_hello *a = &hellos[0];
@@ -77,7 +57,23 @@ static int gather(struct nas_cluster *cluster, struct mn_ctx *ctx, struct nas_he
                            i, b->host, b->version, b->program, a->host, a->version, a->program);
         }
     }
-    divide_nodes(cluster, hellos);
+    /* Ranks of a node that may use the same processors share them. */
+    for (int i = 0; i < cluster->n; i++) {
+        struct nas_rank *rank = &cluster->at[i];
+        int sharing = 0, there = 0;
+        rank->first = -1;
+        for (int k = 0; k < cluster->n; k++) {
+            const int same = strcmp(hellos[i].host, hellos[k].host) == 0;
+            rank->first = same && rank->first < 0 ? k : rank->first;
+            there += same;
+            sharing +=
+                same && memcmp(hellos[i].allowed, hellos[k].allowed, sizeof hellos[i].allowed) == 0;
+        }
+        rank->alone = there == 1;
+        const int share = hellos[i].processors / sharing;
+        rank->processors = share > 0 ? share : 1;
+        memcpy(rank->host, hellos[i].host, sizeof rank->host);
+    }
     return MN_OK;
 }
 

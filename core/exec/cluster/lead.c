@@ -177,76 +177,62 @@ static int give_out(struct round *r) {
     return MN_OK;
 }
 
-static void settle(struct round *r, int rank, double seconds, int64_t index, int status,
-                   const char *message) {
+static void settle(struct round *r, int rank, const struct nas_finished *task) {
     r->l->cluster->at[rank].given--;
-    r->owner[index] = -1;
-    r->l->cluster->traffic.busy += seconds;
+    r->l->cluster->traffic.busy += task->seconds;
+    r->owner[task->index] = -1;
     r->done++;
-    if (status != MN_OK && index < r->failed) {
-        r->failed = index;
-        r->status = status;
+    if (task->status == MN_OK) {
+        r->finished++;
+        if (r->job->finished != NULL) {
+            r->job->finished(r->job->finished_data, r->finished);
+        }
+    } else if (task->index < r->failed) {
+        r->failed = task->index;
+        r->status = task->status;
         snprintf(r->message, sizeof r->message, "%s",
-                 message != NULL ? message : "a task failed, and there was no memory to say why");
-    }
-    if (status == MN_OK && r->job->finished != NULL) {
-        r->job->finished(r->job->finished_data, ++r->finished);
+                 task->message != NULL ? task->message
+                                       : "a task failed, and there was no memory to say why");
     }
 }
 
-static int take_result(struct round *r, int from, const struct nas_head *head) {
+static int take_message(struct round *r, int from, const struct nas_head *head) {
     struct nas_cluster *cluster = r->l->cluster;
     struct nas_rank *x = &cluster->at[from];
+    if (head->word == NAS_CANCEL) {
+        return nas_wire_signal(r->ctx, from, head);
+    }
+    if (head->word == NAS_WHY) {
+        free(x->why);
+        x->why = NULL;
+        return nas_wire_text(cluster, r->ctx, from, head->bytes, &x->why);
+    }
+    if (head->word == NAS_BEAT && head->bytes == 0) {
+        return MN_OK;
+    }
+    if (head->word != NAS_RESULT) {
+        return mn_fail(r->ctx, MN_INTERNAL, "rank %d (%s) says %d in a round", from, x->host,
+                       (int)head->word);
+    }
     if (head->index < 0 || head->index >= r->given || r->owner[head->index] != from ||
         (head->bytes != (int64_t)r->job->kind->slot_bytes(r->job) &&
          (head->status == MN_OK || head->bytes != 0))) {
-        cluster->lost = 1;
         return mn_fail(r->ctx, MN_INTERNAL, "rank %d (%s) sends a result that was not asked for",
                        from, x->host);
     }
-    CLEANUP(nas_free) char *reason = x->why;
+    CLEANUP(nas_free) char *why = x->why;
+    char message[NAS_MESSAGE];
     x->why = NULL;
     TRY(nas_wire_body(cluster, r->ctx, from, head->bytes, nas_job_slot(r->job, head->index)));
-    char why[NAS_MESSAGE];
-    const char *text = reason != NULL ? reason : "";
     /* A number that is not finite is the task's matter, not the rank's. */
-    const int of_task = head->status == MN_NUMERIC || head->status == MN_CANCELLED;
-    snprintf(why, sizeof why, "rank %d (%s): %s", from, x->host, text);
-    settle(r, from, head->seconds, head->index, head->status, of_task ? text : why);
+    if (head->status == MN_NUMERIC || head->status == MN_CANCELLED) {
+        snprintf(message, sizeof message, "%s", why != NULL ? why : "");
+    } else {
+        snprintf(message, sizeof message, "rank %d (%s): %s", from, x->host,
+                 why != NULL ? why : "");
+    }
+    settle(r, from, &(struct nas_finished){head->index, head->status, head->seconds, message});
     return MN_OK;
-}
-
-/* What has come by now, of this rank and of others. */
-static int take_messages(struct round *r) {
-    struct nas_cluster *cluster = r->l->cluster;
-    struct nas_finished task;
-    while (nas_threads_take(r->l->pool, &task)) {
-        settle(r, 0, task.seconds, task.index, task.status, task.message);
-        free(task.message);
-        cluster->idle = 0;
-    }
-    for (;;) {
-        struct nas_head head;
-        int from;
-        TRY(nas_wire_poll(cluster, r->ctx, &from, &head));
-        if (from < 0) {
-            return MN_OK;
-        }
-        struct nas_rank *x = &cluster->at[from];
-        if (head.word == NAS_RESULT) {
-            TRY(take_result(r, from, &head));
-        } else if (head.word == NAS_WHY) {
-            free(x->why);
-            x->why = NULL;
-            TRY(nas_wire_text(cluster, r->ctx, from, head.bytes, &x->why));
-        } else if (head.word == NAS_CANCEL) {
-            TRY(nas_wire_signal(r->ctx, from, &head));
-        } else if (head.word != NAS_BEAT || head.bytes != 0) {
-            cluster->lost = 1;
-            return mn_fail(r->ctx, MN_INTERNAL, "rank %d (%s) says %d in a round", from, x->host,
-                           (int)head.word);
-        }
-    }
 }
 
 static int tell_all(struct round *r, enum nas_word word, int64_t index) {
@@ -268,7 +254,6 @@ static int watch(struct round *r) {
         r->cancelled = now;
         TRY(tell_all(r, NAS_CANCEL, signal_number));
     } else if (signal_number != 0 && now - r->cancelled >= NAS_GRACE) {
-        cluster->lost = 1;
         return mn_fail(r->ctx, MN_CANCELLED, "stopped by the user");
     }
     const int suspended = now - r->checked > NAS_PULSE; /* this process was, perhaps all were */
@@ -278,7 +263,6 @@ static int watch(struct round *r) {
         if (suspended) {
             x->heard = now;
         } else if (now - x->heard > NAS_SILENCE) {
-            cluster->lost = 1;
             return mn_fail(r->ctx, MN_IO,
                            "rank %d (%s) has shown no sign of life for %d seconds: its node or the "
                            "network is down",
@@ -288,7 +272,7 @@ static int watch(struct round *r) {
     return MN_OK;
 }
 
-static int begin(struct round *r, const struct mn_where *where) {
+static int begin_round(struct round *r, const struct mn_where *where) {
     struct nas_cluster *cluster = r->l->cluster;
     const struct nas_job_kind *kind = r->job->kind;
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
@@ -324,8 +308,19 @@ static int exchange(struct round *r, const struct mn_where *where) {
     TRY(give_out(r)); /* this rank works while the others get the state */
     TRY(nas_wire_parts(r->l->cluster, r->ctx, r->job));
     while (r->done < r->given || (r->given < r->job->n && !stopping(r))) {
+        struct nas_finished task;
+        struct nas_head head;
+        int from;
         TRY(give_out(r));
-        TRY(take_messages(r));
+        while (nas_threads_take(r->l->pool, &task)) {
+            settle(r, 0, &task);
+            free(task.message);
+            r->l->cluster->idle = 0;
+        }
+        do { /* all that has come by now */
+            TRY(nas_wire_poll(r->l->cluster, r->ctx, &from, &head));
+            TRY(from >= 0 ? take_message(r, from, &head) : MN_OK);
+        } while (from >= 0);
         TRY(watch(r));
     }
     return MN_OK;
@@ -343,9 +338,9 @@ static int run(struct nas_executor *executor, struct mn_ctx *ctx, const struct m
         return mn_fail(ctx, MN_NOMEM, "no memory to give out tasks");
     }
     r.owner = owner;
-    TRY(begin(&r, where));
+    TRY(begin_round(&r, where));
     const int status = exchange(&r, where);
-    l->cluster->lost |= status != MN_OK;
+    l->cluster->lost |= status != MN_OK; /* ranks are left in the middle of it */
     /* Tasks of this rank go on until their next step. They are told to stop where nothing waits for
      * them. */
     const int quick = l->cluster->lost && nas_cancel_signal() == 0;

@@ -112,22 +112,6 @@ static int send_result(struct service *s, const struct nas_finished *task, const
     return nas_wire_send(s->cluster, s->ctx, 0, head, slot);
 }
 
-static int take_task(struct service *s, int64_t index) {
-    struct round *r = &s->round;
-    const int known = index >= 0 && index < r->job.n && r->given++ < r->job.n;
-    if (known && r->status != MN_OK) {
-        const struct nas_finished refused = {
-            .index = index, .status = r->status, .message = r->message};
-        return send_result(s, &refused, NULL);
-    }
-    if (!known || r->n_free == 0 || r->slots[index] != NULL) {
-        return mn_fail(s->ctx, MN_INTERNAL, "rank 0 gives out a task too many");
-    }
-    r->slots[index] = r->buffers[--r->n_free];
-    nas_threads_add(s->pool, index);
-    return MN_OK;
-}
-
 /* Make the job that rank 0 describes. What goes wrong is the answer to its tasks. */
 static int make_job(struct service *s, const char *what, size_t bytes) {
     struct round *r = &s->round;
@@ -206,26 +190,38 @@ static void end_round(struct service *s) {
 /* ---- serving ------------------------------------------------------------------------------ */
 
 static int take_message(struct service *s, const struct nas_head *head) {
-    const int in_round = s->round.open;
+    struct round *r = &s->round;
+    const int64_t index = head->index;
     if (head->word == NAS_CANCEL) {
         s->told = 1;
         return nas_wire_signal(s->ctx, 0, head);
     }
-    if (head->word == NAS_TASK && in_round) {
-        return take_task(s, head->index);
+    if (head->word == NAS_OPEN && !r->open) {
+        return serve_open(s, head);
     }
-    if (head->word == NAS_OVER && in_round) {
+    if (head->word == NAS_ROUND && !r->open) {
+        return begin_round(s, head);
+    }
+    if (head->word == NAS_OVER && r->open) {
         end_round(s);
         return MN_OK;
     }
-    if (head->word == NAS_OPEN && !in_round) {
-        return serve_open(s, head);
+    if (head->word != NAS_TASK || !r->open) {
+        return mn_fail(s->ctx, MN_INTERNAL, "rank 0 says %d%s", (int)head->word,
+                       r->open ? " in a round" : "");
     }
-    if (head->word == NAS_ROUND && !in_round) {
-        return begin_round(s, head);
+    const int known = index >= 0 && index < r->job.n && r->given++ < r->job.n;
+    if (known && r->status != MN_OK) {
+        const struct nas_finished refused = {
+            .index = index, .status = r->status, .message = r->message};
+        return send_result(s, &refused, NULL);
     }
-    return mn_fail(s->ctx, MN_INTERNAL, "rank 0 says %d%s", (int)head->word,
-                   in_round ? " in a round" : "");
+    if (!known || r->n_free == 0 || r->slots[index] != NULL) {
+        return mn_fail(s->ctx, MN_INTERNAL, "rank 0 gives out a task too many");
+    }
+    r->slots[index] = r->buffers[--r->n_free];
+    nas_threads_add(s->pool, index);
+    return MN_OK;
 }
 
 static int serve(struct service *s, int *code) {

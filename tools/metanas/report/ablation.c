@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "interval.h"
 #include "sections.h"
 
 #include "../command.h"
@@ -36,7 +37,7 @@ static const struct {
 
 /* Where a row has its values: with an interval or, of few seeds, one by one. */
 struct place {
-    struct nas_csv_interval interval;
+    struct interval interval;
     int seeds; /* column NAME_seeds, -1 = none */
 };
 
@@ -69,7 +70,7 @@ static void reach(const struct nas_csv *table, int64_t row, const struct place *
                   double ends[2]) {
     double few[MOST_FEW];
     const int n = few_of(table, row, at->seeds, few);
-    nas_csv_bounds(table, row, &at->interval, ends);
+    interval_ends(table, row, &at->interval, ends);
     for (int i = 0; i < n; i++) {
         ends[0] = i == 0 ? few[i] : fmin(ends[0], few[i]);
         ends[1] = i == 0 ? few[i] : fmax(ends[1], few[i]);
@@ -85,13 +86,13 @@ static void put_few(struct page *page, const double *few, int n) {
 
 static void draw_row(struct page *page, const struct nas_csv *table, int64_t row,
                      const struct place *place, const double range[2]) {
-    const struct nas_csv_interval *at = &place->interval;
+    const struct interval *at = &place->interval;
     const double y = HEAD + (double)row * ROW + ROW / 2.0;
     const double mean = nas_csv_number(table, row, at->mean);
     const double scale = (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
     double ends[2], few[MOST_FEW];
     const int n_few = few_of(table, row, place->seeds, few);
-    nas_csv_bounds(table, row, at, ends);
+    interval_ends(table, row, at, ends);
     page_markup(page, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LABELS - 10, y + 4);
     put_label(page, table, row, at->mean);
     page_markup(page,
@@ -294,7 +295,7 @@ int section_ablation(struct page *page, const struct record *record) {
     }
     for (int i = 0; i < (int)(sizeof drawn / sizeof drawn[0]); i++) {
         struct place at = {.seeds = seeds_of(table, drawn[i].name)};
-        if (nas_csv_interval_of(table, drawn[i].name, &at.interval)) {
+        if (interval_of(table, drawn[i].name, &at.interval)) {
             draw_intervals(page, table, &at, i);
         }
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "chart.h"
+#include "interval.h"
 #include "sections.h"
 
 #include "../command.h"
@@ -73,7 +74,7 @@ int section_test(struct page *page, const struct record *record) {
 
 /* A curve of a column over `step`, with its interval where `at` is not NULL. */
 static int curve_of(struct page *page, const struct nas_csv *table, const char *name, int column,
-                    const struct nas_csv_interval *at, struct curve *out) {
+                    const struct interval *at, struct curve *out) {
     const size_t n = (size_t)table->n_rows;
     const int step = nas_csv_column(table, "step");
     double *x = nas_arena_array(page->arena, n, sizeof *x);
@@ -86,7 +87,7 @@ static int curve_of(struct page *page, const struct nas_csv *table, const char *
     for (int64_t i = 0; i < table->n_rows; i++) {
         double ends[2] = {(double)NAN, (double)NAN};
         if (at != NULL) {
-            nas_csv_bounds(table, i, at, ends);
+            interval_ends(table, i, at, ends);
         }
         x[i] = nas_csv_number(table, i, step);
         y[i] = nas_csv_number(table, i, column);
@@ -118,11 +119,11 @@ static void steps_table(struct page *page, const struct chart *chart) {
 int section_steps(struct page *page, const struct record *record) {
     const struct nas_csv *steps = record->steps;
     const struct nas_record *test = record->result;
-    struct nas_csv_interval at;
+    struct interval at;
     if (steps == NULL || test == NULL) {
         return MN_OK;
     }
-    if (!nas_csv_interval_of(steps, "accuracy", &at) || nas_csv_column(steps, "step") < 0) {
+    if (!interval_of(steps, "accuracy", &at) || nas_csv_column(steps, "step") < 0) {
         return mn_fail(page->ctx, MN_IO,
                        "%s/test-steps.csv: lacks the column step, or accuracy with its interval",
                        record->dir);
