@@ -38,12 +38,17 @@ static double incomplete_beta(double a, double b, double x) {
                                      : 1 - front * fraction(b, a, 1 - x) / b;
 }
 
+double nas_t_cdf(double t, double df) {
+    /* P(|T| > t) = I(df / (df + t^2); df / 2, 1 / 2). */
+    const double tail = incomplete_beta(df / 2, 0.5, df / (df + t * t)) / 2;
+    return t < 0 ? tail : 1 - tail;
+}
+
 double nas_t_quantile95(double df) {
-    /* P(|T| > t) = I(df / (df + t^2); df / 2, 1 / 2) falls with t. */
     double low = 0, high = 20;
     for (int i = 0; i < 100; i++) {
         const double middle = (low + high) / 2;
-        if (incomplete_beta(df / 2, 0.5, df / (df + middle * middle)) > 0.05) {
+        if (nas_t_cdf(-middle, df) > 0.025) {
             low = middle;
         } else {
             high = middle;
@@ -66,4 +71,43 @@ double nas_ci95(int64_t n, const double *x, double *mean) {
     }
     const double deviation = sqrt(squares / (double)(n - 1));
     return nas_t_quantile95((double)(n - 1)) * deviation / sqrt((double)n);
+}
+
+double nas_t_test(int64_t n, const double *x) {
+    double mean;
+    const double half = nas_ci95(n, x, &mean);
+    if (n < 2) {
+        return (double)NAN;
+    }
+    if (half > 1e-12 * fabs(mean)) { /* more than what rounding makes of equal numbers */
+        const double df = (double)(n - 1);
+        return 2 * nas_t_cdf(-fabs(mean) / half * nas_t_quantile95(df), df);
+    }
+    return mean == 0 ? 1 : (double)NAN;
+}
+
+double nas_sign_test(int64_t more, int64_t less) {
+    const int64_t few = more < less ? more : less, many = more < less ? less : more;
+    /* P(X <= few) of the binomial distribution = I(1 / 2; n - few, few + 1). */
+    return fmin(1, 2 * incomplete_beta((double)many, (double)few + 1, 0.5));
+}
+
+void nas_holm(int n, const double *p, double *out) {
+    int tests = 0;
+    for (int i = 0; i < n; i++) {
+        tests += isfinite(p[i]) != 0;
+    }
+    for (int i = 0; i < n; i++) {
+        int smaller = 0;
+        for (int k = 0; k < n; k++) {
+            smaller += p[k] < p[i];
+        }
+        out[i] = isfinite(p[i]) ? fmin(1, (tests - smaller) * p[i]) : (double)NAN;
+    }
+    /* None is less than one of a smaller p. */
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; k < n; k++) {
+            out[i] = p[k] < p[i] && out[k] > out[i] ? out[k] : out[i];
+        }
+    }
 }
