@@ -120,21 +120,27 @@ static void compare_maps(const char *prefix, const struct nas_yaml *there,
     }
 }
 
-int nas_config_diff_find(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
-                         const char *then, const char *const *list, struct nas_config_diff *out) {
+int nas_config_diff_texts(struct mn_ctx *ctx, const char *path, const char *then, const char *name,
+                          const char *now, const char *const *list, struct nas_config_diff *out) {
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
-    CLEANUP(nas_free) char *now = NULL;
     struct nas_faults faults = {.arena = &arena};
-    size_t length = 0;
     out->key[0] = '\0';
-    TRY(nas_config_text(e, ctx, &now, &length));
     struct nas_yaml *there = nas_yaml_parse(&arena, path, then, strlen(then), &faults);
-    const struct nas_yaml *here = nas_yaml_parse(&arena, "configuration", now, length, &faults);
+    struct nas_yaml *here = nas_yaml_parse(&arena, name, now, strlen(now), &faults);
     if (there == NULL || here == NULL || faults.count > 0) {
         return mn_fail(ctx, MN_IO, "%s: its configuration cannot be read: %s", path,
                        faults.first != NULL ? faults.first->text : "no memory");
     }
     nas_renamed_apply(there, NULL);
+    nas_renamed_apply(here, NULL);
     compare_maps("", there, here, list, out);
     return MN_OK;
+}
+
+int nas_config_diff_find(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
+                         const char *then, const char *const *list, struct nas_config_diff *out) {
+    CLEANUP(nas_free) char *now = NULL;
+    size_t length = 0;
+    TRY(nas_config_text(e, ctx, &now, &length));
+    return nas_config_diff_texts(ctx, path, then, "configuration", now, list, out);
 }

@@ -18,6 +18,10 @@ int nas_config_diff_find(const struct nas_experiment *experiment, struct mn_ctx 
                          const char *path, const char *then, const char *const *free,
                          struct nas_config_diff *out);
 
+/* The same of two resolved configurations; `name` stands for the second one in messages. */
+int nas_config_diff_texts(struct mn_ctx *ctx, const char *path, const char *then, const char *name,
+                          const char *now, const char *const *free, struct nas_config_diff *out);
+
 /* A whole number in a resolved configuration, by section and key; 0 = it has none. */
 int nas_config_int(const char *resolved, const char *section, const char *key, int64_t *out);
 
