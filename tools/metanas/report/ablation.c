@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "forest.h"
 #include "interval.h"
 #include "sections.h"
 
@@ -11,18 +12,20 @@
 
 /* ---- the drawing -------------------------------------------------------------------------- */
 
-enum { LABELS = 240, WIDTH = 800, ROW = 20, HEAD = 26, VALUES = 190, MOST_DRAWN = 1000 };
+enum { MOST_DRAWN = 1000 };
 
-/* An arm's name, or the first cells, which are the axes. */
-static void put_label(struct page *page, const struct nas_csv *table, int64_t row, int mean) {
+/* An arm's name, or the first cells, which are the axes. NULL = no memory. */
+static const char *label(struct nas_arena *arena, const struct nas_csv *table, int64_t row,
+                         int mean) {
     const int most = strcmp(table->names[0], "arm") == 0 ? 1 : 3;
-    const char *separator = "";
-    for (int c = 0; c < mean && c < most; c++) {
-        if (nas_csv_cell(table, row, c)[0] != '\0') {
-            page_print(page, "%s%s", separator, nas_csv_cell(table, row, c));
-            separator = ", ";
+    const char *text = "";
+    for (int c = 0; text != NULL && c < mean && c < most; c++) {
+        const char *cell = nas_csv_cell(table, row, c);
+        if (cell[0] != '\0') {
+            text = nas_arena_format(arena, "%s%s%s", text, text[0] != '\0' ? ", " : "", cell);
         }
     }
+    return text;
 }
 
 /* What is drawn of every arm, where the table has it with an interval. */
@@ -49,11 +52,10 @@ static int seeds_of(const struct nas_csv *table, const char *name) {
 }
 
 /* The numbers of a cell with spaces between them; 0 where there are none. */
-enum { MOST_FEW = 8 };
-static int few_of(const struct nas_csv *table, int64_t row, int column, double out[MOST_FEW]) {
+static int few_of(const struct nas_csv *table, int64_t row, int column, double out[FOREST_FEW]) {
     const char *at = column >= 0 ? nas_csv_cell(table, row, column) : "";
     int n = 0;
-    for (; *at != '\0' && n < MOST_FEW; n++) {
+    for (; *at != '\0' && n < FOREST_FEW; n++) {
         char word[40];
         const size_t length = strcspn(at, " ");
         snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word), at);
@@ -65,18 +67,6 @@ static int few_of(const struct nas_csv *table, int64_t row, int column, double o
     return n;
 }
 
-/* How far a row reaches; NAN where it is not known. */
-static void reach(const struct nas_csv *table, int64_t row, const struct place *at,
-                  double ends[2]) {
-    double few[MOST_FEW];
-    const int n = few_of(table, row, at->seeds, few);
-    interval_ends(table, row, &at->interval, ends);
-    for (int i = 0; i < n; i++) {
-        ends[0] = i == 0 ? few[i] : fmin(ends[0], few[i]);
-        ends[1] = i == 0 ? few[i] : fmax(ends[1], few[i]);
-    }
-}
-
 static void put_few(struct page *page, const double *few, int n) {
     for (int i = 0; i < n; i++) {
         page_markup(page, "%s%.2f%%", i > 0 ? ", " : " (", 100 * few[i]);
@@ -84,91 +74,38 @@ static void put_few(struct page *page, const double *few, int n) {
     page_markup(page, n > 0 ? ")" : "");
 }
 
-static void draw_row(struct page *page, const struct nas_csv *table, int64_t row,
-                     const struct place *place, const double range[2]) {
-    const struct interval *at = &place->interval;
-    const double y = HEAD + (double)row * ROW + ROW / 2.0;
-    const double mean = nas_csv_number(table, row, at->mean);
-    const double scale = (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
-    double ends[2], few[MOST_FEW];
-    const int n_few = few_of(table, row, place->seeds, few);
-    interval_ends(table, row, at, ends);
-    page_markup(page, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LABELS - 10, y + 4);
-    put_label(page, table, row, at->mean);
-    page_markup(page,
-                "</text>\n<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
-                LABELS, WIDTH - VALUES, y, y);
-    if (!isfinite(mean)) {
-        return;
-    }
-    for (int i = 0; i < n_few; i++) {
-        page_markup(page, "<circle class=\"l0\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>",
-                    LABELS + (few[i] - range[0]) * scale, y);
-    }
-    if (n_few == 0 && isfinite(ends[0]) && isfinite(ends[1])) {
-        page_markup(page, "<path class=\"l0\" d=\"M%.1f %.1fH%.1fM%.1f %.1fv6M%.1f %.1fv6\"/>",
-                    LABELS + (ends[0] - range[0]) * scale, y, LABELS + (ends[1] - range[0]) * scale,
-                    LABELS + (ends[0] - range[0]) * scale, y - 3,
-                    LABELS + (ends[1] - range[0]) * scale, y - 3);
-    }
-    page_markup(page,
-                "<path class=\"p0\" transform=\"translate(%.1f %.1f)\" "
-                "d=\"M0-4L4 0L0 4L-4 0Z\"/><text x=\"%d\" y=\"%.1f\">%.2f%%",
-                LABELS + (mean - range[0]) * scale, y, WIDTH - VALUES + 10, y + 4, 100 * mean);
-    if (n_few > 0) {
-        put_few(page, few, n_few);
-    } else if (isfinite(ends[0]) && isfinite(ends[1])) {
-        page_markup(page, " (%.1f to %.1f)", 100 * ends[0], 100 * ends[1]);
-    }
-    page_markup(page, "</text>\n");
+/* A row of the drawing; its label in the page's arena. */
+static int read_row(struct page *page, const struct nas_csv *table, int64_t row,
+                    const struct place *at, struct forest_row *out) {
+    out->mean = nas_csv_number(table, row, at->interval.mean);
+    out->n_few = few_of(table, row, at->seeds, out->few);
+    out->label = label(page->arena, table, row, at->interval.mean);
+    interval_ends(table, row, &at->interval, out->ends);
+    return out->label != NULL ? MN_OK : no_memory(page->ctx);
 }
 
-static double at_zero(const double range[2]) {
-    return LABELS - range[0] * (WIDTH - LABELS - VALUES) / (range[1] - range[0]);
-}
-
-static void draw_intervals(struct page *page, const struct nas_csv *table, const struct place *at,
-                           int what) {
-    const int rows = table->n_rows < MOST_DRAWN ? (int)table->n_rows : MOST_DRAWN;
-    double range[2] = {INFINITY, -INFINITY};
-    if (drawn[what].from_zero) {
-        range[0] = range[1] = 0;
+static int draw_intervals(struct page *page, const struct nas_csv *table, const struct place *at,
+                          int what) {
+    const int n = table->n_rows < MOST_DRAWN ? (int)table->n_rows : MOST_DRAWN;
+    struct forest_row *rows = nas_arena_zeroed(page->arena, (size_t)n * sizeof *rows);
+    if (rows == NULL) {
+        return no_memory(page->ctx);
     }
-    for (int i = 0; i < rows; i++) {
-        double ends[2];
-        const double mean = nas_csv_number(table, i, at->interval.mean);
-        reach(table, i, at, ends);
-        range[0] = fmin(range[0], isfinite(ends[0]) ? ends[0] : mean);
-        range[1] = fmax(range[1], isfinite(ends[1]) ? ends[1] : mean);
+    for (int i = 0; i < n; i++) {
+        TRY(read_row(page, table, i, at, &rows[i]));
     }
-    if (!isfinite(range[0]) || !isfinite(range[1])) {
-        return;
+    const struct forest forest = {drawn[what].caption, drawn[what].from_zero, n, rows};
+    if (!forest_has_values(&forest)) {
+        return MN_OK;
     }
-    const double margin = range[1] > range[0] ? 0.04 * (range[1] - range[0]) : 0.01;
-    range[0] -= margin;
-    range[1] += margin;
     page_figure(page);
-    page_markup(page,
-                "<div class=\"scroll\"><svg viewBox=\"0 0 %d %d\" width=\"%d\" class=\"chart\" "
-                "role=\"img\"><title>",
-                WIDTH, HEAD + rows * ROW + 8, WIDTH);
-    page_text(page, drawn[what].caption);
-    page_markup(page,
-                "</title><desc>The table under the figure has the numbers.</desc>\n"
-                "<text class=\"soft\" x=\"%d\" y=\"14\">%.1f%%</text>"
-                "<text class=\"soft\" x=\"%d\" y=\"14\" text-anchor=\"end\">%.1f%%</text>\n",
-                LABELS, 100 * range[0], WIDTH - VALUES, 100 * range[1]);
-    if (drawn[what].from_zero) {
-        page_markup(page, "<line class=\"mark\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>\n",
-                    at_zero(range), at_zero(range), HEAD - 6, HEAD + rows * ROW);
-    }
-    for (int i = 0; i < rows; i++) {
-        draw_row(page, table, i, at, range);
-    }
-    page_markup(page, "</svg></div>\n");
+    page_markup(page, "<div class=\"scroll\">");
+    forest_write(page, &forest);
+    page_markup(page, "</div>\n");
     page_figure_end(page, "%s, with the 95%% interval, or the values of few seeds%s.",
                     drawn[what].caption,
-                    rows < table->n_rows ? "; the first arms, all are in the table" : "");
+                    n < table->n_rows ? "; the first arms, all are in the table" : "");
+    return MN_OK;
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */
@@ -233,7 +170,7 @@ static void put_value(struct page *page, const struct nas_csv *table, int64_t ro
     const double x = nas_csv_number(table, row, column);
     const char *cell = nas_csv_cell(table, row, column);
     const double width = nas_csv_number(table, row, shown->half);
-    double few[MOST_FEW];
+    double few[FOREST_FEW];
     const int n_few = few_of(table, row, shown->few, few);
     if (isfinite(x) && is_share(table->names[column])) {
         page_print(page, "%.2f%%", 100 * x);
@@ -296,7 +233,7 @@ int section_ablation(struct page *page, const struct record *record) {
     for (int i = 0; i < (int)(sizeof drawn / sizeof drawn[0]); i++) {
         struct place at = {.seeds = seeds_of(table, drawn[i].name)};
         if (interval_of(table, drawn[i].name, &at.interval)) {
-            draw_intervals(page, table, &at, i);
+            TRY(draw_intervals(page, table, &at, i));
         }
     }
     put_table(page, table, shown);

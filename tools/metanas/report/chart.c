@@ -4,7 +4,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { WIDTH = 400, HEIGHT = 264, LEFT = 42, RIGHT = 14, TOP = 56, BOTTOM = 40, KEY_ROW = 15 };
+enum {
+    WIDTH = CHART_WIDTH,
+    HEIGHT = CHART_HEIGHT,
+    LEFT = 42,
+    RIGHT = 14,
+    TOP = 56,
+    BOTTOM = 40,
+    KEY_ROW = 15
+};
 
 /* Data to drawing, along one axis. */
 struct scale {
@@ -192,8 +200,32 @@ static void draw_marker(struct page *page, double x, double y, int style) {
 /* So few points that a marker for each helps. */
 enum { MARKED = 30 };
 
+static void draw_points(struct page *page, const struct curve *curve, const struct axes *a,
+                        int style) {
+    for (int i = 0; i < curve->n; i++) {
+        const double x = at_x(a, curve->x[i]), y = at_y(a, curve->y[i]);
+        const int left = x > (LEFT + WIDTH) / 2.0;
+        if (!isfinite(curve->y[i])) {
+            continue;
+        }
+        if (curve->low != NULL && isfinite(curve->low[i]) && isfinite(curve->high[i])) {
+            page_markup(page, "<path class=\"l%d\" d=\"M%.1f %.1fV%.1f\"/>", style, x,
+                        at_y(a, curve->low[i]), at_y(a, curve->high[i]));
+        }
+        draw_marker(page, x, y, style);
+        page_markup(page, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", left ? x - 6 : x + 6,
+                    y - 4, left ? "end" : "start");
+        page_text(page, curve->names[i]);
+        page_markup(page, "</text>\n");
+    }
+}
+
 static void draw_curve(struct page *page, const struct curve *curve, const struct axes *a,
                        int style) {
+    if (curve->names != NULL) {
+        draw_points(page, curve, a, style);
+        return;
+    }
     if (curve->low != NULL && curve->high != NULL && curve->n > 1) {
         draw_band(page, curve, a, style);
     }
@@ -218,8 +250,10 @@ static void draw_legend(struct page *page, const struct chart *chart) {
             x = LEFT;
             y += KEY_ROW;
         }
-        page_markup(page, "<path class=\"l%d\" d=\"M%.0f %.0fh26\"/>", c, x, y);
-        if (chart->curves[c].n <= MARKED) {
+        if (chart->curves[c].names == NULL) {
+            page_markup(page, "<path class=\"l%d\" d=\"M%.0f %.0fh26\"/>", c, x, y);
+        }
+        if (chart->curves[c].n <= MARKED || chart->curves[c].names != NULL) {
             draw_marker(page, x + 13, y, c);
         }
         page_markup(page, "<text x=\"%.0f\" y=\"%.0f\">", x + 31, y + 4);

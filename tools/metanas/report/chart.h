@@ -2,7 +2,7 @@
 #ifndef METANAS_REPORT_CHART_H
 #define METANAS_REPORT_CHART_H
 
-/* Line charts as SVG. */
+/* Charts of lines or points as SVG. */
 
 #include "page.h"
 
@@ -11,9 +11,11 @@ struct curve {
     int n;
     const double *x, *y;      /* [n]; a y that is not finite interrupts the line */
     const double *low, *high; /* [n] a band, or NULL */
+    const char *const *names; /* [n]: points with these names and bars, no line; or NULL */
 };
 
 enum { CURVES = 4 }; /* styles there are */
+enum { CHART_WIDTH = 400, CHART_HEIGHT = 264 };
 
 struct chart {
     const char *title, *x_name, *y_name;

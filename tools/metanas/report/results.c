@@ -94,7 +94,8 @@ static int curve_of(struct page *page, const struct nas_csv *table, const char *
         low[i] = ends[0];
         high[i] = ends[1];
     }
-    *out = (struct curve){name, (int)n, x, y, at != NULL ? low : NULL, at != NULL ? high : NULL};
+    *out =
+        (struct curve){name, (int)n, x, y, at != NULL ? low : NULL, at != NULL ? high : NULL, NULL};
     return MN_OK;
 }
 
