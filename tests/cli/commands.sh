@@ -59,7 +59,7 @@ minor=$(sed -n 's/^#define MN_ABI_MINOR //p' "$SOURCE/include/metanas/abi.h")
 holds 'version names the ABI' grep -q "^plugin ABI  0\\.$minor\$" out
 works 'help' help
 cp out overview
-for command in train test resume sweep validate genotype report adapt episodes probe list check new-plugin \
+for command in train test resume sweep compare validate genotype report adapt episodes probe list check new-plugin \
     help; do
     holds "help lists $command" grep -q "^  $command " overview
     "$METANAS" $command --help >own

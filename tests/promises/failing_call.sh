@@ -16,6 +16,7 @@ FAIL_CALL=rename FAIL_NTH=3 FAIL_PATH=half/checkpoint LD_PRELOAD=$CALLS_SHIM \
     "$METANAS" train tiny.yaml --out half $sets >out 2>err
 holds 'half a run: its third checkpoint could not be renamed' grep -q '^metanas: half/checkpoint.safetensors: cannot rename' err
 works 'tested' test whole --tasks 2
+works 'a list of two tasks' episodes whole --tasks 2 --out two.episodes
 works 'tensors to probe' probe tiny.yaml --init init.st --shape 1,10,10
 "$TENSORS" edit init.st in.st images images 6x1x10x10 labels labels 6 3
 echo "{base: tiny.yaml, seeds: [1, 2], axes: {task_learner.order: [joint]}}" >sweep.yaml
@@ -46,6 +47,7 @@ command_of() {
     genotype) echo 'genotype run' ;;
     replay) echo 'replay run --meta-epoch 3 --task 1' ;;
     report) echo 'report run --out run/page.html' ;;
+    compare) echo 'compare run whole --episodes two.episodes --csv run/compare.csv --figure run/compare.svg' ;;
     list) echo 'list' ;;
     sweep) echo "sweep sweep.yaml --out run $sets" ;;
     adapt) echo 'adapt run --support mine --query ask --out run/found' ;;

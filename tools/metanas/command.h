@@ -59,6 +59,7 @@ struct command {
     size_t n_flags, flags_size;      /* bytes of the struct that they are bound into */
     const char *set_value, *set_doc; /* of --set; NULL = the command has none */
     int operand_optional;            /* the last operand may be left out */
+    int operand_repeats;             /* and may be given several times: its name ends with ".." */
     int (*run)(struct mn_ctx *ctx, const struct arguments *arguments);
     /* The configuration whose run.transport decides who works on the tasks, in `arena`. NULL where
      * the command has no tasks for other processes. */
@@ -71,7 +72,8 @@ struct command {
 
 extern const struct command command_train, command_test, command_resume, command_validate,
     command_genotype, command_report, command_adapt, command_episodes, command_sweep, command_probe,
-    command_list, command_check, command_new_plugin, command_help, command_replay, command_doctor;
+    command_list, command_check, command_new_plugin, command_help, command_replay, command_doctor,
+    command_compare;
 
 /* The name of operand i, NULL past the last; and whether it may be left out. */
 const char *operand_name(const struct command *command, int i);

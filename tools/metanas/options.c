@@ -207,7 +207,7 @@ static int operand_store(struct mn_ctx *ctx, struct nas_arena *arena, const stru
     if (command->operand == NULL) {
         return mn_fail(ctx, MN_CONFIG, "%s: takes no argument, but got '%s'", command->name, word);
     }
-    if (operand_name(command, list->n) == NULL) {
+    if (operand_name(command, list->n) == NULL && !command->operand_repeats) {
         return mn_fail(ctx, MN_CONFIG, "%s: takes one %s, but got '%s' and '%s'", command->name,
                        operand_name(command, list->n - 1), list->at[list->n - 1], word);
     }

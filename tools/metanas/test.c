@@ -6,14 +6,6 @@
 
 #include <string.h>
 
-struct test_flags {
-    int64_t tasks;      /* 0 = as configured */
-    int32_t split;      /* enum mn_split, -1 = not given */
-    int32_t batch_norm; /* enum nas_batch_norm, -1 = not given */
-    const char *episodes, *state, *steps, *out;
-    bool accept_changes, json;
-};
-
 /* "0,1,5,10": ascending counts. */
 static int parse_steps(struct mn_ctx *ctx, struct nas_arena *arena, const char *text,
                        struct nas_evaluation_plan *out) {
@@ -71,7 +63,8 @@ static int run_test(struct mn_ctx *ctx, const struct arguments *given) {
                              .sets = &given->sets,
                              .out = flags->out,
                              .accept_changes = flags->accept_changes,
-                             .json = flags->json};
+                             .json = flags->json,
+                             .mute = flags->mute};
     const char *config;
     /* What can be wrong on the command line is found before the data is read. */
     TRY(rundir_check(ctx, given->operand));

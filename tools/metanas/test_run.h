@@ -11,6 +11,16 @@
 #include "learn/evaluate.h"
 #include "learn/state.h"
 
+/* Of the command 'test', which others run as well. */
+struct test_flags {
+    int64_t tasks;      /* 0 = as configured */
+    int32_t split;      /* enum mn_split, -1 = not given */
+    int32_t batch_norm; /* enum nas_batch_norm, -1 = not given */
+    const char *episodes, *state, *steps, *out;
+    bool accept_changes, json;
+    bool mute; /* no flag: print nothing */
+};
+
 struct test_plan {
     const char *state;      /* file */
     const char *state_name; /* as the user named it: "last", "best" or the file */
