@@ -11,8 +11,8 @@
 static const char *directory, *suffix, *genotypes;
 
 /* A broken rule of the mock host fails the running test. */
-static void fail_now(const char *fault, const char *text) {
-    fail_msg("%s: %s", fault, text);
+static void fail_now(const char *rule, const char *text) {
+    fail_msg("%s: %s", rule, text);
 }
 
 void unit_arguments(int argc, char **argv) {
@@ -23,7 +23,7 @@ void unit_arguments(int argc, char **argv) {
     directory = argv[1];
     suffix = argv[2];
     genotypes = argv[3];
-    mock_on_fault(fail_now);
+    mock_on_failure(fail_now);
 }
 
 const char *unit_genotypes(void) {

@@ -41,7 +41,7 @@ const struct kit_case *kit_case_of_unit(int kind, size_t i) {
 /* ---- loading ------------------------------------------------------------------------------ */
 
 void kit_load(struct kit *kit) {
-    static const char *const faults[] = {"load_file", "load_open", "load_entry", "load_tables"};
+    static const char *const rules[] = {"load_file", "load_open", "load_entry", "load_tables"};
     struct kit_globals before;
     enum nas_load_step step;
     struct nas_ctx ctx;
@@ -50,7 +50,7 @@ void kit_load(struct kit *kit) {
     kit_doing("mn_plugin_entry");
     if (nas_plugin_load_steps(&ctx.pub, kit->file, NAS_OWNERSHIP_NAMED, &kit->plugin, &step) !=
         MN_OK) {
-        kit_fail(faults[step], "%s", nas_ctx_message(&ctx.pub));
+        kit_fail(rules[step], "%s", nas_ctx_message(&ctx.pub));
     }
     kit_globals_check(&before);
     kit_doing("");

@@ -24,7 +24,7 @@ enum { POINT = TOY_W + TOY_A };
 
 /* A recorded task. */
 struct tape {
-    struct kit_life *life;
+    struct kit_fixture *fixture;
     struct task_run run;
     mn_real *start;                    /* [POINT] */
     mn_real *factors[TASK_STEPS];      /* [POINT] each */
@@ -36,25 +36,25 @@ struct tape {
 };
 
 static struct toy *toy_of(const struct tape *t) {
-    return t->life->data;
+    return t->fixture->data;
 }
 
 static struct mn_point point_of(mn_real *at) {
     return (struct mn_point){at, at + TOY_W};
 }
 
-static struct tape tape_new(struct kit_life *life, uint64_t seed) {
-    struct tape t = {.life = life, .run = task_run_new(life, seed)};
+static struct tape tape_new(struct kit_fixture *fixture, uint64_t seed) {
+    struct tape t = {.fixture = fixture, .run = task_run_new(fixture, seed)};
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 11, 0, 0, 0);
     t.row = POINT + t.run.n_state;
-    t.start = kit_input(life, POINT);
-    t.d = kit_input(life, POINT);
-    t.d_state = kit_input(life, t.run.n_state);
+    t.start = kit_input(fixture, POINT);
+    t.d = kit_input(fixture, POINT);
+    t.d_state = kit_input(fixture, t.run.n_state);
     kit_normal(&rng, POINT, 1, t.start);
     kit_normal(&rng, POINT, 1, t.c);
     for (int step = 0; step < TASK_STEPS; step++) {
-        t.factors[step] = kit_input(life, POINT);
-        t.d_factors[step] = kit_output(life, POINT);
+        t.factors[step] = kit_input(fixture, POINT);
+        t.d_factors[step] = kit_output(fixture, POINT);
         t.rates[step] = point_of(t.factors[step]);
         for (int i = 0; i < POINT; i++) {
             t.factors[step][i] = (mn_real)(0.5 + mn_rng_uniform(&rng));
@@ -70,13 +70,13 @@ static int tape_adapt(struct tape *t) {
     mn_vec_copy(TOY_A, t->start + TOY_W, t->run.params.a);
     mn_vec_fill(t->run.n_state, 0, t->run.state);
     toy->rates = t->rates;
-    return task_adapt(t->life, &t->run);
+    return task_adapt(t->fixture, &t->run);
 }
 
 /* The same, recorded as the host does it. */
 static int tape_record(struct tape *t) {
     struct toy *toy = toy_of(t);
-    mn_real *rows = kit_input(t->life, (TASK_STEPS + 1) * t->row);
+    mn_real *rows = kit_input(t->fixture, (TASK_STEPS + 1) * t->row);
     mn_vec_copy(POINT, t->start, rows);
     toy->tape = (struct toy_tape){1, rows, t->run.state, t->run.n_state};
     const int status = tape_adapt(t);
@@ -86,12 +86,12 @@ static int tape_record(struct tape *t) {
                  toy->n_dones);
     }
     toy->tape.on = 0;
-    kit_seal(t->life, rows);
+    kit_seal(t->fixture, rows);
     return status;
 }
 
 static int back_step(struct tape *t, int step, uint32_t flags) {
-    struct kit_life *life = t->life;
+    struct kit_fixture *fixture = t->fixture;
     mn_real *row = toy_of(t)->tape.rows + step * t->row;
     const struct mn_step done = {.size = sizeof done,
                                  .step = step,
@@ -106,10 +106,10 @@ static int back_step(struct tape *t, int step, uint32_t flags) {
                             .d_rates = point_of(t->d_factors[step])};
     memset(t->d_factors[step], MOCK_POISON, POINT * sizeof *t->d_factors[step]);
     toy_forget_calls(toy_of(t));
-    kit_call(life, "adjoint", KIT_WORKER);
+    kit_call(fixture, "adjoint", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.task_learner.adjoint(life->self, &life->mock.ctx, NULL,
-                                                       &toy_of(t)->task, &done, &io));
+        kit_end(fixture, fixture->table.task_learner.adjoint(fixture->self, &fixture->mock.ctx,
+                                                             NULL, &toy_of(t)->task, &done, &io));
     if (status == MN_OK) {
         kit_written("d", POINT, t->d);
         kit_written("d_state", t->run.n_state, t->d_state);
@@ -131,8 +131,8 @@ static int back(struct tape *t, uint32_t flags) {
 /* ---- whether it can ----------------------------------------------------------------------- */
 
 /* 1 where the learner says that it can; 0 where it says why not, which is then the message. */
-static int differentiates(struct kit_life *life) {
-    const struct mn_task_learner *table = &life->table.task_learner;
+static int differentiates(struct kit_fixture *fixture) {
+    const struct mn_task_learner *table = &fixture->table.task_learner;
     if (table->adjoint == NULL) {
         return 0;
     }
@@ -142,20 +142,20 @@ static int differentiates(struct kit_life *life) {
     if (table->check_adjoint == NULL) {
         return 1;
     }
-    kit_call(life, "check_adjoint", KIT_WORKER);
-    const int status = kit_end(life, table->check_adjoint(life->self, &life->mock.ctx));
-    if (status != MN_OK && (status != MN_CONFIG || life->mock.key[0] == '\0')) {
+    kit_call(fixture, "check_adjoint", KIT_WORKER);
+    const int status = kit_end(fixture, table->check_adjoint(fixture->self, &fixture->mock.ctx));
+    if (status != MN_OK && (status != MN_CONFIG || fixture->mock.key[0] == '\0')) {
         kit_fail("refused_option", "check_adjoint returned %s: %s", kit_status_name(status),
-                 life->mock.message);
+                 fixture->mock.message);
     }
     return status == MN_OK;
 }
 
-int task_exercise_adjoint(struct kit_life *life, uint64_t seed, uint64_t *digest) {
-    if (!differentiates(life)) {
+int task_exercise_adjoint(struct kit_fixture *fixture, uint64_t seed, uint64_t *digest) {
+    if (!differentiates(fixture)) {
         return MN_OK;
     }
-    struct tape t = tape_new(life, seed);
+    struct tape t = tape_new(fixture, seed);
     int status = tape_record(&t);
     if (status == MN_OK) {
         status = back(&t, 0);
@@ -169,21 +169,22 @@ int task_exercise_adjoint(struct kit_life *life, uint64_t seed, uint64_t *digest
     return status;
 }
 
-static void begin(struct kit_life *life, const struct kit *kit) {
-    kit_life_begin(life, kit, 0);
-    if (life->table.task_learner.adjoint == NULL) {
+static void begin(struct kit_fixture *fixture, const struct kit *kit) {
+    kit_fixture_begin(fixture, kit, 0);
+    if (fixture->table.task_learner.adjoint == NULL) {
         kit_skip("the learner has no adjoint");
     }
-    if (!differentiates(life)) {
-        kit_skip("check_adjoint refuses the option %s: %s", life->mock.key, life->mock.message);
+    if (!differentiates(fixture)) {
+        kit_skip("check_adjoint refuses the option %s: %s", fixture->mock.key,
+                 fixture->mock.message);
     }
 }
 
 /* ---- factors ------------------------------------------------------------------------------ */
 
 /* One step with factors for one half of the point: that half moves by factor times its update. */
-static void check_rates(struct kit_life *life, int first, int n, const char *what) {
-    struct tape t = tape_new(life, 1);
+static void check_rates(struct kit_fixture *fixture, int first, int n, const char *what) {
+    struct tape t = tape_new(fixture, 1);
     mn_real plain[POINT];
     mn_real *params = first == 0 ? t.run.params.w : t.run.params.a;
     mn_real *factors = t.factors[0] + first;
@@ -191,10 +192,10 @@ static void check_rates(struct kit_life *life, int first, int n, const char *wha
     mn_real random[POINT];
     mn_vec_copy(n, factors, random);
     mn_vec_fill(POINT, 1, t.factors[0]);
-    kit_ok(life, tape_adapt(&t));
+    kit_ok(fixture, tape_adapt(&t));
     mn_vec_copy(n, params, plain);
     mn_vec_copy(n, random, factors);
-    kit_ok(life, tape_adapt(&t));
+    kit_ok(fixture, tape_adapt(&t));
     for (int i = 0; i < n; i++) {
         const double from = (double)t.start[first + i], update = (double)plain[i] - from;
         const double expected = from + (double)random[i] * update;
@@ -208,11 +209,11 @@ static void check_rates(struct kit_life *life, int first, int n, const char *wha
 }
 
 void task_case_rates(const struct kit *kit) {
-    struct kit_life life;
-    begin(&life, kit);
-    check_rates(&life, 0, TOY_W, "w");
-    check_rates(&life, TOY_W, TOY_A, "a");
-    kit_life_close(&life);
+    struct kit_fixture fixture;
+    begin(&fixture, kit);
+    check_rates(&fixture, 0, TOY_W, "w");
+    check_rates(&fixture, TOY_W, TOY_A, "a");
+    kit_fixture_close(&fixture);
 }
 
 /* ---- gradients ---------------------------------------------------------------------------- */
@@ -228,7 +229,7 @@ static double objective(void *data, double by, double *at) {
     const mn_real before = *moved->at;
     *moved->at = (mn_real)((double)before + by);
     *at = (double)*moved->at;
-    kit_ok(t->life, tape_adapt(t));
+    kit_ok(t->fixture, tape_adapt(t));
     *moved->at = before;
     return mn_vec_dot(TOY_W, t->c, t->run.params.w) +
            mn_vec_dot(TOY_A, t->c + TOY_W, t->run.params.a);
@@ -266,19 +267,19 @@ static int compare(struct tape *t, mn_real *at, const mn_real *got, const mn_rea
 void task_case_adjoint(const struct kit *kit) {
     int compared = 0, all = 0;
     for (uint64_t seed = 1; seed <= 4; seed++) {
-        struct kit_life life;
-        begin(&life, kit);
-        struct tape t = tape_new(&life, seed);
+        struct kit_fixture fixture;
+        begin(&fixture, kit);
+        struct tape t = tape_new(&fixture, seed);
         kit_at("task %d of %d steps", (int)seed, TASK_STEPS);
-        kit_ok(&life, tape_record(&t));
-        kit_ok(&life, back(&t, 0));
+        kit_ok(&fixture, tape_record(&t));
+        kit_ok(&fixture, back(&t, 0));
         compared += compare(&t, t.start, t.d, t.c, "d");
         for (int step = 0; step < TASK_STEPS; step++) {
             kit_at("task %d, factors of step %d of %d", (int)seed, step, TASK_STEPS);
             compared += compare(&t, t.factors[step], t.d_factors[step], NULL, "d_rates");
         }
         all += (1 + TASK_STEPS) * POINT;
-        kit_life_close(&life);
+        kit_fixture_close(&fixture);
     }
     if (2 * compared < all) {
         kit_fail("adjoint", "adapt is not smooth: differences settle for %d of %d elements only",
@@ -287,15 +288,15 @@ void task_case_adjoint(const struct kit *kit) {
 }
 
 void task_case_first_order(const struct kit *kit) {
-    struct kit_life life;
+    struct kit_fixture fixture;
     mn_real whole[POINT];
-    begin(&life, kit);
-    struct tape t = tape_new(&life, 1);
-    kit_ok(&life, tape_record(&t));
+    begin(&fixture, kit);
+    struct tape t = tape_new(&fixture, 1);
+    kit_ok(&fixture, tape_record(&t));
     mn_vec_copy(POINT, t.c, t.d);
-    kit_ok(&life, back_step(&t, TASK_STEPS - 1, 0));
+    kit_ok(&fixture, back_step(&t, TASK_STEPS - 1, 0));
     mn_vec_copy(POINT, t.d_factors[TASK_STEPS - 1], whole);
-    kit_ok(&life, back(&t, MN_ADJOINT_FIRST_ORDER));
+    kit_ok(&fixture, back(&t, MN_ADJOINT_FIRST_ORDER));
     for (int i = 0; i < POINT; i++) {
         const double got = (double)t.d_factors[TASK_STEPS - 1][i], expected = (double)whole[i];
         if (t.d[i] < t.c[i] || t.d[i] > t.c[i]) {
@@ -307,5 +308,5 @@ void task_case_first_order(const struct kit *kit) {
                      expected);
         }
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }

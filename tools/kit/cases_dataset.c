@@ -9,26 +9,27 @@
 
 enum { MOST_WAYS = 5, MOST_EACH = 3, TASKS = 8, SPLIT_TASKS = 32 };
 
-static int start(struct kit_life *life) {
-    kit_call(life, "start", KIT_SETUP);
-    return kit_end(life, life->table.dataset.start(life->self, &life->mock.ctx));
+static int start(struct kit_fixture *fixture) {
+    kit_call(fixture, "start", KIT_SETUP);
+    return kit_end(fixture, fixture->table.dataset.start(fixture->self, &fixture->mock.ctx));
 }
 
-static void stop(struct kit_life *life) {
-    if (life->table.dataset.stop != NULL) {
-        kit_call(life, "stop", KIT_SETUP);
-        life->table.dataset.stop(life->self);
-        kit_end_plain(life);
+static void stop(struct kit_fixture *fixture) {
+    if (fixture->table.dataset.stop != NULL) {
+        kit_call(fixture, "stop", KIT_SETUP);
+        fixture->table.dataset.stop(fixture->self);
+        kit_end_plain(fixture);
     }
 }
 
 /* ---- calls -------------------------------------------------------------------------------- */
 
-int dataset_describe(struct kit_life *life, struct mn_dataset_info *out) {
+int dataset_describe(struct kit_fixture *fixture, struct mn_dataset_info *out) {
     memset(out, 0, sizeof *out);
     out->size = sizeof *out;
-    kit_call(life, "describe", KIT_WORKER);
-    return kit_end(life, life->table.dataset.describe(life->self, &life->mock.ctx, out));
+    kit_call(fixture, "describe", KIT_WORKER);
+    return kit_end(fixture,
+                   fixture->table.dataset.describe(fixture->self, &fixture->mock.ctx, out));
 }
 
 static void check_info(const struct mn_dataset_info *d) {
@@ -49,7 +50,7 @@ static void check_info(const struct mn_dataset_info *d) {
     }
 }
 
-int dataset_task_new(struct kit_life *life, const struct mn_dataset_info *d, int split,
+int dataset_task_new(struct kit_fixture *fixture, const struct mn_dataset_info *d, int split,
                      struct mn_rng *rng, struct dataset_task *out) {
     const int64_t classes = d->n_classes[split], samples = d->min_samples[split];
     if (classes < 1 || samples < 2) {
@@ -66,24 +67,25 @@ int dataset_task_new(struct kit_life *life, const struct mn_dataset_info *d, int
     out->at.size = sizeof out->at;
     const int64_t support = (int64_t)out->spec.ways * out->spec.support;
     const int64_t query = (int64_t)out->spec.ways * out->spec.query;
-    out->at.support = kit_output(life, support * out->image);
-    out->at.query = kit_output(life, query * out->image);
-    out->at.support_labels = mock_buffer(&life->mock, (size_t)support * sizeof(int32_t), 0xFF);
-    out->at.query_labels = mock_buffer(&life->mock, (size_t)query * sizeof(int32_t), 0xFF);
+    out->at.support = kit_output(fixture, support * out->image);
+    out->at.query = kit_output(fixture, query * out->image);
+    out->at.support_labels = mock_buffer(&fixture->mock, (size_t)support * sizeof(int32_t), 0xFF);
+    out->at.query_labels = mock_buffer(&fixture->mock, (size_t)query * sizeof(int32_t), 0xFF);
     const size_t each_class = (size_t)(out->spec.support + out->spec.query);
     out->at.samples =
-        mock_buffer(&life->mock, (size_t)out->spec.ways * each_class * sizeof(int64_t), 0xFF);
-    out->at.classes = mock_buffer(&life->mock, (size_t)out->spec.ways * sizeof(int64_t), 0xFF);
+        mock_buffer(&fixture->mock, (size_t)out->spec.ways * each_class * sizeof(int64_t), 0xFF);
+    out->at.classes = mock_buffer(&fixture->mock, (size_t)out->spec.ways * sizeof(int64_t), 0xFF);
     return 1;
 }
 
-int dataset_sample(struct kit_life *life, struct dataset_task *e, int64_t task) {
-    struct mn_where *where = &life->mock.ctx.where;
+int dataset_sample(struct kit_fixture *fixture, struct dataset_task *e, int64_t task) {
+    struct mn_where *where = &fixture->mock.ctx.where;
     where->split = e->spec.split;
     where->task = task;
-    kit_call(life, "sample", KIT_WORKER);
+    kit_call(fixture, "sample", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.dataset.sample(life->self, &life->mock.ctx, &e->spec, &e->at));
+        kit_end(fixture,
+                fixture->table.dataset.sample(fixture->self, &fixture->mock.ctx, &e->spec, &e->at));
     if (status == MN_OK) {
         kit_written("the support images", (int64_t)e->spec.ways * e->spec.support * e->image,
                     e->at.support);
@@ -113,7 +115,7 @@ static void check_labels(const struct dataset_task *e, const char *what, const i
     }
 }
 
-static void check_classes(struct kit_life *life, const struct dataset_task *e,
+static void check_classes(struct kit_fixture *fixture, const struct dataset_task *e,
                           const struct mn_dataset_info *d) {
     for (int32_t c = 0; c < e->spec.ways; c++) {
         const int64_t number = e->at.classes[c];
@@ -147,61 +149,61 @@ static void check_disjoint(const struct dataset_task *e) {
     }
 }
 
-static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
+static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest) {
     struct mn_dataset_info d;
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 7, 0, 0, 0);
-    int status = dataset_describe(life, &d);
+    int status = dataset_describe(fixture, &d);
     for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split++) {
         struct dataset_task e;
         if (split == MN_TRAIN) {
             check_info(&d);
         }
-        if (dataset_task_new(life, &d, split, &rng, &e)) {
-            status = dataset_sample(life, &e, (int64_t)seed % 1000);
+        if (dataset_task_new(fixture, &d, split, &rng, &e)) {
+            status = dataset_sample(fixture, &e, (int64_t)seed % 1000);
             digest_episode(&e, digest);
         }
     }
-    return status == MN_OK ? dataset_exercise_images(life, &d, seed, digest) : status;
+    return status == MN_OK ? dataset_exercise_images(fixture, &d, seed, digest) : status;
 }
 
 /* ---- cases -------------------------------------------------------------------------------- */
 
 static void shape(const struct kit *kit) {
-    struct kit_life life;
+    struct kit_fixture fixture;
     struct mn_dataset_info first, again;
-    kit_life_begin(&life, kit, 0);
-    kit_ok(&life, dataset_describe(&life, &first));
+    kit_fixture_begin(&fixture, kit, 0);
+    kit_ok(&fixture, dataset_describe(&fixture, &first));
     check_info(&first);
-    kit_ok(&life, dataset_describe(&life, &again));
+    kit_ok(&fixture, dataset_describe(&fixture, &again));
     if (memcmp(&first, &again, sizeof first) != 0) {
         kit_fail("describe", "a second call tells something else");
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 void dataset_over_tasks(const struct kit *kit, dataset_check check) {
-    struct kit_life life;
+    struct kit_fixture fixture;
     struct mn_dataset_info d;
     struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 8, 0, 0, 0);
-    kit_life_begin(&life, kit, 0);
-    kit_ok(&life, dataset_describe(&life, &d));
+    kit_fixture_begin(&fixture, kit, 0);
+    kit_ok(&fixture, dataset_describe(&fixture, &d));
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
         for (int64_t task = 0; task < TASKS; task++) {
-            struct mock_block *mark = mock_mark(&life.mock);
+            struct mock_block *mark = mock_mark(&fixture.mock);
             struct dataset_task e;
-            if (dataset_task_new(&life, &d, split, &rng, &e)) {
+            if (dataset_task_new(&fixture, &d, split, &rng, &e)) {
                 kit_at("split %d, task %lld: %d ways, %d + %d images each", split, (long long)task,
                        (int)e.spec.ways, (int)e.spec.support, (int)e.spec.query);
-                kit_ok(&life, dataset_sample(&life, &e, task));
-                check(&life, &e, &d);
+                kit_ok(&fixture, dataset_sample(&fixture, &e, task));
+                check(&fixture, &e, &d);
             }
-            mock_rewind(&life.mock, mark);
+            mock_rewind(&fixture.mock, mark);
         }
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
-static void check_all_labels(struct kit_life *life, const struct dataset_task *e,
+static void check_all_labels(struct kit_fixture *fixture, const struct dataset_task *e,
                              const struct mn_dataset_info *d) {
     check_labels(e, "support", e->at.support_labels, e->spec.support);
     check_labels(e, "query", e->at.query_labels, e->spec.query);
@@ -215,7 +217,7 @@ static void classes(const struct kit *kit) {
     dataset_over_tasks(kit, check_classes);
 }
 
-static void check_overlap(struct kit_life *life, const struct dataset_task *e,
+static void check_overlap(struct kit_fixture *fixture, const struct dataset_task *e,
                           const struct mn_dataset_info *d) {
     check_disjoint(e);
 }
@@ -248,30 +250,30 @@ static void see(struct seen *seen, const mn_real *images, int64_t n, int64_t eac
     }
 }
 
-static void see_tasks(struct kit_life *life, const struct mn_dataset_info *d, int split,
+static void see_tasks(struct kit_fixture *fixture, const struct mn_dataset_info *d, int split,
                       struct seen *seen) {
     struct mn_rng rng = mn_rng_make(5, MN_RNG_PLUGIN, 15, 0, 0, 0);
     for (int64_t task = 0; task < SPLIT_TASKS; task++) {
-        struct mock_block *mark = mock_mark(&life->mock);
+        struct mock_block *mark = mock_mark(&fixture->mock);
         struct dataset_task e;
-        if (dataset_task_new(life, d, split, &rng, &e)) {
-            kit_ok(life, dataset_sample(life, &e, task));
+        if (dataset_task_new(fixture, d, split, &rng, &e)) {
+            kit_ok(fixture, dataset_sample(fixture, &e, task));
             see(seen, e.at.support, (int64_t)e.spec.ways * e.spec.support, e.image);
             see(seen, e.at.query, (int64_t)e.spec.ways * e.spec.query, e.image);
         }
-        mock_rewind(&life->mock, mark);
+        mock_rewind(&fixture->mock, mark);
     }
 }
 
 static void splits(const struct kit *kit) {
     static struct seen seen[3];
-    struct kit_life life;
+    struct kit_fixture fixture;
     struct mn_dataset_info d;
-    kit_life_begin(&life, kit, 0);
-    kit_ok(&life, dataset_describe(&life, &d));
+    kit_fixture_begin(&fixture, kit, 0);
+    kit_ok(&fixture, dataset_describe(&fixture, &d));
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
         seen[split].n = 0;
-        see_tasks(&life, &d, split, &seen[split]);
+        see_tasks(&fixture, &d, split, &seen[split]);
         for (int other = MN_TRAIN; other < split; other++) {
             kit_at("splits %d and %d (0 = training, 1 = validation, 2 = test)", other, split);
             for (int i = 0; i < seen[split].n * seen[other].n; i++) {
@@ -283,39 +285,39 @@ static void splits(const struct kit *kit) {
             }
         }
     }
-    dataset_shared_classes(&life, &d);
-    kit_life_close(&life);
+    dataset_shared_classes(&fixture, &d);
+    kit_fixture_close(&fixture);
 }
 
 /* Tasks of other numbers, other seeds and other meta-epochs are others. */
 static void tasks_differ(const struct kit *kit) {
     static const char *const what[] = {"task", "meta-epoch", "seed"};
-    struct kit_life life;
+    struct kit_fixture fixture;
     struct mn_dataset_info d;
-    kit_life_begin(&life, kit, 0);
-    kit_ok(&life, dataset_describe(&life, &d));
+    kit_fixture_begin(&fixture, kit, 0);
+    kit_ok(&fixture, dataset_describe(&fixture, &d));
     for (int w = 0; w < 3; w++) {
         uint64_t digests[TASKS], different = 0;
         for (int i = 0; i < TASKS; i++) {
-            struct mock_block *mark = mock_mark(&life.mock);
+            struct mock_block *mark = mock_mark(&fixture.mock);
             struct mn_rng rng = mn_rng_make(3, MN_RNG_PLUGIN, 9, 0, 0, 0);
             struct dataset_task e;
-            if (!dataset_task_new(&life, &d, MN_TRAIN, &rng, &e)) {
+            if (!dataset_task_new(&fixture, &d, MN_TRAIN, &rng, &e)) {
                 kit_skip("meta-training has no class of two images");
             }
-            life.mock.ctx.where.meta_epoch = w == 1 ? i : 90;
-            life.mock.ctx.where.seed = w == 2 ? (uint64_t)i : 1;
-            kit_ok(&life, dataset_sample(&life, &e, w == 0 ? i : 0));
+            fixture.mock.ctx.where.meta_epoch = w == 1 ? i : 90;
+            fixture.mock.ctx.where.seed = w == 2 ? (uint64_t)i : 1;
+            kit_ok(&fixture, dataset_sample(&fixture, &e, w == 0 ? i : 0));
             digests[i] = 0;
             digest_episode(&e, &digests[i]);
             different += digests[i] != digests[0];
-            mock_rewind(&life.mock, mark);
+            mock_rewind(&fixture.mock, mark);
         }
         if (different == 0) {
             kit_fail("same_task", "%d tasks that differ in their %s are the same", TASKS, what[w]);
         }
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static const struct kit_case cases[] = {

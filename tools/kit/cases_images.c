@@ -23,8 +23,8 @@ static const uint8_t png[] = {
 /* ---- calls -------------------------------------------------------------------------------- */
 
 /* 1 where the data set can name its images. */
-static int has_lists(const struct kit_life *life) {
-    const struct mn_dataset *table = &life->table.dataset;
+static int has_lists(const struct kit_fixture *fixture) {
+    const struct mn_dataset *table = &fixture->table.dataset;
     const int n = (table->n_samples != NULL) + (table->class_name != NULL) + (table->image != NULL);
     if (n != 0 && n != 3) {
         kit_fail("lists", "n_samples, class_name and image: there are only %d of the three", n);
@@ -32,11 +32,11 @@ static int has_lists(const struct kit_life *life) {
     return n == 3;
 }
 
-static int64_t n_samples(struct kit_life *life, const struct mn_dataset_info *d, int split,
+static int64_t n_samples(struct kit_fixture *fixture, const struct mn_dataset_info *d, int split,
                          int64_t which) {
-    kit_call(life, "n_samples", KIT_WORKER);
-    const int64_t n = life->table.dataset.n_samples(life->self, split, which);
-    kit_end_plain(life);
+    kit_call(fixture, "n_samples", KIT_WORKER);
+    const int64_t n = fixture->table.dataset.n_samples(fixture->self, split, which);
+    kit_end_plain(fixture);
     if (n < d->min_samples[split] || n < 1) {
         kit_fail("lists", "class %lld of split %d has %lld images, the smallest %lld",
                  (long long)which, split, (long long)n, (long long)d->min_samples[split]);
@@ -45,33 +45,33 @@ static int64_t n_samples(struct kit_life *life, const struct mn_dataset_info *d,
 }
 
 /* `room` bytes of the name, into a buffer of as many. */
-static char *class_name(struct kit_life *life, int split, int64_t which, size_t room,
+static char *class_name(struct kit_fixture *fixture, int split, int64_t which, size_t room,
                         int64_t *length) {
-    char *out = mock_buffer(&life->mock, room, MOCK_POISON);
-    kit_call(life, "class_name", KIT_WORKER);
-    *length = life->table.dataset.class_name(life->self, split, which, out, room);
-    kit_end_plain(life);
+    char *out = mock_buffer(&fixture->mock, room, MOCK_POISON);
+    kit_call(fixture, "class_name", KIT_WORKER);
+    *length = fixture->table.dataset.class_name(fixture->self, split, which, out, room);
+    kit_end_plain(fixture);
     return out;
 }
 
-static mn_real *image(struct kit_life *life, const struct mn_dataset_info *d, int split,
+static mn_real *image(struct kit_fixture *fixture, const struct mn_dataset_info *d, int split,
                       int64_t which, int64_t sample, int *status) {
     const int64_t n = (int64_t)d->channels * d->height * d->width;
-    mn_real *out = kit_output(life, n);
-    kit_call(life, "image", KIT_WORKER);
-    *status = kit_end(
-        life, life->table.dataset.image(life->self, &life->mock.ctx, split, which, sample, out));
+    mn_real *out = kit_output(fixture, n);
+    kit_call(fixture, "image", KIT_WORKER);
+    *status = kit_end(fixture, fixture->table.dataset.image(fixture->self, &fixture->mock.ctx,
+                                                            split, which, sample, out));
     if (*status == MN_OK) {
         kit_written("the image", n, out);
     }
     return out;
 }
 
-static mn_real *picture(struct kit_life *life, const struct mn_dataset_info *d,
+static mn_real *picture(struct kit_fixture *fixture, const struct mn_dataset_info *d,
                         const uint8_t *bytes, size_t n_bytes, int *status) {
     const int64_t n = (int64_t)d->channels * d->height * d->width;
-    mn_real *out = kit_output(life, n);
-    uint8_t *file = mock_buffer(&life->mock, n_bytes, 0);
+    mn_real *out = kit_output(fixture, n);
+    uint8_t *file = mock_buffer(&fixture->mock, n_bytes, 0);
     const struct mn_picture in = {.size = sizeof in,
                                   .channels = d->channels,
                                   .height = d->height,
@@ -80,9 +80,10 @@ static mn_real *picture(struct kit_life *life, const struct mn_dataset_info *d,
                                   .bytes = file,
                                   .n_bytes = (int64_t)n_bytes};
     memcpy(file, bytes, n_bytes);
-    kit_seal(life, file);
-    kit_call(life, "picture", KIT_WORKER);
-    *status = kit_end(life, life->table.dataset.picture(life->self, &life->mock.ctx, &in, out));
+    kit_seal(fixture, file);
+    kit_call(fixture, "picture", KIT_WORKER);
+    *status = kit_end(fixture,
+                      fixture->table.dataset.picture(fixture->self, &fixture->mock.ctx, &in, out));
     if (*status == MN_OK) {
         kit_written("the image", n, out);
     }
@@ -91,22 +92,22 @@ static mn_real *picture(struct kit_life *life, const struct mn_dataset_info *d,
 
 /* ---- exercise ----------------------------------------------------------------------------- */
 
-static int exercise_class(struct kit_life *life, const struct mn_dataset_info *d, int split,
+static int exercise_class(struct kit_fixture *fixture, const struct mn_dataset_info *d, int split,
                           struct mn_rng *rng, uint64_t *digest) {
     const int64_t which = mn_rng_below(rng, (uint32_t)d->n_classes[split]);
-    const int64_t n = n_samples(life, d, split, which);
+    const int64_t n = n_samples(fixture, d, split, which);
     const int64_t sample = mn_rng_below(rng, (uint32_t)(n < UINT32_MAX ? n : UINT32_MAX));
     int64_t length;
     int status;
-    char *name = class_name(life, split, which, NAME, &length);
+    char *name = class_name(fixture, split, which, NAME, &length);
     kit_digest(digest, name, strnlen(name, NAME));
-    const mn_real *at = image(life, d, split, which, sample, &status);
+    const mn_real *at = image(fixture, d, split, which, sample, &status);
     kit_digest(digest, at, (size_t)d->channels * (size_t)d->height * (size_t)d->width * sizeof *at);
     return status;
 }
 
 /* A damaged image file: it may be refused. */
-static int exercise_picture(struct kit_life *life, const struct mn_dataset_info *d,
+static int exercise_picture(struct kit_fixture *fixture, const struct mn_dataset_info *d,
                             struct mn_rng *rng) {
     uint8_t bytes[sizeof png];
     int status;
@@ -114,31 +115,32 @@ static int exercise_picture(struct kit_life *life, const struct mn_dataset_info 
     for (uint32_t i = mn_rng_below(rng, 4); i > 0; i--) {
         bytes[mn_rng_below(rng, sizeof png)] = (uint8_t)mn_rng_below(rng, 256);
     }
-    picture(life, d, bytes, 1 + mn_rng_below(rng, sizeof png), &status);
+    picture(fixture, d, bytes, 1 + mn_rng_below(rng, sizeof png), &status);
     return status == MN_IO ? MN_OK : status;
 }
 
-int dataset_exercise_images(struct kit_life *life, const struct mn_dataset_info *d, uint64_t seed,
-                            uint64_t *digest) {
+int dataset_exercise_images(struct kit_fixture *fixture, const struct mn_dataset_info *d,
+                            uint64_t seed, uint64_t *digest) {
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 12, 0, 0, 0);
     int status = MN_OK;
-    for (int split = MN_TRAIN; has_lists(life) && status == MN_OK && split <= MN_TEST; split++) {
+    for (int split = MN_TRAIN; has_lists(fixture) && status == MN_OK && split <= MN_TEST; split++) {
         if (d->n_classes[split] > 0) {
-            status = exercise_class(life, d, split, &rng, digest);
+            status = exercise_class(fixture, d, split, &rng, digest);
         }
     }
-    if (status == MN_OK && life->table.dataset.picture != NULL) {
-        status = exercise_picture(life, d, &rng);
+    if (status == MN_OK && fixture->table.dataset.picture != NULL) {
+        status = exercise_picture(fixture, d, &rng);
     }
     return status;
 }
 
-static void begin_lists(struct kit_life *life, const struct kit *kit, struct mn_dataset_info *d) {
-    kit_life_begin(life, kit, 0);
-    if (!has_lists(life)) {
+static void begin_lists(struct kit_fixture *fixture, const struct kit *kit,
+                        struct mn_dataset_info *d) {
+    kit_fixture_begin(fixture, kit, 0);
+    if (!has_lists(fixture)) {
         kit_skip("the data set does not name its images");
     }
-    kit_ok(life, dataset_describe(life, d));
+    kit_ok(fixture, dataset_describe(fixture, d));
 }
 
 /* ---- names -------------------------------------------------------------------------------- */
@@ -161,29 +163,29 @@ static void check_name(int64_t which, const char *name, int64_t length) {
 }
 
 /* As snprintf: a shorter buffer gets the beginning and a zero, and the length is that of all. */
-static void check_short(struct kit_life *life, int split, int64_t which, const char *whole,
+static void check_short(struct kit_fixture *fixture, int split, int64_t which, const char *whole,
                         int64_t length) {
     const size_t room = (size_t)length / 2 + 1;
     int64_t told;
-    const char *part = class_name(life, split, which, room, &told);
-    mock_check_guards(&life->mock);
+    const char *part = class_name(fixture, split, which, room, &told);
+    mock_check_guards(&fixture->mock);
     if (told != length || part[room - 1] != '\0' || memcmp(part, whole, room - 1) != 0) {
         kit_fail("class_name", "class %lld, \"%s\": with room for %zu bytes it returns %lld",
                  (long long)which, whole, room, (long long)told);
     }
 }
 
-static void check_split(struct kit_life *life, const struct mn_dataset_info *d, int split,
+static void check_split(struct kit_fixture *fixture, const struct mn_dataset_info *d, int split,
                         char (*names)[NAME]) {
     const int64_t n = d->n_classes[split] < MOST_CLASSES ? d->n_classes[split] : MOST_CLASSES;
     for (int64_t i = 0; i < n; i++) {
-        struct mock_block *mark = mock_mark(&life->mock);
+        struct mock_block *mark = mock_mark(&fixture->mock);
         int64_t length;
-        const char *name = class_name(life, split, i, NAME, &length);
+        const char *name = class_name(fixture, split, i, NAME, &length);
         check_name(i, name, length);
-        check_short(life, split, i, name, length);
+        check_short(fixture, split, i, name, length);
         memcpy(names[i], name, NAME);
-        mock_rewind(&life->mock, mark);
+        mock_rewind(&fixture->mock, mark);
         for (int64_t other = 0; other < i; other++) {
             if (strcmp(names[other], names[i]) == 0) {
                 kit_fail("class_name", "classes %lld and %lld of split %d are both named \"%s\"",
@@ -193,18 +195,18 @@ static void check_split(struct kit_life *life, const struct mn_dataset_info *d, 
     }
 }
 
-static int first_images_agree(struct kit_life *life, const struct mn_dataset_info *d,
+static int first_images_agree(struct kit_fixture *fixture, const struct mn_dataset_info *d,
                               const int split[2], const int64_t which[2]) {
     const int64_t n = (int64_t)d->channels * d->height * d->width;
-    struct mock_block *mark = mock_mark(&life->mock);
+    struct mock_block *mark = mock_mark(&fixture->mock);
     const mn_real *at[2];
     for (int i = 0; i < 2; i++) {
         int status;
-        at[i] = image(life, d, split[i], which[i], 0, &status);
-        kit_ok(life, status);
+        at[i] = image(fixture, d, split[i], which[i], 0, &status);
+        kit_ok(fixture, status);
     }
     const int agree = memcmp(at[0], at[1], (size_t)n * sizeof *at[0]) == 0;
-    mock_rewind(&life->mock, mark);
+    mock_rewind(&fixture->mock, mark);
     return agree;
 }
 
@@ -212,21 +214,21 @@ static int64_t some_classes(const struct mn_dataset_info *d, int split) {
     return d->n_classes[split] < MOST_CLASSES ? d->n_classes[split] : MOST_CLASSES;
 }
 
-void dataset_shared_classes(struct kit_life *life, const struct mn_dataset_info *d) {
+void dataset_shared_classes(struct kit_fixture *fixture, const struct mn_dataset_info *d) {
     static char names[3][MOST_CLASSES][NAME];
     int64_t length;
-    if (!has_lists(life)) {
+    if (!has_lists(fixture)) {
         return;
     }
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
         for (int64_t i = 0; i < some_classes(d, split); i++) {
-            struct mock_block *mark = mock_mark(&life->mock);
-            snprintf(names[split][i], NAME, "%s", class_name(life, split, i, NAME, &length));
-            mock_rewind(&life->mock, mark);
+            struct mock_block *mark = mock_mark(&fixture->mock);
+            snprintf(names[split][i], NAME, "%s", class_name(fixture, split, i, NAME, &length));
+            mock_rewind(&fixture->mock, mark);
             for (int other = MN_TRAIN; other < split; other++) {
                 for (int64_t j = 0; j < some_classes(d, other); j++) {
                     if (strcmp(names[split][i], names[other][j]) == 0 &&
-                        first_images_agree(life, d, (int[]){other, split}, (int64_t[]){j, i})) {
+                        first_images_agree(fixture, d, (int[]){other, split}, (int64_t[]){j, i})) {
                         kit_fail("shared_classes",
                                  "class %lld of split %d is class %lld of split %d, \"%s\"",
                                  (long long)j, other, (long long)i, split, names[split][i]);
@@ -239,22 +241,22 @@ void dataset_shared_classes(struct kit_life *life, const struct mn_dataset_info 
 
 void dataset_case_names(const struct kit *kit) {
     static char names[MOST_CLASSES][NAME];
-    struct kit_life life;
+    struct kit_fixture fixture;
     struct mn_dataset_info d;
-    begin_lists(&life, kit, &d);
+    begin_lists(&fixture, kit, &d);
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
-        check_split(&life, &d, split, names);
+        check_split(&fixture, &d, split, names);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 /* ---- single images ------------------------------------------------------------------------ */
 
-static void check_sample(struct kit_life *life, const struct dataset_task *e,
+static void check_sample(struct kit_fixture *fixture, const struct dataset_task *e,
                          const struct mn_dataset_info *d, int32_t way, int32_t i) {
     const int32_t each = e->spec.support + e->spec.query;
     const int64_t *samples = e->at.samples + (int64_t)way * each;
-    const int64_t which = e->at.classes[way], n = n_samples(life, d, e->spec.split, which);
+    const int64_t which = e->at.classes[way], n = n_samples(fixture, d, e->spec.split, which);
     const mn_real *there =
         i < e->spec.support
             ? e->at.support + ((int64_t)way * e->spec.support + i) * e->image
@@ -270,24 +272,24 @@ static void check_sample(struct kit_life *life, const struct dataset_task *e,
                      (long long)samples[i], (long long)which);
         }
     }
-    const mn_real *alone = image(life, d, e->spec.split, which, samples[i], &status);
-    kit_ok(life, status);
+    const mn_real *alone = image(fixture, d, e->spec.split, which, samples[i], &status);
+    kit_ok(fixture, status);
     if (memcmp(alone, there, (size_t)e->image * sizeof *alone) != 0) {
         kit_fail("samples", "`image` gives another image %lld of class %lld than `sample`",
                  (long long)samples[i], (long long)which);
     }
 }
 
-static void check_samples(struct kit_life *life, const struct dataset_task *e,
+static void check_samples(struct kit_fixture *fixture, const struct dataset_task *e,
                           const struct mn_dataset_info *d) {
     for (int32_t way = 0; way < e->spec.ways; way++) {
         for (int32_t i = 0; i < e->spec.support + e->spec.query; i++) {
-            check_sample(life, e, d, way, i);
+            check_sample(fixture, e, d, way, i);
         }
     }
 }
 
-static void check_untouched(struct kit_life *life, const struct dataset_task *e,
+static void check_untouched(struct kit_fixture *fixture, const struct dataset_task *e,
                             const struct mn_dataset_info *d) {
     const int32_t n = e->spec.ways * (e->spec.support + e->spec.query);
     for (int32_t i = 0; i < n; i++) {
@@ -298,52 +300,52 @@ static void check_untouched(struct kit_life *life, const struct dataset_task *e,
 }
 
 void dataset_case_samples(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    const int lists = has_lists(&life);
-    kit_life_close(&life);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    const int lists = has_lists(&fixture);
+    kit_fixture_close(&fixture);
     dataset_over_tasks(kit, lists ? check_samples : check_untouched);
 }
 
 /* ---- images of a user's own --------------------------------------------------------------- */
 
-static void refuse(struct kit_life *life, const struct mn_dataset_info *d, const uint8_t *bytes,
-                   size_t n, const char *what) {
+static void refuse(struct kit_fixture *fixture, const struct mn_dataset_info *d,
+                   const uint8_t *bytes, size_t n, const char *what) {
     int status;
     kit_at("%s of %zu bytes", what, n);
-    picture(life, d, bytes, n, &status);
+    picture(fixture, d, bytes, n, &status);
     if (status != MN_IO) {
         kit_fail("picture", "picture returned %s", kit_status_name(status));
     }
-    if (strstr(life->mock.message, "holiday.png") == NULL) {
+    if (strstr(fixture->mock.message, "holiday.png") == NULL) {
         kit_fail("picture", "the file is named holiday.png, but the message is: %s",
-                 life->mock.message);
+                 fixture->mock.message);
     }
 }
 
 void dataset_case_picture(const struct kit *kit) {
     static const uint8_t noise[] = "no image at all, but a sentence of some length";
-    struct kit_life life;
+    struct kit_fixture fixture;
     struct mn_dataset_info d;
     int status, again;
-    kit_life_begin(&life, kit, 0);
-    if (life.table.dataset.picture == NULL) {
+    kit_fixture_begin(&fixture, kit, 0);
+    if (fixture.table.dataset.picture == NULL) {
         kit_skip("the data set takes no images of a user's own");
     }
-    kit_ok(&life, dataset_describe(&life, &d));
-    kit_life_close(&life);
-    kit_ok(&life, kit_life_open(&life, kit, NULL, 0, KIT_NO_START, -1));
+    kit_ok(&fixture, dataset_describe(&fixture, &d));
+    kit_fixture_close(&fixture);
+    kit_ok(&fixture, kit_fixture_open(&fixture, kit, NULL, 0, KIT_NO_START, -1));
     kit_at("a PNG file of %zu bytes", sizeof png);
-    const mn_real *first = picture(&life, &d, png, sizeof png, &status);
-    const mn_real *second = picture(&life, &d, png, sizeof png, &again);
+    const mn_real *first = picture(&fixture, &d, png, sizeof png, &status);
+    const mn_real *second = picture(&fixture, &d, png, sizeof png, &again);
     const size_t bytes = (size_t)d.channels * (size_t)d.height * (size_t)d.width * sizeof *first;
     if (status != MN_OK) {
-        kit_note("PNG files are refused: %s", life.mock.message);
+        kit_note("PNG files are refused: %s", fixture.mock.message);
     } else if (again != MN_OK || memcmp(first, second, bytes) != 0) {
         kit_fail("picture", "the same file gives another image the second time");
     }
-    refuse(&life, &d, noise, sizeof noise, "text");
-    refuse(&life, &d, png, 0, "an empty file");
-    refuse(&life, &d, png, sizeof png / 2, "half a PNG file");
-    kit_life_close(&life);
+    refuse(&fixture, &d, noise, sizeof noise, "text");
+    refuse(&fixture, &d, png, 0, "an empty file");
+    refuse(&fixture, &d, png, sizeof png / 2, "half a PNG file");
+    kit_fixture_close(&fixture);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* meta_learner, on the model of toy.h and tasks of trace.h. */
 
-#include "life.h"
+#include "fixture.h"
 #include "trace.h"
 
 #include <math.h>
@@ -9,72 +9,73 @@
 
 enum { UPDATES = 6 };
 
-static void prepare(struct kit_life *life) {
-    life->data = mock_buffer(&life->mock, sizeof(struct trace), 0);
-    trace_install(life->data, &life->mock, TOY_A);
-    life->mock.claiming = 0;
+static void prepare(struct kit_fixture *fixture) {
+    fixture->data = mock_buffer(&fixture->mock, sizeof(struct trace), 0);
+    trace_install(fixture->data, &fixture->mock, TOY_A);
+    fixture->mock.claiming = 0;
 }
 
-static struct trace *trace_of_life(struct kit_life *life) {
-    return life->data;
+static struct trace *trace_of_fixture(struct kit_fixture *fixture) {
+    return fixture->data;
 }
 
-static struct toy *toy_of_life(struct kit_life *life) {
-    return &trace_of_life(life)->toy;
+static struct toy *toy_of_fixture(struct kit_fixture *fixture) {
+    return &trace_of_fixture(fixture)->toy;
 }
 
-static int start(struct kit_life *life) {
+static int start(struct kit_fixture *fixture) {
     int status = MN_OK;
-    if (life->table.meta_learner.start != NULL) {
-        life->mock.claiming = 1;
-        kit_call(life, "start", KIT_SETUP);
-        status = kit_end(life, life->table.meta_learner.start(life->self, &life->mock.ctx,
-                                                              &toy_of_life(life)->dims));
-        life->mock.claiming = 0;
+    if (fixture->table.meta_learner.start != NULL) {
+        fixture->mock.claiming = 1;
+        kit_call(fixture, "start", KIT_SETUP);
+        status =
+            kit_end(fixture, fixture->table.meta_learner.start(fixture->self, &fixture->mock.ctx,
+                                                               &toy_of_fixture(fixture)->dims));
+        fixture->mock.claiming = 0;
     }
     return status;
 }
 
 /* ---- calls -------------------------------------------------------------------------------- */
 
-static int64_t n_a(struct kit_life *life) {
-    return toy_of_life(life)->dims.n_a;
+static int64_t n_a(struct kit_fixture *fixture) {
+    return toy_of_fixture(fixture)->dims.n_a;
 }
 
-static int traces(struct kit_life *life) {
+static int traces(struct kit_fixture *fixture) {
     int asked = 0;
-    if (life->table.meta_learner.traces != NULL) {
-        kit_call(life, "traces", KIT_WORKER);
-        asked = life->table.meta_learner.traces(life->self);
-        kit_end_plain(life);
+    if (fixture->table.meta_learner.traces != NULL) {
+        kit_call(fixture, "traces", KIT_WORKER);
+        asked = fixture->table.meta_learner.traces(fixture->self);
+        kit_end_plain(fixture);
     }
     return asked;
 }
 
-static int64_t n_own(struct kit_life *life) {
+static int64_t n_own(struct kit_fixture *fixture) {
     int64_t n = 0;
-    if (life->table.meta_learner.n_own != NULL) {
-        kit_call(life, "n_own", KIT_WORKER);
-        n = life->table.meta_learner.n_own(life->self, &toy_of_life(life)->dims);
-        kit_end_plain(life);
+    if (fixture->table.meta_learner.n_own != NULL) {
+        kit_call(fixture, "n_own", KIT_WORKER);
+        n = fixture->table.meta_learner.n_own(fixture->self, &toy_of_fixture(fixture)->dims);
+        kit_end_plain(fixture);
     }
     if (n < 0 || n > 1000000) {
         kit_fail("plan", "n_own is %lld for a model of %d weights and %lld logits", (long long)n,
-                 TOY_W, (long long)n_a(life));
+                 TOY_W, (long long)n_a(fixture));
     }
     return n;
 }
 
-static struct mn_point point_new(struct kit_life *life) {
-    return (struct mn_point){kit_input(life, TOY_W),
-                             n_a(life) > 0 ? kit_input(life, n_a(life)) : NULL};
+static struct mn_point point_new(struct kit_fixture *fixture) {
+    return (struct mn_point){kit_input(fixture, TOY_W),
+                             n_a(fixture) > 0 ? kit_input(fixture, n_a(fixture)) : NULL};
 }
 
-static struct mn_point random_point(struct kit_life *life, uint64_t seed, double scale) {
+static struct mn_point random_point(struct kit_fixture *fixture, uint64_t seed, double scale) {
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 6, 0, 0, 0);
-    struct mn_point at = point_new(life);
+    struct mn_point at = point_new(fixture);
     kit_normal(&rng, TOY_W, scale, at.w);
-    kit_normal(&rng, n_a(life), scale, at.a);
+    kit_normal(&rng, n_a(fixture), scale, at.a);
     return at;
 }
 
@@ -85,141 +86,144 @@ struct direction {
     int64_t n_own;
 };
 
-static struct direction direction_new(struct kit_life *life) {
-    const int64_t n = n_own(life);
-    return (struct direction){point_new(life), n > 0 ? kit_input(life, n) : NULL, n};
+static struct direction direction_new(struct kit_fixture *fixture) {
+    const int64_t n = n_own(fixture);
+    return (struct direction){point_new(fixture), n > 0 ? kit_input(fixture, n) : NULL, n};
 }
 
-static struct direction random_direction(struct kit_life *life, uint64_t seed, double scale) {
+static struct direction random_direction(struct kit_fixture *fixture, uint64_t seed, double scale) {
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 7, 0, 0, 0);
-    struct direction d = direction_new(life);
-    d.at = random_point(life, seed, scale);
+    struct direction d = direction_new(fixture);
+    d.at = random_point(fixture, seed, scale);
     kit_normal(&rng, d.n_own, scale, d.own);
     return d;
 }
 
-static void seal_point(struct kit_life *life, const struct mn_point *at) {
-    kit_seal(life, at->w);
+static void seal_point(struct kit_fixture *fixture, const struct mn_point *at) {
+    kit_seal(fixture, at->w);
     if (at->a != NULL) {
-        kit_seal(life, at->a);
+        kit_seal(fixture, at->a);
     }
 }
 
-static void unseal_point(struct kit_life *life, const struct mn_point *at) {
-    mock_unseal(&life->mock, at->w);
+static void unseal_point(struct kit_fixture *fixture, const struct mn_point *at) {
+    mock_unseal(&fixture->mock, at->w);
     if (at->a != NULL) {
-        mock_unseal(&life->mock, at->a);
+        mock_unseal(&fixture->mock, at->a);
     }
 }
 
-static void check_written(struct kit_life *life, const char *what, const struct mn_point *at) {
+static void check_written(struct kit_fixture *fixture, const char *what,
+                          const struct mn_point *at) {
     char name[64];
     snprintf(name, sizeof name, "%s w", what);
     kit_written(name, TOY_W, at->w);
     snprintf(name, sizeof name, "%s a", what);
-    kit_written(name, n_a(life), at->a);
+    kit_written(name, n_a(fixture), at->a);
 }
 
 /* The factors of a step's updates, 1 where the learner has none. */
-static int ask_rates(struct kit_life *life, int64_t step) {
-    struct trace_at *factors = &trace_of_life(life)->factors[step];
-    struct mn_point out = {kit_input(life, TOY_W), n_a(life) > 0 ? kit_input(life, TOY_A) : NULL};
+static int ask_rates(struct kit_fixture *fixture, int64_t step) {
+    struct trace_at *factors = &trace_of_fixture(fixture)->factors[step];
+    struct mn_point out = {kit_input(fixture, TOY_W),
+                           n_a(fixture) > 0 ? kit_input(fixture, TOY_A) : NULL};
     const struct mn_point all = out;
     int status = MN_OK;
     mn_vec_fill(TOY_W, 1, factors->w);
     mn_vec_fill(TOY_A, 1, factors->a);
     mn_vec_fill(TOY_W, 1, out.w);
-    mn_vec_fill(n_a(life), 1, out.a);
-    if (life->table.meta_learner.rates != NULL) {
-        kit_call(life, "rates", KIT_WORKER);
-        status = kit_end(
-            life, life->table.meta_learner.rates(life->self, &life->mock.ctx, NULL, step, &out));
+    mn_vec_fill(n_a(fixture), 1, out.a);
+    if (fixture->table.meta_learner.rates != NULL) {
+        kit_call(fixture, "rates", KIT_WORKER);
+        status = kit_end(fixture, fixture->table.meta_learner.rates(
+                                      fixture->self, &fixture->mock.ctx, NULL, step, &out));
     }
     if (status != MN_OK) {
         return status;
     }
-    check_written(life, "the factors of", &all);
+    check_written(fixture, "the factors of", &all);
     mn_vec_copy(out.w != NULL ? TOY_W : 0, all.w, factors->w);
-    mn_vec_copy(out.a != NULL ? n_a(life) : 0, all.a, factors->a);
+    mn_vec_copy(out.a != NULL ? n_a(fixture) : 0, all.a, factors->a);
     return MN_OK;
 }
 
 /* Run the task from `meta`; returns where it ended. */
-static int run_task(struct kit_life *life, const struct mn_point *meta, struct mn_point *adapted) {
-    struct trace *trace = trace_of_life(life);
+static int run_task(struct kit_fixture *fixture, const struct mn_point *meta,
+                    struct mn_point *adapted) {
+    struct trace *trace = trace_of_fixture(fixture);
     int status = MN_OK;
     for (int64_t step = 0; status == MN_OK && step < TRACE_STEPS; step++) {
-        status = ask_rates(life, step);
+        status = ask_rates(fixture, step);
     }
     trace_run(trace, meta);
-    *adapted = point_new(life);
+    *adapted = point_new(fixture);
     mn_vec_copy(TOY_W, trace->points[TRACE_STEPS].w, adapted->w);
-    mn_vec_copy(n_a(life), trace->points[TRACE_STEPS].a, adapted->a);
+    mn_vec_copy(n_a(fixture), trace->points[TRACE_STEPS].a, adapted->a);
     return status;
 }
 
 /* The direction of a task that starts from `meta`. */
-static int delta(struct kit_life *life, struct mn_point meta, struct direction *out) {
-    struct trace *trace = trace_of_life(life);
+static int delta(struct kit_fixture *fixture, struct mn_point meta, struct direction *out) {
+    struct trace *trace = trace_of_fixture(fixture);
     struct mn_point adapted;
-    int status = run_task(life, &meta, &adapted);
+    int status = run_task(fixture, &meta, &adapted);
     if (status != MN_OK) {
         return status;
     }
-    const int64_t n = n_own(life);
+    const int64_t n = n_own(fixture);
     *out = (struct direction){
-        {kit_output(life, TOY_W), n_a(life) > 0 ? kit_output(life, n_a(life)) : NULL},
-        n > 0 ? kit_output(life, n) : NULL,
+        {kit_output(fixture, TOY_W), n_a(fixture) > 0 ? kit_output(fixture, n_a(fixture)) : NULL},
+        n > 0 ? kit_output(fixture, n) : NULL,
         n};
-    seal_point(life, &meta);
-    seal_point(life, &adapted);
+    seal_point(fixture, &meta);
+    seal_point(fixture, &adapted);
     toy_forget_calls(&trace->toy);
-    trace->open = traces(life);
+    trace->open = traces(fixture);
     trace->own = out->own;
-    kit_call(life, "delta", KIT_WORKER);
-    status =
-        kit_end(life, life->table.meta_learner.delta(life->self, &life->mock.ctx, NULL,
-                                                     &trace->toy.task, &meta, &adapted, &out->at));
+    kit_call(fixture, "delta", KIT_WORKER);
+    status = kit_end(fixture, fixture->table.meta_learner.delta(fixture->self, &fixture->mock.ctx,
+                                                                NULL, &trace->toy.task, &meta,
+                                                                &adapted, &out->at));
     trace->open = 0;
     trace->own = NULL;
-    unseal_point(life, &meta);
+    unseal_point(fixture, &meta);
     if (status == MN_OK) {
-        check_written(life, "the direction of", &out->at);
+        check_written(fixture, "the direction of", &out->at);
         kit_written("the direction of its own", n, out->own);
     }
     return status;
 }
 
-static int update(struct kit_life *life, struct mn_point *meta, struct direction mean) {
-    struct trace *trace = trace_of_life(life);
-    seal_point(life, &mean.at);
+static int update(struct kit_fixture *fixture, struct mn_point *meta, struct direction mean) {
+    struct trace *trace = trace_of_fixture(fixture);
+    seal_point(fixture, &mean.at);
     trace->own = mean.own;
-    kit_call(life, "update", KIT_SETUP);
-    const int status =
-        kit_end(life, life->table.meta_learner.update(life->self, &life->mock.ctx, meta, &mean.at));
+    kit_call(fixture, "update", KIT_SETUP);
+    const int status = kit_end(fixture, fixture->table.meta_learner.update(
+                                            fixture->self, &fixture->mock.ctx, meta, &mean.at));
     trace->own = NULL;
     if (status == MN_OK) {
-        check_written(life, "the meta point's", meta);
+        check_written(fixture, "the meta point's", meta);
     }
     return status;
 }
 
-static void digest_point(struct kit_life *life, uint64_t *digest, const struct mn_point *at) {
+static void digest_point(struct kit_fixture *fixture, uint64_t *digest, const struct mn_point *at) {
     kit_digest(digest, at->w, TOY_W * sizeof(mn_real));
-    kit_digest(digest, at->a, (size_t)n_a(life) * sizeof(mn_real));
+    kit_digest(digest, at->a, (size_t)n_a(fixture) * sizeof(mn_real));
 }
 
-static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
-    struct mn_point meta = random_point(life, seed, 1);
+static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest) {
+    struct mn_point meta = random_point(fixture, seed, 1);
     struct direction out;
-    int status = delta(life, meta, &out);
+    int status = delta(fixture, meta, &out);
     if (status == MN_OK) {
-        digest_point(life, digest, &out.at);
+        digest_point(fixture, digest, &out.at);
         kit_digest(digest, out.own, (size_t)out.n_own * sizeof(mn_real));
     }
     for (int i = 0; status == MN_OK && !workers && i < 2; i++) {
-        status = update(life, &meta, random_direction(life, seed + 2, 0.1));
-        digest_point(life, digest, &meta);
+        status = update(fixture, &meta, random_direction(fixture, seed + 2, 0.1));
+        digest_point(fixture, digest, &meta);
     }
     return status;
 }
@@ -227,26 +231,26 @@ static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t 
 /* ---- cases -------------------------------------------------------------------------------- */
 
 static void fixed_point(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    struct mn_point meta = random_point(&life, 1, 1), before = random_point(&life, 1, 1);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    struct mn_point meta = random_point(&fixture, 1, 1), before = random_point(&fixture, 1, 1);
     for (int i = 0; i < 3; i++) {
-        kit_ok(&life, update(&life, &meta, direction_new(&life)));
+        kit_ok(&fixture, update(&fixture, &meta, direction_new(&fixture)));
     }
     if (memcmp(meta.w, before.w, TOY_W * sizeof(mn_real)) != 0 ||
         memcmp(meta.a, before.a, TOY_A * sizeof(mn_real)) != 0) {
         kit_fail("fixed_point", "a direction of zeros moves the meta point");
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 /* Moving along a direction of descent takes away from it. */
 static void direction(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    struct mn_point meta = random_point(&life, 1, 1), before = random_point(&life, 1, 1);
-    struct direction mean = random_direction(&life, 2, 0.1);
-    kit_ok(&life, update(&life, &meta, mean));
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    struct mn_point meta = random_point(&fixture, 1, 1), before = random_point(&fixture, 1, 1);
+    struct direction mean = random_direction(&fixture, 2, 0.1);
+    kit_ok(&fixture, update(&fixture, &meta, mean));
     double along = 0;
     for (int i = 0; i < TOY_W; i++) {
         along += ((double)meta.w[i] - (double)before.w[i]) * (double)mean.at.w[i];
@@ -260,7 +264,7 @@ static void direction(const struct kit *kit) {
                  "which is subtracted",
                  along);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 /* The loss that tasks are about. */
@@ -276,50 +280,50 @@ static double query_loss(const struct mn_point *at) {
 }
 
 static void learns(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    struct mn_point meta = random_point(&life, 1, 1);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    struct mn_point meta = random_point(&fixture, 1, 1);
     const double before = query_loss(&meta);
     for (int i = 0; i < 20; i++) {
         struct direction out;
-        kit_ok(&life, delta(&life, meta, &out));
-        kit_ok(&life, update(&life, &meta, out));
+        kit_ok(&fixture, delta(&fixture, meta, &out));
+        kit_ok(&fixture, update(&fixture, &meta, out));
     }
     if (!(query_loss(&meta) < before)) {
         kit_fail("does_not_descend", "20 updates took the query loss from %.6g to %.6g", before,
                  query_loss(&meta));
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
-static void updates(struct kit_life *life, int from, int to, struct mn_point *meta) {
+static void updates(struct kit_fixture *fixture, int from, int to, struct mn_point *meta) {
     for (int i = from; i < to; i++) {
-        life->mock.ctx.where.meta_epoch = 90 + i;
-        kit_ok(life, update(life, meta, random_direction(life, 100 + (uint64_t)i, 0.1)));
+        fixture->mock.ctx.where.meta_epoch = 90 + i;
+        kit_ok(fixture, update(fixture, meta, random_direction(fixture, 100 + (uint64_t)i, 0.1)));
     }
 }
 
 /* What a checkpoint holds: the meta point and the named states. */
-static void restore(struct kit_life *life, const struct kit_life *saved, struct mn_point *meta,
-                    const struct mn_point *saved_meta) {
+static void restore(struct kit_fixture *fixture, const struct kit_fixture *saved,
+                    struct mn_point *meta, const struct mn_point *saved_meta) {
     mn_vec_copy(TOY_W, saved_meta->w, meta->w);
     mn_vec_copy(TOY_A, saved_meta->a, meta->a);
-    if (life->mock.n_states != saved->mock.n_states) {
+    if (fixture->mock.n_states != saved->mock.n_states) {
         kit_fail("hidden_state", "a second instance claims %d states, the first %d",
-                 life->mock.n_states, saved->mock.n_states);
+                 fixture->mock.n_states, saved->mock.n_states);
     }
     for (int i = 0; i < saved->mock.n_states; i++) {
         const int64_t n = saved->mock.states[i].n;
         mn_vec_copy(n, saved->mock.states[i].at,
-                    mock_state(&life->mock, saved->mock.states[i].name, n));
+                    mock_state(&fixture->mock, saved->mock.states[i].name, n));
     }
 }
 
 static void resume(const struct kit *kit) {
     for (int at = 1; at < UPDATES; at++) {
-        struct kit_life straight, resumed;
-        kit_life_begin(&straight, kit, 0);
-        kit_life_begin(&resumed, kit, 0);
+        struct kit_fixture straight, resumed;
+        kit_fixture_begin(&straight, kit, 0);
+        kit_fixture_begin(&resumed, kit, 0);
         struct mn_point on = random_point(&straight, 1, 1), again = point_new(&resumed);
         kit_at("saved after %d of %d updates", at, UPDATES);
         updates(&straight, 0, at, &on);
@@ -330,51 +334,51 @@ static void resume(const struct kit *kit) {
             memcmp(on.a, again.a, TOY_A * sizeof(mn_real)) != 0) {
             kit_fail("hidden_state", "the resumed run ends at another point");
         }
-        kit_life_close(&resumed);
-        kit_life_close(&straight);
+        kit_fixture_close(&resumed);
+        kit_fixture_close(&straight);
     }
 }
 
 static void numeric(const struct kit *kit) {
-    struct kit_life life;
+    struct kit_fixture fixture;
     struct direction out;
-    kit_life_begin(&life, kit, 0);
-    toy_of_life(&life)->fail_pass = 0;
-    const int status = delta(&life, random_point(&life, 1, 1), &out);
-    if (toy_of_life(&life)->n_passes == 0) {
-        kit_ok(&life, status);
+    kit_fixture_begin(&fixture, kit, 0);
+    toy_of_fixture(&fixture)->fail_pass = 0;
+    const int status = delta(&fixture, random_point(&fixture, 1, 1), &out);
+    if (toy_of_fixture(&fixture)->n_passes == 0) {
+        kit_ok(&fixture, status);
     } else if (status != MN_NUMERIC) {
         kit_fail("hides_numeric", "the loss was not a number, but delta returned %s",
                  kit_status_name(status));
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
-static void prepare_weights_only(struct kit_life *life) {
-    prepare(life);
-    toy_of_life(life)->dims.n_a = 0;
-    toy_of_life(life)->dims.n_a_segments = 0;
+static void prepare_weights_only(struct kit_fixture *fixture) {
+    prepare(fixture);
+    toy_of_fixture(fixture)->dims.n_a = 0;
+    toy_of_fixture(fixture)->dims.n_a_segments = 0;
 }
 
 static void no_architecture(const struct kit *kit) {
-    struct kit_life life;
+    struct kit_fixture fixture;
     struct direction out;
-    const int opened = kit_life_open_with(&life, kit, KIT_WATCH_BOUNDS, prepare_weights_only);
+    const int opened = kit_fixture_open_with(&fixture, kit, KIT_WATCH_BOUNDS, prepare_weights_only);
     if (opened == MN_UNSUPPORTED) {
-        kit_life_close(&life);
+        kit_fixture_close(&fixture);
         return;
     }
-    kit_ok(&life, opened);
-    struct mn_point meta = random_point(&life, 1, 1);
-    int status = delta(&life, meta, &out);
+    kit_ok(&fixture, opened);
+    struct mn_point meta = random_point(&fixture, 1, 1);
+    int status = delta(&fixture, meta, &out);
     if (status == MN_OK) {
-        status = update(&life, &meta, out);
+        status = update(&fixture, &meta, out);
     }
     if (status != MN_OK && status != MN_UNSUPPORTED) {
-        kit_fail("no_architecture", "%s returned %s: %s", life.function, kit_status_name(status),
-                 life.mock.message);
+        kit_fail("no_architecture", "%s returned %s: %s", fixture.function, kit_status_name(status),
+                 fixture.mock.message);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static const struct kit_case cases[] = {

@@ -2,7 +2,7 @@
 /* op_mixer and input_mixer. */
 
 #include "derivative.h"
-#include "life.h"
+#include "fixture.h"
 
 #include <float.h>
 #include <math.h>
@@ -12,30 +12,30 @@ enum { MOST_ITEMS = 5, MOST_CHOICES = 128 };
 
 /* ---- calls -------------------------------------------------------------------------------- */
 
-static int64_t n_choices(struct kit_life *life, int64_t n_items) {
-    kit_call(life, "n_choices", KIT_WORKER);
-    const int64_t n = life->table.mixer.n_choices(life->self, n_items);
-    kit_end_plain(life);
+static int64_t n_choices(struct kit_fixture *fixture, int64_t n_items) {
+    kit_call(fixture, "n_choices", KIT_WORKER);
+    const int64_t n = fixture->table.mixer.n_choices(fixture->self, n_items);
+    kit_end_plain(fixture);
     if (n < 1 || n > MOST_CHOICES) {
         kit_fail("choices", "n_choices(%lld) is %lld", (long long)n_items, (long long)n);
     }
     return n;
 }
 
-static int64_t n_logits(struct kit_life *life, int64_t n_items) {
-    kit_call(life, "n_logits", KIT_WORKER);
-    const int64_t n = life->table.mixer.n_logits(life->self, n_items);
-    kit_end_plain(life);
+static int64_t n_logits(struct kit_fixture *fixture, int64_t n_items) {
+    kit_call(fixture, "n_logits", KIT_WORKER);
+    const int64_t n = fixture->table.mixer.n_logits(fixture->self, n_items);
+    kit_end_plain(fixture);
     return n;
 }
 
-static int64_t n_saved(struct kit_life *life, int64_t n) {
-    if (life->table.mixer.n_saved == NULL) {
+static int64_t n_saved(struct kit_fixture *fixture, int64_t n) {
+    if (fixture->table.mixer.n_saved == NULL) {
         return 0;
     }
-    kit_call(life, "n_saved", KIT_WORKER);
-    const int64_t saved = life->table.mixer.n_saved(life->self, n);
-    kit_end_plain(life);
+    kit_call(fixture, "n_saved", KIT_WORKER);
+    const int64_t saved = fixture->table.mixer.n_saved(fixture->self, n);
+    kit_end_plain(fixture);
     if (saved < 0 || saved > 1000000) {
         kit_fail("plan", "n_saved(%lld) is %lld", (long long)n, (long long)saved);
     }
@@ -51,50 +51,51 @@ struct mixture {
     uint64_t seed; /* of the noise */
 };
 
-static struct mixture mixture_new(struct kit_life *life, int64_t n_items) {
-    struct mixture m = {.n = n_choices(life, n_items), .when.size = sizeof m.when};
-    m.learned = n_logits(life, n_items) > 0;
+static struct mixture mixture_new(struct kit_fixture *fixture, int64_t n_items) {
+    struct mixture m = {.n = n_choices(fixture, n_items), .when.size = sizeof m.when};
+    m.learned = n_logits(fixture, n_items) > 0;
     m.when.gradient = (uint32_t)m.learned;
-    if (m.learned && life->table.mixer.backward == NULL) {
+    if (m.learned && fixture->table.mixer.backward == NULL) {
         kit_fail("choices", "n_logits is not 0, but there is no backward");
     }
-    m.saved_room = n_saved(life, m.n);
-    m.logits = kit_input(life, m.n);
-    m.weights = kit_output(life, m.n);
-    m.saved = kit_output(life, m.saved_room);
-    m.d_weights = kit_input(life, m.n);
+    m.saved_room = n_saved(fixture, m.n);
+    m.logits = kit_input(fixture, m.n);
+    m.weights = kit_output(fixture, m.n);
+    m.saved = kit_output(fixture, m.saved_room);
+    m.d_weights = kit_input(fixture, m.n);
     return m;
 }
 
 /* Weights are written and finite when this returns MN_OK. */
-static int forward(struct kit_life *life, struct mixture *m) {
+static int forward(struct kit_fixture *fixture, struct mixture *m) {
     struct mn_rng rng = mn_rng_make(m->seed, MN_RNG_MIXER, 0, 0, 0, 0);
     memset(m->weights, MOCK_POISON, (size_t)m->n * sizeof *m->weights);
-    kit_seal(life, m->logits);
-    kit_call(life, "forward", KIT_WORKER);
+    kit_seal(fixture, m->logits);
+    kit_call(fixture, "forward", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.mixer.forward(life->self, &life->mock.ctx, m->n,
-                                                m->learned ? m->logits : NULL, &m->when, &rng,
-                                                m->weights, m->saved_room > 0 ? m->saved : NULL));
-    mock_unseal(&life->mock, m->logits);
+        kit_end(fixture, fixture->table.mixer.forward(
+                             fixture->self, &fixture->mock.ctx, m->n, m->learned ? m->logits : NULL,
+                             &m->when, &rng, m->weights, m->saved_room > 0 ? m->saved : NULL));
+    mock_unseal(&fixture->mock, m->logits);
     if (status == MN_OK) {
         kit_written("the weights", m->n, m->weights);
     }
     return status;
 }
 
-static int backward(struct kit_life *life, struct mixture *m, mn_real *d_logits) {
+static int backward(struct kit_fixture *fixture, struct mixture *m, mn_real *d_logits) {
     mn_real *const sealed[] = {m->logits, m->weights, m->saved, m->d_weights};
     for (int i = 0; i < 4; i++) {
-        kit_seal(life, sealed[i]);
+        kit_seal(fixture, sealed[i]);
     }
-    kit_call(life, "backward", KIT_WORKER);
-    const int status = kit_end(life, life->table.mixer.backward(life->self, &life->mock.ctx, m->n,
-                                                                m->logits, &m->when, m->weights,
-                                                                m->saved_room > 0 ? m->saved : NULL,
-                                                                m->d_weights, d_logits));
+    kit_call(fixture, "backward", KIT_WORKER);
+    const int status =
+        kit_end(fixture, fixture->table.mixer.backward(fixture->self, &fixture->mock.ctx, m->n,
+                                                       m->logits, &m->when, m->weights,
+                                                       m->saved_room > 0 ? m->saved : NULL,
+                                                       m->d_weights, d_logits));
     for (int i = 0; i < 4; i++) {
-        mock_unseal(&life->mock, sealed[i]);
+        mock_unseal(&fixture->mock, sealed[i]);
     }
     if (status == MN_OK) {
         kit_written("d_logits", m->n, d_logits);
@@ -103,15 +104,15 @@ static int backward(struct kit_life *life, struct mixture *m, mn_real *d_logits)
 }
 
 /* Which choices are to be computed for their gradient. */
-static void measure(struct kit_life *life, const struct mixture *m, uint64_t *digest) {
-    if (life->table.mixer.measure == NULL) {
+static void measure(struct kit_fixture *fixture, const struct mixture *m, uint64_t *digest) {
+    if (fixture->table.mixer.measure == NULL) {
         return;
     }
-    uint8_t *measured = mock_buffer(&life->mock, (size_t)m->n, 0);
-    kit_call(life, "measure", KIT_WORKER);
-    life->table.mixer.measure(life->self, m->n, m->weights, m->saved_room > 0 ? m->saved : NULL,
-                              measured);
-    kit_end_plain(life);
+    uint8_t *measured = mock_buffer(&fixture->mock, (size_t)m->n, 0);
+    kit_call(fixture, "measure", KIT_WORKER);
+    fixture->table.mixer.measure(fixture->self, m->n, m->weights,
+                                 m->saved_room > 0 ? m->saved : NULL, measured);
+    kit_end_plain(fixture);
     for (int64_t i = 0; i < m->n; i++) {
         if (measured[i] > 1) {
             kit_fail("keep_value", "measured[%lld] is %d", (long long)i, measured[i]);
@@ -121,13 +122,13 @@ static void measure(struct kit_life *life, const struct mixture *m, uint64_t *di
 }
 
 /* Input mixers are told the strength of choices of one item. */
-static int has_strength(const struct kit_life *life, int64_t n_items, int64_t n) {
-    if (life->kit->unit->kind != MN_INPUT_MIXER || n != n_items) {
+static int has_strength(const struct kit_fixture *fixture, int64_t n_items, int64_t n) {
+    if (fixture->kit->unit->kind != MN_INPUT_MIXER || n != n_items) {
         return 0;
     }
     for (int64_t c = 0; c < n; c++) {
         for (int64_t i = 0; i < n_items; i++) {
-            if (life->table.mixer.holds(life->self, n_items, c, i) != (c == i)) {
+            if (fixture->table.mixer.holds(fixture->self, n_items, c, i) != (c == i)) {
                 return 0;
             }
         }
@@ -136,15 +137,15 @@ static int has_strength(const struct kit_life *life, int64_t n_items, int64_t n)
 }
 
 /* keep is poisoned. */
-static int select_choices(struct kit_life *life, int64_t n_items, int64_t n, mn_real *weights,
+static int select_choices(struct kit_fixture *fixture, int64_t n_items, int64_t n, mn_real *weights,
                           mn_real *strength, uint8_t *keep) {
-    const int strong = has_strength(life, n_items, n);
-    kit_seal(life, weights);
-    kit_call(life, "select", KIT_WORKER);
+    const int strong = has_strength(fixture, n_items, n);
+    kit_seal(fixture, weights);
+    kit_call(fixture, "select", KIT_WORKER);
     const int status =
-        kit_end(life, life->table.mixer.select(life->self, &life->mock.ctx, n, weights,
-                                               strong ? strength : NULL, keep));
-    mock_unseal(&life->mock, weights);
+        kit_end(fixture, fixture->table.mixer.select(fixture->self, &fixture->mock.ctx, n, weights,
+                                                     strong ? strength : NULL, keep));
+    mock_unseal(&fixture->mock, weights);
     int64_t kept = 0;
     for (int64_t i = 0; status == MN_OK && i < n; i++) {
         if (keep[i] > 1) {
@@ -160,11 +161,11 @@ static int select_choices(struct kit_life *life, int64_t n_items, int64_t n, mn_
 
 /* ---- exercise ----------------------------------------------------------------------------- */
 
-static int exercise_items(struct kit_life *life, int64_t n_items, struct mn_rng *rng,
+static int exercise_items(struct kit_fixture *fixture, int64_t n_items, struct mn_rng *rng,
                           uint64_t *digest) {
-    struct mixture m = mixture_new(life, n_items);
-    mn_real *d_logits = kit_input(life, m.n), *strength = kit_input(life, m.n);
-    uint8_t *keep = mock_buffer(&life->mock, (size_t)m.n, MOCK_POISON);
+    struct mixture m = mixture_new(fixture, n_items);
+    mn_real *d_logits = kit_input(fixture, m.n), *strength = kit_input(fixture, m.n);
+    uint8_t *keep = mock_buffer(&fixture->mock, (size_t)m.n, MOCK_POISON);
     kit_normal(rng, m.n, 1, m.logits);
     kit_normal(rng, m.n, 1, m.d_weights);
     for (int64_t i = 0; i < m.n; i++) {
@@ -173,38 +174,38 @@ static int exercise_items(struct kit_life *life, int64_t n_items, struct mn_rng 
     m.when.progress = mn_rng_uniform(rng);
     m.when.training = mn_rng_below(rng, 2);
     m.seed = mn_rng_u32(rng);
-    int status = forward(life, &m);
+    int status = forward(fixture, &m);
     kit_digest(digest, m.weights, (size_t)m.n * sizeof *m.weights);
     if (status == MN_OK && m.learned) {
-        measure(life, &m, digest);
-        status = backward(life, &m, d_logits);
+        measure(fixture, &m, digest);
+        status = backward(fixture, &m, d_logits);
         kit_digest(digest, d_logits, (size_t)m.n * sizeof *d_logits);
     }
     m.when.progress = 1;
     m.when.training = m.when.gradient = 0;
-    status = status == MN_OK ? forward(life, &m) : status;
+    status = status == MN_OK ? forward(fixture, &m) : status;
     if (status == MN_OK) {
-        status = select_choices(life, n_items, m.n, m.weights, strength, keep);
+        status = select_choices(fixture, n_items, m.n, m.weights, strength, keep);
         kit_digest(digest, keep, (size_t)m.n);
     }
     return status;
 }
 
-static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
+static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest) {
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 1, 0, 0, 0);
     int status = MN_OK;
     for (int64_t n_items = 1; status == MN_OK && n_items <= MOST_ITEMS; n_items++) {
-        status = exercise_items(life, n_items, &rng, digest);
+        status = exercise_items(fixture, n_items, &rng, digest);
     }
     return status;
 }
 
 /* ---- choices ------------------------------------------------------------------------------ */
 
-static int holds(struct kit_life *life, int64_t n_items, int64_t choice, int64_t item) {
-    kit_call(life, "holds", KIT_WORKER);
-    const int held = life->table.mixer.holds(life->self, n_items, choice, item);
-    kit_end_plain(life);
+static int holds(struct kit_fixture *fixture, int64_t n_items, int64_t choice, int64_t item) {
+    kit_call(fixture, "holds", KIT_WORKER);
+    const int held = fixture->table.mixer.holds(fixture->self, n_items, choice, item);
+    kit_end_plain(fixture);
     if (held != 0 && held != 1) {
         kit_fail("choices", "holds(%lld, %lld, %lld) is %d", (long long)n_items, (long long)choice,
                  (long long)item, held);
@@ -212,9 +213,9 @@ static int holds(struct kit_life *life, int64_t n_items, int64_t choice, int64_t
     return held;
 }
 
-static void check_choices(struct kit_life *life, int64_t n_items) {
-    const int64_t n = n_choices(life, n_items), logits = n_logits(life, n_items);
-    const int plain = life->kit->unit->kind == MN_OP_MIXER;
+static void check_choices(struct kit_fixture *fixture, int64_t n_items) {
+    const int64_t n = n_choices(fixture, n_items), logits = n_logits(fixture, n_items);
+    const int plain = fixture->kit->unit->kind == MN_OP_MIXER;
     int covered[16] = {0};
     if (logits != 0 && logits != n) {
         kit_fail("choices", "n_logits(%lld) is %lld; it is n_choices (%lld) or 0",
@@ -223,7 +224,7 @@ static void check_choices(struct kit_life *life, int64_t n_items) {
     for (int64_t c = 0; c < n; c++) {
         int held = 0;
         for (int64_t i = 0; i < n_items; i++) {
-            const int in = holds(life, n_items, c, i);
+            const int in = holds(fixture, n_items, c, i);
             held += in;
             covered[i] |= in;
             if (plain && (n != n_items || in != (c == i))) {
@@ -246,44 +247,44 @@ static void check_choices(struct kit_life *life, int64_t n_items) {
 }
 
 static void choices(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
     for (int64_t n_items = 1; n_items <= 9; n_items++) {
-        check_choices(&life, n_items);
+        check_choices(&fixture, n_items);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 /* ---- weights ------------------------------------------------------------------------------ */
 
 /* Calls `check` for logits that are equal, random, large and far apart, along the task. */
 static void over_logits(const struct kit *kit,
-                        void (*check)(struct kit_life *life, struct mixture *m)) {
+                        void (*check)(struct kit_fixture *fixture, struct mixture *m)) {
     static const double scales[] = {0, 1, 30, 1000};
     for (int64_t n_items = 1; n_items <= MOST_ITEMS; n_items++) {
         for (int round = 0; round < 32; round++) {
-            struct kit_life life;
+            struct kit_fixture fixture;
             struct mn_rng rng = mn_rng_make((uint64_t)round, MN_RNG_PLUGIN, 2, 0, 0, 0);
-            kit_life_begin(&life, kit, 0);
-            struct mixture m = mixture_new(&life, n_items);
+            kit_fixture_begin(&fixture, kit, 0);
+            struct mixture m = mixture_new(&fixture, n_items);
             kit_normal(&rng, m.n, scales[round % 4], m.logits);
             m.when.progress = (round / 4) % 4 / 3.0;
             m.when.training = round >= 16;
             m.seed = (uint64_t)round;
             kit_at("%lld items, logits of scale %g, progress %g%s", (long long)n_items,
                    scales[round % 4], m.when.progress, m.when.training ? ", training" : "");
-            check(&life, &m);
-            kit_life_close(&life);
+            check(&fixture, &m);
+            kit_fixture_close(&fixture);
         }
     }
 }
 
-static void check_finite(struct kit_life *life, struct mixture *m) {
-    mn_real *d_logits = kit_input(life, m->n);
-    kit_ok(life, forward(life, m)); /* and finite */
+static void check_finite(struct kit_fixture *fixture, struct mixture *m) {
+    mn_real *d_logits = kit_input(fixture, m->n);
+    kit_ok(fixture, forward(fixture, m)); /* and finite */
     mn_vec_fill(m->n, 1, m->d_weights);
     if (m->learned) {
-        kit_ok(life, backward(life, m, d_logits));
+        kit_ok(fixture, backward(fixture, m, d_logits));
     }
 }
 
@@ -291,9 +292,9 @@ static void finite_outputs(const struct kit *kit) {
     over_logits(kit, check_finite);
 }
 
-static void check_simplex(struct kit_life *life, struct mixture *m) {
+static void check_simplex(struct kit_fixture *fixture, struct mixture *m) {
     double sum = 0;
-    kit_ok(life, forward(life, m));
+    kit_ok(fixture, forward(fixture, m));
     for (int64_t i = 0; i < m->n; i++) {
         if (m->weights[i] < 0) {
             kit_fail("simplex", "weight %lld is %g", (long long)i, (double)m->weights[i]);
@@ -315,7 +316,7 @@ static void simplex(const struct kit *kit) {
 /* ---- gradient ----------------------------------------------------------------------------- */
 
 struct moved {
-    struct kit_life *life;
+    struct kit_fixture *fixture;
     struct mixture *m;
     int64_t logit;
 };
@@ -327,21 +328,21 @@ static double objective(void *data, double by, double *at) {
     const mn_real before = m->logits[moved->logit];
     m->logits[moved->logit] = (mn_real)((double)before + by);
     *at = (double)m->logits[moved->logit];
-    kit_ok(moved->life, forward(moved->life, m));
+    kit_ok(moved->fixture, forward(moved->fixture, m));
     m->logits[moved->logit] = before;
     return mn_vec_dot(m->n, m->d_weights, m->weights);
 }
 
 /* Returns how many elements could be compared. */
-static int check_gradient(struct kit_life *life, struct mixture *m) {
-    mn_real *d = kit_input(life, m->n), *added = kit_input(life, m->n);
+static int check_gradient(struct kit_fixture *fixture, struct mixture *m) {
+    mn_real *d = kit_input(fixture, m->n), *added = kit_input(fixture, m->n);
     int compared = 0;
-    kit_ok(life, forward(life, m));
-    kit_ok(life, backward(life, m, d));
+    kit_ok(fixture, forward(fixture, m));
+    kit_ok(fixture, backward(fixture, m, d));
     mn_vec_fill(m->n, (mn_real)0.75, added);
-    kit_ok(life, backward(life, m, added));
+    kit_ok(fixture, backward(fixture, m, added));
     for (int64_t k = 0; k < m->n; k++) {
-        struct moved moved = {life, m, k};
+        struct moved moved = {fixture, m, k};
         double expected;
         const enum kit_agreement agreement = kit_agrees(objective, &moved, (double)d[k], &expected);
         compared += agreement != KIT_UNSETTLED;
@@ -359,10 +360,10 @@ static int check_gradient(struct kit_life *life, struct mixture *m) {
 }
 
 static void gradient_round(const struct kit *kit, int round, int *compared, int *all) {
-    struct kit_life life;
+    struct kit_fixture fixture;
     struct mn_rng rng = mn_rng_make((uint64_t)round, MN_RNG_PLUGIN, 3, 0, 0, 0);
-    kit_life_begin(&life, kit, 0);
-    struct mixture m = mixture_new(&life, 2 + round % (MOST_ITEMS - 1));
+    kit_fixture_begin(&fixture, kit, 0);
+    struct mixture m = mixture_new(&fixture, 2 + round % (MOST_ITEMS - 1));
     if (!m.learned) {
         kit_skip("the mixer has no logits");
     }
@@ -373,9 +374,9 @@ static void gradient_round(const struct kit *kit, int round, int *compared, int 
     m.seed = (uint64_t)round;
     kit_at("%lld choices, progress %g%s", (long long)m.n, m.when.progress,
            m.when.training ? ", training" : "");
-    *compared += check_gradient(&life, &m);
+    *compared += check_gradient(&fixture, &m);
     *all += (int)m.n;
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static void gradient(const struct kit *kit) {
@@ -405,19 +406,19 @@ static void fill_weights(int shape, int64_t n, struct mn_rng *rng, mn_real *out)
     }
 }
 
-static void check_select(struct kit_life *life, int64_t n_items, int shape) {
+static void check_select(struct kit_fixture *fixture, int64_t n_items, int shape) {
     struct mn_rng rng = mn_rng_make((uint64_t)shape, MN_RNG_PLUGIN, 4, 0, 0, 0);
-    const int64_t n = n_choices(life, n_items);
-    mn_real *weights = kit_input(life, n), *strength = kit_input(life, n);
-    uint8_t *keep = mock_buffer(&life->mock, (size_t)n, MOCK_POISON);
+    const int64_t n = n_choices(fixture, n_items);
+    mn_real *weights = kit_input(fixture, n), *strength = kit_input(fixture, n);
+    uint8_t *keep = mock_buffer(&fixture->mock, (size_t)n, MOCK_POISON);
     fill_weights(shape, n, &rng, weights);
     fill_weights(shape, n, &rng, strength);
-    kit_ok(life, select_choices(life, n_items, n, weights, strength, keep));
+    kit_ok(fixture, select_choices(fixture, n_items, n, weights, strength, keep));
 }
 
 static void select_some(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
     for (int64_t n_items = 1; n_items <= MOST_ITEMS; n_items++) {
         for (int shape = 0; shape < 4; shape++) {
             for (int split = MN_TRAIN; split <= MN_TEST; split++) {
@@ -425,27 +426,27 @@ static void select_some(const struct kit *kit) {
                                                      "random"};
                 kit_at("%lld items, weights: %s, %s", (long long)n_items, shapes[shape],
                        split == MN_TRAIN ? "meta-training" : "evaluation");
-                life.mock.ctx.where.split = split;
-                check_select(&life, n_items, shape);
+                fixture.mock.ctx.where.split = split;
+                check_select(&fixture, n_items, shape);
             }
         }
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static void threshold(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    for (int split = MN_TRAIN; life.table.mixer.threshold != NULL && split <= MN_TEST; split++) {
-        life.mock.ctx.where.split = split;
-        kit_call(&life, "threshold", KIT_WORKER);
-        const double t = life.table.mixer.threshold(life.self, &life.mock.ctx);
-        kit_end_plain(&life);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    for (int split = MN_TRAIN; fixture.table.mixer.threshold != NULL && split <= MN_TEST; split++) {
+        fixture.mock.ctx.where.split = split;
+        kit_call(&fixture, "threshold", KIT_WORKER);
+        const double t = fixture.table.mixer.threshold(fixture.self, &fixture.mock.ctx);
+        kit_end_plain(&fixture);
         if (!(t >= 0 && t < 1)) {
             kit_fail("threshold", "the threshold is %g", t);
         }
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static const struct kit_case cases[] = {

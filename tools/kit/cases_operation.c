@@ -5,7 +5,7 @@
 #include "network/op.h"
 
 #include "derivative.h"
-#include "life.h"
+#include "fixture.h"
 
 #include <float.h>
 #include <math.h>
@@ -28,7 +28,7 @@ enum { SITES = sizeof sites / sizeof sites[0] };
 
 /* An operation at a site, and its arrays for IMAGES images. */
 struct place {
-    struct kit_life *life;
+    struct kit_fixture *fixture;
     const struct mn_op_site *site;
     struct mn_op_shape shape;
     int64_t in, out, n_weights; /* reals of an image, of its output, of all weights */
@@ -50,17 +50,17 @@ static void check_shape(const struct place *p) {
         kit_fail("op_shape", "n_saved is %lld, n_work %lld, work %g", (long long)s->n_saved,
                  (long long)s->n_work, s->work);
     }
-    if (s->n_weights > 0 && p->life->table.operation.weight == NULL) {
+    if (s->n_weights > 0 && p->fixture->table.operation.weight == NULL) {
         kit_fail("op_shape", "n_weights is %d, but there is no `weight`", (int)s->n_weights);
     }
 }
 
 static int ask_shape(struct place *p) {
-    struct kit_life *life = p->life;
+    struct kit_fixture *fixture = p->fixture;
     p->shape = (struct mn_op_shape){.size = sizeof p->shape};
-    kit_call(life, "shape", KIT_WORKER);
-    const int status =
-        kit_end(life, life->table.operation.shape(life->self, &life->mock.ctx, p->site, &p->shape));
+    kit_call(fixture, "shape", KIT_WORKER);
+    const int status = kit_end(fixture, fixture->table.operation.shape(
+                                            fixture->self, &fixture->mock.ctx, p->site, &p->shape));
     if (status == MN_OK) {
         check_shape(p);
     }
@@ -100,14 +100,14 @@ static int64_t count(const struct mn_op_weight *w) {
 }
 
 static int ask_weights(struct place *p) {
-    struct kit_life *life = p->life;
+    struct kit_fixture *fixture = p->fixture;
     const char *names[MN_OP_WEIGHTS];
     p->n_weights = 0;
     for (int32_t i = 0; i < p->shape.n_weights; i++) {
         struct mn_op_weight w = {.size = sizeof w};
-        kit_call(life, "weight", KIT_WORKER);
-        const int status = kit_end(
-            life, life->table.operation.weight(life->self, &life->mock.ctx, p->site, i, &w));
+        kit_call(fixture, "weight", KIT_WORKER);
+        const int status = kit_end(fixture, fixture->table.operation.weight(
+                                                fixture->self, &fixture->mock.ctx, p->site, i, &w));
         if (status != MN_OK) {
             return status;
         }
@@ -125,9 +125,10 @@ static int ask_weights(struct place *p) {
 }
 
 /* Random weights, images and gradients. MN_UNSUPPORTED: it cannot stand there. */
-static int place_new(struct kit_life *life, int site, struct mn_rng *rng, struct place *p) {
+static int place_new(struct kit_fixture *fixture, int site, struct mn_rng *rng, struct place *p) {
     const struct mn_op_site *s = &sites[site];
-    *p = (struct place){.life = life, .site = s, .in = (int64_t)s->channels * s->height * s->width};
+    *p = (struct place){
+        .fixture = fixture, .site = s, .in = (int64_t)s->channels * s->height * s->width};
     kit_at("%d channels of %d x %d, stride %d", (int)s->channels, (int)s->height, (int)s->width,
            (int)s->stride);
     int status = ask_shape(p);
@@ -139,14 +140,14 @@ static int place_new(struct kit_life *life, int site, struct mn_rng *rng, struct
     }
     const int32_t channels = p->shape.tail > 0 ? p->shape.tail : s->channels;
     p->out = (int64_t)channels * s->out_height * s->out_width;
-    p->w = p->n_weights > 0 ? kit_input(life, p->n_weights) : NULL;
-    p->d_w = p->n_weights > 0 ? kit_input(life, p->n_weights) : NULL;
-    p->x = kit_input(life, IMAGES * p->in);
-    p->dx = kit_output(life, IMAGES * p->in);
-    p->y = kit_output(life, IMAGES * p->out);
-    p->g = kit_input(life, IMAGES * p->out);
-    p->saved = p->shape.n_saved > 0 ? kit_output(life, IMAGES * p->shape.n_saved) : NULL;
-    p->work = p->shape.n_work > 0 ? kit_output(life, IMAGES * p->shape.n_work) : NULL;
+    p->w = p->n_weights > 0 ? kit_input(fixture, p->n_weights) : NULL;
+    p->d_w = p->n_weights > 0 ? kit_input(fixture, p->n_weights) : NULL;
+    p->x = kit_input(fixture, IMAGES * p->in);
+    p->dx = kit_output(fixture, IMAGES * p->in);
+    p->y = kit_output(fixture, IMAGES * p->out);
+    p->g = kit_input(fixture, IMAGES * p->out);
+    p->saved = p->shape.n_saved > 0 ? kit_output(fixture, IMAGES * p->shape.n_saved) : NULL;
+    p->work = p->shape.n_work > 0 ? kit_output(fixture, IMAGES * p->shape.n_work) : NULL;
     kit_normal(rng, p->n_weights, 0.5, p->w);
     kit_normal(rng, IMAGES * p->in, 1, p->x);
     kit_normal(rng, IMAGES * p->out, 1, p->g);
@@ -162,33 +163,33 @@ static void poison(mn_real *at, int64_t n) {
     }
 }
 
-static void seal(struct kit_life *life, mn_real *at) {
+static void seal(struct kit_fixture *fixture, mn_real *at) {
     if (at != NULL) {
-        kit_seal(life, at);
+        kit_seal(fixture, at);
     }
 }
 
-static void unseal(struct kit_life *life, mn_real *at) {
+static void unseal(struct kit_fixture *fixture, mn_real *at) {
     if (at != NULL) {
-        mock_unseal(&life->mock, at);
+        mock_unseal(&fixture->mock, at);
     }
 }
 
 /* Images first..first + n - 1. */
 static int forward(struct place *p, int first, int n) {
-    struct kit_life *life = p->life;
+    struct kit_fixture *fixture = p->fixture;
     mn_real *y = p->y + first * p->out;
     poison(y, n * p->out);
     mn_vec_fill(IMAGES * p->shape.n_work, (mn_real)NAN, p->work);
-    seal(life, p->w);
-    seal(life, p->x);
-    kit_call(life, "forward", KIT_WORKER);
-    const int status =
-        kit_end(life, life->table.operation.forward(
-                          life->self, &life->mock.ctx, p->site, n, p->w, p->x + first * p->in, y,
-                          p->saved != NULL ? p->saved + first * p->shape.n_saved : NULL, p->work));
-    unseal(life, p->w);
-    unseal(life, p->x);
+    seal(fixture, p->w);
+    seal(fixture, p->x);
+    kit_call(fixture, "forward", KIT_WORKER);
+    const int status = kit_end(
+        fixture, fixture->table.operation.forward(
+                     fixture->self, &fixture->mock.ctx, p->site, n, p->w, p->x + first * p->in, y,
+                     p->saved != NULL ? p->saved + first * p->shape.n_saved : NULL, p->work));
+    unseal(fixture, p->w);
+    unseal(fixture, p->x);
     if (status == MN_OK) {
         kit_written("y", n * p->out, y);
     }
@@ -196,22 +197,22 @@ static int forward(struct place *p, int first, int n) {
 }
 
 static int backward(struct place *p, int first, int n, int with_dx, int with_dw) {
-    struct kit_life *life = p->life;
+    struct kit_fixture *fixture = p->fixture;
     mn_real *const inputs[] = {p->w, p->x, p->g, p->saved};
     mn_real *dx = with_dx ? p->dx + first * p->in : NULL, *d_w = with_dw ? p->d_w : NULL;
     poison(dx, n * p->in);
     mn_vec_fill(IMAGES * p->shape.n_work, (mn_real)NAN, p->work);
     for (int i = 0; i < 4; i++) {
-        seal(life, inputs[i]);
+        seal(fixture, inputs[i]);
     }
-    kit_call(life, "backward", KIT_WORKER);
-    const int status =
-        kit_end(life, life->table.operation.backward(
-                          life->self, &life->mock.ctx, p->site, n, p->w, p->x + first * p->in,
-                          p->saved != NULL ? p->saved + first * p->shape.n_saved : NULL,
-                          p->g + first * p->out, dx, d_w, p->work));
+    kit_call(fixture, "backward", KIT_WORKER);
+    const int status = kit_end(
+        fixture, fixture->table.operation.backward(
+                     fixture->self, &fixture->mock.ctx, p->site, n, p->w, p->x + first * p->in,
+                     p->saved != NULL ? p->saved + first * p->shape.n_saved : NULL,
+                     p->g + first * p->out, dx, d_w, p->work));
     for (int i = 0; i < 4; i++) {
-        unseal(life, inputs[i]);
+        unseal(fixture, inputs[i]);
     }
     if (status == MN_OK && dx != NULL) {
         kit_written("dx", n * p->in, dx);
@@ -228,16 +229,16 @@ static void digest_reals(uint64_t *digest, const mn_real *at, int64_t n) {
 
 /* ---- of the host's maps ------------------------------------------------------------------- */
 
-static int is_made_of_maps(const struct kit_life *life) {
-    return life->table.operation.maps != NULL;
+static int is_made_of_maps(const struct kit_fixture *fixture) {
+    return fixture->table.operation.maps != NULL;
 }
 
-static int ask_maps(struct kit_life *life, int32_t stride, struct mn_op_maps *out) {
+static int ask_maps(struct kit_fixture *fixture, int32_t stride, struct mn_op_maps *out) {
     *out = (struct mn_op_maps){.size = sizeof *out};
     kit_at("stride %d", (int)stride);
-    kit_call(life, "maps", KIT_WORKER);
-    const int status =
-        kit_end(life, life->table.operation.maps(life->self, &life->mock.ctx, stride, out));
+    kit_call(fixture, "maps", KIT_WORKER);
+    const int status = kit_end(
+        fixture, fixture->table.operation.maps(fixture->self, &fixture->mock.ctx, stride, out));
     const char *fault = status == MN_OK ? nas_op_maps_fault(out, stride) : NULL;
     if (fault != NULL) {
         kit_fail("op_maps", "%s", fault);
@@ -245,10 +246,10 @@ static int ask_maps(struct kit_life *life, int32_t stride, struct mn_op_maps *ou
     return status;
 }
 
-static int exercise_maps(struct kit_life *life, uint64_t *digest) {
+static int exercise_maps(struct kit_fixture *fixture, uint64_t *digest) {
     for (int32_t stride = 1; stride <= 2; stride++) {
         struct mn_op_maps maps;
-        const int status = ask_maps(life, stride, &maps);
+        const int status = ask_maps(fixture, stride, &maps);
         if (status != MN_OK && status != MN_UNSUPPORTED) {
             return status;
         }
@@ -257,14 +258,14 @@ static int exercise_maps(struct kit_life *life, uint64_t *digest) {
     return MN_OK;
 }
 
-static void check_maps(struct kit_life *life) {
+static void check_maps(struct kit_fixture *fixture) {
     int possible = 0;
     for (int32_t stride = 1; stride <= 2; stride++) {
         struct mn_op_maps first, again;
-        const int status = ask_maps(life, stride, &first);
+        const int status = ask_maps(fixture, stride, &first);
         if (status != MN_UNSUPPORTED) {
-            kit_ok(life, status);
-            kit_ok(life, ask_maps(life, stride, &again));
+            kit_ok(fixture, status);
+            kit_ok(fixture, ask_maps(fixture, stride, &again));
             possible++;
             if (memcmp(&first, &again, sizeof first) != 0) {
                 kit_fail("op_maps", "a second call for the same stride tells something else");
@@ -273,18 +274,18 @@ static void check_maps(struct kit_life *life) {
     }
     if (possible == 0) {
         kit_fail("op_maps", "neither stride is supported; the last message: %s",
-                 life->mock.message);
+                 fixture->mock.message);
     }
 }
 
-static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
-    if (is_made_of_maps(life)) {
-        return exercise_maps(life, digest);
+static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest) {
+    if (is_made_of_maps(fixture)) {
+        return exercise_maps(fixture, digest);
     }
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 13, 0, 0, 0);
     for (int i = 0; i < SITES; i++) {
         struct place p;
-        int status = place_new(life, i, &rng, &p);
+        int status = place_new(fixture, i, &rng, &p);
         if (status == MN_UNSUPPORTED) {
             continue;
         }
@@ -308,36 +309,36 @@ static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t 
 
 /* Calls `check` at every site where the operation can stand. */
 static void over_sites(const struct kit *kit, void (*check)(struct place *p)) {
-    struct kit_life life;
+    struct kit_fixture fixture;
     int possible = 0;
     struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 14, 0, 0, 0);
-    kit_life_begin(&life, kit, 0);
-    if (is_made_of_maps(&life)) {
+    kit_fixture_begin(&fixture, kit, 0);
+    if (is_made_of_maps(&fixture)) {
         kit_skip("the host computes it: see the case maps");
     }
     for (int i = 0; i < SITES; i++) {
-        struct mock_block *mark = mock_mark(&life.mock);
+        struct mock_block *mark = mock_mark(&fixture.mock);
         struct place p;
-        const int status = place_new(&life, i, &rng, &p);
+        const int status = place_new(&fixture, i, &rng, &p);
         if (status != MN_UNSUPPORTED) {
-            kit_ok(&life, status);
+            kit_ok(&fixture, status);
             check(&p);
             possible++;
         }
-        mock_rewind(&life.mock, mark);
+        mock_rewind(&fixture.mock, mark);
     }
     if (possible == 0) {
         kit_fail("op_shape", "none of %d sites is supported; the last message: %s", SITES,
-                 life.mock.message);
+                 fixture.mock.message);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static void check_again(struct place *p) {
     const struct mn_op_shape first = p->shape;
     const int64_t n_weights = p->n_weights;
-    kit_ok(p->life, ask_shape(p));
-    kit_ok(p->life, ask_weights(p));
+    kit_ok(p->fixture, ask_shape(p));
+    kit_ok(p->fixture, ask_weights(p));
     if (memcmp(&first, &p->shape, sizeof first) != 0 || n_weights != p->n_weights) {
         kit_fail("op_shape", "a second call for the same site tells something else");
     }
@@ -359,7 +360,7 @@ static double objective(void *data, double by, double *at) {
     const mn_real before = *moved->at;
     *moved->at = (mn_real)((double)before + by);
     *at = (double)*moved->at;
-    kit_ok(p->life, forward(p, 0, IMAGES));
+    kit_ok(p->fixture, forward(p, 0, IMAGES));
     *moved->at = before;
     return mn_vec_dot(IMAGES * p->out, p->g, p->y);
 }
@@ -391,9 +392,9 @@ static void check_gradient(struct place *p) {
     for (int64_t i = 0; i < IMAGES * p->in; i++) {
         p->x[i] += (mn_real)0.3;
     }
-    kit_ok(p->life, forward(p, 0, IMAGES));
+    kit_ok(p->fixture, forward(p, 0, IMAGES));
     mn_vec_fill(p->n_weights, 0, p->d_w);
-    kit_ok(p->life, backward(p, 0, IMAGES, 1, p->n_weights > 0));
+    kit_ok(p->fixture, backward(p, 0, IMAGES, 1, p->n_weights > 0));
     compare(p, "dx", p->x, p->dx, IMAGES * p->in);
     compare(p, "d_w", p->w, p->d_w, p->n_weights);
 }
@@ -403,17 +404,17 @@ static void gradient(const struct kit *kit) {
 }
 
 static mn_real *copy(struct place *p, const mn_real *from, int64_t n) {
-    mn_real *to = kit_input(p->life, n);
+    mn_real *to = kit_input(p->fixture, n);
     mn_vec_copy(n, from, to);
     return to;
 }
 
-static void check_close(const char *fault, const char *what, int64_t n, const mn_real *got,
+static void check_close(const char *rule, const char *what, int64_t n, const mn_real *got,
                         const mn_real *expected, double offset) {
     for (int64_t i = 0; i < n; i++) {
         const double off = fabs((double)got[i] - offset - (double)expected[i]);
         if (off > 1000 * EPSILON * (1 + fabs((double)expected[i]))) {
-            kit_fail(fault, "%s[%lld] is %.7g instead of %.7g", what, (long long)i, (double)got[i],
+            kit_fail(rule, "%s[%lld] is %.7g instead of %.7g", what, (long long)i, (double)got[i],
                      offset + (double)expected[i]);
         }
     }
@@ -421,15 +422,15 @@ static void check_close(const char *fault, const char *what, int64_t n, const mn
 
 /* d_w is added to; each gradient comes without the other too. */
 static void check_wanted(struct place *p) {
-    kit_ok(p->life, forward(p, 0, IMAGES));
+    kit_ok(p->fixture, forward(p, 0, IMAGES));
     mn_vec_fill(p->n_weights, 0, p->d_w);
-    kit_ok(p->life, backward(p, 0, IMAGES, 1, p->n_weights > 0));
+    kit_ok(p->fixture, backward(p, 0, IMAGES, 1, p->n_weights > 0));
     const mn_real *d_w = copy(p, p->d_w, p->n_weights), *dx = copy(p, p->dx, IMAGES * p->in);
-    kit_ok(p->life, backward(p, 0, IMAGES, 1, 0));
+    kit_ok(p->fixture, backward(p, 0, IMAGES, 1, 0));
     check_close("op_wanted", "dx without d_w", IMAGES * p->in, p->dx, dx, 0);
     if (p->n_weights > 0) {
         mn_vec_fill(p->n_weights, (mn_real)0.75, p->d_w);
-        kit_ok(p->life, backward(p, 0, IMAGES, 0, 1));
+        kit_ok(p->fixture, backward(p, 0, IMAGES, 0, 1));
         check_close("op_added", "d_w, which was 0.75,", p->n_weights, p->d_w, d_w, 0.75);
     }
 }
@@ -440,17 +441,17 @@ static void wanted(const struct kit *kit) {
 
 /* One image at a time gives what all give at once, to the bit but for the sums in d_w. */
 static void check_images(struct place *p) {
-    kit_ok(p->life, forward(p, 0, IMAGES));
+    kit_ok(p->fixture, forward(p, 0, IMAGES));
     mn_vec_fill(p->n_weights, 0, p->d_w);
-    kit_ok(p->life, backward(p, 0, IMAGES, 1, p->n_weights > 0));
+    kit_ok(p->fixture, backward(p, 0, IMAGES, 1, p->n_weights > 0));
     const mn_real *y = copy(p, p->y, IMAGES * p->out), *dx = copy(p, p->dx, IMAGES * p->in);
     const mn_real *d_w = copy(p, p->d_w, p->n_weights);
     mn_vec_fill(p->n_weights, 0, p->d_w);
     for (int i = IMAGES - 1; i >= 0; i--) {
-        kit_ok(p->life, forward(p, i, 1));
+        kit_ok(p->fixture, forward(p, i, 1));
     }
     for (int i = 0; i < IMAGES; i++) {
-        kit_ok(p->life, backward(p, i, 1, 1, p->n_weights > 0));
+        kit_ok(p->fixture, backward(p, i, 1, 1, p->n_weights > 0));
     }
     if (memcmp(y, p->y, (size_t)(IMAGES * p->out) * sizeof *y) != 0 ||
         memcmp(dx, p->dx, (size_t)(IMAGES * p->in) * sizeof *dx) != 0) {
@@ -465,13 +466,13 @@ static void images(const struct kit *kit) {
 }
 
 static void maps(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    if (!is_made_of_maps(&life)) {
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    if (!is_made_of_maps(&fixture)) {
         kit_skip("it is not made of the host's maps, but computes");
     }
-    check_maps(&life);
-    kit_life_close(&life);
+    check_maps(&fixture);
+    kit_fixture_close(&fixture);
 }
 
 static const struct kit_case cases[] = {

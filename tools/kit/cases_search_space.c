@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* search_space, on the recording builder of record.h, and on the host's own. */
 
-#include "life.h"
+#include "fixture.h"
 #include "record.h"
 
 #include "backend/backend.h"
@@ -18,30 +18,30 @@ static const struct mn_dims shapes[] = {
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
-static void prepare(struct kit_life *life) {
-    life->data = mock_buffer(&life->mock, sizeof(struct mn_builder), 0);
+static void prepare(struct kit_fixture *fixture) {
+    fixture->data = mock_buffer(&fixture->mock, sizeof(struct mn_builder), 0);
 }
 
 /* ---- calls -------------------------------------------------------------------------------- */
 
-static int build(struct kit_life *life, const struct mn_dims *dims, int fail_at) {
-    struct mn_builder *builder = life->data;
-    record_install(&life->mock, builder, dims);
+static int build(struct kit_fixture *fixture, const struct mn_dims *dims, int fail_at) {
+    struct mn_builder *builder = fixture->data;
+    record_install(&fixture->mock, builder, dims);
     builder->fail_at = fail_at;
-    kit_call(life, "build", KIT_WORKER);
-    const int status =
-        kit_end(life, life->table.search_space.build(life->self, &life->mock.ctx, dims, builder));
+    kit_call(fixture, "build", KIT_WORKER);
+    const int status = kit_end(fixture, fixture->table.search_space.build(
+                                            fixture->self, &fixture->mock.ctx, dims, builder));
     if (status == MN_OK && builder->heads != 1) {
         kit_fail("head", "the network has %d heads", builder->heads);
     }
     return status;
 }
 
-static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
-    const struct mn_builder *builder = life->data;
+static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest) {
+    const struct mn_builder *builder = fixture->data;
     int status = MN_OK;
     for (int i = 0; status == MN_OK && i < SHAPES; i++) {
-        status = build(life, &shapes[i], -1);
+        status = build(fixture, &shapes[i], -1);
         kit_digest(digest, &builder->digest, sizeof builder->digest);
     }
     return status;
@@ -51,20 +51,20 @@ static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t 
 
 /* Each builder call fails once: build ends there with its status. */
 static void refusals(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    const struct mn_builder *builder = life.data;
-    kit_ok(&life, build(&life, &shapes[0], -1));
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    const struct mn_builder *builder = fixture.data;
+    kit_ok(&fixture, build(&fixture, &shapes[0], -1));
     const int calls = builder->calls;
     for (int n = 0; n < calls; n++) {
         kit_at("builder call %d of %d fails", n + 1, calls);
-        const int status = build(&life, &shapes[0], n);
+        const int status = build(&fixture, &shapes[0], n);
         if (status != MN_CONFIG || builder->calls != n + 1) {
             kit_fail("ignores_builder", "build returned %s after %d more builder calls",
                      kit_status_name(status), builder->calls - n - 1);
         }
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 /* ---- the host's own model ----------------------------------------------------------------- */
@@ -113,11 +113,11 @@ static struct nas_instance plain_mixer(int kind) {
 
 /* One training pass over two images of noise. */
 static void run_model(struct nas_ctx *ctx, const struct mn_model *model, const struct mn_dims *dims,
-                      struct kit_life *life) {
+                      struct kit_fixture *fixture) {
     const int64_t image = (int64_t)dims->channels * dims->height * dims->width;
     struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 10, 0, 0, 0);
-    struct mn_point at = {kit_input(life, dims->n_w), kit_input(life, dims->n_a)};
-    mn_real *images = kit_input(life, 2 * image), *d_w = kit_output(life, dims->n_w);
+    struct mn_point at = {kit_input(fixture, dims->n_w), kit_input(fixture, dims->n_a)};
+    mn_real *images = kit_input(fixture, 2 * image), *d_w = kit_output(fixture, dims->n_w);
     const int32_t labels[] = {0, 1};
     const struct mn_set batch = {2, 0, images, labels};
     const struct mn_pass pass = {
@@ -134,14 +134,14 @@ static void run_model(struct nas_ctx *ctx, const struct mn_model *model, const s
     ctx->workspace = NULL;
 }
 
-static void build_model(struct kit_life *life, const struct mn_dims *shape) {
-    struct nas_instance space = {.unit = {.plugin = life->kit->plugin,
-                                          .unit = life->kit->unit,
-                                          .file = life->kit->file,
-                                          .options = life->kit->options},
-                                 .self = life->self,
-                                 .label = life->kit->unit->name,
-                                 .table.search_space = life->table.search_space};
+static void build_model(struct kit_fixture *fixture, const struct mn_dims *shape) {
+    struct nas_instance space = {.unit = {.plugin = fixture->kit->plugin,
+                                          .unit = fixture->kit->unit,
+                                          .file = fixture->kit->file,
+                                          .options = fixture->kit->options},
+                                 .self = fixture->self,
+                                 .label = fixture->kit->unit->name,
+                                 .table.search_space = fixture->table.search_space};
     const struct nas_instance op = plain_mixer(MN_OP_MIXER), input = plain_mixer(MN_INPUT_MIXER);
     struct mn_dims dims = *shape;
     struct mn_model *model = NULL;
@@ -156,15 +156,15 @@ static void build_model(struct kit_life *life, const struct mn_dims *shape) {
     kit_at("images %d x %d x %d", (int)shape->channels, (int)shape->height, (int)shape->width);
     kit_doing("build");
     /* candidates may be of other plugins, and of this file */
-    if (nas_registry_new(&ctx.pub, life->kit->folders, &registry) != MN_OK ||
-        nas_registry_add(registry, &ctx.pub, life->kit->plugin) != MN_OK ||
+    if (nas_registry_new(&ctx.pub, fixture->kit->folders, &registry) != MN_OK ||
+        nas_registry_add(registry, &ctx.pub, fixture->kit->plugin) != MN_OK ||
         nas_operations_init(&operations, &ctx.pub, registry, NULL, &faults) != MN_OK ||
         nas_model_fit(&ctx.pub, &space, &op, &input, &operations, &dims, &fit) != MN_OK ||
         nas_model_new(&ctx.pub, &space, &op, &input, &operations, &dims, nas_backend_find("cpu"),
                       nas_kernels_find("auto"), &model) != MN_OK) {
         kit_fail("model_refused", "%s", nas_ctx_message(&ctx.pub));
     }
-    run_model(&ctx, model, nas_model_dims(model), life);
+    run_model(&ctx, model, nas_model_dims(model), fixture);
     nas_model_free(model);
     nas_operations_fini(&operations);
     nas_registry_free(registry);
@@ -172,12 +172,12 @@ static void build_model(struct kit_life *life, const struct mn_dims *shape) {
 }
 
 static void model(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
     for (int i = 0; i < SHAPES; i++) {
-        build_model(&life, &shapes[i]);
+        build_model(&fixture, &shapes[i]);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static const struct kit_case cases[] = {

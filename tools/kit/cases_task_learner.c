@@ -8,25 +8,25 @@
 
 enum { LONG = 60 };
 
-static void prepare(struct kit_life *life) {
-    life->data = mock_buffer(&life->mock, sizeof(struct toy), 0);
-    toy_install(life->data, &life->mock, TOY_A);
-    ((struct toy *)life->data)->prescribed = TASK_STEPS;
+static void prepare(struct kit_fixture *fixture) {
+    fixture->data = mock_buffer(&fixture->mock, sizeof(struct toy), 0);
+    toy_install(fixture->data, &fixture->mock, TOY_A);
+    ((struct toy *)fixture->data)->prescribed = TASK_STEPS;
 }
 
-static struct toy *toy_of_life(struct kit_life *life) {
-    return life->data;
+static struct toy *toy_of_fixture(struct kit_fixture *fixture) {
+    return fixture->data;
 }
 
 /* ---- calls -------------------------------------------------------------------------------- */
 
-static int64_t n_state(struct kit_life *life) {
-    const struct mn_task_learner *t = &life->table.task_learner;
+static int64_t n_state(struct kit_fixture *fixture) {
+    const struct mn_task_learner *t = &fixture->table.task_learner;
     int64_t n = 0;
     if (t->n_state != NULL) {
-        kit_call(life, "n_state", KIT_WORKER);
-        n = t->n_state(life->self, &toy_of_life(life)->dims);
-        kit_end_plain(life);
+        kit_call(fixture, "n_state", KIT_WORKER);
+        n = t->n_state(fixture->self, &toy_of_fixture(fixture)->dims);
+        kit_end_plain(fixture);
     }
     if (n < 0 || n > 1000000) {
         kit_fail("plan", "n_state is %lld for a model of %d weights and %d logits", (long long)n,
@@ -35,12 +35,12 @@ static int64_t n_state(struct kit_life *life) {
     return n;
 }
 
-static int32_t max_batch(struct kit_life *life) {
+static int32_t max_batch(struct kit_fixture *fixture) {
     int32_t n = 0;
-    if (life->table.task_learner.max_batch != NULL) {
-        kit_call(life, "max_batch", KIT_WORKER);
-        n = life->table.task_learner.max_batch(life->self);
-        kit_end_plain(life);
+    if (fixture->table.task_learner.max_batch != NULL) {
+        kit_call(fixture, "max_batch", KIT_WORKER);
+        n = fixture->table.task_learner.max_batch(fixture->self);
+        kit_end_plain(fixture);
     }
     if (n < -1000000) {
         kit_fail("plan", "max_batch is %d", (int)n);
@@ -48,12 +48,12 @@ static int32_t max_batch(struct kit_life *life) {
     return n;
 }
 
-static uint32_t adapts(struct kit_life *life) {
+static uint32_t adapts(struct kit_fixture *fixture) {
     uint32_t what = MN_ADAPTS_W | MN_ADAPTS_A;
-    if (life->table.task_learner.adapts != NULL) {
-        kit_call(life, "adapts", KIT_WORKER);
-        what = life->table.task_learner.adapts(life->self, &life->mock.ctx.where);
-        kit_end_plain(life);
+    if (fixture->table.task_learner.adapts != NULL) {
+        kit_call(fixture, "adapts", KIT_WORKER);
+        what = fixture->table.task_learner.adapts(fixture->self, &fixture->mock.ctx.where);
+        kit_end_plain(fixture);
     }
     if ((what & ~(uint32_t)(MN_ADAPTS_W | MN_ADAPTS_A)) != 0) {
         kit_fail("plan", "adapts is 0x%x", what);
@@ -61,71 +61,72 @@ static uint32_t adapts(struct kit_life *life) {
     return what;
 }
 
-static void ask_plan(struct kit_life *life) {
-    const struct mn_task_learner *t = &life->table.task_learner;
-    max_batch(life);
-    adapts(life);
+static void ask_plan(struct kit_fixture *fixture) {
+    const struct mn_task_learner *t = &fixture->table.task_learner;
+    max_batch(fixture);
+    adapts(fixture);
     if (t->moments != NULL) {
-        kit_call(life, "moments", KIT_WORKER);
-        const int moments = t->moments(life->self);
-        kit_end_plain(life);
+        kit_call(fixture, "moments", KIT_WORKER);
+        const int moments = t->moments(fixture->self);
+        kit_end_plain(fixture);
         if (moments < MN_MOMENTS_AVERAGE || moments > MN_MOMENTS_CARRY) {
             kit_fail("plan", "moments is %d", moments);
         }
     }
     if (t->steps != NULL) {
-        kit_call(life, "steps", KIT_WORKER);
-        const int64_t steps = t->steps(life->self, &life->mock.ctx.where);
-        kit_end_plain(life);
+        kit_call(fixture, "steps", KIT_WORKER);
+        const int64_t steps = t->steps(fixture->self, &fixture->mock.ctx.where);
+        kit_end_plain(fixture);
         if (steps < 0) {
             kit_fail("plan", "steps is %lld", (long long)steps);
         }
     }
 }
 
-struct task_run task_run_new(struct kit_life *life, uint64_t seed) {
-    struct toy *toy = toy_of_life(life);
+struct task_run task_run_new(struct kit_fixture *fixture, uint64_t seed) {
+    struct toy *toy = toy_of_fixture(fixture);
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 5, 0, 0, 0);
-    struct task_run run = {.n_state = n_state(life)};
-    run.params.w = kit_input(life, TOY_W);
-    run.params.a = toy->dims.n_a > 0 ? kit_input(life, TOY_A) : NULL;
-    run.state = run.n_state > 0 ? kit_input(life, run.n_state) : NULL;
+    struct task_run run = {.n_state = n_state(fixture)};
+    run.params.w = kit_input(fixture, TOY_W);
+    run.params.a = toy->dims.n_a > 0 ? kit_input(fixture, TOY_A) : NULL;
+    run.state = run.n_state > 0 ? kit_input(fixture, run.n_state) : NULL;
     kit_normal(&rng, TOY_W, 1, run.params.w);
     kit_normal(&rng, toy->dims.n_a, 1, run.params.a);
     return run;
 }
 
-int task_adapt(struct kit_life *life, struct task_run *run) {
-    struct toy *toy = toy_of_life(life);
+int task_adapt(struct kit_fixture *fixture, struct task_run *run) {
+    struct toy *toy = toy_of_fixture(fixture);
     toy_forget_calls(toy);
-    kit_call(life, "adapt", KIT_WORKER);
-    return kit_end(life, life->table.task_learner.adapt(life->self, &life->mock.ctx, NULL,
-                                                        &toy->task, &run->params, run->state));
+    kit_call(fixture, "adapt", KIT_WORKER);
+    return kit_end(fixture,
+                   fixture->table.task_learner.adapt(fixture->self, &fixture->mock.ctx, NULL,
+                                                     &toy->task, &run->params, run->state));
 }
 
-static void check_finite(const struct kit_life *life, const struct task_run *run) {
-    const struct toy *toy = life->data;
+static void check_finite(const struct kit_fixture *fixture, const struct task_run *run) {
+    const struct toy *toy = fixture->data;
     kit_written("params->w", TOY_W, run->params.w);
     kit_written("params->a", toy->dims.n_a, run->params.a);
     kit_written("state", run->n_state, run->state);
 }
 
-static int exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest) {
+static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest) {
     int status = MN_OK;
-    ask_plan(life);
+    ask_plan(fixture);
     for (int split = MN_TRAIN; status == MN_OK && split <= MN_TEST; split += MN_TEST) {
-        life->mock.ctx.where.split = split;
-        struct task_run run = task_run_new(life, seed);
-        status = task_adapt(life, &run);
+        fixture->mock.ctx.where.split = split;
+        struct task_run run = task_run_new(fixture, seed);
+        status = task_adapt(fixture, &run);
         kit_digest(digest, run.params.w, TOY_W * sizeof(mn_real));
         kit_digest(digest, run.params.a, TOY_A * sizeof(mn_real));
         kit_digest(digest, run.state, (size_t)run.n_state * sizeof(mn_real));
         if (status == MN_OK) {
-            check_finite(life, &run);
+            check_finite(fixture, &run);
         }
     }
-    life->mock.ctx.where.split = MN_TRAIN;
-    return status == MN_OK ? task_exercise_adjoint(life, seed, digest) : status;
+    fixture->mock.ctx.where.split = MN_TRAIN;
+    return status == MN_OK ? task_exercise_adjoint(fixture, seed, digest) : status;
 }
 
 /* ---- cases -------------------------------------------------------------------------------- */
@@ -136,20 +137,20 @@ static int same_reals(int64_t n, const mn_real *a, const mn_real *b) {
 }
 
 static void zero_steps(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    toy_of_life(&life)->prescribed = 0;
-    struct task_run run = task_run_new(&life, 1), before = task_run_new(&life, 1);
-    kit_ok(&life, task_adapt(&life, &run));
-    if (toy_of_life(&life)->n_passes > 0 || toy_of_life(&life)->n_dones > 0) {
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    toy_of_fixture(&fixture)->prescribed = 0;
+    struct task_run run = task_run_new(&fixture, 1), before = task_run_new(&fixture, 1);
+    kit_ok(&fixture, task_adapt(&fixture, &run));
+    if (toy_of_fixture(&fixture)->n_passes > 0 || toy_of_fixture(&fixture)->n_dones > 0) {
         kit_fail("ignores_steps", "the host prescribes 0 steps, but there were %d passes",
-                 toy_of_life(&life)->n_passes);
+                 toy_of_fixture(&fixture)->n_passes);
     }
     if (!same_reals(TOY_W, run.params.w, before.params.w) ||
         !same_reals(TOY_A, run.params.a, before.params.a)) {
         kit_fail("zero_steps", "the parameters changed without a step");
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 /* Loss of the problem that all mini-batches pose when they show one image. */
@@ -165,21 +166,21 @@ static double loss_at(const struct task_run *run) {
 }
 
 static void descends(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    toy_of_life(&life)->prescribed = LONG;
-    toy_of_life(&life)->one_image = 0;
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    toy_of_fixture(&fixture)->prescribed = LONG;
+    toy_of_fixture(&fixture)->one_image = 0;
     for (int split = MN_TRAIN; split <= MN_TEST; split += MN_TEST) {
         kit_at("%d steps, %s", LONG, split == MN_TRAIN ? "meta-training" : "evaluation");
-        life.mock.ctx.where.split = split;
-        struct task_run run = task_run_new(&life, 1);
+        fixture.mock.ctx.where.split = split;
+        struct task_run run = task_run_new(&fixture, 1);
         const double before = loss_at(&run);
-        kit_ok(&life, task_adapt(&life, &run));
+        kit_ok(&fixture, task_adapt(&fixture, &run));
         if (!(loss_at(&run) < before)) {
             kit_fail("does_not_descend", "the loss went from %.6g to %.6g", before, loss_at(&run));
         }
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static void check_step(const struct toy *toy, int i, int32_t most) {
@@ -207,14 +208,14 @@ static void check_step(const struct toy *toy, int i, int32_t most) {
 }
 
 static void order(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
-    const struct toy *toy = toy_of_life(&life);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    const struct toy *toy = toy_of_fixture(&fixture);
     for (int split = MN_TRAIN; split <= MN_TEST; split += MN_TEST) {
-        life.mock.ctx.where.split = split;
-        struct task_run run = task_run_new(&life, 1);
-        const int32_t most = max_batch(&life);
-        kit_ok(&life, task_adapt(&life, &run));
+        fixture.mock.ctx.where.split = split;
+        struct task_run run = task_run_new(&fixture, 1);
+        const int32_t most = max_batch(&fixture);
+        kit_ok(&fixture, task_adapt(&fixture, &run));
         if (toy->n_dones != TASK_STEPS) {
             kit_fail(toy->n_passes == TASK_STEPS ? "call_order" : "ignores_steps",
                      "the host prescribes %d steps, but mn_step_done was called %d times",
@@ -224,40 +225,40 @@ static void order(const struct kit *kit) {
             check_step(toy, i, most);
         }
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 /* What `adapts` leaves out must not change; what it names may. */
 static void changes(const struct kit *kit) {
     static const int64_t epochs[] = {0, 90};
-    struct kit_life life;
-    kit_life_begin(&life, kit, 0);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
     for (int i = 0; i < 4; i++) {
-        life.mock.ctx.where.split = i < 2 ? MN_TRAIN : MN_TEST;
-        life.mock.ctx.where.meta_epoch = epochs[i % 2];
+        fixture.mock.ctx.where.split = i < 2 ? MN_TRAIN : MN_TEST;
+        fixture.mock.ctx.where.meta_epoch = epochs[i % 2];
         kit_at("%s, meta-epoch %lld of 100", i < 2 ? "meta-training" : "evaluation",
                (long long)epochs[i % 2]);
-        const uint32_t what = adapts(&life);
-        struct task_run run = task_run_new(&life, 1), before = task_run_new(&life, 1);
-        kit_ok(&life, task_adapt(&life, &run));
+        const uint32_t what = adapts(&fixture);
+        struct task_run run = task_run_new(&fixture, 1), before = task_run_new(&fixture, 1);
+        kit_ok(&fixture, task_adapt(&fixture, &run));
         if (((what & MN_ADAPTS_W) == 0 && !same_reals(TOY_W, run.params.w, before.params.w)) ||
             ((what & MN_ADAPTS_A) == 0 && !same_reals(TOY_A, run.params.a, before.params.a))) {
             kit_fail("adapts", "adapts is 0x%x, but the %s changed", what,
                      (what & MN_ADAPTS_W) == 0 ? "weights" : "architecture");
         }
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static void numeric(const struct kit *kit) {
     for (int pass = 0; pass < TASK_STEPS; pass++) {
-        struct kit_life life;
-        kit_life_begin(&life, kit, 0);
-        struct toy *toy = toy_of_life(&life);
+        struct kit_fixture fixture;
+        kit_fixture_begin(&fixture, kit, 0);
+        struct toy *toy = toy_of_fixture(&fixture);
         toy->fail_pass = pass;
-        struct task_run run = task_run_new(&life, 1);
+        struct task_run run = task_run_new(&fixture, 1);
         kit_at("pass %d fails", pass);
-        const int status = task_adapt(&life, &run);
+        const int status = task_adapt(&fixture, &run);
         if (toy->n_passes > pass && status != MN_NUMERIC) {
             kit_fail("hides_numeric", "the loss was not a number, but adapt returned %s",
                      kit_status_name(status));
@@ -265,19 +266,19 @@ static void numeric(const struct kit *kit) {
         if (toy->n_passes > pass + 1) {
             kit_fail("hides_numeric", "after a failed pass the model was run again");
         }
-        kit_life_close(&life);
+        kit_fixture_close(&fixture);
     }
 }
 
 static void cancel(const struct kit *kit) {
     for (int step = 0; step < TASK_STEPS; step++) {
-        struct kit_life life;
-        kit_life_begin(&life, kit, 0);
-        struct toy *toy = toy_of_life(&life);
+        struct kit_fixture fixture;
+        kit_fixture_begin(&fixture, kit, 0);
+        struct toy *toy = toy_of_fixture(&fixture);
         toy->fail_done = step;
-        struct task_run run = task_run_new(&life, 1);
+        struct task_run run = task_run_new(&fixture, 1);
         kit_at("step %d is cancelled", step);
-        const int status = task_adapt(&life, &run);
+        const int status = task_adapt(&fixture, &run);
         if (status != MN_CANCELLED) {
             kit_fail("ignores_cancel", "mn_step_done returned MN_CANCELLED, adapt %s",
                      kit_status_name(status));
@@ -285,22 +286,22 @@ static void cancel(const struct kit *kit) {
         if (toy->n_dones > step + 1 || toy->n_passes > toy->dones[step].passes) {
             kit_fail("ignores_cancel", "after MN_CANCELLED the model was run again");
         }
-        kit_life_close(&life);
+        kit_fixture_close(&fixture);
     }
 }
 
 static void no_architecture(const struct kit *kit) {
-    struct kit_life life;
-    kit_life_begin(&life, kit, KIT_WATCH_BOUNDS);
-    toy_install(life.data, &life.mock, 0);
-    toy_of_life(&life)->prescribed = TASK_STEPS;
-    struct task_run run = task_run_new(&life, 1);
-    const int status = task_adapt(&life, &run);
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, KIT_WATCH_BOUNDS);
+    toy_install(fixture.data, &fixture.mock, 0);
+    toy_of_fixture(&fixture)->prescribed = TASK_STEPS;
+    struct task_run run = task_run_new(&fixture, 1);
+    const int status = task_adapt(&fixture, &run);
     if (status != MN_OK && status != MN_UNSUPPORTED) {
         kit_fail("no_architecture", "adapt returned %s: %s", kit_status_name(status),
-                 life.mock.message);
+                 fixture.mock.message);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static const struct kit_case cases[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases that hold for units of every kind. */
 
-#include "life.h"
+#include "fixture.h"
 
 #include "base/text.h"
 #include "plugin/kinds.h"
@@ -38,23 +38,23 @@ static void docs(const struct kit *kit) {
 /* ---- plain calls -------------------------------------------------------------------------- */
 
 static void defaults(const struct kit *kit) {
-    struct kit_life life;
-    const int status = kit_life_open(&life, kit, NULL, 0, KIT_NO_START, -1);
-    kit_need(&life, status);
+    struct kit_fixture fixture;
+    const int status = kit_fixture_open(&fixture, kit, NULL, 0, KIT_NO_START, -1);
+    kit_need(&fixture, status);
     if (status != MN_OK) {
         kit_fail("refused_defaults", "check returned %s: %s%s%s", kit_status_name(status),
-                 life.mock.key, life.mock.key[0] != '\0' ? ": " : "", life.mock.message);
+                 fixture.mock.key, fixture.mock.key[0] != '\0' ? ": " : "", fixture.mock.message);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
-/* A life with default options, and all functions once. */
+/* A fixture with default options, and all functions once. */
 static uint64_t live(const struct kit *kit, unsigned watch) {
-    struct kit_life life;
+    struct kit_fixture fixture;
     uint64_t digest;
-    kit_life_begin(&life, kit, watch);
-    kit_ok(&life, kit_exercise(&life, SEED, 0, &digest));
-    kit_life_close(&life);
+    kit_fixture_begin(&fixture, kit, watch);
+    kit_ok(&fixture, kit_exercise(&fixture, SEED, 0, &digest));
+    kit_fixture_close(&fixture);
     return digest;
 }
 
@@ -92,19 +92,19 @@ static void repeat(const struct kit *kit) {
 
 /* The n-th call for memory fails. Returns 1 while there are so many. */
 static int live_without(const struct kit *kit, int64_t n) {
-    struct kit_life life;
+    struct kit_fixture fixture;
     uint64_t digest;
     kit_at("call %" PRId64 " for memory finds none", n + 1);
-    int status = kit_life_open(&life, kit, NULL, 0, 0, n);
+    int status = kit_fixture_open(&fixture, kit, NULL, 0, 0, n);
     if (status == MN_OK) {
-        status = kit_exercise(&life, SEED, 0, &digest);
+        status = kit_exercise(&fixture, SEED, 0, &digest);
     }
-    const int refused = life.mock.n_refused > 0;
+    const int refused = fixture.mock.n_refused > 0;
     if (!refused) {
-        kit_need(&life, status);
-        kit_ok(&life, status);
+        kit_need(&fixture, status);
+        kit_ok(&fixture, status);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
     return refused;
 }
 
@@ -119,7 +119,7 @@ static void no_memory(const struct kit *kit) {
     }
 }
 
-/* Up to `most` lives, fewer where they are expensive. Returns how many. */
+/* Up to `most` instances, fewer where they are expensive. Returns how many. */
 static int live_on(const struct kit *kit, int most, double limit) {
     const double begin = kit_seconds();
     int n = 0;
@@ -130,8 +130,8 @@ static int live_on(const struct kit *kit, int most, double limit) {
     return n;
 }
 
-/* A leak grows with the lives; the allocator's own caches do not. */
-static void lives(const struct kit *kit) {
+/* A leak grows with the instances; the allocator's own caches do not. */
+static void cleanup(const struct kit *kit) {
     live_on(kit, WARM_UP, 1);
     const int descriptors = kit_count_descriptors(), threads = kit_count_threads();
     const int64_t first = kit_count_heap();
@@ -162,7 +162,7 @@ static void lives(const struct kit *kit) {
 /* ---- threads ------------------------------------------------------------------------------ */
 
 struct crew {
-    const struct kit_life *shared;
+    const struct kit_fixture *shared;
     pthread_barrier_t barrier;
     uint64_t expected[THREADS];
 };
@@ -179,29 +179,29 @@ static void *work(void *data) {
     pthread_barrier_wait(&crew->barrier);
     for (int round = 0; round < THREAD_ROUNDS; round++) {
         const int i = (member->number + round) % THREADS;
-        struct kit_life life;
+        struct kit_fixture fixture;
         uint64_t digest;
-        kit_life_share(&life, crew->shared);
-        kit_ok(&life, kit_exercise(&life, (uint64_t)i, 1, &digest));
+        kit_fixture_share(&fixture, crew->shared);
+        kit_ok(&fixture, kit_exercise(&fixture, (uint64_t)i, 1, &digest));
         if (digest != crew->expected[i]) {
             kit_fail("thread_race", "thread %d, round %d: other outputs than alone",
                      member->number + 1, round + 1);
         }
-        kit_life_close(&life);
+        kit_fixture_close(&fixture);
     }
     return NULL;
 }
 
 static void threads(const struct kit *kit) {
-    struct kit_life life;
-    struct crew crew = {.shared = &life};
+    struct kit_fixture fixture;
+    struct crew crew = {.shared = &fixture};
     struct member members[THREADS];
     int n = 0;
-    kit_life_begin(&life, kit, 0);
+    kit_fixture_begin(&fixture, kit, 0);
     for (int i = 0; i < THREADS; i++) {
         uint64_t again;
-        kit_ok(&life, kit_exercise(&life, (uint64_t)i, 1, &crew.expected[i]));
-        kit_ok(&life, kit_exercise(&life, (uint64_t)i, 1, &again));
+        kit_ok(&fixture, kit_exercise(&fixture, (uint64_t)i, 1, &crew.expected[i]));
+        kit_ok(&fixture, kit_exercise(&fixture, (uint64_t)i, 1, &again));
         if (crew.expected[i] != again) {
             kit_skip("one thread alone does not repeat itself");
         }
@@ -217,7 +217,7 @@ static void threads(const struct kit *kit) {
         pthread_join(members[n].thread, NULL);
     }
     pthread_barrier_destroy(&crew.barrier);
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 /* ---- options ------------------------------------------------------------------------------ */
@@ -241,29 +241,29 @@ static void assign_number(const struct kit *kit, const struct mn_opt *o, double 
 }
 
 /* A unit may refuse what does not go together, if it says which option it is. */
-static void check_refusal(const struct kit *kit, const struct kit_life *life, int status) {
+static void check_refusal(const struct kit *kit, const struct kit_fixture *fixture, int status) {
     for (uint32_t i = 0; i < kit->options.n; i++) {
-        if (status == MN_CONFIG && strcmp(kit->options.at[i].key, life->mock.key) == 0) {
+        if (status == MN_CONFIG && strcmp(kit->options.at[i].key, fixture->mock.key) == 0) {
             return;
         }
     }
-    kit_fail("refused_option", "%s returned %s: %s", life->function, kit_status_name(status),
-             life->mock.message);
+    kit_fail("refused_option", "%s returned %s: %s", fixture->function, kit_status_name(status),
+             fixture->mock.message);
 }
 
 static void try_option(const struct kit *kit, const char *assignment) {
     const struct kit_kind *kind = kit_kind(kit->unit->kind);
-    struct kit_life life;
+    struct kit_fixture fixture;
     uint64_t digest;
     kit_at("%s", assignment);
     const int status =
-        kit_life_open(&life, kit, &assignment, 1, kind->options ? 0 : KIT_NO_START, -1);
+        kit_fixture_open(&fixture, kit, &assignment, 1, kind->options ? 0 : KIT_NO_START, -1);
     if (status != MN_OK) {
-        check_refusal(kit, &life, status);
+        check_refusal(kit, &fixture, status);
     } else if (kind->ends) {
-        kit_ok(&life, kit_exercise(&life, SEED, 0, &digest));
+        kit_ok(&fixture, kit_exercise(&fixture, SEED, 0, &digest));
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static void try_ends(const struct kit *kit, const struct mn_opt *o) {
@@ -350,28 +350,28 @@ static void fuzz_options(const struct kit *kit, uint64_t seed) {
     static char texts[MOST_OPTIONS][ASSIGNMENT];
     const char *more[MOST_OPTIONS];
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 0, 0, 0, 0);
-    struct kit_life life;
+    struct kit_fixture fixture;
     uint64_t digest;
     int n = 0;
     for (uint32_t i = 0; i < kit->options.n && n < MOST_OPTIONS; i++) {
         more[n] = texts[n];
         n += random_option(kit, &rng, &kit->options.at[i], texts[n]);
     }
-    const int status = kit_life_open(&life, kit, more, n, KIT_WATCH_ALL, -1);
+    const int status = kit_fixture_open(&fixture, kit, more, n, KIT_WATCH_ALL, -1);
     if (status != MN_OK) {
-        check_refusal(kit, &life, status);
+        check_refusal(kit, &fixture, status);
     } else {
-        kit_exercise(&life, seed, 0, &digest);
+        kit_exercise(&fixture, seed, 0, &digest);
     }
-    kit_life_close(&life);
+    kit_fixture_close(&fixture);
 }
 
 static void fuzz(const struct kit *kit) {
     const struct kit_kind *kind = kit_kind(kit->unit->kind);
-    struct kit_life life;
+    struct kit_fixture fixture;
     uint64_t digest;
     if (!kind->options) {
-        kit_life_begin(&life, kit, KIT_WATCH_ALL);
+        kit_fixture_begin(&fixture, kit, KIT_WATCH_ALL);
     }
     for (int64_t round = 0; round < kit->rounds; round++) {
         const uint64_t seed = kit->seed + (uint64_t)round;
@@ -381,12 +381,12 @@ static void fuzz(const struct kit *kit) {
         if (kind->options) {
             fuzz_options(kit, seed);
         } else {
-            kit_exercise(&life, seed, 0, &digest);
+            kit_exercise(&fixture, seed, 0, &digest);
         }
     }
     kit_report_current()->seeded = 0;
     if (!kind->options) {
-        kit_life_close(&life);
+        kit_fixture_close(&fixture);
     }
 }
 
@@ -401,7 +401,7 @@ const struct kit_case kit_unit_cases[] = {
     {"process", "locale, floating-point mode, signals, folder and environment stay the same",
      KIT_EXERCISES, process},
     {"no_memory", "every refused call for memory ends in MN_NOMEM", KIT_EXERCISES, no_memory},
-    {"lives", "1000 instances leave no memory, files or threads behind", KIT_EXERCISES, lives},
+    {"cleanup", "1000 instances leave no memory, files or threads behind", KIT_EXERCISES, cleanup},
     {"threads", "four threads at once get what one gets alone", KIT_EXERCISES, threads},
     {"options", "the ends of every range and all choices are accepted, or refused by name", 0,
      option_ends},

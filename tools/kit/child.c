@@ -143,12 +143,12 @@ static int wait_for(struct child *child, double timeout) {
 /* ---- judging ------------------------------------------------------------------------------ */
 
 MN_PRINTF(3, 4)
-static void judge(struct kit_report *report, const char *fault, const char *format, ...) {
+static void judge(struct kit_report *report, const char *rule, const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(report->text, sizeof report->text, format, args);
     va_end(args);
-    snprintf(report->fault, sizeof report->fault, "%s", fault);
+    snprintf(report->rule, sizeof report->rule, "%s", rule);
     report->verdict = KIT_FAILED;
 }
 
@@ -159,7 +159,7 @@ static int by_sanitizer(const struct child *child) {
 
 /* The report may have been written over by a plugin that runs wild. */
 static void terminate(struct kit_report *report) {
-    report->fault[sizeof report->fault - 1] = '\0';
+    report->rule[sizeof report->rule - 1] = '\0';
     report->doing[sizeof report->doing - 1] = '\0';
     report->at[sizeof report->at - 1] = '\0';
     report->text[sizeof report->text - 1] = '\0';

@@ -71,11 +71,11 @@ void kit_globals_take(struct kit_globals *out) {
 static void check_signals(const struct kit_globals *before, const struct kit_globals *now) {
     for (int i = 1; i <= KIT_SIGNALS; i++) {
         if (sigismember(&before->blocked, i) != sigismember(&now->blocked, i)) {
-            mock_fault("signal_mask", "signal %d (%s) is now %s", i, strsignal(i),
-                       sigismember(&now->blocked, i) == 1 ? "blocked" : "not blocked");
+            mock_fail("signal_mask", "signal %d (%s) is now %s", i, strsignal(i),
+                      sigismember(&now->blocked, i) == 1 ? "blocked" : "not blocked");
         }
         if (before->handlers[i] != now->handlers[i]) {
-            mock_fault("signal_handler", "signal %d (%s) has another handler now", i, strsignal(i));
+            mock_fail("signal_handler", "signal %d (%s) has another handler now", i, strsignal(i));
         }
     }
 }
@@ -84,26 +84,25 @@ void kit_globals_check(const struct kit_globals *before) {
     struct kit_globals now;
     kit_globals_take(&now);
     if (strcmp(before->locale, now.locale) != 0) {
-        mock_fault("locale", "the locale was '%s' and is now '%s'", before->locale, now.locale);
+        mock_fail("locale", "the locale was '%s' and is now '%s'", before->locale, now.locale);
     }
     if (before->rounding != now.rounding || before->traps != now.traps ||
         before->flushes != now.flushes) {
-        mock_fault("fp_mode", "%s",
-                   before->rounding != now.rounding ? "the direction of rounding has changed"
-                   : before->traps != now.traps     ? "floating-point traps were switched"
-                                                    : "denormal numbers are now flushed to zero");
+        mock_fail("fp_mode", "%s",
+                  before->rounding != now.rounding ? "the direction of rounding has changed"
+                  : before->traps != now.traps     ? "floating-point traps were switched"
+                                                   : "denormal numbers are now flushed to zero");
     }
     check_signals(before, &now);
     if (strcmp(before->directory, now.directory) != 0) {
-        mock_fault("working_directory", "it was %s and is now %s", before->directory,
-                   now.directory);
+        mock_fail("working_directory", "it was %s and is now %s", before->directory, now.directory);
     }
     if (before->umask != now.umask) {
-        mock_fault("umask", "it was %03o and is now %03o", (unsigned)before->umask,
-                   (unsigned)now.umask);
+        mock_fail("umask", "it was %03o and is now %03o", (unsigned)before->umask,
+                  (unsigned)now.umask);
     }
     if (before->environment != now.environment) {
-        mock_fault("environment", "the environment variables have changed");
+        mock_fail("environment", "the environment variables have changed");
     }
 }
 

@@ -21,7 +21,7 @@ struct kit_globals {
 };
 
 void kit_globals_take(struct kit_globals *out);
-/* Faults, naming what changed, unless the state is as it was. */
+/* Fails, naming what changed, unless the state is as it was. */
 void kit_globals_check(const struct kit_globals *before);
 
 /* Open file descriptors and threads of the process; -1 = unknown. */

@@ -31,20 +31,20 @@ struct kit_case {
     void (*run)(const struct kit *kit);
 };
 
-struct kit_life;
+struct kit_fixture;
 
-/* A kind: how to bring a unit to life and call all its functions once, and its own cases. */
+/* A kind: how to make an instance of a unit and call all its functions once, and its own cases. */
 struct kit_kind {
     /* Optional. The host's side: services and data. */
-    void (*prepare)(struct kit_life *life);
+    void (*prepare)(struct kit_fixture *fixture);
     /* Optional. What follows `check`. Returns a status. */
-    int (*start)(struct kit_life *life);
-    void (*stop)(struct kit_life *life);
+    int (*start)(struct kit_fixture *fixture);
+    void (*stop)(struct kit_fixture *fixture);
     /* NULL: there are no cases that need it. Call the unit's functions on inputs made from `seed`,
      * and mix every output into digest. Outputs are checked to be written and finite. workers = 1:
      * only functions marked [worker] and those that ask. Returns the first status that is not
      * MN_OK. */
-    int (*exercise)(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest);
+    int (*exercise)(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest);
     int ends;    /* 1: exercise must also work at the ends of every range */
     int options; /* 1: instances are cheap, so that fuzzing varies the options */
     const struct kit_case *cases;
@@ -61,7 +61,7 @@ const struct kit_case *kit_case_of_unit(int kind, size_t i); /* NULL past the en
 extern const struct kit_case kit_load_cases[], kit_unit_cases[];
 extern const size_t kit_n_load_cases, kit_n_unit_cases;
 
-/* Load kit->file and set kit->plugin; faults where that fails. */
+/* Load kit->file and set kit->plugin; fails where it cannot be. */
 void kit_load(struct kit *kit);
 /* Choose the unit of that kind and name; 0 = there is none. */
 int kit_choose(struct kit *kit, int kind, const char *name);

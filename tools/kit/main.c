@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* metanas-check: the program that `metanas check` starts. */
 #include "check.h"
-#include "faults.h"
 #include "process.h"
+#include "rules.h"
 #include "run.h"
 
 #include "base/ownership.h"
@@ -91,10 +91,10 @@ static void print_field(const char *key, const char *text) {
 }
 
 static void print_failure(const struct kit_plan *plan, const struct kit_result *r) {
-    const struct kit_fault *fault = kit_fault_find(r->report.fault);
+    const struct kit_rule *rule = kit_rule_find(r->report.rule);
     char repeat[PATH_MAX + 1024];
     kit_repeat(plan, r, repeat, sizeof repeat);
-    printf("  ---\n  fault: %s\n", r->report.fault);
+    printf("  ---\n  fault: %s\n", r->report.rule);
     print_field("saw", r->report.text);
     if (r->report.doing[0] != '\0') {
         print_field("in", r->report.doing);
@@ -102,8 +102,8 @@ static void print_failure(const struct kit_plan *plan, const struct kit_result *
     if (r->report.at[0] != '\0') {
         print_field("at", r->report.at);
     }
-    print_field("rule", fault->what);
-    print_field("do", fault->todo);
+    print_field("rule", rule->text);
+    print_field("do", rule->advice);
     print_field("repeat", repeat);
     printf("  ...\n");
 }
@@ -137,15 +137,15 @@ static void tell_json(void *data, const struct kit_result *r, int number, int n)
     json_t *entry = json_pack("{s:s, s:s, s:s, s:f}", "name", r->name, "doc", r->doc, "verdict",
                               verdicts[r->report.verdict], "seconds", r->seconds);
     if (r->report.verdict == KIT_FAILED) {
-        const struct kit_fault *fault = kit_fault_find(r->report.fault);
+        const struct kit_rule *rule = kit_rule_find(r->report.rule);
         char repeat[PATH_MAX + 1024];
         kit_repeat(t->plan, r, repeat, sizeof repeat);
-        json_object_set_new(entry, "fault", json_string(r->report.fault));
+        json_object_set_new(entry, "fault", json_string(r->report.rule));
         json_object_set_new(entry, "saw", json_string(r->report.text));
         json_object_set_new(entry, "in", json_string(r->report.doing));
         json_object_set_new(entry, "at", json_string(r->report.at));
-        json_object_set_new(entry, "rule", json_string(fault->what));
-        json_object_set_new(entry, "do", json_string(fault->todo));
+        json_object_set_new(entry, "rule", json_string(rule->text));
+        json_object_set_new(entry, "do", json_string(rule->advice));
         json_object_set_new(entry, "repeat", json_string(repeat));
     } else if (r->report.text[0] != '\0') {
         json_object_set_new(entry, r->report.verdict == KIT_SKIPPED ? "reason" : "note",

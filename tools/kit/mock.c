@@ -5,24 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- faults ------------------------------------------------------------------------------- */
+/* ---- failures ----------------------------------------------------------------------------- */
 
-static mock_handler on_fault;
+static mock_handler on_failure;
 
-void mock_on_fault(mock_handler handler) {
-    on_fault = handler;
+void mock_on_failure(mock_handler handler) {
+    on_failure = handler;
 }
 
-void mock_fault(const char *fault, const char *format, ...) {
+void mock_fail(const char *rule, const char *format, ...) {
     char text[2048];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (on_fault != NULL) {
-        on_fault(fault, text);
+    if (on_failure != NULL) {
+        on_failure(rule, text);
     }
-    fprintf(stderr, "%s: %s\n", fault, text);
+    fprintf(stderr, "%s: %s\n", rule, text);
     exit(EXIT_FAILURE);
 }
 
@@ -63,7 +63,7 @@ static struct mock_block *block_new(struct mock *mock, size_t bytes, int fill) {
     const size_t room = bytes < most ? (HEAD + 2 * GUARD + bytes + 63) / 64 * 64 : 0;
     struct mock_block *block = room > 0 ? aligned_alloc(64, room) : NULL;
     if (block == NULL) {
-        mock_fault("memory", "no memory for %zu bytes", bytes);
+        mock_fail("memory", "no memory for %zu bytes", bytes);
     }
     *block = (struct mock_block){.next = mock->blocks, .bytes = bytes};
     memset(data_of(block), fill, bytes);
@@ -88,7 +88,7 @@ static struct mock_block *block_of(struct mock *mock, const void *buffer) {
             return b;
         }
     }
-    mock_fault("kit", "a buffer that is none of the host's");
+    mock_fail("kit", "a buffer that is none of the host's");
 }
 
 void mock_seal(struct mock *mock, void *buffer) {
@@ -97,7 +97,7 @@ void mock_seal(struct mock *mock, void *buffer) {
         block->sealed = malloc(block->bytes + 1);
     }
     if (block->sealed == NULL) {
-        mock_fault("memory", "no memory for %zu bytes", block->bytes);
+        mock_fail("memory", "no memory for %zu bytes", block->bytes);
     }
     memcpy(block->sealed, buffer, block->bytes);
 }
@@ -113,12 +113,12 @@ static void check_guards(const struct mock_block *block) {
     const char *what = block->is_scratch ? "scratch" : "a buffer";
     for (size_t i = 0; i < GUARD; i++) {
         if (before[GUARD - 1 - i] != guard_byte(GUARD - 1 - i)) {
-            mock_fault("out_of_bounds", "%s of %zu bytes was overrun: byte -%zu is changed", what,
-                       block->bytes, i + 1);
+            mock_fail("out_of_bounds", "%s of %zu bytes was overrun: byte -%zu is changed", what,
+                      block->bytes, i + 1);
         }
         if (after[i] != guard_byte(i)) {
-            mock_fault("out_of_bounds", "%s of %zu bytes was overrun: byte %zu is changed", what,
-                       block->bytes, block->bytes + i);
+            mock_fail("out_of_bounds", "%s of %zu bytes was overrun: byte %zu is changed", what,
+                      block->bytes, block->bytes + i);
         }
     }
 }
@@ -136,8 +136,7 @@ void mock_check_seals(const struct mock *mock) {
             while (b->sealed[i] == data_of(b)[i]) {
                 i++;
             }
-            mock_fault("writes_input", "an input of %zu bytes was changed at byte %zu", b->bytes,
-                       i);
+            mock_fail("writes_input", "an input of %zu bytes was changed at byte %zu", b->bytes, i);
         }
     }
 }
@@ -225,21 +224,21 @@ static void *service_keep(struct mn_ctx *ctx, size_t bytes) {
 
 static void check_claim(const struct mock *mock, const char *name, int64_t n) {
     if (!mock->claiming) {
-        mock_fault("state_claim", "mn_state(\"%s\") was called outside start", name);
+        mock_fail("state_claim", "mn_state(\"%s\") was called outside start", name);
     }
     if (name[0] == '\0' || strlen(name) >= sizeof mock->states[0].name || n <= 0) {
-        mock_fault("state_claim",
-                   "mn_state(\"%.80s\", %lld): a name of 1 to 63 letters and a "
-                   "positive length are needed",
-                   name, (long long)n);
+        mock_fail("state_claim",
+                  "mn_state(\"%.80s\", %lld): a name of 1 to 63 letters and a "
+                  "positive length are needed",
+                  name, (long long)n);
     }
     for (int i = 0; i < mock->n_states; i++) {
         if (strcmp(mock->states[i].name, name) == 0) {
-            mock_fault("state_claim", "the state '%s' was claimed twice", name);
+            mock_fail("state_claim", "the state '%s' was claimed twice", name);
         }
     }
     if (mock->n_states == MOCK_STATES) {
-        mock_fault("state_claim", "more than %d states were claimed", MOCK_STATES);
+        mock_fail("state_claim", "more than %d states were claimed", MOCK_STATES);
     }
 }
 
@@ -297,20 +296,20 @@ mn_real *mock_state(struct mock *mock, const char *name, int64_t n) {
     for (int i = 0; i < mock->n_states; i++) {
         if (strcmp(mock->states[i].name, name) == 0) {
             if (mock->states[i].n != n) {
-                mock_fault("state_claim", "the state %s has %lld reals, expected %lld", name,
-                           (long long)mock->states[i].n, (long long)n);
+                mock_fail("state_claim", "the state %s has %lld reals, expected %lld", name,
+                          (long long)mock->states[i].n, (long long)n);
             }
             return mock->states[i].at;
         }
     }
-    mock_fault("state_claim", "no state %s was claimed", name);
+    mock_fail("state_claim", "no state %s was claimed", name);
 }
 
 void mock_expect(struct mock *mock, int status, const char *key, const char *text) {
     if (mock->status != status || strcmp(mock->key, key != NULL ? key : "") != 0 ||
         strstr(mock->message, text) == NULL) {
-        mock_fault("fails", "status %d, option '%s', message '%s'; expected %d, '%s' and '%s'",
-                   mock->status, mock->key, mock->message, status, key != NULL ? key : "", text);
+        mock_fail("fails", "status %d, option '%s', message '%s'; expected %d, '%s' and '%s'",
+                  mock->status, mock->key, mock->message, status, key != NULL ? key : "", text);
     }
     mock_clear(mock);
 }

@@ -33,11 +33,11 @@ struct mock {
     void *data; /* of toy.h or record.h */
 };
 
-/* What happens when a plugin breaks a rule, or memory for checking runs out. `fault` is a name of
- * tools/kit/faults.c. The handler does not return. Set once, before the first mock_init. */
-typedef void (*mock_handler)(const char *fault, const char *text);
-void mock_on_fault(mock_handler handler);
-MN_PRINTF(2, 3) _Noreturn void mock_fault(const char *fault, const char *format, ...);
+/* What happens when a plugin breaks a rule, or memory for checking runs out. `rule` is a name of
+ * tools/kit/rules.c. The handler does not return. Set once, before the first mock_init. */
+typedef void (*mock_handler)(const char *rule, const char *text);
+void mock_on_failure(mock_handler handler);
+MN_PRINTF(2, 3) _Noreturn void mock_fail(const char *rule, const char *format, ...);
 
 void mock_init(struct mock *mock);
 void mock_fini(struct mock *mock);

@@ -22,13 +22,13 @@ MN_PRINTF(2, 3) static void put(struct mn_builder *b, const char *format, ...) {
 
 static void check_size(const char *what, uint32_t size, size_t expected) {
     if (size != expected) {
-        mock_fault("size_field", "a struct %s has size %u instead of %zu", what, size, expected);
+        mock_fail("size_field", "a struct %s has size %u instead of %zu", what, size, expected);
     }
 }
 
 static const char *check_name(const char *name) {
     if (name == NULL || name[0] == '\0') {
-        mock_fault("layer_name", "a layer without a name");
+        mock_fail("layer_name", "a layer without a name");
     }
     return name;
 }
@@ -37,7 +37,7 @@ static void put_flags(struct mn_builder *b, uint32_t flags) {
     const uint32_t known =
         MN_BUILD_RELU_BEFORE | MN_BUILD_RELU_AFTER | MN_BUILD_BIAS | MN_BUILD_AFFINE;
     if ((flags & ~known) != 0) {
-        mock_fault("layer_flags", "unknown builder flags 0x%x", flags & ~known);
+        mock_fail("layer_flags", "unknown builder flags 0x%x", flags & ~known);
     }
     put(b, "%s%s%s%s%s", (flags & MN_BUILD_RELU_BEFORE) != 0 ? "r" : "",
         (flags & MN_BUILD_RELU_AFTER) != 0 ? "R" : "", (flags & MN_BUILD_BIAS) != 0 ? "b" : "",
@@ -46,7 +46,7 @@ static void put_flags(struct mn_builder *b, uint32_t flags) {
 
 static int failing(struct mn_builder *b) {
     if (b->heads > 0) {
-        mock_fault("head", "a builder call after the head");
+        mock_fail("head", "a builder call after the head");
     }
     return b->calls++ == b->fail_at;
 }
@@ -57,8 +57,8 @@ static int refuse(struct mn_builder *b) {
 
 static void check_state(const struct mn_builder *b, int32_t state) {
     if (state < 0 || state >= b->states) {
-        mock_fault("unknown_state", "state %d is used, but there are only 0 to %d so far", state,
-                   b->states - 1);
+        mock_fail("unknown_state", "state %d is used, but there are only 0 to %d so far", state,
+                  b->states - 1);
     }
 }
 
@@ -123,7 +123,7 @@ static void put_edge(struct mn_builder *b, struct mn_edge_spec edge) {
     check_state(b, edge.from);
     put(b, "%d/%d ", edge.from, edge.stride);
     if (edge.n_ops < 1 || edge.ops == NULL) {
-        mock_fault("layer_name", "an edge without candidates");
+        mock_fail("layer_name", "an edge without candidates");
     }
     for (int32_t o = 0; o < edge.n_ops; o++) {
         put(b, "%s%s", o > 0 ? "," : "", check_name(edge.ops[o]));
@@ -138,8 +138,8 @@ static int node(struct mn_builder *b, const struct mn_node_spec *given, int32_t 
     const struct mn_node_spec spec = *given;
     check_name(spec.name);
     if (spec.n_edges < 1 || spec.edges == NULL || spec.edge_stride != sizeof *spec.edges) {
-        mock_fault("unknown_state", "node %s has %d edges of %u bytes", spec.name,
-                   (int)spec.n_edges, spec.edge_stride);
+        mock_fail("unknown_state", "node %s has %d edges of %u bytes", spec.name, (int)spec.n_edges,
+                  spec.edge_stride);
     }
     if (failing(b)) {
         return refuse(b);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report.h"
 
-#include "faults.h"
+#include "rules.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -16,12 +16,12 @@ static jmp_buf end_of_case;
 static pthread_t runner;
 static pthread_mutex_t ending = PTHREAD_MUTEX_INITIALIZER;
 
-static void finish(int verdict, const char *fault, const char *text) {
+static void finish(int verdict, const char *rule, const char *text) {
     pthread_mutex_lock(&ending); /* the first of several threads tells */
     if (current->verdict == KIT_NONE) {
-        snprintf(current->fault, sizeof current->fault, "%s", fault);
+        snprintf(current->rule, sizeof current->rule, "%s", rule);
         snprintf(current->text, sizeof current->text, "%s", text);
-        const char *guilty = kit_fault_function(fault);
+        const char *guilty = kit_rule_function(rule);
         if (guilty != NULL) {
             snprintf(current->doing, sizeof current->doing, "%s", guilty);
         }
@@ -37,8 +37,8 @@ static void finish(int verdict, const char *fault, const char *text) {
     longjmp(end_of_case, 1);
 }
 
-static void on_fault(const char *fault, const char *text) {
-    finish(KIT_FAILED, fault, text);
+static void on_failure(const char *rule, const char *text) {
+    finish(KIT_FAILED, rule, text);
 }
 
 void kit_skip(const char *format, ...) {
@@ -63,7 +63,7 @@ void kit_report_run(struct kit_report *report, int alone, void (*run)(void *data
     current = report;
     is_alone = alone;
     runner = pthread_self();
-    mock_on_fault(on_fault);
+    mock_on_failure(on_failure);
     if (setjmp(end_of_case) == 0) {
         run(data);
         if (report->verdict == KIT_NONE) {

@@ -11,7 +11,7 @@ enum kit_verdict { KIT_NONE, KIT_PASSED, KIT_FAILED, KIT_SKIPPED };
 
 struct kit_report {
     int32_t verdict; /* enum kit_verdict; KIT_NONE = the case did not end */
-    char fault[32];  /* name in the table of faults */
+    char rule[32];   /* that is broken: a name of rules.c */
     char doing[64];  /* function of the plugin that was running */
     char at[256];    /* circumstances: sizes, progress, seed */
     char text[2048]; /* what was seen, or why it was skipped */
@@ -31,8 +31,8 @@ MN_PRINTF(1, 2) void kit_at(const char *format, ...);
 /* Tell something of a case that passes. */
 MN_PRINTF(1, 2) void kit_note(const char *format, ...);
 
-/* End the case. `fault` is a name of faults.c. */
-#define kit_fail mock_fault
+/* End the case. The name of a rule is one of rules.c. */
+#define kit_fail mock_fail
 MN_PRINTF(1, 2) _Noreturn void kit_skip(const char *format, ...);
 
 /* Seconds of a clock that only goes forward. */

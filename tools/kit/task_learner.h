@@ -4,7 +4,7 @@
 
 /* A task of the model of toy.h under a task learner. */
 
-#include "life.h"
+#include "fixture.h"
 #include "toy.h"
 
 enum { TASK_STEPS = 3 };
@@ -17,11 +17,11 @@ struct task_run {
 };
 
 /* Random parameters, zero state. */
-struct task_run task_run_new(struct kit_life *life, uint64_t seed);
-int task_adapt(struct kit_life *life, struct task_run *run);
+struct task_run task_run_new(struct kit_fixture *fixture, uint64_t seed);
+int task_adapt(struct kit_fixture *fixture, struct task_run *run);
 
 /* cases_adjoint.c: a way back through a task, where the learner has one. Returns a status. */
-int task_exercise_adjoint(struct kit_life *life, uint64_t seed, uint64_t *digest);
+int task_exercise_adjoint(struct kit_fixture *fixture, uint64_t seed, uint64_t *digest);
 void task_case_rates(const struct kit *kit);
 void task_case_adjoint(const struct kit *kit);
 void task_case_first_order(const struct kit *kit);

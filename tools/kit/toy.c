@@ -35,13 +35,13 @@ static struct toy *toy_of(struct mn_ctx *ctx) {
 
 static void check_size(const char *what, uint32_t size, size_t expected) {
     if (size != expected) {
-        mock_fault("size_field", "a struct %s has size %u instead of %zu", what, size, expected);
+        mock_fail("size_field", "a struct %s has size %u instead of %zu", what, size, expected);
     }
 }
 
 static void count_call(const char *what, int n) {
     if (n >= TOY_CALLS) {
-        mock_fault("ignores_steps", "more than %d calls of %s in a short task", TOY_CALLS, what);
+        mock_fail("ignores_steps", "more than %d calls of %s in a short task", TOY_CALLS, what);
     }
 }
 
@@ -97,15 +97,15 @@ static void check_pass(const struct toy *toy, const struct mn_set *batch,
     check_size("mn_outcome", out->size, sizeof *out);
     count_call("mn_model_pass", toy->n_passes);
     if (batch->n < 1 || batch->images == NULL || batch->labels == NULL) {
-        mock_fault("pass", "a pass over no images");
+        mock_fail("pass", "a pass over no images");
     }
     if (!(pass->progress >= 0 && pass->progress <= 1)) {
-        mock_fault("pass", "the progress of a pass is %g; it lies in 0 to 1", pass->progress);
+        mock_fail("pass", "the progress of a pass is %g; it lies in 0 to 1", pass->progress);
     }
     if (((pass->flags & MN_PASS_GRAD_W) != 0 && out->d_w == NULL) ||
         ((pass->flags & MN_PASS_GRAD_A) != 0 && (out->d_a == NULL || toy->dims.n_a == 0))) {
-        mock_fault("pass", "a pass asks for a gradient but has no room for it, or the model has "
-                           "no architecture");
+        mock_fail("pass", "a pass asks for a gradient but has no room for it, or the model has "
+                          "no architecture");
     }
 }
 
@@ -147,7 +147,7 @@ static int model_pass(struct mn_ctx *ctx, const struct mn_model *model, const st
 
 static void check_task(const struct toy *toy, const struct mn_task *task) {
     if (task != &toy->task) {
-        mock_fault("pass", "a task that is not the one given");
+        mock_fail("pass", "a task that is not the one given");
     }
 }
 
@@ -164,8 +164,7 @@ static int task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64_t st
     check_task(toy, task);
     count_call("mn_task_batch", toy->n_batches);
     if (n < 0 || step < 0) {
-        mock_fault("batch_size", "a mini-batch of %d images for step %lld", (int)n,
-                   (long long)step);
+        mock_fail("batch_size", "a mini-batch of %d images for step %lld", (int)n, (long long)step);
     }
     toy->batches[toy->n_batches++] = (struct toy_batch){step, n};
     mn_real *at = mn_scratch(ctx, (size_t)images * sizeof *at);
@@ -218,8 +217,8 @@ static int step_done(struct mn_ctx *ctx, int64_t step, double loss, double accur
 static int step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
     const struct toy *toy = toy_of(ctx);
     if (step < 0 || (toy->prescribed >= 0 && step >= toy->prescribed)) {
-        mock_fault("pass", "mn_step_rates of step %lld of %lld", (long long)step,
-                   (long long)toy->prescribed);
+        mock_fail("pass", "mn_step_rates of step %lld of %lld", (long long)step,
+                  (long long)toy->prescribed);
     }
     *out = toy->rates != NULL ? toy->rates[step] : (struct mn_point){NULL, NULL};
     return MN_OK;

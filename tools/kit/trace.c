@@ -109,8 +109,8 @@ static int trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoi
         return mn_fail(ctx, MN_INTERNAL, "step %lld is not the next one back", (long long)step);
     }
     if (adjoint->size != sizeof *adjoint) {
-        mock_fault("size_field", "a struct mn_adjoint has size %u instead of %zu", adjoint->size,
-                   sizeof *adjoint);
+        mock_fail("size_field", "a struct mn_adjoint has size %u instead of %zu", adjoint->size,
+                  sizeof *adjoint);
     }
     trace->back = step;
     back_to_factors(trace, step, adjoint);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef KIT_LIFE_H
-#define KIT_LIFE_H
+#ifndef KIT_FIXTURE_H
+#define KIT_FIXTURE_H
 
 /* An instance of the unit under check with a host of its own, and the brackets round every call of
  * one of its functions. */
@@ -19,7 +19,7 @@ enum kit_watch {
     KIT_NO_START = 16 /* `check` alone */
 };
 
-struct kit_life {
+struct kit_fixture {
     const struct kit *kit;
     struct mock mock;
     void *self;
@@ -37,47 +37,47 @@ struct kit_life {
 };
 
 /* Make the instance with the options of the command line and `more` (n assignments KIND.KEY=VALUE),
- * call `check` and the kind's start. Returns the status of those. The life is to be closed in any
- * case. Skips the case where a required option is not given. memory = calls for memory that
+ * call `check` and the kind's start. Returns the status of those. The fixture is to be closed in
+ * any case. Skips the case where a required option is not given. memory = calls for memory that
  * succeed, -1 = all. */
-int kit_life_open(struct kit_life *life, const struct kit *kit, const char *const *more, int n,
-                  unsigned watch, int64_t memory);
+int kit_fixture_open(struct kit_fixture *fixture, const struct kit *kit, const char *const *more,
+                     int n, unsigned watch, int64_t memory);
 /* With default options, but other services than the kind's own. */
-int kit_life_open_with(struct kit_life *life, const struct kit *kit, unsigned watch,
-                       void (*prepare)(struct kit_life *life));
+int kit_fixture_open_with(struct kit_fixture *fixture, const struct kit *kit, unsigned watch,
+                          void (*prepare)(struct kit_fixture *fixture));
 /* A second host for the same instance, for another thread. */
-void kit_life_share(struct kit_life *life, const struct kit_life *of);
-void kit_life_close(struct kit_life *life);
+void kit_fixture_share(struct kit_fixture *fixture, const struct kit_fixture *of);
+void kit_fixture_close(struct kit_fixture *fixture);
 
 /* Skips the case where `check` refused an option whose default stands for none, and that the
  * command line does not give. */
-void kit_need(const struct kit_life *life, int status);
+void kit_need(const struct kit_fixture *fixture, int status);
 
-/* With defaults, everything working; faults otherwise. */
-void kit_life_begin(struct kit_life *life, const struct kit *kit, unsigned watch);
+/* With defaults, everything working; fails otherwise. */
+void kit_fixture_begin(struct kit_fixture *fixture, const struct kit *kit, unsigned watch);
 
 /* The kind's exercise; what it took is given back. */
-int kit_exercise(struct kit_life *life, uint64_t seed, int workers, uint64_t *digest);
+int kit_exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest);
 
-/* Brackets round a call: kit_call(life, "forward", 1); status = kit_end(life, forward(...));
- * kit_end faults when the status is unknown, or a failure has no message. */
+/* Brackets round a call: kit_call(fixture, "forward", 1); status = kit_end(fixture, forward(...));
+ * kit_end fails when the status is unknown, or a failure has no message. */
 enum { KIT_SETUP = 0, KIT_WORKER = 1 };
-void kit_call(struct kit_life *life, const char *function, int worker);
-int kit_end(struct kit_life *life, int status);
-void kit_end_plain(struct kit_life *life); /* of a function without a status */
+void kit_call(struct kit_fixture *fixture, const char *function, int worker);
+int kit_end(struct kit_fixture *fixture, int status);
+void kit_end_plain(struct kit_fixture *fixture); /* of a function without a status */
 
-/* Faults unless status is MN_OK; the message of the plugin is told. */
-void kit_ok(const struct kit_life *life, int status);
+/* Fails unless status is MN_OK; the message of the plugin is told. */
+void kit_ok(const struct kit_fixture *fixture, int status);
 const char *kit_status_name(int status);
 
 /* Mix bytes into a digest. */
 void kit_digest(uint64_t *digest, const void *data, size_t bytes);
 
 /* A buffer of n reals: poisoned outputs, sealed inputs (fill, then kit_seal), zeroed ones. */
-mn_real *kit_output(struct kit_life *life, int64_t n);
-mn_real *kit_input(struct kit_life *life, int64_t n);
-void kit_seal(struct kit_life *life, void *buffer);
-/* Faults unless all n reals were written and are finite. */
+mn_real *kit_output(struct kit_fixture *fixture, int64_t n);
+mn_real *kit_input(struct kit_fixture *fixture, int64_t n);
+void kit_seal(struct kit_fixture *fixture, void *buffer);
+/* Fails unless all n reals were written and are finite. */
 void kit_written(const char *what, int64_t n, const mn_real *at);
 
 /* n normal numbers. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "faults.h"
+#include "rules.h"
 
 #include <stddef.h>
 #include <string.h>
 
-static const struct kit_fault faults[] = {
+static const struct kit_rule rules[] = {
     /* ---- loading -------------------------------------------------------------------------- */
     {"load_file", "The file cannot be opened as a plugin: it is missing, damaged or unsafe.",
      "See the message; build the plugin again, or correct its path and mode."},
@@ -222,7 +222,7 @@ static const struct kit_fault faults[] = {
     {"kit", "An error of the checks themselves.", "Report it with the plugin that shows it."},
 };
 
-const char *kit_fault_function(const char *name) {
+const char *kit_rule_function(const char *name) {
     static const char *const functions[][2] = {
         {"gradient", "backward"},
         {"gradient_not_added", "backward"},
@@ -253,12 +253,12 @@ const char *kit_fault_function(const char *name) {
     return NULL;
 }
 
-const struct kit_fault *kit_fault_find(const char *name) {
-    static const struct kit_fault unknown = {"kit", "An error of the checks themselves.",
-                                             "Report it with the plugin that shows it."};
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        if (strcmp(faults[i].name, name) == 0) {
-            return &faults[i];
+const struct kit_rule *kit_rule_find(const char *name) {
+    static const struct kit_rule unknown = {"kit", "An error of the checks themselves.",
+                                            "Report it with the plugin that shows it."};
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (strcmp(rules[i].name, name) == 0) {
+            return &rules[i];
         }
     }
     return &unknown;
