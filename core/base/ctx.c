@@ -107,7 +107,7 @@ void nas_ctx_clear(struct mn_ctx *ctx) {
 
 int nas_ctx_where(struct mn_ctx *ctx, const char *format, ...) {
     struct nas_ctx *c = nas_ctx_of(ctx);
-    char place[NAS_MESSAGE / 4];
+    char place[NAS_MESSAGE / 2];
     va_list args;
     if (c->status == MN_OK) {
         return MN_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/configuration.h"
 
+#include "backend/cpu/kernels/kernel.h"
 #include "base/text.h"
 #include "config/renamed.h"
 #include "learn/meta_part.h"

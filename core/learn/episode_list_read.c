@@ -22,15 +22,13 @@ struct reader {
     int64_t number;  /* of this line, from 1 */
 };
 
-__attribute__((format(printf, 3, 4))) static int wrong(const struct reader *r, const char *at,
-                                                       const char *format, ...) {
-    char text[512];
+MN_PRINTF(3, 4) static int wrong(const struct reader *r, const char *at, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    nas_service_fail(r->ctx, MN_IO, format, args);
     va_end(args);
-    return mn_fail(r->ctx, MN_IO, "%s:%" PRId64 ":%" PRId64 ": %s", r->path, r->number,
-                   (int64_t)(at - r->line) + 1, text);
+    return nas_ctx_where(r->ctx, "%s:%" PRId64 ":%" PRId64, r->path, r->number,
+                         (int64_t)(at - r->line) + 1);
 }
 
 /* The next line that is neither empty nor a comment. At the end of the file an empty line, which no

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/experiment.h"
 
+#include "backend/cpu/kernels/kernel.h"
 #include "exec/cluster/join.h"
 #include "exec/launch.h"
 #include "learn/configuration.h"

@@ -5,7 +5,6 @@
 /* A configuration made ready to run: options bound, plugins loaded, dataset open, model built. */
 
 #include "backend/backend.h"
-#include "backend/cpu/kernels/kernel.h"
 #include "config/override.h"
 #include "plugin/instance.h"
 #include "store/provenance.h"

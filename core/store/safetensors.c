@@ -140,8 +140,7 @@ MN_PRINTF(3, 4) static int damaged(struct reader *r, size_t offset, const char *
     va_start(args, format);
     nas_service_fail(r->ctx, MN_IO, format, args);
     va_end(args);
-    nas_ctx_where(r->ctx, "damaged at byte %zu", offset);
-    return nas_ctx_where(r->ctx, "%s", r->path);
+    return nas_ctx_where(r->ctx, "%s: damaged at byte %zu", r->path, offset);
 }
 
 static int no_memory(struct reader *r) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "backend/cpu/kernels/kernel.h"
 #include "exec/threads.h"
 #include "learn/evaluate.h"
 #include "learn/state.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* States in checkpoints: what is saved, and what is refused. */
+#include "backend/cpu/kernels/kernel.h"
 #include "learn/train.h"
 
 #include "../support/check.h"

@@ -2,6 +2,8 @@
 /* Logits and loss against the plain-loop reference, in double and in float. */
 #include "reference.h"
 
+#include "backend/cpu/kernels/kernel.h"
+
 #include <stdlib.h>
 #include <string.h>
 

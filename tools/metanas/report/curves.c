@@ -31,83 +31,74 @@ static int series(struct page *page, const struct record *record, const char *ki
     return MN_OK;
 }
 
-static int curve_of(struct page *page, const struct record *record, const char *kind,
-                    const char *key, const char *name, struct curve *out) {
-    double *x, *y;
-    *out = (struct curve){.name = name};
-    TRY(series(page, record, kind, "meta_epoch", &x, &out->n));
-    TRY(series(page, record, kind, key, &y, &out->n));
-    out->x = x;
-    out->y = y;
-    return MN_OK;
-}
+/* ---- charts over meta-training ------------------------------------------------------------ */
 
-/* The band y - half to y + half, `key` being the half width. */
-static int add_band(struct page *page, const struct record *record, const char *kind,
-                    const char *key, struct curve *curve) {
-    double *half;
-    int n;
-    TRY(series(page, record, kind, key, &half, &n));
-    double *low = nas_arena_array(page->arena, (size_t)curve->n, sizeof *low);
-    double *high = nas_arena_array(page->arena, (size_t)curve->n, sizeof *high);
-    if (low == NULL || high == NULL) {
-        return no_memory(page->ctx);
-    }
-    for (int i = 0; i < curve->n; i++) {
-        low[i] = curve->y[i] - half[i];
-        high[i] = curve->y[i] + half[i];
-    }
-    curve->low = low;
-    curve->high = high;
-    return MN_OK;
-}
+/* Curves of metrics.jsonl: lines of `kind`, their numbers `key`; `half` is the half width of a band
+ * or NULL. */
+struct plot {
+    const char *title, *y_name;
+    int percent, n;
+    struct {
+        const char *kind, *key, *half, *name;
+    } curves[CURVES];
+};
+static const struct plot loss = {"Loss over meta-training",
+                                 "cross entropy (nats)",
+                                 0,
+                                 2,
+                                 {{"train", "loss", NULL, "last task step"},
+                                  {"validation", "loss", NULL, "validation, pruned"}}};
+static const struct plot accuracy = {
+    "Accuracy over meta-training",
+    "accuracy",
+    1,
+    3,
+    {{"train", "accuracy", NULL, "last task step"},
+     {"validation", "accuracy_mean", "accuracy_ci95", "validation, pruned"},
+     {"validation", "accuracy_before_prune", NULL, "before pruning"}}};
+static const struct plot entropy = {
+    "Mixture entropy over meta-training",
+    "entropy (nats)",
+    0,
+    2,
+    {{"train", "entropy_op", NULL, "operations"}, {"train", "entropy_in", NULL, "inputs"}}};
 
-/* A chart over meta-training; the mark is where the architecture begins to adapt. */
-static struct chart over_training(const struct record *record, const char *title,
-                                  const char *y_name) {
+/* The chart, in a figure that is still open. The mark is where the architecture begins to adapt. */
+static int draw(struct page *page, const struct record *record, const struct plot *plot) {
     const double warm_up = record_number(record, "task_learner", "warm_up");
     const double end = record_number(record, "run", "meta_epochs");
-    return (struct chart){.title = title,
+    struct chart chart = {.title = plot->title,
                           .x_name = "meta-epoch",
-                          .y_name = y_name,
+                          .y_name = plot->y_name,
                           .mark = warm_up > 0 && record->architecture != NULL ? round(warm_up * end)
                                                                               : (double)NAN,
-                          .mark_name = "architecture adapts"};
-}
-
-/* ---- loss and accuracy -------------------------------------------------------------------- */
-
-static int draw_loss(struct page *page, const struct record *record) {
-    struct chart chart = over_training(record, "Loss over meta-training", "cross entropy (nats)");
-    struct curve *curves = chart.curves;
-    TRY(curve_of(page, record, "train", "loss", "last task step", &curves[0]));
-    TRY(curve_of(page, record, "validation", "loss", "validation, pruned", &curves[1]));
-    chart.n = 2;
+                          .mark_name = "architecture adapts",
+                          .percent = plot->percent,
+                          .n = plot->n};
+    for (int c = 0; c < plot->n; c++) {
+        struct curve *curve = &chart.curves[c];
+        const char *kind = plot->curves[c].kind, *half_key = plot->curves[c].half;
+        double *x, *y, *half;
+        TRY(series(page, record, kind, "meta_epoch", &x, &curve->n));
+        TRY(series(page, record, kind, plot->curves[c].key, &y, &curve->n));
+        *curve = (struct curve){.name = plot->curves[c].name, .n = curve->n, .x = x, .y = y};
+        if (half_key != NULL) {
+            TRY(series(page, record, kind, half_key, &half, &curve->n));
+            double *low = nas_arena_array(page->arena, (size_t)curve->n, sizeof *low);
+            double *high = nas_arena_array(page->arena, (size_t)curve->n, sizeof *high);
+            if (low == NULL || high == NULL) {
+                return no_memory(page->ctx);
+            }
+            for (int i = 0; i < curve->n; i++) {
+                low[i] = y[i] - half[i];
+                high[i] = y[i] + half[i];
+            }
+            curve->low = low;
+            curve->high = high;
+        }
+    }
     page_figure(page);
     chart_write(page, &chart);
-    page_figure_end(page, "Loss: of the last task step on its mini-batch, mean since the point "
-                          "before; and of pruned networks on query sets of validation tasks.");
-    return MN_OK;
-}
-
-static int draw_accuracy(struct page *page, const struct record *record) {
-    struct chart chart = over_training(record, "Accuracy over meta-training", "accuracy");
-    struct curve *curves = chart.curves;
-    TRY(curve_of(page, record, "train", "accuracy", "last task step", &curves[0]));
-    TRY(curve_of(page, record, "validation", "accuracy_mean", "validation, pruned", &curves[1]));
-    TRY(add_band(page, record, "validation", "accuracy_ci95", &curves[1]));
-    TRY(curve_of(page, record, "validation", "accuracy_before_prune", "before pruning",
-                 &curves[2]));
-    chart.percent = 1;
-    chart.n = 3;
-    page_figure(page);
-    chart_write(page, &chart);
-    page_figure_end(page,
-                    "Accuracy. The band is the 95%% interval over %s validation tasks; batch "
-                    "norm %s, seed %s.",
-                    record_option(record, "evaluation", "validation_tasks"),
-                    record_option(record, "evaluation", "batch_norm"),
-                    record_option(record, "run", "seed"));
     return MN_OK;
 }
 
@@ -117,28 +108,23 @@ int section_training(struct page *page, const struct record *record) {
         page_missing(page, "metrics.jsonl has no lines yet.");
     } else {
         page_markup(page, "<div class=\"pair\">\n");
-        TRY(draw_loss(page, record));
-        TRY(draw_accuracy(page, record));
+        TRY(draw(page, record, &loss));
+        page_figure_end(page, "Loss: of the last task step on its mini-batch, mean since the point "
+                              "before; and of pruned networks on query sets of validation tasks.");
+        TRY(draw(page, record, &accuracy));
+        page_figure_end(page,
+                        "Accuracy. The band is the 95%% interval over %s validation tasks; batch "
+                        "norm %s, seed %s.",
+                        record_option(record, "evaluation", "validation_tasks"),
+                        record_option(record, "evaluation", "batch_norm"),
+                        record_option(record, "run", "seed"));
         page_markup(page, "</div>\n");
     }
     page_section_end(page);
     return MN_OK;
 }
 
-/* ---- entropy and temperature -------------------------------------------------------------- */
-
-static int draw_entropy(struct page *page, const struct record *record) {
-    struct chart chart =
-        over_training(record, "Mixture entropy over meta-training", "entropy (nats)");
-    TRY(curve_of(page, record, "train", "entropy_op", "operations", &chart.curves[0]));
-    TRY(curve_of(page, record, "train", "entropy_in", "inputs", &chart.curves[1]));
-    chart.n = 2;
-    page_figure(page);
-    chart_write(page, &chart);
-    page_figure_end(page, "Mean entropy of the mixtures of the meta-architecture at the final "
-                          "temperature; 0 is a decided mixture.");
-    return MN_OK;
-}
+/* ---- temperature -------------------------------------------------------------------------- */
 
 /* Temperature of the mixer of a section over `steps` task steps, of which the architecture adapts
  * in the first `adapted` (Eq. 5); n = 0 where the mixer has none. */
@@ -240,7 +226,9 @@ int section_mixtures(struct page *page, const struct record *record) {
     }
     page_section(page, "mixtures", "Mixtures");
     page_markup(page, "<div class=\"pair\">\n");
-    TRY(draw_entropy(page, record));
+    TRY(draw(page, record, &entropy));
+    page_figure_end(page, "Mean entropy of the mixtures of the meta-architecture at the final "
+                          "temperature; 0 is a decided mixture.");
     TRY(draw_temperature(page, record));
     page_markup(page, "</div>\n");
     TRY(draw_heat(page, record));
