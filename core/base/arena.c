@@ -95,6 +95,7 @@ static struct nas_arena_block *advance(struct nas_arena *arena, size_t bytes) {
 
 void *nas_arena_take(struct nas_arena *arena, size_t bytes) {
     if (bytes > SIZE_MAX / 4) {
+        arena->failed = 1;
         return NULL;
     }
     const size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
@@ -102,6 +103,7 @@ void *nas_arena_take(struct nas_arena *arena, size_t bytes) {
     if (block == NULL || arena->used - block->before + rounded > block->size) {
         block = advance(arena, rounded);
         if (block == NULL) {
+            arena->failed = 1;
             return NULL;
         }
         arena->current = block;
@@ -122,10 +124,8 @@ void *nas_arena_zeroed(struct nas_arena *arena, size_t bytes) {
 }
 
 void *nas_arena_array(struct nas_arena *arena, size_t count, size_t size) {
-    if (size != 0 && count > SIZE_MAX / 4 / size) {
-        return NULL;
-    }
-    return nas_arena_take(arena, count * size);
+    return nas_arena_take(arena,
+                          size != 0 && count > SIZE_MAX / 4 / size ? SIZE_MAX : count * size);
 }
 
 void *nas_arena_append(struct nas_arena *arena, void *array, int64_t n, size_t size) {

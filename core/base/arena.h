@@ -13,6 +13,7 @@ struct nas_arena_block;
 struct nas_arena {
     struct nas_arena_block *first, *current;
     size_t used; /* bytes in all blocks before current plus in current: the mark */
+    int failed;  /* some memory could not be had: many are asked for, then this is looked at once */
 };
 
 /* A zeroed arena is empty and ready. `fini` gives all memory back. */

@@ -19,8 +19,7 @@ static struct nas_stage stage_of(const struct mn_op_stage *from) {
                                               .sh = map->stride_y,
                                               .sw = map->stride_x,
                                               .centred = 1,
-                                              .weight = -1,
-                                              .weight2 = -1};
+                                              .weight = -1};
     }
     return stage;
 }

@@ -88,7 +88,8 @@ static int copy_linear(const struct copy *c, const struct nas_linear *from,
         return 1;
     case NAS_LINEAR_REDUCE:
         return copy_segment(c, from->weight, to->weight) &&
-               copy_segment(c, from->weight2, to->weight2);
+               copy_segment(c, from->weight + (int64_t)from->n_out / 2 * from->n_in,
+                            to->weight + (int64_t)to->n_out / 2 * to->n_in);
     case NAS_LINEAR_CONV:
     case NAS_LINEAR_DEPTHWISE:
         break;

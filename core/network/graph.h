@@ -33,10 +33,10 @@ struct nas_custom_op {
 struct nas_linear {
     enum nas_linear_kind kind;
     int kh, kw, dilation;
-    int sh, sw;              /* stride along y and x */
-    int centred;             /* padding (k-1)/2 * dilation; 0 = none */
-    int n_in, n_out;         /* channels */
-    int64_t weight, weight2; /* offsets in w, -1 = none; weight2 for REDUCE */
+    int sh, sw;      /* stride along y and x */
+    int centred;     /* padding (k-1)/2 * dilation; 0 = none */
+    int n_in, n_out; /* channels */
+    int64_t weight;  /* offset in w, -1 = none; of REDUCE: those of both, in order */
     struct nas_custom_op *custom;
 };
 

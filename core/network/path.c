@@ -121,6 +121,7 @@ static int linear_weights(struct mn_builder *b, struct nas_path *path, int stage
                           const char *prefix) {
     struct nas_linear *l = &path->stage[stage].linear[linear];
     const int half = l->n_out / 2;
+    int64_t second; /* follows the first */
     char part[32];
     part_name(path, stage, linear, part, sizeof part);
     switch (l->kind) {
@@ -130,7 +131,7 @@ static int linear_weights(struct mn_builder *b, struct nas_path *path, int stage
         return conv_weight(b, path, prefix, part, l->n_out, 1, l, &l->weight);
     case NAS_LINEAR_REDUCE:
         TRY(conv_weight(b, path, prefix, "conv1", half, l->n_in, l, &l->weight));
-        return conv_weight(b, path, prefix, "conv2", half, l->n_in, l, &l->weight2);
+        return conv_weight(b, path, prefix, "conv2", half, l->n_in, l, &second);
     case NAS_LINEAR_CUSTOM:
         return nas_custom_op_weights(b, path, l, prefix);
     case NAS_LINEAR_MAX_POOL:

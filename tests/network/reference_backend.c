@@ -200,7 +200,8 @@ static void linear(struct lane *lane, const struct nas_linear *l, struct tape *t
         return;
     case NAS_LINEAR_REDUCE:
         convolve(lane, l, x, y, 0, half, l->weight, 0, back);
-        convolve(lane, l, x, y, half, half, l->weight2, x->h % 2 == 0 && x->w % 2 == 0, back);
+        convolve(lane, l, x, y, half, half, l->weight + (int64_t)half * l->n_in,
+                 x->h % 2 == 0 && x->w % 2 == 0, back);
         return;
     case NAS_LINEAR_MAX_POOL:
     case NAS_LINEAR_AVG_POOL:

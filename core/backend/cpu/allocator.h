@@ -20,10 +20,10 @@ enum { NAS_RANGES = 2 };
 
 struct nas_tensor {
     size_t reals;
-    size_t base;  /* of channel 0, image 0, pixel 0 */
-    int size;     /* grid that it lies on; -1: a layout like no other's */
-    int channels; /* of a gradient */
-    int flag0;    /* a gradient's first flag: which channels are written */
+    size_t base; /* of channel 0, image 0, pixel 0 */
+    int size;    /* grid that it lies on; -1: a layout like no other's */
+    int phased;  /* the four phases of a state */
+    int flag0;   /* a gradient's first flag: which channels are written */
     struct nas_range live[NAS_EXTENTS][NAS_RANGES];
     size_t at[NAS_EXTENTS]; /* in the lane */
     int alone[NAS_EXTENTS]; /* its memory is only shared with tensors of its layout at its place */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An operation of a plugin on a block: copied to plain arrays, computed, copied back. */
 #include "backend/cpu/maps.h"
+#include "backend/cpu/pass.h"
 
 static mn_real *plain(const struct nas_run *run, enum nas_plain which) {
     const size_t n = run->plan->n_plain[which];
@@ -20,6 +21,7 @@ struct call {
     const struct mn_operation *table;
     const mn_real *w;
     mn_real *saved, *work;
+    const struct nas_grid *in, *out;
     int n_in, n_out;
 };
 
@@ -34,17 +36,17 @@ static struct call call_of(const struct nas_run *run, const struct nas_path_use 
         .saved = op->shape.n_saved > 0 ? nas_tensor_at(run, use->saved) + b->n0 * op->shape.n_saved
                                        : NULL,
         .work = op->shape.n_work > 0 ? plain(run, NAS_PLAIN_WORK) : NULL,
+        .in = &run->plan->sizes[run->model->states[use->path->path->source].size].grid,
+        .out = &run->plan->sizes[use->path->path->size].grid,
         .n_in = l->n_in,
         .n_out = l->n_out,
     };
 }
 
 void nas_custom_op_forward(struct nas_run *run, const struct nas_path_use *use,
-                           const struct nas_cpu_size *size, const struct nas_block *b,
-                           struct nas_view x, struct nas_view y) {
+                           const struct nas_block *b, struct nas_view x, struct nas_view y) {
     const struct call c = call_of(run, use, b);
-    const struct nas_grid in = grid_of(nas_grid_of_state(run, use->path->path->source), x);
-    const struct nas_grid out = grid_of(&size->grid, y);
+    const struct nas_grid in = grid_of(c.in, x), out = grid_of(c.out, y);
     mn_real *from = plain(run, NAS_PLAIN_X), *to = plain(run, NAS_PLAIN_Y);
     if (run->status != MN_OK) {
         return;
@@ -60,11 +62,9 @@ void nas_custom_op_forward(struct nas_run *run, const struct nas_path_use *use,
 }
 
 void nas_custom_op_backward(struct nas_run *run, const struct nas_path_use *use,
-                            const struct nas_cpu_size *size, const struct nas_block *b,
-                            const struct nas_flow *flow) {
+                            const struct nas_block *b, const struct nas_flow *flow) {
     const struct call c = call_of(run, use, b);
-    const struct nas_grid *source = nas_grid_of_state(run, use->path->path->source);
-    const struct nas_grid in = grid_of(source, flow->x), out = grid_of(&size->grid, flow->g);
+    const struct nas_grid in = grid_of(c.in, flow->x), out = grid_of(c.out, flow->g);
     mn_real *x = plain(run, NAS_PLAIN_X), *g = plain(run, NAS_PLAIN_Y);
     mn_real *dx = flow->dx.at != NULL ? plain(run, NAS_PLAIN_DX) : NULL;
     mn_real *d_w = run->d_w != NULL && c.w != NULL ? run->d_w + (c.w - run->w) : NULL;
@@ -80,7 +80,7 @@ void nas_custom_op_backward(struct nas_run *run, const struct nas_path_use *use,
     if (run->status != MN_OK || dx == NULL) {
         return;
     }
-    const struct nas_grid to = grid_of(source, flow->dx);
+    const struct nas_grid to = grid_of(c.in, flow->dx);
     if (flow->accumulate) {
         nas_grid_add(&to, c.n_in, 0, b->n, dx, flow->dx.at);
     } else {

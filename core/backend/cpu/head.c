@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* Features of the last state, and a linear layer on them. */
 #include "backend/cpu/ops.h"
+#include "backend/cpu/pass.h"
 #include "backend/cpu/source.h"
 
-static void pool_features(const struct nas_run *run, const mn_real *x, mn_real *features) {
-    const struct nas_head *h = &run->model->head;
-    const struct nas_grid *g = nas_grid_of_state(run, h->from);
-    for (int c = 0; c < h->n_features; c++) {
+static void pool_features(const struct nas_run *run, const struct nas_region *x,
+                          mn_real *features) {
+    const struct nas_grid *g = x->grid;
+    for (int c = 0; c < x->channels; c++) {
         for (int n = 0; n < run->n; n++) {
-            const mn_real *image = x + c * g->channel + n * g->image;
+            const mn_real *image = x->at + c * g->channel + n * g->image;
             double sum = 0;
             for (ptrdiff_t p = 0; p < g->span; p++) {
                 sum += (double)image[p];
             }
-            features[n * h->n_features + c] = (mn_real)(sum / ((double)g->h * g->w));
+            features[n * x->channels + c] = (mn_real)(sum / ((double)g->h * g->w));
         }
     }
 }
 
-static void spread_features(const struct nas_run *run, const mn_real *d, mn_real *dx) {
-    const struct nas_head *h = &run->model->head;
-    const struct nas_grid *g = nas_grid_of_state(run, h->from);
-    for (int c = 0; c < h->n_features; c++) {
+static void spread_features(const struct nas_run *run, const mn_real *d,
+                            const struct nas_region *dx) {
+    const struct nas_grid *g = dx->grid;
+    for (int c = 0; c < dx->channels; c++) {
         for (int n = 0; n < run->n; n++) {
-            mn_real *image = dx + c * g->channel + n * g->image;
-            const mn_real share = d[n * h->n_features + c] / (mn_real)(g->h * g->w);
+            mn_real *image = dx->at + c * g->channel + n * g->image;
+            const mn_real share = d[n * dx->channels + c] / (mn_real)(g->h * g->w);
             for (ptrdiff_t p = 0; p < g->span; p++) {
                 image[p] += share * g->mask[p];
             }
@@ -34,15 +35,15 @@ static void spread_features(const struct nas_run *run, const mn_real *d, mn_real
 
 void nas_op_head(struct nas_run *run, const struct nas_cpu_op *op) {
     const struct nas_head *h = &run->model->head;
+    const struct nas_region x = nas_region_of(run, op->from, h->from);
     const int ways = run->model->dims.ways, f = (int)h->n_features;
-    const mn_real *x = nas_tensor_of_state(run, op->from, h->from), *bias = run->w + h->bias;
+    const mn_real *bias = run->w + h->bias;
     mn_real *features = run->lane->reals + run->plan->features;
     mn_real *logits = run->lane->reals + run->plan->logits;
     if (h->kind == MN_HEAD_FLATTEN) {
-        nas_grid_store(nas_grid_of_state(run, h->from), run->model->states[h->from].channels, 0,
-                       run->n, x, features);
+        nas_grid_store(x.grid, x.channels, 0, run->n, x.at, features);
     } else {
-        pool_features(run, x, features);
+        pool_features(run, &x, features);
     }
     for (int i = 0; i < run->n * ways; i++) {
         logits[i] = bias[i % ways];
@@ -52,11 +53,11 @@ void nas_op_head(struct nas_run *run, const struct nas_cpu_op *op) {
 
 void nas_op_head_backward(struct nas_run *run, const struct nas_cpu_op *op) {
     const struct nas_head *h = &run->model->head;
+    const struct nas_region dx = nas_region_of(run, op->to, h->from);
     const int ways = run->model->dims.ways, f = (int)h->n_features;
     const mn_real *d = run->lane->reals + run->plan->d_logits;
     const mn_real *features = run->lane->reals + run->plan->features;
     mn_real *d_features = run->lane->reals + run->plan->d_features;
-    mn_real *dx = nas_tensor_of_state(run, op->to, h->from);
     if (run->d_w != NULL) {
         nas_gemm(1, 0, ways, f, run->n, 1, d, ways, features, f, 0, run->d_w + h->weight, f);
         for (int c = 0; c < ways; c++) {
@@ -67,15 +68,14 @@ void nas_op_head_backward(struct nas_run *run, const struct nas_cpu_op *op) {
             run->d_w[h->bias + c] = (mn_real)sum;
         }
     }
-    if (dx == NULL) {
+    if (dx.at == NULL) {
         return; /* the images */
     }
-    nas_gradient_clear(run, op->to, h->from);
+    nas_gradient_complete(run, &dx, 0, dx.channels);
     nas_gemm(0, 0, run->n, f, ways, 1, d, ways, run->w + h->weight, f, 0, d_features, f);
     if (h->kind == MN_HEAD_FLATTEN) {
-        nas_grid_add(nas_grid_of_state(run, h->from), run->model->states[h->from].channels, 0,
-                     run->n, d_features, dx);
+        nas_grid_add(dx.grid, dx.channels, 0, run->n, d_features, dx.at);
     } else {
-        spread_features(run, d_features, dx);
+        spread_features(run, d_features, &dx);
     }
 }

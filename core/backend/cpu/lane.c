@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/cpu/lane.h"
 
-#include "backend/cpu/node.h"
 #include "backend/cpu/taps.h"
 
 #include <stdlib.h>
@@ -11,7 +10,8 @@ size_t nas_lane_bytes(const void *plan) {
     return ((const struct nas_cpu_plan *)plan)->n_reals * sizeof(mn_real);
 }
 
-static int arrays(struct nas_lane *lane) {
+/* 0 = no memory. */
+static int allocate(struct nas_lane *lane) {
     const struct nas_cpu_plan *p = lane->plan;
     const struct nas_schedule *s = &p->schedule;
     struct nas_arena *a = &lane->arena;
@@ -30,14 +30,12 @@ static int arrays(struct nas_lane *lane) {
     lane->sums = nas_arena_array(a, stats, sizeof(double));
     lane->block_sums = nas_arena_array(a, 2 * channels, sizeof(double));
     lane->jobs = nas_arena_array(a, jobs, sizeof *lane->jobs);
+    lane->order = nas_arena_array(a, jobs, sizeof(struct nas_job *));
     lane->job_coef = nas_arena_array(a, 2 * jobs * channels, sizeof(mn_real));
     lane->job_sums = nas_arena_array(a, 2 * jobs * channels, sizeof(double));
     lane->terms = nas_arena_array(a, jobs, sizeof *lane->terms);
     lane->products = nas_arena_array(a, jobs, sizeof *lane->products);
-    return lane->clean && lane->needed && lane->written && lane->given && lane->packed &&
-           lane->gather && lane->coef && lane->norm && lane->hidden && lane->back && lane->sums &&
-           lane->block_sums && lane->jobs && lane->job_coef && lane->job_sums && lane->terms &&
-           lane->products;
+    return !a->failed;
 }
 
 int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
@@ -57,7 +55,7 @@ int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
         lane->mapped = bytes;
         lane->reals = at;
     }
-    if (at == MAP_FAILED || !arrays(lane)) {
+    if (at == MAP_FAILED || !allocate(lane)) {
         nas_lane_free(lane);
         return mn_fail(ctx, MN_NOMEM,
                        "no memory for a worker's activations (%zu MB); use fewer workers "

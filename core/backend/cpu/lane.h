@@ -4,7 +4,20 @@
 
 /* One thread's memory for the passes of a plan. */
 
-#include "backend/cpu/plan.h"
+#include "backend/cpu/tensor.h"
+
+/* One computed path of an edge, while the edge is in work (node.c). */
+struct nas_job {
+    const struct nas_path_use *use;
+    const struct nas_path *path;
+    double weight;          /* 0: computed because its gradient is asked for */
+    struct nas_region x;    /* the source, from the first channel that it reads */
+    mn_real *dx;            /* its gradient; NULL for the images, and on the way forward */
+    const mn_real *drop;    /* factors of the images under drop path, NULL = 1 */
+    int accumulate;         /* backward: add to the source's gradient */
+    mn_real *scale, *shift; /* [channels] its term in the node */
+    double *sum_g, *sum_gx; /* [channels] over all images of g, g (y - mean) */
+};
 
 struct nas_lane {
     const struct nas_cpu_plan *plan;
@@ -24,6 +37,7 @@ struct nas_lane {
     double *sums;           /* [n_stats] sum and sum of squares about the mean */
     double *block_sums;     /* [2 * most_channels] */
     struct nas_job *jobs;   /* [most_jobs] */
+    struct nas_job **order; /* [most_jobs] those that go backwards */
     mn_real *job_coef;      /* [most_jobs][2][most_channels] */
     double *job_sums;       /* [most_jobs][2][most_channels] */
     struct nas_term *terms; /* [most_jobs] */

@@ -8,18 +8,15 @@
 
 /* source.c: images to `to`. */
 void nas_op_images(struct nas_run *run, const struct nas_cpu_op *op);
-/* `to` = ReLU of a state. */
+/* `to` = ReLU of `from`: of a state, or of its phases. */
 void nas_op_relu(struct nas_run *run, const struct nas_cpu_op *op);
-/* `to` = the four phases of a state, or those of its ReLU. */
+/* `to` = the four phases of a state, or with `relu` those of its ReLU. */
 void nas_op_split(struct nas_run *run, const struct nas_cpu_op *op);
-void nas_op_split_relu(struct nas_run *run, const struct nas_cpu_op *op);
-/* `to` = ReLU of the phases `from`. */
-void nas_op_relu_phases(struct nas_run *run, const struct nas_cpu_op *op);
 /* Bring the gradients of a layer's output together: phases into whole tensors; for nodes, that of
  * its ReLU (by its value `from`) into that of itself, `to`. */
 void nas_op_fold(struct nas_run *run, const struct nas_cpu_op *op);
 
-/* node_forward.c: begin a node's output `to`; add the paths of an edge; fill in what none gave. */
+/* node.c: begin a node's output `to`; add the paths of an edge; fill in what none gave. */
 void nas_op_node_begin(struct nas_run *run, const struct nas_cpu_op *op);
 void nas_op_edge(struct nas_run *run, const struct nas_cpu_op *op);
 void nas_op_node_end(struct nas_run *run, const struct nas_cpu_op *op);
@@ -28,7 +25,7 @@ void nas_op_node_end(struct nas_run *run, const struct nas_cpu_op *op);
 void nas_op_recompute_norm(struct nas_run *run, const struct nas_cpu_op *op);
 void nas_op_recompute_pools(struct nas_run *run, const struct nas_cpu_op *op);
 
-/* node_backward.c: given the gradient `from` of the node's output, add to the gradients of the
+/* Given the gradient `from` of the node's output, add to the gradients of the
  * sources of an edge's paths, of the weights and of the mixtures. */
 void nas_op_edge_backward(struct nas_run *run, const struct nas_cpu_op *op);
 

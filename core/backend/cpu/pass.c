@@ -35,7 +35,7 @@ static void find_needed(struct nas_run *run, int n_ops) {
             if (!nas_mix_computed(run->pass->mix, path->layer, path->edge, path->item)) {
                 continue;
             }
-            for (size_t k = 0; k < sizeof use->needs / sizeof use->needs[0]; k++) {
+            for (int k = 0; k < NAS_NEEDS; k++) {
                 if (use->needs[k] >= 0) {
                     run->lane->needed[use->needs[k]] = 1;
                 }

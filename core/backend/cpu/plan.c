@@ -20,8 +20,18 @@ static int is_pool(const struct nas_path *path) {
     return path->n_stages == 1 && (kind == NAS_LINEAR_MAX_POOL || kind == NAS_LINEAR_AVG_POOL);
 }
 
-static void measure_linear(struct nas_cpu_plan *p, const struct nas_linear *l) {
+static void measure_map(struct nas_cpu_plan *p, const struct nas_stage *stage, int i,
+                        struct nas_map *map) {
+    const struct nas_linear *l = map->linear = &stage->linear[i];
     const int64_t weights = (int64_t)l->n_out * l->n_in * l->kh * l->kw;
+    const int reduce = l->kind == NAS_LINEAR_REDUCE;
+    map->n_tap = l->kh * l->kw;
+    map->n_parts = reduce || (i == 0 && stage->n_linear == 2 && stage->linear[1].sh == 2) ? 2 : 1;
+    map->part_out = reduce ? l->n_out / 2 : l->n_out;
+    map->part[0].weight = map->part[1].weight = l->weight;
+    if (reduce) {
+        map->part[1].weight += weights / 2;
+    }
     p->most_weights = weights > p->most_weights ? weights : p->most_weights;
     most(&p->most_channels, l->n_in);
     most(&p->most_channels, l->n_out);
@@ -31,8 +41,8 @@ static void measure_linear(struct nas_cpu_plan *p, const struct nas_linear *l) {
 }
 
 /* A path's place in the plan, and what is the most of all. */
-static void measure_path(struct nas_cpu_plan *p, const struct nas_layer *layer, int e, int i) {
-    const struct nas_path *path = &layer->edges[e].paths[i];
+static void measure_path(struct nas_cpu_plan *p, const struct nas_layer *layer, int e, int item) {
+    const struct nas_path *path = &layer->edges[e].paths[item];
     struct nas_cpu_path *at = &p->paths[path->index];
     struct nas_cpu_size *size = &p->sizes[path->size];
     const int custom = path->n_stages > 0 && path->stage[0].linear[0].kind == NAS_LINEAR_CUSTOM;
@@ -40,7 +50,7 @@ static void measure_path(struct nas_cpu_plan *p, const struct nas_layer *layer, 
         .path = path,
         .layer = layer,
         .edge = e,
-        .item = i,
+        .item = item,
         .strided = path->stride == 2 && !custom, /* plugins read a state at full size */
         .sums = nas_path_has_norm(path) || layer->mixture >= 0,
     };
@@ -48,11 +58,10 @@ static void measure_path(struct nas_cpu_plan *p, const struct nas_layer *layer, 
     most(&p->most_channels, path->channels);
     for (int s = 0; s < path->n_stages; s++) {
         const struct nas_stage *stage = &path->stage[s];
-        at->n_phase[s] = stage->n_linear == 2 && stage->linear[1].sh == 2 ? 2 : 1;
-        for (int l = 0; l < stage->n_linear; l++) {
-            at->map[s][l].linear = &stage->linear[l];
-            measure_linear(p, &stage->linear[l]);
-            most(&size->temp_channels, stage->linear[l].n_out * (l == 0 ? at->n_phase[s] : 1));
+        for (int i = 0; i < stage->n_linear; i++) {
+            struct nas_map *map = &at->map[s][i];
+            measure_map(p, stage, i, map);
+            most(&size->temp_channels, map->n_parts * map->part_out);
         }
         most(&size->temp_channels, path->channels);
     }

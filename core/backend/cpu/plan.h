@@ -20,17 +20,29 @@ struct nas_taps {
     size_t pack;    /* in the lane's packed weights */
 };
 
-/* A linear map, and how it is reached in memory: tap t of row phase p reads source + tap[p][t]. */
+/* Output channels of a map with taps of their own: tap t reads source + tap[t]. */
+struct nas_map_part {
+    int64_t weight;          /* offset in w, -1 = none */
+    ptrdiff_t *tap;          /* [n_tap] */
+    int *phase;              /* [n_tap] which phase of the source each tap lies in */
+    size_t pack;             /* in the lane's packed weights */
+    struct nas_taps back[4]; /* by phase of the source */
+};
+
+/* A linear map, and how it is reached in memory. It has two parts where it is a factorised reduce,
+ * which has weights for each, and where the next map strides over rows: the even and the odd rows
+ * of what that reads. */
 struct nas_map {
     const struct nas_linear *linear;
-    int n_tap;
-    ptrdiff_t *tap[2];
-    int *phase[2];              /* which phase of the source each tap lies in */
-    mn_real *const *valid;      /* pools: [n_tap] planes */
-    const mn_real *share;       /* average pool: plane of mask / number of taps on the image */
-    size_t pack;                /* in the lane's packed weights */
-    struct nas_taps back[2][4]; /* by row phase of the output and phase of the source */
+    int n_tap, n_parts, part_out; /* output channels of a part */
+    struct nas_map_part part[2];
+    mn_real *const *planes; /* of a pool, see nas_planes */
 };
+
+/* Whether the map is made of products over channels: its weights are packed. */
+static inline int nas_map_has_products(const struct nas_map *map) {
+    return map->linear->kind == NAS_LINEAR_CONV || map->linear->kind == NAS_LINEAR_REDUCE;
+}
 
 struct nas_cpu_path {
     const struct nas_path *path;
@@ -39,8 +51,6 @@ struct nas_cpu_path {
     int strided;    /* reads the phases of its source */
     int sums;       /* the way back asks for the product of the node's gradient and its output */
     int recompute;  /* its output is not kept for the way back, but made again there */
-    int n_phase[2]; /* of a stage: row phases of the first map's output, 2 where the second strides
-                       over rows */
     struct nas_map map[2][2]; /* of each stage */
 };
 
@@ -59,14 +69,14 @@ struct nas_cpu_size {
 /* Blocks of images as operations of plugins have them, [n][channels][height][width]. */
 enum nas_plain { NAS_PLAIN_X, NAS_PLAIN_Y, NAS_PLAIN_DX, NAS_PLAIN_WORK, NAS_PLAIN };
 
-/* Which taps of a pool lie on the image, a plane for each of `valid` (largest pool) or the share of
- * one in `share` (average pool). Pools of one form have one. */
+/* Which taps of a pool lie on the image: a plane for each tap (max pool), or one of mask / number
+ * of taps (average pool). Pools of one form share them. */
 struct nas_planes {
     const struct nas_grid *grid; /* of the output */
     struct nas_linear form;
     int in_h, in_w;
-    mn_real **valid; /* [n_tap], or NULL */
-    mn_real *share;  /* or NULL */
+    int n;
+    mn_real **plane; /* [n][image] */
     struct nas_planes *next;
 };
 

@@ -2,26 +2,24 @@
 #include "backend/cpu/ops.h"
 #include "backend/cpu/plan.h"
 
-#include <string.h>
+/* What paths read of a state: itself or its ReLU, whole, or as the four phases that a map of stride
+ * 2 reads. */
+enum form { VALUE, RELU, PHASES, RELU_PHASES, FORMS };
 
-/* A tensor of activations, its ReLU and their gradients; of a state, or of a concatenation, whose
- * parts are ranges of it. */
-struct whole {
-    int x, r, dx, dr;
-    const struct nas_layer *conv; /* that can make x again on the way back, or NULL */
-    int again;                    /* the operation that does, -1 = none yet */
-    int always;                   /* its ReLU has a gradient whatever is computed */
-};
-
-/* The phases of a state, its ReLU's, their gradients; and the operations that prepare them. */
-struct phases {
-    int xp, rp, dxp, drp;
-    int relu, split, relu_phases;
+/* Whole tensors are those of the root: the concatenation that the state is a part of. */
+struct state {
+    struct {
+        int wanted; /* by a path or the head */
+        int x, dx;  /* tensors: the form and its gradient */
+        int op;     /* that has prepared it, -1 = none yet; VALUE, of roots: made it again */
+    } form[FORMS];
+    const struct nas_layer *conv; /* of roots: can make the value again on the way back, or NULL */
+    int always;                   /* of roots: its ReLU has a gradient whatever is computed */
 };
 
 struct path_tensors {
     int u[2], y[2], which[2], saved;
-    int source, needs[3]; /* as it was prepared last */
+    int source, needs[NAS_NEEDS]; /* as it was prepared last */
 };
 
 struct emitter {
@@ -29,18 +27,12 @@ struct emitter {
     struct nas_cpu_plan *plan;
     const struct mn_model *model;
     struct nas_schedule *schedule;
-    struct nas_arena arena;
-    struct whole *wholes;       /* [n_states], of those that are no part of another */
-    struct phases *phases;      /* [n_states] */
+    struct state *states;       /* [n_states] */
     struct path_tensors *paths; /* [n_paths] */
     struct nas_path_use *next;  /* of all operations' */
     uint8_t *valid;             /* [n_tensors] holds what was written last */
     int status;
 };
-
-static void emitter_fini(struct emitter *e) {
-    nas_arena_fini(&e->arena);
-}
 
 /* The state whose tensor holds this one. */
 static int root_of(const struct mn_model *m, int state) {
@@ -48,6 +40,12 @@ static int root_of(const struct mn_model *m, int state) {
     return s->part_of >= 0 ? m->layers[s->part_of].state
            : s->relu       ? m->layers[s->layer].parts[0]
                            : state;
+}
+
+static enum form form_of(const struct emitter *e, const struct nas_path *path) {
+    return e->plan->paths[path->index].strided ? path->relu ? RELU_PHASES : PHASES
+           : path->relu                        ? RELU
+                                               : VALUE;
 }
 
 /* ---- tensors ------------------------------------------------------------------------------ */
@@ -64,11 +62,22 @@ static int add_on_grid(struct emitter *e, int size, int channels) {
     return add_tensor(e, nas_grid_reals(g, channels), (size_t)nas_grid_base(g), size);
 }
 
-static void as_gradient(struct emitter *e, int tensor, int channels) {
+/* A form of a state, or its gradient, which has `flags` flags. */
+static int add_form(struct emitter *e, int state, int phased, int flags) {
+    const struct nas_cell_state *s = &e->model->states[state];
+    int tensor;
+    if (phased) {
+        const struct nas_grid *half = &e->plan->sizes[s->half].grid;
+        tensor =
+            add_tensor(e, 4 * nas_grid_reals(half, s->channels), (size_t)nas_grid_base(half), -1);
+    } else {
+        tensor = add_on_grid(e, s->size, s->channels);
+    }
     struct nas_tensor *t = &e->schedule->tensors[tensor];
-    t->channels = channels;
+    t->phased = phased;
     t->flag0 = e->schedule->n_flags;
-    e->schedule->n_flags += channels;
+    e->schedule->n_flags += flags;
+    return tensor;
 }
 
 static void add_path_tensors(struct emitter *e, const struct nas_cpu_path *p) {
@@ -76,13 +85,13 @@ static void add_path_tensors(struct emitter *e, const struct nas_cpu_path *p) {
     const struct nas_grid *g = &e->plan->sizes[p->path->size].grid;
     t->saved = NAS_NO_TENSOR;
     for (int i = 0; i < p->path->n_stages; i++) {
-        const struct nas_stage *stage = &p->path->stage[i];
-        const struct nas_linear *first = &stage->linear[0];
+        const struct nas_map *map = &p->map[i][0];
+        const struct nas_linear *first = map->linear;
         t->y[i] = add_on_grid(e, p->path->size, p->path->channels);
         t->u[i] = t->which[i] = NAS_NO_TENSOR;
         /* The output of a depthwise map costs less to compute again than to keep. */
-        if (stage->n_linear == 2 && first->kind != NAS_LINEAR_DEPTHWISE) {
-            t->u[i] = add_on_grid(e, p->path->size, first->n_out * p->n_phase[i]);
+        if (p->path->stage[i].n_linear == 2 && first->kind != NAS_LINEAR_DEPTHWISE) {
+            t->u[i] = add_on_grid(e, p->path->size, map->n_parts * map->part_out);
         }
         if (first->kind == NAS_LINEAR_MAX_POOL) {
             const size_t bytes = (size_t)p->path->channels * (size_t)g->n * (size_t)g->image;
@@ -95,54 +104,65 @@ static void add_path_tensors(struct emitter *e, const struct nas_cpu_path *p) {
     }
 }
 
-/* Which forms of a state paths and head read. */
-struct forms {
-    int r, xp, rp;
-};
+/* A plain convolution with a tensor of its own is made again from what it was before batch norm. */
+static int can_recompute(const struct mn_model *m, const struct nas_layer *layer) {
+    const struct nas_path *path = layer->n_edges == 1 ? &layer->edges[0].paths[0] : NULL;
+    return path != NULL && layer->edges[0].n_paths == 1 && path->op == NULL &&
+           path->n_stages == 1 && path->stage[0].has_norm &&
+           root_of(m, layer->state) == layer->state;
+}
 
-static void add_state_tensors(struct emitter *e, const struct forms *forms) {
+static void add_tensors(struct emitter *e) {
     const struct mn_model *m = e->model;
-    for (int i = 0; i < m->n_states; i++) {
-        const struct nas_cell_state *s = &m->states[i];
-        struct whole *w = &e->wholes[i];
-        int relu = 0, any = 0;
-        for (int k = 0; k < m->n_states; k++) {
-            relu |= root_of(m, k) == i && forms[k].r;
-            any |= root_of(m, k) == i && (forms[k].r || forms[k].rp);
+    for (int i = 0; i < m->n_paths; i++) {
+        const struct nas_path *path = e->plan->paths[i].path;
+        if (!path->none) {
+            add_path_tensors(e, &e->plan->paths[i]);
+            e->states[path->source].form[form_of(e, path)].wanted = 1;
         }
-        *w =
-            (struct whole){NAS_NO_TENSOR, NAS_NO_TENSOR, NAS_NO_TENSOR, NAS_NO_TENSOR, NULL, -1, 0};
+    }
+    e->states[m->head.from].form[RELU].wanted |= m->states[m->head.from].relu;
+    for (int i = 0; i < m->n_states; i++) {
+        struct state *s = &e->states[i];
+        for (int f = 0; f < FORMS; f++) {
+            s->form[f].x = s->form[f].dx = NAS_NO_TENSOR;
+            s->form[f].op = -1;
+        }
         if (root_of(m, i) != i) {
             continue;
         }
-        w->x = add_on_grid(e, s->size, s->channels);
-        w->r = relu ? add_on_grid(e, s->size, s->channels) : NAS_NO_TENSOR;
-        if (i > 0) {
-            w->dx = add_on_grid(e, s->size, s->channels);
-            as_gradient(e, w->dx, s->channels);
+        int relu = 0, d_relu = 0;
+        for (int k = 0; k < m->n_states; k++) {
+            const struct state *part = &e->states[k];
+            relu |= root_of(m, k) == i && part->form[RELU].wanted;
+            d_relu |=
+                root_of(m, k) == i && (part->form[RELU].wanted || part->form[RELU_PHASES].wanted);
         }
-        if (i > 0 && any) {
-            w->dr = add_on_grid(e, s->size, s->channels);
-            as_gradient(e, w->dr, s->channels);
+        const int channels = m->states[i].channels;
+        s->form[VALUE].x = add_form(e, i, 0, 0);
+        s->form[RELU].x = relu ? add_form(e, i, 0, 0) : NAS_NO_TENSOR;
+        if (i > 0) { /* the images have no gradient */
+            s->form[VALUE].dx = add_form(e, i, 0, channels);
+            s->form[RELU].dx = d_relu ? add_form(e, i, 0, channels) : NAS_NO_TENSOR;
         }
     }
     for (int i = 0; i < m->n_states; i++) {
-        const struct nas_cell_state *s = &m->states[i];
-        struct phases *p = &e->phases[i];
-        int *const tensors[] = {&p->xp, &p->dxp, &p->rp, &p->drp};
-        const int wanted[] = {forms[i].xp, forms[i].xp && root_of(m, i) > 0, forms[i].rp,
-                              forms[i].rp && root_of(m, i) > 0};
-        p->relu = p->split = p->relu_phases = -1;
-        for (int k = 0; k < 4; k++) {
-            *tensors[k] = NAS_NO_TENSOR;
-            if (wanted[k]) {
-                const struct nas_grid *half = &e->plan->sizes[s->half].grid;
-                *tensors[k] = add_tensor(e, 4 * nas_grid_reals(half, s->channels),
-                                         (size_t)nas_grid_base(half), -1);
+        struct state *s = &e->states[i];
+        const int root = root_of(m, i);
+        for (int f = PHASES; f < FORMS; f++) {
+            if (s->form[f].wanted) {
+                s->form[f].x = add_form(e, i, 1, 0);
+                s->form[f].dx = root > 0 ? add_form(e, i, 1, 1) : NAS_NO_TENSOR;
             }
-            if (wanted[k] && k % 2 == 1) {
-                as_gradient(e, *tensors[k], 1);
-            }
+        }
+        for (int f = VALUE; f < PHASES; f++) {
+            s->form[f].x = e->states[root].form[f].x;
+            s->form[f].dx = e->states[root].form[f].dx;
+        }
+    }
+    for (int i = 0; e->plan->recompute && i < m->n_layers; i++) {
+        if (can_recompute(m, &m->layers[i])) {
+            e->states[m->layers[i].state].conv = &m->layers[i];
         }
     }
 }
@@ -175,6 +195,10 @@ static int use(struct emitter *e, int tensor, int begins) {
     return tensor;
 }
 
+static int is_valid(const struct emitter *e, int tensor) {
+    return tensor != NAS_NO_TENSOR && e->valid[tensor];
+}
+
 /* The operation that was emitted last reads a tensor. */
 static int reads(struct emitter *e, int tensor) {
     if (tensor != NAS_NO_TENSOR && !e->valid[tensor]) {
@@ -190,86 +214,7 @@ static int writes(struct emitter *e, int tensor) {
     return use(e, tensor, tensor != NAS_NO_TENSOR && !e->valid[tensor]);
 }
 
-/* ---- sources ------------------------------------------------------------------------------ */
-
-/* Make a state's tensor again where it was given up; returns the operation, -1 = there is none. */
-static int need_whole(struct emitter *e, int root) {
-    struct whole *w = &e->wholes[root];
-    if (!e->valid[w->x] && w->conv != NULL) {
-        struct nas_cpu_op *op = emit(e, nas_op_recompute_norm, root);
-        struct nas_path_use *u = e->next++;
-        const struct nas_path *path = &w->conv->edges[0].paths[0];
-        w->again = e->schedule->n_ops - 1;
-        op->n_paths = 1;
-        op->optional = !w->always;
-        u->path = &e->plan->paths[path->index];
-        u->y[0] = reads(e, e->paths[path->index].y[0]);
-        op->to = writes(e, w->x);
-    }
-    return w->again;
-}
-
-/* Prepare a form of a state, once on the way forward and, where it was given up, once back. */
-static int prepare(struct emitter *e, int *known, int state,
-                   void (*run)(struct nas_run *run, const struct nas_cpu_op *op), int from,
-                   int to) {
-    if (*known < 0) {
-        struct nas_cpu_op *op = emit(e, run, state);
-        op->optional = 1;
-        op->from = reads(e, from);
-        op->to = writes(e, to);
-        *known = e->schedule->n_ops - 1;
-    }
-    return *known;
-}
-
-/* What a reader of a state sees: the tensor, and the operations that prepare it. */
-static int source_of(struct emitter *e, int state, int relu, int strided, int needs[3]) {
-    const int root = root_of(e->model, state);
-    struct whole *w = &e->wholes[root];
-    struct phases *p = &e->phases[state];
-    needs[0] = need_whole(e, root);
-    needs[1] = needs[2] = -1;
-    if (!strided) {
-        if (relu) {
-            needs[1] = prepare(e, &p->relu, state, nas_op_relu, w->x, w->r);
-        }
-        return relu ? w->r : w->x;
-    }
-    if (p->xp != NAS_NO_TENSOR) {
-        needs[1] = prepare(e, &p->split, state, nas_op_split, w->x, p->xp);
-        if (relu) {
-            needs[2] = prepare(e, &p->relu_phases, state, nas_op_relu_phases, p->xp, p->rp);
-        }
-    } else {
-        needs[1] = prepare(e, &p->split, state, nas_op_split_relu, w->x, p->rp);
-    }
-    return relu ? p->rp : p->xp;
-}
-
-static int gradient_of(const struct emitter *e, int state, int relu, int strided) {
-    const struct whole *w = &e->wholes[root_of(e->model, state)];
-    const struct phases *p = &e->phases[state];
-    return strided ? (relu ? p->drp : p->dxp) : relu ? w->dr : w->dx;
-}
-
-/* A layer prepares the sources of all its edges before the first one. */
-static void prepare_sources(struct emitter *e, const struct nas_layer *layer) {
-    for (int i = 0; i < layer->n_edges; i++) {
-        for (int p = 0; p < layer->edges[i].n_paths; p++) {
-            const struct nas_path *path = &layer->edges[i].paths[p];
-            struct path_tensors *t = &e->paths[path->index];
-            if (!path->none) {
-                t->source = source_of(e, path->source, path->relu,
-                                      e->plan->paths[path->index].strided, t->needs);
-            }
-        }
-    }
-}
-
-/* ---- layers ------------------------------------------------------------------------------- */
-
-/* A path of the operation that was emitted last, without tensors. */
+/* A path of it, without tensors. */
 static struct nas_path_use *add_path(struct emitter *e, const struct nas_path *path) {
     struct nas_path_use *u = e->next++;
     const struct path_tensors *t = &e->paths[path->index];
@@ -280,10 +225,63 @@ static struct nas_path_use *add_path(struct emitter *e, const struct nas_path *p
                                .u = {NAS_NO_TENSOR, NAS_NO_TENSOR},
                                .y = {NAS_NO_TENSOR, NAS_NO_TENSOR},
                                .which = {NAS_NO_TENSOR, NAS_NO_TENSOR},
-                               .saved = NAS_NO_TENSOR,
-                               .needs = {t->needs[0], t->needs[1], t->needs[2]}};
+                               .saved = NAS_NO_TENSOR};
+    memcpy(u->needs, t->needs, sizeof u->needs);
     return u;
 }
+
+/* ---- sources ------------------------------------------------------------------------------ */
+
+/* Emit what a form of a state still needs: once on the way forward and, where it was given up, once
+ * back. Lists the operations in needs[]. */
+static void prepare(struct emitter *e, int state, enum form f, int *needs) {
+    if (f == VALUE) {
+        const int root = root_of(e->model, state);
+        struct state *s = &e->states[root];
+        if (!e->valid[s->form[VALUE].x] && s->conv != NULL) {
+            const struct nas_path *path = &s->conv->edges[0].paths[0];
+            struct nas_cpu_op *op = emit(e, nas_op_recompute_norm, root);
+            struct nas_path_use *u = add_path(e, path);
+            op->optional = !s->always;
+            u->y[0] = reads(e, e->paths[path->index].y[0]);
+            op->to = writes(e, s->form[VALUE].x);
+            s->form[VALUE].op = e->schedule->n_ops - 1;
+        }
+        *needs = s->form[VALUE].op;
+        return;
+    }
+    struct state *s = &e->states[state];
+    const enum form from = f == RELU_PHASES && s->form[PHASES].x != NAS_NO_TENSOR ? PHASES : VALUE;
+    prepare(e, state, from, needs + 1);
+    if (s->form[f].op < 0) {
+        const int split = f >= PHASES && from == VALUE;
+        struct nas_cpu_op *op = emit(e, split ? nas_op_split : nas_op_relu, state);
+        op->relu = f == RELU_PHASES;
+        op->optional = 1;
+        op->from = reads(e, s->form[from].x);
+        op->to = writes(e, s->form[f].x);
+        s->form[f].op = e->schedule->n_ops - 1;
+    }
+    *needs = s->form[f].op;
+}
+
+/* A layer prepares the sources of all its edges before the first one. */
+static void prepare_sources(struct emitter *e, const struct nas_layer *layer) {
+    for (int i = 0; i < layer->n_edges; i++) {
+        for (int p = 0; p < layer->edges[i].n_paths; p++) {
+            const struct nas_path *path = &layer->edges[i].paths[p];
+            struct path_tensors *t = &e->paths[path->index];
+            if (!path->none) {
+                const enum form f = form_of(e, path);
+                memset(t->needs, -1, sizeof t->needs);
+                prepare(e, path->source, f, t->needs);
+                t->source = e->states[path->source].form[f].x;
+            }
+        }
+    }
+}
+
+/* ---- layers ------------------------------------------------------------------------------- */
 
 static void path_forward(struct emitter *e, const struct nas_path *path) {
     const struct path_tensors *t = &e->paths[path->index];
@@ -299,64 +297,63 @@ static void path_forward(struct emitter *e, const struct nas_path *path) {
 
 static void path_backward(struct emitter *e, const struct nas_path *path) {
     const struct path_tensors *t = &e->paths[path->index];
-    const struct nas_cpu_path *p = &e->plan->paths[path->index];
     struct nas_path_use *u = add_path(e, path);
     u->source = reads(e, t->source);
-    u->d_source = writes(e, gradient_of(e, path->source, path->relu, p->strided));
+    u->d_source = writes(e, e->states[path->source].form[form_of(e, path)].dx);
     for (int s = 0; s < path->n_stages; s++) {
         u->u[s] = reads(e, t->u[s]);
         u->which[s] = reads(e, t->which[s]);
-        if (p->sums) { /* the gradient of a second stage takes the place of its output */
+        if (u->path->sums) { /* the gradient of a second stage takes the place of its output */
             u->y[s] = s == 0 ? reads(e, t->y[s]) : writes(e, t->y[s]);
         }
     }
     u->saved = reads(e, t->saved);
 }
 
-static void layer_forward(struct emitter *e, const struct nas_layer *layer) {
-    const int x = e->wholes[root_of(e->model, layer->state)].x;
-    struct nas_cpu_op *op;
-    prepare_sources(e, layer);
-    op = emit(e, nas_op_node_begin, layer->state);
+/* An operation that writes a layer's output. */
+static void emit_on(struct emitter *e, const struct nas_layer *layer,
+                    void (*run)(struct nas_run *run, const struct nas_cpu_op *op)) {
+    struct nas_cpu_op *op = emit(e, run, layer->state);
     op->layer = layer;
-    op->to = writes(e, x);
+    op->to = writes(e, e->states[layer->state].form[VALUE].x);
+}
+
+static void layer_forward(struct emitter *e, const struct nas_layer *layer) {
+    prepare_sources(e, layer);
+    emit_on(e, layer, nas_op_node_begin);
     for (int i = 0; i < layer->n_edges; i++) {
-        op = emit(e, nas_op_edge, layer->state);
-        op->layer = layer;
-        op->to = writes(e, x);
+        emit_on(e, layer, nas_op_edge);
         for (int p = 0; p < layer->edges[i].n_paths; p++) {
             if (!layer->edges[i].paths[p].none) {
                 path_forward(e, &layer->edges[i].paths[p]);
             }
         }
     }
-    op = emit(e, nas_op_node_end, layer->state);
-    op->layer = layer;
-    op->to = writes(e, x);
+    emit_on(e, layer, nas_op_node_end);
 }
 
 /* The gradients of a layer's output come together; those of a concatenation from its phases only:
  * its parts do the rest. */
 static void fold(struct emitter *e, const struct nas_layer *layer) {
-    const int root = root_of(e->model, layer->state), node = layer->kind == NAS_LAYER_NODE;
-    const struct whole *w = &e->wholes[root];
-    const struct phases *p = &e->phases[layer->state];
-    const int phases = p->dxp != NAS_NO_TENSOR && e->valid[p->dxp];
-    const int relu_phases = p->drp != NAS_NO_TENSOR && e->valid[p->drp];
-    const int relu = relu_phases || (node && w->dr != NAS_NO_TENSOR && e->valid[w->dr]);
+    const struct state *s = &e->states[layer->state];
+    const int node = layer->kind == NAS_LAYER_NODE;
+    const int phases = is_valid(e, s->form[PHASES].dx);
+    const int relu_phases = is_valid(e, s->form[RELU_PHASES].dx);
+    const int relu = relu_phases || (node && is_valid(e, s->form[RELU].dx));
+    int needs[NAS_NEEDS];
     if (!node && !phases && !relu_phases) {
         return;
     }
     if (node && relu) {
-        need_whole(e, root);
+        prepare(e, layer->state, VALUE, needs);
     }
     struct nas_cpu_op *op = emit(e, nas_op_fold, layer->state);
     op->layer = layer;
-    op->d_phases = phases ? reads(e, p->dxp) : NAS_NO_TENSOR;
-    op->d_relu_phases = relu_phases ? reads(e, p->drp) : NAS_NO_TENSOR;
-    op->d_relu = relu ? writes(e, w->dr) : NAS_NO_TENSOR;
-    op->from = node && relu ? reads(e, w->x) : NAS_NO_TENSOR;
-    op->to = node || phases ? writes(e, w->dx) : NAS_NO_TENSOR;
+    op->d_phases = phases ? reads(e, s->form[PHASES].dx) : NAS_NO_TENSOR;
+    op->d_relu_phases = relu_phases ? reads(e, s->form[RELU_PHASES].dx) : NAS_NO_TENSOR;
+    op->d_relu = relu ? writes(e, s->form[RELU].dx) : NAS_NO_TENSOR;
+    op->from = node && relu ? reads(e, s->form[VALUE].x) : NAS_NO_TENSOR;
+    op->to = node || phases ? writes(e, s->form[VALUE].dx) : NAS_NO_TENSOR;
 }
 
 static void edge_backward(struct emitter *e, const struct nas_layer *layer,
@@ -375,7 +372,7 @@ static void edge_backward(struct emitter *e, const struct nas_layer *layer,
     }
     op = emit(e, nas_op_edge_backward, layer->state);
     op->layer = layer;
-    op->from = reads(e, e->wholes[root_of(e->model, layer->state)].dx);
+    op->from = reads(e, e->states[layer->state].form[VALUE].dx);
     for (int p = 0; p < edge->n_paths; p++) {
         if (!edge->paths[p].none) {
             path_backward(e, &edge->paths[p]);
@@ -387,15 +384,13 @@ static void edge_backward(struct emitter *e, const struct nas_layer *layer,
 static void give_up(struct emitter *e) {
     const struct mn_model *m = e->model;
     for (int i = 0; i < m->n_states; i++) {
-        const struct whole *w = &e->wholes[i];
-        struct phases *p = &e->phases[i];
-        const int tensors[] = {w->r, p->xp, p->rp, w->conv != NULL ? w->x : NAS_NO_TENSOR};
-        for (size_t k = 0; k < sizeof tensors / sizeof tensors[0]; k++) {
-            if (tensors[k] != NAS_NO_TENSOR) {
-                e->valid[tensors[k]] = 0;
+        struct state *s = &e->states[i];
+        for (int f = s->conv != NULL ? VALUE : RELU; f < FORMS; f++) {
+            s->form[f].op = -1;
+            if (s->form[f].x != NAS_NO_TENSOR) {
+                e->valid[s->form[f].x] = 0;
             }
         }
-        p->relu = p->split = p->relu_phases = -1;
     }
     for (int i = 0; i < m->n_paths; i++) {
         if (e->plan->paths[i].recompute) {
@@ -409,63 +404,35 @@ static void give_up(struct emitter *e) {
 
 /* ---- the network -------------------------------------------------------------------------- */
 
-/* A plain convolution with a tensor of its own is made again from what it was before batch norm. */
-static int can_recompute(const struct mn_model *m, const struct nas_layer *layer) {
-    const struct nas_path *path = layer->n_edges == 1 ? &layer->edges[0].paths[0] : NULL;
-    return path != NULL && layer->edges[0].n_paths == 1 && path->op == NULL &&
-           path->n_stages == 1 && path->stage[0].has_norm &&
-           root_of(m, layer->state) == layer->state;
-}
-
-static void add_tensors(struct emitter *e, struct forms *forms) {
-    const struct mn_model *m = e->model;
-    for (int i = 0; i < m->n_paths; i++) {
-        const struct nas_cpu_path *p = &e->plan->paths[i];
-        struct forms *f = &forms[p->path->source];
-        if (!p->path->none) {
-            add_path_tensors(e, p);
-            f->r |= !p->strided && p->path->relu;
-            f->xp |= p->strided && !p->path->relu;
-            f->rp |= p->strided && p->path->relu;
-        }
-    }
-    forms[m->head.from].r |= m->states[m->head.from].relu;
-    add_state_tensors(e, forms);
-    for (int i = 0; e->plan->recompute && i < m->n_layers; i++) {
-        if (can_recompute(m, &m->layers[i])) {
-            e->wholes[m->layers[i].state].conv = &m->layers[i];
-        }
-    }
-}
-
 static void emit_all(struct emitter *e) {
     const struct mn_model *m = e->model;
-    const int from = m->head.from, relu = m->states[from].relu, root = root_of(m, from);
+    const enum form head = m->states[m->head.from].relu ? RELU : VALUE;
+    const struct state *from = &e->states[m->head.from];
     struct nas_schedule *s = e->schedule;
-    int needs[3];
+    int needs[NAS_NEEDS] = {-1, -1, -1};
     /* An operation is emitted before its uses are recorded: not in one expression. */
     struct nas_cpu_op *op = emit(e, nas_op_images, 0);
-    op->to = writes(e, e->wholes[0].x);
+    op->to = writes(e, e->states[0].form[VALUE].x);
     for (int i = 0; i < m->n_layers; i++) {
         if (m->layers[i].kind == NAS_LAYER_NODE) {
             layer_forward(e, &m->layers[i]);
         }
     }
-    const int source = source_of(e, from, relu, 0, needs);
-    for (int k = 0; k < 3; k++) {
+    prepare(e, m->head.from, head, needs);
+    for (int k = 0; k < NAS_NEEDS; k++) {
         if (needs[k] >= 0) {
             s->ops[needs[k]].optional = 0;
         }
     }
-    op = emit(e, nas_op_head, from);
-    op->from = reads(e, source);
+    op = emit(e, nas_op_head, m->head.from);
+    op->from = reads(e, from->form[head].x);
     s->n_forward = s->n_ops;
     if (e->plan->recompute) {
         give_up(e);
     }
-    op = emit(e, nas_op_head_backward, from);
-    op->to = writes(e, gradient_of(e, from, relu, 0));
-    e->wholes[root].always = relu;
+    op = emit(e, nas_op_head_backward, m->head.from);
+    op->to = writes(e, from->form[head].dx);
+    e->states[root_of(m, m->head.from)].always = head == RELU;
     for (int i = m->n_layers - 1; i >= 0; i--) {
         const struct nas_layer *layer = &m->layers[i];
         fold(e, layer);
@@ -479,7 +446,7 @@ static void emit_all(struct emitter *e) {
 int nas_schedule_emit(struct nas_cpu_plan *plan, struct mn_ctx *ctx) {
     const struct mn_model *m = plan->model;
     struct nas_schedule *s = &plan->schedule;
-    CLEANUP(emitter_fini) struct emitter e = {.ctx = ctx, .plan = plan, .model = m, .schedule = s};
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     size_t edges = 0;
     for (int i = 0; i < m->n_layers; i++) {
         edges += (size_t)m->layers[i].n_edges;
@@ -490,21 +457,18 @@ int nas_schedule_emit(struct nas_cpu_plan *plan, struct mn_ctx *ctx) {
     const size_t tensors = 7 * paths + 8 * states;
     const size_t ops = 3 + 3 * edges + 3 * (size_t)m->n_layers + 8 * states;
     const size_t path_uses = 3 * paths + (size_t)m->n_layers;
-    struct forms *forms = nas_arena_zeroed(&e.arena, states * sizeof *forms);
-    e.wholes = nas_arena_zeroed(&e.arena, states * sizeof *e.wholes);
-    e.phases = nas_arena_zeroed(&e.arena, states * sizeof *e.phases);
-    e.paths = nas_arena_zeroed(&e.arena, paths * sizeof *e.paths);
-    e.valid = nas_arena_zeroed(&e.arena, tensors);
+    struct emitter e = {.ctx = ctx, .plan = plan, .model = m, .schedule = s};
+    e.states = nas_arena_zeroed(&arena, states * sizeof *e.states);
+    e.paths = nas_arena_zeroed(&arena, paths * sizeof *e.paths);
+    e.valid = nas_arena_zeroed(&arena, tensors);
     e.next = nas_arena_zeroed(&plan->arena, path_uses * sizeof *e.next);
     s->tensors = nas_arena_zeroed(&plan->arena, tensors * sizeof *s->tensors);
     s->ops = nas_arena_zeroed(&plan->arena, ops * sizeof *s->ops);
     s->uses = nas_arena_zeroed(&plan->arena, (5 * ops + 9 * path_uses) * sizeof *s->uses);
-    if (forms == NULL || e.wholes == NULL || e.phases == NULL || e.paths == NULL ||
-        e.valid == NULL || e.next == NULL || s->tensors == NULL || s->ops == NULL ||
-        s->uses == NULL) {
+    if (arena.failed || plan->arena.failed) {
         return MN_NOMEM;
     }
-    add_tensors(&e, forms);
+    add_tensors(&e);
     emit_all(&e);
     return e.status;
 }

@@ -9,6 +9,8 @@
 #include "network/graph.h"
 
 enum { NAS_NO_TENSOR = -1 };
+/* Operations that can be needed to prepare a source. */
+enum { NAS_NEEDS = 3 };
 
 struct nas_run;
 struct nas_cpu_path;
@@ -28,7 +30,7 @@ struct nas_path_use {
     int y[2];             /* after its last map */
     int which[2];         /* taps of a max pool */
     int saved;            /* by an operation of a plugin */
-    int needs[3];         /* operations that prepare its source, -1 = none */
+    int needs[NAS_NEEDS]; /* operations that prepare its source, -1 = none */
 };
 
 struct nas_cpu_op {
@@ -37,9 +39,10 @@ struct nas_cpu_op {
     const struct nas_layer *layer;
     int state;
     int from, to;
-    int d_relu, d_phases, d_relu_phases; /* NAS_FOLD */
+    int d_relu, d_phases, d_relu_phases; /* nas_op_fold */
     struct nas_path_use *paths;
     int n_paths;
+    int relu;     /* nas_op_split: the phases of its ReLU */
     int optional; /* left out where no path that is computed needs it */
 };
 

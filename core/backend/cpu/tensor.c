@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/cpu/tensor.h"
 
+#include "backend/cpu/pass.h"
+
 #include <string.h>
 
 mn_real *nas_tensor_at(const struct nas_run *run, int tensor) {
@@ -9,19 +11,6 @@ mn_real *nas_tensor_at(const struct nas_run *run, int tensor) {
     }
     const struct nas_tensor *t = &run->plan->schedule.tensors[tensor];
     return run->lane->reals + t->at[run->extent] + t->base;
-}
-
-const struct nas_grid *nas_grid_of_state(const struct nas_run *run, int state) {
-    return &run->plan->sizes[run->model->states[state].size].grid;
-}
-
-const struct nas_grid *nas_grid_of_phases(const struct nas_run *run, int state) {
-    return &run->plan->sizes[run->model->states[state].half].grid;
-}
-
-mn_real *nas_tensor_of_state(const struct nas_run *run, int tensor, int state) {
-    mn_real *x = nas_tensor_at(run, tensor);
-    return x == NULL ? NULL : x + run->plan->first[state] * nas_grid_of_state(run, state)->channel;
 }
 
 void nas_edges_clear(const struct nas_run *run, const struct nas_grid *g, int channels,
@@ -57,6 +46,23 @@ void nas_tensor_clear(const struct nas_run *run, const struct nas_grid *g, int c
     }
 }
 
+struct nas_region nas_region_of(const struct nas_run *run, int tensor, int state) {
+    if (tensor == NAS_NO_TENSOR) {
+        return (struct nas_region){0};
+    }
+    const struct nas_cell_state *s = &run->model->states[state];
+    const struct nas_tensor *t = &run->plan->schedule.tensors[tensor];
+    const struct nas_grid *grid = &run->plan->sizes[t->phased ? s->half : s->size].grid;
+    /* Phases are of the state alone; whole tensors may hold others, too. */
+    const int first = t->phased ? 0 : run->plan->first[state];
+    return (struct nas_region){.at = nas_tensor_at(run, tensor) + first * grid->channel,
+                               .grid = grid,
+                               .channels = s->channels,
+                               .n_phases = t->phased ? 4 : 1,
+                               .phase = (ptrdiff_t)nas_grid_reals(grid, s->channels),
+                               .written = run->lane->written + t->flag0 + first};
+}
+
 int nas_block_at(const struct nas_run *run, const struct nas_cpu_size *size, int i,
                  struct nas_block *out) {
     const int n0 = i * size->n_block;
@@ -76,6 +82,10 @@ struct nas_view nas_tensor_view(const struct nas_run *run, const struct nas_cpu_
                                 int tensor, const struct nas_block *block) {
     return (struct nas_view){nas_tensor_at(run, tensor) + block->n0 * size->grid.image,
                              size->grid.channel};
+}
+
+struct nas_view nas_region_view(const struct nas_region *r, const struct nas_block *block) {
+    return (struct nas_view){r->at + block->n0 * r->grid->image, r->grid->channel};
 }
 
 struct nas_view nas_temp_view(const struct nas_run *run, const struct nas_cpu_size *size,

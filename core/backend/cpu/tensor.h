@@ -4,15 +4,10 @@
 
 /* Tensors of a pass in the memory of a lane, and parts of them. */
 
-#include "backend/cpu/pass.h"
+#include "backend/cpu/plan.h"
 
 /* NULL for NAS_NO_TENSOR. */
 mn_real *nas_tensor_at(const struct nas_run *run, int tensor);
-/* The range of channels of a tensor that a state covers; NULL for NAS_NO_TENSOR. */
-mn_real *nas_tensor_of_state(const struct nas_run *run, int tensor, int state);
-/* The grid of a state, and that of its phases. */
-const struct nas_grid *nas_grid_of_state(const struct nas_run *run, int state);
-const struct nas_grid *nas_grid_of_phases(const struct nas_run *run, int state);
 
 /* Make zero what kernels leave out of a tensor that is about to be written, but taps may read: the
  * rows after each image and the guards. */
@@ -24,6 +19,17 @@ void nas_tensor_begin(const struct nas_run *run, int tensor, const struct nas_gr
 /* Make all of it zero. */
 void nas_tensor_clear(const struct nas_run *run, const struct nas_grid *grid, int channels,
                       mn_real *x);
+
+/* What a state covers of one of its tensors: a range of channels, or all channels of each of its
+ * four phases. */
+struct nas_region {
+    mn_real *at; /* NULL for NAS_NO_TENSOR; then the rest means nothing */
+    const struct nas_grid *grid;
+    int channels, n_phases;
+    ptrdiff_t phase;  /* between phases */
+    uint8_t *written; /* of a gradient: which channels hold something; phases have one flag */
+};
+struct nas_region nas_region_of(const struct nas_run *run, int tensor, int state);
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
@@ -45,6 +51,7 @@ struct nas_view {
 };
 struct nas_view nas_tensor_view(const struct nas_run *run, const struct nas_cpu_size *size,
                                 int tensor, const struct nas_block *block);
+struct nas_view nas_region_view(const struct nas_region *region, const struct nas_block *block);
 /* Temporaries hold one block. */
 struct nas_view nas_temp_view(const struct nas_run *run, const struct nas_cpu_size *size,
                               enum nas_temp temp);
