@@ -10,7 +10,6 @@
 extern const struct nas_kernels nas_bf16_kernels;
 
 enum {
-    ROWS = 14,     /* output channels of a tile, by two vectors of pixels */
     BLOCK = 16,    /* pairs of input channels that are converted together */
     ROOM = 1 << 14 /* pairs of the converted chunk: 64 KB of stack */
 };
@@ -19,15 +18,10 @@ static const ptrdiff_t least_chunk = 64;
 
 /* ---- conversion --------------------------------------------------------------------------- */
 
-static uint32_t bits_of(mn_real x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
 /* The nearest, of two the even one; what is no number stays none. */
 static uint32_t rounded(mn_real x) {
-    const uint32_t bits = bits_of(x);
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
     if ((bits & 0x7FFFFFFF) > 0x7F800000) {
         return (bits >> 16) | 0x40;
     }
@@ -70,19 +64,14 @@ struct runs {
     ptrdiff_t reach;                           /* of all: reals more than one a pixel and run */
 };
 
-static int run_for(const struct runs *r, ptrdiff_t tap) {
-    int i = 0;
-    while (i < r->n && (tap > r->low[i] + NEAR || tap < r->high[i] - NEAR)) {
-        i++;
-    }
-    return i;
-}
-
 static void find_runs(int n_tap, const ptrdiff_t *tap, struct runs *r) {
     r->n = 0;
     r->reach = 0;
     for (int t = 0; t < n_tap; t++) {
-        const int i = run_for(r, tap[t]);
+        int i = 0;
+        while (i < r->n && (tap[t] > r->low[i] + NEAR || tap[t] < r->high[i] - NEAR)) {
+            i++;
+        }
         if (i == r->n) {
             r->low[i] = r->high[i] = tap[t];
             r->n++;
@@ -140,7 +129,7 @@ static size_t packed(int n_out, int n_in, int n_tap) {
 static void pack(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff_t so, ptrdiff_t si,
                  ptrdiff_t st, mn_real *out) {
     for (int o = 0; o < n_out;) {
-        const int rows = nas_part(n_out - o, ROWS);
+        const int rows = nas_part(n_out - o, NAS_BLOCK_ROWS);
         for (int t = 0; t < n_tap; t++) {
             for (int i = 0; i < n_in; i += 2) {
                 for (int r = 0; r < rows; r++, out++) {
@@ -171,7 +160,7 @@ struct job {
 /* `rows` and `wide` are constant where this is called, so that its sums become registers. */
 static inline __attribute__((always_inline)) void tile(int rows, int wide, const struct job *j,
                                                        ptrdiff_t p) {
-    __m512 acc[ROWS][2];
+    __m512 acc[NAS_BLOCK_ROWS][2];
     __m512bh in[2];
     NAS_UNROLL
     for (int r = 0; r < rows; r++) {
@@ -218,36 +207,10 @@ static inline __attribute__((always_inline)) void tile(int rows, int wide, const
         }                                                                                          \
     }
 
-ROWS_OF(1)
-ROWS_OF(2)
-ROWS_OF(3)
-ROWS_OF(4)
-ROWS_OF(5)
-ROWS_OF(6)
-ROWS_OF(7)
-ROWS_OF(8)
-ROWS_OF(9)
-ROWS_OF(10)
-ROWS_OF(11)
-ROWS_OF(12)
-ROWS_OF(13)
-ROWS_OF(14)
+NAS_EACH_ROWS(ROWS_OF)
 
-static void (*const rows_of[ROWS])(const struct job *j, ptrdiff_t len) = {
-    rows_1, rows_2, rows_3,  rows_4,  rows_5,  rows_6,  rows_7,
-    rows_8, rows_9, rows_10, rows_11, rows_12, rows_13, rows_14};
-
-/* All outputs of one chunk from one block of inputs. */
-static void outputs(const struct job *chunk, int n_out, ptrdiff_t len) {
-    struct job j = *chunk;
-    for (int o = 0; o < n_out;) {
-        const int rows = nas_part(n_out - o, ROWS);
-        rows_of[rows - 1](&j, len);
-        j.w += (ptrdiff_t)rows * j.all_pairs * j.all_taps;
-        j.y += rows * j.ys;
-        o += rows;
-    }
-}
+#define ROWS_NAME(R) rows_##R,
+static void (*const rows_of[])(const struct job *j, ptrdiff_t len) = {NAS_EACH_ROWS(ROWS_NAME)};
 
 /* The runs of n channels from x on, two and two. */
 static void convert_pairs(const struct runs *r, int n, const mn_real *x, ptrdiff_t xs,
@@ -285,7 +248,14 @@ static void chunk(const struct job *whole, int n_out, const struct input *in, pt
         const int left = in->n - 2 * first;
         convert_pairs(&in->runs, left < 2 * j.n_pairs ? left : 2 * j.n_pairs,
                       in->x + p + 2 * first * in->xs, in->xs, len, j.xs, pairs);
-        outputs(&j, n_out, len);
+        struct job block = j; /* of outputs */
+        for (int o = 0; o < n_out;) {
+            const int rows = nas_part(n_out - o, NAS_BLOCK_ROWS);
+            rows_of[rows - 1](&block, len);
+            block.w += (ptrdiff_t)rows * j.all_pairs * j.all_taps;
+            block.y += rows * j.ys;
+            o += rows;
+        }
         j.offset += j.n_pairs;
         j.accumulate = 1;
     }
@@ -333,7 +303,7 @@ static void conv(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_
 
 /* Pairs of neighbouring pixels: both operands are arrays of pixels, and a tap is an offset in one
  * of them. */
-enum { OUTS = 5, INS = 5, CHANNELS = 30, PIXELS = 1024, HALVES = 2 * NAS_V };
+enum { CHANNELS = 30, PIXELS = 1024, HALVES = 2 * NAS_V };
 
 struct patch {
     const uint16_t *g, *x;
@@ -343,8 +313,8 @@ struct patch {
 };
 
 static inline __attribute__((always_inline)) void sums(int outs, int ins, const struct patch *j) {
-    __m512 acc[OUTS * INS];
-    __m512bh x[INS];
+    __m512 acc[NAS_BLOCK_OUTS * NAS_BLOCK_INS];
+    __m512bh x[NAS_BLOCK_INS];
     NAS_UNROLL
     for (int k = 0; k < outs * ins; k++) {
         acc[k] = _mm512_setzero_ps();
@@ -376,30 +346,22 @@ static inline __attribute__((always_inline)) void sums(int outs, int ins, const 
     static void sums_##O##_##I(const struct patch *j) {                                            \
         sums(O, I, j);                                                                             \
     }
-#define ROW(O) SUMS(O, 1) SUMS(O, 2) SUMS(O, 3) SUMS(O, 4) SUMS(O, 5)
-#define NAMES(O)                                                                                   \
-    { sums_##O##_1, sums_##O##_2, sums_##O##_3, sums_##O##_4, sums_##O##_5 }
+NAS_EACH_BLOCK(SUMS)
 
-ROW(1)
-ROW(2)
-ROW(3)
-ROW(4)
-ROW(5)
-
-static void (*const sums_of[OUTS][INS])(const struct patch *j) = {NAMES(1), NAMES(2), NAMES(3),
-                                                                  NAMES(4), NAMES(5)};
+#define SUMS_NAME(O, I) sums_##O##_##I,
+static void (*const sums_of[])(const struct patch *j) = {NAS_EACH_BLOCK(SUMS_NAME)};
 
 /* Outputs by inputs that are converted, one tap. */
 static void all_sums(const struct patch *whole, int n_out, int n_in) {
     for (int o = 0; o < n_out;) {
-        const int outs = nas_part(n_out - o, OUTS);
+        const int outs = nas_part(n_out - o, NAS_BLOCK_OUTS);
         for (int i = 0; i < n_in;) {
-            const int ins = nas_part(n_in - i, INS);
+            const int ins = nas_part(n_in - i, NAS_BLOCK_INS);
             struct patch j = *whole;
             j.g += o * j.gs;
             j.x += i * j.xs;
             j.dw += o * j.so + i * j.si;
-            sums_of[outs - 1][ins - 1](&j);
+            sums_of[(outs - 1) * NAS_BLOCK_INS + ins - 1](&j);
             i += ins;
         }
         o += outs;

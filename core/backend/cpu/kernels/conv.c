@@ -84,35 +84,11 @@ static inline __attribute__((always_inline)) void tile(int rows, int wide, const
         }                                                                                          \
     }
 
-BLOCK(1)
-BLOCK(2)
-BLOCK(3)
-BLOCK(4)
-BLOCK(5)
-BLOCK(6)
-#if NAS_BLOCK_ROWS > 6
-BLOCK(7)
-BLOCK(8)
-BLOCK(9)
-BLOCK(10)
-BLOCK(11)
-BLOCK(12)
-BLOCK(13)
-BLOCK(14)
-#endif
+NAS_EACH_ROWS(BLOCK)
 
-static void (*const blocks[])(const struct job *j, ptrdiff_t p0, ptrdiff_t len) = {
-    block_1, block_2, block_3, block_4,  block_5,  block_6,
-#if NAS_BLOCK_ROWS > 6
-    block_7, block_8, block_9, block_10, block_11, block_12, block_13, block_14,
-#endif
-};
-
-static void clear(int n, mn_real *y, ptrdiff_t ys, ptrdiff_t len) {
-    for (int o = 0; o < n; o++) {
-        memset(y + o * ys, 0, (size_t)len * sizeof *y);
-    }
-}
+#define NAME(R) block_##R,
+static void (*const blocks[])(const struct job *j, ptrdiff_t p0,
+                              ptrdiff_t len) = {NAS_EACH_ROWS(NAME)};
 
 void NAS_NAME(direct)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
                       const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
@@ -128,8 +104,8 @@ void NAS_NAME(direct)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, cons
             j.y += rows * ys;
             o += rows;
         }
-        if (!accumulate && own < part) {
-            clear(n_out, y + p + own, ys, part - own);
+        for (int o = 0; o < n_out && !accumulate && own < part; o++) {
+            memset(y + o * ys + p + own, 0, (size_t)(part - own) * sizeof *y);
         }
     }
 }

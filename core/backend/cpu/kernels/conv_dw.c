@@ -4,12 +4,6 @@
 /* Weight gradients of a convolution: for every (output, input, tap) a sum over pixels. A block of
  * outputs by inputs keeps one vector of partial sums each in registers. */
 
-#if NAS_VECTOR_BYTES == 64
-enum { OUTS = 5, INS = 5 };
-#else
-enum { OUTS = 4, INS = 3 };
-#endif
-
 struct job {
     const mn_real *g, *x;
     ptrdiff_t gs, xs, len;
@@ -32,8 +26,8 @@ static void add(int outs, int ins, const nas_quad *sums, const struct job *j) {
 
 /* The block's size is constant where this is called, so that its sums become registers. */
 static inline __attribute__((always_inline)) void tile(int outs, int ins, const struct job *j) {
-    nas_vec acc[OUTS * INS], x[INS];
-    nas_quad sums[OUTS * INS];
+    nas_vec acc[NAS_BLOCK_OUTS * NAS_BLOCK_INS], x[NAS_BLOCK_INS];
+    nas_quad sums[NAS_BLOCK_OUTS * NAS_BLOCK_INS];
     NAS_UNROLL
     for (int k = 0; k < outs * ins; k++) {
         acc[k] = (nas_vec){0};
@@ -63,43 +57,22 @@ static inline __attribute__((always_inline)) void tile(int outs, int ins, const 
     static void tile_##O##_##I(const struct job *j) {                                              \
         tile(O, I, j);                                                                             \
     }
+NAS_EACH_BLOCK(TILE)
 
-#if NAS_VECTOR_BYTES == 64
-#define ROW(O) TILE(O, 1) TILE(O, 2) TILE(O, 3) TILE(O, 4) TILE(O, 5)
-#define NAMES(O)                                                                                   \
-    { tile_##O##_1, tile_##O##_2, tile_##O##_3, tile_##O##_4, tile_##O##_5 }
-#else
-#define ROW(O) TILE(O, 1) TILE(O, 2) TILE(O, 3)
-#define NAMES(O)                                                                                   \
-    { tile_##O##_1, tile_##O##_2, tile_##O##_3 }
-#endif
-
-ROW(1)
-ROW(2)
-ROW(3)
-ROW(4)
-#if NAS_VECTOR_BYTES == 64
-ROW(5)
-#endif
-
-static void (*const tiles[OUTS][INS])(const struct job *j) = {
-    NAMES(1), NAMES(2), NAMES(3), NAMES(4),
-#if NAS_VECTOR_BYTES == 64
-    NAMES(5),
-#endif
-};
+#define NAME(O, I) tile_##O##_##I,
+static void (*const tiles[])(const struct job *j) = {NAS_EACH_BLOCK(NAME)};
 
 void NAS_NAME(conv_dw)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *g,
                        ptrdiff_t gs, const mn_real *x, ptrdiff_t xs, ptrdiff_t len, mn_real *dw,
                        ptrdiff_t so, ptrdiff_t si, ptrdiff_t st) {
     for (int o = 0; o < n_out;) {
-        const int outs = nas_part(n_out - o, OUTS);
+        const int outs = nas_part(n_out - o, NAS_BLOCK_OUTS);
         for (int i = 0; i < n_in;) {
-            const int ins = nas_part(n_in - i, INS);
+            const int ins = nas_part(n_in - i, NAS_BLOCK_INS);
             for (int t = 0; t < n_tap; t++) { /* innermost: the rows are in the first cache */
                 const struct job j = {g + o * gs, x + i * xs + tap[t],           gs, xs,
                                       len,        dw + o * so + i * si + t * st, so, si};
-                tiles[outs - 1][ins - 1](&j);
+                tiles[(outs - 1) * NAS_BLOCK_INS + ins - 1](&j);
             }
             i += ins;
         }

@@ -91,31 +91,19 @@ void NAS_NAME(depthwise)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *
 /* Up to nine taps share each load of the gradient. */
 enum { GROUP = 9 };
 
-static void sums(int n_tap, const ptrdiff_t *tap, const mn_real *g, const mn_real *x, ptrdiff_t len,
-                 mn_real *dw, ptrdiff_t st) {
+/* n_tap is a constant where all are there, so that the sums become registers. */
+static inline __attribute__((always_inline)) void sums(int n_tap, const ptrdiff_t *tap,
+                                                       const mn_real *g, const mn_real *x,
+                                                       ptrdiff_t len, mn_real *dw, ptrdiff_t st) {
     nas_vec acc[GROUP] = {{0}};
     for (ptrdiff_t p = 0; p < len; p += NAS_V) {
         const nas_vec gp = nas_load(g + p);
+        NAS_UNROLL
         for (int t = 0; t < n_tap; t++) {
             acc[t] += gp * nas_load(x + p + tap[t]);
         }
     }
     for (int t = 0; t < n_tap; t++) {
-        dw[t * st] += (mn_real)nas_sum(acc[t]);
-    }
-}
-
-static void nine_sums(const ptrdiff_t *tap, const mn_real *g, const mn_real *x, ptrdiff_t len,
-                      mn_real *dw, ptrdiff_t st) {
-    nas_vec acc[GROUP] = {{0}};
-    for (ptrdiff_t p = 0; p < len; p += NAS_V) {
-        const nas_vec gp = nas_load(g + p);
-        NAS_UNROLL
-        for (int t = 0; t < GROUP; t++) {
-            acc[t] += gp * nas_load(x + p + tap[t]);
-        }
-    }
-    for (int t = 0; t < GROUP; t++) {
         dw[t * st] += (mn_real)nas_sum(acc[t]);
     }
 }
@@ -142,7 +130,7 @@ void NAS_NAME(depthwise_dw)(int n, int n_tap, const ptrdiff_t *tap, const mn_rea
             const int group = n_tap - t < GROUP ? n_tap - t : GROUP;
             mn_real *to = dw + c * sc + t * st;
             if (group == GROUP) {
-                nine_sums(tap + t, g + c * gs, x + c * xs, len, to, st);
+                sums(GROUP, tap + t, g + c * gs, x + c * xs, len, to, st);
             } else {
                 sums(group, tap + t, g + c * gs, x + c * xs, len, to, st);
             }

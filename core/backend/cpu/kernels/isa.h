@@ -22,6 +22,24 @@
 #define NAS_BLOCK_ROWS 6
 #endif
 
+/* F(1) to F(NAS_BLOCK_ROWS); F(1, 1) to F(NAS_BLOCK_OUTS, NAS_BLOCK_INS): a function for each size
+ * of a tile, which is a constant in it, so that its sums become registers. */
+#define NAS_ROWS_6(F) F(1) F(2) F(3) F(4) F(5) F(6)
+#if NAS_BLOCK_ROWS == 14
+#define NAS_EACH_ROWS(F) NAS_ROWS_6(F) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
+#else
+#define NAS_EACH_ROWS(F) NAS_ROWS_6(F)
+#endif
+#if NAS_VECTOR_BYTES == 64
+enum { NAS_BLOCK_OUTS = 5, NAS_BLOCK_INS = 5 };
+#define NAS_INS(F, O) F(O, 1) F(O, 2) F(O, 3) F(O, 4) F(O, 5)
+#define NAS_EACH_BLOCK(F) NAS_INS(F, 1) NAS_INS(F, 2) NAS_INS(F, 3) NAS_INS(F, 4) NAS_INS(F, 5)
+#else
+enum { NAS_BLOCK_OUTS = 4, NAS_BLOCK_INS = 3 };
+#define NAS_INS(F, O) F(O, 1) F(O, 2) F(O, 3)
+#define NAS_EACH_BLOCK(F) NAS_INS(F, 1) NAS_INS(F, 2) NAS_INS(F, 3) NAS_INS(F, 4)
+#endif
+
 #define NAS_PASTE2(a, b) a##b
 #define NAS_PASTE(a, b) NAS_PASTE2(a, b)
 /* nas_avx512_conv, ... */

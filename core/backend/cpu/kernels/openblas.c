@@ -106,16 +106,10 @@ static int load(void) {
     return 1;
 }
 
-static void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, mn_real alpha,
-                 const mn_real *a, int lda, const mn_real *b, int ldb, mn_real beta, mn_real *c,
-                 int ldc) {
-    blas.gemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
-
 void nas_gemm(int trans_a, int trans_b, int m, int n, int k, mn_real alpha, const mn_real *a,
               int lda, const mn_real *b, int ldb, mn_real beta, mn_real *c, int ldc) {
-    gemm(trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans, m, n, k, alpha,
-         a, lda, b, ldb, beta, c, ldc);
+    blas.gemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans,
+              trans_b ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 int nas_gemm_init(struct mn_ctx *ctx) {
@@ -224,9 +218,15 @@ void nas_openblas_pack(int n_out, int n_in, int n_tap, const mn_real *w, ptrdiff
     }
 }
 
-static void multiply_mask(int n, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const mn_real *mask,
-                          ptrdiff_t image) {
-    for (int o = 0; o < n; o++) {
+/* Where y is added to, its padding is zero before, so masking the sum masks the addend. */
+void nas_openblas_conv(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
+                       const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
+                       const mn_real *mask, ptrdiff_t image, int accumulate) {
+    for (int t = 0; t < n_tap; t++) {
+        nas_gemm(0, 0, n_out, (int)len, n_in, 1, packed + (ptrdiff_t)t * n_out * n_in, n_in,
+                 x + tap[t], (int)xs, t == 0 && !accumulate ? 0 : 1, y, (int)ys);
+    }
+    for (int o = 0; o < n_out && mask != NULL; o++) {
         for (ptrdiff_t p0 = 0; p0 < len; p0 += image) {
             mn_real *at = y + o * ys + p0;
             const ptrdiff_t part = len - p0 < image ? len - p0 : image;
@@ -234,20 +234,6 @@ static void multiply_mask(int n, mn_real *y, ptrdiff_t ys, ptrdiff_t len, const 
                 at[p] *= mask[p];
             }
         }
-    }
-}
-
-/* Where y is added to, its padding is zero before, so masking the sum masks the addend. */
-void nas_openblas_conv(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed,
-                       const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
-                       const mn_real *mask, ptrdiff_t image, int accumulate) {
-    for (int t = 0; t < n_tap; t++) {
-        gemm(CblasNoTrans, CblasNoTrans, n_out, (int)len, n_in, 1,
-             packed + (ptrdiff_t)t * n_out * n_in, n_in, x + tap[t], (int)xs,
-             t == 0 && !accumulate ? 0 : 1, y, (int)ys);
-    }
-    if (mask != NULL) {
-        multiply_mask(n_out, y, ys, len, mask, image);
     }
 }
 
@@ -261,8 +247,8 @@ void nas_openblas_conv_dw(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, 
             const int rows = n_out - o < ROWS ? n_out - o : ROWS;
             for (int i = 0; i < n_in; i += COLUMNS) {
                 const int columns = n_in - i < COLUMNS ? n_in - i : COLUMNS;
-                gemm(CblasNoTrans, CblasTrans, rows, columns, (int)len, 1, g + o * gs, (int)gs,
-                     x + i * xs + tap[t], (int)xs, 0, block, COLUMNS);
+                nas_gemm(0, 1, rows, columns, (int)len, 1, g + o * gs, (int)gs, x + i * xs + tap[t],
+                         (int)xs, 0, block, COLUMNS);
                 for (int r = 0; r < rows; r++) {
                     for (int c = 0; c < columns; c++) {
                         dw[(o + r) * so + (i + c) * si + t * st] += block[r * COLUMNS + c];

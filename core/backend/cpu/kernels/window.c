@@ -91,23 +91,26 @@ window_tile(int wide, int n, int step, const struct nas_window *window, const mn
     }
 }
 
+/* As many vectors at once as there are from p on; returns where they end. */
+static inline __attribute__((always_inline)) ptrdiff_t
+window_run(int wide, int n, int step, const struct nas_window *window, const mn_real *w,
+           const mn_real *x, mn_real *y, ptrdiff_t p, ptrdiff_t len, const mn_real *mask,
+           int accumulate) {
+    for (; p + wide * NAS_V <= len; p += wide * NAS_V) {
+        window_tile(wide, n, step, window, w, x + p, y + p, mask == NULL ? NULL : mask + p,
+                    accumulate);
+    }
+    return p;
+}
+
 #define WINDOW(n, step)                                                                            \
     static void window_##n##_##step(const struct nas_window *window, const mn_real *w,             \
                                     const mn_real *x, mn_real *y, ptrdiff_t len,                   \
                                     const mn_real *mask, int accumulate) {                         \
         ptrdiff_t p = 0;                                                                           \
-        for (; p + AT_ONCE * NAS_V <= len; p += AT_ONCE * NAS_V) {                                 \
-            window_tile(AT_ONCE, n, step, window, w, x + p, y + p, mask == NULL ? NULL : mask + p, \
-                        accumulate);                                                               \
-        }                                                                                          \
-        for (; p + 4 * NAS_V <= len; p += 4 * NAS_V) {                                             \
-            window_tile(4, n, step, window, w, x + p, y + p, mask == NULL ? NULL : mask + p,       \
-                        accumulate);                                                               \
-        }                                                                                          \
-        for (; p < len; p += NAS_V) {                                                              \
-            window_tile(1, n, step, window, w, x + p, y + p, mask == NULL ? NULL : mask + p,       \
-                        accumulate);                                                               \
-        }                                                                                          \
+        p = window_run(AT_ONCE, n, step, window, w, x, y, p, len, mask, accumulate);               \
+        p = window_run(4, n, step, window, w, x, y, p, len, mask, accumulate);                     \
+        window_run(1, n, step, window, w, x, y, p, len, mask, accumulate);                         \
     }
 
 WINDOW(3, 1)

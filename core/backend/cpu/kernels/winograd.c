@@ -107,29 +107,26 @@ static nas_some lanes(ptrdiff_t from, ptrdiff_t to) {
     return nas_not_zero(which);
 }
 
-static struct slot slot_along(const struct layout *l, int index) {
-    struct slot s = {.p = (ptrdiff_t)index * OUTS * NAS_V, .whole = 1};
-    const ptrdiff_t left = (l->used - s.p + NAS_V - 1) / NAS_V;
-    s.outs = left < OUTS ? (int)left : OUTS;
-    return s;
-}
-
-static struct slot slot_across(const struct layout *l, int index) {
-    const int row = index / l->in_row * OUTS;
-    const ptrdiff_t x = (ptrdiff_t)(index % l->in_row) * NAS_V, room = l->step - x;
-    struct slot s = {.p = row * l->step + x, .whole = room >= NAS_V};
-    s.outs = l->rows - row < OUTS ? l->rows - row : OUTS;
-    if (!s.whole && x > 0) { /* moved back to end with the row */
-        s.own = lanes(NAS_V - room, NAS_V);
-        s.p -= NAS_V - room;
-    } else if (!s.whole) {
-        s.own = lanes(0, room);
-    }
-    return s;
-}
-
 static struct slot slot_at(const struct layout *l, int index) {
-    struct slot s = (l->step == 1 ? slot_along : slot_across)(l, index % l->slots);
+    const int of_image = index % l->slots;
+    struct slot s = {.whole = 1};
+    if (l->step == 1) {
+        s.p = (ptrdiff_t)of_image * OUTS * NAS_V;
+        const ptrdiff_t left = (l->used - s.p + NAS_V - 1) / NAS_V;
+        s.outs = left < OUTS ? (int)left : OUTS;
+    } else {
+        const int row = of_image / l->in_row * OUTS;
+        const ptrdiff_t x = (ptrdiff_t)(of_image % l->in_row) * NAS_V, room = l->step - x;
+        s.p = row * l->step + x;
+        s.whole = room >= NAS_V;
+        s.outs = l->rows - row < OUTS ? l->rows - row : OUTS;
+        if (!s.whole && x > 0) { /* moved back to end with the row */
+            s.own = lanes(NAS_V - room, NAS_V);
+            s.p -= NAS_V - room;
+        } else if (!s.whole) {
+            s.own = lanes(0, room);
+        }
+    }
     s.at = index / l->slots * l->image + s.p;
     return s;
 }
@@ -173,15 +170,6 @@ struct panel {
     ptrdiff_t points, stride;
 };
 
-static void fill_along(int n, const mn_real *x, ptrdiff_t xs, struct panel to) {
-    for (int i = 0; i < n; i++, x += xs, to.at += to.stride) {
-        nas_vec d[POINTS];
-        deal(x, d);
-        deal(x + OUTS, d + OUTS);
-        transform(d, to.at, to.points);
-    }
-}
-
 /* Inputs that only outputs beyond the last row would need count as zero: they may be of another
  * image, and must not leave rounding errors in this one. */
 static inline __attribute__((always_inline)) void
@@ -196,24 +184,19 @@ across(int outs, ptrdiff_t step, int n, const mn_real *x, ptrdiff_t xs, struct p
     }
 }
 
-static void fill_across(ptrdiff_t step, int n, const mn_real *x, ptrdiff_t xs, struct panel to) {
-    across(OUTS, step, n, x, xs, to);
-}
-
-static void fill_last(int outs, ptrdiff_t step, int n, const mn_real *x, ptrdiff_t xs,
-                      struct panel to) {
-    across(outs, step, n, x, xs, to);
-}
-
 static void fill(const struct layout *l, const struct slot *s, int n, const mn_real *x,
                  ptrdiff_t xs, struct panel to) {
     x += s->at + l->first;
-    if (l->step == 1) {
-        fill_along(n, x, xs, to);
-    } else if (s->outs == OUTS) {
-        fill_across(l->step, n, x, xs, to);
-    } else {
-        fill_last(s->outs, l->step, n, x, xs, to);
+    if (l->step != 1 && s->outs == OUTS) {
+        across(OUTS, l->step, n, x, xs, to);
+    } else if (l->step != 1) {
+        across(s->outs, l->step, n, x, xs, to);
+    }
+    for (int i = 0; i < n && l->step == 1; i++, x += xs, to.at += to.stride) {
+        nas_vec d[POINTS];
+        deal(x, d);
+        deal(x + OUTS, d + OUTS);
+        transform(d, to.at, to.points);
     }
 }
 
@@ -282,40 +265,19 @@ static inline __attribute__((always_inline)) void drain(int along, int whole, in
     }
 }
 
-static void drain_along(const struct slot *s, int n, struct panel m, const struct target *t) {
-    drain(1, 1, OUTS, NAS_V, s, n, m, t);
-}
-
-static void drain_across(ptrdiff_t step, const struct slot *s, int n, struct panel m,
-                         const struct target *t) {
-    drain(0, 1, OUTS, step, s, n, m, t);
-}
-
-static void drain_lanes(ptrdiff_t step, const struct slot *s, int n, struct panel m,
-                        const struct target *t) {
-    drain(0, 0, s->outs, step, s, n, m, t);
-}
-
-static void drain_last(int along, ptrdiff_t step, const struct slot *s, int n, struct panel m,
-                       const struct target *t) {
-    if (along) {
-        drain(1, 1, s->outs, NAS_V, s, n, m, t);
-    } else {
-        drain(0, 1, s->outs, step, s, n, m, t);
-    }
-}
-
 static void empty(const struct layout *l, const struct slot *s, int n, struct panel m,
                   const struct target *t) {
-    const int along = l->step == 1;
+    const int along = l->step == 1, all = s->outs == OUTS;
     if (!s->whole) {
-        drain_lanes(l->step, s, n, m, t);
-    } else if (s->outs < OUTS) {
-        drain_last(along, l->step, s, n, m, t);
+        drain(0, 0, s->outs, l->step, s, n, m, t);
+    } else if (along && all) {
+        drain(1, 1, OUTS, NAS_V, s, n, m, t);
     } else if (along) {
-        drain_along(s, n, m, t);
+        drain(1, 1, s->outs, NAS_V, s, n, m, t);
+    } else if (all) {
+        drain(0, 1, OUTS, l->step, s, n, m, t);
     } else {
-        drain_across(l->step, s, n, m, t);
+        drain(0, 1, s->outs, l->step, s, n, m, t);
     }
 }
 
