@@ -66,8 +66,7 @@ int nas_candidate_add(struct mn_builder *b, struct nas_path *path, const char *p
 /* custom_op.c: the stage of a candidate of a plugin that computes. Its weights are added by
  * nas_path_weights through nas_custom_op_weights. */
 int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path);
-int nas_custom_op_weights(struct mn_builder *b, struct nas_path *path, struct nas_linear *linear,
-                          const char *prefix);
+int nas_custom_op_weights(struct mn_builder *b, struct nas_linear *linear, const char *prefix);
 
 /* groups.c: the mixtures of a node's group, made on first use. */
 int nas_group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct nas_layer *layer);

@@ -97,8 +97,7 @@ static int check_weight(struct mn_builder *b, const struct nas_custom_op *op,
     return MN_OK;
 }
 
-int nas_custom_op_weights(struct mn_builder *b, struct nas_path *path, struct nas_linear *l,
-                          const char *prefix) {
+int nas_custom_op_weights(struct mn_builder *b, struct nas_linear *l, const char *prefix) {
     struct nas_custom_op *op = l->custom;
     const int64_t before = b->model->dims.n_w;
     for (int32_t i = 0; i < op->shape.n_weights; i++) {
@@ -118,6 +117,5 @@ int nas_custom_op_weights(struct mn_builder *b, struct nas_path *path, struct na
     }
     op->n_weights = b->model->dims.n_w - before;
     l->weight = op->n_weights > 0 ? before : -1;
-    path->n_w += op->n_weights;
     return MN_OK;
 }

@@ -44,9 +44,10 @@ struct nas_stage {
     int n_linear;
     struct nas_linear linear[2];
     int has_norm;
-    int64_t bias;  /* offset in w of the convolution's bias, -1 = none */
-    int64_t gamma; /* offset in w of scale [n] and shift [n], -1 = no affine part */
-    int64_t stats; /* offset of mean [n] and variance [n] in a statistics buffer */
+    int64_t weights, n_weights; /* in w: of the maps, and the bias */
+    int64_t bias;               /* offset in w of the convolution's bias, -1 = none */
+    int64_t gamma;              /* offset in w of scale [n] and shift [n], -1 = no affine part */
+    int64_t stats;              /* offset of mean [n] and variance [n] in a statistics buffer */
 };
 
 /* A candidate operation: built in (op.h), or of a plugin. */

@@ -47,7 +47,7 @@ static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
     uint8_t *holds = nas_arena_array(&m->arena, (size_t)x.n_choices, (size_t)x.n_items);
     m->mixtures = nas_arena_append(&m->arena, m->mixtures, m->n_mixtures, sizeof *m->mixtures);
     x.group = nas_arena_text(&m->arena, x.group);
-    if (m->mixtures == NULL || holds == NULL || x.name == NULL || x.group == NULL) {
+    if (m->arena.failed) {
         return nas_builder_no_memory(b);
     }
     for (int64_t c = 0; c < x.n_choices; c++) {
@@ -72,58 +72,40 @@ static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
     return MN_OK;
 }
 
-static int op_mixtures_add(struct mn_builder *b, const struct mn_node_spec *spec,
-                           const struct nas_layer *layer) {
+/* The mixture of a group's inputs, or one of the candidates of each of its edges. */
+static int mixtures_add(struct mn_builder *b, const struct mn_node_spec *spec,
+                        const struct nas_layer *layer, int is_input) {
     struct mn_model *m = b->model;
-    const int n_ops = layer->edges[0].n_ops;
+    const struct nas_instance *mixer = is_input ? m->input_mixer : m->op_mixer;
+    const int n_items = is_input ? spec->n_edges : layer->edges[0].n_ops;
     int64_t choices, logits, offset = -1;
-    TRY(ask_counts(b, m->op_mixer, n_ops, &choices, &logits));
+    TRY(ask_counts(b, mixer, n_items, &choices, &logits));
     if (logits > 0) {
         char name[128];
         const int64_t dims[2] = {spec->n_edges, logits};
-        snprintf(name, sizeof name, "alpha.%s.op", spec->group);
-        TRY(nas_segment_add(b, 1, name, 2, dims, 0, &offset));
+        snprintf(name, sizeof name, "alpha.%s.%s", spec->group, is_input ? "in" : "op");
+        TRY(nas_segment_add(b, 1, name, is_input ? 1 : 2, dims + is_input, 0, &offset));
     }
-    for (int e = 0; e < spec->n_edges; e++) {
-        const char **ops = nas_arena_array(&m->arena, (size_t)n_ops, sizeof *ops);
-        if (ops == NULL) {
-            return nas_builder_no_memory(b);
+    for (int e = 0; e < (is_input ? 1 : spec->n_edges); e++) {
+        struct nas_mixture x = {.group = spec->group,
+                                .is_input = is_input,
+                                .edge = is_input ? -1 : e,
+                                .n_items = n_items,
+                                .n_choices = choices,
+                                .logit0 = offset < 0 ? -1 : offset + e * logits};
+        if (is_input) {
+            x.name = nas_arena_format(&m->arena, "%s.in", spec->group);
+        } else {
+            const char **ops = nas_arena_array(&m->arena, (size_t)n_items, sizeof *ops);
+            for (int o = 0; ops != NULL && o < n_items; o++) {
+                ops[o] = layer->edges[e].paths[o].name;
+            }
+            x.ops = ops;
+            x.name = nas_arena_format(&m->arena, "%s.op.%d", spec->group, e);
         }
-        for (int o = 0; o < n_ops; o++) {
-            ops[o] = layer->edges[e].paths[o].name;
-        }
-        TRY(mixture_add(b, m->op_mixer,
-                        (struct nas_mixture){
-                            .name = nas_arena_format(&m->arena, "%s.op.%d", spec->group, e),
-                            .group = spec->group,
-                            .edge = e,
-                            .n_items = n_ops,
-                            .ops = ops,
-                            .n_choices = choices,
-                            .logit0 = offset < 0 ? -1 : offset + e * logits,
-                        }));
+        TRY(mixture_add(b, mixer, x));
     }
     return MN_OK;
-}
-
-static int input_mixture_add(struct mn_builder *b, const struct mn_node_spec *spec) {
-    struct mn_model *m = b->model;
-    int64_t choices, logits, offset = -1;
-    TRY(ask_counts(b, m->input_mixer, spec->n_edges, &choices, &logits));
-    if (logits > 0) {
-        char name[128];
-        snprintf(name, sizeof name, "alpha.%s.in", spec->group);
-        TRY(nas_segment_add(b, 1, name, 1, &logits, 0, &offset));
-    }
-    return mixture_add(
-        b, m->input_mixer,
-        (struct nas_mixture){.name = nas_arena_format(&m->arena, "%s.in", spec->group),
-                             .group = spec->group,
-                             .is_input = 1,
-                             .edge = -1,
-                             .n_items = spec->n_edges,
-                             .n_choices = choices,
-                             .logit0 = offset});
 }
 
 /* Nodes of one group must offer the same candidates, or their logits would mean different things.
@@ -164,8 +146,8 @@ int nas_group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct
     if (layer->mixture >= 0) {
         TRY(check_same(b, spec, layer, layer->mixture));
     } else {
-        TRY(op_mixtures_add(b, spec, layer));
-        TRY(input_mixture_add(b, spec));
+        TRY(mixtures_add(b, spec, layer, 0));
+        TRY(mixtures_add(b, spec, layer, 1));
         layer->mixture = mixture_named(m, spec->group, 1, -1);
     }
     for (int e = 0; e < layer->n_edges; e++) {

@@ -25,11 +25,7 @@ int nas_mix_new(const struct mn_model *m, struct nas_arena *a, struct nas_mix **
         .measured = nas_arena_array(a, choices, 1),
         .computed = nas_arena_array(a, items, 1),
     };
-    return mix->weights && mix->mixed && mix->d_weights && mix->logits && mix->d_logits &&
-                   mix->saved && mix->kept && mix->n_kept && mix->item && mix->d_item &&
-                   mix->measured && mix->computed
-               ? MN_OK
-               : MN_NOMEM;
+    return a->failed ? MN_NOMEM : MN_OK;
 }
 
 static struct mn_when when_of(const struct mn_pass *pass) {

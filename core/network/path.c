@@ -107,13 +107,11 @@ static void part_name(const struct nas_path *path, int stage, int linear, char *
     }
 }
 
-static int conv_weight(struct mn_builder *b, struct nas_path *path, const char *prefix,
-                       const char *part, int out, int in, const struct nas_linear *l,
-                       int64_t *offset) {
+static int conv_weight(struct mn_builder *b, const char *prefix, const char *part, int out, int in,
+                       const struct nas_linear *l, int64_t *offset) {
     char name[256];
     const int64_t dims[4] = {out, in, l->kh, l->kw};
     snprintf(name, sizeof name, "%s.%s.weight", prefix, part);
-    path->n_w += (int64_t)out * in * l->kh * l->kw;
     return nas_segment_add(b, 0, name, 4, dims, 1 / sqrt((double)in * l->kh * l->kw), offset);
 }
 
@@ -126,14 +124,14 @@ static int linear_weights(struct mn_builder *b, struct nas_path *path, int stage
     part_name(path, stage, linear, part, sizeof part);
     switch (l->kind) {
     case NAS_LINEAR_CONV:
-        return conv_weight(b, path, prefix, part, l->n_out, l->n_in, l, &l->weight);
+        return conv_weight(b, prefix, part, l->n_out, l->n_in, l, &l->weight);
     case NAS_LINEAR_DEPTHWISE:
-        return conv_weight(b, path, prefix, part, l->n_out, 1, l, &l->weight);
+        return conv_weight(b, prefix, part, l->n_out, 1, l, &l->weight);
     case NAS_LINEAR_REDUCE:
-        TRY(conv_weight(b, path, prefix, "conv1", half, l->n_in, l, &l->weight));
-        return conv_weight(b, path, prefix, "conv2", half, l->n_in, l, &second);
+        TRY(conv_weight(b, prefix, "conv1", half, l->n_in, l, &l->weight));
+        return conv_weight(b, prefix, "conv2", half, l->n_in, l, &second);
     case NAS_LINEAR_CUSTOM:
-        return nas_custom_op_weights(b, path, l, prefix);
+        return nas_custom_op_weights(b, l, prefix);
     case NAS_LINEAR_MAX_POOL:
     case NAS_LINEAR_AVG_POOL:
         break;
@@ -141,36 +139,35 @@ static int linear_weights(struct mn_builder *b, struct nas_path *path, int stage
     return MN_OK;
 }
 
-__attribute__((format(printf, 6, 7))) static int vector_weight(struct mn_builder *b,
-                                                               struct nas_path *path, int n,
-                                                               double bound, int64_t *offset,
-                                                               const char *format, ...) {
+__attribute__((format(printf, 5, 6))) static int
+vector_weight(struct mn_builder *b, int n, double bound, int64_t *offset, const char *format, ...) {
     char name[256];
     const int64_t dims[1] = {n};
     va_list args;
     va_start(args, format);
     vsnprintf(name, sizeof name, format, args);
     va_end(args);
-    path->n_w += n;
     return nas_segment_add(b, 0, name, 1, dims, bound, offset);
 }
 
 int nas_path_weights(struct mn_builder *b, struct nas_path *path, const char *prefix,
                      uint32_t flags) {
     const int n = path->channels;
+    const int64_t before = b->model->dims.n_w;
     int64_t shift;
     for (int i = 0; i < path->n_stages; i++) {
         struct nas_stage *s = &path->stage[i];
         const struct nas_linear *last = &s->linear[s->n_linear - 1];
+        s->weights = b->model->dims.n_w;
         for (int l = 0; l < s->n_linear; l++) {
             TRY(linear_weights(b, path, i, l, prefix));
         }
         s->bias = s->gamma = -1;
         if ((flags & MN_BUILD_BIAS) != 0) {
-            TRY(vector_weight(b, path, last->n_out,
-                              1 / sqrt((double)last->n_in * last->kh * last->kw), &s->bias,
-                              "%s.conv.bias", prefix));
+            TRY(vector_weight(b, last->n_out, 1 / sqrt((double)last->n_in * last->kh * last->kw),
+                              &s->bias, "%s.conv.bias", prefix));
         }
+        s->n_weights = b->model->dims.n_w - s->weights;
         if (!s->has_norm) {
             continue;
         }
@@ -178,9 +175,10 @@ int nas_path_weights(struct mn_builder *b, struct nas_path *path, const char *pr
         b->model->dims.n_stats += 2 * n;
         if ((flags & MN_BUILD_AFFINE) != 0) {
             const char *suffix = suffix_of(path, i);
-            TRY(vector_weight(b, path, n, 0, &s->gamma, "%s.bn%s.weight", prefix, suffix));
-            TRY(vector_weight(b, path, n, -1, &shift, "%s.bn%s.bias", prefix, suffix));
+            TRY(vector_weight(b, n, 0, &s->gamma, "%s.bn%s.weight", prefix, suffix));
+            TRY(vector_weight(b, n, -1, &shift, "%s.bn%s.bias", prefix, suffix));
         }
     }
+    path->n_w = b->model->dims.n_w - before;
     return MN_OK;
 }

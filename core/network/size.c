@@ -8,86 +8,78 @@
 
 /* ---- counting weights --------------------------------------------------------------------- */
 
-/* What is counted: the paths that a keep mask leaves or, with shares, every path by the probability
- * that it stays when all decisions of a mixture are equally likely. */
-struct census {
-    const struct mn_model *model;
-    const uint8_t *keep;  /* NULL = all */
-    const double *stays;  /* [n_mixtures] probability that an item stays, or NULL */
-    const uint8_t *items; /* [n_items] what `keep` leaves; or NULL */
-    uint8_t *used;        /* [n_states] */
-};
-
-static double item_share(const struct census *c, int mixture, int item) {
-    if (c->items != NULL) {
-        return mixture < 0 ? 1 : c->items[c->model->mixtures[mixture].item0 + item];
+/* Weights of a network of which only a share of each item stays: 0 or 1, or the probability that it
+ * does. A layer counts where something that stays reads it. */
+static int count(struct mn_ctx *ctx, const struct mn_model *m, const double *share, double *out) {
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    uint8_t *used = mn_scratch(ctx, (size_t)m->n_states);
+    if (used == NULL) {
+        return MN_NOMEM;
     }
-    if (c->stays == NULL) {
-        return nas_prune_item_stays(c->model, mixture, c->keep, item);
-    }
-    return mixture < 0 ? 1 : c->stays[mixture];
-}
-
-static double path_share(const struct census *c, const struct nas_layer *layer, int e, int p) {
-    const struct nas_edge *edge = &layer->edges[e];
-    if (edge->paths[p].none) {
-        return 0;
-    }
-    return item_share(c, layer->mixture, e) *
-           (p < edge->n_ops ? item_share(c, edge->mixture, p) : 1);
-}
-
-/* Weights of a layer that is used; marks the states it needs. */
-static double layer_weights(const struct census *c, const struct nas_layer *layer) {
-    double n = 0;
-    for (int i = 0; i < layer->n_parts; i++) {
-        c->used[layer->parts[i]] = 1;
-    }
-    for (int e = 0; e < layer->n_edges; e++) {
-        for (int p = 0; p < layer->edges[e].n_paths; p++) {
-            const double share = path_share(c, layer, e, p);
-            n += share * (double)layer->edges[e].paths[p].n_w;
-            c->used[layer->edges[e].paths[p].source] |= share > 0;
+    *out = (double)((m->head.n_features + 1) * m->dims.ways);
+    memset(used, 0, (size_t)m->n_states);
+    used[m->head.from] = 1;
+    for (int i = m->n_layers - 1; i >= 0; i--) {
+        const struct nas_layer *layer = &m->layers[i];
+        double n = 0;
+        for (int k = 0; k < layer->n_parts; k++) {
+            used[layer->parts[k]] |= used[layer->state];
         }
+        for (int e = 0; e < layer->n_edges && used[layer->state]; e++) {
+            const struct nas_edge *edge = &layer->edges[e];
+            const double in = layer->mixture < 0 ? 1 : share[m->mixtures[layer->mixture].item0 + e];
+            for (int p = 0; p < edge->n_paths; p++) {
+                const struct nas_path *path = &edge->paths[p];
+                const double stays = path->none ? 0
+                                     : edge->mixture < 0 || p >= edge->n_ops
+                                         ? in
+                                         : in * share[m->mixtures[edge->mixture].item0 + p];
+                n += stays * (double)path->n_w;
+                used[path->source] |= stays > 0;
+            }
+        }
+        *out += n;
+    }
+    return MN_OK;
+}
+
+/* What `keep` (NULL = all) leaves of a mixture; returns how many items. */
+static int find_shares(const struct mn_model *m, int mixture, const uint8_t *keep, double *share) {
+    const struct nas_mixture *x = &m->mixtures[mixture];
+    int n = 0;
+    for (int k = 0; k < x->n_items; k++) {
+        const int stays = nas_prune_item_stays(m, mixture, keep, k);
+        share[x->item0 + k] = stays;
+        n += stays;
     }
     return n;
 }
 
-static int count(struct mn_ctx *ctx, struct census *c, double *out) {
-    const struct mn_model *m = c->model;
-    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    *out = (double)((m->head.n_features + 1) * m->dims.ways);
-    c->used = mn_scratch(ctx, (size_t)m->n_states);
-    if (c->used == NULL) {
-        return MN_NOMEM;
-    }
-    memset(c->used, 0, (size_t)m->n_states);
-    c->used[m->head.from] = 1;
-    for (int i = m->n_layers - 1; i >= 0; i--) {
-        if (c->used[m->layers[i].state]) {
-            *out += layer_weights(c, &m->layers[i]);
-        }
-    }
-    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    return MN_OK;
-}
-
 int nas_model_parameters(struct mn_ctx *ctx, const struct mn_model *m, const uint8_t *keep,
                          int64_t *out) {
-    struct census c = {.model = m, .keep = keep};
-    double n;
-    TRY(count(ctx, &c, &n));
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    double *share = mn_scratch(ctx, (size_t)(m->n_items + 1) * sizeof *share), n;
+    if (share == NULL) {
+        return MN_NOMEM;
+    }
+    for (int i = 0; i < m->n_mixtures; i++) {
+        find_shares(m, i, keep, share);
+    }
+    TRY(count(ctx, m, share, &n));
     *out = (int64_t)n; /* a sum of whole numbers far under 2^53 */
     return MN_OK;
 }
 
-/* Decide every mixture for its first choice, prune, and see what share of its items stays. */
-static int ask_mixers(struct mn_ctx *ctx, const struct mn_model *m, double *stays) {
+int nas_model_mean_parameters(struct mn_ctx *ctx, const struct mn_model *m, double *out) {
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    double *share = mn_scratch(ctx, (size_t)(m->n_items + 1) * sizeof *share);
     struct mn_point at = {.a = mn_scratch(ctx, (size_t)(m->dims.n_a + 1) * sizeof(mn_real))};
     uint8_t *keep = mn_scratch(ctx, (size_t)m->dims.n_choices + 1);
-    if (at.a == NULL || keep == NULL) {
+    if (share == NULL || at.a == NULL || keep == NULL) {
         return MN_NOMEM;
     }
+    /* Decide every mixture for its first choice, prune, and see what share of its items stays: each
+     * is as likely to. */
     mn_vec_fill(m->dims.n_a, 0, at.a);
     for (int i = 0; i < m->n_mixtures; i++) {
         if (m->mixtures[i].logit0 >= 0) {
@@ -96,26 +88,13 @@ static int ask_mixers(struct mn_ctx *ctx, const struct mn_model *m, double *stay
     }
     TRY(nas_model_prune(ctx, m, &at, keep));
     for (int i = 0; i < m->n_mixtures; i++) {
-        int kept = 0;
-        for (int k = 0; k < m->mixtures[i].n_items; k++) {
-            kept += nas_prune_item_stays(m, i, keep, k);
+        const struct nas_mixture *x = &m->mixtures[i];
+        const double stays = (double)find_shares(m, i, keep, share) / x->n_items;
+        for (int k = 0; k < x->n_items; k++) {
+            share[x->item0 + k] = stays;
         }
-        stays[i] = (double)kept / m->mixtures[i].n_items;
     }
-    return MN_OK;
-}
-
-int nas_model_mean_parameters(struct mn_ctx *ctx, const struct mn_model *m, double *out) {
-    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    struct census c = {.model = m};
-    double *stays = mn_scratch(ctx, (size_t)(m->n_mixtures + 1) * sizeof *stays);
-    c.stays = stays;
-    int status = stays == NULL ? MN_NOMEM : ask_mixers(ctx, m, stays);
-    if (status == MN_OK) {
-        status = count(ctx, &c, out);
-    }
-    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    return status;
+    return count(ctx, m, share, out);
 }
 
 /* ---- the smallest and the largest network that pruning can leave --------------------------- */
@@ -133,18 +112,17 @@ struct extremes {
     const struct mn_model *model;
     struct mn_point at;
     mn_real *weights, *saved; /* [n_choices] */
-    uint8_t *keep, *touched, *items;
-    struct census census;
-    int sign; /* 1: largest, -1: smallest */
+    uint8_t *keep, *touched;
+    double *share; /* [n_items] that `keep` leaves */
+    int sign;      /* 1: largest, -1: smallest */
 };
 
 /* Look again at what changes with mixture i. */
 static int decision_changed(struct extremes *s, int changed) {
     TRY(nas_prune_update(s->ctx, s->model, &s->at, changed, s->weights, s->keep, s->touched));
     for (int i = 0; i < s->model->n_mixtures; i++) {
-        const struct nas_mixture *x = &s->model->mixtures[i];
-        for (int k = 0; s->touched[i] && k < x->n_items; k++) {
-            s->items[x->item0 + k] = (uint8_t)nas_prune_item_stays(s->model, i, s->keep, k);
+        if (s->touched[i]) {
+            find_shares(s->model, i, s->keep, s->share);
         }
     }
     return MN_OK;
@@ -157,15 +135,13 @@ static void decide(struct extremes *s, const struct nas_mixture *x, int64_t choi
 
 /* The size where mixture i decides for a choice. */
 static int try_decision(struct extremes *s, int i, int64_t choice, mn_real level, double *out) {
-    const size_t mark = nas_arena_mark(&nas_ctx_of(s->ctx)->scratch);
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(s->ctx);
     if (mn_cancelled(s->ctx)) {
         return mn_fail(s->ctx, MN_CANCELLED, "stopped by the user");
     }
     decide(s, &s->model->mixtures[i], choice, level);
     TRY(decision_changed(s, i));
-    TRY(count(s->ctx, &s->census, out));
-    nas_arena_release(&nas_ctx_of(s->ctx)->scratch, mark);
-    return MN_OK;
+    return count(s->ctx, s->model, s->share, out);
 }
 
 /* Try every decision of one mixture; leaves the best in place. */
@@ -208,7 +184,7 @@ static int search_extreme(struct extremes *s, int64_t *out) {
     for (int i = 0; i < m->n_mixtures; i++) {
         TRY(decision_changed(s, i));
     }
-    TRY(count(s->ctx, &s->census, &best));
+    TRY(count(s->ctx, m, s->share, &best));
     for (int round = 0; better && round < MOST_ROUNDS; round++) {
         better = 0;
         for (int i = 0; i < m->n_mixtures; i++) {
@@ -230,13 +206,11 @@ int nas_model_extremes(struct mn_ctx *ctx, const struct mn_model *m, int64_t *sm
                          .saved = nas_arena_zeroed(&arena, n_choices * sizeof(mn_real)),
                          .keep = nas_arena_zeroed(&arena, n_choices),
                          .touched = nas_arena_zeroed(&arena, (size_t)m->n_mixtures),
-                         .items = nas_arena_zeroed(&arena, (size_t)m->n_items),
+                         .share = nas_arena_zeroed(&arena, (size_t)m->n_items * sizeof(double)),
                          .sign = -1};
-    if (s.at.a == NULL || s.weights == NULL || s.saved == NULL || s.keep == NULL ||
-        s.touched == NULL || s.items == NULL) {
+    if (arena.failed) {
         return mn_fail(ctx, MN_NOMEM, "no memory to look for the sizes of pruned networks");
     }
-    s.census = (struct census){.model = m, .items = s.items};
     TRY(search_extreme(&s, smallest));
     s.sign = 1;
     return search_extreme(&s, largest);
