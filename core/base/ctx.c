@@ -137,8 +137,14 @@ int nas_ctx_more(struct mn_ctx *ctx, int status, const char *format, ...) {
     return status;
 }
 
-/* What a failed call left out: a message, or a status that exists. */
-static void complete(struct nas_ctx *c, int status) {
+int nas_ctx_result(struct mn_ctx *ctx, const char *label, size_t mark, int status) {
+    struct nas_ctx *c = nas_ctx_of(ctx);
+    nas_arena_release(&c->scratch, mark);
+    if (status == MN_OK) {
+        nas_ctx_clear(ctx); /* a failure recorded on the way was dealt with by the unit itself */
+        return MN_OK;
+    }
+    /* What the call left out: a message, or a status that exists. */
     const int known = status < MN_OK && status >= MN_INTERNAL;
     const size_t length = strlen(c->message);
     if (!known) {
@@ -152,16 +158,6 @@ static void complete(struct nas_ctx *c, int status) {
                  "failed with status %d and no message; this is an error of the plugin", status);
     }
     c->status = known ? status : MN_INTERNAL;
-}
-
-int nas_ctx_result(struct mn_ctx *ctx, const char *label, size_t mark, int status) {
-    struct nas_ctx *c = nas_ctx_of(ctx);
-    nas_arena_release(&c->scratch, mark);
-    if (status == MN_OK) {
-        nas_ctx_clear(ctx); /* a failure recorded on the way was dealt with by the unit itself */
-        return MN_OK;
-    }
-    complete(c, status);
     if (c->named != label) {
         nas_ctx_where(ctx, "%s", label);
         c->named = label;

@@ -222,18 +222,12 @@ int nas_file_exists(struct mn_ctx *ctx, const char *path) {
     return faccessat(at, name, F_OK, 0) == 0;
 }
 
-static void close_file(const int *fd) {
-    if (*fd >= 0) {
-        close(*fd);
-    }
-}
-
 int nas_file_read(struct mn_ctx *ctx, const char *path, size_t most, uint8_t **data,
                   size_t *length) {
     struct stat s;
     const char *name;
     const int at = nas_folder_at(ctx, path, &name);
-    CLEANUP(close_file) const int fd = nas_input_file_open(at, name);
+    CLEANUP(nas_close) const int fd = nas_input_file_open(at, name);
     if (fd < 0 || fstat(fd, &s) != 0) {
         const int error = errno;
         return mn_fail(ctx, MN_IO, "%s: cannot read: %s%s", path,

@@ -64,40 +64,22 @@ static int read_all(int fd, size_t most, char **text, size_t *length) {
     return 0;
 }
 
-static int read_path(const char *path, size_t most, char **text, size_t *length) {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return errno;
-    }
-    const int error = read_all(fd, most, text, length);
-    close(fd);
-    return error;
-}
-
 /* ---- once --------------------------------------------------------------------------------- */
 
-struct source {
-    struct source *next;
+struct cached {
+    struct cached *next;
     char *path, *text;
     size_t length;
 };
 
-static int keep;
-static struct source *kept;
+static int caching;
+static struct cached *cache;
 
 void nas_input_file_cache(void) {
-    keep = 1;
+    caching = 1;
 }
 
-static const struct source *find(const char *path) {
-    const struct source *s = kept;
-    while (s != NULL && strcmp(s->path, path) != 0) {
-        s = s->next;
-    }
-    return s;
-}
-
-static void *copy_of(const void *bytes, size_t length) {
+static char *copy_of(const char *bytes, size_t length) {
     char *copy = malloc(length + 1);
     if (copy != NULL) {
         memcpy(copy, bytes, length);
@@ -106,38 +88,34 @@ static void *copy_of(const void *bytes, size_t length) {
     return copy;
 }
 
-static int add(const char *path, const char *text, size_t length) {
-    struct source *s = calloc(1, sizeof *s);
-    if (s == NULL || (s->path = strdup(path)) == NULL ||
-        (s->text = copy_of(text, length)) == NULL) {
-        if (s != NULL) {
-            free(s->path);
-        }
-        free(s);
-        return ENOMEM;
-    }
-    s->length = length;
-    s->next = kept;
-    kept = s;
-    return 0;
-}
-
 int nas_input_file_read(const char *path, size_t most, char **text, size_t *length) {
-    const struct source *s = find(path);
-    if (s != NULL) {
-        *length = s->length < most ? s->length : most;
-        *text = copy_of(s->text, *length);
+    const struct cached *c = cache;
+    while (c != NULL && strcmp(c->path, path) != 0) {
+        c = c->next;
+    }
+    if (c != NULL) {
+        *length = c->length < most ? c->length : most;
+        *text = copy_of(c->text, *length);
         return *text != NULL ? 0 : ENOMEM;
     }
-    int error = read_path(path, most, text, length);
-    if (error == 0 && keep) {
-        error = add(path, *text, *length);
-        if (error != 0) {
-            free(*text);
-            *text = NULL;
-        }
+    CLEANUP(nas_close) const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int error = fd < 0 ? errno : read_all(fd, most, text, length);
+    if (error != 0 || !caching) {
+        return error;
     }
-    return error;
+    struct cached entry = {cache, strdup(path), copy_of(*text, *length), *length};
+    struct cached *copy = malloc(sizeof *copy);
+    if (entry.path == NULL || entry.text == NULL || copy == NULL) {
+        free(entry.path);
+        free(entry.text);
+        free(copy);
+        free(*text);
+        *text = NULL;
+        return ENOMEM;
+    }
+    *copy = entry;
+    cache = copy;
+    return 0;
 }
 
 /* ---- regular files ------------------------------------------------------------------------ */

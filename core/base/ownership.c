@@ -23,12 +23,6 @@ struct walk {
     struct nas_other_owner other;
 };
 
-static void close_file(const int *fd) {
-    if (*fd >= 0) {
-        close(*fd);
-    }
-}
-
 /* Who may change the program itself need not be kept from its plugins. */
 static int is_trusted(uid_t user) {
     struct stat program;
@@ -79,7 +73,7 @@ static int check_wanted(struct walk *w, const struct stat *s) {
 /* Go to a folder that was opened. */
 static int enter(struct walk *w, int folder, const char *name) {
     const size_t used = strlen(w->place);
-    close_file(&w->at);
+    nas_close(&w->at);
     w->at = folder;
     if (folder < 0 || fstat(folder, &w->above) != 0) {
         return system_failed(w);
@@ -132,7 +126,7 @@ static int step(struct walk *w, const char *name, int *fd) {
                        "its place, so it is not used: chmod o-w %s (or +t)",
                        w->path, w->place, w->place);
     }
-    int next CLEANUP(close_file) = openat(w->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int next CLEANUP(nas_close) = openat(w->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (next < 0 || fstat(next, &s) != 0) {
         return missing(w);
     }
@@ -191,10 +185,10 @@ int nas_ownership_open(struct mn_ctx *ctx, const char *path, enum nas_ownership 
     }
     const int status = reach(&w, fd);
     if (status != MN_OK) {
-        close_file(fd);
+        nas_close(fd);
         *fd = -1;
     }
-    close_file(&w.at);
+    nas_close(&w.at);
     if (other != NULL) {
         *other = w.other;
     }
@@ -203,6 +197,6 @@ int nas_ownership_open(struct mn_ctx *ctx, const char *path, enum nas_ownership 
 
 int nas_ownership_check(struct mn_ctx *ctx, const char *path, enum nas_ownership ownership,
                         struct nas_other_owner *other) {
-    int fd CLEANUP(close_file) = -1;
+    int fd CLEANUP(nas_close) = -1;
     return nas_ownership_open(ctx, path, ownership, &fd, other);
 }

@@ -231,19 +231,6 @@ static size_t distance(const char *a, const char *b) {
     return row[n % 3][m];
 }
 
-/* The shortest candidate that begins with the word. */
-static const char *begun(const char *word, const char *const *candidates, size_t n) {
-    const size_t length = strlen(word);
-    const char *best = NULL;
-    for (size_t i = 0; length >= 3 && i < n; i++) {
-        if (strncmp(word, candidates[i], length) == 0 &&
-            (best == NULL || strlen(candidates[i]) < strlen(best))) {
-            best = candidates[i];
-        }
-    }
-    return best;
-}
-
 const char *nas_text_nearest(const char *word, const char *const *candidates, size_t n) {
     const char *best = NULL;
     size_t best_distance = strlen(word) / 4 + 2;
@@ -254,7 +241,15 @@ const char *nas_text_nearest(const char *word, const char *const *candidates, si
             best = candidates[i];
         }
     }
-    return best != NULL ? best : begun(word, candidates, n);
+    const size_t length = strlen(word);
+    const int near = best != NULL || length < 3;
+    for (size_t i = 0; !near && i < n; i++) { /* the shortest that begins with the word */
+        if (strncmp(word, candidates[i], length) == 0 &&
+            (best == NULL || strlen(candidates[i]) < strlen(best))) {
+            best = candidates[i];
+        }
+    }
+    return best;
 }
 
 /* ---- for people --------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Return the status of a call that fails. */
 #define TRY(call)                                                                                  \
@@ -26,6 +27,13 @@ static inline void nas_free(void *pointer) {
     void *memory;
     memcpy(&memory, pointer, sizeof memory); /* its type is not void *: no aliasing */
     free(memory);
+}
+
+/* The same of a file descriptor, which is -1 where nothing is open. */
+static inline void nas_close(const int *fd) {
+    if (*fd >= 0) {
+        close(*fd);
+    }
 }
 
 #endif

@@ -12,18 +12,9 @@
 
 /* ---- ranges ------------------------------------------------------------------------------- */
 
-static int is_list(int32_t type) {
-    return type == MN_OPT_INTS || type == MN_OPT_REALS || type == MN_OPT_TEXTS;
-}
-
-/* `above` and `below`: the signs of value - min and max - value. */
-static int is_between(const struct mn_opt *o, int above, int below) {
-    return ((o->flags & MN_OPT_OPEN_MIN) != 0 ? above > 0 : above >= 0) &&
-           ((o->flags & MN_OPT_OPEN_MAX) != 0 ? below > 0 : below >= 0);
-}
-
-static int real_in_range(const struct mn_opt *o, double x) {
-    return is_between(o, x < o->min ? -1 : x > o->min, x > o->max ? -1 : x < o->max);
+int nas_option_in_range(const struct mn_opt *o, double x) {
+    return ((o->flags & MN_OPT_OPEN_MIN) != 0 ? x > o->min : x >= o->min) &&
+           ((o->flags & MN_OPT_OPEN_MAX) != 0 ? x < o->max : x <= o->max);
 }
 
 /* The sign of whole - real. A whole number beyond 2^53 need not be a double. */
@@ -38,8 +29,11 @@ static int compare_whole(int64_t whole, double real) {
     return whole > floor_real ? 1 : whole < floor_real || (double)floor_real < real ? -1 : 0;
 }
 
+/* The same of a whole number, all of whose digits count. */
 static int whole_in_range(const struct mn_opt *o, int64_t whole) {
-    return is_between(o, compare_whole(whole, o->min), -compare_whole(whole, o->max));
+    const int above = compare_whole(whole, o->min), below = -compare_whole(whole, o->max);
+    return above >= ((o->flags & MN_OPT_OPEN_MIN) != 0) &&
+           below >= ((o->flags & MN_OPT_OPEN_MAX) != 0);
 }
 
 static void put_number(char *out, size_t size, int32_t type, double x) {
@@ -50,43 +44,50 @@ static void put_number(char *out, size_t size, int32_t type, double x) {
     }
 }
 
-static void number_range(const struct mn_opt *o, const char *type, char *out, size_t size) {
-    char low[40], high[40];
-    put_number(low, sizeof low, o->type, o->min);
-    put_number(high, sizeof high, o->type, o->max);
-    const int bottomless = isinf(o->min), endless = isinf(o->max);
-    const char *above = (o->flags & MN_OPT_OPEN_MIN) != 0 ? "above " : "";
-    const char *below = (o->flags & MN_OPT_OPEN_MAX) != 0 ? "below " : "";
-    if (bottomless && endless) {
-        snprintf(out, size, "%s", type);
-    } else if (endless) {
-        snprintf(out, size, "%s, %s%s", type, above[0] != '\0' ? above : "at least ", low);
-    } else if (bottomless) {
-        snprintf(out, size, "%s, %s%s", type, below[0] != '\0' ? below : "at most ", high);
-    } else {
-        snprintf(out, size, "%s, %s%s to %s%s", type, above, low, below, high);
-    }
-}
-
 /* By enum mn_opt_type: its name, and what the value, or the element of a list, should be. */
 static const struct {
     const char *name, *noun;
+    int32_t element; /* of a list: the type of what it holds */
 } types[] = {[MN_OPT_INT] = {"int", "a whole number"},
              [MN_OPT_REAL] = {"real", "a number"},
              [MN_OPT_BOOL] = {"true or false", "true or false"},
              [MN_OPT_TEXT] = {"text", "text"},
              [MN_OPT_PATH] = {"path", "text"},
              [MN_OPT_CHOICE] = {"one of:", "text"},
-             [MN_OPT_INTS] = {"list of int", "a whole number"},
-             [MN_OPT_REALS] = {"list of real", "a number"},
-             [MN_OPT_TEXTS] = {"list of text", "text"}};
+             [MN_OPT_INTS] = {"list of int", "a whole number", MN_OPT_INT},
+             [MN_OPT_REALS] = {"list of real", "a number", MN_OPT_REAL},
+             [MN_OPT_TEXTS] = {"list of text", "text", MN_OPT_TEXT}};
+
+/* The three list structs have this form; their elements have eight bytes each. */
+struct list {
+    void *at;
+    int64_t n;
+};
+enum { ELEMENT = 8 };
+_Static_assert(sizeof(struct mn_ints) == sizeof(struct list) && sizeof(int64_t) == ELEMENT, "");
+_Static_assert(sizeof(struct mn_reals) == sizeof(struct list) && sizeof(double) == ELEMENT, "");
+_Static_assert(sizeof(struct mn_texts) == sizeof(struct list) && sizeof(char *) == ELEMENT, "");
 
 const char *nas_option_range(const struct mn_opt *o, char *out, size_t size) {
     const int known = o->type >= MN_OPT_INT && o->type <= MN_OPT_TEXTS;
     const char *name = known ? types[o->type].name : "?";
     if (o->type == MN_OPT_INT || o->type == MN_OPT_REAL || o->type == MN_OPT_INTS ||
         o->type == MN_OPT_REALS) {
-        number_range(o, name, out, size);
+        char low[40], high[40];
+        put_number(low, sizeof low, o->type, o->min);
+        put_number(high, sizeof high, o->type, o->max);
+        const int bottomless = isinf(o->min), endless = isinf(o->max);
+        const char *above = (o->flags & MN_OPT_OPEN_MIN) != 0 ? "above " : "";
+        const char *below = (o->flags & MN_OPT_OPEN_MAX) != 0 ? "below " : "";
+        if (bottomless && endless) {
+            snprintf(out, size, "%s", name);
+        } else if (endless) {
+            snprintf(out, size, "%s, %s%s", name, above[0] != '\0' ? above : "at least ", low);
+        } else if (bottomless) {
+            snprintf(out, size, "%s, %s%s", name, below[0] != '\0' ? below : "at most ", high);
+        } else {
+            snprintf(out, size, "%s, %s%s to %s%s", name, above, low, below, high);
+        }
         return out;
     }
     size_t used = (size_t)snprintf(out, size, "%s", name);
@@ -103,7 +104,7 @@ const char *nas_option_default(const struct mn_opt *o, char *out, size_t size) {
         snprintf(out, size, "%s", o->def != 0 ? "true" : "false");
     } else if (o->type == MN_OPT_CHOICE) {
         snprintf(out, size, "%s", o->choices[(int)o->def]);
-    } else if (is_list(o->type)) {
+    } else if (o->type >= MN_OPT_INTS) {
         snprintf(out, size, "[%s]", o->def_text != NULL ? o->def_text : "");
     } else if (o->type == MN_OPT_TEXT || o->type == MN_OPT_PATH) {
         snprintf(out, size, "%s",
@@ -121,10 +122,6 @@ struct binder {
     struct nas_faults *faults;
     const char *what;
 };
-
-static void *field(const struct mn_opt *o, void *instance) {
-    return (char *)instance + o->offset;
-}
 
 static void no_memory(struct binder *b) {
     nas_fault_add(b->faults, (struct nas_mark){0}, "no memory for the configuration");
@@ -156,7 +153,7 @@ static int number(struct binder *b, const struct mn_opt *o, const struct nas_yam
         wrong_type(b, o, node, types[o->type].noun);
         return 0;
     }
-    if (is_int ? !whole_in_range(o, *whole) : !real_in_range(o, *real)) {
+    if (is_int ? !whole_in_range(o, *whole) : !nas_option_in_range(o, *real)) {
         char range[512];
         nas_fault_add(b->faults, node->mark, "%s: %s: %.80s is out of range: expected %s", b->what,
                       o->key, node->text, nas_option_range(o, range, sizeof range));
@@ -236,137 +233,107 @@ static void bind_text(struct binder *b, const struct mn_opt *o, const struct nas
     *out = text;
 }
 
-/* The three list structs have one shape: pointer, count. NULL follows the last text. */
-static void bind_list(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
-                      void *out) {
-    if (node->kind != NAS_YAML_LIST) {
-        wrong_type(b, o, node, "a list");
-        return;
-    }
-    int64_t n = 0;
-    for (const struct nas_yaml *item = node->first; item != NULL; item = item->next) {
-        n++;
-    }
-    union {
-        int64_t *ints;
-        double *reals;
-        const char **texts;
-        void *any;
-    } at = {.any = nas_arena_zeroed(b->arena, ((size_t)n + 1) * sizeof(int64_t))};
-    int64_t i = 0;
-    if (at.any == NULL) {
-        no_memory(b);
-        return;
-    }
-    for (const struct nas_yaml *item = node->first; item != NULL; item = item->next, i++) {
-        double real = 0;
-        int64_t whole = 0;
-        if (o->type == MN_OPT_TEXTS) {
-            at.texts[i] = "";
-            bind_text(b, o, item, &at.texts[i]);
-        } else if (number(b, o, item, &real, &whole) && o->type == MN_OPT_INTS) {
-            at.ints[i] = whole;
-        } else if (o->type == MN_OPT_REALS) {
-            at.reals[i] = real;
-        } else {
-            at.ints[i] = 0;
-        }
-    }
-    if (o->type == MN_OPT_INTS) {
-        *(struct mn_ints *)out = (struct mn_ints){at.ints, n};
-    } else if (o->type == MN_OPT_REALS) {
-        *(struct mn_reals *)out = (struct mn_reals){at.reals, n};
-    } else {
-        *(struct mn_texts *)out = (struct mn_texts){at.texts, n};
-    }
-}
-
-static void bind_value(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
-                       void *instance) {
-    void *to = field(o, instance);
+/* A value of this type, that of the option or of an element of it, or a fault. */
+static void bind_value(struct binder *b, const struct mn_opt *o, int32_t type,
+                       const struct nas_yaml *node, void *to) {
     double real = 0;
     int64_t whole = 0;
-    switch (o->type) {
+    switch (type) {
     case MN_OPT_INT:
         if (number(b, o, node, &real, &whole)) {
             *(int64_t *)to = whole;
         }
-        break;
+        return;
     case MN_OPT_REAL:
         if (number(b, o, node, &real, &whole)) {
             *(double *)to = real;
         }
-        break;
+        return;
     case MN_OPT_BOOL:
         bind_bool(b, o, node, to);
-        break;
+        return;
     case MN_OPT_TEXT:
     case MN_OPT_PATH:
         bind_text(b, o, node, to);
-        break;
+        return;
     case MN_OPT_CHOICE:
         bind_choice(b, o, node, to);
-        break;
-    default:
-        bind_list(b, o, node, to);
+        return;
     }
+    if (node->kind != NAS_YAML_LIST) {
+        wrong_type(b, o, node, "a list");
+        return;
+    }
+    struct list list = {.n = 0};
+    for (const struct nas_yaml *item = node->first; item != NULL; item = item->next) {
+        list.n++;
+    }
+    list.at = nas_arena_zeroed(b->arena, ((size_t)list.n + 1) * ELEMENT); /* NULL ends texts */
+    if (list.at == NULL) {
+        no_memory(b);
+        return;
+    }
+    char *at = list.at;
+    for (const struct nas_yaml *item = node->first; item != NULL; item = item->next) {
+        if (type == MN_OPT_TEXTS) {
+            *(const char **)(void *)at = "";
+        }
+        bind_value(b, o, types[type].element, item, at);
+        at += ELEMENT;
+    }
+    memcpy(to, &list, sizeof list);
 }
 
 /* ---- defaults ----------------------------------------------------------------------------- */
 
-/* A list's default, "a, b, c", as a tree, so that it goes through the same door. */
-static struct nas_yaml *default_list(struct binder *b, const struct mn_opt *o) {
-    struct nas_yaml *list = nas_arena_zeroed(b->arena, sizeof *list);
-    char *text = nas_arena_text(b->arena, o->def_text != NULL ? o->def_text : "");
-    struct nas_yaml **link = list != NULL ? &list->first : NULL;
-    if (list == NULL || text == NULL) {
-        no_memory(b);
-        return NULL;
-    }
-    list->kind = NAS_YAML_LIST;
-    char *save;
-    for (char *item = strtok_r(text, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save)) {
-        struct nas_yaml *node = nas_arena_zeroed(b->arena, sizeof *node);
-        if (node == NULL) {
-            no_memory(b);
-            return NULL;
-        }
-        node->text = item + strspn(item, " ");
-        *link = node;
-        link = &node->next;
-    }
-    return list;
-}
-
-static void bind_default(struct binder *b, const struct mn_opt *o, void *instance) {
-    void *to = field(o, instance);
+/* The default of a number, a switch or a choice into the field; its bytes, 0 = another type. */
+static size_t scalar_default(const struct mn_opt *o, void *to) {
     switch (o->type) {
     case MN_OPT_INT:
         *(int64_t *)to = (int64_t)o->def;
-        break;
+        return sizeof(int64_t);
     case MN_OPT_REAL:
         *(double *)to = o->def;
-        break;
+        return sizeof(double);
     case MN_OPT_BOOL:
         *(bool *)to = o->def != 0;
-        break;
+        return sizeof(bool);
     case MN_OPT_CHOICE:
         *(int32_t *)to = (int32_t)o->def;
-        break;
-    case MN_OPT_TEXT:
-    case MN_OPT_PATH: {
-        const struct nas_yaml node = {.text = o->def_text != NULL ? o->def_text : ""};
-        *(const char **)to = "";
-        bind_text(b, o, &node, to);
-        break;
+        return sizeof(int32_t);
+    default:
+        return 0;
     }
-    default: {
-        const struct nas_yaml *list = default_list(b, o);
-        if (list != NULL) {
-            bind_list(b, o, list, to);
+}
+
+/* That of texts and of lists, "a, b, c", goes through the same door as what a file has. */
+static void bind_default(struct binder *b, const struct mn_opt *o, void *to) {
+    const char *def = o->def_text != NULL ? o->def_text : "";
+    struct nas_yaml node = {.text = def}, **link = &node.first;
+    if (scalar_default(o, to) > 0) {
+        return;
+    }
+    if (o->type == MN_OPT_TEXT || o->type == MN_OPT_PATH) {
+        *(const char **)to = "";
+    } else {
+        char *save, *text = nas_arena_text(b->arena, def);
+        node.kind = NAS_YAML_LIST;
+        for (char *item = text != NULL ? strtok_r(text, ",", &save) : NULL; item != NULL;
+             item = strtok_r(NULL, ",", &save)) {
+            *link = nas_arena_zeroed(b->arena, sizeof **link);
+            if (*link == NULL) {
+                no_memory(b);
+                return;
+            }
+            (*link)->text = item + strspn(item, " ");
+            link = &(*link)->next;
+        }
+        if (text == NULL) {
+            no_memory(b);
+            return;
         }
     }
-    }
+    bind_value(b, o, o->type, &node, to);
 }
 
 /* ---- a section ---------------------------------------------------------------------------- */
@@ -452,7 +419,7 @@ static void bind_known(struct binder *b, const struct nas_options *options,
             nas_fault_warn(b->faults, node->key_mark, "%s: '%s' is deprecated: %s", b->what,
                            node->key, o->doc);
         }
-        bind_value(b, o, node, instance);
+        bind_value(b, o, o->type, node, (char *)instance + o->offset);
     }
 }
 
@@ -461,7 +428,7 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
                      struct nas_faults *faults) {
     struct binder b = {arena, faults, what};
     for (uint32_t i = 0; i < options->n; i++) {
-        bind_default(&b, &options->at[i], instance);
+        bind_default(&b, &options->at[i], (char *)instance + options->at[i].offset);
     }
     const struct nas_mark place = section == NULL                  ? (struct nas_mark){0}
                                   : section->key_mark.file != NULL ? section->key_mark
@@ -490,21 +457,17 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-/* Words and numbers that other readers of YAML take for something else than text. */
-static int looks_typed(const char *text) {
+static int plain(const char *text) {
+    /* Words and numbers that other readers of YAML take for something else than text. */
     static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "~"};
     double number;
+    if (text[0] == '\0' || strchr("-&*!|>%@`= ", text[0]) != NULL || nas_text_real(text, &number)) {
+        return 0;
+    }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcasecmp(text, words[i]) == 0) {
-            return 1;
+            return 0;
         }
-    }
-    return nas_text_real(text, &number);
-}
-
-static int plain(const char *text) {
-    if (text[0] == '\0' || strchr("-&*!|>%@`= ", text[0]) != NULL) {
-        return 0;
     }
     for (const char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < 32 || (unsigned char)*c >= 127 ||
@@ -512,7 +475,7 @@ static int plain(const char *text) {
             return 0;
         }
     }
-    return text[strlen(text) - 1] != ' ' && !looks_typed(text);
+    return text[strlen(text) - 1] != ' ';
 }
 
 /* The character at `c` and its bytes. The text came from YAML or the system; a byte that is not
@@ -557,68 +520,51 @@ static void write_text(const char *text, FILE *out) {
     fputc('"', out);
 }
 
-static void write_real(double x, FILE *out) {
+/* A value of this type, that of the option or of an element of it. */
+static void write_value(const struct mn_opt *o, int32_t type, const void *from, FILE *out) {
     char text[40];
-    nas_text_from_real(x, text, sizeof text);
-    fputs(text, out);
-}
-
-static void write_list(const struct mn_opt *o, const void *from, FILE *out) {
-    const struct mn_ints *shape = from;
+    struct list list;
+    switch (type) {
+    case MN_OPT_INT:
+        fprintf(out, "%" PRId64, *(const int64_t *)from);
+        return;
+    case MN_OPT_REAL:
+        nas_text_from_real(*(const double *)from, text, sizeof text);
+        fputs(text, out);
+        return;
+    case MN_OPT_BOOL:
+        fputs(*(const bool *)from ? "true" : "false", out);
+        return;
+    case MN_OPT_TEXT:
+    case MN_OPT_PATH:
+        write_text(*(const char *const *)from, out);
+        return;
+    case MN_OPT_CHOICE:
+        write_text(o->choices[*(const int32_t *)from], out);
+        return;
+    }
+    memcpy(&list, from, sizeof list);
     fputc('[', out);
-    for (int64_t i = 0; i < shape->n; i++) {
+    for (int64_t i = 0; i < list.n; i++) {
         fputs(i > 0 ? ", " : "", out);
-        if (o->type == MN_OPT_INTS) {
-            fprintf(out, "%" PRId64, ((const struct mn_ints *)from)->at[i]);
-        } else if (o->type == MN_OPT_REALS) {
-            write_real(((const struct mn_reals *)from)->at[i], out);
-        } else {
-            write_text(((const struct mn_texts *)from)->at[i], out);
-        }
+        write_value(o, types[type].element, (const char *)list.at + i * ELEMENT, out);
     }
     fputc(']', out);
 }
 
-static void write_value(const struct mn_opt *o, const void *from, FILE *out) {
-    switch (o->type) {
-    case MN_OPT_INT:
-        fprintf(out, "%" PRId64, *(const int64_t *)from);
-        break;
-    case MN_OPT_REAL:
-        write_real(*(const double *)from, out);
-        break;
-    case MN_OPT_BOOL:
-        fputs(*(const bool *)from ? "true" : "false", out);
-        break;
-    case MN_OPT_TEXT:
-    case MN_OPT_PATH:
-        write_text(*(const char *const *)from, out);
-        break;
-    case MN_OPT_CHOICE:
-        write_text(o->choices[*(const int32_t *)from], out);
-        break;
-    default:
-        write_list(o, from, out);
-    }
-}
-
 /* A deprecated option that nobody set is left out, or every resolved configuration would warn. */
 static int is_default(const struct mn_opt *o, const void *from) {
-    switch (o->type) {
-    case MN_OPT_INT:
-        return *(const int64_t *)from == (int64_t)o->def;
-    case MN_OPT_REAL:
-        return *(const double *)from == o->def;
-    case MN_OPT_BOOL:
-        return *(const bool *)from == (o->def != 0);
-    case MN_OPT_CHOICE:
-        return *(const int32_t *)from == (int32_t)o->def;
-    case MN_OPT_TEXT:
-    case MN_OPT_PATH:
+    union {
+        int64_t whole;
+        double real;
+        bool on;
+        int32_t choice;
+    } def;
+    const size_t bytes = scalar_default(o, &def);
+    if (o->type == MN_OPT_TEXT || o->type == MN_OPT_PATH) {
         return strcmp(*(const char *const *)from, o->def_text != NULL ? o->def_text : "") == 0;
-    default:
-        return 0;
     }
+    return bytes > 0 && memcmp(from, &def, bytes) == 0;
 }
 
 void nas_schema_write(const struct nas_options *options, const void *instance, int indent,
@@ -631,7 +577,7 @@ void nas_schema_write(const struct nas_options *options, const void *instance, i
             continue;
         }
         fprintf(out, "%*s%s: ", indent, "", o->key);
-        write_value(o, value, out);
+        write_value(o, o->type, value, out);
         fputc('\n', out);
     }
 }

@@ -29,6 +29,9 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
 void nas_schema_write(const struct nas_options *options, const void *instance, int indent,
                       FILE *out);
 
+/* Whether a number is one that the option takes. */
+int nas_option_in_range(const struct mn_opt *option, double x);
+
 /* "int, 1 to 100", "one of: a, b", ... for help and faults; into out. */
 const char *nas_option_range(const struct mn_opt *option, char *out, size_t size);
 /* The default as text, "(required)" for required ones. */

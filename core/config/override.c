@@ -155,29 +155,26 @@ static int same_unit(const char *a, const char *b) {
     return file[0] == file[1] && strncmp(a, b, file[0]) == 0 && strcmp(unit[0], unit[1]) == 0;
 }
 
-/* "lr_w: 1.0, lr_a, .." */
-static void name_option(const struct nas_yaml *node, char *out, size_t size) {
-    const size_t used = strlen(out);
-    const char *comma = used > 0 ? ", " : "";
-    if (used + strlen(node->key) + 80 > size) {
-        snprintf(out + used, size - used, "%s", used > 3 && out[used - 1] == '.' ? "" : ", ...");
-    } else if (node->kind == NAS_YAML_SCALAR) {
-        snprintf(out + used, size - used, "%s%s: %.60s", comma, node->key, node->text);
-    } else {
-        snprintf(out + used, size - used, "%s%s", comma, node->key);
-    }
-}
-
 static void drop_options(struct nas_yaml *map, const char *section, const char *before,
                          const struct nas_yaml *use, struct nas_faults *faults) {
-    char dropped[512] = "";
+    char dropped[512] = ""; /* "lr_w: 1.0, lr_a, ..." */
     for (struct nas_yaml **link = &map->first; *link != NULL;) {
         if (!(*link)->older) {
             link = &(*link)->next;
             continue;
         }
-        name_option(*link, dropped, sizeof dropped);
-        *link = (*link)->next;
+        const struct nas_yaml *node = *link;
+        const size_t used = strlen(dropped), room = sizeof dropped - used;
+        const char *comma = used > 0 ? ", " : "";
+        if (strlen(node->key) + 80 > room) {
+            snprintf(dropped + used, room, "%s",
+                     used > 3 && dropped[used - 1] == '.' ? "" : ", ...");
+        } else if (node->kind == NAS_YAML_SCALAR) {
+            snprintf(dropped + used, room, "%s%s: %.60s", comma, node->key, node->text);
+        } else {
+            snprintf(dropped + used, room, "%s%s", comma, node->key);
+        }
+        *link = node->next;
     }
     if (dropped[0] != '\0') {
         nas_fault_warn(faults, use->mark,

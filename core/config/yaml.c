@@ -97,8 +97,15 @@ static struct nas_mark mark_of_byte(const struct reader *r, size_t offset) {
     return mark;
 }
 
-static void syntax_fault(struct reader *r) {
+static int next(struct reader *r, yaml_event_t *event) {
     const yaml_parser_t *p = &r->parser;
+    if (r->failed) {
+        return 0;
+    }
+    if (yaml_parser_parse(&r->parser, event)) {
+        return 1;
+    }
+    r->failed = 1;
     const char *problem = p->problem != NULL ? p->problem : "unreadable";
     if (p->error == YAML_MEMORY_ERROR) {
         nas_fault_add(r->faults, (struct nas_mark){r->file, 0, 0}, "no memory to read the file");
@@ -108,17 +115,6 @@ static void syntax_fault(struct reader *r) {
         nas_fault_add(r->faults, mark_at(r, p->problem_mark), "not valid YAML: %s%s%s", problem,
                       p->context != NULL ? " " : "", p->context != NULL ? p->context : "");
     }
-}
-
-static int next(struct reader *r, yaml_event_t *event) {
-    if (r->failed) {
-        return 0;
-    }
-    if (yaml_parser_parse(&r->parser, event)) {
-        return 1;
-    }
-    r->failed = 1;
-    syntax_fault(r);
     return 0;
 }
 

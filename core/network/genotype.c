@@ -52,15 +52,6 @@ static int same_type(const char *a, const char *b) {
     return type_length(a) == type_length(b) && strncmp(a, b, type_length(a)) == 0;
 }
 
-static int first_of_type(const struct mn_model *m, int i) {
-    for (int j = 0; j < i; j++) {
-        if (same_type(m->mixtures[j].group, m->mixtures[i].group)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 size_t nas_model_genotype(const struct mn_model *m, const uint8_t *keep, char *out, size_t size) {
     struct text t = {out, size, 0};
     if (size > 0) {
@@ -68,8 +59,12 @@ size_t nas_model_genotype(const struct mn_model *m, const uint8_t *keep, char *o
     }
     for (int i = 0; i < m->n_mixtures; i++) {
         const char *type = m->mixtures[i].group;
-        if (!first_of_type(m, i)) {
-            continue;
+        int first = 0;
+        while (!same_type(m->mixtures[first].group, type)) {
+            first++;
+        }
+        if (first < i) {
+            continue; /* the type has had its turn */
         }
         put(&t, "%s%.*s:", i > 0 ? " | " : "", (int)type_length(type), type);
         for (int j = i, begin = i; j < m->n_mixtures; j++) {

@@ -51,11 +51,11 @@ struct nas_stage {
 };
 
 /* A candidate operation: built in (op.h), or of a plugin. */
+enum { NAS_OP_SITE_STRIDE = 0 }; /* in its maps: that of where it stands */
 struct nas_op {
     const char *name;
-    const struct mn_operation *table;
-    const void *self;                /* of a built-in one's functions */
-    const struct nas_instance *unit; /* of a plugin; NULL: built in */
+    const struct mn_op_maps *maps;   /* of a built-in one */
+    const struct nas_instance *unit; /* of a plugin's */
 };
 
 struct nas_path {

@@ -35,23 +35,7 @@ static struct mn_when when_of(const struct mn_pass *pass) {
                             .gradient = (pass->flags & MN_PASS_GRAD_A) != 0};
 }
 
-/* List the choices that a keep mask leaves, and bring their logits together. */
-static int compact(struct nas_mix *mix, int i, const mn_real *a, const uint8_t *keep) {
-    const struct nas_mixture *x = &mix->model->mixtures[i];
-    int32_t *kept = mix->kept + x->choice0;
-    int n = 0;
-    for (int64_t c = 0; c < x->n_choices; c++) {
-        if (keep == NULL || keep[x->choice0 + c]) {
-            kept[n++] = (int32_t)c;
-        }
-    }
-    for (int j = 0; x->logit0 >= 0 && j < n; j++) {
-        mix->logits[x->logit0 + j] = a[x->logit0 + kept[j]];
-    }
-    return mix->n_kept[i] = n;
-}
-
-/* Ask the mixer for the weights of mixture i. */
+/* Ask the mixer for the weights of mixture i, of the choices that the keep mask leaves. */
 static int ask_weights(struct nas_mix *mix, struct mn_ctx *ctx, int i, const mn_real *a,
                        const struct mn_pass *pass) {
     const struct nas_mixture *x = &mix->model->mixtures[i];
@@ -59,7 +43,17 @@ static int ask_weights(struct nas_mix *mix, struct mn_ctx *ctx, int i, const mn_
     const struct mn_when when = when_of(pass);
     const struct mn_where *w = &ctx->where;
     mn_real *weights = mix->weights + x->choice0;
-    const int n = compact(mix, i, a, pass->keep);
+    int32_t *kept = mix->kept + x->choice0;
+    int n = 0;
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        if (pass->keep == NULL || pass->keep[x->choice0 + c]) {
+            kept[n++] = (int32_t)c;
+        }
+    }
+    mix->n_kept[i] = n;
+    for (int j = 0; x->logit0 >= 0 && j < n; j++) {
+        mix->logits[x->logit0 + j] = a[x->logit0 + kept[j]];
+    }
     if (n == 0) {
         return mn_fail(ctx, MN_INTERNAL, "the keep mask leaves nothing of mixture %s", x->name);
     }

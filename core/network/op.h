@@ -11,7 +11,7 @@ const struct nas_op *nas_op_find(const char *name);
 size_t nas_op_count(void);
 const struct nas_op *nas_op_at(size_t i);
 
-/* op_maps.c: which rule of struct mn_op_maps does not hold; NULL = all do. */
+/* Which rule of struct mn_op_maps does not hold; NULL = all do. */
 const char *nas_op_maps_fault(const struct mn_op_maps *maps, int stride);
 
 #endif

@@ -14,15 +14,6 @@ struct nas_operation {
 
 enum { NAMES = 512 };
 
-static const struct nas_op *named(const struct nas_operations *o, const char *name) {
-    for (const struct nas_operation *x = o->first; x != NULL; x = x->next) {
-        if (strcmp(x->op.name, name) == 0) {
-            return &x->op;
-        }
-    }
-    return NULL;
-}
-
 /* At the end of the list, so that it keeps the order of the configuration. */
 static struct nas_operation *append(struct nas_operations *o, struct mn_ctx *ctx,
                                     const char *name) {
@@ -36,8 +27,7 @@ static struct nas_operation *append(struct nas_operations *o, struct mn_ctx *ctx
     while (*end != NULL) {
         end = &(*end)->next;
     }
-    x->op =
-        (struct nas_op){.name = copy, .table = &x->instance.table.operation, .unit = &x->instance};
+    x->op = (struct nas_op){.name = copy, .unit = &x->instance};
     *end = x;
     return x;
 }
@@ -50,26 +40,6 @@ static int is_name(const char *name) {
 
 /* ---- the section -------------------------------------------------------------------------- */
 
-static int check_entry(const struct nas_yaml *entry, struct nas_faults *faults) {
-    if (nas_op_find(entry->key) != NULL) {
-        nas_fault_add(faults, entry->key_mark,
-                      "operations: '%s' is built in; choose another name for this one", entry->key);
-    } else if (!is_name(entry->key)) {
-        nas_fault_add(faults, entry->key_mark,
-                      "operations: '%s' is no name: a small letter, then small letters, digits "
-                      "and '_'",
-                      entry->key);
-    } else if (entry->kind != NAS_YAML_MAP) {
-        nas_fault_add(faults, entry->mark,
-                      "operations: %s: expected a section; to choose a plugin write %s: {use: "
-                      "NAME}",
-                      entry->key, entry->key);
-    } else {
-        return 1;
-    }
-    return 0;
-}
-
 int nas_operations_init(struct nas_operations *o, struct mn_ctx *ctx, struct nas_registry *registry,
                         struct nas_yaml *section, struct nas_faults *faults) {
     o->registry = registry;
@@ -81,11 +51,28 @@ int nas_operations_init(struct nas_operations *o, struct mn_ctx *ctx, struct nas
     }
     for (struct nas_yaml *entry = section != NULL ? section->first : NULL; entry != NULL;
          entry = entry->next) {
-        if (!check_entry(entry, faults)) {
+        const char *name = entry->key;
+        if (nas_op_find(name) != NULL) {
+            nas_fault_add(faults, entry->key_mark,
+                          "operations: '%s' is built in; choose another name for this one", name);
             continue;
         }
-        const char *label = nas_arena_format(&o->arena, "operations.%s", entry->key);
-        struct nas_operation *x = label != NULL ? append(o, ctx, entry->key) : NULL;
+        if (!is_name(name)) {
+            nas_fault_add(faults, entry->key_mark,
+                          "operations: '%s' is no name: a small letter, then small letters, digits "
+                          "and '_'",
+                          name);
+            continue;
+        }
+        if (entry->kind != NAS_YAML_MAP) {
+            nas_fault_add(faults, entry->mark,
+                          "operations: %s: expected a section; to choose a plugin write %s: {use: "
+                          "NAME}",
+                          name, name);
+            continue;
+        }
+        const char *label = nas_arena_format(&o->arena, "operations.%s", name);
+        struct nas_operation *x = label != NULL ? append(o, ctx, name) : NULL;
         if (x == NULL) {
             return mn_fail(ctx, MN_NOMEM, "no memory for operations");
         }
@@ -119,20 +106,6 @@ const struct nas_instance *nas_operations_at(const struct nas_operations *o, int
 
 /* ---- by name ------------------------------------------------------------------------------ */
 
-static const char *nearest(const struct nas_operations *o, const char *name) {
-    const char *names[NAMES];
-    size_t n = 0;
-    while (n < nas_op_count() && n < NAMES) {
-        names[n] = nas_op_at(n)->name;
-        n++;
-    }
-    for (const struct nas_operation *x = o != NULL ? o->first : NULL; x != NULL && n < NAMES;
-         x = x->next) {
-        names[n++] = x->op.name;
-    }
-    return nas_text_nearest(name, names, n);
-}
-
 /* What `use` names, with its defaults. */
 static int load(struct nas_operations *o, struct mn_ctx *ctx, const char *name, const char *use,
                 const struct nas_op **out) {
@@ -158,10 +131,20 @@ static int load(struct nas_operations *o, struct mn_ctx *ctx, const char *name, 
 
 int nas_operations_find(struct nas_operations *o, struct mn_ctx *ctx, const char *name,
                         const struct nas_op **out) {
+    const char *names[NAMES]; /* of those that are known, in case of a slip */
     char file[4096];
+    size_t n = 0;
+    for (; n < nas_op_count(); n++) {
+        names[n] = nas_op_at(n)->name;
+    }
     *out = nas_op_find(name);
-    if (*out == NULL && o != NULL) {
-        *out = named(o, name);
+    for (struct nas_operation *x = o != NULL ? o->first : NULL; x != NULL && *out == NULL;
+         x = x->next) {
+        if (strcmp(x->op.name, name) == 0) {
+            *out = &x->op;
+        } else if (n < NAMES) {
+            names[n++] = x->op.name;
+        }
     }
     if (*out != NULL) {
         return MN_OK;
@@ -172,7 +155,7 @@ int nas_operations_find(struct nas_operations *o, struct mn_ctx *ctx, const char
         snprintf(use, sizeof use, "%s/%s", o->beside->name, name);
         return load(o, ctx, name, use, out);
     }
-    const char *near = nearest(o, name);
+    const char *near = nas_text_nearest(name, names, n);
     if (o == NULL || o->registry == NULL || !is_name(name) ||
         (near != NULL && !nas_registry_file(o->registry, name, file, sizeof file))) {
         char hint[256];

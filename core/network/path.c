@@ -51,36 +51,26 @@ int nas_path_even(struct mn_builder *b, const char *name, int channels) {
     return MN_OK;
 }
 
-/* Sets the channels that a map gives; returns its multiply-adds a pixel. */
-static double bind_linear(struct nas_linear *l, int n_in, int channels) {
-    const double taps = (double)l->kh * l->kw;
-    l->n_in = l->n_out = n_in;
-    switch (l->kind) {
-    case NAS_LINEAR_CONV:
-    case NAS_LINEAR_REDUCE:
-        l->n_out = channels;
-        return taps * l->n_in * l->n_out;
-    case NAS_LINEAR_DEPTHWISE:
-        return taps * l->n_out;
-    case NAS_LINEAR_CUSTOM:
-        l->n_out = l->custom->shape.tail > 0 ? l->custom->shape.tail : channels;
-        return 0;
-    default:
-        return 0;
-    }
-}
-
 void nas_path_bind_channels(struct mn_model *m, struct nas_path *path, int n_in) {
     const struct nas_size *size = &m->sizes[path->size];
     for (int s = 0; s < path->n_stages; s++) {
         struct nas_stage *stage = &path->stage[s];
         for (int i = 0; i < stage->n_linear; i++) {
+            struct nas_linear *l = &stage->linear[i];
             /* Where the second map strides over rows, the first one has that many more. */
             const int rows = i == 0 && stage->n_linear == 2 ? stage->linear[1].sh : 1;
-            n_in = i == 0 && s > 0 ? path->channels : n_in;
-            path->work += bind_linear(&stage->linear[i], n_in, path->channels) * size->height *
-                          size->width * rows;
-            n_in = stage->linear[i].n_out;
+            double work = 0; /* multiply-adds a pixel */
+            l->n_in = l->n_out = i == 0 && s > 0 ? path->channels : n_in;
+            if (l->kind == NAS_LINEAR_CONV || l->kind == NAS_LINEAR_REDUCE) {
+                l->n_out = path->channels;
+                work = (double)l->kh * l->kw * l->n_in * l->n_out;
+            } else if (l->kind == NAS_LINEAR_DEPTHWISE) {
+                work = (double)l->kh * l->kw * l->n_out;
+            } else if (l->kind == NAS_LINEAR_CUSTOM) {
+                l->n_out = l->custom->shape.tail > 0 ? l->custom->shape.tail : path->channels;
+            }
+            path->work += work * size->height * size->width * rows;
+            n_in = l->n_out;
         }
     }
 }

@@ -133,17 +133,6 @@ static void decide(struct extremes *s, const struct nas_mixture *x, int64_t choi
     s->at.a[x->logit0 + choice] = logit;
 }
 
-/* The size where mixture i decides for a choice. */
-static int try_decision(struct extremes *s, int i, int64_t choice, mn_real level, double *out) {
-    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(s->ctx);
-    if (mn_cancelled(s->ctx)) {
-        return mn_fail(s->ctx, MN_CANCELLED, "stopped by the user");
-    }
-    decide(s, &s->model->mixtures[i], choice, level);
-    TRY(decision_changed(s, i));
-    return count(s->ctx, s->model, s->share, out);
-}
-
 /* Try every decision of one mixture; leaves the best in place. */
 static int improve(struct extremes *s, int i, double *best, int *better) {
     const struct nas_mixture *x = &s->model->mixtures[i];
@@ -153,8 +142,14 @@ static int improve(struct extremes *s, int i, double *best, int *better) {
     mn_vec_copy(x->n_choices, s->at.a + x->logit0, s->saved);
     for (int64_t c = 0; c < x->n_choices; c++) {
         for (int level = 0; level < (nas_prune_leads(s->model, i) ? 2 : 1); level++) {
+            CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(s->ctx);
             double n;
-            TRY(try_decision(s, i, c, levels[level], &n));
+            if (mn_cancelled(s->ctx)) {
+                return mn_fail(s->ctx, MN_CANCELLED, "stopped by the user");
+            }
+            decide(s, x, c, levels[level]);
+            TRY(decision_changed(s, i));
+            TRY(count(s->ctx, s->model, s->share, &n));
             if (s->sign * n > s->sign * *best) {
                 *best = n;
                 best_choice = c;

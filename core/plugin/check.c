@@ -94,15 +94,8 @@ static int default_in_range(const struct mn_opt *o) {
     if (o->type == MN_OPT_BOOL) {
         return o->def == 0 || o->def == 1;
     }
-    if (o->type != MN_OPT_INT && o->type != MN_OPT_REAL) {
-        return 1;
-    }
-    if (o->type == MN_OPT_INT && o->def != floor(o->def)) {
-        return 0;
-    }
-    const int above = (o->flags & MN_OPT_OPEN_MIN) != 0 ? o->def > o->min : o->def >= o->min;
-    const int below = (o->flags & MN_OPT_OPEN_MAX) != 0 ? o->def < o->max : o->def <= o->max;
-    return above && below;
+    return (o->type != MN_OPT_INT && o->type != MN_OPT_REAL) ||
+           (nas_option_in_range(o, o->def) && (o->type == MN_OPT_REAL || o->def == floor(o->def)));
 }
 
 /* The elements of a list's default are read as those of a configuration are. */

@@ -6,13 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const unsigned char class_here = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
-
-static int is_ours(const ElfW(Ehdr) * head) {
-    return memcmp(head->e_ident, ELFMAG, SELFMAG) == 0 && head->e_ident[EI_CLASS] == class_here &&
-           head->e_phentsize == sizeof(ElfW(Phdr));
-}
-
 /* 1 where [offset, offset + bytes) lies in a file of `size` bytes. */
 static int within(uint64_t offset, uint64_t bytes, uint64_t size) {
     return offset <= size && bytes <= size - offset;
@@ -39,7 +32,10 @@ static int is_whole(int fd, const ElfW(Ehdr) * head, uint64_t size) {
 int nas_elf_check(struct mn_ctx *ctx, const char *path, int fd, int *is_elf) {
     struct stat s;
     ElfW(Ehdr) head;
-    *is_elf = pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head && is_ours(&head);
+    *is_elf = pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
+              memcmp(head.e_ident, ELFMAG, SELFMAG) == 0 &&
+              head.e_ident[EI_CLASS] == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) &&
+              head.e_phentsize == sizeof(ElfW(Phdr));
     if (*is_elf && fstat(fd, &s) == 0 && !is_whole(fd, &head, (uint64_t)s.st_size)) {
         return mn_fail(ctx, MN_IO,
                        "%s: the file is cut short or damaged: its headers promise more than its "

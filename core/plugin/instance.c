@@ -39,11 +39,6 @@ void *nas_service_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled) {
     return (void *)(uintptr_t)at;
 }
 
-static struct nas_mark option_mark(const struct nas_instance *unit, const char *key) {
-    const struct nas_yaml *node = nas_yaml_get(unit->section, key);
-    return node != NULL ? node->mark : unit->mark;
-}
-
 int nas_service_bad_option(struct mn_ctx *ctx, const char *key, const char *format, va_list args) {
     const struct nas_instance *unit = nas_ctx_of(ctx)->unit;
     char text[1024], place[512];
@@ -51,7 +46,8 @@ int nas_service_bad_option(struct mn_ctx *ctx, const char *key, const char *form
     if (unit == NULL) {
         return mn_fail(ctx, MN_CONFIG, "%s: %s", key, text);
     }
-    nas_mark_text(option_mark(unit, key), place, sizeof place);
+    const struct nas_yaml *node = nas_yaml_get(unit->section, key);
+    nas_mark_text(node != NULL ? node->mark : unit->mark, place, sizeof place);
     if (nas_ctx_of(ctx)->status == MN_OK) {
         nas_ctx_of(ctx)->named = unit->label;
     }
@@ -64,15 +60,6 @@ int nas_service_bad_option(struct mn_ctx *ctx, const char *key, const char *form
 #define VTABLE(name)                                                                               \
     _Static_assert(offsetof(struct mn_##name, check) == offsetof(struct mn_dataset, check), #name);
 #include "plugin/kinds.def"
-
-static int run_check(struct nas_instance *instance, struct mn_ctx *ctx) {
-    int (*check)(const void *self, struct mn_ctx *ctx) = instance->table.dataset.check;
-    if (check == NULL) {
-        return MN_OK;
-    }
-    struct nas_call call = nas_call_begin(ctx, instance);
-    return nas_call_end(&call, check(instance->self, ctx));
-}
 
 static const char *use_of(struct nas_yaml *section, const char *default_use,
                           struct nas_mark section_mark, struct nas_mark *mark,
@@ -107,7 +94,12 @@ static int bind(struct nas_instance *instance, struct mn_ctx *ctx, struct nas_ya
     memcpy(&instance->table, unit->vtable, nas_kind(unit->kind)->size);
     nas_schema_bind(&instance->arena, &instance->unit.options, section, "use", instance->label,
                     instance->self, faults);
-    return faults->count > before ? MN_OK : run_check(instance, ctx);
+    int (*check)(const void *self, struct mn_ctx *ctx) = instance->table.dataset.check;
+    if (check == NULL || faults->count > before) {
+        return MN_OK;
+    }
+    struct nas_call call = nas_call_begin(ctx, instance);
+    return nas_call_end(&call, check(instance->self, ctx));
 }
 
 /* What is wrong with a section is one fault among the others of the file. */

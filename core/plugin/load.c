@@ -50,17 +50,6 @@ static int start_ltdl(struct mn_ctx *ctx) {
     return MN_OK;
 }
 
-/* The dynamic linker takes a path: did it open what was checked? While the file is held open no
- * other one can have its number. */
-static int check_same(struct mn_ctx *ctx, const char *path, int fd) {
-    struct stat checked, now;
-    return fstat(fd, &checked) == 0 && stat(path, &now) == 0 && checked.st_dev == now.st_dev &&
-                   checked.st_ino == now.st_ino
-               ? MN_OK
-               : mn_fail(ctx, MN_IO,
-                         "%s: another file took its place while it was opened; try again", path);
-}
-
 /* Why dlopen failed, and what to do. */
 static int open_failed(struct mn_ctx *ctx, const char *path, int is_elf) {
     const size_t n = strlen(path);
@@ -76,16 +65,10 @@ static int open_failed(struct mn_ctx *ctx, const char *path, int is_elf) {
     return mn_fail(ctx, MN_IO, "%s: cannot be opened: %s%s", path, text, advice);
 }
 
-static void close_file(const int *fd) {
-    if (*fd >= 0) {
-        close(*fd);
-    }
-}
-
 int nas_plugin_load_steps(struct mn_ctx *ctx, const char *path, enum nas_ownership ownership,
                           const struct mn_plugin **out, enum nas_load_step *step) {
-    int fd CLEANUP(close_file) = -1;
-    struct stat s;
+    int fd CLEANUP(nas_close) = -1;
+    struct stat s, now;
     int is_elf;
     *out = NULL;
     *step = NAS_LOAD_FILE;
@@ -103,7 +86,13 @@ int nas_plugin_load_steps(struct mn_ctx *ctx, const char *path, enum nas_ownersh
         return open_failed(ctx, path, is_elf);
     }
     lt_dlmakeresident(handle);
-    TRY(check_same(ctx, path, fd));
+    /* The dynamic linker takes a path: did it open what was checked? While the file is held open no
+     * other one can have its number. */
+    if (fstat(fd, &s) != 0 || stat(path, &now) != 0 || s.st_dev != now.st_dev ||
+        s.st_ino != now.st_ino) {
+        return mn_fail(ctx, MN_IO, "%s: another file took its place while it was opened; try again",
+                       path);
+    }
 
     *step = NAS_LOAD_ENTRY;
     union {

@@ -194,19 +194,6 @@ static int not_found(const struct nas_registry *r, struct mn_ctx *ctx, const str
     return refuse(r, ctx, s, MN_CONFIG, why);
 }
 
-static int no_such_unit(const struct nas_registry *r, struct mn_ctx *ctx, const struct search *s,
-                        const struct loaded *l) {
-    const struct mn_plugin *p = l->plugin;
-    char why[1024];
-    int used = snprintf(why, sizeof why, "%s: offers no %s '%s'; it has", l->file,
-                        nas_kind_name(s->kind), s->unit);
-    for (uint32_t i = 0; i < p->n_units && used < (int)sizeof why; i++) {
-        used += snprintf(why + used, sizeof why - (size_t)used, "%s %s %s", i > 0 ? "," : "",
-                         nas_kind_name(p->units[i].kind), p->units[i].name);
-    }
-    return refuse(r, ctx, s, MN_CONFIG, why);
-}
-
 /* ---- finding ------------------------------------------------------------------------------ */
 
 static int parse_use(const struct nas_registry *r, struct mn_ctx *ctx, struct search *s) {
@@ -237,10 +224,17 @@ const struct mn_unit *nas_plugin_unit(const struct mn_plugin *p, int kind, const
     return NULL;
 }
 
-/* Look whose a folder and a plugin in it are. Another user's is told once: the folder, or else the
- * file. */
-static int check_owners(struct mn_ctx *ctx, struct folder *folder, const char *path) {
+/* Open a plugin of a folder, unless that has been done. Where the folder, or else the file, is
+ * another user's, this is told once. */
+static int open_file(struct nas_registry *r, struct mn_ctx *ctx, struct folder *folder,
+                     const char *path, const struct loaded **out) {
+    const struct mn_plugin *plugin;
     struct nas_other_owner folder_of, file_of;
+    for (*out = r->loaded; *out != NULL; *out = (*out)->next) {
+        if (strcmp((*out)->file, path) == 0) {
+            return MN_OK;
+        }
+    }
     TRY(nas_ownership_check(ctx, folder->path, folder->ownership, &folder_of));
     TRY(nas_ownership_check(ctx, path, folder->ownership, &file_of));
     if (folder_of.there && !folder->warned) {
@@ -251,18 +245,6 @@ static int check_owners(struct mn_ctx *ctx, struct folder *folder, const char *p
         mn_log(ctx, MN_LOG_WARN, "%s belongs to user %u and runs with your rights", path,
                (unsigned)file_of.user);
     }
-    return MN_OK;
-}
-
-static int open_file(struct nas_registry *r, struct mn_ctx *ctx, struct folder *folder,
-                     const char *path, const struct loaded **out) {
-    const struct mn_plugin *plugin;
-    for (*out = r->loaded; *out != NULL; *out = (*out)->next) {
-        if (strcmp((*out)->file, path) == 0) {
-            return MN_OK;
-        }
-    }
-    TRY(check_owners(ctx, folder, path));
     TRY(nas_plugin_load(ctx, path, folder->ownership, &plugin));
     TRY(remember(r, ctx, path, plugin));
     *out = r->loaded;
@@ -304,11 +286,19 @@ int nas_registry_find(struct nas_registry *r, struct mn_ctx *ctx, int kind, cons
             return refuse(r, ctx, &s, status, nas_ctx_message(ctx));
         }
     }
-    const struct mn_unit *unit = nas_plugin_unit(found->plugin, kind, s.unit);
+    const struct mn_plugin *p = found->plugin;
+    const struct mn_unit *unit = nas_plugin_unit(p, kind, s.unit);
     if (unit == NULL) {
-        return no_such_unit(r, ctx, &s, found);
+        char why[1024];
+        int used = snprintf(why, sizeof why, "%s: offers no %s '%s'; it has", found->file,
+                            nas_kind_name(kind), s.unit);
+        for (uint32_t i = 0; i < p->n_units && used < (int)sizeof why; i++) {
+            used += snprintf(why + used, sizeof why - (size_t)used, "%s %s %s", i > 0 ? "," : "",
+                             nas_kind_name(p->units[i].kind), p->units[i].name);
+        }
+        return refuse(r, ctx, &s, MN_CONFIG, why);
     }
-    *out = (struct nas_unit){found->plugin, unit, found->file, {unit->opts, unit->n_opts}};
+    *out = (struct nas_unit){p, unit, found->file, {unit->opts, unit->n_opts}};
     return MN_OK;
 }
 
