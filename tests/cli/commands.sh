@@ -137,7 +137,7 @@ metanas: sweep.yaml: 1 fault; nothing was run
 T
 sed -n '/^run:/,$p' smoke.yaml >config.yaml
 refused 'sweep of a configuration says that it is the other kind' 2 sweep config.yaml <<'T'
-config.yaml:1:1: a configuration, which 'metanas train' takes; a sweep has base, set, seeds and axes
+config.yaml:1:1: a configuration, which 'metanas train' takes; a sweep has base, set, seeds, axes and search
 metanas: config.yaml: 1 fault; nothing was run
 T
 latin=$(printf 'caf\351')

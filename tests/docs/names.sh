@@ -83,11 +83,11 @@ for target in $(cat "$work/built"); do
 done
 
 # Limits of a sweep, as docs/guide.md tells them.
-for limit in MOST_LABEL MOST_ARMS MOST_RUNS MOST_NAME; do
-    value=$(grep -oE "$limit = [0-9]+" tools/metanas/sweep/file.c | sed 's/.*= //')
+for limit in MOST_LABEL MOST_ARMS MOST_RUNS MOST_NAME MOST_DRAWN; do
+    value=$(grep -ohE "$limit = [0-9]+" tools/metanas/sweep/*.[ch] | sed 's/.*= //')
     shown=$(printf '%s' "$value" | sed -e :a -e 's/\([0-9]\)\([0-9]\{3\}\)\($\|,\)/\1,\2\3/; ta')
     grep -qE "(^|[^0-9,])$shown([^0-9,]|\$)" "$docs/guide.md" ||
-        stale "docs/guide.md does not tell of $shown ($limit of tools/metanas/sweep/file.c)"
+        stale "docs/guide.md does not tell of $shown ($limit of tools/metanas/sweep)"
 done
 
 # ---- and this test itself: what is not there is found ----

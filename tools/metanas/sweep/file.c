@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "file.h"
+#include "read.h"
 
 #include "base/text.h"
 #include "learn/configuration.h"
@@ -10,18 +10,13 @@
 #include <string.h>
 
 /* The last one is what a folder's name can have. */
-enum { MOST_LABEL = 48, MOST_ARMS = 10000, MOST_RUNS = 100000, MOST_NAME = 255 };
+enum { MOST_LABEL = 48, MOST_RUNS = 100000, MOST_NAME = 255 };
 
 /* Of labels and of names of axes. */
 static const char name_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                       "0123456789._=-";
 
-struct reader {
-    struct sweep *sweep;
-    struct nas_faults *faults;
-};
-
-static void *room(struct reader *r, int n, size_t size) {
+void *sweep_room(struct sweep_reader *r, int n, size_t size) {
     void *at = nas_arena_zeroed(&r->sweep->arena, (size_t)(n > 0 ? n : 1) * size);
     if (at == NULL) {
         nas_fault_add(r->faults, (struct nas_mark){r->sweep->file, 0, 0},
@@ -30,7 +25,7 @@ static void *room(struct reader *r, int n, size_t size) {
     return at;
 }
 
-static int count(const struct nas_yaml *node) {
+int sweep_count(const struct nas_yaml *node) {
     int n = 0;
     for (const struct nas_yaml *child = node->first; child != NULL; child = child->next) {
         n++;
@@ -40,8 +35,8 @@ static int count(const struct nas_yaml *node) {
 
 /* ---- assignments -------------------------------------------------------------------------- */
 
-static struct nas_assignment assignment(struct reader *r, const char *key, struct nas_mark mark,
-                                        const struct nas_yaml *value) {
+static struct nas_assignment assignment(struct sweep_reader *r, const char *key,
+                                        struct nas_mark mark, const struct nas_yaml *value) {
     if (strcmp(key, "run.seed") == 0 || strcmp(key, "run") == 0) {
         nas_fault_add(r->faults, mark,
                       "%s cannot be set here: 'seeds' lists the values of run.seed", key);
@@ -50,7 +45,7 @@ static struct nas_assignment assignment(struct reader *r, const char *key, struc
 }
 
 /* A map of dotted keys or sections. */
-static struct nas_assignment *read_set(struct reader *r, const struct nas_yaml *map, int *n) {
+static struct nas_assignment *read_set(struct sweep_reader *r, const struct nas_yaml *map, int *n) {
     *n = 0;
     if (map->kind != NAS_YAML_MAP) {
         nas_fault_add(
@@ -58,7 +53,7 @@ static struct nas_assignment *read_set(struct reader *r, const struct nas_yaml *
             "expected assignments, like {task_learner.lr_a: 0.1, op_mixer: {use: softmax}}");
         return NULL;
     }
-    struct nas_assignment *set = room(r, count(map), sizeof *set);
+    struct nas_assignment *set = sweep_room(r, sweep_count(map), sizeof *set);
     for (const struct nas_yaml *node = map->first; set != NULL && node != NULL; node = node->next) {
         set[(*n)++] = assignment(r, node->key, node->key_mark, node);
     }
@@ -67,7 +62,7 @@ static struct nas_assignment *read_set(struct reader *r, const struct nas_yaml *
 
 /* ---- axes --------------------------------------------------------------------------------- */
 
-static void check_label(struct reader *r, const struct sweep_value *value) {
+void sweep_check_label(struct sweep_reader *r, const struct sweep_value *value) {
     const char *label = value->label;
     if (label == NULL) {
         return; /* a fault was added */
@@ -90,8 +85,8 @@ static int by_label(const void *a, const void *b) {
     return order != 0 ? order : (x > y) - (x < y);
 }
 
-static void check_labels(struct reader *r, const struct sweep_axis *axis) {
-    const struct sweep_value **all = room(r, axis->n, sizeof *all);
+static void check_labels(struct sweep_reader *r, const struct sweep_axis *axis) {
+    const struct sweep_value **all = sweep_room(r, axis->n, sizeof *all);
     for (int i = 0; all != NULL && i < axis->n; i++) {
         all[i] = &axis->values[i];
     }
@@ -110,7 +105,8 @@ static void check_labels(struct reader *r, const struct sweep_axis *axis) {
 
 /* The label of a value without one: KEY=VALUE with the last part of the key, or the plugin. NULL =
  * a fault was added. */
-static const char *derive_label(struct reader *r, const char *key, const struct nas_yaml *value) {
+static const char *derive_label(struct sweep_reader *r, const char *key,
+                                const struct nas_yaml *value) {
     const struct nas_yaml *use = nas_yaml_get(value, "use");
     const char *dot = strrchr(key, '.');
     char *label;
@@ -135,29 +131,27 @@ static const char *derive_label(struct reader *r, const char *key, const struct 
     return label;
 }
 
-static int is_key(const char *name) {
+int sweep_is_key(const char *name) {
     return strchr(name, '.') != NULL || nas_configuration_has_section(name);
 }
 
-static void read_value(struct reader *r, const struct nas_yaml *axis, const struct nas_yaml *value,
-                       struct sweep_value *out) {
+void sweep_read_value(struct sweep_reader *r, const struct nas_yaml *axis,
+                      const struct nas_yaml *value, struct sweep_value *out) {
     const int labelled = axis->kind == NAS_YAML_MAP;
     out->mark = labelled ? value->key_mark : value->mark;
     out->label = labelled ? value->key : derive_label(r, axis->key, value);
-    if (labelled && !is_key(axis->key)) {
+    if (labelled && !sweep_is_key(axis->key)) {
         out->set = read_set(r, value, &out->n);
         return;
     }
-    out->set = room(r, 1, sizeof *out->set); /* the axis is named by the key that it sets */
+    out->set = sweep_room(r, 1, sizeof *out->set); /* the axis is named by the key that it sets */
     if (out->set != NULL) {
         out->n = 1;
         out->set[0] = assignment(r, axis->key, axis->key_mark, value);
     }
 }
 
-static void read_axis(struct reader *r, const struct nas_yaml *node, struct sweep_axis *out) {
-    const int n = count(node);
-    out->name = node->key;
+void sweep_check_name(struct sweep_reader *r, const struct nas_yaml *node) {
     if (node->key[0] == '\0' || strchr(".=-", node->key[0]) != NULL ||
         strspn(node->key, name_characters) != strlen(node->key)) {
         nas_fault_add(r->faults, node->key_mark,
@@ -165,6 +159,12 @@ static void read_axis(struct reader *r, const struct nas_yaml *node, struct swee
                       "with none of . = - in front",
                       node->key);
     }
+}
+
+void sweep_read_axis(struct sweep_reader *r, const struct nas_yaml *node, struct sweep_axis *out) {
+    const int n = sweep_count(node);
+    out->name = node->key;
+    sweep_check_name(r, node);
     if (n > MOST_ARMS) {
         nas_fault_add(r->faults, node->mark, "axis '%s' has %d values; a sweep can have %d arms",
                       node->key, n, MOST_ARMS);
@@ -175,18 +175,18 @@ static void read_axis(struct reader *r, const struct nas_yaml *node, struct swee
                       "axis '%s': expected a list of values or a map of label: value", node->key);
         return;
     }
-    if (node->kind == NAS_YAML_LIST && !is_key(node->key)) {
+    if (node->kind == NAS_YAML_LIST && !sweep_is_key(node->key)) {
         nas_fault_add(r->faults, node->key_mark,
                       "axis '%s' is neither section.key nor a section, so its values need labels "
                       "and say what they set: %s: {LABEL: {section.key: value}}",
                       node->key, node->key);
         return;
     }
-    out->values = room(r, n, sizeof *out->values);
+    out->values = sweep_room(r, n, sizeof *out->values);
     for (const struct nas_yaml *value = node->first; out->values != NULL && value != NULL;
          value = value->next) {
-        read_value(r, node, value, &out->values[out->n]);
-        check_label(r, &out->values[out->n]);
+        sweep_read_value(r, node, value, &out->values[out->n]);
+        sweep_check_label(r, &out->values[out->n]);
         out->n++;
     }
     check_labels(r, out);
@@ -237,7 +237,7 @@ static const struct setting *undone(const struct setting *all, int n, const stru
 }
 
 /* All settings of all axes, one of each key and axis. *n of them in room for `most`. */
-static struct setting *list_settings(struct reader *r, int *n) {
+static struct setting *list_settings(struct sweep_reader *r, int *n) {
     const struct sweep *s = r->sweep;
     int most = 0;
     for (int i = 0; i < s->n_axes; i++) {
@@ -245,7 +245,7 @@ static struct setting *list_settings(struct reader *r, int *n) {
             most += s->axes[i].values[k].n;
         }
     }
-    struct setting *all = room(r, most, sizeof *all);
+    struct setting *all = sweep_room(r, most, sizeof *all);
     *n = 0;
     for (int i = 0; all != NULL && i < s->n_axes; i++) {
         for (int k = 0; k < s->axes[i].n; k++) {
@@ -260,7 +260,7 @@ static struct setting *list_settings(struct reader *r, int *n) {
 }
 
 /* One fault for an axis is enough. */
-static void check_axes(struct reader *r) {
+void sweep_check_axes(struct sweep_reader *r) {
     int n, kept = 0;
     struct setting *all = list_settings(r, &n);
     if (all == NULL) {
@@ -287,7 +287,7 @@ static void check_axes(struct reader *r) {
     }
 }
 
-static void read_axes(struct reader *r, const struct nas_yaml *node) {
+static void read_axes(struct sweep_reader *r, const struct nas_yaml *node) {
     struct sweep *s = r->sweep;
     if (node->kind != NAS_YAML_MAP) {
         nas_fault_add(r->faults, node->mark,
@@ -295,20 +295,20 @@ static void read_axes(struct reader *r, const struct nas_yaml *node) {
                       "{task_learner.order: [joint, alternating]}");
         return;
     }
-    s->axes = room(r, count(node), sizeof *s->axes);
+    s->axes = sweep_room(r, sweep_count(node), sizeof *s->axes);
     for (const struct nas_yaml *axis = node->first; s->axes != NULL && axis != NULL;
          axis = axis->next) {
-        read_axis(r, axis, &s->axes[s->n_axes]);
+        sweep_read_axis(r, axis, &s->axes[s->n_axes]);
         s->n_axes++;
     }
-    check_axes(r);
+    sweep_check_axes(r);
 }
 
-static void count_arms(struct reader *r, struct nas_mark mark) {
+static void count_arms(struct sweep_reader *r, struct nas_mark mark) {
     struct sweep *s = r->sweep;
     size_t length = s->n_axes > 0 ? (size_t)s->n_axes - 1 : 0; /* of the longest name */
-    s->n_arms = 1;
-    for (int i = 0; i < s->n_axes && s->n_arms <= MOST_ARMS; i++) {
+    s->n_arms = s->drawn ? s->axes[0].n : 1;
+    for (int i = 0; !s->drawn && i < s->n_axes && s->n_arms <= MOST_ARMS; i++) {
         s->n_arms *= s->axes[i].n > 0 ? s->axes[i].n : 1;
     }
     if (s->n_arms > MOST_ARMS) {
@@ -339,7 +339,7 @@ static void count_arms(struct reader *r, struct nas_mark mark) {
 
 /* ---- the rest ----------------------------------------------------------------------------- */
 
-static void read_base(struct reader *r, const struct nas_yaml *root) {
+static void read_base(struct sweep_reader *r, const struct nas_yaml *root) {
     const struct nas_yaml *base = nas_yaml_get(root, "base");
     if (base == NULL || base->kind != NAS_YAML_SCALAR || base->text[0] == '\0') {
         nas_fault_add(r->faults, base != NULL ? base->mark : root->mark,
@@ -366,9 +366,9 @@ static int by_seed(const void *a, const void *b) {
     return x->seed != y->seed ? (x->seed < y->seed ? -1 : 1) : x->i - y->i;
 }
 
-static void check_seeds(struct reader *r) {
+static void check_seeds(struct sweep_reader *r) {
     const struct sweep *s = r->sweep;
-    struct numbered *all = room(r, s->n_seeds, sizeof *all);
+    struct numbered *all = sweep_room(r, s->n_seeds, sizeof *all);
     for (int i = 0; all != NULL && i < s->n_seeds; i++) {
         all[i] = (struct numbered){s->seeds[i], i};
     }
@@ -383,15 +383,15 @@ static void check_seeds(struct reader *r) {
     }
 }
 
-static void read_seeds(struct reader *r, const struct nas_yaml *root) {
+static void read_seeds(struct sweep_reader *r, const struct nas_yaml *root) {
     const struct nas_yaml *list = nas_yaml_get(root, "seeds");
     if (list == NULL || list->kind != NAS_YAML_LIST || list->first == NULL) {
         nas_fault_add(r->faults, list != NULL ? list->mark : root->mark,
                       "seeds: expected a list of values of run.seed, like [1, 2, 3]");
         return;
     }
-    r->sweep->seeds = room(r, count(list), sizeof *r->sweep->seeds);
-    r->sweep->set_seed = room(r, count(list), sizeof *r->sweep->set_seed);
+    r->sweep->seeds = sweep_room(r, sweep_count(list), sizeof *r->sweep->seeds);
+    r->sweep->set_seed = sweep_room(r, sweep_count(list), sizeof *r->sweep->set_seed);
     for (const struct nas_yaml *node = list->first;
          r->sweep->seeds != NULL && r->sweep->set_seed != NULL && node != NULL; node = node->next) {
         struct sweep *sweep = r->sweep;
@@ -406,37 +406,38 @@ static void read_seeds(struct reader *r, const struct nas_yaml *root) {
     check_seeds(r);
 }
 
-static void check_keys(struct reader *r, const struct nas_yaml *root) {
-    static const char *const known[] = {"base", "set", "seeds", "axes"};
-    const size_t n = sizeof known / sizeof known[0];
-    for (const struct nas_yaml *node = root->first; node != NULL; node = node->next) {
+void sweep_check_keys(struct sweep_reader *r, const struct nas_yaml *map, const char *const *known,
+                      size_t n, const char *otherwise) {
+    for (const struct nas_yaml *node = map->first; node != NULL; node = node->next) {
         int found = 0;
         for (size_t i = 0; i < n; i++) {
             found |= strcmp(node->key, known[i]) == 0;
         }
         if (!found) {
             char hint[256];
-            nas_fault_add(r->faults, node->key_mark, "unknown key '%s'%s", node->key,
-                          nas_text_hint(nas_text_nearest(node->key, known, n),
-                                        "; a sweep has base, set, seeds and axes", hint,
-                                        sizeof hint));
+            nas_fault_add(
+                r->faults, node->key_mark, "unknown key '%s'%s", node->key,
+                nas_text_hint(nas_text_nearest(node->key, known, n), otherwise, hint, sizeof hint));
         }
     }
 }
 
-static void read_all(struct reader *r, const struct nas_yaml *root) {
+static void read_all(struct sweep_reader *r, const struct nas_yaml *root) {
+    static const char *const known[] = {"base", "set", "seeds", "axes", "search"};
     int sections = 0; /* a configuration has some, and no base */
     for (const struct nas_yaml *node = root->first; node != NULL; node = node->next) {
         sections |= nas_configuration_has_section(node->key);
     }
     if (sections && nas_yaml_get(root, "base") == NULL) {
         nas_fault_add(r->faults, root->mark,
-                      "a configuration, which 'metanas train' takes; a sweep has base, set, seeds "
-                      "and axes");
+                      "a configuration, which 'metanas train' takes; a sweep has base, set, seeds, "
+                      "axes and search");
         return;
     }
     const struct nas_yaml *set = nas_yaml_get(root, "set"), *axes = nas_yaml_get(root, "axes");
-    check_keys(r, root);
+    const struct nas_yaml *search = nas_yaml_get(root, "search");
+    sweep_check_keys(r, root, known, sizeof known / sizeof known[0],
+                     "; a sweep has base, set, seeds, axes and search");
     read_base(r, root);
     read_seeds(r, root);
     if (set != NULL) {
@@ -445,13 +446,16 @@ static void read_all(struct reader *r, const struct nas_yaml *root) {
     if (axes != NULL) {
         read_axes(r, axes);
     }
-    count_arms(r, axes != NULL ? axes->mark : root->mark);
+    if (search != NULL) {
+        sweep_read_search(r, search);
+    }
+    count_arms(r, axes != NULL ? axes->mark : search != NULL ? search->mark : root->mark);
 }
 
 int sweep_read(struct mn_ctx *ctx, const char *path, FILE *out, struct sweep *sweep) {
     memset(sweep, 0, sizeof *sweep);
     struct nas_faults faults = {.arena = &sweep->arena};
-    struct reader r = {sweep, &faults};
+    struct sweep_reader r = {sweep, &faults};
     sweep->file = nas_arena_text(&sweep->arena, path);
     if (sweep->file == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory to read %s", path);
@@ -479,7 +483,7 @@ void sweep_fini(struct sweep *sweep) {
 /* ---- arms --------------------------------------------------------------------------------- */
 
 const struct sweep_value *sweep_value_at(const struct sweep *s, int64_t arm, int axis) {
-    for (int i = s->n_axes - 1; i > axis; i--) {
+    for (int i = s->n_axes - 1; !s->drawn && i > axis; i--) {
         arm /= s->axes[i].n;
     }
     return &s->axes[axis].values[arm % s->axes[axis].n];

@@ -2,8 +2,8 @@
 #ifndef METANAS_SWEEP_FILE_H
 #define METANAS_SWEEP_FILE_H
 
-/* A sweep file (docs/guide.md): a base configuration, axes and seeds. An arm is one choice of
- * a value on every axis; a run is an arm with a seed. */
+/* A sweep file (docs/guide.md): a base configuration, axes or a space to search, and seeds. An arm
+ * is one choice of a value on every axis; a run is an arm with a seed. */
 
 #include "config/override.h"
 
@@ -27,6 +27,7 @@ struct sweep {
     struct nas_assignment *set; /* for all arms, before the axes */
     int n_axes;
     struct sweep_axis *axes;
+    int drawn; /* arm i has value i of every axis: drawn from a space; otherwise all combinations */
     int n_seeds;
     int64_t *seeds;
     struct nas_assignment *set_seed; /* [n_seeds] */

@@ -247,7 +247,7 @@ static const struct mn_opt flags[] = {
 const struct command command_sweep = {
     .name = "sweep",
     .operand = "SWEEP",
-    .doc = "train and test every combination of a sweep file, compare them",
+    .doc = "train and test the arms of a sweep file, all combinations or drawn ones; compare them",
     .more = "Runs that are finished in DIR are not repeated, one that was stopped goes on: the "
             "same command\nuntil all are done. Writes DIR/results.csv (arms), DIR/runs.csv and "
             "the table as DIR/results.txt.\n",
