@@ -15,66 +15,71 @@ struct thread {
     int running; /* otherwise the calling thread stands in for it */
 };
 
+/* What threads work on: the tasks next..end-1, or those at these places of a list that grows while
+ * they do. */
+struct round {
+    const struct mn_where *where;
+    struct mn_ctx *caller;
+    nas_task_fn task;
+    void *data;
+    int64_t next, end;
+    int listed, open; /* there is a list; more may be added to it */
+    /* of a list: what has finished, and how much of that was taken */
+    int64_t n_finished, taken;
+    /* without: the failure with the lowest index, after which no task is begun */
+    int64_t failed;
+    int status;
+    char message[NAS_MESSAGE];
+};
+
 struct nas_threads {
     int n;
     struct thread *all;
     pthread_mutex_t lock;
     pthread_cond_t begin, done;
     int stop;
-    uint64_t round; /* counts calls of run and open */
-    int busy;       /* threads still at this round */
-    /* the round's work */
-    const struct mn_where *where;
-    struct mn_ctx *caller;
-    nas_task_fn task;
-    void *data;
-    int64_t next, end; /* end is -1 where tasks are added one by one */
-    int64_t failed;    /* lowest index that failed, `end` = none */
-    int status;
-    char message[NAS_MESSAGE];
-    /* where its tasks are added one by one */
-    int open;                  /* more may come */
-    int64_t *list;             /* [room] */
-    struct nas_finished *over; /* [room] */
-    int64_t room, added, n_over, taken;
+    uint64_t rounds; /* so far */
+    int busy;        /* threads still at this one */
+    struct round round;
+    int64_t room;
+    int64_t *list;                 /* [room] */
+    struct nas_finished *finished; /* [room] */
 };
 
 static void work(struct thread *t) {
     struct nas_threads *p = t->pool;
+    struct round *r = &p->round;
     struct mn_ctx *ctx = &t->ctx.pub;
     const char *message = t->ctx.message;
     for (;;) {
-        int64_t index = -1;
         pthread_mutex_lock(&p->lock);
-        while (p->open && p->next == p->added) {
+        while (r->open && r->next == r->end) {
             pthread_cond_wait(&p->begin, &p->lock);
         }
-        if (p->end < 0) {
-            index = p->next < p->added ? p->list[p->next++] : -1;
-        } else if (p->failed == p->end && p->next < p->end) {
-            index = p->next++;
-        }
+        const int ends = r->next >= r->end || r->status != MN_OK;
+        const int64_t index = ends ? -1 : r->listed ? p->list[r->next] : r->next;
+        r->next += !ends;
         pthread_mutex_unlock(&p->lock);
-        if (index < 0) {
+        if (ends) {
             return;
         }
         const double begin = nas_now();
         const size_t mark = nas_arena_mark(&t->ctx.scratch);
         nas_ctx_clear(ctx);
-        t->ctx.log_level = nas_ctx_of(p->caller)->log_level;
-        ctx->where = *p->where;
+        t->ctx.log_level = nas_ctx_of(r->caller)->log_level;
+        ctx->where = *r->where;
         ctx->where.task = index;
         const int status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped by the user")
-                                             : p->task(p->data, ctx, index);
+                                             : r->task(r->data, ctx, index);
         nas_arena_release(&t->ctx.scratch, mark);
         pthread_mutex_lock(&p->lock);
-        if (p->end < 0) {
-            p->over[p->n_over++] = (struct nas_finished){index, status, nas_now() - begin,
-                                                         status != MN_OK ? strdup(message) : NULL};
-        } else if (status != MN_OK && index < p->failed) {
-            p->failed = index;
-            p->status = status;
-            memcpy(p->message, message, sizeof p->message);
+        if (r->listed) {
+            p->finished[r->n_finished++] = (struct nas_finished){
+                index, status, nas_now() - begin, status != MN_OK ? strdup(message) : NULL};
+        } else if (status != MN_OK && (r->status == MN_OK || index < r->failed)) {
+            r->failed = index;
+            r->status = status;
+            memcpy(r->message, message, sizeof r->message);
         }
         pthread_mutex_unlock(&p->lock);
     }
@@ -86,13 +91,13 @@ static void *thread_main(void *data) {
     uint64_t seen = 0;
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (!p->stop && p->round == seen) {
+        while (!p->stop && p->rounds == seen) {
             pthread_cond_wait(&p->begin, &p->lock);
         }
         if (p->stop) {
             break;
         }
-        seen = p->round;
+        seen = p->rounds;
         pthread_mutex_unlock(&p->lock);
         work(t);
         pthread_mutex_lock(&p->lock);
@@ -188,7 +193,7 @@ void nas_threads_free(struct nas_threads *p) {
     pthread_cond_destroy(&p->begin);
     pthread_cond_destroy(&p->done);
     free(p->list);
-    free(p->over);
+    free(p->finished);
     free(p->all);
     free(p);
 }
@@ -197,21 +202,10 @@ int nas_threads_count(const struct nas_threads *threads) {
     return threads->n;
 }
 
-/* With the lock held. */
-static void begin_round(struct nas_threads *p, struct mn_ctx *ctx, const struct mn_where *where,
-                        int64_t first, int64_t end, nas_task_fn task, void *data) {
-    p->where = where;
-    p->caller = ctx;
-    p->next = first;
-    p->end = p->failed = end;
-    p->status = MN_OK;
-    p->task = task;
-    p->data = data;
-}
-
+/* Let all threads but the calling one begin the round that was set up. With the lock held. */
 static void wake(struct nas_threads *p) {
     p->busy = p->n - !p->all[0].running;
-    p->round++;
+    p->rounds++;
     pthread_cond_broadcast(&p->begin);
 }
 
@@ -227,7 +221,8 @@ int nas_threads_run(struct nas_threads *p, struct mn_ctx *ctx, const struct mn_w
                     int64_t first, int64_t end, int ordered, nas_task_fn task, void *data) {
     const int alone = ordered || p->n == 1;
     pthread_mutex_lock(&p->lock);
-    begin_round(p, ctx, where, first, end, task, data);
+    p->round = (struct round){
+        .where = where, .caller = ctx, .task = task, .data = data, .next = first, .end = end};
     if (!alone) {
         wake(p);
     }
@@ -236,7 +231,7 @@ int nas_threads_run(struct nas_threads *p, struct mn_ctx *ctx, const struct mn_w
         work(&p->all[0]);
     }
     wait_for_all(p);
-    return p->status != MN_OK ? mn_fail(ctx, p->status, "%s", p->message) : MN_OK;
+    return p->round.status != MN_OK ? mn_fail(ctx, p->round.status, "%s", p->round.message) : MN_OK;
 }
 
 /* ---- lists of tasks that grow -------------------------------------------------------------- */
@@ -246,17 +241,16 @@ int nas_threads_open(struct nas_threads *p, struct mn_ctx *ctx, const struct mn_
     if (most > p->room) {
         int64_t *list = reallocarray(p->list, (size_t)most, sizeof *list);
         p->list = list != NULL ? list : p->list;
-        struct nas_finished *over = reallocarray(p->over, (size_t)most, sizeof *over);
-        p->over = over != NULL ? over : p->over;
-        if (list == NULL || over == NULL) {
+        struct nas_finished *finished = reallocarray(p->finished, (size_t)most, sizeof *finished);
+        p->finished = finished != NULL ? finished : p->finished;
+        if (list == NULL || finished == NULL) {
             return mn_fail(ctx, MN_NOMEM, "no memory for a list of %lld tasks", (long long)most);
         }
         p->room = most;
     }
     pthread_mutex_lock(&p->lock);
-    begin_round(p, ctx, where, 0, -1, task, data);
-    p->added = p->n_over = p->taken = 0;
-    p->open = 1;
+    p->round = (struct round){
+        .where = where, .caller = ctx, .task = task, .data = data, .listed = 1, .open = 1};
     wake(p);
     pthread_mutex_unlock(&p->lock);
     return MN_OK;
@@ -264,16 +258,16 @@ int nas_threads_open(struct nas_threads *p, struct mn_ctx *ctx, const struct mn_
 
 void nas_threads_add(struct nas_threads *p, int64_t index) {
     pthread_mutex_lock(&p->lock);
-    p->list[p->added++] = index;
+    p->list[p->round.end++] = index;
     pthread_cond_broadcast(&p->begin);
     pthread_mutex_unlock(&p->lock);
 }
 
 int nas_threads_take(struct nas_threads *p, struct nas_finished *out) {
     pthread_mutex_lock(&p->lock);
-    const int some = p->taken < p->n_over;
+    const int some = p->round.taken < p->round.n_finished;
     if (some) {
-        *out = p->over[p->taken++];
+        *out = p->finished[p->round.taken++];
     }
     pthread_mutex_unlock(&p->lock);
     return some;
@@ -282,7 +276,7 @@ int nas_threads_take(struct nas_threads *p, struct nas_finished *out) {
 void nas_threads_close(struct nas_threads *p) {
     struct nas_finished left;
     pthread_mutex_lock(&p->lock);
-    p->open = 0;
+    p->round.open = 0;
     pthread_cond_broadcast(&p->begin);
     pthread_mutex_unlock(&p->lock);
     wait_for_all(p);

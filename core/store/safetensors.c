@@ -41,17 +41,9 @@ static size_t bytes_of(const struct nas_safetensor *t) {
     return (size_t)nas_safetensor_count(t) * dtypes[t->dtype].size;
 }
 
-/* The checksum covers the whole file, its own digits taken as zeros. */
-#define CRC_KEY "\"crc32\":\""
-enum { CRC_DIGITS = 8 };
-static const char crc_zeros[] = "00000000";
-
-/* Where the digits stand in a header, or NULL. Inside a text the quotes would be escaped. */
-static char *find_crc(char *header, size_t length) {
-    char *key = memmem(header, length, CRC_KEY, strlen(CRC_KEY));
-    const size_t before = key == NULL ? 0 : (size_t)(key - header) + strlen(CRC_KEY);
-    return key == NULL || length - before < CRC_DIGITS ? NULL : header + before;
-}
+/* How a header begins. The checksum covers the whole file, its own digits taken as zeros. */
+static const char crc_head[] = "{\"__metadata__\":{\"crc32\":\"00000000";
+enum { CRC_DIGITS = 8, CRC_AT = sizeof crc_head - 1 - CRC_DIGITS };
 
 static void crc_text(uLong crc, char out[CRC_DIGITS + 1]) {
     snprintf(out, CRC_DIGITS + 1, "%08" PRIx32, (uint32_t)crc);
@@ -64,7 +56,7 @@ static char *header_of(int n, const struct nas_safetensor *tensors, int n_meta,
                        const struct nas_metadata *metadata) {
     json_t *root = json_object(), *meta = json_object();
     size_t begin = 0;
-    int failed = json_object_set_new(meta, "crc32", json_string(crc_zeros));
+    int failed = json_object_set_new(meta, "crc32", json_string(crc_head + CRC_AT));
     for (int i = 0; i < n_meta; i++) {
         failed |= json_object_set_new(meta, metadata[i].key, json_string(metadata[i].value));
     }
@@ -102,10 +94,6 @@ int nas_safetensors_write(struct mn_ctx *ctx, const char *path, int n,
         return mn_fail(ctx, MN_NOMEM, "%s: no memory for the header, or a text is not UTF-8", path);
     }
     const size_t length = strlen(header);
-    char *digits = find_crc(header, length);
-    if (digits == NULL) {
-        return mn_fail(ctx, MN_INTERNAL, "%s: its header has no checksum", path);
-    }
     for (int i = 0; i < 8; i++) {
         size[i] = (uint8_t)(length >> (8 * i));
     }
@@ -115,7 +103,7 @@ int nas_safetensors_write(struct mn_ctx *ctx, const char *path, int n,
         crc = crc32_z(crc, tensors[i].data, bytes_of(&tensors[i]));
     }
     crc_text(crc, crc_digits);
-    memcpy(digits, crc_digits, CRC_DIGITS);
+    memcpy(header + CRC_AT, crc_digits, CRC_DIGITS);
     TRY(nas_file_begin(&file, ctx, path));
     nas_file_put(&file, size, sizeof size);
     nas_file_put(&file, header, length);
@@ -335,12 +323,12 @@ int nas_safetensors_read(struct mn_ctx *ctx, const char *path, struct nas_safete
     TRY(read_data(&r));
     const char *stored = nas_safetensors_meta(&file, "crc32");
     if (stored != NULL) {
-        char now[CRC_DIGITS + 1], *digits = find_crc((char *)bytes + 8, r.data - 8);
-        if (digits == NULL) {
+        char now[CRC_DIGITS + 1];
+        if (length < sizeof crc_head || memcmp(bytes + 8, crc_head, CRC_AT) != 0) {
             return damaged(&r, 8, "its checksum '%s' does not stand where metanas writes it",
                            stored);
         }
-        memcpy(digits, crc_zeros, CRC_DIGITS);
+        memset(bytes + 8 + CRC_AT, '0', CRC_DIGITS);
         crc_text(crc32_z(crc32(0, NULL, 0), bytes, r.size), now);
         if (strcmp(now, stored) != 0) {
             return damaged(&r, 0, "the file's checksum is %s, not %s as stored", now, stored);

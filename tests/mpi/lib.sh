@@ -46,7 +46,8 @@ wait_for() {
 
 # processes DIR: those that train into it from this folder, ranks in order
 processes() {
-    for process in /proc/[0-9]*; do
+    for process in $(grep -lsx "$(basename "$METANAS")" /proc/[0-9]*/comm); do
+        process=${process%/comm}
         [ "$(readlink "$process/cwd" 2>/dev/null)" = "$work" ] || continue
         words=$(cat "$process/cmdline" 2>/dev/null | tr '\0' '\n')
         [ "$(echo "$words" | head -n 1)" = "$METANAS" ] && echo "$words" | grep -qx "$1" &&

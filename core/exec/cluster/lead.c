@@ -26,7 +26,6 @@ static int take_ready(struct nas_cluster *cluster, struct mn_ctx *ctx, int from,
     enum { MOST_THREADS = 1 << 16 };
     struct nas_rank *x = &cluster->at[from];
     CLEANUP(nas_free) char *body = NULL;
-    CLEANUP(nas_free) char *copy = strdup(provenance);
     TRY(nas_wire_text(cluster, ctx, from, head->bytes, &body));
     if (head->status != MN_OK) {
         return mn_fail(ctx, head->status, "rank %d (%s): %s", from, x->host, body);
@@ -36,25 +35,25 @@ static int take_ready(struct nas_cluster *cluster, struct mn_ctx *ctx, int from,
         return mn_fail(ctx, MN_INTERNAL, "rank %d (%s) sends no answer to a configuration", from,
                        x->host);
     }
-    if (copy == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "no memory to compare ranks");
-    }
     x->threads = (int)head->index;
     memcpy(&x->share, body, sizeof x->share);
     x->share.n = x->share.n >= 0 && x->share.n <= NAS_SHM_MOST ? x->share.n : 0;
-    char *here = copy, *there = body + sizeof x->share, *a, *b;
-    do {
-        a = strsep(&here, "\n");
-        b = strsep(&there, "\n");
-    } while (a != NULL && b != NULL && strcmp(a, b) == 0);
-    return a == NULL && b == NULL
-               ? MN_OK
-               : mn_fail(ctx, MN_CONFIG,
-                         "rank %d (%s) would compute other bits than rank 0 (%s): '%s' there, '%s' "
-                         "here; install the same files on every node, and choose kernels that all "
-                         "have (run.kernels, OPENBLAS_CORETYPE)",
-                         from, x->host, cluster->at[0].host, b != NULL ? b : "nothing",
-                         a != NULL ? a : "nothing");
+    const char *here = provenance, *there = body + sizeof x->share;
+    size_t line = 0; /* where the first one begins in which they differ */
+    for (size_t i = 0; here[i] == there[i]; i++) {
+        if (here[i] == '\0') {
+            return MN_OK;
+        }
+        line = here[i] == '\n' ? i + 1 : line;
+    }
+    here = here[line] != '\0' ? here + line : "nothing";
+    there = there[line] != '\0' ? there + line : "nothing";
+    return mn_fail(ctx, MN_CONFIG,
+                   "rank %d (%s) would compute other bits than rank 0 (%s): '%.*s' there, '%.*s' "
+                   "here; install the same files on every node, and choose kernels that all have "
+                   "(run.kernels, OPENBLAS_CORETYPE)",
+                   from, x->host, cluster->at[0].host, (int)strcspn(there, "\n"), there,
+                   (int)strcspn(here, "\n"), here);
 }
 
 /* `n` ranks answer, all of them, so that none is left in the middle of it; the first failure
