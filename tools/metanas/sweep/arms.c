@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sweep.h"
 
+#include "../estimate/forecast.h"
+
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "learn/config_diff.h"
@@ -148,6 +150,20 @@ static int check_distinct(struct check *c, int64_t arm, const struct nas_experim
     return say_of_arm(c, arm, message);
 }
 
+static int64_t most(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* For how many runs there is room at a time. */
+static void note_needs(struct sweep_job *job, const struct nas_experiment *experiment) {
+    struct memory_forecast memory;
+    forecast_memory(experiment, &memory);
+    job->threads = most(job->threads, memory.workers);
+    job->memory_begin = most(job->memory_begin, memory.resident);
+    job->memory_work = most(job->memory_work, memory.peak - memory.resident);
+    job->all_processors |= experiment->run.workers == 0;
+}
+
 /* The first look leaves the data alone and tells which data set it is. */
 static int check_arm(struct check *c, int64_t arm) {
     CLEANUP(nas_experiment_close) struct nas_experiment experiment = {0};
@@ -173,6 +189,7 @@ static int check_arm(struct check *c, int64_t arm) {
         TRY(check_distinct(c, arm, &experiment));
     }
     if (c->faulty == before) {
+        note_needs(c->job, &experiment);
         c->job->data[arm] = c->data = experiment.data;
         nas_buffer_free(&c->dataset);
         c->dataset = dataset;

@@ -3,7 +3,6 @@
 
 #include "../rundir.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/input_file.h"
@@ -122,66 +121,12 @@ static int keep_command(struct mn_ctx *ctx, struct sweep_job *job) {
                              NULL);
 }
 
-/* Work on a run. One that diverges does not take the others with it; any other failure ends the
- * sweep. */
-static int run_one(struct mn_ctx *ctx, struct sweep_job *job, int64_t i) {
-    struct sweep_run *run = &job->runs[i];
-    const int status = sweep_finish(ctx, job, run);
-    run->failed = status == MN_NUMERIC;
-    if (status == MN_NUMERIC) {
-        fprintf(stderr, "run %s failed: %s\n", run->name, nas_ctx_message(ctx));
-        nas_ctx_clear(ctx);
-        return MN_OK;
-    }
-    if (status == MN_CANCELLED) {
-        nas_ctx_clear(ctx);
-        nas_ctx_of(ctx)->resumable = 1;
-        return mn_fail(ctx, MN_CANCELLED,
-                       "stopped in run %" PRId64 " of %" PRId64
-                       " (%s), what it had done is saved; the same command goes on",
-                       i + 1, job->n_runs, run->name);
-    }
-    return status != MN_OK ? nas_ctx_where(ctx, "run %s", run->name) : MN_OK;
-}
-
-/* The results are brought up to date after every run; those after the last one are printed. */
-static int run_all(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_results *results) {
-    const double begin = nas_now();
-    int64_t left = 0, done = 0, failed = 0;
+static int run_all(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_results *results,
+                   int64_t jobs) {
     TRY(claim(ctx, job));
     TRY(sweep_gather(ctx, job, results)); /* refuses what another configuration has made */
-    for (int64_t i = 0; i < job->n_runs; i++) {
-        left += results->runs[i].now.progress != SWEEP_DONE;
-    }
     TRY(keep_command(ctx, job));
-    TRY(sweep_report(ctx, results, left == 0));
-    for (int64_t i = 0; i < job->n_runs; i++) {
-        char rest[64] = "", time[40];
-        if (results->runs[i].now.progress == SWEEP_DONE) {
-            continue;
-        }
-        if (done > 0) {
-            nas_text_duration((nas_now() - begin) / (double)done * (double)left, time, sizeof time);
-            snprintf(rest, sizeof rest, ", about %s left for all", time);
-        }
-        if (nas_ctx_of(ctx)->log_level >= MN_LOG_INFO) {
-            fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s\n", i + 1, job->n_runs,
-                    job->runs[i].name, rest);
-        }
-        TRY(run_one(ctx, job, i));
-        done++;
-        left--;
-        failed += job->runs[i].failed;
-        TRY(sweep_gather_run(ctx, results, i));
-        TRY(sweep_report(ctx, results, left == 0));
-    }
-    return failed == 0
-               ? MN_OK
-               : mn_fail(ctx, MN_NUMERIC,
-                         "%" PRId64 " of %" PRId64
-                         " runs ended with numbers that are not finite; the results are without "
-                         "them",
-                         failed, job->n_runs);
+    return sweep_work(ctx, job, results, jobs);
 }
 
 static void job_fini(struct sweep_job *job) {
@@ -198,6 +143,7 @@ static void results_fini(struct sweep_results *results) {
 
 struct sweep_flags {
     const char *out;
+    int64_t jobs;
     bool list;
 };
 
@@ -213,7 +159,7 @@ static int run_sweep(struct mn_ctx *ctx, const struct arguments *arguments) {
     TRY(list_runs(ctx, &job));
     TRY(sweep_validate(ctx, &job));
     if (!flags->list) {
-        return run_all(ctx, &job, &results);
+        return run_all(ctx, &job, &results, flags->jobs);
     }
     TRY(sweep_gather(ctx, &job, &results));
     print_list(&job, &results);
@@ -241,6 +187,9 @@ static int config_of(struct mn_ctx *ctx, struct nas_arena *arena, const struct a
 static const struct mn_opt flags[] = {
     FLAG_TEXT(F, out, "-o, --out", "DIR",
               "folder of the runs (default: sweeps/NAME for NAME.yaml)"),
+    FLAG_INT(F, jobs, "--jobs", "N", 0, 0,
+             "runs at a time, each in a process; 0 = as processors and memory allow (default); no "
+             "result depends on it"),
     FLAG_SWITCH(F, list, "--list", "check the arms and show how far their runs are; run nothing"),
 };
 

@@ -28,12 +28,15 @@ struct sweep_job {
     struct sweep_run *runs; /* [n_runs], seeds of an arm next to each other */
     struct mn_dataset_info
         *data; /* [sweep.n_arms], what the arm's data set holds: sweep_validate */
+    /* The most that an arm takes: threads, bytes of the program with its data and of its work. */
+    int64_t threads, memory_begin, memory_work;
+    int all_processors; /* an arm takes as many threads as there are processors */
     struct nas_arena arena;
 };
 
 /* arms.c: open every arm, without reading the data of equal data sets twice. Faults are
  * printed to standard error, each once; the message counts the arms that have some. Fills
- * job->data. */
+ * job->data and what arms take. */
 int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job);
 
 /* How far a run is. */
@@ -67,6 +70,12 @@ struct sweep_results;
 int sweep_gather(struct mn_ctx *ctx, const struct sweep_job *job, struct sweep_results *out);
 /* The same of one run, after it was worked on. */
 int sweep_gather_run(struct mn_ctx *ctx, struct sweep_results *results, int64_t run);
+
+/* work.c: work on all runs that are not done, `jobs` at a time, 0 = as many as there are processors
+ * and memory for; results are written after each. A run that fails is told of and leaves the others
+ * alone; the message counts them. */
+int sweep_work(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_results *results,
+               int64_t jobs);
 
 /* results.c: write runs.csv, results.csv and results.txt to the folder; print the last one,
  * too, where `print` is set. */

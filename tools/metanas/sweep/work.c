@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "results.h"
+#include "workers.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "exec/launch.h"
+
+#include <inttypes.h>
+
+/* All runs that are not done. */
+struct work {
+    struct sweep_job *job;
+    struct sweep_results *results;
+    double begin;
+    int64_t next; /* run to look at */
+    int64_t left, done, failed;
+    int failure; /* status of a run that failed; numbers that are not finite count least */
+    int result;  /* of what ends the sweep, with its message */
+    char message[NAS_MESSAGE];
+};
+
+static int64_t next_run(struct work *w) {
+    while (w->next < w->job->n_runs && w->results->runs[w->next].now.progress == SWEEP_DONE) {
+        w->next++;
+    }
+    return w->next < w->job->n_runs ? w->next++ : -1;
+}
+
+static void announce(struct mn_ctx *ctx, const struct work *w, int64_t i) {
+    char rest[64] = "", time[40];
+    if (nas_ctx_of(ctx)->log_level < MN_LOG_INFO) {
+        return;
+    }
+    if (w->done > 0) {
+        nas_text_duration((nas_now() - w->begin) / (double)w->done * (double)w->left, time,
+                          sizeof time);
+        snprintf(rest, sizeof rest, ", about %s left for all", time);
+    }
+    fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s\n", i + 1, w->job->n_runs,
+            w->job->runs[i].name, rest);
+}
+
+/* A run that fails does not take the others with it. The results are brought up to date after every
+ * run; those after the last one are printed. */
+static int ended(struct mn_ctx *ctx, struct work *w, int64_t i, int status) {
+    struct sweep_run *run = &w->job->runs[i];
+    if (status == MN_CANCELLED) {
+        nas_ctx_clear(ctx);
+        nas_ctx_of(ctx)->resumable = 1;
+        return mn_fail(ctx, MN_CANCELLED,
+                       "stopped in run %" PRId64 " of %" PRId64
+                       " (%s), what it had done is saved; the same command goes on",
+                       i + 1, w->job->n_runs, run->name);
+    }
+    run->failed = status == MN_NUMERIC;
+    if (status != MN_OK) {
+        fprintf(stderr, "run %s failed: %s\n", run->name, nas_ctx_message(ctx));
+        nas_ctx_clear(ctx);
+        w->failed++;
+        w->failure = w->failure == MN_OK || w->failure == MN_NUMERIC ? status : w->failure;
+    }
+    w->done++;
+    w->left--;
+    TRY(sweep_gather_run(ctx, w->results, i));
+    return sweep_report(ctx, w->results, w->left == 0);
+}
+
+/* Runs under way have their end before the sweep has its own; the first failure is the result. */
+static void note(struct mn_ctx *ctx, struct work *w, int status) {
+    if (status != MN_OK && w->result == MN_OK) {
+        w->result = status;
+        snprintf(w->message, sizeof w->message, "%s", nas_ctx_message(ctx));
+    }
+    nas_ctx_clear(ctx);
+}
+
+static int stopped(struct mn_ctx *ctx, const struct work *w) {
+    nas_ctx_of(ctx)->resumable = 1;
+    return mn_fail(ctx, MN_CANCELLED,
+                   "stopped before %" PRId64 " of %" PRId64 " runs; the same command goes on",
+                   w->left, w->job->n_runs);
+}
+
+static void work(struct mn_ctx *ctx, struct work *w, struct sweep_workers *workers) {
+    int64_t i = next_run(w);
+    while (workers->n > 0 || (i >= 0 && w->result == MN_OK)) {
+        while (i >= 0 && w->result == MN_OK && workers->n < workers->most) {
+            if (mn_cancelled(ctx)) {
+                note(ctx, w, stopped(ctx, w));
+                break;
+            }
+            announce(ctx, w, i);
+            note(ctx, w, sweep_workers_start(ctx, workers, i));
+            i = next_run(w);
+        }
+        if (w->result != MN_OK) {
+            sweep_workers_stop(workers);
+        }
+        if (workers->n > 0) {
+            int64_t run;
+            const int status = sweep_workers_wait(ctx, workers, &run);
+            note(ctx, w, ended(ctx, w, run, status));
+        }
+    }
+}
+
+/* How many runs at once: what was asked for; otherwise what processors and memory are there for. */
+static int count_jobs(struct mn_ctx *ctx, const struct work *w, int64_t asked, int64_t *out) {
+    const struct sweep_job *job = w->job;
+    const int64_t memory = job->memory_begin + job->memory_work;
+    const int64_t available = nas_memory_available();
+    *out = asked;
+    if (job->arguments->cluster != NULL) {
+        *out = 1;
+        return asked <= 1 ? MN_OK
+                          : mn_fail(ctx, MN_CONFIG,
+                                    "--jobs: the processes of run.transport work on one run at a "
+                                    "time, all of them");
+    }
+    if (asked == 0) {
+        *out = job->all_processors ? 1 : nas_launch_processors() / job->threads;
+        if (memory > 0 && available >= 0 && available / memory < *out) {
+            *out = available / memory;
+        }
+    }
+    *out = *out < w->left ? *out : w->left;
+    *out = *out > 1 ? *out : 1;
+    if (*out > 1 && nas_ctx_of(ctx)->log_level >= MN_LOG_INFO) {
+        fprintf(stderr, "%" PRId64 " runs at a time\n", *out);
+    }
+    return MN_OK;
+}
+
+int sweep_work(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_results *results,
+               int64_t jobs) {
+    struct work w = {.job = job, .results = results, .begin = nas_now()};
+    struct sweep_workers workers;
+    int64_t most;
+    for (int64_t i = 0; i < job->n_runs; i++) {
+        w.left += results->runs[i].now.progress != SWEEP_DONE;
+    }
+    TRY(sweep_report(ctx, results, w.left == 0));
+    TRY(count_jobs(ctx, &w, jobs, &most));
+    TRY(sweep_workers_new(ctx, job, most, &workers));
+    work(ctx, &w, &workers);
+    if (w.result != MN_OK) {
+        return mn_fail(ctx, w.result, "%s", w.message);
+    }
+    if (w.failed == 0) {
+        return MN_OK;
+    }
+    return w.failure == MN_NUMERIC
+               ? mn_fail(ctx, MN_NUMERIC,
+                         "%" PRId64 " of %" PRId64
+                         " runs ended with numbers that are not finite; the results are without "
+                         "them",
+                         w.failed, job->n_runs)
+               : mn_fail(ctx, w.failure,
+                         "%" PRId64 " of %" PRId64
+                         " runs failed, as told above; the results are without them, the same "
+                         "command tries them again",
+                         w.failed, job->n_runs);
+}
