@@ -82,21 +82,6 @@ static const char *suffix_of(const struct nas_path *path, int stage) {
     return path->n_stages < 2 ? "" : stage == 0 ? "1" : "2";
 }
 
-static void part_name(const struct nas_path *path, int stage, int linear, char *out, size_t size) {
-    const struct nas_stage *s = &path->stage[stage];
-    const char *suffix = suffix_of(path, stage);
-    if (s->linear[linear].kind == NAS_LINEAR_DEPTHWISE) {
-        snprintf(out, size, "dw%s", suffix);
-    } else if (linear == 1 && (s->linear[0].kind == NAS_LINEAR_DEPTHWISE ||
-                               s->linear[0].kind == NAS_LINEAR_CUSTOM)) {
-        snprintf(out, size, "pw%s", suffix);
-    } else if (s->n_linear == 2) {
-        snprintf(out, size, "conv%s%s%d", suffix, suffix[0] != '\0' ? "_" : "", linear + 1);
-    } else {
-        snprintf(out, size, "conv%s", suffix);
-    }
-}
-
 static int conv_weight(struct mn_builder *b, const char *prefix, const char *part, int out, int in,
                        const struct nas_linear *l, int64_t *offset) {
     char name[256];
@@ -110,8 +95,19 @@ static int linear_weights(struct mn_builder *b, struct nas_path *path, int stage
     struct nas_linear *l = &path->stage[stage].linear[linear];
     const int half = l->n_out / 2;
     int64_t second; /* follows the first */
+    const struct nas_stage *s = &path->stage[stage];
+    const enum nas_linear_kind first = s->linear[0].kind;
+    const char *suffix = suffix_of(path, stage);
     char part[32];
-    part_name(path, stage, linear, part, sizeof part);
+    if (l->kind == NAS_LINEAR_DEPTHWISE) {
+        snprintf(part, sizeof part, "dw%s", suffix);
+    } else if (linear == 1 && (first == NAS_LINEAR_DEPTHWISE || first == NAS_LINEAR_CUSTOM)) {
+        snprintf(part, sizeof part, "pw%s", suffix);
+    } else if (s->n_linear == 2) {
+        snprintf(part, sizeof part, "conv%s%s%d", suffix, suffix[0] != '\0' ? "_" : "", linear + 1);
+    } else {
+        snprintf(part, sizeof part, "conv%s", suffix);
+    }
     switch (l->kind) {
     case NAS_LINEAR_CONV:
         return conv_weight(b, prefix, part, l->n_out, l->n_in, l, &l->weight);

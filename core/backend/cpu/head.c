@@ -4,35 +4,6 @@
 #include "backend/cpu/pass.h"
 #include "backend/cpu/source.h"
 
-static void pool_features(const struct nas_run *run, const struct nas_region *x,
-                          mn_real *features) {
-    const struct nas_grid *g = x->grid;
-    for (int c = 0; c < x->channels; c++) {
-        for (int n = 0; n < run->n; n++) {
-            const mn_real *image = x->at + c * g->channel + n * g->image;
-            double sum = 0;
-            for (ptrdiff_t p = 0; p < g->span; p++) {
-                sum += (double)image[p];
-            }
-            features[n * x->channels + c] = (mn_real)(sum / ((double)g->h * g->w));
-        }
-    }
-}
-
-static void spread_features(const struct nas_run *run, const mn_real *d,
-                            const struct nas_region *dx) {
-    const struct nas_grid *g = dx->grid;
-    for (int c = 0; c < dx->channels; c++) {
-        for (int n = 0; n < run->n; n++) {
-            mn_real *image = dx->at + c * g->channel + n * g->image;
-            const mn_real share = d[n * dx->channels + c] / (mn_real)(g->h * g->w);
-            for (ptrdiff_t p = 0; p < g->span; p++) {
-                image[p] += share * g->mask[p];
-            }
-        }
-    }
-}
-
 void nas_op_head(struct nas_run *run, const struct nas_cpu_op *op) {
     const struct nas_head *h = &run->model->head;
     const struct nas_region x = nas_region_of(run, op->from, h->from);
@@ -43,7 +14,16 @@ void nas_op_head(struct nas_run *run, const struct nas_cpu_op *op) {
     if (h->kind == MN_HEAD_FLATTEN) {
         nas_grid_store(x.grid, x.channels, 0, run->n, x.at, features);
     } else {
-        pool_features(run, &x, features);
+        for (int c = 0; c < x.channels; c++) {
+            for (int n = 0; n < run->n; n++) {
+                const mn_real *image = x.at + c * x.grid->channel + n * x.grid->image;
+                double sum = 0;
+                for (ptrdiff_t p = 0; p < x.grid->span; p++) {
+                    sum += (double)image[p];
+                }
+                features[n * f + c] = (mn_real)(sum / ((double)x.grid->h * x.grid->w));
+            }
+        }
     }
     for (int i = 0; i < run->n * ways; i++) {
         logits[i] = bias[i % ways];
@@ -75,7 +55,16 @@ void nas_op_head_backward(struct nas_run *run, const struct nas_cpu_op *op) {
     nas_gemm(0, 0, run->n, f, ways, 1, d, ways, run->w + h->weight, f, 0, d_features, f);
     if (h->kind == MN_HEAD_FLATTEN) {
         nas_grid_add(dx.grid, dx.channels, 0, run->n, d_features, dx.at);
-    } else {
-        spread_features(run, d_features, &dx);
+        return;
+    }
+    const struct nas_grid *g = dx.grid;
+    for (int c = 0; c < dx.channels; c++) {
+        for (int n = 0; n < run->n; n++) {
+            mn_real *image = dx.at + c * g->channel + n * g->image;
+            const mn_real share = d_features[n * f + c] / (mn_real)(g->h * g->w);
+            for (ptrdiff_t p = 0; p < g->span; p++) {
+                image[p] += share * g->mask[p];
+            }
+        }
     }
 }

@@ -10,19 +10,25 @@ size_t nas_lane_bytes(const void *plan) {
     return ((const struct nas_cpu_plan *)plan)->n_reals * sizeof(mn_real);
 }
 
-/* 0 = no memory. */
-static int allocate(struct nas_lane *lane) {
-    const struct nas_cpu_plan *p = lane->plan;
-    const struct nas_schedule *s = &p->schedule;
+int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
+    struct nas_cpu_plan *plan = of;
+    const struct nas_schedule *s = &plan->schedule;
+    const size_t channels = (size_t)plan->most_channels, jobs = (size_t)plan->most_jobs;
+    const size_t stats = (size_t)plan->model->dims.n_stats;
+    struct nas_lane *lane = calloc(1, sizeof *lane);
+    if (lane == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for a worker");
+    }
+    nas_planes_fill(plan);
+    lane->plan = plan;
+    lane->extent = -1;
     struct nas_arena *a = &lane->arena;
-    const size_t channels = (size_t)p->most_channels, jobs = (size_t)p->most_jobs;
-    const size_t stats = (size_t)p->model->dims.n_stats;
     lane->clean = nas_arena_array(a, (size_t)s->n_tensors, sizeof *lane->clean);
     lane->needed = nas_arena_array(a, (size_t)s->n_ops, 1);
     lane->written = nas_arena_array(a, (size_t)s->n_flags, 1);
-    lane->given = nas_arena_array(a, (size_t)p->most_groups, 1);
-    lane->packed = nas_arena_array(a, p->n_packed + 64, sizeof(mn_real));
-    lane->gather = nas_arena_array(a, (size_t)p->most_weights, sizeof(mn_real));
+    lane->given = nas_arena_array(a, (size_t)plan->most_groups, 1);
+    lane->packed = nas_arena_array(a, plan->n_packed + 64, sizeof(mn_real));
+    lane->gather = nas_arena_array(a, (size_t)plan->most_weights, sizeof(mn_real));
     lane->coef = nas_arena_array(a, channels, sizeof(mn_real));
     lane->norm = nas_arena_array(a, stats, sizeof(mn_real));
     lane->hidden = nas_arena_array(a, stats, sizeof(mn_real));
@@ -35,18 +41,6 @@ static int allocate(struct nas_lane *lane) {
     lane->job_sums = nas_arena_array(a, 2 * jobs * channels, sizeof(double));
     lane->terms = nas_arena_array(a, jobs, sizeof *lane->terms);
     lane->products = nas_arena_array(a, jobs, sizeof *lane->products);
-    return !a->failed;
-}
-
-int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
-    struct nas_cpu_plan *plan = of;
-    struct nas_lane *lane = calloc(1, sizeof *lane);
-    if (lane == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "no memory for a worker");
-    }
-    lane->plan = plan;
-    lane->extent = -1;
-    nas_planes_fill(plan);
     /* Fresh pages read as zero: so the padding of temporaries is zero, and stays so. */
     const size_t bytes = nas_lane_bytes(plan) + 4096;
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -55,7 +49,7 @@ int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
         lane->mapped = bytes;
         lane->reals = at;
     }
-    if (at == MAP_FAILED || !allocate(lane)) {
+    if (at == MAP_FAILED || a->failed) {
         nas_lane_free(lane);
         return mn_fail(ctx, MN_NOMEM,
                        "no memory for a worker's activations (%zu MB); use fewer workers "

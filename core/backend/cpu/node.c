@@ -448,42 +448,37 @@ static void second_block(struct nas_run *run, const struct nas_job *job,
     run->k->products(path->channels, 1, &product, to.at, to.stride, b->len, size->grid.image);
 }
 
-/* The gradient of the first stage's output, where g is that of the node. */
-static struct nas_view first_gradient(struct nas_run *run, const struct nas_job *job,
-                                      const struct nas_cpu_size *size, const struct nas_block *b,
-                                      struct nas_view g) {
-    const struct nas_path *path = job->path;
-    if (path->n_stages == 2) {
-        return norm_apply(run, job->use, 0, b, nas_tensor_view(run, size, job->use->y[1], b), NULL);
-    }
-    if (path->stage[0].has_norm) {
-        return norm_apply(run, job->use, 0, b, g, job->drop);
-    }
-    if (job->weight == 1) {
-        return g;
-    }
-    const struct nas_view dy = nas_temp_view(run, size, NAS_TEMP_DY);
-    run->k->axpy(path->channels, (mn_real)job->weight, g.at, g.stride, dy.at, dy.stride, b->len, 0);
-    return dy;
-}
-
+/* One block of the first stage, where g is the gradient of the node. */
 static void first_block(struct nas_run *run, const struct nas_job *job,
                         const struct nas_cpu_size *size, const struct nas_block *b,
                         struct nas_view g) {
-    mn_real *dx = job->dx == NULL ? NULL : job->dx + b->n0 * job->x.grid->image;
-    const ptrdiff_t stride = job->x.grid->channel;
-    if (job->path->n_stages > 0) {
-        const struct nas_flow flow = {.g = first_gradient(run, job, size, b, g),
-                                      .x = nas_region_view(&job->x, b),
-                                      .dx = {dx, stride},
-                                      .phase = job->x.phase,
-                                      .accumulate = job->accumulate,
-                                      .dx_mask = job->x.n_phases > 1 ? NULL : size->grid.mask};
-        nas_maps_backward(run, job->use, 0, b, &flow);
-    } else if (dx != NULL) {
-        run->k->axpy(job->path->channels, (mn_real)job->weight, g.at, g.stride, dx, stride, b->len,
-                     job->accumulate);
+    const struct nas_path *path = job->path;
+    const struct nas_view dx = {job->dx == NULL ? NULL : job->dx + b->n0 * job->x.grid->image,
+                                job->x.grid->channel};
+    if (path->n_stages == 0) {
+        if (dx.at != NULL) {
+            run->k->axpy(path->channels, (mn_real)job->weight, g.at, g.stride, dx.at, dx.stride,
+                         b->len, job->accumulate);
+        }
+        return;
     }
+    if (path->n_stages == 2) {
+        g = norm_apply(run, job->use, 0, b, nas_tensor_view(run, size, job->use->y[1], b), NULL);
+    } else if (path->stage[0].has_norm) {
+        g = norm_apply(run, job->use, 0, b, g, job->drop);
+    } else if (job->weight != 1) {
+        const struct nas_view dy = nas_temp_view(run, size, NAS_TEMP_DY);
+        run->k->axpy(path->channels, (mn_real)job->weight, g.at, g.stride, dy.at, dy.stride, b->len,
+                     0);
+        g = dy;
+    }
+    const struct nas_flow flow = {.g = g,
+                                  .x = nas_region_view(&job->x, b),
+                                  .dx = dx,
+                                  .phase = job->x.phase,
+                                  .accumulate = job->accumulate,
+                                  .dx_mask = job->x.n_phases > 1 ? NULL : size->grid.mask};
+    nas_maps_backward(run, job->use, 0, b, &flow);
 }
 
 static void stages_backward(struct nas_run *run, const struct nas_cpu_op *op,

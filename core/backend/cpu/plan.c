@@ -15,11 +15,6 @@ static void most(int *at, int value) {
 
 /* ---- paths -------------------------------------------------------------------------------- */
 
-static int is_pool(const struct nas_path *path) {
-    const enum nas_linear_kind kind = path->stage[0].linear[0].kind;
-    return path->n_stages == 1 && (kind == NAS_LINEAR_MAX_POOL || kind == NAS_LINEAR_AVG_POOL);
-}
-
 static void measure_map(struct nas_cpu_plan *p, const struct nas_stage *stage, int i,
                         struct nas_map *map) {
     const struct nas_linear *l = map->linear = &stage->linear[i];
@@ -45,7 +40,10 @@ static void measure_path(struct nas_cpu_plan *p, const struct nas_layer *layer, 
     const struct nas_path *path = &layer->edges[e].paths[item];
     struct nas_cpu_path *at = &p->paths[path->index];
     struct nas_cpu_size *size = &p->sizes[path->size];
-    const int custom = path->n_stages > 0 && path->stage[0].linear[0].kind == NAS_LINEAR_CUSTOM;
+    const enum nas_linear_kind kind = path->stage[0].linear[0].kind;
+    const int custom = path->n_stages > 0 && kind == NAS_LINEAR_CUSTOM;
+    const int pool =
+        path->n_stages == 1 && (kind == NAS_LINEAR_MAX_POOL || kind == NAS_LINEAR_AVG_POOL);
     *at = (struct nas_cpu_path){
         .path = path,
         .layer = layer,
@@ -54,7 +52,7 @@ static void measure_path(struct nas_cpu_plan *p, const struct nas_layer *layer, 
         .strided = path->stride == 2 && !custom, /* plugins read a state at full size */
         .sums = nas_path_has_norm(path) || layer->mixture >= 0,
     };
-    at->recompute = p->recompute && is_pool(path) && at->sums;
+    at->recompute = p->recompute && pool && at->sums;
     most(&p->most_channels, path->channels);
     for (int s = 0; s < path->n_stages; s++) {
         const struct nas_stage *stage = &path->stage[s];
@@ -65,26 +63,6 @@ static void measure_path(struct nas_cpu_plan *p, const struct nas_layer *layer, 
         }
         most(&size->temp_channels, path->channels);
     }
-}
-
-/* ---- sizes -------------------------------------------------------------------------------- */
-
-static int plan_size(struct nas_cpu_plan *p, int i) {
-    const struct nas_size *of = &p->model->sizes[i];
-    struct nas_cpu_size *size = &p->sizes[i];
-    struct nas_grid *g = &size->grid;
-    nas_grid_init(g, p->model->dims.max_batch, of->height, of->width, p->pad);
-    mn_real *mask = nas_arena_array(&p->arena, (size_t)g->image, sizeof *mask);
-    if (mask == NULL) {
-        return MN_NOMEM;
-    }
-    g->mask = mask; /* filled with the first lane */
-    const ptrdiff_t row = g->image * (ptrdiff_t)sizeof(mn_real);
-    const ptrdiff_t fit = BLOCK_BYTES / (row * (size->temp_channels > 0 ? size->temp_channels : 1));
-    size->n_block = (int)(fit < 1 ? 1 : fit > g->n ? g->n : fit);
-    nas_grid_init(&size->block, size->n_block, g->h, g->w, p->pad);
-    size->block.mask = mask;
-    return MN_OK;
 }
 
 /* ---- what is held all the time ------------------------------------------------------------ */
@@ -99,27 +77,6 @@ static void more(size_t *at, size_t reals) {
     *at = reals > *at ? reals : *at;
 }
 
-/* Blocks of images on both sides of operations of plugins, and their own room. */
-static void plan_plain(struct nas_cpu_plan *p) {
-    for (int i = 0; i < p->model->n_paths; i++) {
-        const struct nas_linear *l = p->paths[i].map[0][0].linear;
-        if (l == NULL || l->kind != NAS_LINEAR_CUSTOM) {
-            continue;
-        }
-        const struct mn_op_site *at = &l->custom->site;
-        const size_t n = (size_t)p->sizes[p->paths[i].path->size].n_block;
-        const size_t in = (size_t)at->height * (size_t)at->width;
-        const size_t out = (size_t)at->out_height * (size_t)at->out_width;
-        more(&p->n_plain[NAS_PLAIN_X], n * (size_t)l->n_in * in);
-        more(&p->n_plain[NAS_PLAIN_DX], n * (size_t)l->n_in * in);
-        more(&p->n_plain[NAS_PLAIN_Y], n * (size_t)l->n_out * out);
-        more(&p->n_plain[NAS_PLAIN_WORK], n * (size_t)l->custom->shape.n_work);
-    }
-    for (int i = 0; i < NAS_PLAIN; i++) {
-        p->plain[i] = take(p, p->n_plain[i]);
-    }
-}
-
 static void plan_fixed(struct nas_cpu_plan *p) {
     const struct mn_model *m = p->model;
     const size_t n = (size_t)m->dims.max_batch, features = n * (size_t)m->head.n_features;
@@ -130,7 +87,24 @@ static void plan_fixed(struct nas_cpu_plan *p) {
                             (size_t)nas_grid_base(&size->block);
         }
     }
-    plan_plain(p);
+    /* Blocks of images on both sides of operations of plugins, and their own room. */
+    for (int i = 0; i < m->n_paths; i++) {
+        const struct nas_linear *l = p->paths[i].map[0][0].linear;
+        if (l == NULL || l->kind != NAS_LINEAR_CUSTOM) {
+            continue;
+        }
+        const struct mn_op_site *at = &l->custom->site;
+        const size_t block = (size_t)p->sizes[p->paths[i].path->size].n_block;
+        const size_t in = (size_t)at->height * (size_t)at->width;
+        const size_t out = (size_t)at->out_height * (size_t)at->out_width;
+        more(&p->n_plain[NAS_PLAIN_X], block * (size_t)l->n_in * in);
+        more(&p->n_plain[NAS_PLAIN_DX], block * (size_t)l->n_in * in);
+        more(&p->n_plain[NAS_PLAIN_Y], block * (size_t)l->n_out * out);
+        more(&p->n_plain[NAS_PLAIN_WORK], block * (size_t)l->custom->shape.n_work);
+    }
+    for (int i = 0; i < NAS_PLAIN; i++) {
+        p->plain[i] = take(p, p->n_plain[i]);
+    }
     p->features = take(p, features);
     p->d_features = take(p, features);
     p->logits = take(p, n * (size_t)m->dims.ways);
@@ -163,7 +137,19 @@ static int plan_all(struct nas_cpu_plan *p, struct mn_ctx *ctx) {
         }
     }
     for (int i = 0; i < m->n_sizes; i++) {
-        TRY(plan_size(p, i));
+        struct nas_cpu_size *size = &p->sizes[i];
+        struct nas_grid *g = &size->grid;
+        nas_grid_init(g, m->dims.max_batch, m->sizes[i].height, m->sizes[i].width, p->pad);
+        g->mask = nas_arena_array(&p->arena, (size_t)g->image, sizeof *g->mask);
+        if (g->mask == NULL) { /* filled with the first lane */
+            return MN_NOMEM;
+        }
+        const ptrdiff_t row = g->image * (ptrdiff_t)sizeof(mn_real);
+        const ptrdiff_t fit =
+            BLOCK_BYTES / (row * (size->temp_channels > 0 ? size->temp_channels : 1));
+        size->n_block = (int)(fit < 1 ? 1 : fit > g->n ? g->n : fit);
+        nas_grid_init(&size->block, size->n_block, g->h, g->w, p->pad);
+        size->block.mask = g->mask;
     }
     for (int i = 0; i < m->n_layers; i++) {
         for (int e = 0; e < m->layers[i].n_edges; e++) {

@@ -104,14 +104,6 @@ static void add_path_tensors(struct emitter *e, const struct nas_cpu_path *p) {
     }
 }
 
-/* A plain convolution with a tensor of its own is made again from what it was before batch norm. */
-static int can_recompute(const struct mn_model *m, const struct nas_layer *layer) {
-    const struct nas_path *path = layer->n_edges == 1 ? &layer->edges[0].paths[0] : NULL;
-    return path != NULL && layer->edges[0].n_paths == 1 && path->op == NULL &&
-           path->n_stages == 1 && path->stage[0].has_norm &&
-           root_of(m, layer->state) == layer->state;
-}
-
 static void add_tensors(struct emitter *e) {
     const struct mn_model *m = e->model;
     for (int i = 0; i < m->n_paths; i++) {
@@ -160,9 +152,15 @@ static void add_tensors(struct emitter *e) {
             s->form[f].dx = e->states[root].form[f].dx;
         }
     }
+    /* A plain convolution with a tensor of its own is made again from what it was before batch
+     * norm. */
     for (int i = 0; e->plan->recompute && i < m->n_layers; i++) {
-        if (can_recompute(m, &m->layers[i])) {
-            e->states[m->layers[i].state].conv = &m->layers[i];
+        const struct nas_layer *layer = &m->layers[i];
+        const struct nas_path *path = layer->n_edges == 1 ? &layer->edges[0].paths[0] : NULL;
+        if (path != NULL && layer->edges[0].n_paths == 1 && path->op == NULL &&
+            path->n_stages == 1 && path->stage[0].has_norm &&
+            root_of(m, layer->state) == layer->state) {
+            e->states[layer->state].conv = layer;
         }
     }
 }
@@ -283,33 +281,6 @@ static void prepare_sources(struct emitter *e, const struct nas_layer *layer) {
 
 /* ---- layers ------------------------------------------------------------------------------- */
 
-static void path_forward(struct emitter *e, const struct nas_path *path) {
-    const struct path_tensors *t = &e->paths[path->index];
-    struct nas_path_use *u = add_path(e, path);
-    u->source = reads(e, t->source);
-    for (int s = 0; s < path->n_stages; s++) {
-        u->u[s] = writes(e, t->u[s]);
-        u->y[s] = writes(e, t->y[s]);
-        u->which[s] = writes(e, t->which[s]);
-    }
-    u->saved = writes(e, t->saved);
-}
-
-static void path_backward(struct emitter *e, const struct nas_path *path) {
-    const struct path_tensors *t = &e->paths[path->index];
-    struct nas_path_use *u = add_path(e, path);
-    u->source = reads(e, t->source);
-    u->d_source = writes(e, e->states[path->source].form[form_of(e, path)].dx);
-    for (int s = 0; s < path->n_stages; s++) {
-        u->u[s] = reads(e, t->u[s]);
-        u->which[s] = reads(e, t->which[s]);
-        if (u->path->sums) { /* the gradient of a second stage takes the place of its output */
-            u->y[s] = s == 0 ? reads(e, t->y[s]) : writes(e, t->y[s]);
-        }
-    }
-    u->saved = reads(e, t->saved);
-}
-
 /* An operation that writes a layer's output. */
 static void emit_on(struct emitter *e, const struct nas_layer *layer,
                     void (*run)(struct nas_run *run, const struct nas_cpu_op *op)) {
@@ -324,9 +295,19 @@ static void layer_forward(struct emitter *e, const struct nas_layer *layer) {
     for (int i = 0; i < layer->n_edges; i++) {
         emit_on(e, layer, nas_op_edge);
         for (int p = 0; p < layer->edges[i].n_paths; p++) {
-            if (!layer->edges[i].paths[p].none) {
-                path_forward(e, &layer->edges[i].paths[p]);
+            const struct nas_path *path = &layer->edges[i].paths[p];
+            const struct path_tensors *t = &e->paths[path->index];
+            if (path->none) {
+                continue;
             }
+            struct nas_path_use *u = add_path(e, path);
+            u->source = reads(e, t->source);
+            for (int s = 0; s < path->n_stages; s++) {
+                u->u[s] = writes(e, t->u[s]);
+                u->y[s] = writes(e, t->y[s]);
+                u->which[s] = writes(e, t->which[s]);
+            }
+            u->saved = writes(e, t->saved);
         }
     }
     emit_on(e, layer, nas_op_node_end);
@@ -374,9 +355,22 @@ static void edge_backward(struct emitter *e, const struct nas_layer *layer,
     op->layer = layer;
     op->from = reads(e, e->states[layer->state].form[VALUE].dx);
     for (int p = 0; p < edge->n_paths; p++) {
-        if (!edge->paths[p].none) {
-            path_backward(e, &edge->paths[p]);
+        const struct nas_path *path = &edge->paths[p];
+        const struct path_tensors *t = &e->paths[path->index];
+        if (path->none) {
+            continue;
         }
+        struct nas_path_use *u = add_path(e, path);
+        u->source = reads(e, t->source);
+        u->d_source = writes(e, e->states[path->source].form[form_of(e, path)].dx);
+        for (int s = 0; s < path->n_stages; s++) {
+            u->u[s] = reads(e, t->u[s]);
+            u->which[s] = reads(e, t->which[s]);
+            if (u->path->sums) { /* the gradient of a second stage takes the place of its output */
+                u->y[s] = s == 0 ? reads(e, t->y[s]) : writes(e, t->y[s]);
+            }
+        }
+        u->saved = reads(e, t->saved);
     }
 }
 

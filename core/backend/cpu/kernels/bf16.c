@@ -212,19 +212,6 @@ NAS_EACH_ROWS(ROWS_OF)
 #define ROWS_NAME(R) rows_##R,
 static void (*const rows_of[])(const struct job *j, ptrdiff_t len) = {NAS_EACH_ROWS(ROWS_NAME)};
 
-/* The runs of n channels from x on, two and two. */
-static void convert_pairs(const struct runs *r, int n, const mn_real *x, ptrdiff_t xs,
-                          ptrdiff_t len, ptrdiff_t row, uint32_t *out) {
-    for (int c = 0; c < n; c += 2, out += row) {
-        uint32_t *to = out;
-        for (int i = 0; i < r->n; i++) {
-            const mn_real *from = x + c * xs + r->low[i];
-            make_pairs(from, c + 1 < n ? from + xs : NULL, run_length(r, i, len), to);
-            to += run_length(r, i, len);
-        }
-    }
-}
-
 /* What a convolution reads and in which parts. */
 struct input {
     int n, most; /* channels; pairs converted together */
@@ -245,9 +232,16 @@ static void chunk(const struct job *whole, int n_out, const struct input *in, pt
     j.xs = place_taps(&in->runs, j.n_tap, in->tap, len, 0, at);
     for (int first = 0; first < j.all_pairs; first += in->most) {
         j.n_pairs = j.all_pairs - first < in->most ? j.all_pairs - first : in->most;
-        const int left = in->n - 2 * first;
-        convert_pairs(&in->runs, left < 2 * j.n_pairs ? left : 2 * j.n_pairs,
-                      in->x + p + 2 * first * in->xs, in->xs, len, j.xs, pairs);
+        for (int c = 0; c < j.n_pairs; c++) {
+            const int channel = 2 * (first + c);
+            uint32_t *to = pairs + c * j.xs;
+            for (int i = 0; i < in->runs.n; i++) {
+                const mn_real *from = in->x + p + channel * in->xs + in->runs.low[i];
+                const ptrdiff_t read = run_length(&in->runs, i, len);
+                make_pairs(from, channel + 1 < in->n ? from + in->xs : NULL, read, to);
+                to += read;
+            }
+        }
         struct job block = j; /* of outputs */
         for (int o = 0; o < n_out;) {
             const int rows = nas_part(n_out - o, NAS_BLOCK_ROWS);

@@ -224,21 +224,16 @@ static void products_of(int n, const struct nas_product *terms, int c, const mn_
     }
 }
 
-static int any_factor(int n, const struct nas_product *terms) {
-    int any = 0;
-    for (int k = 0; k < n; k++) {
-        any |= terms[k].factor != NULL;
-    }
-    return any;
-}
-
 static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) {
     return a < b ? a : b;
 }
 
 void NAS_NAME(products)(int n, int n_terms, const struct nas_product *terms, const mn_real *g,
                         ptrdiff_t gs, ptrdiff_t len, ptrdiff_t image) {
-    const ptrdiff_t step = any_factor(n_terms, terms) ? image : len;
+    ptrdiff_t step = len;
+    for (int k = 0; k < n_terms; k++) {
+        step = terms[k].factor != NULL ? image : step;
+    }
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0, part; p < len; p += part) {
             part = least(least(len, (p / step + 1) * step) - p, NAS_SUM_BLOCK);

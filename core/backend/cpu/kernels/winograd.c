@@ -345,17 +345,6 @@ static void compute(const struct layout *l, const struct slot *s, int n_slots, i
     }
 }
 
-static void clear_rest(const struct layout *l, int n_out, mn_real *y, ptrdiff_t ys, ptrdiff_t len) {
-    const ptrdiff_t unit = l->step == 1 ? NAS_V : l->step,
-                    done = (l->used + unit - 1) / unit * unit;
-    for (ptrdiff_t p = 0; p < len; p += l->image) {
-        const ptrdiff_t part = len - p < l->image ? len - p : l->image;
-        for (int o = 0; o < n_out && done < part; o++) {
-            memset(y + o * ys + p + done, 0, (size_t)(part - done) * sizeof *y);
-        }
-    }
-}
-
 void NAS_NAME(winograd)(int n_out, int n_in, const ptrdiff_t *tap, const mn_real *packed,
                         const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
                         const mn_real *mask, ptrdiff_t image, int accumulate) {
@@ -367,7 +356,11 @@ void NAS_NAME(winograd)(int n_out, int n_in, const ptrdiff_t *tap, const mn_real
         const struct slot s[2] = {slot_at(&l, i), slot_at(&l, i + n - 1)};
         compute(&l, s, n, n_out, n_in, packed, x, xs, t);
     }
-    if (!accumulate) {
-        clear_rest(&l, n_out, y, ys, len);
+    const ptrdiff_t unit = l.step == 1 ? NAS_V : l.step, done = (l.used + unit - 1) / unit * unit;
+    for (ptrdiff_t p = 0; p < len && !accumulate; p += image) {
+        const ptrdiff_t part = len - p < image ? len - p : image;
+        for (int o = 0; o < n_out && done < part; o++) {
+            memset(y + o * ys + p + done, 0, (size_t)(part - done) * sizeof *y);
+        }
     }
 }
