@@ -105,17 +105,6 @@ static int follow(struct walk *w, int link) {
     return target[0] == '/' ? enter(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/") : MN_OK;
 }
 
-static int missing(const struct walk *w) {
-    char target[PATH_MAX];
-    const int error = errno;
-    const ssize_t n = readlink(w->path, target, sizeof target - 1);
-    errno = error;
-    return error != ENOENT || n < 0
-               ? system_failed(w)
-               : mn_fail(w->ctx, MN_IO, "%s: a broken link: it points to %.*s, which is not there",
-                         w->path, (int)n, target);
-}
-
 /* One name further. Sets *fd at the end of the path. */
 static int step(struct walk *w, const char *name, int *fd) {
     struct stat s;
@@ -128,7 +117,15 @@ static int step(struct walk *w, const char *name, int *fd) {
     }
     int next CLEANUP(nas_close) = openat(w->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (next < 0 || fstat(next, &s) != 0) {
-        return missing(w);
+        char target[PATH_MAX];
+        const int error = errno;
+        const ssize_t n = readlink(w->path, target, sizeof target - 1);
+        errno = error;
+        return error != ENOENT || n < 0
+                   ? system_failed(w)
+                   : mn_fail(w->ctx, MN_IO,
+                             "%s: a broken link: it points to %.*s, which is not there", w->path,
+                             (int)n, target);
     }
     if (is_shared && !is_trusted(s.st_uid)) { /* a sticky folder: safe from all but the owner */
         TRY(refuse_other(w, s.st_uid, "what leads to it"));

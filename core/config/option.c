@@ -400,29 +400,6 @@ static void merge_file(struct binder *b, const struct mn_opt *o, struct nas_yaml
     }
 }
 
-static void bind_known(struct binder *b, const struct nas_options *options,
-                       const struct nas_yaml *section, const char *skip, void *instance) {
-    for (const struct nas_yaml *node = section->first; node != NULL; node = node->next) {
-        if (skip != NULL && strcmp(node->key, skip) == 0) {
-            continue;
-        }
-        uint32_t i = 0;
-        while (i < options->n && strcmp(options->at[i].key, node->key) != 0) {
-            i++;
-        }
-        if (i == options->n) {
-            unknown_key(b, options, skip, node);
-            continue;
-        }
-        const struct mn_opt *o = &options->at[i];
-        if ((o->flags & MN_OPT_DEPRECATED) != 0) {
-            nas_fault_warn(b->faults, node->key_mark, "%s: '%s' is deprecated: %s", b->what,
-                           node->key, o->doc);
-        }
-        bind_value(b, o, o->type, node, (char *)instance + o->offset);
-    }
-}
-
 void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
                      struct nas_yaml *section, const char *skip, const char *what, void *instance,
                      struct nas_faults *faults) {
@@ -444,8 +421,25 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
             merge_file(&b, &options->at[i], section);
         }
     }
-    if (section != NULL) {
-        bind_known(&b, options, section, skip, instance);
+    for (struct nas_yaml *node = section != NULL ? section->first : NULL; node != NULL;
+         node = node->next) {
+        if (skip != NULL && strcmp(node->key, skip) == 0) {
+            continue;
+        }
+        uint32_t i = 0;
+        while (i < options->n && strcmp(options->at[i].key, node->key) != 0) {
+            i++;
+        }
+        if (i == options->n) {
+            unknown_key(&b, options, skip, node);
+            continue;
+        }
+        const struct mn_opt *o = &options->at[i];
+        if ((o->flags & MN_OPT_DEPRECATED) != 0) {
+            nas_fault_warn(faults, node->key_mark, "%s: '%s' is deprecated: %s", what, node->key,
+                           o->doc);
+        }
+        bind_value(&b, o, o->type, node, (char *)instance + o->offset);
     }
     for (uint32_t i = 0; i < options->n; i++) {
         const struct mn_opt *o = &options->at[i];
@@ -494,12 +488,6 @@ static uint32_t character(const unsigned char *c, int *bytes) {
     return code;
 }
 
-/* Controls, and what YAML takes for a line break or a byte order mark. */
-static int needs_escape(uint32_t code) {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
-           code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
-}
-
 static void write_text(const char *text, FILE *out) {
     int bytes;
     if (plain(text)) {
@@ -509,9 +497,12 @@ static void write_text(const char *text, FILE *out) {
     fputc('"', out);
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c += bytes) {
         const uint32_t code = character(c, &bytes);
+        /* Controls, and what YAML takes for a line break or a byte order mark. */
+        const int escaped = code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 ||
+                            code == 0x2029 || code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
         if (code == '"' || code == '\\') {
             fprintf(out, "\\%c", (char)code);
-        } else if (needs_escape(code)) {
+        } else if (escaped) {
             fprintf(out, "\\u%04" PRIx32, code);
         } else {
             fwrite(c, 1, (size_t)bytes, out);

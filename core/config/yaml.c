@@ -85,18 +85,6 @@ static struct nas_mark mark_at(const struct reader *r, yaml_mark_t mark) {
     return (struct nas_mark){r->file, (int)mark.line + 1, (int)mark.column + 1};
 }
 
-/* Where byte `offset` stands. libyaml decodes ahead of its own marks, so bytes that it cannot
- * decode have an offset only. Columns count characters, as in its marks. */
-static struct nas_mark mark_of_byte(const struct reader *r, size_t offset) {
-    struct nas_mark mark = {r->file, 1, 1};
-    for (size_t i = 0; i < offset; i++) {
-        const int continues = ((unsigned char)r->text[i] & 0xC0) == 0x80;
-        mark.column = r->text[i] == '\n' ? 1 : mark.column + !continues;
-        mark.line += r->text[i] == '\n';
-    }
-    return mark;
-}
-
 static int next(struct reader *r, yaml_event_t *event) {
     const yaml_parser_t *p = &r->parser;
     if (r->failed) {
@@ -110,7 +98,15 @@ static int next(struct reader *r, yaml_event_t *event) {
     if (p->error == YAML_MEMORY_ERROR) {
         nas_fault_add(r->faults, (struct nas_mark){r->file, 0, 0}, "no memory to read the file");
     } else if (p->error == YAML_READER_ERROR) {
-        nas_fault_add(r->faults, mark_of_byte(r, p->problem_offset), "not valid YAML: %s", problem);
+        /* libyaml decodes ahead of its own marks, so bytes that it cannot decode have an offset
+         * only. Columns count characters, as in its marks. */
+        struct nas_mark mark = {r->file, 1, 1};
+        for (size_t i = 0; i < p->problem_offset; i++) {
+            const int continues = ((unsigned char)r->text[i] & 0xC0) == 0x80;
+            mark.column = r->text[i] == '\n' ? 1 : mark.column + !continues;
+            mark.line += r->text[i] == '\n';
+        }
+        nas_fault_add(r->faults, mark, "not valid YAML: %s", problem);
     } else {
         nas_fault_add(r->faults, mark_at(r, p->problem_mark), "not valid YAML: %s%s%s", problem,
                       p->context != NULL ? " " : "", p->context != NULL ? p->context : "");

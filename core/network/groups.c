@@ -16,29 +16,6 @@ static int mixture_named(const struct mn_model *m, const char *group, int is_inp
     return -1;
 }
 
-/* Choices and logits of the mixer over so many items. */
-static int ask_counts(struct mn_builder *b, const struct nas_instance *mixer, int n_items,
-                      int64_t *choices, int64_t *logits) {
-    const struct mn_mixer *table = &mixer->table.mixer;
-    *choices = table->n_choices(mixer->self, n_items);
-    *logits = table->n_logits(mixer->self, n_items);
-    if (*choices < 1 || *choices > MOST_CHOICES) {
-        return mn_fail(b->ctx, *choices < 1 ? MN_INTERNAL : MN_UNSUPPORTED,
-                       "%s: %" PRId64 " choices over %d items; 1 to %d are possible", mixer->label,
-                       *choices, n_items, MOST_CHOICES);
-    }
-    if (*logits != 0 && table->backward == NULL) {
-        return mn_fail(b->ctx, MN_INTERNAL, "%s: has logits, so it must have the function backward",
-                       mixer->label);
-    }
-    if (*logits != 0 && *logits != *choices) {
-        return mn_fail(b->ctx, MN_INTERNAL,
-                       "%s: n_logits is %" PRId64 "; it must be 0 or n_choices (%" PRId64 ")",
-                       mixer->label, *logits, *choices);
-    }
-    return MN_OK;
-}
-
 /* Add a mixture, of which name, group, items, choices and logits are given. */
 static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
                        struct nas_mixture x) {
@@ -78,8 +55,24 @@ static int mixtures_add(struct mn_builder *b, const struct mn_node_spec *spec,
     struct mn_model *m = b->model;
     const struct nas_instance *mixer = is_input ? m->input_mixer : m->op_mixer;
     const int n_items = is_input ? spec->n_edges : layer->edges[0].n_ops;
-    int64_t choices, logits, offset = -1;
-    TRY(ask_counts(b, mixer, n_items, &choices, &logits));
+    const struct mn_mixer *table = &mixer->table.mixer;
+    const int64_t choices = table->n_choices(mixer->self, n_items);
+    const int64_t logits = table->n_logits(mixer->self, n_items);
+    int64_t offset = -1;
+    if (choices < 1 || choices > MOST_CHOICES) {
+        return mn_fail(b->ctx, choices < 1 ? MN_INTERNAL : MN_UNSUPPORTED,
+                       "%s: %" PRId64 " choices over %d items; 1 to %d are possible", mixer->label,
+                       choices, n_items, MOST_CHOICES);
+    }
+    if (logits != 0 && table->backward == NULL) {
+        return mn_fail(b->ctx, MN_INTERNAL, "%s: has logits, so it must have the function backward",
+                       mixer->label);
+    }
+    if (logits != 0 && logits != choices) {
+        return mn_fail(b->ctx, MN_INTERNAL,
+                       "%s: n_logits is %" PRId64 "; it must be 0 or n_choices (%" PRId64 ")",
+                       mixer->label, logits, choices);
+    }
     if (logits > 0) {
         char name[128];
         const int64_t dims[2] = {spec->n_edges, logits};

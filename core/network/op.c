@@ -72,22 +72,9 @@ static int has_strides(const struct mn_op_map *map, int32_t y, int32_t x) {
     return map->stride_y == y && map->stride_x == x;
 }
 
-static const char *strides_fault(const struct mn_op_stage *stage, int32_t stride) {
-    const struct mn_op_map *first = &stage->maps[0], *second = &stage->maps[1];
-    if (stage->n_maps == 1) {
-        return has_strides(first, stride, stride) ? NULL : "the map has not the site's stride";
-    }
-    const int before = has_strides(first, stride, stride) && has_strides(second, 1, 1);
-    const int split = first->kind == MN_OP_MAP_CONV && has_strides(first, 1, stride) &&
-                      has_strides(second, stride, 1);
-    return before || split ? NULL
-                           : "strides of two maps are those of the site, 1 or 2, all at the first, "
-                             "or, between all channels, along x there and along y at the second";
-}
-
 static const char *stage_fault(const struct mn_op_maps *maps, int s, int stride) {
     const struct mn_op_stage *stage = &maps->stages[s];
-    const int32_t first = stage->maps[0].kind;
+    const struct mn_op_map *first = &stage->maps[0], *second = &stage->maps[1];
     if (stage->n_maps < 1 || stage->n_maps > 2) {
         return "a stage has 1 or 2 maps";
     }
@@ -103,14 +90,23 @@ static const char *stage_fault(const struct mn_op_maps *maps, int s, int stride)
             return "a map's dilation is 1 to 4";
         }
     }
-    if ((first == MN_OP_MAP_MAX_POOL || first == MN_OP_MAP_AVG_POOL) &&
+    if ((first->kind == MN_OP_MAP_MAX_POOL || first->kind == MN_OP_MAP_AVG_POOL) &&
         (stage->n_maps > 1 || maps->n_stages > 1)) {
         return "a pool stands by itself";
     }
-    if (stage->n_maps == 2 && stage->maps[1].kind != MN_OP_MAP_CONV) {
+    if (stage->n_maps == 2 && second->kind != MN_OP_MAP_CONV) {
         return "the second map of a stage is a convolution between all channels";
     }
-    return strides_fault(stage, s == 0 ? stride : 1);
+    stride = s == 0 ? stride : 1;
+    if (stage->n_maps == 1) {
+        return has_strides(first, stride, stride) ? NULL : "the map has not the site's stride";
+    }
+    const int before = has_strides(first, stride, stride) && has_strides(second, 1, 1);
+    const int split = first->kind == MN_OP_MAP_CONV && has_strides(first, 1, stride) &&
+                      has_strides(second, stride, 1);
+    return before || split ? NULL
+                           : "strides of two maps are those of the site, 1 or 2, all at the first, "
+                             "or, between all channels, along x there and along y at the second";
 }
 
 const char *nas_op_maps_fault(const struct mn_op_maps *maps, int stride) {

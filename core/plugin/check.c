@@ -98,27 +98,6 @@ static int default_in_range(const struct mn_opt *o) {
            (nas_option_in_range(o, o->def) && (o->type == MN_OPT_REAL || o->def == floor(o->def)));
 }
 
-/* The elements of a list's default are read as those of a configuration are. */
-static int check_list_default(const struct checked *c, const struct mn_opt *o) {
-    if (o->type < MN_OPT_INTS || (o->flags & MN_OPT_REQUIRED) != 0) {
-        return MN_OK;
-    }
-    union {
-        struct mn_ints ints;
-        struct mn_reals reals;
-        struct mn_texts texts;
-    } list;
-    struct nas_arena arena CLEANUP(nas_arena_fini) = {0};
-    struct nas_faults faults = {.arena = &arena};
-    struct mn_opt alone = *o;
-    alone.offset = 0;
-    const struct nas_options options = {&alone, 1};
-    nas_schema_bind(&arena, &options, NULL, NULL, "default", &list, &faults);
-    return faults.count == 0
-               ? MN_OK
-               : refuse(c, "%s", faults.first != NULL ? faults.first->text : "no memory");
-}
-
 static int check_option(const struct checked *c, const struct mn_opt *o) {
     const uint32_t instance = c->unit->instance_size;
     if (!nas_plugin_name_ok(o->key) || o->doc == NULL || o->doc[0] == '\0') {
@@ -151,7 +130,24 @@ static int check_option(const struct checked *c, const struct mn_opt *o) {
     if (!default_in_range(o)) {
         return refuse(c, "option %s: the default %g is out of range", o->key, o->def);
     }
-    return check_list_default(c, o);
+    if (o->type < MN_OPT_INTS || (o->flags & MN_OPT_REQUIRED) != 0) {
+        return MN_OK;
+    }
+    /* The elements of a list's default are read as those of a configuration are. */
+    union {
+        struct mn_ints ints;
+        struct mn_reals reals;
+        struct mn_texts texts;
+    } list;
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    struct nas_faults faults = {.arena = &arena};
+    struct mn_opt alone = *o;
+    alone.offset = 0;
+    nas_schema_bind(&arena, &(const struct nas_options){&alone, 1}, NULL, NULL, "default", &list,
+                    &faults);
+    return faults.count == 0
+               ? MN_OK
+               : refuse(c, "%s", faults.first != NULL ? faults.first->text : "no memory");
 }
 
 static int check_options(const struct checked *c, const struct mn_opt *opts, uint32_t n) {
@@ -182,37 +178,33 @@ static int check_options(const struct checked *c, const struct mn_opt *opts, uin
 
 /* ---- units -------------------------------------------------------------------------------- */
 
-static int check_vtable(const struct checked *c, const struct mn_unit *u) {
-    const struct nas_kind *kind = nas_kind(u->kind);
-    const char *article = nas_text_article(kind->name), *instead;
-    if (u->vtable == NULL) {
-        return mn_fail(c->ctx, MN_CONFIG, "%s: unit %s has no vtable", c->file, u->name);
-    }
-    const uint32_t size = *(const uint32_t *)u->vtable;
-    if (size != kind->size) {
-        return refuse(c, "its vtable has %u bytes, that of %s %s has %zu (is .size set?)", size,
-                      article, kind->name, kind->size);
-    }
-    const char *lacks = nas_kind_lacks(u->kind, u->vtable, &instead);
-    return lacks == NULL
-               ? MN_OK
-               : refuse(c, "%s %s must have the function %s%s%s", article, kind->name, lacks,
-                        instead != NULL ? ", or " : "", instead != NULL ? instead : "");
-}
-
 static int check_unit(const struct checked *c, const struct mn_unit *u) {
     const struct checked within = {c->ctx, c->file, u};
+    const struct nas_kind *kind = nas_kind(u->kind);
     if (!nas_plugin_name_ok(u->name)) {
         return refuse(c, "unit name '%s': lower case letters, digits and _ only",
                       u->name != NULL ? u->name : "");
     }
-    if (nas_kind(u->kind) == NULL) {
+    if (kind == NULL) {
         return refuse(c, "unit %s is of unknown kind %d", u->name, u->kind);
     }
     if (u->doc == NULL || u->doc[0] == '\0') {
         return refuse(c, "unit %s has no doc line", u->name);
     }
-    TRY(check_vtable(&within, u));
+    if (u->vtable == NULL) {
+        return refuse(c, "unit %s has no vtable", u->name);
+    }
+    const char *article = nas_text_article(kind->name), *instead;
+    const uint32_t size = *(const uint32_t *)u->vtable;
+    if (size != kind->size) {
+        return refuse(&within, "its vtable has %u bytes, that of %s %s has %zu (is .size set?)",
+                      size, article, kind->name, kind->size);
+    }
+    const char *lacks = nas_kind_lacks(u->kind, u->vtable, &instead);
+    if (lacks != NULL) {
+        return refuse(&within, "%s %s must have the function %s%s%s", article, kind->name, lacks,
+                      instead != NULL ? ", or " : "", instead != NULL ? instead : "");
+    }
     return check_options(&within, u->opts, u->n_opts);
 }
 

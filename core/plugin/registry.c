@@ -317,29 +317,10 @@ static void tell_failure(struct mn_ctx *ctx, const char *file, nas_registry_seen
     nas_ctx_clear(ctx);
 }
 
-static void scan_file(struct nas_registry *r, struct mn_ctx *ctx, int folder, const char *file,
-                      nas_registry_seen seen, void *data) {
-    char name[PATH_MAX], path[PATH_MAX], first[PATH_MAX];
-    const struct loaded *found;
-    struct folder *at = &r->folders[folder];
-    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(SUFFIX)), file);
-    if (snprintf(path, sizeof path, "%s/%s", at->path, file) >= (int)sizeof path) {
-        return; /* `use` could not open it either */
-    }
-    if (first_with(r, name, first, sizeof first) < folder && strcmp(first, path) != 0) {
-        seen(data, path, NULL, NULL, first);
-    } else if (open_file(r, ctx, at, path, &found) == MN_OK) {
-        seen(data, path, found->plugin, NULL, NULL);
-        nas_ctx_clear(ctx);
-    } else {
-        tell_failure(ctx, path, seen, data);
-    }
-}
-
 static void scan_folder(struct nas_registry *r, struct mn_ctx *ctx, int folder,
                         nas_registry_seen seen, void *data) {
     struct dirent **entries;
-    const struct folder *at = &r->folders[folder];
+    struct folder *at = &r->folders[folder];
     const int n = scandir(at->path, &entries, is_plugin_file, alphasort);
     if (n < 0) {
         if (errno != ENOENT) {
@@ -354,10 +335,24 @@ static void scan_folder(struct nas_registry *r, struct mn_ctx *ctx, int folder,
         tell_failure(ctx, at->path, seen, data);
     }
     for (int e = 0; e < n; e++) {
-        if (!refused) {
-            scan_file(r, ctx, folder, entries[e]->d_name, seen, data);
+        CLEANUP(nas_free) struct dirent *entry = entries[e];
+        char name[PATH_MAX], path[PATH_MAX], first[PATH_MAX];
+        const struct loaded *found;
+        snprintf(name, sizeof name, "%.*s", (int)(strlen(entry->d_name) - strlen(SUFFIX)),
+                 entry->d_name);
+        const int fits = snprintf(path, sizeof path, "%s/%s", at->path, entry->d_name) <
+                         (int)sizeof path; /* else `use` could not open it either */
+        if (refused || !fits) {
+            continue;
         }
-        free(entries[e]);
+        if (first_with(r, name, first, sizeof first) < folder && strcmp(first, path) != 0) {
+            seen(data, path, NULL, NULL, first);
+        } else if (open_file(r, ctx, at, path, &found) == MN_OK) {
+            seen(data, path, found->plugin, NULL, NULL);
+            nas_ctx_clear(ctx);
+        } else {
+            tell_failure(ctx, path, seen, data);
+        }
     }
     free(entries);
 }
