@@ -76,14 +76,14 @@ const char *nas_option_range(const struct mn_opt *o, char *out, size_t size) {
         char low[40], high[40];
         put_number(low, sizeof low, o->type, o->min);
         put_number(high, sizeof high, o->type, o->max);
-        const int bottomless = isinf(o->min), endless = isinf(o->max);
+        const int no_min = isinf(o->min), no_max = isinf(o->max);
         const char *above = (o->flags & MN_OPT_OPEN_MIN) != 0 ? "above " : "";
         const char *below = (o->flags & MN_OPT_OPEN_MAX) != 0 ? "below " : "";
-        if (bottomless && endless) {
+        if (no_min && no_max) {
             snprintf(out, size, "%s", name);
-        } else if (endless) {
+        } else if (no_max) {
             snprintf(out, size, "%s, %s%s", name, above[0] != '\0' ? above : "at least ", low);
-        } else if (bottomless) {
+        } else if (no_min) {
             snprintf(out, size, "%s, %s%s", name, below[0] != '\0' ? below : "at most ", high);
         } else {
             snprintf(out, size, "%s, %s%s to %s%s", name, above, low, below, high);

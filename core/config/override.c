@@ -135,9 +135,9 @@ static const char *use_text(const struct nas_yaml *map) {
 }
 
 void nas_override_begin(struct nas_yaml *root) {
-    root->used = use_text(root);
+    root->use_before = use_text(root);
     for (struct nas_yaml *child = root->first; child != NULL; child = child->next) {
-        child->older = 1;
+        child->existed = 1;
         nas_override_begin(child);
     }
 }
@@ -159,7 +159,7 @@ static void drop_options(struct nas_yaml *map, const char *section, const char *
                          const struct nas_yaml *use, struct nas_faults *faults) {
     char dropped[512] = ""; /* "lr_w: 1.0, lr_a, ..." */
     for (struct nas_yaml **link = &map->first; *link != NULL;) {
-        if (!(*link)->older) {
+        if (!(*link)->existed) {
             link = &(*link)->next;
             continue;
         }
@@ -183,16 +183,16 @@ static void drop_options(struct nas_yaml *map, const char *section, const char *
     }
 }
 
-static void settle(struct nas_arena *arena, struct nas_yaml *map, const char *section,
-                   const char *(*default_use)(const char *section, const struct nas_yaml *map),
-                   struct nas_faults *faults) {
+static void drop_stale(struct nas_arena *arena, struct nas_yaml *map, const char *section,
+                       const char *(*default_use)(const char *section, const struct nas_yaml *map),
+                       struct nas_faults *faults) {
     const char *now = use_text(map);
-    const char *before = map->used != NULL ? map->used : default_use(section, map);
-    if (now != NULL && map->older && (before == NULL || !same_unit(before, now))) {
+    const char *before = map->use_before != NULL ? map->use_before : default_use(section, map);
+    if (now != NULL && map->existed && (before == NULL || !same_unit(before, now))) {
         drop_options(map, section, before, nas_yaml_get(map, "use"), faults);
     }
     for (struct nas_yaml *child = map->first; child != NULL; child = child->next) {
-        if (child->kind != NAS_YAML_MAP || !child->older) {
+        if (child->kind != NAS_YAML_MAP || !child->existed) {
             continue;
         }
         const char *name = nas_arena_format(arena, "%s.%s", section, child->key);
@@ -200,7 +200,7 @@ static void settle(struct nas_arena *arena, struct nas_yaml *map, const char *se
             no_memory(faults, child->key_mark);
             return;
         }
-        settle(arena, child, name, default_use, faults);
+        drop_stale(arena, child, name, default_use, faults);
     }
 }
 
@@ -209,7 +209,7 @@ void nas_override_end(struct nas_arena *arena, struct nas_yaml *root,
                       struct nas_faults *faults) {
     for (struct nas_yaml *child = root->first; child != NULL; child = child->next) {
         if (child->kind == NAS_YAML_MAP) {
-            settle(arena, child, child->key, default_use, faults);
+            drop_stale(arena, child, child->key, default_use, faults);
         }
     }
 }

@@ -23,8 +23,8 @@ struct nas_yaml {
     int quoted;       /* scalar in quotes */
     const char *key;  /* under a map */
     struct nas_mark key_mark;
-    int older;              /* was there before the assignments that are being made */
-    const char *used;       /* map: its `use` before them, or NULL */
+    int existed;            /* was there before the assignments that are being made */
+    const char *use_before; /* map: its `use` before them, or NULL */
     struct nas_yaml *first; /* list, map: children in order */
     struct nas_yaml *next;
 };

@@ -18,8 +18,8 @@ int nas_mix_new(const struct mn_model *m, struct nas_arena *a, struct nas_mix **
         .logits = nas_arena_array(a, (size_t)m->dims.n_a, sizeof(mn_real)),
         .d_logits = nas_arena_array(a, (size_t)m->dims.n_a, sizeof(mn_real)),
         .saved = nas_arena_array(a, (size_t)m->n_saved, sizeof(mn_real)),
-        .kept = nas_arena_array(a, choices, sizeof(int32_t)),
-        .n_kept = nas_arena_array(a, (size_t)m->n_mixtures, sizeof(int32_t)),
+        .active = nas_arena_array(a, choices, sizeof(int32_t)),
+        .n_active = nas_arena_array(a, (size_t)m->n_mixtures, sizeof(int32_t)),
         .item = nas_arena_array(a, items, sizeof(double)),
         .d_item = nas_arena_array(a, items, sizeof(double)),
         .measured = nas_arena_array(a, choices, 1),
@@ -43,16 +43,16 @@ static int ask_weights(struct nas_mix *mix, struct mn_ctx *ctx, int i, const mn_
     const struct mn_when when = when_of(pass);
     const struct mn_where *w = &ctx->where;
     mn_real *weights = mix->weights + x->choice0;
-    int32_t *kept = mix->kept + x->choice0;
+    int32_t *active = mix->active + x->choice0;
     int n = 0;
     for (int64_t c = 0; c < x->n_choices; c++) {
         if (pass->keep == NULL || pass->keep[x->choice0 + c]) {
-            kept[n++] = (int32_t)c;
+            active[n++] = (int32_t)c;
         }
     }
-    mix->n_kept[i] = n;
+    mix->n_active[i] = n;
     for (int j = 0; x->logit0 >= 0 && j < n; j++) {
-        mix->logits[x->logit0 + j] = a[x->logit0 + kept[j]];
+        mix->logits[x->logit0 + j] = a[x->logit0 + active[j]];
     }
     if (n == 0) {
         return mn_fail(ctx, MN_INTERNAL, "the keep mask leaves nothing of mixture %s", x->name);
@@ -80,14 +80,14 @@ static void skip(struct nas_mix *mix, int i, double threshold) {
     const struct nas_mixture *x = &mix->model->mixtures[i];
     const mn_real *weights = mix->weights + x->choice0;
     mn_real *mixed = mix->mixed + x->choice0;
-    const int32_t *kept = mix->kept + x->choice0;
+    const int32_t *active = mix->active + x->choice0;
     int top = 0;
     memset(mixed, 0, (size_t)x->n_choices * sizeof *mixed);
-    for (int j = 0; j < mix->n_kept[i]; j++) {
+    for (int j = 0; j < mix->n_active[i]; j++) {
         top = weights[j] > weights[top] ? j : top;
-        mixed[kept[j]] = threshold > 0 && (double)weights[j] <= threshold ? 0 : weights[j];
+        mixed[active[j]] = threshold > 0 && (double)weights[j] <= threshold ? 0 : weights[j];
     }
-    mixed[kept[top]] = weights[top];
+    mixed[active[top]] = weights[top];
 }
 
 static void items_from_choices(struct nas_mix *mix, int i) {
@@ -97,8 +97,8 @@ static void items_from_choices(struct nas_mix *mix, int i) {
     for (int k = 0; k < x->n_items; k++) {
         item[k] = 0;
         computed[k] = 0;
-        for (int j = 0; j < mix->n_kept[i]; j++) {
-            const int32_t c = mix->kept[x->choice0 + j];
+        for (int j = 0; j < mix->n_active[i]; j++) {
+            const int32_t c = mix->active[x->choice0 + j];
             if (x->holds[(int64_t)c * x->n_items + k]) {
                 item[k] += (double)mix->mixed[x->choice0 + c];
                 computed[k] |= mix->measured[x->choice0 + j] != 0;
@@ -139,7 +139,7 @@ int nas_mix_forward(struct nas_mix *mix, struct mn_ctx *ctx, const mn_real *a,
         /* Which choices of weight 0 the gradient needs. */
         memset(mix->measured + x->choice0, 0, (size_t)x->n_choices);
         if (table->measure != NULL && x->logit0 >= 0 && (pass->flags & MN_PASS_GRAD_A) != 0) {
-            table->measure(mixer->self, mix->n_kept[i], mix->weights + x->choice0,
+            table->measure(mixer->self, mix->n_active[i], mix->weights + x->choice0,
                            mix->saved + x->saved0, mix->measured + x->choice0);
         }
         items_from_choices(mix, i);
@@ -201,8 +201,8 @@ int nas_mix_backward(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_pa
             continue;
         }
         /* Of each choice that was computed: the sum over the items that it holds. */
-        for (int j = 0; j < mix->n_kept[i]; j++) {
-            const int32_t c = mix->kept[x->choice0 + j];
+        for (int j = 0; j < mix->n_active[i]; j++) {
+            const int32_t c = mix->active[x->choice0 + j];
             double sum = 0;
             for (int k = 0; k < x->n_items; k++) {
                 sum += x->holds[(int64_t)c * x->n_items + k] ? mix->d_item[x->item0 + k] : 0;
@@ -212,12 +212,12 @@ int nas_mix_backward(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_pa
             d_logits[j] = 0;
         }
         struct nas_call call = nas_call_begin(ctx, mixer);
-        TRY(nas_call_end(&call, mixer->table.mixer.backward(mixer->self, ctx, mix->n_kept[i],
+        TRY(nas_call_end(&call, mixer->table.mixer.backward(mixer->self, ctx, mix->n_active[i],
                                                             mix->logits + x->logit0, &when,
                                                             mix->weights + x->choice0,
                                                             mix->saved + x->saved0, d, d_logits)));
-        for (int j = 0; j < mix->n_kept[i]; j++) {
-            d_a[x->logit0 + mix->kept[x->choice0 + j]] = d_logits[j];
+        for (int j = 0; j < mix->n_active[i]; j++) {
+            d_a[x->logit0 + mix->active[x->choice0 + j]] = d_logits[j];
         }
     }
     return MN_OK;

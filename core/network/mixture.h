@@ -8,17 +8,17 @@
 
 struct nas_mix {
     const struct mn_model *model;
-    mn_real *weights;   /* [n_choices] as the mixer gave them, kept choices compacted */
+    mn_real *weights;   /* [n_choices] as the mixer gave them, active choices compacted */
     mn_real *mixed;     /* [n_choices] after skipping, at their choice */
     mn_real *d_weights; /* [n_choices] */
     mn_real *logits;    /* [n_a] compacted */
     mn_real *d_logits;  /* [n_a] compacted */
     mn_real *saved;     /* [n_saved] */
-    int32_t *kept;      /* [n_choices] compacted to choice */
-    int32_t *n_kept;    /* [n_mixtures] */
+    int32_t *active;    /* [n_choices] those that the keep mask leaves, one after the other */
+    int32_t *n_active;  /* [n_mixtures] */
     double *item;       /* [n_items] item weights */
     double *d_item;     /* [n_items] */
-    uint8_t *measured;  /* [n_choices] computed at weight 0, kept choices compacted */
+    uint8_t *measured;  /* [n_choices] computed at weight 0, active choices compacted */
     uint8_t *computed;  /* [n_items] weight not 0, or measured */
 };
 

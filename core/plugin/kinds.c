@@ -14,7 +14,7 @@ static const struct nas_kind kinds[NAS_KINDS + 1] = {
 static const struct function {
     const char *vtable, *name;
     size_t offset;
-    int makes_up; /* for all that are needed */
+    int alternative; /* for all that are needed */
 } functions[] = {
 #define NEEDS(vtable, function) {#vtable, #function, offsetof(struct mn_##vtable, function), 0},
 #define INSTEAD(vtable, function) {#vtable, #function, offsetof(struct mn_##vtable, function), 1},
@@ -48,10 +48,10 @@ const char *nas_kind_lacks(int kind, const void *vtable, const char **instead) {
             continue;
         }
         memcpy(&function, (const char *)vtable + f->offset, sizeof function);
-        if (f->makes_up && function != NULL) {
+        if (f->alternative && function != NULL) {
             return NULL;
         }
-        if (f->makes_up) {
+        if (f->alternative) {
             *instead = f->name;
         } else if (function == NULL && lacks == NULL) {
             lacks = f->name;

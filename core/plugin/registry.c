@@ -109,8 +109,8 @@ void nas_registry_free(struct nas_registry *registry) {
     }
 }
 
-static int remember(struct nas_registry *r, struct mn_ctx *ctx, const char *file,
-                    const struct mn_plugin *plugin) {
+static int add_loaded(struct nas_registry *r, struct mn_ctx *ctx, const char *file,
+                      const struct mn_plugin *plugin) {
     struct loaded *entry = nas_arena_take(&r->arena, sizeof *entry);
     const char *copy = file == static_file ? file : nas_arena_text(&r->arena, file);
     if (entry == NULL || copy == NULL) {
@@ -123,7 +123,7 @@ static int remember(struct nas_registry *r, struct mn_ctx *ctx, const char *file
 
 int nas_registry_add(struct nas_registry *r, struct mn_ctx *ctx, const struct mn_plugin *plugin) {
     TRY(nas_plugin_check(ctx, static_file, plugin));
-    return remember(r, ctx, static_file, plugin);
+    return add_loaded(r, ctx, static_file, plugin);
 }
 
 /* ---- refusals ----------------------------------------------------------------------------- */
@@ -246,7 +246,7 @@ static int open_file(struct nas_registry *r, struct mn_ctx *ctx, struct folder *
                (unsigned)file_of.user);
     }
     TRY(nas_plugin_load(ctx, path, folder->ownership, &plugin));
-    TRY(remember(r, ctx, path, plugin));
+    TRY(add_loaded(r, ctx, path, plugin));
     *out = r->loaded;
     return MN_OK;
 }
@@ -312,7 +312,8 @@ const char *nas_registry_folder(const struct nas_registry *r, int i, const char 
     return r->folders[i].path;
 }
 
-static void tell_failure(struct mn_ctx *ctx, const char *file, nas_registry_seen seen, void *data) {
+static void report_failure(struct mn_ctx *ctx, const char *file, nas_registry_seen seen,
+                           void *data) {
     seen(data, file, NULL, nas_ctx_message(ctx), NULL);
     nas_ctx_clear(ctx);
 }
@@ -325,14 +326,14 @@ static void scan_folder(struct nas_registry *r, struct mn_ctx *ctx, int folder,
     if (n < 0) {
         if (errno != ENOENT) {
             mn_fail(ctx, MN_IO, "%s: %s", at->path, strerror(errno));
-            tell_failure(ctx, at->path, seen, data);
+            report_failure(ctx, at->path, seen, data);
         }
         return;
     }
     /* one reason for all its files */
     const int refused = n > 0 && nas_ownership_check(ctx, at->path, at->ownership, NULL) != MN_OK;
     if (refused) {
-        tell_failure(ctx, at->path, seen, data);
+        report_failure(ctx, at->path, seen, data);
     }
     for (int e = 0; e < n; e++) {
         CLEANUP(nas_free) struct dirent *entry = entries[e];
@@ -351,7 +352,7 @@ static void scan_folder(struct nas_registry *r, struct mn_ctx *ctx, int folder,
             seen(data, path, found->plugin, NULL, NULL);
             nas_ctx_clear(ctx);
         } else {
-            tell_failure(ctx, path, seen, data);
+            report_failure(ctx, path, seen, data);
         }
     }
     free(entries);

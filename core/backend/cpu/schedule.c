@@ -375,7 +375,7 @@ static void edge_backward(struct emitter *e, const struct nas_layer *layer,
 }
 
 /* What is cheap to make again is given up at the turn. */
-static void give_up(struct emitter *e) {
+static void invalidate(struct emitter *e) {
     const struct mn_model *m = e->model;
     for (int i = 0; i < m->n_states; i++) {
         struct state *s = &e->states[i];
@@ -422,7 +422,7 @@ static void emit_all(struct emitter *e) {
     op->from = reads(e, from->form[head].x);
     s->n_forward = s->n_ops;
     if (e->plan->recompute) {
-        give_up(e);
+        invalidate(e);
     }
     op = emit(e, nas_op_head_backward, m->head.from);
     op->to = writes(e, from->form[head].dx);

@@ -255,26 +255,6 @@ static void chunk(const struct job *whole, int n_out, const struct input *in, pt
     }
 }
 
-/* Up to MOST_TAPS taps, from number `first` on. */
-static void some_taps(struct job *j, int first, int n_out, struct input *in, ptrdiff_t len,
-                      const mn_real *mask, ptrdiff_t image) {
-    mn_real *y = j->y;
-    find_runs(j->n_tap, in->tap, &in->runs);
-    in->most = channels_of(j->all_pairs, BLOCK, ROOM, &in->runs, 0);
-    const ptrdiff_t most = pixels_of(ROOM / in->most, &in->runs, 0, NAS_V);
-    const ptrdiff_t step = mask == NULL ? len : image;
-    j->offset = (ptrdiff_t)first * j->all_pairs;
-    for (ptrdiff_t p0 = 0; p0 < len; p0 += step) {
-        const ptrdiff_t end = len - p0 < step ? len : p0 + step;
-        for (ptrdiff_t p = p0; p < end; p += most) {
-            j->y = y + p;
-            j->mask = mask == NULL ? NULL : mask + (p - p0);
-            chunk(j, n_out, in, p, end - p < most ? end - p : most);
-        }
-    }
-    j->y = y;
-}
-
 static void conv(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_real *packed_w,
                  const mn_real *x, ptrdiff_t xs, mn_real *y, ptrdiff_t ys, ptrdiff_t len,
                  const mn_real *mask, ptrdiff_t image, int accumulate) {
@@ -282,13 +262,24 @@ static void conv(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, const mn_
                     .all_pairs = (n_in + 1) / 2,
                     .accumulate = accumulate,
                     .w = packed_w,
-                    .y = y,
                     .ys = ys};
     struct input in = {.n = n_in, .x = x, .xs = xs};
+    const ptrdiff_t step = mask == NULL ? len : image;
     for (int t = 0; t < n_tap; t += MOST_TAPS) {
         j.n_tap = n_tap - t < MOST_TAPS ? n_tap - t : MOST_TAPS;
         in.tap = tap + t;
-        some_taps(&j, t, n_out, &in, len, mask, image);
+        find_runs(j.n_tap, in.tap, &in.runs);
+        in.most = channels_of(j.all_pairs, BLOCK, ROOM, &in.runs, 0);
+        const ptrdiff_t most = pixels_of(ROOM / in.most, &in.runs, 0, NAS_V);
+        j.offset = (ptrdiff_t)t * j.all_pairs;
+        for (ptrdiff_t p0 = 0; p0 < len; p0 += step) {
+            const ptrdiff_t end = len - p0 < step ? len : p0 + step;
+            for (ptrdiff_t p = p0; p < end; p += most) {
+                j.y = y + p;
+                j.mask = mask == NULL ? NULL : mask + (p - p0);
+                chunk(&j, n_out, &in, p, end - p < most ? end - p : most);
+            }
+        }
         j.accumulate = 1;
     }
 }
@@ -370,18 +361,6 @@ static void padded_halves(const mn_real *x, ptrdiff_t len, ptrdiff_t row, uint16
     memset(out + len, 0, (size_t)(row - len) * sizeof *out);
 }
 
-/* The runs of n channels; each ends with zeros, for vectors of pairs may reach beyond it. */
-static void convert_runs(const struct runs *r, int n, const mn_real *x, ptrdiff_t xs, ptrdiff_t len,
-                         uint16_t *out) {
-    for (int c = 0; c < n; c++) {
-        for (int i = 0; i < r->n; i++) {
-            const ptrdiff_t read = run_length(r, i, len);
-            padded_halves(x + c * xs + r->low[i], read, read + HALVES, out);
-            out += read + HALVES;
-        }
-    }
-}
-
 /* Every pair of channels of one chunk of pixels, inputs and outputs a block at a time. */
 static void chunk_dw(const struct patch *whole, int n_out, int n_tap, const mn_real *g,
                      ptrdiff_t gs, const struct input *in, ptrdiff_t p, ptrdiff_t st) {
@@ -392,7 +371,16 @@ static void chunk_dw(const struct patch *whole, int n_out, int n_tap, const mn_r
     j.xs = place_taps(&in->runs, n_tap, in->tap, whole->len, HALVES, at);
     for (int i = 0; i < in->n; i += in->most) {
         const int ins = in->n - i < in->most ? in->n - i : in->most;
-        convert_runs(&in->runs, ins, in->x + p + i * in->xs, in->xs, whole->len, x_halves);
+        uint16_t *to = x_halves;
+        for (int c = 0; c < ins; c++) {
+            for (int run = 0; run < in->runs.n; run++) {
+                /* Each ends with zeros, for vectors of pairs may reach beyond it. */
+                const ptrdiff_t read = run_length(&in->runs, run, whole->len);
+                padded_halves(in->x + p + (i + c) * in->xs + in->runs.low[run], read, read + HALVES,
+                              to);
+                to += read + HALVES;
+            }
+        }
         for (int o = 0; o < n_out; o += CHANNELS) {
             const int outs = n_out - o < CHANNELS ? n_out - o : CHANNELS;
             for (int c = 0; c < outs; c++) {

@@ -95,17 +95,18 @@ void NAS_NAME(direct)(int n_out, int n_in, int n_tap, const ptrdiff_t *tap, cons
                       const mn_real *mask, ptrdiff_t image, int accumulate) {
     const ptrdiff_t used = mask == NULL ? image : nas_used_of(mask, image);
     for (ptrdiff_t p = 0; p < len; p += image) {
-        const ptrdiff_t part = len - p < image ? len - p : image, own = part < used ? part : used;
+        const ptrdiff_t part = len - p < image ? len - p : image,
+                        pixels = part < used ? part : used;
         struct job j = {n_in, n_tap, accumulate, tap, packed, x, xs, y, ys, mask};
         for (int o = 0; o < n_out;) {
             const int rows = nas_part(n_out - o, NAS_BLOCK_ROWS);
-            blocks[rows - 1](&j, p, own);
+            blocks[rows - 1](&j, p, pixels);
             j.packed += (ptrdiff_t)rows * n_in * n_tap;
             j.y += rows * ys;
             o += rows;
         }
-        for (int o = 0; o < n_out && !accumulate && own < part; o++) {
-            memset(y + o * ys + p + own, 0, (size_t)(part - own) * sizeof *y);
+        for (int o = 0; o < n_out && !accumulate && pixels < part; o++) {
+            memset(y + o * ys + p + pixels, 0, (size_t)(part - pixels) * sizeof *y);
         }
     }
 }

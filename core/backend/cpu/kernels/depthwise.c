@@ -78,11 +78,12 @@ void NAS_NAME(depthwise)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *
 #endif
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0; p < len; p += step) {
-            const ptrdiff_t part = len - p < step ? len - p : step, own = part < used ? part : used;
+            const ptrdiff_t part = len - p < step ? len - p : step,
+                            pixels = part < used ? part : used;
             mn_real *to = y + c * ys + p;
-            channel(&m, w + c * sc, x + c * xs + p, to, own);
-            if (!accumulate && own < part) {
-                memset(to + own, 0, (size_t)(part - own) * sizeof *to);
+            channel(&m, w + c * sc, x + c * xs + p, to, pixels);
+            if (!accumulate && pixels < part) {
+                memset(to + pixels, 0, (size_t)(part - pixels) * sizeof *to);
             }
         }
     }

@@ -86,55 +86,55 @@ typedef nas_lane nas_lanes __attribute__((vector_size(NAS_VECTOR_BYTES)));
 /* Some lanes: what a comparison gives, to select with. The vector extensions keep it as a vector,
  * not in the mask registers of AVX-512. */
 #if NAS_VECTOR_BYTES == 64 && !defined(MN_REAL_DOUBLE)
-typedef __mmask16 nas_some;
+typedef __mmask16 nas_lane_mask;
 
-static inline nas_some nas_not_at_most(nas_some among, nas_vec a, nas_vec b) {
+static inline nas_lane_mask nas_not_at_most(nas_lane_mask among, nas_vec a, nas_vec b) {
     return _mm512_mask_cmp_ps_mask(among, (__m512)a, (__m512)b, _CMP_NLE_UQ);
 }
 
-static inline nas_some nas_below(nas_vec a, nas_vec b) {
+static inline nas_lane_mask nas_below(nas_vec a, nas_vec b) {
     return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ);
 }
 
-static inline nas_some nas_not_zero(nas_vec a) {
+static inline nas_lane_mask nas_not_zero(nas_vec a) {
     return _mm512_cmp_ps_mask((__m512)a, _mm512_setzero_ps(), _CMP_NEQ_UQ);
 }
 
-static inline nas_some nas_same(nas_lanes a, nas_lanes b) {
+static inline nas_lane_mask nas_same(nas_lanes a, nas_lanes b) {
     return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b);
 }
 
-static inline nas_vec nas_select(nas_some which, nas_vec yes, nas_vec no) {
+static inline nas_vec nas_select(nas_lane_mask which, nas_vec yes, nas_vec no) {
     return (nas_vec)_mm512_mask_blend_ps(which, (__m512)no, (__m512)yes);
 }
 
-static inline nas_lanes nas_select_lanes(nas_some which, nas_lanes yes, nas_lanes no) {
+static inline nas_lanes nas_select_lanes(nas_lane_mask which, nas_lanes yes, nas_lanes no) {
     return (nas_lanes)_mm512_mask_blend_epi32(which, (__m512i)no, (__m512i)yes);
 }
 #else
-typedef nas_lanes nas_some;
+typedef nas_lanes nas_lane_mask;
 
-static inline nas_some nas_not_at_most(nas_some among, nas_vec a, nas_vec b) {
+static inline nas_lane_mask nas_not_at_most(nas_lane_mask among, nas_vec a, nas_vec b) {
     return among & ~(a <= b);
 }
 
-static inline nas_some nas_below(nas_vec a, nas_vec b) {
+static inline nas_lane_mask nas_below(nas_vec a, nas_vec b) {
     return a < b;
 }
 
-static inline nas_some nas_not_zero(nas_vec a) {
+static inline nas_lane_mask nas_not_zero(nas_vec a) {
     return a != (nas_vec){0};
 }
 
-static inline nas_some nas_same(nas_lanes a, nas_lanes b) {
+static inline nas_lane_mask nas_same(nas_lanes a, nas_lanes b) {
     return a == b;
 }
 
-static inline nas_lanes nas_select_lanes(nas_some which, nas_lanes yes, nas_lanes no) {
+static inline nas_lanes nas_select_lanes(nas_lane_mask which, nas_lanes yes, nas_lanes no) {
     return (which & yes) | (~which & no);
 }
 
-static inline nas_vec nas_select(nas_some which, nas_vec yes, nas_vec no) {
+static inline nas_vec nas_select(nas_lane_mask which, nas_vec yes, nas_vec no) {
     return (nas_vec)nas_select_lanes(which, (nas_lanes)yes, (nas_lanes)no);
 }
 #endif
@@ -203,7 +203,7 @@ static inline double nas_sum(nas_vec v) {
 
 /* Elements 0, 2, 4, ... and 1, 3, 5, ... of b after a. */
 #if NAS_VECTOR_BYTES / NAS_REAL_BYTES == 16
-#define NAS_PICK(a, b, first)                                                                      \
+#define NAS_UNZIP(a, b, first)                                                                     \
     __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6, first + 8, first + 10,   \
                             first + 12, first + 14, first + 16, first + 18, first + 20,            \
                             first + 22, first + 24, first + 26, first + 28, first + 30)
@@ -211,25 +211,25 @@ static inline double nas_sum(nas_vec v) {
     __builtin_shufflevector(a, b, f, f + 16, f + 1, f + 17, f + 2, f + 18, f + 3, f + 19, f + 4,   \
                             f + 20, f + 5, f + 21, f + 6, f + 22, f + 7, f + 23)
 #elif NAS_VECTOR_BYTES / NAS_REAL_BYTES == 8
-#define NAS_PICK(a, b, first)                                                                      \
+#define NAS_UNZIP(a, b, first)                                                                     \
     __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6, first + 8, first + 10,   \
                             first + 12, first + 14)
 #define NAS_ZIP(a, b, f)                                                                           \
     __builtin_shufflevector(a, b, f, f + 8, f + 1, f + 9, f + 2, f + 10, f + 3, f + 11)
 #elif NAS_VECTOR_BYTES / NAS_REAL_BYTES == 4
-#define NAS_PICK(a, b, first) __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6)
+#define NAS_UNZIP(a, b, first) __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6)
 #define NAS_ZIP(a, b, f) __builtin_shufflevector(a, b, f, f + 4, f + 1, f + 5)
 #else
-#define NAS_PICK(a, b, first) __builtin_shufflevector(a, b, first, first + 2)
+#define NAS_UNZIP(a, b, first) __builtin_shufflevector(a, b, first, first + 2)
 #define NAS_ZIP(a, b, f) __builtin_shufflevector(a, b, f, f + 2)
 #endif
 
 static inline nas_vec nas_evens(nas_vec a, nas_vec b) {
-    return NAS_PICK(a, b, 0);
+    return NAS_UNZIP(a, b, 0);
 }
 
 static inline nas_vec nas_odds(nas_vec a, nas_vec b) {
-    return NAS_PICK(a, b, 1);
+    return NAS_UNZIP(a, b, 1);
 }
 
 /* The lower and the upper halves of a and b, element by element in turn. */

@@ -205,25 +205,6 @@ static inline __attribute__((always_inline)) void products(int n, int wide,
     }
 }
 
-/* As many vectors at once as registers hold the sums of. */
-static void products_of(int n, const struct nas_product *terms, int c, const mn_real *g,
-                        ptrdiff_t at, ptrdiff_t len, ptrdiff_t image) {
-    switch (n) {
-    case 1:
-        products(1, CHAINS, terms, c, g, at, len, image);
-        break;
-    case 2:
-        products(2, CHAINS, terms, c, g, at, len, image);
-        break;
-    case 3:
-        products(3, 2, terms, c, g, at, len, image);
-        break;
-    default:
-        products(4, 2, terms, c, g, at, len, image);
-        break;
-    }
-}
-
 static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) {
     return a < b ? a : b;
 }
@@ -238,8 +219,21 @@ void NAS_NAME(products)(int n, int n_terms, const struct nas_product *terms, con
         for (ptrdiff_t p = 0, part; p < len; p += part) {
             part = least(least(len, (p / step + 1) * step) - p, NAS_SUM_BLOCK);
             for (int t = 0; t < n_terms; t += PRODUCTS) {
-                products_of((int)least(n_terms - t, PRODUCTS), terms + t, c, g + c * gs, p, part,
-                            p / image);
+                /* As many vectors at once as registers hold the sums of. */
+                switch (n_terms - t) {
+                case 1:
+                    products(1, CHAINS, terms + t, c, g + c * gs, p, part, p / image);
+                    break;
+                case 2:
+                    products(2, CHAINS, terms + t, c, g + c * gs, p, part, p / image);
+                    break;
+                case 3:
+                    products(3, 2, terms + t, c, g + c * gs, p, part, p / image);
+                    break;
+                default:
+                    products(4, 2, terms + t, c, g + c * gs, p, part, p / image);
+                    break;
+                }
             }
         }
     }

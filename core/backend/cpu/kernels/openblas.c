@@ -62,8 +62,12 @@ static void restore(const char *name, char *old) {
     free(old);
 }
 
-/* The loader's own path comes first: there a system chooses among its builds of OpenBLAS. */
-static void open_library(void) {
+/* 1 = it is there. */
+static int load(void) {
+    if (blas.gemm != NULL) {
+        return 1;
+    }
+    /* The loader's own path comes first: there a system chooses among its builds of OpenBLAS. */
     static const char *const names[] = {NAS_OPENBLAS, NAS_OPENBLAS_DIR "/" NAS_OPENBLAS,
                                         NAS_OPENBLAS_DIR "/libopenblas.so", "libopenblas.so"};
     char *threads = preset("OPENBLAS_NUM_THREADS"), *openmp = preset("OMP_NUM_THREADS");
@@ -76,16 +80,6 @@ static void open_library(void) {
     }
     restore("OPENBLAS_NUM_THREADS", threads);
     restore("OMP_NUM_THREADS", openmp);
-}
-
-/* 1 = it is there. */
-static int load(void) {
-    if (blas.gemm != NULL) {
-        return 1;
-    }
-    if (blas.library == NULL) {
-        open_library();
-    }
     if (blas.library == NULL) {
         return 0;
     }

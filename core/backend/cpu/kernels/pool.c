@@ -49,18 +49,18 @@ max_tile(int wide, const struct windows *w, const struct channels *j, ptrdiff_t 
     }
     for (int t = 0; t < w->n_tap; t++) {
         const mn_real *from = j->x + p + w->tap[t];
-        const nas_some on = nas_not_zero(nas_load(w->valid[t] + at));
+        const nas_lane_mask on = nas_not_zero(nas_load(w->valid[t] + at));
         NAS_UNROLL
         for (int c = 0; c < wide; c++) {
             const nas_vec in = nas_load(from + c * j->xs);
-            const nas_some better = nas_not_at_most(on, in, best[c]);
+            const nas_lane_mask better = nas_not_at_most(on, in, best[c]);
             bad[c] += in * zero;
             best[c] = nas_select(better, in, best[c]);
             won[c] = nas_select_lanes(better, number, won[c]);
         }
         number += 1;
     }
-    const nas_some on = nas_not_zero(nas_load(w->mask + at));
+    const nas_lane_mask on = nas_not_zero(nas_load(w->mask + at));
     NAS_UNROLL
     for (int c = 0; c < wide; c++) {
         nas_store(j->y + c * j->ys + p, nas_select(on, best[c] + bad[c], zero));
@@ -152,10 +152,10 @@ void NAS_NAME(avg_pool)(int n, int n_tap, const ptrdiff_t *tap, const mn_real *w
     for (int c = 0; c < n; c++) {
         for (ptrdiff_t p = 0; p < len; p += image) {
             const ptrdiff_t part = len - p < image ? len - p : image;
-            const ptrdiff_t own = part < used ? part : used;
+            const ptrdiff_t pixels = part < used ? part : used;
             mn_real *to = y + c * ys + p;
-            average(&a, x + c * xs + p, to, own);
-            memset(to + own, 0, (size_t)(part - own) * sizeof *to);
+            average(&a, x + c * xs + p, to, pixels);
+            memset(to + pixels, 0, (size_t)(part - pixels) * sizeof *to);
         }
     }
 }

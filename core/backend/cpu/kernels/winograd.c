@@ -92,14 +92,14 @@ struct layout {
 
 /* A vector of tiles. */
 struct slot {
-    ptrdiff_t at; /* of the first tile's first output, from the range's start */
-    ptrdiff_t p;  /* the same from its image's start */
-    int outs;     /* along: vectors of outputs that exist; across: rows of them */
-    int whole;    /* every lane's outputs are its own */
-    nas_some own; /* which are, otherwise */
+    ptrdiff_t at;        /* of the first tile's first output, from the range's start */
+    ptrdiff_t p;         /* the same from its image's start */
+    int outs;            /* along: vectors of outputs that exist; across: rows of them */
+    int whole;           /* all lanes are tiles of the image */
+    nas_lane_mask lanes; /* which are, otherwise */
 };
 
-static nas_some lanes(ptrdiff_t from, ptrdiff_t to) {
+static nas_lane_mask lanes_from(ptrdiff_t from, ptrdiff_t to) {
     nas_vec which;
     for (int i = 0; i < NAS_V; i++) {
         which[i] = i >= from && i < to ? 1 : 0;
@@ -121,10 +121,10 @@ static struct slot slot_at(const struct layout *l, int index) {
         s.whole = room >= NAS_V;
         s.outs = l->rows - row < OUTS ? l->rows - row : OUTS;
         if (!s.whole && x > 0) { /* moved back to end with the row */
-            s.own = lanes(NAS_V - room, NAS_V);
+            s.lanes = lanes_from(NAS_V - room, NAS_V);
             s.p -= NAS_V - room;
         } else if (!s.whole) {
-            s.own = lanes(0, room);
+            s.lanes = lanes_from(0, room);
         }
     }
     s.at = index / l->slots * l->image + s.p;
@@ -134,7 +134,7 @@ static struct slot slot_at(const struct layout *l, int index) {
 /* ---- inputs -------------------------------------------------------------------------------- */
 
 /* Elements 0, 4, 8, ... of four vectors' length to the first vector, 1, 5, ... to the second. */
-static inline void deal(const mn_real *x, nas_vec *to) {
+static inline void deinterleave(const mn_real *x, nas_vec *to) {
     const nas_vec a = nas_load(x), b = nas_load(x + NAS_V), c = nas_load(x + 2 * NAS_V),
                   d = nas_load(x + 3 * NAS_V);
     const nas_vec even0 = nas_evens(a, b), even1 = nas_evens(c, d), odd0 = nas_odds(a, b),
@@ -184,8 +184,8 @@ across(int outs, ptrdiff_t step, int n, const mn_real *x, ptrdiff_t xs, struct p
     }
 }
 
-static void fill(const struct layout *l, const struct slot *s, int n, const mn_real *x,
-                 ptrdiff_t xs, struct panel to) {
+static void load_slot(const struct layout *l, const struct slot *s, int n, const mn_real *x,
+                      ptrdiff_t xs, struct panel to) {
     x += s->at + l->first;
     if (l->step != 1 && s->outs == OUTS) {
         across(OUTS, l->step, n, x, xs, to);
@@ -194,15 +194,15 @@ static void fill(const struct layout *l, const struct slot *s, int n, const mn_r
     }
     for (int i = 0; i < n && l->step == 1; i++, x += xs, to.at += to.stride) {
         nas_vec d[POINTS];
-        deal(x, d);
-        deal(x + OUTS, d + OUTS);
+        deinterleave(x, d);
+        deinterleave(x + OUTS, d + OUTS);
         transform(d, to.at, to.points);
     }
 }
 
 /* ---- outputs ------------------------------------------------------------------------------- */
 
-static inline void restore(struct panel m, nas_vec *y) {
+static inline void inverse_transform(struct panel m, nas_vec *y) {
     const mn_real two = 2, four = 4, eight = 8, half = (mn_real)0.5, quarter = (mn_real)0.25,
                   eighth = (mn_real)0.125;
     nas_vec p[POINTS];
@@ -218,8 +218,8 @@ static inline void restore(struct panel m, nas_vec *y) {
     y[3] = ((p[7] + diff1) + diff2 * eight) + diff3 * eighth;
 }
 
-/* The reverse of deal. */
-static inline void collect(nas_vec *y) {
+/* The reverse of deinterleave. */
+static inline void interleave(nas_vec *y) {
     const nas_vec even0 = nas_zip_low(y[0], y[2]), even1 = nas_zip_high(y[0], y[2]),
                   odd0 = nas_zip_low(y[1], y[3]), odd1 = nas_zip_high(y[1], y[3]);
     y[0] = nas_zip_low(even0, odd0);
@@ -235,49 +235,47 @@ struct target {
     int accumulate;
 };
 
-static inline __attribute__((always_inline)) void
-put(int whole, const struct slot *s, const struct target *t, mn_real *to, nas_vec v) {
-    if (t->accumulate) {
-        v += nas_load(to);
-    }
-    nas_store(to, whole ? v : nas_select(s->own, v, nas_load(to)));
-}
-
 /* `outs` vectors of each of n channels, `step` apart. Constant where this is called: `along`,
  * `whole` and, as a rule, `outs`. */
-static inline __attribute__((always_inline)) void drain(int along, int whole, int outs,
-                                                        ptrdiff_t step, const struct slot *s, int n,
-                                                        struct panel m, const struct target *t) {
+static inline __attribute__((always_inline)) void store_tiles(int along, int whole, int outs,
+                                                              ptrdiff_t step, const struct slot *s,
+                                                              int n, struct panel m,
+                                                              const struct target *t) {
     mn_real *to = t->y + s->at;
     const mn_real *mask = t->mask + s->p;
     for (int o = 0; o < n; o++, to += t->ys, m.at += m.stride) {
         nas_vec y[OUTS];
-        restore(m, y);
+        inverse_transform(m, y);
         if (along) {
-            collect(y);
+            interleave(y);
         }
         NAS_UNROLL
         for (int j = 0; j < OUTS; j++) {
             if (j < outs) {
-                put(whole, s, t, to + j * step, y[j] * nas_load(mask + j * step));
+                mn_real *at = to + j * step;
+                nas_vec v = y[j] * nas_load(mask + j * step);
+                if (t->accumulate) {
+                    v += nas_load(at);
+                }
+                nas_store(at, whole ? v : nas_select(s->lanes, v, nas_load(at)));
             }
         }
     }
 }
 
-static void empty(const struct layout *l, const struct slot *s, int n, struct panel m,
-                  const struct target *t) {
+static void store_slot(const struct layout *l, const struct slot *s, int n, struct panel m,
+                       const struct target *t) {
     const int along = l->step == 1, all = s->outs == OUTS;
     if (!s->whole) {
-        drain(0, 0, s->outs, l->step, s, n, m, t);
+        store_tiles(0, 0, s->outs, l->step, s, n, m, t);
     } else if (along && all) {
-        drain(1, 1, OUTS, NAS_V, s, n, m, t);
+        store_tiles(1, 1, OUTS, NAS_V, s, n, m, t);
     } else if (along) {
-        drain(1, 1, s->outs, NAS_V, s, n, m, t);
+        store_tiles(1, 1, s->outs, NAS_V, s, n, m, t);
     } else if (all) {
-        drain(0, 1, OUTS, l->step, s, n, m, t);
+        store_tiles(0, 1, OUTS, l->step, s, n, m, t);
     } else {
-        drain(0, 1, s->outs, l->step, s, n, m, t);
+        store_tiles(0, 1, s->outs, l->step, s, n, m, t);
     }
 }
 
@@ -321,8 +319,8 @@ static void compute(const struct layout *l, const struct slot *s, int n_slots, i
     for (int i = 0; i < n_in;) {
         const int ins = nas_part(n_in - i, MOST_IN);
         for (int v = 0; v < n_slots; v++) {
-            fill(l, &s[v], ins, x + i * xs, xs,
-                 (struct panel){panel + v * NAS_V, ins * wide, wide});
+            load_slot(l, &s[v], ins, x + i * xs, xs,
+                      (struct panel){panel + v * NAS_V, ins * wide, wide});
         }
         struct target part = t;
         for (int o = 0; o < n_out;) {
@@ -334,8 +332,8 @@ static void compute(const struct layout *l, const struct slot *s, int n_slots, i
                 packed += outs * ins;
             }
             for (int v = 0; v < n_slots; v++) {
-                empty(l, &s[v], outs, (struct panel){products + v * NAS_V, outs * wide, wide},
-                      &part);
+                store_slot(l, &s[v], outs, (struct panel){products + v * NAS_V, outs * wide, wide},
+                           &part);
             }
             part.y += outs * t.ys;
             o += outs;
