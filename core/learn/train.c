@@ -243,17 +243,23 @@ static int due(int64_t every, int64_t now, int64_t end) {
     return now == end || (now > 0 && every > 0 && now % every == 0);
 }
 
+/* Meta-epochs after which the run is left for now. */
+static int64_t stop_after(const struct training *t) {
+    const int64_t end = t->e->run.meta_epochs, stop = t->observer.stop_after;
+    return stop > 0 && stop < end ? stop : end;
+}
+
 /* What is left to do after the meta-epoch before, then the next one. */
 static int turn(struct training *t) {
     const struct nas_run_options *run = &t->e->run;
-    const int64_t now = t->state->meta_epoch, end = run->meta_epochs;
+    const int64_t now = t->state->meta_epoch, end = run->meta_epochs, stop = stop_after(t);
     if (due(run->eval_every, now, end) && t->state->evaluated != now) {
         TRY(validate(t));
     }
-    if (due(run->checkpoint_every, now, end)) {
+    if (due(run->checkpoint_every, now, end) || now == stop) {
         TRY(nas_run_save(&t->dir, t->e, t->ctx, t->state));
     }
-    if (now >= end) {
+    if (now >= stop) {
         return MN_OK;
     }
     double loss = t->state->log[1], accuracy = t->state->log[2];
@@ -273,7 +279,7 @@ static int loop(struct training *t) {
     int status = MN_OK;
     tell_begin(t);
     for (int last = 0; status == MN_OK && !last;) {
-        last = t->state->meta_epoch >= t->e->run.meta_epochs;
+        last = t->state->meta_epoch >= stop_after(t);
         status = turn(t);
         if (status == MN_NUMERIC && t->e->run.on_nan == NAS_ON_NAN_ROLLBACK) {
             status = roll_back(t);

@@ -78,7 +78,7 @@ search:
 Y
 refused 'faults of the section' 2 sweep wrong.yaml <<'T'
 wrong.yaml:6:3: unknown key 'arm'; did you mean 'arms'?
-wrong.yaml:5:11: search: method: expected random
+wrong.yaml:5:11: search: method: expected random or halving
 wrong.yaml:9:3: search: arms are drawn from a space or made of axes, not both
 wrong.yaml:7:9: search: arms: expected a whole number from 1 to 10000
 wrong.yaml:8:9: search: seed: expected a whole number from 0 to 9007199254740992

@@ -170,9 +170,10 @@ static void end_training(void *data) {
 }
 
 int progress_train(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *state,
-                   const char *dir) {
+                   const char *dir, int64_t stop_after) {
     struct training t = {.e = e, .quiet = nas_ctx_of(ctx)->log_level < MN_LOG_INFO};
     const struct nas_train_observer observer = {.data = &t,
+                                                .stop_after = stop_after,
                                                 .begin = begin_training,
                                                 .meta_epoch = show_meta_epoch,
                                                 .validation = show_validation,

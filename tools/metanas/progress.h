@@ -27,8 +27,8 @@ __attribute__((format(printf, 2, 3))) void progress_note(struct progress *progre
                                                          const char *format, ...);
 void progress_end(struct progress *progress);
 
-/* nas_train with its progress shown. */
+/* nas_train with its progress shown, up to `stop_after` meta-epochs; 0 = all. */
 int progress_train(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-                   struct nas_state *state, const char *dir);
+                   struct nas_state *state, const char *dir, int64_t stop_after);
 
 #endif

@@ -54,7 +54,7 @@ static int go_on(struct mn_ctx *ctx, const struct arguments *arguments) {
     TRY(nas_state_resume(&experiment, ctx, dir, &state));
     state.accept_changes = flags->accept_changes;
     if (!nas_train_finished(&experiment, &state)) {
-        TRY(progress_train(&experiment, ctx, &state, dir));
+        TRY(progress_train(&experiment, ctx, &state, dir, 0));
     } else if (nas_ctx_of(ctx)->log_level >= MN_LOG_INFO) {
         printf("%s%lld meta-epoch%s done; --set run.meta_epochs=N adds more\n",
                state.meta_epoch == 1 ? "the " : "all ", (long long)state.meta_epoch,

@@ -11,7 +11,7 @@
 static int train(struct mn_ctx *ctx, const struct nas_experiment *experiment, const char *dir) {
     CLEANUP(nas_state_fini) struct nas_state state = {0};
     TRY(nas_state_new(experiment, ctx, &state));
-    TRY(progress_train(experiment, ctx, &state, dir));
+    TRY(progress_train(experiment, ctx, &state, dir, 0));
     return rundir_report(ctx, dir);
 }
 

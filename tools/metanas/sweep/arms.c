@@ -9,10 +9,34 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A rung ends where the run is validated anyway: one validation more would cut more candidates from
+ * the meta-architecture, and make it another run. */
+static int check_rungs(struct mn_ctx *ctx, const struct sweep *s, const struct nas_experiment *e) {
+    const int64_t every = e->run.eval_every;
+    char place[PATH_MAX + 32];
+    if (s->n_rungs > 0 && e->run.meta_epochs != s->rungs[s->n_rungs - 1]) {
+        return mn_fail(ctx, MN_CONFIG,
+                       "run.meta_epochs cannot be set by --set: rungs.max of %s is its value",
+                       s->file);
+    }
+    for (int i = 0; i + 1 < s->n_rungs; i++) {
+        if (every == 0 || s->rungs[i] % every != 0) {
+            nas_mark_text(s->rungs_mark, place, sizeof place);
+            return mn_fail(ctx, MN_CONFIG,
+                           "%srun.eval_every is %" PRId64
+                           ", so there is no validation after %" PRId64
+                           " meta-epochs, where a rung ends; min has to be a multiple of it",
+                           place, every, s->rungs[i]);
+        }
+    }
+    return MN_OK;
+}
 
 int sweep_open(struct mn_ctx *ctx, const struct sweep_job *job, int64_t arm, int seed,
                const struct nas_open *more, struct nas_experiment *out) {
@@ -24,7 +48,7 @@ int sweep_open(struct mn_ctx *ctx, const struct sweep_job *job, int64_t arm, int
     }
     TRY(open_experiment(ctx, job->arguments, job->sweep.base, &open, out));
     return out->run.seed == job->sweep.seeds[seed]
-               ? MN_OK
+               ? check_rungs(ctx, &job->sweep, out)
                : mn_fail(ctx, MN_CONFIG,
                          "run.seed cannot be set by --set: 'seeds' of %s lists its values",
                          job->sweep.file);

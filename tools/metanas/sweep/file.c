@@ -41,6 +41,10 @@ static struct nas_assignment assignment(struct sweep_reader *r, const char *key,
         nas_fault_add(r->faults, mark,
                       "%s cannot be set here: 'seeds' lists the values of run.seed", key);
     }
+    if (r->halving && strcmp(key, "run.meta_epochs") == 0) {
+        nas_fault_add(r->faults, mark,
+                      "%s cannot be set here: rungs.max of the search is its value", key);
+    }
     return (struct nas_assignment){key, mark, value};
 }
 
@@ -436,6 +440,9 @@ static void read_all(struct sweep_reader *r, const struct nas_yaml *root) {
     }
     const struct nas_yaml *set = nas_yaml_get(root, "set"), *axes = nas_yaml_get(root, "axes");
     const struct nas_yaml *search = nas_yaml_get(root, "search");
+    const struct nas_yaml *method = nas_yaml_get(search, "method");
+    r->halving =
+        method != NULL && method->kind == NAS_YAML_SCALAR && strcmp(method->text, "halving") == 0;
     sweep_check_keys(r, root, known, sizeof known / sizeof known[0],
                      "; a sweep has base, set, seeds, axes and search");
     read_base(r, root);
@@ -455,7 +462,7 @@ static void read_all(struct sweep_reader *r, const struct nas_yaml *root) {
 int sweep_read(struct mn_ctx *ctx, const char *path, FILE *out, struct sweep *sweep) {
     memset(sweep, 0, sizeof *sweep);
     struct nas_faults faults = {.arena = &sweep->arena};
-    struct sweep_reader r = {sweep, &faults};
+    struct sweep_reader r = {.sweep = sweep, .faults = &faults};
     sweep->file = nas_arena_text(&sweep->arena, path);
     if (sweep->file == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory to read %s", path);
@@ -499,7 +506,7 @@ const char *sweep_arm_name(const struct sweep *s, int64_t arm, struct nas_arena 
 
 struct nas_assignment *sweep_assignments(const struct sweep *s, int64_t arm, int seed,
                                          struct nas_arena *arena, int *n) {
-    size_t most = (size_t)s->n_set + 1;
+    size_t most = (size_t)s->n_set + 2;
     for (int i = 0; i < s->n_axes; i++) {
         most += (size_t)sweep_value_at(s, arm, i)->n;
     }
@@ -513,6 +520,9 @@ struct nas_assignment *sweep_assignments(const struct sweep *s, int64_t arm, int
         for (int k = 0; k < value->n; k++) {
             all[(*n)++] = value->set[k];
         }
+    }
+    if (all != NULL && s->n_rungs > 0) {
+        all[(*n)++] = s->set_length;
     }
     if (all != NULL) {
         all[(*n)++] = s->set_seed[seed];

@@ -7,6 +7,8 @@
 
 #include "config/override.h"
 
+enum { MOST_RUNGS = 32 };
+
 /* One value of an axis: what it sets, and what people call it. */
 struct sweep_value {
     const char *label;
@@ -32,6 +34,11 @@ struct sweep {
     int64_t *seeds;
     struct nas_assignment *set_seed; /* [n_seeds] */
     int64_t n_arms;
+    /* Successive halving: of the arms at the end of a rung one in eta goes on. */
+    int n_rungs;                    /* 0 = all arms are trained to their end */
+    int64_t rungs[MOST_RUNGS], eta; /* meta-epochs, the last ones are those of the whole run */
+    struct nas_mark rungs_mark;
+    struct nas_assignment set_length; /* to them */
     struct nas_arena arena;
 };
 

@@ -11,6 +11,7 @@ enum { MOST_ARMS = 10000 };
 struct sweep_reader {
     struct sweep *sweep;
     struct nas_faults *faults;
+    int halving; /* of arms by rungs, which tell run.meta_epochs */
 };
 
 /* file.c: zeroed room for n items in the sweep's arena; NULL = a fault was added. */

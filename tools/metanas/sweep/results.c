@@ -104,7 +104,9 @@ static int put_runs(FILE *out, struct mn_ctx *ctx, const struct sweep_results *r
         nas_csv_text(&line, run->name);
         TRY(put_arm_name(&line, ctx, &r->job->sweep, run->arm));
         nas_csv_int(&line, r->job->sweep.seeds[run->seed]);
-        nas_csv_text(&line, run->failed ? "failed" : states[x->now.progress]);
+        nas_csv_text(&line, run->failed                                  ? "failed"
+                            : r->job->left[run->arm] > 0 && done == NULL ? "left"
+                                                                         : states[x->now.progress]);
         nas_csv_int(&line, x->now.meta_epoch);
         nas_columns_csv(&run_columns, BEFORE_TEST, done, &line);
         nas_columns_csv(&nas_record_columns, NAS_IN_RUNS, done != NULL ? &done->now.test : NULL,
@@ -212,10 +214,14 @@ static void put_lines(FILE *out, const struct sweep_results *r, const char *cons
             percent(x, m, cell);
             fprintf(out, "  %-*s", widths[m], cell);
         }
-        fprintf(out, "  %10s  %s%s\n", parameters, time,
+        fprintf(out, "  %10s  %s%s", parameters, time,
                 x->n_failed == 1  ? "  (a seed failed: not finite)"
                 : x->n_failed > 1 ? "  (seeds failed: not finite)"
                                   : "");
+        if (r->job->left[arm] > 0 && x->n_done < r->job->sweep.n_seeds) {
+            fprintf(out, "  (left after %" PRId64 " meta-epochs)", r->job->left[arm]);
+        }
+        fputc('\n', out);
     }
 }
 
@@ -288,10 +294,12 @@ static int put_table(FILE *out, struct mn_ctx *ctx, const struct sweep_results *
             "is the second less the\nfirst, in points. +- is the half width of the 95%% "
             "interval (Student's t) over %s%s.\n",
             over(r, 0), few ? ";\nin brackets the values of two or three seeds" : "");
-    fprintf(out,
-            "Difference: accuracy less that of %s, in points, on the same test tasks seed by "
-            "seed; paired over %s.\n",
-            names[0], over(r, 1));
+    if (r->job->left[0] == 0) {
+        fprintf(out,
+                "Difference: accuracy less that of %s, in points, on the same test tasks seed by "
+                "seed; paired over %s.\n",
+                names[0], over(r, 1));
+    }
     put_tests(out, r, some);
     for (int i = 0; i < r->job->sweep.n_seeds; i++) {
         fprintf(out, "%s %" PRId64, i > 0 ? "," : "", r->job->sweep.seeds[i]);

@@ -113,7 +113,8 @@ int sweep_look(struct mn_ctx *ctx, const struct sweep_job *job, const struct swe
 /* ---- running ------------------------------------------------------------------------------- */
 
 /* In its folder, which is locked. */
-static int train_and_test(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *dir) {
+static int train_and_test(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *dir,
+                          int64_t until) {
     char checkpoint[PATH_MAX];
     TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, checkpoint));
     { /* the test loads a state of its own */
@@ -121,8 +122,11 @@ static int train_and_test(struct mn_ctx *ctx, struct nas_experiment *experiment,
         TRY(nas_file_exists(ctx, checkpoint) ? nas_state_resume(experiment, ctx, dir, &state)
                                              : nas_state_new(experiment, ctx, &state));
         if (!state.loaded || !nas_train_finished(experiment, &state)) {
-            TRY(progress_train(experiment, ctx, &state, dir));
+            TRY(progress_train(experiment, ctx, &state, dir, until));
         }
+    }
+    if (until > 0) {
+        return MN_OK;
     }
     const struct test_plan plan = {
         .state = checkpoint,
@@ -140,7 +144,7 @@ int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct s
     TRY(sweep_open(ctx, job, run->arm, run->seed, &more, &experiment));
     TRY(nas_folder_make(ctx, run->dir));
     TRY(nas_folder_lock(ctx, run->dir, &folder));
-    const int status = train_and_test(ctx, &experiment, run->dir);
+    const int status = train_and_test(ctx, &experiment, run->dir, job->until);
     nas_folder_unlock(ctx, &folder);
     return status;
 }

@@ -264,8 +264,48 @@ static int64_t read_whole(struct sweep_reader *r, const struct nas_yaml *map, co
     return out;
 }
 
+/* As far apart as eta at least: the last one is the whole run. */
+static void read_rungs(struct sweep_reader *r, const struct nas_yaml *search) {
+    static const char *const known[] = {"min", "max"};
+    const struct nas_yaml *rungs = nas_yaml_get(search, "rungs");
+    const struct nas_yaml *metric = nas_yaml_get(search, "metric");
+    struct sweep *s = r->sweep;
+    const int before = r->faults->count;
+    if (metric != NULL &&
+        (metric->kind != NAS_YAML_SCALAR || strcmp(metric->text, "validation accuracy") != 0)) {
+        nas_fault_add(r->faults, metric->mark, "search: metric: expected validation accuracy");
+    }
+    s->eta = read_whole(r, search, "eta", 3, 2, 1000);
+    if (rungs == NULL || rungs->kind != NAS_YAML_MAP) {
+        nas_fault_add(r->faults, rungs != NULL ? rungs->mark : search->mark,
+                      "search: rungs: expected meta-epochs of the first and of the last rung, like "
+                      "{min: 100, max: 900}");
+        return;
+    }
+    sweep_check_keys(r, rungs, known, sizeof known / sizeof known[0], "; rungs have min and max");
+    const int64_t min = read_whole(r, rungs, "min", 0, 1, 1000000000);
+    const int64_t max = read_whole(r, rungs, "max", 0, 1, 1000000000);
+    if (r->faults->count > before) {
+        return;
+    }
+    if (min * s->eta > max) {
+        nas_fault_add(r->faults, rungs->mark,
+                      "search: rungs: expected a max of at least eta times min, %" PRId64,
+                      min * s->eta);
+        return;
+    }
+    for (int64_t at = min; at * s->eta <= max; at *= s->eta) {
+        s->rungs[s->n_rungs++] = at;
+    }
+    s->rungs[s->n_rungs++] = max;
+    s->rungs_mark = rungs->mark;
+    const struct nas_yaml *length = nas_yaml_get(rungs, "max");
+    s->set_length = (struct nas_assignment){"run.meta_epochs", length->key_mark, length};
+}
+
 void sweep_read_search(struct sweep_reader *r, const struct nas_yaml *node) {
-    static const char *const known[] = {"method", "arms", "seed", "space"};
+    static const char *const known[] = {"method", "space", "arms",  "seed",
+                                        "eta",    "rungs", "metric"};
     const struct nas_yaml *method = nas_yaml_get(node, "method");
     const struct nas_yaml *space = nas_yaml_get(node, "space");
     const int before = r->faults->count;
@@ -275,20 +315,37 @@ void sweep_read_search(struct sweep_reader *r, const struct nas_yaml *node) {
         return;
     }
     sweep_check_keys(r, node, known, sizeof known / sizeof known[0],
-                     "; search has method, arms, seed and space");
-    if (method == NULL || method->kind != NAS_YAML_SCALAR || strcmp(method->text, "random") != 0) {
+                     "; search has method, space, arms and seed, with method halving also eta, "
+                     "rungs and metric");
+    if (method == NULL || method->kind != NAS_YAML_SCALAR ||
+        (!r->halving && strcmp(method->text, "random") != 0)) {
         nas_fault_add(r->faults, method != NULL ? method->mark : node->mark,
-                      "search: method: expected random");
+                      "search: method: expected random or halving");
     }
-    if (space == NULL) {
-        nas_fault_add(r->faults, node->mark, "search: space: expected what arms are drawn from");
-    } else if (r->sweep->n_axes > 0) {
+    for (const struct nas_yaml *x = node->first; x != NULL; x = x->next) {
+        const int halves = strcmp(x->key, "eta") == 0 || strcmp(x->key, "rungs") == 0 ||
+                           strcmp(x->key, "metric") == 0;
+        const int draws = strcmp(x->key, "arms") == 0 || strcmp(x->key, "seed") == 0;
+        if ((halves && !r->halving) || (draws && space == NULL)) {
+            nas_fault_add(r->faults, x->key_mark, "search: %s goes with %s", x->key,
+                          halves ? "method: halving" : "a space");
+        }
+    }
+    if (space == NULL && (!r->halving || r->sweep->n_axes == 0)) {
+        nas_fault_add(r->faults, node->mark, "search: space: expected what arms are drawn from%s",
+                      r->halving ? ", or axes beside the search" : "");
+    } else if (space != NULL && r->sweep->n_axes > 0) {
         nas_fault_add(r->faults, space->key_mark,
                       "search: arms are drawn from a space or made of axes, not both");
     }
-    const int64_t arms = read_whole(r, node, "arms", 0, 1, MOST_ARMS);
-    const int64_t seed = read_whole(r, node, "seed", 1, 0, INT64_C(9007199254740992));
-    if (r->faults->count == before) {
-        read_space(r, space, seed, arms);
+    if (r->halving) {
+        read_rungs(r, node);
+    }
+    if (space != NULL) {
+        const int64_t arms = read_whole(r, node, "arms", 0, 1, MOST_ARMS);
+        const int64_t seed = read_whole(r, node, "seed", 1, 0, INT64_C(9007199254740992));
+        if (r->faults->count == before) {
+            read_space(r, space, seed, arms);
+        }
     }
 }

@@ -48,7 +48,8 @@ static int list_runs(struct mn_ctx *ctx, struct sweep_job *job) {
             }
         }
     }
-    return job->runs != NULL ? MN_OK : no_memory(ctx);
+    job->left = nas_arena_zeroed(&job->arena, (size_t)s->n_arms * sizeof *job->left);
+    return job->runs != NULL && job->left != NULL ? MN_OK : no_memory(ctx);
 }
 
 /* ---- --list -------------------------------------------------------------------------------- */
@@ -63,6 +64,11 @@ static void print_list(const struct sweep_job *job, const struct sweep_results *
         const struct sweep_status *now = &results->runs[i].now;
         const char *s = nas_text_s(now->meta_epochs);
         printf("%-*s  ", width, job->runs[i].name);
+        if (job->left[job->runs[i].arm] > 0 && now->progress != SWEEP_DONE) {
+            printf("left after %" PRId64 " of %" PRId64 " meta-epochs\n",
+                   job->left[job->runs[i].arm], now->meta_epochs);
+            continue;
+        }
         if (job->runs[i].failed && now->progress != SWEEP_DONE) {
             printf("failed: its numbers were not finite; the sweep tries it again\n");
         } else if (now->progress == SWEEP_NEW) {
@@ -74,6 +80,21 @@ static void print_list(const struct sweep_job *job, const struct sweep_results *
             printf(now->progress == SWEEP_DONE ? "done\n" : "trained, not tested\n");
         }
     }
+}
+
+/* The rungs that are decided. */
+static int decide_known(struct mn_ctx *ctx, struct sweep_job *job,
+                        const struct sweep_results *results) {
+    for (int rung = 0; rung + 1 < job->sweep.n_rungs; rung++) {
+        TRY(sweep_rung_list(ctx, job, results, rung));
+        for (int64_t i = 0; i < job->n_runs; i++) {
+            if (job->runs[i].due && !job->runs[i].failed) {
+                return MN_OK;
+            }
+        }
+        TRY(sweep_rung_decide(ctx, job, rung));
+    }
+    return MN_OK;
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
@@ -162,6 +183,7 @@ static int run_sweep(struct mn_ctx *ctx, const struct arguments *arguments) {
         return run_all(ctx, &job, &results, flags->jobs);
     }
     TRY(sweep_gather(ctx, &job, &results));
+    TRY(decide_known(ctx, &job, &results));
     print_list(&job, &results);
     return MN_OK;
 }

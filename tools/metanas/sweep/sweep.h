@@ -17,7 +17,10 @@ struct sweep_run {
     const char *name; /* ARM/seed-N */
     const char *dir;
     int failed; /* numbers that are not finite ended it */
+    int due;    /* there is work on it in this rung */
 };
+
+struct sweep_place;
 
 struct sweep_job {
     const struct arguments *arguments;
@@ -26,11 +29,15 @@ struct sweep_job {
     int lock;        /* its descriptor; -1 = not claimed */
     int64_t n_runs;
     struct sweep_run *runs; /* [n_runs], seeds of an arm next to each other */
+    int64_t until; /* meta-epochs of this rung; 0 = runs are trained to their end and tested */
+    int64_t *left; /* [sweep.n_arms], meta-epochs after which the arm was left; 0 = it goes on */
     struct mn_dataset_info
         *data; /* [sweep.n_arms], what the arm's data set holds: sweep_validate */
     /* The most that an arm takes: threads, bytes of the program with its data and of its work. */
     int64_t threads, memory_begin, memory_work;
     int all_processors; /* an arm takes as many threads as there are processors */
+    int64_t n_places;
+    struct sweep_place *places; /* [n_places], of all rungs that are decided */
     struct nas_arena arena;
 };
 
@@ -56,7 +63,7 @@ struct sweep_status {
  * configuration. */
 int sweep_look(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run,
                struct nas_arena *arena, struct sweep_status *out);
-/* Train what is left of it, and test it. */
+/* Train what is left of it up to job->until, and test it at its end. */
 int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run);
 
 /* arms.c: the configuration of a run made ready; `more` may preset flags. */
@@ -70,6 +77,16 @@ struct sweep_results;
 int sweep_gather(struct mn_ctx *ctx, const struct sweep_job *job, struct sweep_results *out);
 /* The same of one run, after it was worked on. */
 int sweep_gather_run(struct mn_ctx *ctx, struct sweep_results *results, int64_t run);
+
+/* halving.c: mark the runs that are due in a rung. Without rungs there is one, the whole run. */
+int sweep_rung_list(struct mn_ctx *ctx, struct sweep_job *job, const struct sweep_results *results,
+                    int rung);
+/* Decide which arms go on after it, where no run is due any more: of n the best n / eta, one at
+ * least, by the mean validation accuracy of their seeds; of equals the first. The others are left.
+ * After the last rung one is the best. Kept for `sweep_rungs_write`. */
+int sweep_rung_decide(struct mn_ctx *ctx, struct sweep_job *job, int rung);
+/* Write rungs.csv, and what was decided last to standard error. */
+int sweep_rungs_write(struct mn_ctx *ctx, const struct sweep_job *job);
 
 /* work.c: work on all runs that are not done, `jobs` at a time, 0 = as many as there are processors
  * and memory for; results are written after each. A run that fails is told of and leaves the others

@@ -14,36 +14,45 @@ struct work {
     struct sweep_job *job;
     struct sweep_results *results;
     double begin;
-    int64_t next; /* run to look at */
-    int64_t left, done, failed;
+    int64_t next;               /* run to look at */
+    int64_t left, done, failed; /* left in this rung */
+    int announced;
     int failure; /* status of a run that failed; numbers that are not finite count least */
     int result;  /* of what ends the sweep, with its message */
     char message[NAS_MESSAGE];
 };
 
 static int64_t next_run(struct work *w) {
-    while (w->next < w->job->n_runs && w->results->runs[w->next].now.progress == SWEEP_DONE) {
+    while (w->next < w->job->n_runs && !w->job->runs[w->next].due) {
         w->next++;
     }
     return w->next < w->job->n_runs ? w->next++ : -1;
 }
 
-static void announce(struct mn_ctx *ctx, const struct work *w, int64_t i) {
-    char rest[64] = "", time[40];
+static void announce(struct mn_ctx *ctx, struct work *w, int64_t i, int64_t most) {
+    char rest[80] = "", time[40], until[48] = "";
     if (nas_ctx_of(ctx)->log_level < MN_LOG_INFO) {
         return;
     }
+    if (most > 1 && !w->announced) {
+        fprintf(stderr, "%" PRId64 " runs at a time\n", most);
+    }
+    w->announced = 1;
     if (w->done > 0) {
         nas_text_duration((nas_now() - w->begin) / (double)w->done * (double)w->left, time,
                           sizeof time);
-        snprintf(rest, sizeof rest, ", about %s left for all", time);
+        snprintf(rest, sizeof rest, ", about %s left for all%s", time,
+                 w->job->until > 0 ? " to there" : "");
     }
-    fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s\n", i + 1, w->job->n_runs,
-            w->job->runs[i].name, rest);
+    if (w->job->until > 0) {
+        snprintf(until, sizeof until, " to meta-epoch %" PRId64, w->job->until);
+    }
+    fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s%s\n", i + 1, w->job->n_runs,
+            w->job->runs[i].name, until, rest);
 }
 
 /* A run that fails does not take the others with it. The results are brought up to date after every
- * run; those after the last one are printed. */
+ * run. */
 static int ended(struct mn_ctx *ctx, struct work *w, int64_t i, int status) {
     struct sweep_run *run = &w->job->runs[i];
     if (status == MN_CANCELLED) {
@@ -64,7 +73,7 @@ static int ended(struct mn_ctx *ctx, struct work *w, int64_t i, int status) {
     w->done++;
     w->left--;
     TRY(sweep_gather_run(ctx, w->results, i));
-    return sweep_report(ctx, w->results, w->left == 0);
+    return sweep_report(ctx, w->results, 0);
 }
 
 /* Runs under way have their end before the sweep has its own; the first failure is the result. */
@@ -83,6 +92,7 @@ static int stopped(struct mn_ctx *ctx, const struct work *w) {
                    w->left, w->job->n_runs);
 }
 
+/* All runs that are due. */
 static void work(struct mn_ctx *ctx, struct work *w, struct sweep_workers *workers) {
     int64_t i = next_run(w);
     while (workers->n > 0 || (i >= 0 && w->result == MN_OK)) {
@@ -91,7 +101,7 @@ static void work(struct mn_ctx *ctx, struct work *w, struct sweep_workers *worke
                 note(ctx, w, stopped(ctx, w));
                 break;
             }
-            announce(ctx, w, i);
+            announce(ctx, w, i, workers->most);
             note(ctx, w, sweep_workers_start(ctx, workers, i));
             i = next_run(w);
         }
@@ -125,29 +135,52 @@ static int count_jobs(struct mn_ctx *ctx, const struct work *w, int64_t asked, i
             *out = available / memory;
         }
     }
-    *out = *out < w->left ? *out : w->left;
+    *out = *out < job->n_runs ? *out : job->n_runs;
     *out = *out > 1 ? *out : 1;
-    if (*out > 1 && nas_ctx_of(ctx)->log_level >= MN_LOG_INFO) {
-        fprintf(stderr, "%" PRId64 " runs at a time\n", *out);
+    return MN_OK;
+}
+
+static int begin_rung(struct mn_ctx *ctx, struct work *w, int rung) {
+    struct sweep_job *job = w->job;
+    const int is_last = rung + 1 >= job->sweep.n_rungs;
+    job->until = is_last ? 0 : job->sweep.rungs[rung];
+    w->next = w->left = w->done = 0;
+    w->begin = nas_now();
+    TRY(sweep_rung_list(ctx, job, w->results, rung));
+    for (int64_t i = 0; i < job->n_runs; i++) {
+        w->left += job->runs[i].due;
     }
     return MN_OK;
+}
+
+static int end_rung(struct mn_ctx *ctx, struct work *w, int rung) {
+    TRY(sweep_rung_decide(ctx, w->job, rung));
+    TRY(sweep_rungs_write(ctx, w->job));
+    return sweep_report(ctx, w->results, 0);
 }
 
 int sweep_work(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_results *results,
                int64_t jobs) {
     struct work w = {.job = job, .results = results, .begin = nas_now()};
+    const int rungs = job->sweep.n_rungs;
     struct sweep_workers workers;
     int64_t most;
-    for (int64_t i = 0; i < job->n_runs; i++) {
-        w.left += results->runs[i].now.progress != SWEEP_DONE;
-    }
-    TRY(sweep_report(ctx, results, w.left == 0));
+    TRY(sweep_report(ctx, results, 0));
     TRY(count_jobs(ctx, &w, jobs, &most));
     TRY(sweep_workers_new(ctx, job, most, &workers));
-    work(ctx, &w, &workers);
+    for (int rung = 0; rung < (rungs > 0 ? rungs : 1) && w.result == MN_OK &&
+                       (w.failure == MN_OK || w.failure == MN_NUMERIC);
+         rung++) {
+        note(ctx, &w, begin_rung(ctx, &w, rung));
+        work(ctx, &w, &workers);
+        if (rungs > 0 && w.result == MN_OK && (w.failure == MN_OK || w.failure == MN_NUMERIC)) {
+            note(ctx, &w, end_rung(ctx, &w, rung));
+        }
+    }
     if (w.result != MN_OK) {
         return mn_fail(ctx, w.result, "%s", w.message);
     }
+    TRY(sweep_report(ctx, results, 1));
     if (w.failed == 0) {
         return MN_OK;
     }
