@@ -47,13 +47,13 @@ static void put_number(char *out, size_t size, int32_t type, double x) {
 /* By enum mn_opt_type: its name, and what the value, or the element of a list, should be. */
 static const struct {
     const char *name, *noun;
-    int32_t element; /* of a list: the type of what it holds */
-} types[] = {[MN_OPT_INT] = {"int", "a whole number"},
-             [MN_OPT_REAL] = {"real", "a number"},
-             [MN_OPT_BOOL] = {"true or false", "true or false"},
-             [MN_OPT_TEXT] = {"text", "text"},
-             [MN_OPT_PATH] = {"path", "text"},
-             [MN_OPT_CHOICE] = {"one of:", "text"},
+    int32_t element; /* of a list: the type of what it holds; else 0 */
+} types[] = {[MN_OPT_INT] = {"int", "a whole number", 0},
+             [MN_OPT_REAL] = {"real", "a number", 0},
+             [MN_OPT_BOOL] = {"true or false", "true or false", 0},
+             [MN_OPT_TEXT] = {"text", "text", 0},
+             [MN_OPT_PATH] = {"path", "text", 0},
+             [MN_OPT_CHOICE] = {"one of:", "text", 0},
              [MN_OPT_INTS] = {"list of int", "a whole number", MN_OPT_INT},
              [MN_OPT_REALS] = {"list of real", "a number", MN_OPT_REAL},
              [MN_OPT_TEXTS] = {"list of text", "text", MN_OPT_TEXT}};

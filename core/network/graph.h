@@ -50,8 +50,10 @@ struct nas_stage {
     int64_t stats;              /* offset of mean [n] and variance [n] in a statistics buffer */
 };
 
+/* In the maps of a built-in candidate: the stride of the site. */
+enum { NAS_OP_SITE_STRIDE = 0 };
+
 /* A candidate operation: built in (op.h), or of a plugin. */
-enum { NAS_OP_SITE_STRIDE = 0 }; /* in its maps: that of where it stands */
 struct nas_op {
     const char *name;
     const struct mn_op_maps *maps;   /* of a built-in one */
