@@ -5,6 +5,7 @@
 #include "network/drop_path.h"
 #include "network/mixture.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +126,14 @@ static int check(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_s
         ((pass->flags & MN_PASS_GRAD_A) != 0 && out->d_a == NULL && m->dims.n_a > 0)) {
         return mn_fail(ctx, MN_INTERNAL, "a pass with gradients needs room for them");
     }
+    const struct mn_cost *cost = pass->cost;
+    if (cost != NULL && (cost->size != sizeof *cost || cost->of < MN_COST_PARAMETERS ||
+                         cost->of > MN_COST_MACS || !(cost->weight >= 0 && cost->budget >= 0) ||
+                         !isfinite(cost->weight) || !isfinite(cost->budget))) {
+        return mn_fail(ctx, MN_INTERNAL,
+                       "mn_model_pass: a cost of size %u, of %d, with weight %g and budget %g",
+                       cost->size, cost->of, cost->weight, cost->budget);
+    }
     if (!(pass->progress >= 0 && pass->progress <= 1)) {
         return mn_fail(ctx, MN_INTERNAL, "progress %g is not in 0..1", pass->progress);
     }
@@ -144,7 +153,7 @@ int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const s
                             .gradients = (options->flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A)) != 0,
                             .d_w = (options->flags & MN_PASS_GRAD_W) != 0 ? out->d_w : NULL,
                             .out = out};
-    out->skip_share = 0;
+    out->skip_share = out->cost = 0;
     TRY(nas_mix_forward(ws->mix, ctx, at->a, options, &out->skip_share));
     if (out->mixture != NULL) {
         memcpy(out->mixture, ws->mix->mixed, (size_t)m->dims.n_choices * sizeof *out->mixture);
@@ -153,6 +162,9 @@ int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const s
         pass.drop = ws->drop;
     }
     TRY(m->backend->pass(ws->lane, &pass));
+    if (options->cost != NULL) {
+        TRY(nas_mix_cost(ws->mix, ctx, options->cost, &out->cost));
+    }
     return (options->flags & MN_PASS_GRAD_A) != 0 && m->dims.n_a > 0
                ? nas_mix_backward(ws->mix, ctx, options, out->d_a)
                : MN_OK;

@@ -339,7 +339,7 @@ static void bind_default(struct binder *b, const struct mn_opt *o, void *to) {
 /* ---- a section ---------------------------------------------------------------------------- */
 
 static void unknown_key(struct binder *b, const struct nas_options *options, const char *skip,
-                        const struct nas_yaml *node) {
+                        const struct nas_yaml *node, const char *key) {
     const size_t mark = nas_arena_mark(b->arena);
     const char **names = nas_arena_array(b->arena, (size_t)options->n + 1, sizeof *names);
     if (names == NULL) {
@@ -362,14 +362,14 @@ static void unknown_key(struct binder *b, const struct nas_options *options, con
             break;
         }
     }
-    const char *near = nas_text_nearest(node->key, names, n);
+    const char *near = nas_text_nearest(key, names, n);
     nas_arena_release(b->arena, mark);
     if (near != NULL) {
         nas_fault_add(b->faults, node->key_mark, "%s: unknown key '%.80s'; did you mean '%s'?",
-                      b->what, node->key, near);
+                      b->what, key, near);
     } else {
         nas_fault_add(b->faults, node->key_mark, "%s: unknown key '%.80s'; known here: %s", b->what,
-                      node->key, n > 0 ? all : "none");
+                      key, n > 0 ? all : "none");
     }
 }
 
@@ -400,6 +400,46 @@ static void merge_file(struct binder *b, const struct mn_opt *o, struct nas_yaml
     }
 }
 
+/* Keys "cost.weight" and "cost.budget" lie in a section "cost" of the section. */
+static void bind_known(struct binder *b, const struct nas_options *options, const char *within,
+                       const struct nas_yaml *section, const char *skip, void *instance) {
+    for (const struct nas_yaml *node = section->first; node != NULL; node = node->next) {
+        if (skip != NULL && strcmp(node->key, skip) == 0) {
+            continue;
+        }
+        char key[256];
+        const size_t length = (size_t)snprintf(key, sizeof key, "%s%.120s", within, node->key);
+        uint32_t i = 0, inner = 0;
+        while (i < options->n && strcmp(options->at[i].key, key) != 0) {
+            i++;
+        }
+        while (inner < options->n && (strncmp(options->at[inner].key, key, length) != 0 ||
+                                      options->at[inner].key[length] != '.')) {
+            inner++;
+        }
+        if (i == options->n && inner == options->n) {
+            unknown_key(b, options, skip, node, key);
+            continue;
+        }
+        if (i == options->n && node->kind != NAS_YAML_MAP) {
+            nas_fault_add(b->faults, node->mark, "%s: %s: expected a section (key: value lines)",
+                          b->what, key);
+            continue;
+        }
+        if (i == options->n) {
+            snprintf(key + length, sizeof key - length, ".");
+            bind_known(b, options, key, node, NULL, instance);
+            continue;
+        }
+        const struct mn_opt *o = &options->at[i];
+        if ((o->flags & MN_OPT_DEPRECATED) != 0) {
+            nas_fault_warn(b->faults, node->key_mark, "%s: '%s' is deprecated: %s", b->what,
+                           node->key, o->doc);
+        }
+        bind_value(b, o, o->type, node, (char *)instance + o->offset);
+    }
+}
+
 void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
                      struct nas_yaml *section, const char *skip, const char *what, void *instance,
                      struct nas_faults *faults) {
@@ -421,29 +461,12 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
             merge_file(&b, &options->at[i], section);
         }
     }
-    for (struct nas_yaml *node = section != NULL ? section->first : NULL; node != NULL;
-         node = node->next) {
-        if (skip != NULL && strcmp(node->key, skip) == 0) {
-            continue;
-        }
-        uint32_t i = 0;
-        while (i < options->n && strcmp(options->at[i].key, node->key) != 0) {
-            i++;
-        }
-        if (i == options->n) {
-            unknown_key(&b, options, skip, node);
-            continue;
-        }
-        const struct mn_opt *o = &options->at[i];
-        if ((o->flags & MN_OPT_DEPRECATED) != 0) {
-            nas_fault_warn(faults, node->key_mark, "%s: '%s' is deprecated: %s", what, node->key,
-                           o->doc);
-        }
-        bind_value(&b, o, o->type, node, (char *)instance + o->offset);
+    if (section != NULL) {
+        bind_known(&b, options, "", section, skip, instance);
     }
     for (uint32_t i = 0; i < options->n; i++) {
         const struct mn_opt *o = &options->at[i];
-        if ((o->flags & MN_OPT_REQUIRED) != 0 && nas_yaml_get(section, o->key) == NULL) {
+        if ((o->flags & MN_OPT_REQUIRED) != 0 && nas_yaml_find(section, o->key) == NULL) {
             nas_fault_add(faults, place, "%s: the key '%s' is required: %s", what, o->key, o->doc);
         }
     }
@@ -567,7 +590,12 @@ void nas_schema_write(const struct nas_options *options, const void *instance, i
             ((o->flags & MN_OPT_DEPRECATED) != 0 && is_default(o, value))) {
             continue;
         }
-        fprintf(out, "%*s%s: ", indent, "", o->key);
+        const char *dot = strrchr(o->key, '.');
+        const size_t outer = dot != NULL ? (size_t)(dot + 1 - o->key) : 0;
+        if (outer > 0 && (i == 0 || strncmp(options->at[i - 1].key, o->key, outer) != 0)) {
+            fprintf(out, "%*s%.*s:\n", indent, "", (int)outer - 1, o->key);
+        }
+        fprintf(out, "%*s%s: ", indent + (outer > 0 ? 2 : 0), "", o->key + outer);
         write_value(o, o->type, value, out);
         fputc('\n', out);
     }

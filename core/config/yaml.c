@@ -383,6 +383,16 @@ struct nas_yaml *nas_yaml_get(const struct nas_yaml *map, const char *key) {
     return NULL;
 }
 
+struct nas_yaml *nas_yaml_find(const struct nas_yaml *map, const char *path) {
+    char key[256];
+    const char *dot = strchr(path, '.');
+    if (dot == NULL) {
+        return nas_yaml_get(map, path);
+    }
+    snprintf(key, sizeof key, "%.*s", (int)(dot - path), path);
+    return nas_yaml_find(nas_yaml_get(map, key), dot + 1);
+}
+
 int nas_yaml_put(struct nas_arena *arena, struct nas_yaml *map, const char *key,
                  struct nas_yaml *value) {
     struct nas_yaml **link = &map->first;

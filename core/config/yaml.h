@@ -72,6 +72,8 @@ struct nas_yaml *nas_yaml_copy(struct nas_arena *arena, const struct nas_yaml *n
 
 /* The value of `key` in a map, or NULL. */
 struct nas_yaml *nas_yaml_get(const struct nas_yaml *map, const char *key);
+/* The same by a path of keys, "cost.budget". */
+struct nas_yaml *nas_yaml_find(const struct nas_yaml *map, const char *path);
 
 /* Add or replace `key` of `map`. 0 = no memory for a copy of the key; the map is as it was. */
 int nas_yaml_put(struct nas_arena *arena, struct nas_yaml *map, const char *key,

@@ -151,6 +151,11 @@ static inline const struct nas_instance *nas_mixer_of(const struct mn_model *mod
     return mixture->is_input ? model->input_mixer : model->op_mixer;
 }
 
+/* What a path costs when its weight is 1, in the unit of enum mn_cost_of. */
+static inline double nas_path_cost(const struct nas_path *path, int of) {
+    return of == MN_COST_PARAMETERS ? (double)path->n_w : path->work;
+}
+
 /* Whether the output of a path has a batch norm, and that of its node is then a weighted sum of
  * normalised tensors. */
 int nas_path_has_norm(const struct nas_path *path);

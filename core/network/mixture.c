@@ -186,6 +186,32 @@ void nas_mix_gradient(struct nas_mix *mix, const struct nas_layer *layer, int e,
     mix->d_item[op] += mix->item[in] * product;
 }
 
+/* The weights of a path stand as factors in its cost as they do in the output of its node. */
+int nas_mix_cost(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_cost *cost, double *out) {
+    const struct mn_model *m = mix->model;
+    double scale = cost->weight;
+    TRY(nas_model_cost(ctx, m, cost->of, mix->item, out));
+    if (cost->budget > 0) {
+        scale *= (*out > cost->budget ? 1 : -1) / cost->budget;
+    } else {
+        double all;
+        TRY(nas_model_cost(ctx, m, cost->of, NULL, &all));
+        scale /= all;
+    }
+    for (int i = 0; i < m->n_layers; i++) {
+        const struct nas_layer *layer = &m->layers[i];
+        for (int e = 0; e < layer->n_edges; e++) {
+            for (int p = 0; p < layer->edges[e].n_paths; p++) {
+                if (nas_mix_computed(mix, layer, e, p)) {
+                    nas_mix_gradient(mix, layer, e, p,
+                                     scale * nas_path_cost(&layer->edges[e].paths[p], cost->of));
+                }
+            }
+        }
+    }
+    return MN_OK;
+}
+
 /* ---- gradients ---------------------------------------------------------------------------- */
 
 int nas_mix_backward(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_pass *pass,

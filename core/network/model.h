@@ -90,6 +90,12 @@ int nas_model_prune(struct mn_ctx *ctx, const struct mn_model *model, const stru
 int nas_model_parameters(struct mn_ctx *ctx, const struct mn_model *model, const uint8_t *keep,
                          int64_t *out);
 
+/* What a network costs (enum mn_cost_of) of which only share[n_items] (NULL = 1) of each item
+ * stays: 0 or 1, a probability, or its weight in the mixture. A layer counts where something that
+ * stays reads it. MN_NOMEM. */
+int nas_model_cost(struct mn_ctx *ctx, const struct mn_model *model, int of, const double *share,
+                   double *out);
+
 /* The smallest and the largest network that pruning can leave when every mixture has decided for
  * one choice; found by search, so the true ones may lie a little beyond. MN_CANCELLED. */
 int nas_model_extremes(struct mn_ctx *ctx, const struct mn_model *model, int64_t *smallest,

@@ -8,15 +8,14 @@
 
 /* ---- counting weights --------------------------------------------------------------------- */
 
-/* Weights of a network of which only a share of each item stays: 0 or 1, or the probability that it
- * does. A layer counts where something that stays reads it. */
-static int count(struct mn_ctx *ctx, const struct mn_model *m, const double *share, double *out) {
+int nas_model_cost(struct mn_ctx *ctx, const struct mn_model *m, int of, const double *share,
+                   double *out) {
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
     uint8_t *used = mn_scratch(ctx, (size_t)m->n_states);
     if (used == NULL) {
         return MN_NOMEM;
     }
-    *out = (double)((m->head.n_features + 1) * m->dims.ways);
+    *out = (double)((m->head.n_features + (of == MN_COST_PARAMETERS)) * m->dims.ways);
     memset(used, 0, (size_t)m->n_states);
     used[m->head.from] = 1;
     for (int i = m->n_layers - 1; i >= 0; i--) {
@@ -27,14 +26,16 @@ static int count(struct mn_ctx *ctx, const struct mn_model *m, const double *sha
         }
         for (int e = 0; e < layer->n_edges && used[layer->state]; e++) {
             const struct nas_edge *edge = &layer->edges[e];
-            const double in = layer->mixture < 0 ? 1 : share[m->mixtures[layer->mixture].item0 + e];
+            const int whole = share == NULL;
+            const double in =
+                whole || layer->mixture < 0 ? 1 : share[m->mixtures[layer->mixture].item0 + e];
             for (int p = 0; p < edge->n_paths; p++) {
                 const struct nas_path *path = &edge->paths[p];
                 const double stays = path->none ? 0
-                                     : edge->mixture < 0 || p >= edge->n_ops
+                                     : whole || edge->mixture < 0 || p >= edge->n_ops
                                          ? in
                                          : in * share[m->mixtures[edge->mixture].item0 + p];
-                n += stays * (double)path->n_w;
+                n += stays * nas_path_cost(path, of);
                 used[path->source] |= stays > 0;
             }
         }
@@ -65,7 +66,7 @@ int nas_model_parameters(struct mn_ctx *ctx, const struct mn_model *m, const uin
     for (int i = 0; i < m->n_mixtures; i++) {
         find_shares(m, i, keep, share);
     }
-    TRY(count(ctx, m, share, &n));
+    TRY(nas_model_cost(ctx, m, MN_COST_PARAMETERS, share, &n));
     *out = (int64_t)n; /* a sum of whole numbers far under 2^53 */
     return MN_OK;
 }
@@ -94,7 +95,7 @@ int nas_model_mean_parameters(struct mn_ctx *ctx, const struct mn_model *m, doub
             share[x->item0 + k] = stays;
         }
     }
-    return count(ctx, m, share, out);
+    return nas_model_cost(ctx, m, MN_COST_PARAMETERS, share, out);
 }
 
 /* ---- the smallest and the largest network that pruning can leave --------------------------- */
@@ -149,7 +150,7 @@ static int improve(struct extremes *s, int i, double *best, int *better) {
             }
             decide(s, x, c, levels[level]);
             TRY(decision_changed(s, i));
-            TRY(count(s->ctx, s->model, s->share, &n));
+            TRY(nas_model_cost(s->ctx, s->model, MN_COST_PARAMETERS, s->share, &n));
             if (s->sign * n > s->sign * *best) {
                 *best = n;
                 best_choice = c;
@@ -179,7 +180,7 @@ static int search_extreme(struct extremes *s, int64_t *out) {
     for (int i = 0; i < m->n_mixtures; i++) {
         TRY(decision_changed(s, i));
     }
-    TRY(count(s->ctx, m, s->share, &best));
+    TRY(nas_model_cost(s->ctx, m, MN_COST_PARAMETERS, s->share, &best));
     for (int round = 0; better && round < MOST_ROUNDS; round++) {
         better = 0;
         for (int i = 0; i < m->n_mixtures; i++) {

@@ -98,9 +98,27 @@ static int default_in_range(const struct mn_opt *o) {
            (nas_option_in_range(o, o->def) && (o->type == MN_OPT_REAL || o->def == floor(o->def)));
 }
 
+/* A name, or two with a dot between them. */
+static int key_ok(const char *key) {
+    const char *dot = key != NULL ? strchr(key, '.') : NULL;
+    char outer[64] = "";
+    if (dot == NULL) {
+        return nas_plugin_name_ok(key);
+    }
+    snprintf(outer, sizeof outer, "%.*s", (int)(dot - key), key);
+    return dot - key < (int)sizeof outer && nas_plugin_name_ok(outer) &&
+           nas_plugin_name_ok(dot + 1);
+}
+
+/* The same key, or the section that another lies in. */
+static int keys_collide(const char *a, const char *b) {
+    const size_t n = strlen(a), m = strlen(b);
+    return strncmp(a, b, n < m ? n : m) == 0 && (n == m || (n < m ? b[n] : a[m]) == '.');
+}
+
 static int check_option(const struct checked *c, const struct mn_opt *o) {
     const uint32_t instance = c->unit->instance_size;
-    if (!nas_plugin_name_ok(o->key) || o->doc == NULL || o->doc[0] == '\0') {
+    if (!key_ok(o->key) || o->doc == NULL || o->doc[0] == '\0') {
         return refuse(c, "an option without a proper key or doc line (%s)",
                       o->key != NULL ? o->key : "NULL");
     }
@@ -160,7 +178,7 @@ static int check_options(const struct checked *c, const struct mn_opt *opts, uin
         int taken = strcmp(o->key, "use") == 0; /* the host's own key of a section */
         for (uint32_t j = 0; j < i; j++) {
             const struct mn_opt *other = &opts[j];
-            taken |= strcmp(other->key, o->key) == 0;
+            taken |= keys_collide(other->key, o->key);
             if (!taken && o->offset < other->offset + field_size(other->type) &&
                 other->offset < o->offset + field_size(o->type)) {
                 return refuse(c,

@@ -46,7 +46,7 @@ int nas_service_bad_option(struct mn_ctx *ctx, const char *key, const char *form
     if (unit == NULL) {
         return mn_fail(ctx, MN_CONFIG, "%s: %s", key, text);
     }
-    const struct nas_yaml *node = nas_yaml_get(unit->section, key);
+    const struct nas_yaml *node = nas_yaml_find(unit->section, key);
     nas_mark_text(node != NULL ? node->mark : unit->mark, place, sizeof place);
     if (nas_ctx_of(ctx)->status == MN_OK) {
         nas_ctx_of(ctx)->named = unit->label;

@@ -57,6 +57,21 @@ struct mn_task {
     const void *host;      /* the host's own */
 };
 
+enum mn_cost_of {
+    MN_COST_PARAMETERS = 0, /* weights */
+    MN_COST_MACS = 1        /* multiply-adds of an image, forward */
+};
+
+/* A term of the objective beside the loss, for d_a alone: what the network costs, with every
+ * candidate counted by its weight in the mixture (E of the sum; ProxylessNAS, Cai et al. 2019, Eq.
+ * 7). It is weight * E / E of all candidates or, with a budget, weight * |E / budget - 1|. */
+struct mn_cost {
+    uint32_t size;
+    int32_t of;    /* enum mn_cost_of */
+    double weight; /* 0 or more */
+    double budget; /* above 0, in the unit of `of`; 0 = none */
+};
+
 enum mn_pass_flag {
     MN_PASS_GRAD_W = 1,  /* write d_w */
     MN_PASS_GRAD_A = 2,  /* write d_a */
@@ -72,6 +87,7 @@ struct mn_pass {
     const uint8_t *keep;  /* [n_choices] 1 = stays, 0 = pruned; NULL = all stay */
     const mn_real *stats; /* [n_stats] statistics to normalise with; NULL = those of the batch */
     mn_real *stats_out;   /* [n_stats] receives the batch's statistics, or NULL */
+    const struct mn_cost *cost; /* NULL = none */
 };
 
 /* What a pass gives back. Gradients are written, not added to. Optional outputs may be NULL. */
@@ -84,6 +100,7 @@ struct mn_outcome {
     mn_real *d_a;      /* [n_a], needed with MN_PASS_GRAD_A */
     mn_real *mixture;  /* [n_choices] mixture weights after skipping, or NULL */
     double skip_share; /* share of candidate operations that were skipped, 0..1 */
+    double cost;       /* E of pass.cost; 0 without one */
 };
 
 /* One step of a task, as the host recorded it. */

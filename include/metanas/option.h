@@ -66,7 +66,8 @@ struct mn_opt {
 
 #define MN_AT(s, f, T) MN_FIELD(s, f, T), (uint32_t)sizeof(s) /* offset, reserved */
 
-/* The key is the name of the field. No two options share a field. */
+/* The key is the name of the field; that of a member of a struct in it, cost.budget, is the key
+ * `budget` of a section `cost` within the section. No two options share a field. */
 #define MN_INT(s, f, def_, min_, max_, doc_)                                                       \
     { #f, doc_, NULL, MN_OPT_INT, 0, MN_AT(s, f, int64_t), def_, min_, max_, NULL, NULL }
 #define MN_REAL(s, f, def_, min_, max_, doc_)                                                      \

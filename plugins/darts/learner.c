@@ -73,6 +73,10 @@ int run_begin(struct run *run, const struct mn_task *task) {
     run->batches = mn_task_steps(run->ctx, task, 2 * steps_of(s, where));
     run->warm_up = warming_up(s, where);
     run->arch_steps = arch_steps_of(s, where, run->steps);
+    run->cost = (struct mn_cost){.size = sizeof run->cost,
+                                 .of = s->cost.of,
+                                 .weight = s->cost.weight,
+                                 .budget = s->cost.budget};
     set_adam(run);
     lay_out(run);
     const size_t n = (size_t)(run->dims.n_w + run->dims.n_a);
@@ -109,7 +113,8 @@ struct mn_pass run_pass(const struct run *run, int64_t step, uint32_t gradients)
     return (struct mn_pass){.size = sizeof(struct mn_pass),
                             .flags = MN_PASS_TRAINING | gradients,
                             .progress = progress_at(run, step),
-                            .step = step};
+                            .step = step,
+                            .cost = run->cost.weight > 0 ? &run->cost : NULL};
 }
 
 int run_gradient(const struct run *run, const struct mn_point *at, const struct mn_set *batch,
@@ -261,6 +266,8 @@ const struct mn_task_learner learner_table = {
 
 /* In the order of enum mn_moments. */
 static const char *const moments_choices[] = {"average", "reset", "carry", NULL};
+/* In the order of enum mn_cost_of. */
+static const char *const cost_choices[] = {"parameters", "macs", NULL};
 static const char *const order_choices[] = {"joint", "alternating", "unrolled", NULL};
 
 const struct mn_opt learner_options[LEARNER_OPTIONS] = {
@@ -293,4 +300,12 @@ const struct mn_opt learner_options[LEARNER_OPTIONS] = {
               "mini-batch (second-order DARTS)"),
     MN_REAL(struct learner, unrolled_lr, -1, -1, 1e12,
             "order unrolled: learning rate of that step of the weights; negative = lr_w"),
+    MN_CHOICE(struct learner, cost.of, MN_COST_PARAMETERS, cost_choices,
+              "what the network costs: its weights, or the multiply-adds of an image"),
+    MN_REAL(struct learner, cost.weight, 0, 0, 1e6,
+            "weight of the cost in the objective of the architecture: of the share that the "
+            "mixtures leave of the cost of all candidates or, with a budget, of the relative "
+            "distance from it; 0 = no cost"),
+    MN_REAL(struct learner, cost.budget, 0, 0, 1e15,
+            "what the network should cost; 0 = as little as the loss allows"),
 };

@@ -15,9 +15,13 @@ struct learner {
     double warm_up, adapt_fraction, test_adapt_fraction;
     int32_t order;
     double unrolled_lr;
+    struct {
+        int32_t of; /* enum mn_cost_of */
+        double weight, budget;
+    } cost;
 };
 
-enum { LEARNER_OPTIONS = 19 };
+enum { LEARNER_OPTIONS = 22 };
 
 enum { JOINT, ALTERNATING, UNROLLED }; /* order */
 

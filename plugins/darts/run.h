@@ -33,6 +33,7 @@ struct run {
     int warm_up;
     struct half w, a;
     struct rates rates;
+    struct mn_cost cost;
     mn_real *d_w, *d_a;
     struct ahead ahead;
 };
