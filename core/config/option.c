@@ -583,6 +583,8 @@ static int is_default(const struct mn_opt *o, const void *from) {
 
 void nas_schema_write(const struct nas_options *options, const void *instance, int indent,
                       FILE *out) {
+    const char *section = ""; /* "cost." of the option before */
+    size_t length = 0;
     for (uint32_t i = 0; i < options->n; i++) {
         const struct mn_opt *o = &options->at[i];
         const void *value = (const char *)instance + o->offset;
@@ -592,9 +594,11 @@ void nas_schema_write(const struct nas_options *options, const void *instance, i
         }
         const char *dot = strrchr(o->key, '.');
         const size_t outer = dot != NULL ? (size_t)(dot + 1 - o->key) : 0;
-        if (outer > 0 && (i == 0 || strncmp(options->at[i - 1].key, o->key, outer) != 0)) {
+        if (outer > 0 && (outer != length || strncmp(section, o->key, outer) != 0)) {
             fprintf(out, "%*s%.*s:\n", indent, "", (int)outer - 1, o->key);
         }
+        section = o->key;
+        length = outer;
         fprintf(out, "%*s%s: ", indent + (outer > 0 ? 2 : 0), "", o->key + outer);
         write_value(o, o->type, value, out);
         fputc('\n', out);

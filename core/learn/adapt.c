@@ -189,9 +189,10 @@ void nas_mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out
 /* The part of `next` that the meta learner owns. */
 static int part_update(const struct nas_experiment *e, struct mn_ctx *ctx,
                        const struct nas_meta_part *part, const struct mn_point *meta,
-                       const struct nas_direction *step, struct mn_point *next) {
+                       const struct nas_direction *step, struct nas_metrics *metrics,
+                       struct mn_point *next) {
     const struct mn_dims *d = nas_model_dims(e->model);
-    struct nas_scope scope = {.e = e, .own_delta = own_of(part, step)};
+    struct nas_scope scope = {.e = e, .own_delta = own_of(part, step), .watch.metrics = metrics};
     struct nas_direction whole;
     if (!nas_direction_new(e, &nas_ctx_of(ctx)->scratch, &whole)) {
         return mn_fail(ctx, MN_NOMEM, "no memory for an update");
@@ -208,8 +209,17 @@ static int part_update(const struct nas_experiment *e, struct mn_ctx *ctx,
     return check_owned(ctx, part, next, "the updated state");
 }
 
+static double length(int64_t n, const mn_real *x) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += (double)x[i] * (double)x[i];
+    }
+    return sqrt(sum);
+}
+
 int nas_meta_update(const struct nas_experiment *e, struct mn_ctx *ctx, struct mn_point *meta,
-                    int64_t n, const struct nas_direction *directions) {
+                    int64_t n, const struct nas_direction *directions,
+                    struct nas_update_report *report) {
     const struct mn_dims *d = nas_model_dims(e->model);
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
     const mn_real **w = nas_arena_array(here.arena, (size_t)n, sizeof *w);
@@ -228,8 +238,13 @@ int nas_meta_update(const struct nas_experiment *e, struct mn_ctx *ctx, struct m
     nas_mean(n, w, d->n_w, step.to.w);
     nas_mean(n, a, d->n_a, step.to.a);
     nas_mean(n, own, e->n_own, step.own);
+    if (report != NULL) {
+        *report = (struct nas_update_report){.norm_w = length(d->n_w, step.to.w),
+                                             .norm_a = length(d->n_a, step.to.a)};
+    }
     for (int i = 0; i < e->n_meta; i++) {
-        TRY(part_update(e, ctx, &e->meta[i], meta, &step, &next.to));
+        TRY(part_update(e, ctx, &e->meta[i], meta, &step, report != NULL ? &report->metrics : NULL,
+                        &next.to));
     }
     mn_vec_copy(d->n_w, next.to.w, meta->w);
     mn_vec_copy(d->n_a, next.to.a, meta->a);

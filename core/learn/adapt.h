@@ -38,8 +38,16 @@ int nas_task_direction(const struct nas_experiment *experiment, struct mn_ctx *c
 /* The mean of n arrays of `count` reals, summed in order in double. */
 void nas_mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out);
 
-/* The meta learners' update from the mean of n directions, summed in order. */
+/* What an update says of itself. */
+struct nas_update_report {
+    double norm_w, norm_a;      /* length of the mean direction */
+    struct nas_metrics metrics; /* of the meta learners */
+};
+
+/* The meta learners' update from the mean of n directions, summed in order. `report` may be NULL.
+ */
 int nas_meta_update(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-                    struct mn_point *meta, int64_t n, const struct nas_direction *directions);
+                    struct mn_point *meta, int64_t n, const struct nas_direction *directions,
+                    struct nas_update_report *report);
 
 #endif

@@ -9,6 +9,7 @@
 #include "learn/state.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- one task ----------------------------------------------------------------------------- */
@@ -144,6 +145,29 @@ static int summarise_scores(struct mn_ctx *ctx, const struct nas_evaluation *all
     return MN_OK;
 }
 
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* 0 where nothing is searched. */
+static int count_cells(struct mn_ctx *ctx, const struct nas_evaluation *all, int64_t *out) {
+    const char *before = "";
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    const char **cells = mn_scratch(ctx, ((size_t)all->tasks + 1) * sizeof *cells);
+    if (cells == NULL) {
+        return MN_NOMEM;
+    }
+    for (int64_t i = 0; i < all->tasks; i++) {
+        cells[i] = all->results[i].genotype;
+    }
+    qsort(cells, (size_t)all->tasks, sizeof *cells, by_text);
+    for (int64_t i = 0; i < all->tasks; i++) {
+        *out += strcmp(cells[i], before) != 0;
+        before = cells[i];
+    }
+    return MN_OK;
+}
+
 static int summarise(struct mn_ctx *ctx, const struct nas_evaluation_plan *plan,
                      struct nas_evaluation *out) {
     struct nas_record *record = &out->record;
@@ -204,6 +228,7 @@ int nas_evaluate_plan(const struct nas_experiment *e, struct nas_executor *execu
     TRY(collect(&job, ctx, out));
     describe(e, state, plan, out);
     TRY(summarise(ctx, plan, out));
+    TRY(count_cells(ctx, out, &out->record.distinct_cells));
     for (int i = 0; i < plan->n_steps; i++) {
         out->intermediate[i].record.step = plan->steps[i];
         TRY(summarise(ctx, plan, &out->intermediate[i]));

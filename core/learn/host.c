@@ -3,6 +3,7 @@
 
 #include "backend/backend.h"
 #include "base/ctx.h"
+#include "learn/metrics.h"
 #include "learn/state.h"
 #include "learn/task.h"
 #include "learn/task_trace.h"
@@ -32,6 +33,7 @@ const struct mn_host nas_host = {
     .task_steps = nas_service_task_steps,
     .task_batch = nas_service_task_batch,
     .step_done = nas_service_step_done,
+    .metric = nas_service_metric,
 
     .build_drop_path = nas_service_build_drop_path,
     .build_conv = nas_service_build_conv,

@@ -71,6 +71,7 @@ int nas_meta_batch_task(struct nas_meta_batch *b, struct mn_ctx *ctx, const stru
 static void choose(struct nas_meta_batch *b, double log[4]) {
     double sums[3] = {0, 0, 0};
     b->n_used = 0;
+    b->query = (struct nas_task_step){0};
     for (int64_t i = 0; i < b->job.n; i++) {
         const struct nas_task_slot slot = nas_meta_batch_slot(b, i);
         if (slot.outcome->failed) {
@@ -83,7 +84,11 @@ static void choose(struct nas_meta_batch *b, double log[4]) {
             sums[1] += slot.outcome->last.accuracy;
             sums[2] += slot.outcome->skip_share;
         }
+        b->query.loss += slot.outcome->query.loss;
+        b->query.accuracy += slot.outcome->query.accuracy;
     }
+    b->query.loss /= (double)b->n_used;
+    b->query.accuracy /= (double)b->n_used;
     log[0] = 1;
     for (int k = 0; k < 3; k++) {
         log[k + 1] = sums[k] / (double)b->n_used;
@@ -107,8 +112,14 @@ int nas_meta_batch_run(struct nas_meta_batch *b, struct mn_ctx *ctx, struct nas_
                        NAS_MESSAGE - 1, nas_meta_batch_slot(b, 0).outcome->message);
     }
     ctx->where = where;
-    if (nas_meta_update(b->e, ctx, &state->meta, b->n_used, b->used) != MN_OK) {
+    if (nas_meta_update(b->e, ctx, &state->meta, b->n_used, b->used, &b->report) != MN_OK) {
         return nas_ctx_where(ctx, "meta-epoch %" PRId64, state->meta_epoch);
+    }
+    for (int64_t i = 0; i < b->job.n; i++) {
+        const struct nas_task_outcome *outcome = nas_meta_batch_slot(b, i).outcome;
+        if (!outcome->failed) {
+            nas_metrics_add(&b->report.metrics, &outcome->metrics, 1 / (double)b->n_used);
+        }
     }
     /* the optimiser state after the meta-batch */
     if (b->e->moments == MN_MOMENTS_CARRY) {

@@ -5,6 +5,7 @@
 /* Tasks: sampling them, drawing their mini-batches, and what learners work on. */
 
 #include "learn/experiment.h"
+#include "learn/metrics.h"
 
 /* ---- what learners work on ---------------------------------------------------------------- */
 
@@ -19,6 +20,7 @@ struct nas_watch {
     void *data;                   /* for on_step */
     const struct mn_set *batches; /* the mini-batches, in order (metanas probe), or NULL */
     int64_t n_batches;            /* and so many steps */
+    struct nas_metrics *metrics;  /* receives what units report (mn_metric), or NULL */
 };
 
 /* What the services of a context refer to while plugins run; ctx->scope, set by who calls them. */

@@ -99,10 +99,17 @@ static int write_architecture(struct training *t) {
 static int write_log(struct training *t) {
     struct nas_append_log *metrics = &t->dir.metrics, *timing = &t->dir.timing;
     const int64_t now = t->state->meta_epoch;
+    const struct nas_update_report *report = &t->batch.report;
+    const int searches = nas_model_n_mixtures(t->e->model) > 0;
     double *log = t->state->log, entropy[2];
+    int64_t parameters = 0;
     {
         CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(t->ctx);
+        uint8_t *keep = mn_scratch(t->ctx, (size_t)nas_model_dims(t->e->model)->n_choices + 1);
+        TRY(keep != NULL ? MN_OK : MN_NOMEM);
         TRY(nas_model_entropy(t->ctx, t->e->model, &t->state->meta, entropy));
+        TRY(nas_model_prune(t->ctx, t->e->model, &t->state->meta, keep));
+        TRY(nas_model_parameters(t->ctx, t->e->model, keep, &parameters));
     }
     nas_jsonl_begin(metrics, "train");
     nas_jsonl_int(metrics, "meta_epoch", now);
@@ -111,6 +118,16 @@ static int write_log(struct training *t) {
     nas_jsonl_real(metrics, "entropy_op", entropy[0]);
     nas_jsonl_real(metrics, "entropy_in", entropy[1]);
     nas_jsonl_real(metrics, "skip_share", log[3] / log[0]);
+    nas_jsonl_real(metrics, "query_loss", t->batch.query.loss);
+    nas_jsonl_real(metrics, "query_accuracy", t->batch.query.accuracy);
+    nas_jsonl_real(metrics, "norm_w", report->norm_w);
+    if (searches) {
+        nas_jsonl_real(metrics, "norm_a", report->norm_a);
+        nas_jsonl_int(metrics, "parameters", parameters);
+    }
+    for (int64_t i = 0; i < report->metrics.n; i++) {
+        nas_jsonl_real(metrics, report->metrics.at[i].name, report->metrics.at[i].value);
+    }
     TRY(nas_jsonl_end(metrics, t->ctx));
     nas_jsonl_begin(timing, "train");
     nas_jsonl_int(timing, "meta_epoch", now);
@@ -133,6 +150,7 @@ static int write_validation(struct training *t, const struct nas_evaluation *v, 
     nas_jsonl_real(m, "accuracy_before_prune", v->record.accuracy_before_prune);
     nas_jsonl_real(m, "prune_gap", v->record.prune_gap);
     nas_jsonl_real(m, "parameters_mean", v->record.parameters_mean);
+    nas_jsonl_int(m, "distinct_cells", v->record.distinct_cells);
     if (v->skipped > 0) {
         nas_jsonl_int(m, "skipped", v->skipped);
     }
@@ -266,8 +284,11 @@ static int turn(struct training *t) {
     TRY(meta_epoch(t));
     loss = t->state->log[1] - loss;
     accuracy = t->state->log[2] - accuracy;
-    if (run->log_every > 0 && due(run->log_every, now + 1, end)) {
+    if (nas_train_job_looks(t->e, now)) {
         TRY(write_log(t));
+        if (t->observer.queries != NULL) {
+            t->observer.queries(t->observer.data, t->batch.query.accuracy);
+        }
     }
     if (t->observer.meta_epoch != NULL) {
         t->observer.meta_epoch(t->observer.data, now + 1, loss, accuracy);

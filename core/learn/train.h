@@ -15,6 +15,7 @@ struct nas_train_observer {
                            what is due there is validated; 0 = at its end */
     void (*begin)(void *data, int64_t meta_epoch); /* here; again after a rollback */
     void (*meta_epoch)(void *data, int64_t done, double loss, double accuracy);
+    void (*queries)(void *data, double accuracy); /* on query sets, with a line of metrics */
     void (*validation)(void *data, int64_t done, const struct nas_evaluation *validation);
     void (*end)(void *data); /* whatever came of it; before each but the first begin, too */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/train_job.h"
 
+#include "learn/evaluate.h"
 #include "learn/jobs.h"
 
 #include <inttypes.h>
@@ -85,13 +86,19 @@ static void start_moments(const struct nas_job *job, int64_t task, mn_real *out)
     }
 }
 
+int nas_train_job_looks(const struct nas_experiment *e, int64_t meta_epoch) {
+    const int64_t done = meta_epoch + 1, every = e->run.log_every;
+    return every > 0 && (done % every == 0 || done == e->run.meta_epochs);
+}
+
 /* Algorithm 2, lines 5-12. */
 static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
                  struct watched *watched) {
     const struct nas_experiment *e = job->e;
     const struct mn_dims *d = nas_model_dims(e->model);
-    const struct nas_watch watch = {.on_step = note_step, .data = watched};
     struct nas_task_slot *slot = &watched->slot;
+    const struct nas_watch watch = {
+        .on_step = note_step, .data = watched, .metrics = &slot->outcome->metrics};
     struct mn_task task;
     struct mn_point params = {mn_scratch(ctx, (size_t)d->n_w * sizeof(mn_real)),
                               mn_scratch(ctx, (size_t)d->n_a * sizeof(mn_real))};
@@ -102,8 +109,14 @@ static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
     mn_vec_copy(d->n_a, job->state->meta.a, params.a);
     start_moments(job, index, slot->learner);
     TRY(nas_episode_sample(e, ctx, &task, NULL));
-    return nas_task_direction(e, ctx, &task, &watch, &job->state->meta, &params, slot->learner,
-                              &slot->direction);
+    TRY(nas_task_direction(e, ctx, &task, &watch, &job->state->meta, &params, slot->learner,
+                           &slot->direction));
+    if (nas_train_job_looks(e, ctx->where.meta_epoch)) {
+        struct mn_outcome out = {.size = sizeof out};
+        TRY(nas_predict(e, ctx, &task, &params, NULL, &out));
+        slot->outcome->query = (struct nas_task_step){out.loss, (double)out.hits / task.query.n};
+    }
+    return MN_OK;
 }
 
 /* One that is skipped leaves the optimiser state as it found it. */

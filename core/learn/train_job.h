@@ -12,16 +12,22 @@
 
 extern const struct nas_job_kind nas_train_job;
 
+/* Whether the tasks of a meta-epoch also predict their query sets once they are adapted: a line of
+ * metrics.jsonl ends with it. */
+int nas_train_job_looks(const struct nas_experiment *experiment, int64_t meta_epoch);
+
 struct nas_task_step {
     double loss, accuracy;
 };
 
 /* What a task of meta-training tells. */
 struct nas_task_outcome {
-    int64_t n_steps;           /* that it did */
-    struct nas_task_step last; /* of these */
-    double skip_share;         /* of the last one */
-    int64_t failed;            /* its numbers were not finite; `message` says which */
+    int64_t n_steps;            /* that it did */
+    struct nas_task_step last;  /* of these */
+    double skip_share;          /* of the last one */
+    struct nas_task_step query; /* after them, where nas_train_job_looks */
+    struct nas_metrics metrics; /* of the units */
+    int64_t failed;             /* its numbers were not finite; `message` says which */
     char message[NAS_MESSAGE];
 };
 

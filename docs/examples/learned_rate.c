@@ -53,23 +53,27 @@ static double clamp(double x, double limit) {
     return x > limit ? limit : x < -limit ? -limit : x;
 }
 
-static void descend(const struct learner *s, double lr, int64_t n, const mn_real *d,
-                    struct memory *memory, mn_real *at) {
+/* metrics.jsonl gets the rate as meta_learner.`name`. */
+static int descend(const struct learner *s, struct mn_ctx *ctx, const char *name, double lr,
+                   int64_t n, const mn_real *d, struct memory *memory, mn_real *at) {
     if (n == 0) {
-        return;
+        return MN_OK;
     }
     const double turn = s->kappa * cosine(n, d, memory->before);
     *memory->log_rate = (mn_real)clamp((double)*memory->log_rate + turn, log(s->limit));
     mn_vec_copy(n, d, memory->before);
-    mn_vec_sgd(n, lr * exp((double)*memory->log_rate), d, at);
+    lr *= exp((double)*memory->log_rate);
+    mn_vec_sgd(n, lr, d, at);
+    return mn_metric(ctx, name, lr);
 }
 
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct learner *s = self;
-    descend(s, s->lr_w, s->n_w, mean_delta->w, &s->w, meta->w);
-    descend(s, s->lr_a, s->n_a, mean_delta->a, &s->a, meta->a);
-    return MN_OK;
+    const int status = descend(s, ctx, "lr_w", s->lr_w, s->n_w, mean_delta->w, &s->w, meta->w);
+    return status != MN_OK
+               ? status
+               : descend(s, ctx, "lr_a", s->lr_a, s->n_a, mean_delta->a, &s->a, meta->a);
 }
 
 static const struct mn_meta_learner table = {

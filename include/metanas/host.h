@@ -52,6 +52,7 @@ struct mn_host {
                       struct mn_set *out);
     int (*step_done)(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
                      double skip_share, const struct mn_point *now);
+    int (*metric)(struct mn_ctx *ctx, const char *name, double value);
 
     /* building a network [setup] */
     int (*build_drop_path)(struct mn_builder *builder, double rate, int ramp);
@@ -199,6 +200,14 @@ static inline int mn_task_batch(struct mn_ctx *ctx, const struct mn_task *task, 
 static inline int mn_step_done(struct mn_ctx *ctx, int64_t step, double loss, double accuracy,
                                double skip_share, const struct mn_point *now) {
     return ctx->host->step_done(ctx, step, loss, accuracy, skip_share, now);
+}
+
+/* Report a number of this unit, such as a learning rate or a temperature: metrics.jsonl has it as
+ * KIND.NAME. Of a task counts the last value, of a meta-epoch the mean over its tasks; a report in
+ * `update` counts as it is. Outside of meta-training it goes nowhere. The name is like an option's,
+ * at most 40 letters; 16 names are possible in all. [worker] or [main] MN_INTERNAL. */
+static inline int mn_metric(struct mn_ctx *ctx, const char *name, double value) {
+    return ctx->host->metric(ctx, name, value);
 }
 
 /* ---- differentiating through a task ------------------------------------------------------- */

@@ -67,8 +67,7 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct anil *s = self;
-    outer_update(&s->second_order.outer, ctx, meta, mean_delta);
-    return MN_OK;
+    return outer_update(&s->second_order.outer, ctx, meta, mean_delta);
 }
 
 static const struct mn_meta_learner learner = {

@@ -38,6 +38,13 @@ static inline double annealing_tau(const void *self, const struct mn_when *when)
     return s->t_max - when->progress * (s->t_max - s->t_min);
 }
 
+/* The same in `forward`, which tells metrics.jsonl. */
+static inline int annealing_begin(const void *self, struct mn_ctx *ctx, const struct mn_when *when,
+                                  double *tau) {
+    *tau = annealing_tau(self, when);
+    return mn_metric(ctx, "temperature", *tau);
+}
+
 /* As backward, for weights that are a softmax at the temperature of `when`, whatever was added to
  * the logits: it needs only the weights. */
 static inline int annealing_backward(const void *self, struct mn_ctx *ctx, int64_t n,

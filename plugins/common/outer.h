@@ -82,11 +82,12 @@ static inline void outer_descend(const struct outer *s, double lr, int64_t n,
 }
 
 /* Weights and logits. */
-static inline void outer_update(struct outer *s, const struct mn_ctx *ctx, struct mn_point *meta,
-                                const struct mn_point *mean) {
+static inline int outer_update(struct outer *s, struct mn_ctx *ctx, struct mn_point *meta,
+                               const struct mn_point *mean) {
     const double factor = schedule_factor(s->schedule, &ctx->where);
     outer_descend(s, s->lr_w * factor, s->n_w, mean->w, &s->w, meta->w);
     outer_descend(s, s->lr_a * factor, s->n_a, mean->a, &s->a, meta->a);
+    return schedule_report(ctx, s->lr_w * factor, s->n_w, s->lr_a * factor, s->n_a);
 }
 
 /* Gradient of the query loss at `at`, at progress 1, with the mixtures that a task ends with. NULL

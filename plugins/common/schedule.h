@@ -22,4 +22,11 @@ static inline double schedule_factor(int32_t schedule, const struct mn_where *wh
     return schedule == SCHEDULE_LINEAR ? 1 - done : 0.5 * (1 + cos(3.14159265358979323846 * done));
 }
 
+/* Tell metrics.jsonl the rates of an update, of what there is to update. */
+static inline int schedule_report(struct mn_ctx *ctx, double lr_w, int64_t n_w, double lr_a,
+                                  int64_t n_a) {
+    const int status = n_w > 0 ? mn_metric(ctx, "lr_w", lr_w) : MN_OK;
+    return status != MN_OK || n_a == 0 ? status : mn_metric(ctx, "lr_a", lr_a);
+}
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "run.h"
 
+#include "../common/budget.h"
+
 #include <inttypes.h>
 
 static int evaluating(const struct mn_where *where) {
@@ -73,10 +75,12 @@ int run_begin(struct run *run, const struct mn_task *task) {
     run->batches = mn_task_steps(run->ctx, task, 2 * steps_of(s, where));
     run->warm_up = warming_up(s, where);
     run->arch_steps = arch_steps_of(s, where, run->steps);
+    int64_t budget = 0;
+    budget_parse(s->cost.budget, &budget); /* as check found it */
     run->cost = (struct mn_cost){.size = sizeof run->cost,
                                  .of = s->cost.of,
                                  .weight = s->cost.weight,
-                                 .budget = s->cost.budget};
+                                 .budget = (double)budget};
     set_adam(run);
     lay_out(run);
     const size_t n = (size_t)(run->dims.n_w + run->dims.n_a);
@@ -195,6 +199,12 @@ static int do_step(struct run *run, int64_t step, struct mn_point *params, mn_re
     if (status != MN_OK) {
         return status;
     }
+    if (run->cost.weight > 0) {
+        status = mn_metric(run->ctx, "cost", out.cost);
+        if (status != MN_OK) {
+            return status;
+        }
+    }
     return mn_step_done(run->ctx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
                         params);
 }
@@ -213,6 +223,23 @@ static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
 }
 
 /* ---- what the host asks ------------------------------------------------------------------- */
+
+static int check(const void *self, struct mn_ctx *ctx) {
+    const struct learner *s = self;
+    int64_t budget;
+    if (s->cost.budget[0] != '\0' && !budget_parse(s->cost.budget, &budget)) {
+        return mn_bad_option(ctx, "cost.budget",
+                             "'%.40s' is no cost: expected a whole number from 1, or one with k or "
+                             "M, such as 30000, 30k or 1M",
+                             s->cost.budget);
+    }
+    if (s->cost.budget[0] != '\0' && s->cost.weight <= 0) {
+        return mn_bad_option(ctx, "cost.budget",
+                             "a budget without cost.weight does nothing; give a weight, such as 1, "
+                             "or leave it out");
+    }
+    return MN_OK;
+}
 
 static int64_t n_state(const void *self, const struct mn_dims *dims) {
     const struct learner *s = self;
@@ -254,6 +281,7 @@ static int check_adjoint(const void *self, struct mn_ctx *ctx) {
 
 const struct mn_task_learner learner_table = {
     .size = sizeof learner_table,
+    .check = check,
     .n_state = n_state,
     .moments = moments,
     .max_batch = max_batch,
@@ -306,6 +334,7 @@ const struct mn_opt learner_options[LEARNER_OPTIONS] = {
             "weight of the cost in the objective of the architecture: of the share that the "
             "mixtures leave of the cost of all candidates or, with a budget, of the relative "
             "distance from it; 0 = no cost"),
-    MN_REAL(struct learner, cost.budget, 0, 0, 1e15,
-            "what the network should cost; 0 = as little as the loss allows"),
+    MN_TEXT(struct learner, cost.budget, "",
+            "what the network should cost, such as 30000, 30k or 1M; none = as little as the loss "
+            "allows"),
 };

@@ -17,7 +17,8 @@ struct learner {
     double unrolled_lr;
     struct {
         int32_t of; /* enum mn_cost_of */
-        double weight, budget;
+        double weight;
+        const char *budget; /* as budget_parse reads it; "" = none */
     } cost;
 };
 

@@ -19,7 +19,12 @@ static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_rea
         drawn_mean(n, logits, weights);
         return MN_OK;
     }
-    gumbel_softmax(n, logits, annealing_tau(self, when), rng, saved);
+    double tau;
+    const int status = annealing_begin(self, ctx, when, &tau);
+    if (status != MN_OK) {
+        return status;
+    }
+    gumbel_softmax(n, logits, tau, rng, saved);
     const int64_t drawn = pruning_largest(n, saved);
     return drawn_open(ctx, n, drawn, saved[drawn], weights);
 }

@@ -8,7 +8,11 @@
 static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
-    const double tau = annealing_tau(self, when);
+    double tau;
+    const int status = annealing_begin(self, ctx, when, &tau);
+    if (status != MN_OK) {
+        return status;
+    }
     if (when->training) {
         gumbel_softmax(n, logits, tau, rng, weights);
     } else {

@@ -151,9 +151,9 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct maml *s = self;
     struct outer *outer = &s->second_order.outer;
-    outer_update(outer, ctx, meta, mean_delta);
-    if (s->rates == NULL) {
-        return MN_OK;
+    const int status = outer_update(outer, ctx, meta, mean_delta);
+    if (status != MN_OK || s->rates == NULL) {
+        return status;
     }
     const mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {

@@ -84,10 +84,9 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
     if (own == NULL) {
         return MN_INTERNAL;
     }
-    outer_update(outer, ctx, meta, mean_delta);
     outer_descend(outer, lr, outer->n_w, own, &s->moments_w, s->rates.w);
     outer_descend(outer, lr, outer->n_a, own + outer->n_w, &s->moments_a, s->rates.a);
-    return MN_OK;
+    return outer_update(outer, ctx, meta, mean_delta);
 }
 
 static const struct mn_meta_learner learner = {

@@ -30,7 +30,7 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
     const double factor = schedule_factor(s->schedule, &ctx->where);
     mn_vec_sgd(s->n_w, s->lr_w * factor, mean_delta->w, meta->w);
     mn_vec_sgd(s->n_a, s->lr_a * factor, mean_delta->a, meta->a);
-    return MN_OK;
+    return schedule_report(ctx, s->lr_w * factor, s->n_w, s->lr_a * factor, s->n_a);
 }
 
 static const struct mn_meta_learner learner = {

@@ -14,8 +14,12 @@ struct soft_prune {
 static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *logits,
                    const struct mn_when *when, struct mn_rng *rng, mn_real *weights,
                    mn_real *saved) {
-    mn_vec_softmax(n, logits, annealing_tau(self, when), weights);
-    return MN_OK;
+    double tau;
+    const int status = annealing_begin(self, ctx, when, &tau);
+    if (status == MN_OK) {
+        mn_vec_softmax(n, logits, tau, weights);
+    }
+    return status;
 }
 
 static int64_t held(const struct soft_prune *s, int64_t n_items) {

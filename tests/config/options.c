@@ -19,6 +19,8 @@ static const struct mn_opt everything_table[] = {
     {"old", "use steps", NULL, MN_OPT_INT, MN_OPT_DEPRECATED,
      MN_FIELD(struct everything, old, int64_t), 0, 3, 0, 9, NULL, NULL},
     MN_INT(struct everything, low, 0, -9007199254740992.0, INFINITY, "no upper end"),
+    MN_INT(struct everything, cost.budget, 7, 0, 1e9, "what it may cost"),
+    MN_REAL(struct everything, cost.weight, 0.5, 0, 1, "weight of the cost"),
     MN_REAL_OPEN(struct everything, high, 0, -INFINITY, 7, MN_OPT_OPEN_MAX, "no lower end"),
 };
 

@@ -20,6 +20,10 @@ struct everything {
     int64_t old;
     int64_t low;
     double high;
+    struct {
+        int64_t budget;
+        double weight;
+    } cost;
 };
 
 extern const struct nas_options everything_options;

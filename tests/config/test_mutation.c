@@ -29,7 +29,8 @@ static const char valid[] = "# a run\n"
                             "  rates:\n"
                             "    - 0.5\n"
                             "    - 1\n"
-                            "  ops: ['skip', conv_3x3]\n";
+                            "  ops: ['skip', conv_3x3]\n"
+                            "  cost: {budget: 3, weight: 0.5}\n";
 
 enum { MOST = sizeof valid + 64, ROUNDS = 6000 };
 

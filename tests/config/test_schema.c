@@ -59,6 +59,31 @@ static void check_defaults(const struct everything *x) {
     assert_string_equal(x->ops.at[0], "skip");
     assert_string_equal(x->ops.at[1], "conv_3x3");
     assert_int_equal(x->old, 3);
+    assert_int_equal(x->cost.budget, 7);
+    assert_true(x->cost.weight == 0.5);
+}
+
+static void a_section_lies_in_the_section(void **state) {
+    const struct everything x = bound("s: {steps: 6, cost: {weight: 0.25, budget: 30_000}}\n");
+    assert_string_equal(told_text(&told), "");
+    assert_int_equal(x.cost.budget, 30000);
+    assert_true(x.cost.weight == 0.25);
+    assert_int_equal(x.steps, 6);
+}
+
+static void faults_of_a_section_in_the_section(void **state) {
+    bound("s:\n  cost: {budgett: 1, weight: 2}\n  rate: {a: 1}\n");
+    assert_string_equal(
+        told_text(&told),
+        "t.yaml:2:10: unit x: unknown key 'cost.budgett'; did you mean 'cost.budget'?\n"
+        "t.yaml:2:30: unit x: cost.weight: 2 is out of range: expected real, 0 to 1\n"
+        "t.yaml:3:9: unit x: rate: a section was given: expected real, 0 to 1000\n");
+}
+
+static void a_value_in_place_of_a_section(void **state) {
+    bound("s: {cost: 3}\n");
+    assert_string_equal(told_text(&told),
+                        "t.yaml:1:11: unit x: cost: expected a section (key: value lines)\n");
 }
 
 static void missing_keys_take_their_defaults(void **state) {
@@ -174,7 +199,7 @@ static void wrong_values_are_told_with_what_was_expected(void **state) {
         {"ues: y", "2:3: unit x: unknown key 'ues'; did you mean 'use'?"},
         {"momentum: 1",
          "2:3: unit x: unknown key 'momentum'; known here: use, steps, rate, share, fast, title, "
-         "path, anneal, sizes, rates, ops, old, low, high"},
+         "path, anneal, sizes, rates, ops, old, low, cost.budget, cost.weight, high"},
         {"old: 4", "2:3: warning: unit x: 'old' is deprecated: use steps"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -350,6 +375,8 @@ static void check_same(const struct everything *a, const struct everything *b) {
     assert_int_equal(a->old, b->old);
     assert_int_equal(a->low, b->low);
     assert_memory_equal(&a->high, &b->high, sizeof a->high);
+    assert_int_equal(a->cost.budget, b->cost.budget);
+    assert_memory_equal(&a->cost.weight, &b->cost.weight, sizeof a->cost.weight);
 }
 
 static void check_round_trip(const struct everything *x) {
@@ -375,6 +402,9 @@ static void defaults_are_spelled_out(void **state) {
                                      "  rates: []\n"
                                      "  ops: [skip, conv_3x3]\n"
                                      "  low: 0\n"
+                                     "  cost:\n"
+                                     "    budget: 7\n"
+                                     "    weight: 0.5\n"
                                      "  high: 0\n");
     check_round_trip(&x);
 }
@@ -521,7 +551,8 @@ static void random_instances_round_trip(void **state) {
             .ops = {ops, mn_rng_below(&rng, 6)},
             .old = mn_rng_below(&rng, 10),
             .low = (int64_t)((uint64_t)mn_rng_u32(&rng) << 31 | mn_rng_u32(&rng) >> 1),
-            .high = any_real(&rng, -DBL_MAX, 6)};
+            .high = any_real(&rng, -DBL_MAX, 6),
+            .cost = {mn_rng_below(&rng, 1000), any_real(&rng, 0, 1)}};
         check_round_trip(&x);
     }
 }
@@ -539,6 +570,8 @@ static void ranges_and_defaults_for_people(void **state) {
                                            {"list of text", "[skip, conv_3x3]"},
                                            {"int, 0 to 9", "3"},
                                            {"int, at least -9007199254740992", "0"},
+                                           {"int, 0 to 1000000000", "7"},
+                                           {"real, 0 to 1", "0.5"},
                                            {"real, below 7", "0"}};
     char text[128];
     for (uint32_t i = 0; i < everything_options.n; i++) {
@@ -570,12 +603,14 @@ static void deprecated_options_of_every_type(void **state) {
     fclose(out);
     assert_string_equal(text, "sizes: [8, 16, 32]\nrates: []\nops: [skip, conv_3x3]\n");
     free(text);
-    x = bound("s: {steps: 6, rate: 1, fast: false, title: t, path: /p, anneal: cosine}\n");
+    x = bound("s: {steps: 6, rate: 1, fast: false, title: t, path: /p, anneal: cosine, "
+              "cost: {weight: 1}}\n");
     out = open_memstream(&text, &length);
     nas_schema_write(&options, &x, 0, out);
     fclose(out);
-    const char *const lines[] = {"steps: 6\n", "rate: 1\n", "fast: false\n",
-                                 "title: t\n", "path: ",    "anneal: cosine\n"};
+    const char *const lines[] = {"steps: 6\n",          "rate: 1\n", "fast: false\n",
+                                 "title: t\n",          "path: ",    "anneal: cosine\n",
+                                 "cost:\n  weight: 1\n"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         assert_non_null(strstr(text, lines[i]));
     }
@@ -610,6 +645,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(missing_keys_take_their_defaults),
         CASE(every_type_is_read),
+        CASE(a_section_lies_in_the_section),
+        CASE(faults_of_a_section_in_the_section),
+        CASE(a_value_in_place_of_a_section),
         CASE(whole_numbers_are_compared_as_integers),
         CASE(wrong_values_are_told_with_what_was_expected),
         CASE(a_deprecated_option_still_works),

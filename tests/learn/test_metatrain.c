@@ -5,6 +5,8 @@
 
 #include "fixture.h"
 
+#include <jansson.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -135,6 +137,83 @@ static int lines_with(const char *path, const char *text) {
     return n;
 }
 
+/* A number of the line of a meta-epoch of meta-training; NAN = it has none of that name. */
+static double metric(const char *dir, int64_t meta_epoch, const char *name) {
+    size_t length;
+    double value = NAN;
+    char *all = (char *)file_get(in(dir, "metrics.jsonl"), &length), *rest;
+    for (char *line = strtok_r(all, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        json_t *object = json_loads(line, 0, NULL);
+        assert_non_null(object);
+        const json_t *number = json_object_get(object, name);
+        if (strcmp(json_string_value(json_object_get(object, "kind")), "train") == 0 &&
+            json_integer_value(json_object_get(object, "meta_epoch")) == meta_epoch &&
+            number != NULL) {
+            value = json_number_value(number);
+        }
+        json_decref(object);
+    }
+    free(all);
+    return value;
+}
+
+/* The directions of toy.c are the same in every meta-epoch. */
+static void test_norm(void **state) {
+    double square = 0;
+    trial_must_open(&trial, trial_toy, "task_learner.adapts=1");
+    assert_ok(trial.ctx, train_new("run"));
+    for (int64_t k = 0; k < nas_model_dims(trial.e.model)->n_w; k++) {
+        const double mean = STEPS * (double)(k % 7 + 1) * (1 + 2 + 3 + 4) / 64 / TASKS;
+        square += mean * mean;
+    }
+    for (int epoch = 1; epoch <= EPOCHS; epoch++) {
+        assert_close(metric("run", epoch, "norm_w"), sqrt(square), ROUNDING);
+        assert_close(metric("run", epoch, "norm_a"), 0, ROUNDING);
+    }
+}
+
+/* What the shipped units report: the rate of a linear schedule, and the temperature of the last
+ * step of a task, which does not fall while only the weights are learned. */
+static void test_reports(void **state) {
+    trial_must_open(&trial, trial_glyphs, "meta_learner.schedule=linear", "meta_learner.lr_w=0.8",
+                    "op_mixer.t_max=0.75");
+    assert_ok(trial.ctx, train_new("run"));
+    assert_close(metric("run", 1, "meta_learner.lr_w"), 0.8, 1e-12);
+    assert_close(metric("run", 4, "meta_learner.lr_w"), 0.2, 1e-12);
+    assert_close(metric("run", 1, "op_mixer.temperature"), 0.75, 1e-12);
+    assert_close(metric("run", 2, "op_mixer.temperature"), 0.05, 1e-12);
+    assert_true(metric("run", 1, "query_loss") > 0.2);
+    assert_true(metric("run", 4, "query_accuracy") > 0);
+    assert_true(metric("run", 4, "parameters") > 0);
+    assert_true(isnan(metric("run", 4, "task_learner.cost")));
+    trial_must_open(&trial, trial_glyphs, "task_learner.cost.weight=1");
+    assert_ok(trial.ctx, train_new("costly"));
+    assert_true(metric("costly", 4, "task_learner.cost") > 0);
+    assert_true(metric("costly", 4, "norm_a") > 0);
+}
+
+/* What is only looked at changes nothing: lines of every meta-epoch, and one at the end. */
+static void test_looking(void **state) {
+    struct nas_state often, once;
+    trial_must_open(&trial, trial_glyphs, "run.log_every=1");
+    assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &often));
+    assert_ok(trial.ctx, train("often", &often));
+    const size_t bytes = (size_t)nas_model_dims(trial.e.model)->n_w * sizeof(mn_real);
+    mn_real *w = malloc(bytes);
+    assert_non_null(w);
+    memcpy(w, often.meta.w, bytes);
+    nas_state_fini(&often);
+    trial_must_open(&trial, trial_glyphs, "run.log_every=4");
+    assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &once));
+    assert_ok(trial.ctx, train("once", &once));
+    assert_memory_equal(w, once.meta.w, bytes);
+    assert_true(isnan(metric("once", 3, "query_loss")));
+    assert_close(metric("once", 4, "query_loss"), metric("often", 4, "query_loss"), 0);
+    free(w);
+    nas_state_fini(&once);
+}
+
 /* The loss of the last step is e + t / 8 + 1, its mean over tasks e + 1 + 3/16; over two
  * meta-epochs 1.6875 and 3.6875. The accuracy t / 4 has mean 0.375. */
 static void test_train_lines(void **state) {
@@ -146,7 +225,7 @@ static void test_train_lines(void **state) {
                                       "\"accuracy\":0.375,\"entropy_op\":"),
                      1);
     assert_int_equal(lines_with(path, "\"meta_epoch\":4,\"loss\":3.6875,\"accuracy\":0.375,"), 1);
-    assert_int_equal(lines_with(path, "\"skip_share\":0.5}"), 2);
+    assert_int_equal(lines_with(path, "\"skip_share\":0.5,\"query_loss\":"), 2);
     assert_int_equal(lines_with(path, "\"seconds"), 0);
     assert_int_equal(lines_with(in("run", "timing.jsonl"), "\"seconds"), 4);
 }
@@ -473,6 +552,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_average, begin, end),
         cmocka_unit_test_setup_teardown(test_reset, begin, end),
         cmocka_unit_test_setup_teardown(test_carry, begin, end),
+        cmocka_unit_test_setup_teardown(test_norm, begin, end),
+        cmocka_unit_test_setup_teardown(test_reports, begin, end),
+        cmocka_unit_test_setup_teardown(test_looking, begin, end),
         cmocka_unit_test_setup_teardown(test_train_lines, begin, end),
         cmocka_unit_test_setup_teardown(test_validation_lines, begin, end),
         cmocka_unit_test_setup_teardown(test_best, begin, end),

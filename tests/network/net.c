@@ -124,7 +124,14 @@ double net_pass(struct net *net) {
                                    .d_a = net->grad.a,
                                    .mixture = net->mixture};
     must(net, mn_model_pass(net->ctx, net->model, &net->at, &batch, &net->pass, &net->out));
-    return net->out.loss;
+    const struct mn_cost *cost = net->pass.cost;
+    if (cost == NULL) {
+        return net->out.loss;
+    }
+    double all;
+    must(net, nas_model_cost(net->ctx, net->model, cost->of, NULL, &all));
+    return net->out.loss + cost->weight * (cost->budget > 0 ? fabs(net->out.cost / cost->budget - 1)
+                                                            : net->out.cost / all);
 }
 
 /* ---- gradients ---------------------------------------------------------------------------- */

@@ -113,6 +113,59 @@ static void test_skipping(void **state) {
     net_close(&net);
 }
 
+/* A cost in the objective, with budgets under and over what the mixtures leave. */
+static void test_cost(void **state) {
+    static const char *const mixers[][2] = {
+        {"softmax", "sum"},
+        {"soft_prune, t_min: 0.3", "soft_prune, t_min: 0.3"},
+        {"soft_prune, threshold: 0.2, t_min: 0.4", "soft_prune, threshold: 0.2, t_min: 0.4"}};
+    static const double budgets[] = {0, 0.5, 2};
+    (void)state;
+    for (size_t i = 0; i < sizeof mixers / sizeof mixers[0]; i++) {
+        for (int k = 0; k < 6; k++) {
+            struct net net;
+            char config[1024], what[128];
+            struct mn_cost cost = {.size = sizeof cost, .of = k % 2, .weight = 0.7};
+            snprintf(config, sizeof config, cell, mixers[i][0], mixers[i][1]);
+            net_open(&net, config, 3, 1, 8, 8);
+            net.pass.progress = 1;
+            net.pass.cost = &cost;
+            net_pass(&net);
+            assert_true(net.out.cost > 0);
+            cost.budget = budgets[k / 2] * net.out.cost;
+            snprintf(what, sizeof what, "cost of %d, budget %g, {%s}", cost.of, cost.budget,
+                     mixers[i][0]);
+            net_check_gradients(&net, what);
+            net_close(&net);
+        }
+    }
+}
+
+/* What a decided network costs is what is left of it. */
+static void test_cost_of_decided(void **state) {
+    struct net net;
+    char config[1024];
+    int64_t left;
+    struct mn_cost cost = {.size = sizeof cost, .of = MN_COST_PARAMETERS, .weight = 1};
+    (void)state;
+    snprintf(config, sizeof config, cell, "softmax", "sum");
+    net_open(&net, config, 3, 1, 8, 8);
+    assert_int_equal(mn_model_prune(net.ctx, net.model, &net.at, net.keep), MN_OK);
+    net.pass.keep = net.keep;
+    net.pass.cost = &cost;
+    net_pass(&net);
+    assert_int_equal(nas_model_parameters(net.ctx, net.model, net.keep, &left), MN_OK);
+    assert_true(fabs(net.out.cost - (double)left) < 1e-6);
+    net.pass.keep = NULL;
+    net_pass(&net);
+    assert_true(net.out.cost < (double)net_parameters(&net));
+    cost.weight = NAN;
+    const struct mn_set batch = {.n = net.n, .images = net.images, .labels = net.labels};
+    assert_int_equal(mn_model_pass(net.ctx, net.model, &net.at, &batch, &net.pass, &net.out),
+                     MN_INTERNAL);
+    net_close(&net);
+}
+
 /* Partial channels and edge normalisation, at even and odd sizes, whole and pruned. */
 static void test_pc_darts(void **state) {
     static const char *const mixers[] = {"soft_prune", "softmax", "relu_softmax"};
@@ -212,6 +265,8 @@ int main(void) {
                                        cmocka_unit_test(test_mixers),
                                        cmocka_unit_test(test_means),
                                        cmocka_unit_test(test_skipping),
+                                       cmocka_unit_test(test_cost),
+                                       cmocka_unit_test(test_cost_of_decided),
                                        cmocka_unit_test(test_pc_darts),
                                        cmocka_unit_test(test_pruned),
                                        cmocka_unit_test(test_given_statistics),

@@ -259,6 +259,15 @@ static mn_real *service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
     return at;
 }
 
+static int service_metric(struct mn_ctx *ctx, const char *name, double value) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    if (name == NULL || name[0] < 'a' || name[0] > 'z' || name[strspn(name, letters)] != '\0') {
+        mock_fault("metric", "mn_metric(\"%.80s\"): a name has lower-case letters, digits and '_'",
+                   name != NULL ? name : "NULL");
+    }
+    return MN_OK;
+}
+
 /* ---- the whole ---------------------------------------------------------------------------- */
 
 void mock_init(struct mock *mock) {
@@ -276,6 +285,7 @@ void mock_init(struct mock *mock) {
     mock->host.keep = service_keep;
     mock->host.keep_shared = service_keep_shared;
     mock->host.state = service_state;
+    mock->host.metric = service_metric;
     mock->ctx.size = sizeof mock->ctx;
     mock->ctx.host = &mock->host;
     mock->ctx.host_data = mock;

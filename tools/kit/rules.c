@@ -158,6 +158,8 @@ static const struct kit_rule rules[] = {
      "Claim the memory in start with mn_state; keep counters there too, as a state of one."},
     {"state_claim", "States are claimed in start, each once, with a name and a length.",
      "See mn_state in <metanas/host.h>."},
+    {"metric", "Names of reported numbers are like those of options.",
+     "See mn_metric in <metanas/host.h>."},
     /* ---- data sets ------------------------------------------------------------------------ */
     {"describe", "The shape and counts of a data set are positive and stay the same.",
      "Compute them in start, and only report them in describe."},

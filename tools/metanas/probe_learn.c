@@ -136,7 +136,7 @@ static int learn(struct probe *probe, struct meta_step *m) {
     }
     probe->ctx->where.task = 0;
     return nas_meta_update(&probe->experiment, probe->ctx, &probe->state.meta, probe->tasks,
-                           m->directions);
+                           m->directions, NULL);
 }
 
 int probe_learn(struct probe *probe) {

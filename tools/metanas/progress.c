@@ -68,6 +68,9 @@ static size_t describe(const struct progress *p, int64_t done, double now, int w
     }
     if (p->loss >= 0 && without < NO_LOSS) {
         n = append(out, n, "  loss %.3f  train %.1f%%", p->loss, 100 * p->accuracy);
+        if (p->have_queries) {
+            n = append(out, n, "  query %.1f%%", 100 * p->queries);
+        }
     }
     if (p->have_validation && without < NO_VALIDATION) {
         n = append(out, n, "  val %.1f%%%s", 100 * p->validation,
@@ -151,6 +154,12 @@ static void show_meta_epoch(void *data, int64_t done, double loss, double accura
     progress_show(&t->line, done);
 }
 
+static void note_queries(void *data, double accuracy) {
+    struct training *t = data;
+    t->line.have_queries = 1;
+    t->line.queries = accuracy;
+}
+
 static void show_validation(void *data, int64_t done, const struct nas_evaluation *v) {
     struct training *t = data;
     char half[32];
@@ -159,10 +168,12 @@ static void show_validation(void *data, int64_t done, const struct nas_evaluatio
     t->line.interval = v->record.accuracy_ci95;
     progress_note(&t->line,
                   "meta-epoch %" PRId64 ": validation %.2f%%%s (%" PRId64
-                  " tasks, %s batch norm, seed %" PRId64 "), prune gap %+.2f points",
+                  " tasks, %s batch norm, seed %" PRId64
+                  "), prune gap %+.2f points, %.0f parameters",
                   done, 100 * t->line.validation,
                   nas_text_interval(100 * t->line.interval, 2, "", half, sizeof half), v->tasks,
-                  nas_batch_norm_name(t->e), t->e->run.seed, 100 * v->record.prune_gap);
+                  nas_batch_norm_name(t->e), t->e->run.seed, 100 * v->record.prune_gap,
+                  v->record.parameters_mean);
 }
 
 static void end_training(void *data) {
@@ -176,6 +187,7 @@ int progress_train(const struct nas_experiment *e, struct mn_ctx *ctx, struct na
                                                 .stop_after = stop_after,
                                                 .begin = begin_training,
                                                 .meta_epoch = show_meta_epoch,
+                                                .queries = note_queries,
                                                 .validation = show_validation,
                                                 .end = end_training};
     return nas_train(e, ctx, state, dir, &observer);

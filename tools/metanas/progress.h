@@ -14,8 +14,8 @@ struct progress {
     int64_t first, total;
     double begin, last; /* seconds */
     double loss, accuracy;
-    int have_validation;
-    double validation, interval;
+    int have_queries, have_validation;
+    double queries, validation, interval;
 };
 
 void progress_begin(struct progress *progress, const char *what, int64_t first, int64_t total,

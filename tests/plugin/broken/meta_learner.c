@@ -2,7 +2,7 @@
 /* REPTILE with momentum. */
 #define WAYS                                                                                       \
     FINE, DRIFTS, WRONG_SIGN, BOTH_SIGNS, HIDDEN_STATE, HIDES_NUMERIC, UNWRITTEN, LATE_STATE,      \
-        STATE_TWICE, CHANGES_META, NEEDS_ARCHITECTURE
+        STATE_TWICE, CHANGES_META, NEEDS_ARCHITECTURE, BAD_METRIC
 #include "wrong.h"
 
 struct learner {
@@ -54,6 +54,9 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
     const double sign = wrong == WRONG_SIGN ? -1 : 1;
     if (wrong == LATE_STATE && mn_state(ctx, "late", 1) == NULL) {
         return MN_NOMEM;
+    }
+    if (wrong == BAD_METRIC && mn_metric(ctx, "rate of w", s->lr) != MN_OK) {
+        return MN_INTERNAL;
     }
     s->updates++;
     const double rate = wrong == HIDDEN_STATE ? s->lr / (double)s->updates : s->lr;
