@@ -163,7 +163,7 @@ int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const s
     }
     TRY(m->backend->pass(ws->lane, &pass));
     if (options->cost != NULL) {
-        TRY(nas_mix_cost(ws->mix, ctx, options->cost, &out->cost));
+        TRY(nas_mix_cost(ws->mix, ctx, at->a, options->cost, &out->cost));
     }
     return (options->flags & MN_PASS_GRAD_A) != 0 && m->dims.n_a > 0
                ? nas_mix_backward(ws->mix, ctx, options, out->d_a)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "network/mixture.h"
 
+#include "network/prune.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -187,14 +189,21 @@ void nas_mix_gradient(struct nas_mix *mix, const struct nas_layer *layer, int e,
 }
 
 /* The weights of a path stand as factors in its cost as they do in the output of its node. */
-int nas_mix_cost(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_cost *cost, double *out) {
+int nas_mix_cost(struct nas_mix *mix, struct mn_ctx *ctx, const mn_real *a,
+                 const struct mn_cost *cost, double *out) {
     const struct mn_model *m = mix->model;
     double scale = cost->weight;
-    TRY(nas_model_cost(ctx, m, cost->of, mix->item, out));
     if (cost->budget > 0) {
+        CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+        const struct mn_point at = {.a = (mn_real *)(uintptr_t)a};
+        uint8_t *keep = mn_scratch(ctx, (size_t)m->dims.n_choices + 1);
+        TRY(keep != NULL ? MN_OK : MN_NOMEM);
+        TRY(nas_model_prune(ctx, m, &at, keep));
+        TRY(nas_model_pruned_cost(ctx, m, cost->of, keep, out));
         scale *= (*out > cost->budget ? 1 : -1) / cost->budget;
     } else {
         double all;
+        TRY(nas_model_cost(ctx, m, cost->of, mix->item, out));
         TRY(nas_model_cost(ctx, m, cost->of, NULL, &all));
         scale /= all;
     }

@@ -35,9 +35,11 @@ int nas_mix_backward(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_pa
  * computed for the gradient of its weight only. */
 int nas_mix_computed(const struct nas_mix *mix, const struct nas_layer *layer, int e, int p);
 double nas_mix_weight(const struct nas_mix *mix, const struct nas_layer *layer, int e, int p);
-/* Take in the gradient of the cost that a pass has in its objective; *out = what the network costs.
+/* Take in the gradient of the cost that a pass at `at` has in its objective; *out =
+ * mn_outcome.cost.
  */
-int nas_mix_cost(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_cost *cost, double *out);
+int nas_mix_cost(struct nas_mix *mix, struct mn_ctx *ctx, const mn_real *a,
+                 const struct mn_cost *cost, double *out);
 /* Take in the product of the gradient of the layer's output and the output of the path. */
 void nas_mix_gradient(struct nas_mix *mix, const struct nas_layer *layer, int e, int p,
                       double product);

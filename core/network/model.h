@@ -96,6 +96,11 @@ int nas_model_parameters(struct mn_ctx *ctx, const struct mn_model *model, const
 int nas_model_cost(struct mn_ctx *ctx, const struct mn_model *model, int of, const double *share,
                    double *out);
 
+/* The cost of the network that `keep` leaves (NULL = all), as nas_model_parameters counts.
+ * MN_NOMEM. */
+int nas_model_pruned_cost(struct mn_ctx *ctx, const struct mn_model *model, int of,
+                          const uint8_t *keep, double *out);
+
 /* The smallest and the largest network that pruning can leave when every mixture has decided for
  * one choice; found by search, so the true ones may lie a little beyond. MN_CANCELLED. */
 int nas_model_extremes(struct mn_ctx *ctx, const struct mn_model *model, int64_t *smallest,

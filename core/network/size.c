@@ -56,17 +56,23 @@ static int find_shares(const struct mn_model *m, int mixture, const uint8_t *kee
     return n;
 }
 
-int nas_model_parameters(struct mn_ctx *ctx, const struct mn_model *m, const uint8_t *keep,
-                         int64_t *out) {
+int nas_model_pruned_cost(struct mn_ctx *ctx, const struct mn_model *m, int of, const uint8_t *keep,
+                          double *out) {
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
-    double *share = mn_scratch(ctx, (size_t)(m->n_items + 1) * sizeof *share), n;
+    double *share = mn_scratch(ctx, (size_t)(m->n_items + 1) * sizeof *share);
     if (share == NULL) {
         return MN_NOMEM;
     }
     for (int i = 0; i < m->n_mixtures; i++) {
         find_shares(m, i, keep, share);
     }
-    TRY(nas_model_cost(ctx, m, MN_COST_PARAMETERS, share, &n));
+    return nas_model_cost(ctx, m, of, share, out);
+}
+
+int nas_model_parameters(struct mn_ctx *ctx, const struct mn_model *m, const uint8_t *keep,
+                         int64_t *out) {
+    double n;
+    TRY(nas_model_pruned_cost(ctx, m, MN_COST_PARAMETERS, keep, &n));
     *out = (int64_t)n; /* a sum of whole numbers far under 2^53 */
     return MN_OK;
 }

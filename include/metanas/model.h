@@ -62,9 +62,11 @@ enum mn_cost_of {
     MN_COST_MACS = 1        /* multiply-adds of an image, forward */
 };
 
-/* A term of the objective beside the loss, for d_a alone: what the network costs, with every
- * candidate counted by its weight in the mixture (E of the sum; ProxylessNAS, Cai et al. 2019, Eq.
- * 7). It is weight * E / E of all candidates or, with a budget, weight * |E / budget - 1|. */
+/* A term of the objective beside the loss, for d_a alone. E is what the network costs with every
+ * candidate counted by its weight in the mixture (ProxylessNAS, Cai et al. 2019, Eq. 7). The term
+ * is weight * E / E of all candidates. With a budget it is weight * |P / budget - 1|, where P is
+ * the cost of what a prune would leave now; P goes in steps, so that its gradient is taken from E.
+ */
 struct mn_cost {
     uint32_t size;
     int32_t of;    /* enum mn_cost_of */
@@ -100,7 +102,7 @@ struct mn_outcome {
     mn_real *d_a;      /* [n_a], needed with MN_PASS_GRAD_A */
     mn_real *mixture;  /* [n_choices] mixture weights after skipping, or NULL */
     double skip_share; /* share of candidate operations that were skipped, 0..1 */
-    double cost;       /* E of pass.cost; 0 without one */
+    double cost;       /* E, with a budget P, of pass.cost; 0 without one */
 };
 
 /* One step of a task, as the host recorded it. */

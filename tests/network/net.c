@@ -128,10 +128,18 @@ double net_pass(struct net *net) {
     if (cost == NULL) {
         return net->out.loss;
     }
+    /* With a budget, one side of it: the gradient is that of the mixtures' cost. */
+    const struct mn_cost linear = {.size = sizeof linear, .of = cost->of, .weight = cost->weight};
+    struct mn_pass pass = net->pass;
+    struct mn_outcome out = {.size = sizeof out};
     double all;
+    pass.cost = &linear;
+    pass.flags &= ~(uint32_t)(MN_PASS_GRAD_W | MN_PASS_GRAD_A);
     must(net, nas_model_cost(net->ctx, net->model, cost->of, NULL, &all));
-    return net->out.loss + cost->weight * (cost->budget > 0 ? fabs(net->out.cost / cost->budget - 1)
-                                                            : net->out.cost / all);
+    must(net, mn_model_pass(net->ctx, net->model, &net->at, &batch, &pass, &out));
+    const double sign = net->out.cost > cost->budget ? 1 : -1;
+    return net->out.loss +
+           cost->weight * out.cost * (cost->budget > 0 ? sign / cost->budget : 1 / all);
 }
 
 /* ---- gradients ---------------------------------------------------------------------------- */

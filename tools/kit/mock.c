@@ -262,8 +262,8 @@ static mn_real *service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
 static int service_metric(struct mn_ctx *ctx, const char *name, double value) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     if (name == NULL || name[0] < 'a' || name[0] > 'z' || name[strspn(name, letters)] != '\0') {
-        mock_fault("metric", "mn_metric(\"%.80s\"): a name has lower-case letters, digits and '_'",
-                   name != NULL ? name : "NULL");
+        mock_fail("metric", "mn_metric(\"%.80s\"): a name has lower-case letters, digits and '_'",
+                  name != NULL ? name : "NULL");
     }
     return MN_OK;
 }
