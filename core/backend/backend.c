@@ -141,10 +141,13 @@ static int check(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_s
 }
 
 int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_point *at,
-                           const struct mn_set *batch, const struct mn_pass *options,
+                           const struct mn_set *batch, const struct mn_pass *given,
                            struct mn_outcome *out) {
-    TRY(check(ctx, m, batch, options, out));
+    TRY(check(ctx, m, batch, given, out));
     struct nas_workspace *ws = nas_ctx_of(ctx)->workspace;
+    struct mn_pass with_keep = *given;
+    const struct mn_pass *options = &with_keep;
+    with_keep.keep = given->keep != NULL ? given->keep : ws->keep;
     struct nas_pass pass = {.ctx = ctx,
                             .options = options,
                             .batch = batch,

@@ -63,6 +63,7 @@ struct nas_workspace {
     struct nas_mix *mix;
     mn_real *drop; /* [n_paths][max_batch], or NULL */
     void *lane;
+    const uint8_t *keep; /* [n_choices] of all passes that name none; NULL = all stay */
 };
 int nas_workspace_new(struct mn_ctx *ctx, const struct mn_model *model, struct nas_workspace **out);
 void nas_workspace_free(struct nas_workspace *workspace);

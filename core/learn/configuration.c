@@ -12,6 +12,7 @@
 
 static const char *const on_nan_choices[] = {"stop", "skip_task", "rollback", NULL};
 static const char *const precision_choices[] = {"float", "bf16", NULL};
+static const char *const sampling_choices[] = {"with_replacement", "without_replacement", NULL};
 static const char *const norm_choices[] = {"transductive", "support", NULL};
 
 #define RUN struct nas_run_options
@@ -69,10 +70,18 @@ static const struct mn_opt evaluation_opts[] = {
     MN_INT(EVALUATION, validation_tasks, 100, 1, 1e7, "validation tasks every eval_every"),
     MN_CHOICE(EVALUATION, batch_norm, 0, norm_choices,
               "statistics for query images: of the whole query batch, or of the support set"),
+    MN_CHOICE(EVALUATION, sampling, 0, sampling_choices,
+              "of test tasks: an image may be in several of them, and the interval is that of the "
+              "mean over these images; or in one, and the interval holds for new images of these "
+              "classes; then there are as many tasks as there are images for, at most `tasks`"),
 };
 
 const char *nas_batch_norm_name(const struct nas_experiment *e) {
     return norm_choices[e->evaluation.batch_norm];
+}
+
+const char *nas_sampling_name(enum nas_sampling sampling) {
+    return sampling_choices[sampling];
 }
 
 static const struct {

@@ -28,7 +28,8 @@ int nas_configuration_units(const struct nas_experiment *experiment);
 /* Where unit i is configured: "op_mixer", "meta_learner.architecture". */
 const char *nas_configuration_unit_section(const struct nas_experiment *experiment, int i);
 
-/* evaluation.batch_norm as text. */
+/* evaluation.batch_norm as text, and that of a value of evaluation.sampling. */
 const char *nas_batch_norm_name(const struct nas_experiment *experiment);
+const char *nas_sampling_name(enum nas_sampling sampling);
 
 #endif

@@ -96,23 +96,11 @@ int nas_episodes_new(const struct nas_experiment *e, struct mn_ctx *ctx, int spl
                                 : mn_fail(ctx, MN_NOMEM, "no memory");
 }
 
-int nas_episodes_draw(struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
-                      int64_t index) {
-    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+/* The names and the fingerprint of a task whose images are in scratch. */
+static int finish(struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
+                  int64_t index, const struct mn_task *task) {
     const int64_t first = index * l->spec.ways;
-    struct mn_episode episode;
-    struct mn_task task;
-    ctx->where = (struct mn_where){.size = sizeof ctx->where,
-                                   .split = l->spec.split,
-                                   .seed = l->seed,
-                                   .meta_epochs = e->run.meta_epochs,
-                                   .task = index};
-    TRY(nas_episode_room(e, ctx, &l->spec, &episode));
-    episode.classes = l->classes + first;
-    episode.samples = samples_of(l, index);
-    TRY(nas_episode_draw(e, ctx, &l->spec, &episode));
-    nas_episode_task(e, &l->spec, &episode, &task);
-    l->hashes[index] = nas_episode_hash(e, &task);
+    l->hashes[index] = nas_episode_hash(e, task);
     for (int64_t w = first; w < first + l->spec.ways; w++) {
         char name[NAME];
         TRY(name_class(e, ctx, l->spec.split, l->classes[w], name));
@@ -122,6 +110,141 @@ int nas_episodes_draw(struct nas_episodes *l, const struct nas_experiment *e, st
         }
     }
     return MN_OK;
+}
+
+int nas_episodes_draw(struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
+                      int64_t index) {
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    struct mn_episode episode;
+    struct mn_task task;
+    ctx->where = (struct mn_where){.size = sizeof ctx->where,
+                                   .split = l->spec.split,
+                                   .seed = l->seed,
+                                   .meta_epochs = e->run.meta_epochs,
+                                   .task = index};
+    TRY(nas_episode_room(e, ctx, &l->spec, &episode));
+    episode.classes = l->classes + index * l->spec.ways;
+    episode.samples = samples_of(l, index);
+    TRY(nas_episode_draw(e, ctx, &l->spec, &episode));
+    nas_episode_task(e, &l->spec, &episode, &task);
+    return finish(l, e, ctx, index, &task);
+}
+
+/* ---- without replacement ------------------------------------------------------------------ */
+
+/* A class that still has images to give. */
+struct stock {
+    int64_t which, left; /* tasks that its images are enough for */
+    int64_t *samples;    /* in the order in which they are given out */
+    uint32_t key;        /* orders equals */
+};
+
+static int by_stock(const void *a, const void *b) {
+    const struct stock *x = a, *y = b;
+    return x->left != y->left ? (x->left < y->left) - (x->left > y->left)
+           : x->key != y->key ? (x->key > y->key) - (x->key < y->key)
+                              : (x->which > y->which) - (x->which < y->which);
+}
+
+/* The streams of tasks have steps of their own. */
+enum { ORDER_OF_SAMPLES = 1 << 30, CHOICE_OF_CLASSES };
+
+static int stock_up(const struct nas_episodes *l, const struct nas_experiment *e,
+                    struct mn_ctx *ctx, struct nas_arena *arena, struct stock *stock) {
+    const int32_t split = l->spec.split;
+    for (int64_t c = 0; c < e->data.n_classes[split]; c++) {
+        const int64_t n = e->dataset.table.dataset.n_samples(e->dataset.self, split, c);
+        struct mn_rng rng =
+            mn_rng_make(l->seed, MN_RNG_SAMPLES, (uint32_t)split, 0, (uint32_t)c, ORDER_OF_SAMPLES);
+        int64_t *samples = nas_arena_array(arena, (size_t)n, sizeof *samples);
+        if (samples == NULL) {
+            return mn_fail(ctx, MN_NOMEM, "no memory for the images of the classes");
+        }
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t k = mn_rng_below(&rng, (uint32_t)(i + 1));
+            samples[i] = samples[k];
+            samples[k] = i;
+        }
+        stock[c] = (struct stock){.which = c, .left = n / each(&l->spec), .samples = samples};
+    }
+    return MN_OK;
+}
+
+/* Take the classes and images of a task; 0 = there are not enough. */
+static int take(struct nas_episodes *l, int64_t index, struct stock *stock, int64_t n_classes) {
+    const int64_t ways = l->spec.ways, n = each(&l->spec);
+    struct mn_rng rng = mn_rng_make(l->seed, MN_RNG_CLASSES, (uint32_t)l->spec.split, 0,
+                                    (uint32_t)index, CHOICE_OF_CLASSES);
+    for (int64_t c = 0; c < n_classes; c++) {
+        stock[c].key = mn_rng_u32(&rng);
+    }
+    qsort(stock, (size_t)n_classes, sizeof *stock, by_stock);
+    if (n_classes < ways || stock[ways - 1].left == 0) {
+        return 0;
+    }
+    for (int64_t w = 0; w < ways; w++) {
+        l->classes[index * ways + w] = stock[w].which;
+        memcpy(l->samples + (index * ways + w) * n, stock[w].samples,
+               (size_t)n * sizeof *l->samples);
+        stock[w].samples += n;
+        stock[w].left--;
+    }
+    return 1;
+}
+
+static int load(const struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
+                int64_t index, struct mn_task *out);
+
+int nas_episodes_disjoint(const struct nas_experiment *e, struct mn_ctx *ctx, int split, int64_t n,
+                          struct nas_episodes *out) {
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    const int64_t n_classes = e->data.n_classes[split];
+    TRY(nas_episodes_new(e, ctx, split, n, out));
+    struct stock *stock = nas_arena_array(&arena, (size_t)n_classes, sizeof *stock);
+    if (stock == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for the images of the classes");
+    }
+    TRY(stock_up(out, e, ctx, &arena, stock));
+    for (out->tasks = 0; out->tasks < n; out->tasks++) {
+        CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+        struct mn_task task;
+        if (!take(out, out->tasks, stock, n_classes)) {
+            break;
+        }
+        TRY(load(out, e, ctx, out->tasks, &task));
+        TRY(finish(out, e, ctx, out->tasks, &task));
+    }
+    return out->tasks > 0
+               ? MN_OK
+               : mn_fail(ctx, MN_CONFIG,
+                         "the %s split has not images enough for one task without replacement: "
+                         "%d classes with %" PRId64 " images each",
+                         split_names[split], (int)out->spec.ways, each(&out->spec));
+}
+
+static int by_class_and_sample(const void *a, const void *b) {
+    const int64_t *x = a, *y = b;
+    return x[0] != y[0] ? (x[0] > y[0]) - (x[0] < y[0]) : (x[1] > y[1]) - (x[1] < y[1]);
+}
+
+int nas_episodes_are_disjoint(const struct nas_episodes *l, struct mn_ctx *ctx) {
+    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
+    const int64_t n = each(&l->spec), all = l->tasks * l->spec.ways * n;
+    int64_t(*images)[2] = nas_arena_array(&arena, (size_t)all, sizeof *images);
+    if (images == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for the images of the tasks");
+    }
+    for (int64_t i = 0; i < all; i++) {
+        images[i][0] = l->classes[i / n];
+        images[i][1] = l->samples[i];
+    }
+    qsort(images, (size_t)all, sizeof *images, by_class_and_sample);
+    for (int64_t i = 1; i < all; i++) {
+        if (by_class_and_sample(images[i - 1], images[i]) == 0) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -223,8 +346,9 @@ int nas_episodes_check(const struct nas_episodes *l, const struct nas_experiment
     return MN_OK;
 }
 
-int nas_episodes_task(const struct nas_episodes *l, const struct nas_experiment *e,
-                      struct mn_ctx *ctx, int64_t index, struct mn_task *out) {
+/* The images of task `index`, in scratch. */
+static int load(const struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
+                int64_t index, struct mn_task *out) {
     const struct mn_episode_spec *spec = &l->spec;
     const struct mn_dataset *table = &e->dataset.table.dataset;
     const size_t reals = (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
@@ -245,10 +369,16 @@ int nas_episodes_task(const struct nas_episodes *l, const struct nas_experiment 
         }
     }
     nas_episode_task(e, spec, &episode, out);
+    return MN_OK;
+}
+
+int nas_episodes_task(const struct nas_episodes *l, const struct nas_experiment *e,
+                      struct mn_ctx *ctx, int64_t index, struct mn_task *out) {
+    TRY(load(l, e, ctx, index, out));
     return nas_episode_hash(e, out) == l->hashes[index]
                ? MN_OK
                : mn_fail(ctx, MN_IO,
                          "%s: an image of task %" PRId64
                          " is not what it was when the list was made",
-                         l->path, index);
+                         l->path != NULL ? l->path : e->dataset.label, index);
 }

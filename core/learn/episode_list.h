@@ -30,6 +30,13 @@ int nas_episodes_new(const struct nas_experiment *experiment, struct mn_ctx *ctx
 /* Draw task `index`. On one thread. */
 int nas_episodes_draw(struct nas_episodes *episodes, const struct nas_experiment *experiment,
                       struct mn_ctx *ctx, int64_t index);
+/* A list of n tasks, or of as many as the data set has images for, in which no image is in two
+ * tasks: every class has its images in a drawn order and gives them out in turn, and a task takes
+ * the classes that have most left, at random among equals. */
+int nas_episodes_disjoint(const struct nas_experiment *experiment, struct mn_ctx *ctx, int split,
+                          int64_t n, struct nas_episodes *out);
+/* Whether no image of a list is in two of its tasks. 1, 0, or MN_NOMEM. */
+int nas_episodes_are_disjoint(const struct nas_episodes *episodes, struct mn_ctx *ctx);
 int nas_episodes_write(const struct nas_episodes *episodes, struct mn_ctx *ctx, const char *path);
 
 /* Read a list. MN_IO with file:line:column and what was expected there. Memory is bounded by the

@@ -52,8 +52,13 @@ int nas_judge(const struct nas_experiment *e, struct mn_ctx *ctx, const struct m
     const int32_t norm = e->evaluation.batch_norm;
     struct mn_outcome before = {.size = sizeof before};
     struct mn_outcome after = {.size = sizeof after, .logits = logits};
+    const uint8_t *fixed = nas_ctx_of(ctx)->workspace->keep;
     TRY(predict_as(e, ctx, task, at, NULL, norm, &before));
-    TRY(nas_model_prune(ctx, e->model, at, keep));
+    if (fixed != NULL) {
+        memcpy(keep, fixed, (size_t)nas_model_dims(e->model)->n_choices);
+    } else {
+        TRY(nas_model_prune(ctx, e->model, at, keep));
+    }
     TRY(predict_as(e, ctx, task, at, keep, norm, &after));
     out->score = score_of(task, &before, &after);
     if (both_norms) {
@@ -69,9 +74,16 @@ int nas_judge(const struct nas_experiment *e, struct mn_ctx *ctx, const struct m
 int nas_solve(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_point *meta,
               const mn_real *state, const struct mn_task *task, struct nas_solution *out) {
     mn_real *learner;
+    struct nas_workspace *workspace = nas_ctx_of(ctx)->workspace;
     TRY(nas_adapt_start(e, ctx, meta, state, &out->at, &learner));
-    TRY(nas_adapt(e, ctx, task, &out->watch, &out->at, learner));
-    return nas_judge(e, ctx, task, &out->at, out->both_norms, out->keep, out->logits, &out->result);
+    workspace->keep = out->fixed;
+    int status = nas_adapt(e, ctx, task, &out->watch, &out->at, learner);
+    if (status == MN_OK) {
+        status = nas_judge(e, ctx, task, &out->at, out->both_norms, out->keep, out->logits,
+                           &out->result);
+    }
+    workspace->keep = NULL;
+    return status;
 }
 
 /* ---- many --------------------------------------------------------------------------------- */
@@ -81,8 +93,10 @@ static int make_room(const struct nas_evaluation_plan *plan, struct mn_ctx *ctx,
     const size_t n = (size_t)plan->tasks, n_intermediate = (size_t)plan->n_steps;
     out->tasks = plan->tasks;
     out->results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
+    out->keeps = nas_arena_array(&out->arena, n * out->n_choices + 1, 1);
     out->intermediate = nas_arena_zeroed(&out->arena, n_intermediate * sizeof *out->intermediate);
-    int done = out->tasks > 0 && out->results != NULL && out->intermediate != NULL;
+    int done =
+        out->tasks > 0 && out->results != NULL && out->keeps != NULL && out->intermediate != NULL;
     for (size_t i = 0; done && i < n_intermediate; i++) {
         out->intermediate[i].results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
         done = out->intermediate[i].results != NULL;
@@ -112,6 +126,7 @@ static int collect(const struct nas_job *job, struct mn_ctx *ctx, struct nas_eva
         nas_model_genotype(job->e->model, from.keep, text, length + 1);
         out->results[n] = *from.result;
         out->results[n].genotype = text;
+        memcpy(out->keeps + (size_t)n * out->n_choices, from.keep, out->n_choices);
         for (int k = 0; k < plan->n_steps; k++) {
             out->intermediate[k].results[n] = from.intermediate[k];
         }
@@ -188,8 +203,9 @@ static int summarise(struct mn_ctx *ctx, const struct nas_evaluation_plan *plan,
 }
 
 /* What the record says of how it was made. */
-static void describe(const struct nas_experiment *e, const struct nas_state *state,
-                     const struct nas_evaluation_plan *plan, struct nas_evaluation *out) {
+static int describe(const struct nas_experiment *e, struct mn_ctx *ctx,
+                    const struct nas_state *state, const struct nas_evaluation_plan *plan,
+                    struct nas_evaluation *out) {
     static const char *const splits[] = {"train", "val", "test"};
     struct nas_record *record = &out->record;
     record->meta_epoch = state->meta_epoch;
@@ -199,17 +215,33 @@ static void describe(const struct nas_experiment *e, const struct nas_state *sta
     record->shots = e->task.shots;
     record->queries = e->task.queries;
     record->split = splits[plan->split];
+    record->dataset = e->dataset.unit.unit->name;
+    for (int i = 0; i < e->provenance.n; i++) {
+        const struct nas_metadata *now = &e->provenance.at[i];
+        const char *then = nas_metadata_find(state->n_metadata, state->metadata, now->key);
+        if (e->provenance.kinds[i] == NAS_MADE_FROM_DATA && then != NULL &&
+            strcmp(then, now->value) != 0) {
+            record->trained_on = then;
+        }
+    }
     record->episodes_file = plan->episodes != NULL ? plan->episodes->path : NULL;
+    const int disjoint =
+        plan->episodes != NULL ? nas_episodes_are_disjoint(plan->episodes, ctx) : 0;
+    if (disjoint < 0) {
+        return disjoint;
+    }
+    record->sampling = nas_sampling_name(disjoint ? NAS_WITHOUT_REPLACEMENT : NAS_WITH_REPLACEMENT);
     record->episodes = nas_hash_begin();
     for (int64_t i = 0; i < out->tasks; i++) {
         record->episodes = nas_hash_int(record->episodes, out->results[i].episode);
     }
+    return MN_OK;
 }
 
 int nas_evaluate_plan(const struct nas_experiment *e, struct nas_executor *executor,
                       struct mn_ctx *ctx, const struct nas_state *state,
                       const struct nas_evaluation_plan *plan, struct nas_evaluation *out) {
-    memset(out, 0, sizeof *out);
+    *out = (struct nas_evaluation){.n_choices = (size_t)nas_model_dims(e->model)->n_choices};
     struct nas_job job = {.kind = &nas_evaluate_job,
                           .e = e,
                           .state = state,
@@ -226,7 +258,7 @@ int nas_evaluate_plan(const struct nas_experiment *e, struct nas_executor *execu
     TRY(nas_job_allocate(&job, ctx, &out->arena));
     TRY(nas_executor_run(executor, ctx, &where, &job));
     TRY(collect(&job, ctx, out));
-    describe(e, state, plan, out);
+    TRY(describe(e, ctx, state, plan, out));
     TRY(summarise(ctx, plan, out));
     TRY(count_cells(ctx, out, &out->record.distinct_cells));
     for (int i = 0; i < plan->n_steps; i++) {

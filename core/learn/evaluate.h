@@ -18,8 +18,10 @@ struct nas_evaluation_plan {
     const int64_t *steps; /* ascending task steps after which to evaluate the network, too; 0 =
                              before the first */
     int n_steps;
-    int skips;      /* a task whose numbers are not finite is left out, not the end */
-    int both_norms; /* predict in the other mode of batch norm, too */
+    const uint8_t *keeps; /* [tasks][n_choices] the network that a task adapts and is predicted
+                             with, in place of one that it finds and prunes; or NULL */
+    int skips;            /* a task whose numbers are not finite is left out, not the end */
+    int both_norms;       /* predict in the other mode of batch norm, too */
     void (*finished)(void *data, int64_t n); /* n tasks are done; one call at a time; or NULL */
     void *finished_data;
 };
@@ -44,10 +46,12 @@ struct nas_task_result {
 struct nas_evaluation {
     int64_t tasks;                   /* that have a result */
     struct nas_task_result *results; /* [tasks] */
-    int64_t skipped;                 /* tasks left out */
-    const char *why;                 /* the first of them */
-    struct nas_record record;        /* but for its `state`, which the caller names */
-    struct nas_record other; /* scores in the other mode of batch norm, where the plan asks */
+    size_t n_choices;
+    uint8_t *keeps;           /* [tasks][n_choices] what pruning left */
+    int64_t skipped;          /* tasks left out */
+    const char *why;          /* the first of them */
+    struct nas_record record; /* but for its `state`, which the caller names */
+    struct nas_record other;  /* scores in the other mode of batch norm, where the plan asks */
     struct nas_evaluation *intermediate; /* [plan.n_steps], after these; without genotypes and
                                            intermediate ones */
     struct nas_arena arena;
@@ -55,6 +59,7 @@ struct nas_evaluation {
 
 /* What one task leaves. */
 struct nas_solution {
+    const uint8_t *fixed;   /* the caller's: the network, see `keeps` of a plan; or NULL */
     int both_norms;         /* the caller's, as in a plan */
     struct nas_watch watch; /* the caller's: of the steps */
     uint8_t *keep;          /* [n_choices], the caller's: what pruning left */

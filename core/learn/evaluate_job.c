@@ -76,9 +76,11 @@ static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
     const struct nas_experiment *e = job->e;
     struct mn_task task;
     struct watched watched = {.job = job, .task = &task, .intermediate = out->intermediate};
-    struct nas_solution solution = {.both_norms = plan->both_norms,
-                                    .watch = {.on_step = evaluate_after_step, .data = &watched},
-                                    .keep = out->keep};
+    struct nas_solution solution = {
+        .fixed = plan->keeps != NULL ? plan->keeps + (size_t)index * n_keep(job) : NULL,
+        .both_norms = plan->both_norms,
+        .watch = {.on_step = evaluate_after_step, .data = &watched},
+        .keep = out->keep};
     TRY(plan->episodes != NULL ? nas_episodes_task(plan->episodes, e, ctx, index, &task)
                                : nas_episode_sample(e, ctx, &task, NULL));
     TRY(evaluate_after(&watched, ctx, 0, &job->state->meta));
@@ -114,33 +116,49 @@ static int evaluate_task(const struct nas_job *job, struct mn_ctx *ctx, int64_t 
 
 /* ---- the plan as bytes -------------------------------------------------------------------- */
 
-/* Followed by the steps and the path of the list of episodes. */
+/* Followed by the steps, the keep masks and the path of the list of episodes. */
 struct packed {
     int64_t split, tasks, skips, both_norms, n_steps;
-    int64_t path_bytes; /* with its zero; 0 = no list */
+    int64_t keeps;      /* there are keep masks */
+    int64_t disjoint;   /* nas_episodes_disjoint makes the list */
+    int64_t path_bytes; /* with its zero; 0 = the list is not in a file */
 };
 
 static int pack(const struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *arena,
                 const void **bytes, size_t *n) {
     const struct nas_evaluation_plan *plan = job->what;
     const char *path = plan->episodes != NULL ? plan->episodes->path : NULL;
-    const struct packed head = {plan->split,   plan->tasks,
-                                plan->skips,   plan->both_norms,
-                                plan->n_steps, path != NULL ? (int64_t)strlen(path) + 1 : 0};
-    const size_t steps = (size_t)plan->n_steps * sizeof *plan->steps;
-    char *at = nas_arena_take(arena, sizeof head + steps + (size_t)head.path_bytes);
-    if (at == NULL) {
+    const struct packed head = {.split = plan->split,
+                                .tasks = plan->tasks,
+                                .skips = plan->skips,
+                                .both_norms = plan->both_norms,
+                                .n_steps = plan->n_steps,
+                                .keeps = plan->keeps != NULL,
+                                .disjoint = plan->episodes != NULL && path == NULL,
+                                .path_bytes = path != NULL ? (int64_t)strlen(path) + 1 : 0};
+    const struct {
+        const void *from;
+        size_t bytes;
+    } parts[] = {{&head, sizeof head},
+                 {plan->steps, (size_t)plan->n_steps * sizeof *plan->steps},
+                 {plan->keeps, head.keeps ? (size_t)plan->tasks * n_keep(job) : 0},
+                 {path, (size_t)head.path_bytes}};
+    size_t all = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        all += parts[i].bytes;
+    }
+    char *to = nas_arena_take(arena, all);
+    if (to == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory for the plan of an evaluation");
     }
-    memcpy(at, &head, sizeof head);
-    if (steps > 0) {
-        memcpy(at + sizeof head, plan->steps, steps);
+    *bytes = to;
+    *n = all;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].bytes > 0) {
+            memcpy(to, parts[i].from, parts[i].bytes);
+            to += parts[i].bytes;
+        }
     }
-    if (path != NULL) {
-        memcpy(at + sizeof head + steps, path, (size_t)head.path_bytes);
-    }
-    *bytes = at;
-    *n = sizeof head + steps + (size_t)head.path_bytes;
     return MN_OK;
 }
 
@@ -163,9 +181,11 @@ static int unpack(struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *are
         memcpy(copy, bytes, n);
     }
     const int64_t rest = (int64_t)n - (int64_t)sizeof head, each = sizeof(int64_t);
+    const int64_t masks =
+        head.keeps && head.tasks >= 0 && head.tasks <= rest ? head.tasks * (int64_t)n_keep(job) : 0;
     if (rest < 0 || head.split < MN_TRAIN || head.split > MN_TEST || head.n_steps < 0 ||
-        head.n_steps > rest / each || head.path_bytes != rest - head.n_steps * each ||
-        (head.path_bytes > 0 && copy[n - 1] != '\0')) {
+        head.n_steps > rest / each || head.path_bytes != rest - head.n_steps * each - masks ||
+        head.path_bytes < 0 || (head.path_bytes > 0 && copy[n - 1] != '\0')) {
         return mn_fail(ctx, MN_INTERNAL, "rank 0 sends half a plan of an evaluation");
     }
     u->plan = (struct nas_evaluation_plan){.split = (int)head.split,
@@ -174,7 +194,14 @@ static int unpack(struct nas_job *job, struct mn_ctx *ctx, struct nas_arena *are
                                            .both_norms = (int)head.both_norms,
                                            .steps = (const void *)(copy + sizeof head),
                                            .n_steps = (int)head.n_steps};
+    if (head.keeps) {
+        u->plan.keeps = (const void *)(copy + sizeof head + head.n_steps * each);
+    }
     job->what = &u->plan;
+    if (head.disjoint) {
+        u->plan.episodes = &u->episodes;
+        return nas_episodes_disjoint(job->e, ctx, u->plan.split, u->plan.tasks, &u->episodes);
+    }
     if (head.path_bytes == 0) {
         return MN_OK;
     }

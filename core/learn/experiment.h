@@ -57,11 +57,15 @@ struct nas_task_options {
 /* Images that batch norm of the query images takes its moments from. */
 enum nas_batch_norm { NAS_TRANSDUCTIVE, NAS_SUPPORT };
 
+/* Whether an image may be in several test tasks. */
+enum nas_sampling { NAS_WITH_REPLACEMENT, NAS_WITHOUT_REPLACEMENT };
+
 /* Section evaluation. */
 struct nas_evaluation_options {
     int64_t tasks;            /* metanas test */
     int64_t validation_tasks; /* every eval_every */
     int32_t batch_norm;       /* enum nas_batch_norm */
+    int32_t sampling;         /* enum nas_sampling, of test tasks */
 };
 
 /* A meta learner and the parts of the meta point that it updates. */

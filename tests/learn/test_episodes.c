@@ -3,11 +3,13 @@
 #include "learn/episode_list.h"
 
 #include "base/hash.h"
+#include "base/stats.h"
 #include "learn/evaluate.h"
 #include "learn/task.h"
 
 #include "fixture.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { TASKS = 5, WAYS = 3, SHOTS = 2, QUERIES = 2, EACH = SHOTS + QUERIES, PIXELS = 100 };
@@ -41,6 +43,128 @@ static void test_hash(void **state) {
     assert_true(nas_hash_bytes(nas_hash_begin(), "foobar", 6) == 0x85944171f73967e8u);
     assert_true(nas_hash_int(nas_hash_begin(), 0x3231) ==
                 nas_hash_bytes(nas_hash_begin(), "12\0\0\0\0\0\0", 8));
+}
+
+/* ---- without replacement ------------------------------------------------------------------ */
+
+enum { CLASSES = 24, IMAGES = 20, WITH = 300, SEEDS = 25, WORLDS = 80 };
+
+/* Every image at most once, every class equally often as far as it goes; a list of one part is the
+ * beginning of a longer one; no task more than there are images for. */
+static void test_disjoint(void **state) {
+    struct nas_episodes all, part, drawn;
+    int uses[CLASSES] = {0};
+    trial_must_open(&trial, trial_glyphs, "dataset.test_classes=24");
+    assert_ok(trial.ctx, nas_episodes_disjoint(&trial.e, trial.ctx, MN_TEST, 1000, &all));
+    assert_int_equal(all.tasks, CLASSES * (IMAGES / EACH) / WAYS);
+    assert_int_equal(nas_episodes_are_disjoint(&all, trial.ctx), 1);
+    for (int64_t i = 0; i < all.tasks * WAYS; i++) {
+        assert_true(i % WAYS == 0 || all.classes[i] != all.classes[i - 1]);
+        uses[all.classes[i]]++;
+        if (i == CLASSES - 1) { /* the first eight tasks have all classes */
+            for (int c = 0; c < CLASSES; c++) {
+                assert_int_equal(uses[c], 1);
+            }
+        }
+    }
+    for (int c = 0; c < CLASSES; c++) {
+        assert_int_equal(uses[c], IMAGES / EACH);
+    }
+    assert_ok(trial.ctx, nas_episodes_disjoint(&trial.e, trial.ctx, MN_TEST, TASKS, &part));
+    assert_int_equal(part.tasks, TASKS);
+    assert_memory_equal(part.samples, all.samples, TASKS * WAYS * EACH * sizeof *all.samples);
+    assert_memory_equal(part.hashes, all.hashes, TASKS * sizeof *all.hashes);
+    const char *path = folder_path(&trial.folder, "list");
+    assert_ok(trial.ctx, nas_episodes_write(&all, trial.ctx, path));
+    nas_episodes_fini(&part);
+    assert_ok(trial.ctx, nas_episodes_read(trial.ctx, path, &part));
+    assert_ok(trial.ctx, nas_episodes_check(&part, &trial.e, trial.ctx));
+    assert_ok(trial.ctx, nas_episodes_new(&trial.e, trial.ctx, MN_TEST, 60, &drawn));
+    for (int i = 0; i < 60; i++) {
+        assert_ok(trial.ctx, nas_episodes_draw(&drawn, &trial.e, trial.ctx, i));
+    }
+    assert_int_equal(nas_episodes_are_disjoint(&drawn, trial.ctx), 0);
+    nas_episodes_fini(&all);
+    nas_episodes_fini(&part);
+    nas_episodes_fini(&drawn);
+    trial_must_open(&trial, trial_glyphs, "task.ways=7", "dataset.test_classes=7",
+                    "task.queries=18");
+    assert_ok(trial.ctx, nas_episodes_disjoint(&trial.e, trial.ctx, MN_TEST, 3, &all));
+    assert_int_equal(all.tasks, 1);
+    nas_episodes_fini(&all);
+}
+
+/* Effects of classes and images, as if they were drawn from all that there are. */
+struct world {
+    double class[CLASSES], image[CLASSES][IMAGES];
+    double mean; /* over these images */
+};
+
+static void make_world(struct mn_rng *rng, struct world *out) {
+    out->mean = 0;
+    for (int c = 0; c < CLASSES; c++) {
+        out->class[c] = mn_rng_normal(rng);
+        for (int i = 0; i < IMAGES; i++) {
+            out->image[c][i] = 2 * mn_rng_normal(rng);
+            out->mean += (out->class[c] + out->image[c][i]) / (CLASSES * IMAGES);
+        }
+    }
+}
+
+/* Whether the interval over the first n tasks holds each of these means: of the images that there
+ * are, of all images of these classes, of all classes. */
+static void count_hits(const struct world *world, const struct nas_episodes *list, int64_t n,
+                       double hits[3]) {
+    double x[WITH], mean, classes = 0;
+    for (int64_t t = 0; t < n; t++) {
+        x[t] = 0;
+        for (int64_t w = t * WAYS; w < (t + 1) * WAYS; w++) {
+            for (int64_t i = w * EACH; i < (w + 1) * EACH; i++) {
+                const int64_t c = list->classes[w];
+                x[t] += (world->class[c] + world->image[c][list->samples[i]]) / (WAYS * EACH);
+            }
+        }
+    }
+    for (int c = 0; c < CLASSES; c++) {
+        classes += world->class[c] / CLASSES;
+    }
+    const double half = nas_ci95(n, x, &mean), truths[] = {world->mean, classes, 0};
+    for (int k = 0; k < 3; k++) {
+        hits[k] += fabs(mean - truths[k]) <= half ? 1.0 / (SEEDS * WORLDS) : 0;
+    }
+}
+
+/* The interval over tasks that share images is that of these images and too narrow for new ones.
+ * Without replacement it holds for new images of these classes; while no class comes twice, for new
+ * classes too. */
+static void test_coverage(void **state) {
+    double with[3] = {0}, without[3] = {0}, once[3] = {0};
+    for (int seed = 0; seed < SEEDS; seed++) {
+        struct nas_episodes shared, disjoint;
+        struct mn_rng rng = mn_rng_make((uint64_t)seed, MN_RNG_PLUGIN, 0, 0, 0, 0);
+        char set[40];
+        snprintf(set, sizeof set, "run.seed=%d", seed);
+        trial_must_open(&trial, trial_glyphs, "dataset.test_classes=24", set);
+        assert_ok(trial.ctx, nas_episodes_new(&trial.e, trial.ctx, MN_TEST, WITH, &shared));
+        for (int i = 0; i < WITH; i++) {
+            assert_ok(trial.ctx, nas_episodes_draw(&shared, &trial.e, trial.ctx, i));
+        }
+        assert_ok(trial.ctx, nas_episodes_disjoint(&trial.e, trial.ctx, MN_TEST, WITH, &disjoint));
+        for (int k = 0; k < WORLDS; k++) {
+            struct world world;
+            make_world(&rng, &world);
+            count_hits(&world, &shared, shared.tasks, with);
+            count_hits(&world, &disjoint, disjoint.tasks, without);
+            count_hits(&world, &disjoint, CLASSES / WAYS, once);
+        }
+        nas_episodes_fini(&shared);
+        nas_episodes_fini(&disjoint);
+    }
+    assert_true(with[0] > 0.93 && with[0] < 0.97);
+    assert_true(with[1] < 0.8);
+    assert_true(without[1] >= 0.95);
+    assert_true(without[2] < 0.9);
+    assert_true(once[2] > 0.93 && once[2] < 0.97);
 }
 
 /* What is written and read again is the same, and leads to the tasks that are drawn. */
@@ -188,6 +312,8 @@ static void test_byte_order_mark_and_crlf(void **state) {
 int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_hash, begin, end),
+        cmocka_unit_test_setup_teardown(test_disjoint, begin, end),
+        cmocka_unit_test_setup_teardown(test_coverage, begin, end),
         cmocka_unit_test_setup_teardown(test_round_trip, begin, end),
         cmocka_unit_test_setup_teardown(test_fingerprints, begin, end),
         cmocka_unit_test_setup_teardown(test_evaluation, begin, end),

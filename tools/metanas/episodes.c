@@ -32,11 +32,15 @@ static int freeze(struct mn_ctx *ctx, const struct nas_experiment *experiment,
     CLEANUP(nas_episodes_fini) struct nas_episodes episodes = {0};
     const int split = flags->split >= 0 ? flags->split : MN_TEST;
     const int64_t tasks = flags->tasks > 0 ? flags->tasks : experiment->evaluation.tasks;
-    TRY(nas_episodes_new(experiment, ctx, split, tasks, &episodes));
-    TRY(draw(ctx, experiment, &episodes));
+    if (experiment->evaluation.sampling == NAS_WITHOUT_REPLACEMENT) {
+        TRY(nas_episodes_disjoint(experiment, ctx, split, tasks, &episodes));
+    } else {
+        TRY(nas_episodes_new(experiment, ctx, split, tasks, &episodes));
+        TRY(draw(ctx, experiment, &episodes));
+    }
     TRY(nas_episodes_write(&episodes, ctx, flags->out));
-    printf("%lld episode%s of seed %lld written to %s\n", (long long)tasks, nas_text_s(tasks),
-           (long long)experiment->run.seed, flags->out);
+    printf("%lld episode%s of seed %lld written to %s\n", (long long)episodes.tasks,
+           nas_text_s(episodes.tasks), (long long)experiment->run.seed, flags->out);
     return MN_OK;
 }
 

@@ -53,6 +53,20 @@ static int take_episodes(struct mn_ctx *ctx, const struct test_flags *flags,
     return nas_episodes_check(episodes, experiment, ctx);
 }
 
+/* Tasks that share no image. */
+static int draw_disjoint(struct mn_ctx *ctx, const struct nas_experiment *experiment,
+                         struct nas_episodes *episodes, struct nas_evaluation_plan *out) {
+    TRY(nas_episodes_disjoint(experiment, ctx, out->split, out->tasks, episodes));
+    if (episodes->tasks < out->tasks) {
+        mn_log(ctx, MN_LOG_WARN,
+               "without replacement the split has images for %lld tasks of the %lld",
+               (long long)episodes->tasks, (long long)out->tasks);
+    }
+    out->tasks = episodes->tasks;
+    out->episodes = episodes;
+    return MN_OK;
+}
+
 static int run_test(struct mn_ctx *ctx, const struct arguments *given) {
     const struct test_flags *flags = given->flags;
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
@@ -64,6 +78,7 @@ static int run_test(struct mn_ctx *ctx, const struct arguments *given) {
                              .out = flags->out,
                              .accept_changes = flags->accept_changes,
                              .json = flags->json,
+                             .swap = flags->swap,
                              .mute = flags->mute};
     const char *config;
     /* What can be wrong on the command line is found before the data is read. */
@@ -82,6 +97,8 @@ static int run_test(struct mn_ctx *ctx, const struct arguments *given) {
     plan.what.tasks = flags->tasks > 0 ? flags->tasks : experiment.evaluation.tasks;
     if (flags->episodes != NULL) {
         TRY(take_episodes(ctx, flags, &experiment, &episodes, &plan.what));
+    } else if (experiment.evaluation.sampling == NAS_WITHOUT_REPLACEMENT) {
+        TRY(draw_disjoint(ctx, &experiment, &episodes, &plan.what));
     }
     return test_run(ctx, &experiment, given->operand, &plan);
 }
@@ -105,6 +122,8 @@ static const struct mn_opt flags[] = {
                 "which comes first, transductive or support; both are in the result"),
     FLAG_TEXT(F, out, "-o, --out", "FILE",
               "write the result to FILE and tables beside it, not into RUN"),
+    FLAG_SWITCH(F, swap, "--swap",
+                "each task also with the cells of others and with the most frequent one"),
     FLAG_SWITCH(F, accept_changes, "--accept-changes",
                 "test although the data are not those of meta-training"),
     FLAG_SWITCH(F, json, "--json", "print the result as JSON instead of the summary"),
@@ -115,7 +134,8 @@ const struct command command_test = {
     .operand = "RUN",
     .doc = "meta-test a run: adapt, prune and evaluate each of many tasks",
     .more = "The result is written to RUN/test.json as well, that of every task to "
-            "RUN/test-tasks.csv,\nwith --steps the curve to RUN/test-steps.csv.\n",
+            "RUN/test-tasks.csv,\nwith --steps the curve to RUN/test-steps.csv, with --swap the "
+            "accuracies to RUN/test-swap.csv.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .flags_size = sizeof(struct test_flags),

@@ -43,6 +43,9 @@ static json_t *report_json(const struct test_report *report) {
         "transductive", nas_columns_json(columns, NAS_IN_NORMS, norms[0]), "support",
         nas_columns_json(columns, NAS_IN_NORMS, norms[1]), "steps", steps, "genotypes", genotypes);
     failed |= json_object_update(root, more);
+    if (report->swap.done) {
+        failed |= json_object_set_new(root, "swap", test_swap_json(&report->swap));
+    }
     json_decref(more);
     if (failed) {
         json_decref(root);
@@ -100,7 +103,7 @@ struct output {
     struct mn_ctx *ctx;
     const char *dir, *given; /* of the run; the file of --out in place of its test.json, or NULL */
     struct nas_arena arena;
-    struct nas_file files[3];
+    struct nas_file files[4];
     int n;
 };
 
@@ -143,6 +146,15 @@ static int add_table(struct output *out, const char *ending, const struct test_r
     return add_file(out, ending, text.text, text.length);
 }
 
+static int remove_file(struct output *out, const char *ending) {
+    const char *path, *name;
+    TRY(name_file(out, ending, &path));
+    const int at = nas_folder_at(out->ctx, path, &name);
+    return unlinkat(at, name, 0) == 0 || errno == ENOENT
+               ? MN_OK
+               : nas_file_failed(out->ctx, path, "remove it");
+}
+
 /* test.json comes last: it stands for the whole test. */
 int test_write(struct mn_ctx *ctx, const struct test_report *report, const char *dir) {
     CLEANUP(output_fini)
@@ -153,18 +165,15 @@ int test_write(struct mn_ctx *ctx, const struct test_report *report, const char 
     if (report->plan->what.n_steps > 0) {
         TRY(add_table(&out, "-steps.csv", report, put_steps));
     }
+    if (report->swap.done) {
+        TRY(add_table(&out, "-swap.csv", report, test_swap_put));
+    }
     TRY(rundir_json_text(ctx, "test.json", report_json(report), &text, &length));
     TRY(add_file(&out, ".json", text, length));
     TRY(nas_files_commit(out.files, out.n, ctx));
-    if (report->plan->what.n_steps == 0) { /* a curve that lies there is that of another test */
-        const char *path, *name;
-        TRY(name_file(&out, "-steps.csv", &path));
-        const int at = nas_folder_at(ctx, path, &name);
-        if (unlinkat(at, name, 0) != 0 && errno != ENOENT) {
-            return nas_file_failed(ctx, path, "remove it");
-        }
-    }
-    return MN_OK;
+    /* A curve or a swap that lies there is that of another test. */
+    TRY(report->plan->what.n_steps == 0 ? remove_file(&out, "-steps.csv") : MN_OK);
+    return report->swap.done ? MN_OK : remove_file(&out, "-swap.csv");
 }
 
 void test_print_json(struct mn_ctx *ctx, const struct test_report *report) {
@@ -209,7 +218,14 @@ void test_print(const struct test_report *report, const char *dir, int written) 
     printf("  task         %" PRId64 "-way %" PRId64 "-shot, %" PRId64
            " query images a class, seed %" PRId64 "\n",
            r->ways, r->shots, r->queries, r->seed);
-    if (what->episodes != NULL) {
+    if (r->trained_on != NULL) {
+        printf("  cross-data   meta-trained on other data: %s\n", r->trained_on);
+    }
+    printf("  sampling     %s\n", strcmp(r->sampling, "without_replacement") == 0
+                                      ? "without replacement: no image is in two tasks"
+                                      : "with replacement: tasks may share images, the interval is "
+                                        "that of these images");
+    if (what->episodes != NULL && what->episodes->path != NULL) {
         printf("  episodes     %s, drawn with seed %" PRIu64 "\n", what->episodes->path,
                what->episodes->seed);
     }
@@ -232,6 +248,9 @@ void test_print(const struct test_report *report, const char *dir, int written) 
             print_line("after step", NAS_IN_STEPS, NULL);
         }
         print_line(step, NAS_IN_STEPS, &report->evaluation.intermediate[i].record);
+    }
+    if (report->swap.done) {
+        test_swap_print(report);
     }
     genotypes_print(&report->genotypes, 2, r->tasks, stdout);
     if (written && report->plan->out != NULL) {

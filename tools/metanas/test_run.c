@@ -28,6 +28,7 @@ static int check_steps(struct mn_ctx *ctx, const struct nas_experiment *experime
 static void report_fini(struct test_report *report) {
     nas_arena_fini(&report->genotypes.arena);
     nas_evaluation_fini(&report->evaluation);
+    test_swap_fini(&report->swap);
 }
 
 static void executor_free(struct nas_executor **executor) {
@@ -58,6 +59,9 @@ int test_run(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *
     TRY(evaluated);
     report.evaluation.record.state = plan->state_name;
     TRY(genotypes_count(ctx, &report.evaluation, &report.genotypes));
+    if (plan->swap) {
+        TRY(test_swap(ctx, &report, executor, &state, &what));
+    }
     const int written = test_write(ctx, &report, dir);
     if (plan->json) {
         test_print_json(ctx, &report);

@@ -17,7 +17,7 @@ struct test_flags {
     int32_t split;      /* enum mn_split, -1 = not given */
     int32_t batch_norm; /* enum nas_batch_norm, -1 = not given */
     const char *episodes, *state, *steps, *out;
-    bool accept_changes, json;
+    bool accept_changes, json, swap;
     bool mute; /* no flag: print nothing */
 };
 
@@ -28,8 +28,21 @@ struct test_plan {
     const char *out;          /* the file in place of test.json of the run directory, or NULL */
     const struct texts *sets; /* --set of the command line; NULL = none */
     int accept_changes;       /* test on other data than those of meta-training */
+    int swap;                 /* the tasks with the cells of others, too */
     int json;                 /* print test.json instead of a summary */
     int mute;                 /* print nothing */
+};
+
+/* What an own architecture is worth: every task anew, with a network that is fixed before its first
+ * step. */
+enum swap { SWAP_OWN, SWAP_OTHER, SWAP_FREQUENT, SWAPS };
+struct test_swap {
+    int done;                        /* the rest is valid */
+    struct nas_evaluation by[SWAPS]; /* the cell that the task found; that of the next task with
+                                        another one; the most frequent one */
+    struct swap_difference {
+        double mean, ci95, p; /* of own minus this one; in pairs */
+    } minus[SWAPS];
 };
 
 /* A finished test. */
@@ -38,12 +51,23 @@ struct test_report {
     const struct test_plan *plan;
     struct nas_evaluation evaluation;
     struct genotypes genotypes;
+    struct test_swap swap;
 };
 
 /* Load the state, evaluate, write the files to the run directory `dir`, print: also where they
  * cannot be written, which stays the result. */
 int test_run(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *dir,
              const struct test_plan *plan);
+
+/* test_swap.c: run the tasks of a plan, whose finished_data is a struct progress, again on the
+ * state that report->evaluation was made from. */
+int test_swap(struct mn_ctx *ctx, struct test_report *report, struct nas_executor *executor,
+              const struct nas_state *state, const struct nas_evaluation_plan *what);
+void test_swap_fini(struct test_swap *swap);
+/* As "swap" of test.json; NULL = no memory. A table of the tasks; the summary. */
+json_t *test_swap_json(const struct test_swap *swap);
+void test_swap_put(FILE *out, const struct test_report *report);
+void test_swap_print(const struct test_report *report);
 
 /* test_files.c */
 int test_write(struct mn_ctx *ctx, const struct test_report *report, const char *dir);

@@ -67,6 +67,8 @@ static int look_at_test(struct mn_ctx *ctx, struct nas_arena *arena, const struc
     }
     if (no_sets && is(test->state, "last") && is(test->split, "test") &&
         is(test->batch_norm, nas_batch_norm_name(x)) && test->episodes_file == NULL &&
+        is(test->sampling != NULL ? test->sampling : nas_sampling_name(NAS_WITH_REPLACEMENT),
+           nas_sampling_name((enum nas_sampling)x->evaluation.sampling)) &&
         test->seed == x->run.seed && test->ways == x->task.ways &&
         test->tasks == x->evaluation.tasks && test->shots == x->task.shots &&
         test->queries == x->task.queries && test->meta_epoch == x->run.meta_epochs) {
