@@ -17,17 +17,17 @@ holds 'which is that of meta-training' [ -z "$(field run/test.json trained_on)" 
 
 # ---- without replacement
 without='evaluation.sampling=without_replacement'
-works 'test without replacement' test run --set $without --out without.json
+works 'test without replacement' test run --tasks 100 --set $without --out without.json
 holds 'says so' [ "$(field without.json sampling)" = without_replacement ]
-holds 'as many tasks as there are images for' grep -q 'the split has images for [0-9]* tasks of the' err
-works 'a list without replacement' episodes run --set $without --out list
+holds 'as many tasks as there are images for' grep -q 'the split has images for 48 tasks of the 100' err
+works 'a list without replacement' episodes run --tasks 100 --set $without --out list
 works 'test on the list' test run --episodes list --out listed.json
 same 'the same tasks' without-tasks.csv listed-tasks.csv
 holds 'a list is looked at' [ "$(field listed.json sampling)" = without_replacement ]
-works 'two workers' test run --set $without --set run.workers=2 --out two.json
+works 'two workers' test run --tasks 100 --set $without --set run.workers=2 --out two.json
 same 'the same result' without-tasks.csv two-tasks.csv
-refused 'too few images' 2 test run --set $without --set task.queries=19 --set task.shots=2 --out no.json <<'END'
-metanas: task: 2 shots and 19 queries need 21 images a class, but the smallest class of the test split has 20
+refused 'too few images' 2 test run --set $without --set task.train_queries=1 --set task.queries=19 --set task.shots=2 --out no.json <<'END'
+metanas: argument 10 (--set task.shots=2): task: 2 support and 19 query images a class, but the smallest validation class of dataset glyphs has only 20
 END
 
 # ---- cells of others

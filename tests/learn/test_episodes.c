@@ -88,7 +88,7 @@ static void test_disjoint(void **state) {
     nas_episodes_fini(&part);
     nas_episodes_fini(&drawn);
     trial_must_open(&trial, trial_glyphs, "task.ways=7", "dataset.test_classes=7",
-                    "task.queries=18");
+                    "task.queries=18", "task.train_queries=1");
     assert_ok(trial.ctx, nas_episodes_disjoint(&trial.e, trial.ctx, MN_TEST, 3, &all));
     assert_int_equal(all.tasks, 1);
     nas_episodes_fini(&all);
