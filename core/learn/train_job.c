@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/train_job.h"
 
-#include "learn/evaluate.h"
 #include "learn/jobs.h"
 
 #include <inttypes.h>
@@ -112,8 +111,10 @@ static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
     TRY(nas_task_direction(e, ctx, &task, &watch, &job->state->meta, &params, slot->learner,
                            &slot->direction));
     if (nas_train_job_looks(e, ctx->where.meta_epoch)) {
+        /* As meta learners see the query set: normalised by its own statistics. */
+        const struct mn_pass pass = {.size = sizeof pass, .progress = 1};
         struct mn_outcome out = {.size = sizeof out};
-        TRY(nas_predict(e, ctx, &task, &params, NULL, &out));
+        TRY(mn_model_pass(ctx, e->model, &params, &task.query, &pass, &out));
         slot->outcome->query = (struct nas_task_step){out.loss, (double)out.hits / task.query.n};
     }
     return MN_OK;
