@@ -35,6 +35,9 @@ works 'swap' test run --tasks 6 --swap
 holds 'an accuracy of each' grep -q '"own_minus"' run/test.json
 holds 'a line a task' [ "$(wc -l <run/test-swap.csv)" -eq 7 ]
 holds 'on the console' grep -q '^  swap ' out
+works 'report' report run --out page.html
+holds 'shows the swap' grep -q 'own cell against another task' page.html
+holds 'and what was optimised' grep -q 'Meta-gradient' page.html
 works 'swap with two workers' test run --tasks 6 --swap --set run.workers=2 --out swap2.json
 same 'the same table' run/test-swap.csv swap2-swap.csv
 works 'test without it' test run --tasks 6

@@ -45,17 +45,38 @@ struct plot {
 static const struct plot loss = {"Loss over meta-training",
                                  "cross entropy (nats)",
                                  0,
-                                 2,
+                                 3,
                                  {{"train", "loss", NULL, "last task step"},
-                                  {"validation", "loss", NULL, "validation, pruned"}}};
+                                  {"validation", "loss", NULL, "validation, pruned"},
+                                  {"train", "query_loss", NULL, "query sets of training"}}};
 static const struct plot accuracy = {
     "Accuracy over meta-training",
     "accuracy",
     1,
-    3,
+    4,
     {{"train", "accuracy", NULL, "last task step"},
      {"validation", "accuracy_mean", "accuracy_ci95", "validation, pruned"},
-     {"validation", "accuracy_before_prune", NULL, "before pruning"}}};
+     {"validation", "accuracy_before_prune", NULL, "before pruning"},
+     {"train", "query_accuracy", NULL, "query sets of training"}}};
+static const struct plot gradient = {
+    "Meta-gradient",
+    "length",
+    0,
+    2,
+    {{"train", "norm_w", NULL, "weights"}, {"train", "norm_a", NULL, "architecture"}}};
+static const struct plot rates = {"Meta learning rate",
+                                  "rate",
+                                  0,
+                                  2,
+                                  {{"train", "meta_learner.lr_w", NULL, "weights"},
+                                   {"train", "meta_learner.lr_a", NULL, "architecture"}}};
+static const struct plot size = {
+    "Size of the pruned network",
+    "parameters",
+    0,
+    2,
+    {{"train", "parameters", NULL, "meta-architecture"},
+     {"validation", "parameters_mean", NULL, "validation, mean over tasks"}}};
 static const struct plot entropy = {
     "Mixture entropy over meta-training",
     "entropy (nats)",
@@ -63,8 +84,18 @@ static const struct plot entropy = {
     2,
     {{"train", "entropy_op", NULL, "operations"}, {"train", "entropy_in", NULL, "inputs"}}};
 
-/* The chart, in a figure that is still open. The mark is where the architecture begins to adapt. */
-static int draw(struct page *page, const struct record *record, const struct plot *plot) {
+static int has_numbers(int n, const double *x) {
+    int i = 0;
+    while (i < n && !isfinite(x[i])) {
+        i++;
+    }
+    return i < n;
+}
+
+/* The chart, in a figure that is still open; *drawn = 0: there is none, since the run has no such
+ * numbers, as a curve without is left out. The mark is where the architecture begins to adapt. */
+static int draw(struct page *page, const struct record *record, const struct plot *plot,
+                int *drawn) {
     const double warm_up = record_number(record, "task_learner", "warm_up");
     const double end = record_number(record, "run", "meta_epochs");
     struct chart chart = {.title = plot->title,
@@ -73,10 +104,9 @@ static int draw(struct page *page, const struct record *record, const struct plo
                           .mark = warm_up > 0 && record->architecture != NULL ? round(warm_up * end)
                                                                               : (double)NAN,
                           .mark_name = "architecture adapts",
-                          .percent = plot->percent,
-                          .n = plot->n};
+                          .percent = plot->percent};
     for (int c = 0; c < plot->n; c++) {
-        struct curve *curve = &chart.curves[c];
+        struct curve *curve = &chart.curves[chart.n];
         const char *kind = plot->curves[c].kind, *half_key = plot->curves[c].half;
         double *x, *y, *half;
         TRY(series(page, record, kind, "meta_epoch", &x, &curve->n));
@@ -96,30 +126,52 @@ static int draw(struct page *page, const struct record *record, const struct plo
             curve->low = low;
             curve->high = high;
         }
+        chart.n += has_numbers(curve->n, y);
     }
-    page_figure(page);
-    chart_write(page, &chart);
+    *drawn = chart.n > 0;
+    if (*drawn) {
+        page_figure(page);
+        chart_write(page, &chart);
+    }
     return MN_OK;
 }
 
 int section_training(struct page *page, const struct record *record) {
+    int drawn;
     page_section(page, "training", "Meta-training");
     if (record->metrics.n == 0) {
         page_missing(page, "metrics.jsonl has no lines yet.");
-    } else {
-        page_markup(page, "<div class=\"pair\">\n");
-        TRY(draw(page, record, &loss));
-        page_figure_end(page, "Loss: of the last task step on its mini-batch, mean since the point "
-                              "before; and of pruned networks on query sets of validation tasks.");
-        TRY(draw(page, record, &accuracy));
+        page_section_end(page);
+        return MN_OK;
+    }
+    page_markup(page, "<div class=\"pair\">\n");
+    TRY(draw(page, record, &loss, &drawn));
+    if (drawn) {
+        page_figure_end(page,
+                        "Loss: of the last task step on its mini-batch, mean since the point "
+                        "before; of adapted networks on the query sets of training tasks; and of "
+                        "pruned networks on those of validation tasks.");
+    }
+    TRY(draw(page, record, &accuracy, &drawn));
+    if (drawn) {
         page_figure_end(page,
                         "Accuracy. The band is the 95%% interval over %s validation tasks; batch "
                         "norm %s, seed %s.",
                         record_option(record, "evaluation", "validation_tasks"),
                         record_option(record, "evaluation", "batch_norm"),
                         record_option(record, "run", "seed"));
-        page_markup(page, "</div>\n");
     }
+    page_markup(page, "</div>\n<div class=\"pair\">\n");
+    TRY(draw(page, record, &gradient, &drawn));
+    if (drawn) {
+        page_figure_end(page, "Length of the mean direction of the tasks, of the meta-epoch of the "
+                              "point.");
+    }
+    TRY(draw(page, record, &rates, &drawn));
+    if (drawn) {
+        page_figure_end(page, "Rate of the outer update, as the meta learner reports it.");
+    }
+    page_markup(page, "</div>\n");
     page_section_end(page);
     return MN_OK;
 }
@@ -224,13 +276,22 @@ int section_mixtures(struct page *page, const struct record *record) {
     if (record->architecture == NULL) {
         return MN_OK; /* nothing is searched */
     }
+    int drawn;
     page_section(page, "mixtures", "Mixtures");
     page_markup(page, "<div class=\"pair\">\n");
-    TRY(draw(page, record, &entropy));
-    page_figure_end(page, "Mean entropy of the mixtures of the meta-architecture at the final "
-                          "temperature; 0 is a decided mixture.");
+    TRY(draw(page, record, &entropy, &drawn));
+    if (drawn) {
+        page_figure_end(page, "Mean entropy of the mixtures of the meta-architecture at the final "
+                              "temperature; 0 is a decided mixture.");
+    }
     TRY(draw_temperature(page, record));
     page_markup(page, "</div>\n");
+    TRY(draw(page, record, &size, &drawn));
+    if (drawn) {
+        page_figure_end(page,
+                        "Weights of the network that a prune of the meta-architecture leaves, "
+                        "and of those that the validation tasks found.");
+    }
     TRY(draw_heat(page, record));
     page_section_end(page);
     return MN_OK;

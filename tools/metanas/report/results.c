@@ -42,6 +42,29 @@ static void test_rows(struct page *page, const struct nas_record *test) {
              test->meta_epoch);
 }
 
+static double member(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+/* Of a test with --swap: own cells against those of others, in pairs. */
+static void swap_rows(struct page *page, const json_t *swap) {
+    static const char *const rows[][2] = {{"other", "own cell against another task's"},
+                                          {"frequent", "own cell against the most frequent"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const json_t *one = json_object_get(swap, rows[i][0]);
+        char half[32];
+        if (isfinite(member(one, "own_minus"))) {
+            page_row(
+                page, rows[i][1],
+                "%+.2f%s points of accuracy, with cells fixed before the "
+                "first step",
+                100 * member(one, "own_minus"),
+                nas_text_interval(100 * member(one, "own_minus_ci95"), 2, "", half, sizeof half));
+        }
+    }
+}
+
 int section_test(struct page *page, const struct record *record) {
     const struct nas_record *test = record->result;
     const char *now = record_meta(record, "meta_epoch");
@@ -63,6 +86,7 @@ int section_test(struct page *page, const struct record *record) {
     }
     page_markup(page, "<table class=\"pairs\"><tbody>\n");
     test_rows(page, test);
+    swap_rows(page, json_object_get(record->test, "swap"));
     page_markup(page, "</tbody></table>\n<p>± is the half width of the 95%% interval of the mean "
                       "over tasks (Student's t); of the prune gap, of the paired "
                       "differences.</p>\n");
