@@ -64,15 +64,6 @@ static void note(struct nas_config_diff *out, const char *key, const struct nas_
     value_text(here, out->here, sizeof out->here);
 }
 
-static int is_free(const char *key, const char *const *list) {
-    for (; *list != NULL; list++) {
-        if (strcmp(key, *list) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static int same_list(const struct nas_yaml *a, const struct nas_yaml *b) {
     const struct nas_yaml *x = a->first, *y = b->first;
     while (x != NULL && y != NULL && x->kind == NAS_YAML_SCALAR && y->kind == NAS_YAML_SCALAR &&
@@ -89,7 +80,11 @@ static void compare_maps(const char *prefix, const struct nas_yaml *there,
 
 static void compare(const char *key, const struct nas_yaml *there, const struct nas_yaml *here,
                     const char *const *list, struct nas_config_diff *out) {
-    if (there == NULL || is_free(key, list)) {
+    const char *const *may_change = list;
+    while (*may_change != NULL && strcmp(key, *may_change) != 0) {
+        may_change++;
+    }
+    if (there == NULL || *may_change != NULL) {
         return;
     }
     if (here == NULL || here->kind != there->kind) {

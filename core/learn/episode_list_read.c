@@ -106,20 +106,8 @@ static int keep_text(struct reader *r, struct nas_episodes *list, const char *te
 
 /* ---- header ------------------------------------------------------------------------------- */
 
-static int read_split(struct reader *r, int32_t *out) {
-    static const char *const names[] = {"train", "val", "test"};
-    next_line(r);
-    TRY(keyword(r, "split"));
-    const char *text = word(r);
-    for (*out = 0; *out < 3; ++*out) {
-        if (strcmp(text, names[*out]) == 0) {
-            return line_end(r);
-        }
-    }
-    return wrong(r, text, "expected train, val or test, got '%.40s'", text);
-}
-
 static int read_header(struct reader *r, struct nas_episodes *out) {
+    static const char *const splits[] = {"train", "val", "test"};
     int64_t seed, ways, shots, queries;
     next_line(r);
     if (strcmp(r->line, "metanas episodes 1") != 0) {
@@ -134,7 +122,16 @@ static int read_header(struct reader *r, struct nas_episodes *out) {
     TRY(keyword(r, "data"));
     TRY(fingerprint(r, &out->data));
     TRY(line_end(r));
-    TRY(read_split(r, &out->spec.split));
+    next_line(r);
+    TRY(keyword(r, "split"));
+    const char *split = word(r);
+    while (out->spec.split < 3 && strcmp(split, splits[out->spec.split]) != 0) {
+        out->spec.split++;
+    }
+    if (out->spec.split == 3) {
+        return wrong(r, split, "expected train, val or test, got '%.40s'", split);
+    }
+    TRY(line_end(r));
     TRY(count(r, "seed", 0, INT64_MAX, &seed));
     TRY(count(r, "ways", 1, MOST_IMAGES, &ways));
     TRY(count(r, "shots", 1, MOST_IMAGES, &shots));

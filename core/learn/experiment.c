@@ -74,28 +74,6 @@ static int open_data(struct nas_experiment *e, struct mn_ctx *ctx, const struct 
 
 /* ---- model -------------------------------------------------------------------------------- */
 
-/* The largest batch that any pass of the run can ask for. */
-static int64_t plan_batch(const struct nas_experiment *e, int64_t at_least) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const struct nas_task_options *t = &e->task;
-    const int64_t support = t->ways * most(t->shots, t->train_shots);
-    const int64_t learner = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
-    int64_t n = most(at_least, learner > 0 ? learner : most(support, -learner));
-    n = most(n, t->ways * most(t->queries, t->train_queries));
-    return e->evaluation.batch_norm == NAS_SUPPORT ? most(n, t->ways * t->shots) : n;
-}
-
-static int find_backend(struct nas_experiment *e, struct mn_ctx *ctx) {
-    char place[512];
-    e->backend = nas_backend_find(e->run.backend);
-    if (e->backend != NULL) {
-        return MN_OK;
-    }
-    place_of(e, "run", "backend", place, sizeof place);
-    return mn_fail(ctx, MN_CONFIG, "%srun: backend: there is no '%s'; known: %s", place,
-                   e->run.backend, nas_backend_names());
-}
-
 static int find_kernels(struct nas_experiment *e, struct mn_ctx *ctx) {
     const char *name = nas_kernel_names[e->run.kernels];
     const int reduced = e->run.precision == NAS_BF16;
@@ -121,11 +99,25 @@ static int find_kernels(struct nas_experiment *e, struct mn_ctx *ctx) {
 
 static int build_model(struct nas_experiment *e, struct mn_ctx *ctx, int64_t at_least) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    const struct nas_task_options *t = &e->task;
     const void *learner = e->task_learner.self;
-    TRY(find_backend(e, ctx));
+    e->backend = nas_backend_find(e->run.backend);
+    if (e->backend == NULL) {
+        char place[512];
+        place_of(e, "run", "backend", place, sizeof place);
+        return mn_fail(ctx, MN_CONFIG, "%srun: backend: there is no '%s'; known: %s", place,
+                       e->run.backend, nas_backend_names());
+    }
     TRY(find_kernels(e, ctx));
     TRY(nas_declared_units(e, ctx));
-    e->max_batch = plan_batch(e, at_least);
+    /* The largest batch that any pass of the run can ask for. */
+    const int64_t batch = table->max_batch != NULL ? table->max_batch(learner) : 0;
+    const int64_t support = t->ways * most(t->shots, t->train_shots);
+    e->max_batch = most(at_least, batch > 0 ? batch : most(support, -batch));
+    e->max_batch = most(e->max_batch, t->ways * most(t->queries, t->train_queries));
+    if (e->evaluation.batch_norm == NAS_SUPPORT) {
+        e->max_batch = most(e->max_batch, t->ways * t->shots);
+    }
     if (e->max_batch > NAS_MOST_BATCH) {
         return mn_fail(ctx, MN_CONFIG, "task: a batch of %" PRId64 " images is too large",
                        e->max_batch);

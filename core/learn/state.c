@@ -16,13 +16,6 @@ enum { REAL_TYPE = sizeof(mn_real) == 4 ? NAS_F32 : NAS_F64 };
 
 enum { MOST_NAME = 100 };
 
-static int is_name(const char *name) {
-    const size_t n = name == NULL ? 0
-                                  : strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-"
-                                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    return n > 0 && n <= MOST_NAME && name[n] == '\0';
-}
-
 static int is_claimed(const struct nas_state *s, const char *name) {
     const size_t prefix = strlen(s->prefix);
     for (int i = 0; i < s->n_named; i++) {
@@ -43,7 +36,10 @@ mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
                 name);
         return NULL;
     }
-    if (!is_name(name)) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const size_t length = name != NULL ? strspn(name, letters) : 0;
+    if (length == 0 || length > MOST_NAME || name[length] != '\0') {
         mn_fail(ctx, MN_INTERNAL,
                 "mn_state: a name has 1 to %d letters, digits, '_', '.' and '-'; this is an error "
                 "of the plugin",
