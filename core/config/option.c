@@ -583,12 +583,17 @@ static int is_default(const struct mn_opt *o, const void *from) {
 
 void nas_schema_write(const struct nas_options *options, const void *instance, int indent,
                       FILE *out) {
+    nas_schema_write_without(options, instance, 0, indent, out);
+}
+
+void nas_schema_write_without(const struct nas_options *options, const void *instance,
+                              uint32_t flags, int indent, FILE *out) {
     const char *section = ""; /* "cost." of the option before */
     size_t length = 0;
     for (uint32_t i = 0; i < options->n; i++) {
         const struct mn_opt *o = &options->at[i];
         const void *value = (const char *)instance + o->offset;
-        if ((o->flags & MN_OPT_MERGE) != 0 ||
+        if ((o->flags & (MN_OPT_MERGE | flags)) != 0 ||
             ((o->flags & MN_OPT_DEPRECATED) != 0 && is_default(o, value))) {
             continue;
         }

@@ -28,6 +28,9 @@ void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
  */
 void nas_schema_write(const struct nas_options *options, const void *instance, int indent,
                       FILE *out);
+/* The same but for options with one of these flags (enum mn_opt_flag). */
+void nas_schema_write_without(const struct nas_options *options, const void *instance,
+                              uint32_t flags, int indent, FILE *out);
 
 /* Whether a number is one that the option takes. */
 int nas_option_in_range(const struct mn_opt *option, double x);

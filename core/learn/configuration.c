@@ -66,14 +66,16 @@ static const struct mn_opt task_opts[] = {
 
 #define EVALUATION struct nas_evaluation_options
 static const struct mn_opt evaluation_opts[] = {
-    MN_INT(EVALUATION, tasks, 600, 1, 1e7, "test tasks of metanas test"),
-    MN_INT(EVALUATION, validation_tasks, 100, 1, 1e7, "validation tasks every eval_every"),
-    MN_CHOICE(EVALUATION, batch_norm, 0, norm_choices,
-              "statistics for query images: of the whole query batch, or of the support set"),
-    MN_CHOICE(EVALUATION, sampling, 0, sampling_choices,
-              "of test tasks: an image may be in several of them, and the interval is that of the "
-              "mean over these images; or in one, and the interval holds for new images of these "
-              "classes; then there are as many tasks as there are images for, at most `tasks`"),
+    MN_INT_FLAGS(EVALUATION, tasks, 600, 1, 1e7, MN_OPT_EVALUATION, "test tasks of metanas test"),
+    MN_INT_FLAGS(EVALUATION, validation_tasks, 100, 1, 1e7, MN_OPT_EVALUATION,
+                 "validation tasks every eval_every"),
+    MN_CHOICE_FLAGS(EVALUATION, batch_norm, 0, norm_choices, MN_OPT_EVALUATION,
+                    "statistics for query images: of the whole query batch, or of the support set"),
+    MN_CHOICE_FLAGS(
+        EVALUATION, sampling, 0, sampling_choices, MN_OPT_EVALUATION,
+        "of test tasks: an image may be in several of them, and the interval is that of the "
+        "mean over these images; or in one, and the interval holds for new images of these "
+        "classes; then there are as many tasks as there are images for, at most `tasks`"),
 };
 
 const char *nas_batch_norm_name(const struct nas_experiment *e) {
@@ -336,7 +338,7 @@ int nas_configuration_read(struct nas_experiment *e, struct mn_ctx *ctx,
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static void write_instance(const struct nas_instance *x, int indent, FILE *out) {
+static void write_instance(const struct nas_instance *x, uint32_t without, int indent, FILE *out) {
     const struct nas_unit *u = &x->unit;
     if (strcmp(u->plugin->name, u->unit->name) == 0) {
         fprintf(out, "%*suse: %s", indent, "", u->unit->name);
@@ -344,18 +346,18 @@ static void write_instance(const struct nas_instance *x, int indent, FILE *out) 
         fprintf(out, "%*suse: %s/%s", indent, "", u->plugin->name, u->unit->name);
     }
     fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
-    nas_schema_write(&u->options, x->self, indent, out);
+    nas_schema_write_without(&u->options, x->self, without, indent, out);
 }
 
-int nas_configuration_write(const struct nas_experiment *e, FILE *out) {
-    const void *const from[] = {&e->run, &e->task, &e->evaluation};
+/* All options but those with one of the flags `without`. */
+static int write_options(const struct nas_experiment *e, const struct nas_task_options *task,
+                         uint32_t without, FILE *out) {
+    const void *const from[] = {&e->run, task, &e->evaluation};
     const struct nas_instance *operation;
     const char *name;
-    fprintf(out, "# Resolved configuration of metanas %s: running it again repeats the run.\n",
-            NAS_VERSION);
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         fprintf(out, "%s:\n", sections[i].name);
-        nas_schema_write(&sections[i].options, from[i], 2, out);
+        nas_schema_write_without(&sections[i].options, from[i], without, 2, out);
     }
     for (int i = 0; i < nas_configuration_units(e); i++) {
         const int part = i >= META_WEIGHTS && e->n_meta > 1; /* of section meta_learner */
@@ -365,12 +367,26 @@ int nas_configuration_write(const struct nas_experiment *e, FILE *out) {
         if (part) {
             fprintf(out, "  %s:\n", nas_meta_part_key(i - META_WEIGHTS));
         }
-        write_instance(nas_configuration_unit(e, i), part ? 4 : 2, out);
+        write_instance(nas_configuration_unit(e, i), without, part ? 4 : 2, out);
     }
     /* also those that the search space named without the section */
     for (int i = 0; (operation = nas_operations_at(&e->operations, i, &name)) != NULL; i++) {
         fprintf(out, "%s  %s:\n", i == 0 ? "operations:\n" : "", name);
-        write_instance(operation, 4, out);
+        write_instance(operation, without, 4, out);
     }
     return ferror(out) ? MN_IO : MN_OK;
+}
+
+int nas_configuration_write(const struct nas_experiment *e, FILE *out) {
+    fprintf(out, "# Resolved configuration of metanas %s: running it again repeats the run.\n",
+            NAS_VERSION);
+    return write_options(e, &e->task, 0, out);
+}
+
+int nas_configuration_write_training(const struct nas_experiment *e, FILE *out) {
+    struct nas_task_options task = e->task;
+    task.train_shots = task.train_shots > 0 ? task.train_shots : task.shots;
+    task.train_queries = task.train_queries > 0 ? task.train_queries : task.queries;
+    task.shots = task.queries = 1;
+    return write_options(e, &task, MN_OPT_EVALUATION, out);
 }

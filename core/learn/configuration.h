@@ -15,6 +15,10 @@ int nas_configuration_read(struct nas_experiment *experiment, struct mn_ctx *ctx
  * running it again repeats the run. */
 int nas_configuration_write(const struct nas_experiment *experiment, FILE *out);
 
+/* The options that the state hangs on which meta-training ends with: not those of evaluation, and
+ * of the shots and queries those of training. Not a configuration. */
+int nas_configuration_write_training(const struct nas_experiment *experiment, FILE *out);
+
 /* Whether a configuration has a section of that name. */
 int nas_configuration_has_section(const char *name);
 /* Options of the fixed sections, for help and docs: "run", "task", "evaluation"; NULL = no such. */

@@ -28,8 +28,11 @@ enum mn_opt_flag {
     MN_OPT_DEPRECATED = 4, /* accepted with a warning */
     MN_OPT_OPEN_MIN = 8,   /* min itself is not allowed */
     MN_OPT_OPEN_MAX = 16,  /* max itself is not allowed */
-    MN_OPT_MERGE = 32 /* path of a YAML mapping whose keys become keys of this section, unless the
-                         section gives them itself */
+    MN_OPT_MERGE = 32, /* path of a YAML mapping whose keys become keys of this section, unless the
+                          section gives them itself */
+    MN_OPT_EVALUATION = 64 /* meta-training ends with the same state whatever the value: only tasks
+                              of evaluation (where.split is not MN_TRAIN) look at it. Arms of a
+                              sweep that differ in such options alone are meta-trained once */
 };
 
 struct mn_ints {
@@ -70,10 +73,13 @@ struct mn_opt {
  * `budget` of a section `cost` within the section. No two options share a field. */
 #define MN_INT(s, f, def_, min_, max_, doc_)                                                       \
     { #f, doc_, NULL, MN_OPT_INT, 0, MN_AT(s, f, int64_t), def_, min_, max_, NULL, NULL }
+#define MN_INT_FLAGS(s, f, def_, min_, max_, flags_, doc_)                                         \
+    { #f, doc_, NULL, MN_OPT_INT, flags_, MN_AT(s, f, int64_t), def_, min_, max_, NULL, NULL }
 #define MN_REAL(s, f, def_, min_, max_, doc_)                                                      \
     { #f, doc_, NULL, MN_OPT_REAL, 0, MN_AT(s, f, double), def_, min_, max_, NULL, NULL }
-#define MN_REAL_OPEN(s, f, def_, min_, max_, flags_, doc_)                                         \
+#define MN_REAL_FLAGS(s, f, def_, min_, max_, flags_, doc_)                                        \
     { #f, doc_, NULL, MN_OPT_REAL, flags_, MN_AT(s, f, double), def_, min_, max_, NULL, NULL }
+#define MN_REAL_OPEN MN_REAL_FLAGS /* with MN_OPT_OPEN_MIN, MN_OPT_OPEN_MAX */
 #define MN_BOOL(s, f, def_, doc_)                                                                  \
     { #f, doc_, NULL, MN_OPT_BOOL, 0, MN_AT(s, f, bool), def_, 0, 1, NULL, NULL }
 #define MN_TEXT(s, f, def_, doc_)                                                                  \
@@ -82,6 +88,8 @@ struct mn_opt {
     { #f, doc_, NULL, MN_OPT_PATH, flags_, MN_AT(s, f, const char *), 0, 0, 0, def_, NULL }
 #define MN_CHOICE(s, f, def_, choices_, doc_)                                                      \
     { #f, doc_, NULL, MN_OPT_CHOICE, 0, MN_AT(s, f, int32_t), def_, 0, 0, NULL, choices_ }
+#define MN_CHOICE_FLAGS(s, f, def_, choices_, flags_, doc_)                                        \
+    { #f, doc_, NULL, MN_OPT_CHOICE, flags_, MN_AT(s, f, int32_t), def_, 0, 0, NULL, choices_ }
 #define MN_INTS(s, f, def_, min_, max_, doc_)                                                      \
     { #f, doc_, NULL, MN_OPT_INTS, 0, MN_AT(s, f, struct mn_ints), 0, min_, max_, def_, NULL }
 #define MN_REALS(s, f, def_, min_, max_, doc_)                                                     \

@@ -16,8 +16,8 @@ struct pruning {
     MN_REAL_OPEN(struct pruning, threshold, 0.01, 0, 1, MN_OPT_OPEN_MAX,                           \
                  "weight at or under which a choice is skipped and cut in meta-training; 0 = "     \
                  "only weights of 0 are cut"),                                                     \
-        MN_REAL_OPEN(struct pruning, test_threshold, 0.05, 0, 1, MN_OPT_OPEN_MAX,                  \
-                     "the same in evaluation")
+        MN_REAL_FLAGS(struct pruning, test_threshold, 0.05, 0, 1,                                  \
+                      MN_OPT_OPEN_MAX | MN_OPT_EVALUATION, "the same in evaluation")
 
 /* As threshold. */
 static inline double pruning_threshold(const void *self, const struct mn_ctx *ctx) {

@@ -300,15 +300,19 @@ static const char *const order_choices[] = {"joint", "alternating", "unrolled", 
 
 const struct mn_opt learner_options[LEARNER_OPTIONS] = {
     MN_INT(struct learner, steps, 5, 0, 1000000, "steps of a task of meta-training"),
-    MN_INT(struct learner, test_steps, 100, 0, 1000000, "steps of a task of evaluation"),
+    MN_INT_FLAGS(struct learner, test_steps, 100, 0, 1000000, MN_OPT_EVALUATION,
+                 "steps of a task of evaluation"),
     MN_INT(struct learner, batch, 20, 0, 100000,
            "images of a mini-batch in meta-training; 0 = the whole support set"),
-    MN_INT(struct learner, test_batch, 10, 0, 100000, "the same in evaluation"),
+    MN_INT_FLAGS(struct learner, test_batch, 10, 0, 100000, MN_OPT_EVALUATION,
+                 "the same in evaluation"),
     MN_REAL(struct learner, lr_w, 0.005, 0, 1e12, "learning rate of the weights"),
     MN_REAL(struct learner, lr_a, 0.005, 0, 1e12,
             "learning rate of the architecture; 0 = it stays fixed"),
-    MN_REAL(struct learner, test_lr_w, -1, -1, 1e12, "lr_w in evaluation; negative = the same"),
-    MN_REAL(struct learner, test_lr_a, -1, -1, 1e12, "lr_a in evaluation; negative = the same"),
+    MN_REAL_FLAGS(struct learner, test_lr_w, -1, -1, 1e12, MN_OPT_EVALUATION,
+                  "lr_w in evaluation; negative = the same"),
+    MN_REAL_FLAGS(struct learner, test_lr_a, -1, -1, 1e12, MN_OPT_EVALUATION,
+                  "lr_a in evaluation; negative = the same"),
     MN_REAL_OPEN(struct learner, beta1, 0, 0, 1, MN_OPT_OPEN_MAX, "Adam: decay of the mean"),
     MN_REAL_OPEN(struct learner, beta2, 0.999, 0, 1, MN_OPT_OPEN_MAX, "Adam: decay of the square"),
     MN_REAL_OPEN(struct learner, eps, 1e-8, 0, 1, MN_OPT_OPEN_MIN, "Adam: added to the root"),
@@ -321,7 +325,8 @@ const struct mn_opt learner_options[LEARNER_OPTIONS] = {
     MN_REAL(struct learner, adapt_fraction, 1, 0, 1,
             "fraction of a task's steps, from the first, in which the architecture adapts; "
             "rounded to whole steps"),
-    MN_REAL(struct learner, test_adapt_fraction, 0.5, 0, 1, "the same in evaluation"),
+    MN_REAL_FLAGS(struct learner, test_adapt_fraction, 0.5, 0, 1, MN_OPT_EVALUATION,
+                  "the same in evaluation"),
     MN_CHOICE(struct learner, order, JOINT, order_choices,
               "both gradients from one pass; or first the architecture and then the weights; or "
               "the same with the architecture's gradient through a step of the weights on another "

@@ -228,12 +228,15 @@ static const struct mn_task_learner learner = {
 
 static const struct mn_opt options[] = {
     MN_INT(struct sgd, steps, 5, 0, 1000000, "steps of a task of meta-training"),
-    MN_INT(struct sgd, test_steps, 50, 0, 1000000, "steps of a task of evaluation"),
+    MN_INT_FLAGS(struct sgd, test_steps, 50, 0, 1000000, MN_OPT_EVALUATION,
+                 "steps of a task of evaluation"),
     MN_INT(struct sgd, batch, 20, 0, 100000,
            "images of a mini-batch in meta-training; 0 = the whole support set"),
-    MN_INT(struct sgd, test_batch, 10, 0, 100000, "the same in evaluation"),
+    MN_INT_FLAGS(struct sgd, test_batch, 10, 0, 100000, MN_OPT_EVALUATION,
+                 "the same in evaluation"),
     MN_REAL(struct sgd, lr, 0.01, 0, 1e12, "learning rate"),
-    MN_REAL(struct sgd, test_lr, -1, -1, 1e12, "lr in evaluation; negative = the same"),
+    MN_REAL_FLAGS(struct sgd, test_lr, -1, -1, 1e12, MN_OPT_EVALUATION,
+                  "lr in evaluation; negative = the same"),
     MN_REAL_OPEN(struct sgd, momentum, 0, 0, 1, MN_OPT_OPEN_MAX,
                  "momentum within a task; it starts from zero in each"),
     MN_REAL(struct sgd, weight_decay, 0, 0, 1e6, "L2 decay"),

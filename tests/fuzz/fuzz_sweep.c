@@ -16,6 +16,11 @@ static void check(const struct sweep *sweep) {
         fuzz_must(strchr(name, '/') == NULL);
         const struct nas_assignment *set = sweep_assignments(sweep, arm, 0, &arena, &n);
         fuzz_must(set != NULL && n >= 1 && strcmp(set[n - 1].key, "run.seed") == 0);
+        fuzz_must(sweep->n_rungs == 0 || strcmp(set[n - 2].key, "run.meta_epochs") == 0);
+    }
+    fuzz_must(sweep->n_rungs == 0 || (sweep->n_rungs >= 2 && sweep->n_rungs <= MOST_RUNGS));
+    for (int i = 1; i < sweep->n_rungs; i++) {
+        fuzz_must(sweep->rungs[i - 1] >= 1 && sweep->rungs[i] / sweep->eta >= sweep->rungs[i - 1]);
     }
     nas_arena_fini(&arena);
 }

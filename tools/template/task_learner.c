@@ -64,7 +64,8 @@ static const struct mn_task_learner table = {
 
 static const struct mn_opt options[] = {
     MN_INT(struct learner, steps, 5, 0, 1000000, "steps of a task of meta-training"),
-    MN_INT(struct learner, test_steps, 10, 0, 1000000, "steps of a task of evaluation"),
+    MN_INT_FLAGS(struct learner, test_steps, 10, 0, 1000000, MN_OPT_EVALUATION,
+                 "steps of a task of evaluation"),
     MN_INT(struct learner, batch, 5, 0, 100000, "images of a step; 0 = the whole support set"),
     MN_REAL(struct learner, lr_w, 0.05, 0, 1e12, "learning rate of the weights"),
     MN_REAL(struct learner, lr_a, 0.1, 0, 1e12, "learning rate of the architecture"),

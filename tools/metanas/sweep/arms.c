@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "learn/config_diff.h"
+#include "learn/configuration.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -65,6 +66,8 @@ struct check {
     int64_t faulty;            /* arms */
     struct resolved *resolved; /* [n_arms] */
     void *known;               /* tree of those */
+    struct resolved *trained;  /* [n_arms], of what meta-training hangs on */
+    void *trainings;           /* tree of those */
 };
 
 /* Of the resolved configuration of an arm. */
@@ -174,6 +177,32 @@ static int check_distinct(struct check *c, int64_t arm, const struct nas_experim
     return say_of_arm(c, arm, message);
 }
 
+/* Arms that differ in what evaluation alone looks at are meta-trained once. Not where they are
+ * judged by validations, which are evaluations, too. */
+static int find_training(struct check *c, int64_t arm, const struct nas_experiment *experiment) {
+    CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
+    c->job->trained_as[arm] = arm;
+    if (c->job->sweep.n_rungs > 0) {
+        return MN_OK;
+    }
+    TRY(nas_buffer_open(&text, c->ctx));
+    nas_configuration_write_training(experiment, text.out);
+    TRY(nas_buffer_close(&text, c->ctx));
+    struct resolved *this = &c->trained[arm];
+    *this = (struct resolved){nas_hash_bytes(nas_hash_begin(), text.text, text.length), arm};
+    struct resolved *const *first = tsearch(this, &c->trainings, by_hash);
+    if (first == NULL) {
+        return no_memory(c->ctx);
+    }
+    c->job->trained_as[arm] = (*first)->arm;
+    return MN_OK;
+}
+
+int64_t sweep_trained_as(const struct sweep_job *job, int64_t run) {
+    const int seeds = job->sweep.n_seeds;
+    return job->trained_as[run / seeds] * seeds + run % seeds;
+}
+
 static int64_t most(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
@@ -213,6 +242,7 @@ static int check_arm(struct check *c, int64_t arm) {
         TRY(check_distinct(c, arm, &experiment));
     }
     if (c->faulty == before) {
+        TRY(find_training(c, arm, &experiment));
         note_needs(c->job, &experiment);
         c->job->data[arm] = c->data = experiment.data;
         nas_buffer_free(&c->dataset);
@@ -230,7 +260,13 @@ int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job) {
     }
     job->data = nas_arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *job->data);
     c.resolved = nas_arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *c.resolved);
-    int status = job->data != NULL && c.resolved != NULL ? MN_OK : no_memory(ctx);
+    c.trained = nas_arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *c.trained);
+    job->trained_as =
+        nas_arena_zeroed(&job->arena, (size_t)job->sweep.n_arms * sizeof *job->trained_as);
+    int status =
+        job->data != NULL && c.resolved != NULL && c.trained != NULL && job->trained_as != NULL
+            ? MN_OK
+            : no_memory(ctx);
     for (int64_t arm = 0; status == MN_OK && arm < job->sweep.n_arms; arm++) {
         status = mn_cancelled(ctx) ? mn_fail(ctx, MN_CANCELLED, "stopped on request")
                                    : check_arm(&c, arm);
@@ -242,6 +278,7 @@ int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job) {
     nas_buffer_free(&c.dataset);
     tdestroy(c.said, free);
     tdestroy(c.known, keep_it);
+    tdestroy(c.trainings, keep_it);
     if (status == MN_OK && c.faulty > 0) {
         return mn_fail(ctx, MN_CONFIG,
                        "%s: %" PRId64 " of %" PRId64 " arms cannot be run; nothing was run",

@@ -66,9 +66,10 @@ int sweep_rung_list(struct mn_ctx *ctx, struct sweep_job *job, const struct swee
             TRY(find_validation(ctx, run, job->sweep.rungs[rung], &v));
         }
         /* A run that was killed may have written down a validation that no checkpoint knows of. */
-        run->due = job->left[run->arm] == 0 &&
-                   (is_last ? now->progress != SWEEP_DONE
-                            : isnan(v.accuracy) || now->meta_epoch < job->sweep.rungs[rung]);
+        const int due = job->left[run->arm] == 0 &&
+                        (is_last ? now->progress != SWEEP_DONE
+                                 : isnan(v.accuracy) || now->meta_epoch < job->sweep.rungs[rung]);
+        run->due = due ? SWEEP_DUE : SWEEP_NOT_DUE;
     }
     return MN_OK;
 }

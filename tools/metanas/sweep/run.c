@@ -114,11 +114,30 @@ int sweep_look(struct mn_ctx *ctx, const struct sweep_job *job, const struct swe
 
 /* ---- running ------------------------------------------------------------------------------- */
 
+/* The checkpoint comes last: it makes the run one that is trained. */
+static int copy_training(struct mn_ctx *ctx, const struct nas_experiment *experiment,
+                         const char *from, const char *dir) {
+    CLEANUP(nas_free) char *config = NULL;
+    CLEANUP(nas_free) uint8_t *state = NULL;
+    char path[PATH_MAX];
+    size_t length = 0;
+    TRY(nas_config_text(experiment, ctx, &config, &length));
+    TRY(nas_folder_file(ctx, dir, "config.resolved.yaml", path));
+    TRY(nas_file_replace(ctx, path, config, length));
+    TRY(nas_folder_file(ctx, from, NAS_CHECKPOINT_FILE, path));
+    TRY(nas_file_read(ctx, path, SIZE_MAX / 2, &state, &length));
+    TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, path));
+    return nas_file_replace(ctx, path, state, length);
+}
+
 /* In its folder, which is locked. */
-static int train_and_test(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *dir,
-                          int64_t until) {
+static int train_and_test(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *from,
+                          const char *dir, int64_t until) {
     char checkpoint[PATH_MAX];
     TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, checkpoint));
+    if (from != NULL) {
+        TRY(copy_training(ctx, experiment, from, dir));
+    }
     { /* the test loads a state of its own */
         CLEANUP(nas_state_fini) struct nas_state state = {0};
         TRY(nas_file_exists(ctx, checkpoint) ? nas_state_resume(experiment, ctx, dir, &state)
@@ -146,7 +165,7 @@ int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct s
     TRY(sweep_open(ctx, job, run->arm, run->seed, &more, &experiment));
     TRY(nas_folder_make(ctx, run->dir));
     TRY(nas_folder_lock(ctx, run->dir, &folder));
-    const int status = train_and_test(ctx, &experiment, run->dir, job->until);
+    const int status = train_and_test(ctx, &experiment, run->from, run->dir, job->until);
     nas_folder_unlock(ctx, &folder);
     return status;
 }

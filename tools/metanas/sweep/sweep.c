@@ -72,7 +72,9 @@ static void print_list(const struct sweep_job *job, const struct sweep_results *
         if (job->runs[i].failed && now->progress != SWEEP_DONE) {
             printf("failed: its numbers were not finite; the sweep tries it again\n");
         } else if (now->progress == SWEEP_NEW) {
-            printf("not begun, %" PRId64 " meta-epoch%s\n", now->meta_epochs, s);
+            const int64_t as = sweep_trained_as(job, i);
+            printf("not begun, %" PRId64 " meta-epoch%s%s%s\n", now->meta_epochs, s,
+                   as != i ? ", those of " : "", as != i ? job->runs[as].name : "");
         } else if (now->progress == SWEEP_BEGUN) {
             printf("%" PRId64 " of %" PRId64 " meta-epoch%s\n", now->meta_epoch, now->meta_epochs,
                    s);
@@ -88,7 +90,7 @@ static int decide_known(struct mn_ctx *ctx, struct sweep_job *job,
     for (int rung = 0; rung + 1 < job->sweep.n_rungs; rung++) {
         TRY(sweep_rung_list(ctx, job, results, rung));
         for (int64_t i = 0; i < job->n_runs; i++) {
-            if (job->runs[i].due && !job->runs[i].failed) {
+            if (job->runs[i].due == SWEEP_DUE && !job->runs[i].failed) {
                 return MN_OK;
             }
         }

@@ -17,7 +17,9 @@ struct sweep_run {
     const char *name; /* ARM/seed-N */
     const char *dir;
     int failed; /* numbers that are not finite ended it */
-    int due;    /* there is work on it in this rung */
+    enum { SWEEP_NOT_DUE, SWEEP_DUE, SWEEP_UNDER_WAY } due; /* whether there is work on it */
+    const char *from; /* directory of a run that has ended with the state that this one is to be
+                         tested with; NULL = it is meta-trained */
 };
 
 struct sweep_place;
@@ -30,6 +32,7 @@ struct sweep_job {
     int64_t n_runs;
     struct sweep_run *runs; /* [n_runs], seeds of an arm next to each other */
     int64_t until; /* meta-epochs of this rung; 0 = runs are trained to their end and tested */
+    int64_t *trained_as; /* [sweep.n_arms], the first arm that is meta-trained alike */
     int64_t *left; /* [sweep.n_arms], meta-epochs after which the arm was left; 0 = it goes on */
     struct mn_dataset_info
         *data; /* [sweep.n_arms], what the arm's data set holds: sweep_validate */
@@ -43,7 +46,7 @@ struct sweep_job {
 
 /* arms.c: open every arm, without reading the data of equal data sets twice. Faults are
  * printed to standard error, each once; the message counts the arms that have some. Fills
- * job->data and what arms take. */
+ * job->data, job->trained_as and what arms take. */
 int sweep_validate(struct mn_ctx *ctx, struct sweep_job *job);
 
 /* How far a run is. */
@@ -65,6 +68,9 @@ int sweep_look(struct mn_ctx *ctx, const struct sweep_job *job, const struct swe
                struct nas_arena *arena, struct sweep_status *out);
 /* Train what is left of it up to job->until, and test it at its end. */
 int sweep_finish(struct mn_ctx *ctx, const struct sweep_job *job, const struct sweep_run *run);
+
+/* The run whose meta-training is that of run i, with its seed: i itself, or one before it. */
+int64_t sweep_trained_as(const struct sweep_job *job, int64_t run);
 
 /* arms.c: the configuration of a run made ready; `more` may preset flags. */
 int sweep_open(struct mn_ctx *ctx, const struct sweep_job *job, int64_t arm, int seed,

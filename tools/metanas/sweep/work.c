@@ -22,11 +22,19 @@ struct work {
     char message[NAS_MESSAGE];
 };
 
+/* One whose training is that of another waits for its end. -1 = there is none now. */
 static int64_t next_run(struct work *w) {
-    while (w->next < w->job->n_runs && !w->job->runs[w->next].due) {
+    const struct sweep_run *runs = w->job->runs;
+    while (w->next < w->job->n_runs && runs[w->next].due != SWEEP_DUE) {
         w->next++;
     }
-    return w->next < w->job->n_runs ? w->next++ : -1;
+    for (int64_t i = w->next; i < w->job->n_runs; i++) {
+        const int64_t as = sweep_trained_as(w->job, i);
+        if (runs[i].due == SWEEP_DUE && (as == i || runs[as].due == SWEEP_NOT_DUE)) {
+            return i;
+        }
+    }
+    return -1;
 }
 
 static void announce(struct mn_ctx *ctx, struct work *w, int64_t i, int64_t most) {
@@ -47,14 +55,15 @@ static void announce(struct mn_ctx *ctx, struct work *w, int64_t i, int64_t most
     if (w->job->until > 0) {
         snprintf(until, sizeof until, " to meta-epoch %" PRId64, w->job->until);
     }
-    fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s%s\n", i + 1, w->job->n_runs,
-            w->job->runs[i].name, until, rest);
+    fprintf(stderr, "run %" PRId64 " of %" PRId64 ": %s%s%s%s\n", i + 1, w->job->n_runs,
+            w->job->runs[i].name, until, w->job->runs[i].from != NULL ? ", to test" : "", rest);
 }
 
 /* A run that fails does not take the others with it. The results are brought up to date after every
  * run. */
 static int ended(struct mn_ctx *ctx, struct work *w, int64_t i, int status) {
     struct sweep_run *run = &w->job->runs[i];
+    run->due = SWEEP_NOT_DUE;
     if (status == MN_CANCELLED) {
         nas_ctx_clear(ctx);
         nas_ctx_of(ctx)->resumable = 1;
@@ -92,28 +101,43 @@ static int stopped(struct mn_ctx *ctx, const struct work *w) {
                    w->left, w->job->n_runs);
 }
 
+static void begin(struct mn_ctx *ctx, struct work *w, struct sweep_workers *workers, int64_t i) {
+    const int64_t as = sweep_trained_as(w->job, i);
+    struct sweep_run *run = &w->job->runs[i];
+    const int begun = w->results->runs[i].now.progress != SWEEP_NEW;
+    const int trained = w->results->runs[as].now.progress == SWEEP_DONE;
+    if (as != i && !begun && w->job->runs[as].failed) {
+        note(ctx, w,
+             ended(ctx, w, i,
+                   mn_fail(ctx, MN_NUMERIC, "so did its meta-training, which is that of run %s",
+                           w->job->runs[as].name)));
+        return;
+    }
+    run->from = as != i && !begun && trained ? w->job->runs[as].dir : NULL;
+    run->due = SWEEP_UNDER_WAY;
+    announce(ctx, w, i, workers->most);
+    note(ctx, w, sweep_workers_start(ctx, workers, i));
+}
+
 /* All runs that are due. */
 static void work(struct mn_ctx *ctx, struct work *w, struct sweep_workers *workers) {
-    int64_t i = next_run(w);
-    while (workers->n > 0 || (i >= 0 && w->result == MN_OK)) {
-        while (i >= 0 && w->result == MN_OK && workers->n < workers->most) {
+    do {
+        int64_t i;
+        while (w->result == MN_OK && workers->n < workers->most && (i = next_run(w)) >= 0) {
             if (mn_cancelled(ctx)) {
                 note(ctx, w, stopped(ctx, w));
-                break;
+            } else {
+                begin(ctx, w, workers, i);
             }
-            announce(ctx, w, i, workers->most);
-            note(ctx, w, sweep_workers_start(ctx, workers, i));
-            i = next_run(w);
         }
         if (w->result != MN_OK) {
             sweep_workers_stop(workers);
         }
         if (workers->n > 0) {
-            int64_t run;
-            const int status = sweep_workers_wait(ctx, workers, &run);
-            note(ctx, w, ended(ctx, w, run, status));
+            const int status = sweep_workers_wait(ctx, workers, &i);
+            note(ctx, w, ended(ctx, w, i, status));
         }
-    }
+    } while (workers->n > 0 || (w->result == MN_OK && next_run(w) >= 0));
 }
 
 /* How many runs at once: what was asked for; otherwise what processors and memory are there for. */
@@ -148,7 +172,7 @@ static int begin_rung(struct mn_ctx *ctx, struct work *w, int rung) {
     w->begin = nas_now();
     TRY(sweep_rung_list(ctx, job, w->results, rung));
     for (int64_t i = 0; i < job->n_runs; i++) {
-        w->left += job->runs[i].due;
+        w->left += job->runs[i].due == SWEEP_DUE;
     }
     return MN_OK;
 }
