@@ -44,6 +44,19 @@ for run in two/*/seed-1; do
     same "$run: the same test" "$run/test.json" "sweeps/sweep/${run#two/}/test.json"
 done
 
+# ---- tests without replacement are of the sweep, too ----
+
+cat >disjoint.yaml <<'Y'
+base: smoke.yaml
+set: {run.meta_epochs: 1, evaluation.tasks: 9000}
+seeds: [1]
+axes: {evaluation.sampling: [without_replacement]}
+Y
+works 'tests without replacement' sweep disjoint.yaml
+holds 'have as many tasks as there are images for' [ "$(grep -c ',done,1,[1-8][0-9]*,' sweeps/disjoint/runs.csv)" -eq 1 ]
+works 'again' sweep disjoint.yaml
+holds 'are not repeated' [ "$(grep -c '^run ' err)" -eq 0 ]
+
 # ---- going on ----
 
 last=sweeps/sweep/lr_w=0.005+test_steps=4+other/seed-1

@@ -53,20 +53,6 @@ static int take_episodes(struct mn_ctx *ctx, const struct test_flags *flags,
     return nas_episodes_check(episodes, experiment, ctx);
 }
 
-/* Tasks that share no image. */
-static int draw_disjoint(struct mn_ctx *ctx, const struct nas_experiment *experiment,
-                         struct nas_episodes *episodes, struct nas_evaluation_plan *out) {
-    TRY(nas_episodes_disjoint(experiment, ctx, out->split, out->tasks, episodes));
-    if (episodes->tasks < out->tasks) {
-        mn_log(ctx, MN_LOG_WARN,
-               "without replacement the split has images for %lld tasks of the %lld",
-               (long long)episodes->tasks, (long long)out->tasks);
-    }
-    out->tasks = episodes->tasks;
-    out->episodes = episodes;
-    return MN_OK;
-}
-
 static int run_test(struct mn_ctx *ctx, const struct arguments *given) {
     const struct test_flags *flags = given->flags;
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
@@ -97,8 +83,6 @@ static int run_test(struct mn_ctx *ctx, const struct arguments *given) {
     plan.what.tasks = flags->tasks > 0 ? flags->tasks : experiment.evaluation.tasks;
     if (flags->episodes != NULL) {
         TRY(take_episodes(ctx, flags, &experiment, &episodes, &plan.what));
-    } else if (experiment.evaluation.sampling == NAS_WITHOUT_REPLACEMENT) {
-        TRY(draw_disjoint(ctx, &experiment, &episodes, &plan.what));
     }
     return test_run(ctx, &experiment, given->operand, &plan);
 }

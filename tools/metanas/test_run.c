@@ -25,6 +25,20 @@ static int check_steps(struct mn_ctx *ctx, const struct nas_experiment *experime
                          (long long)last, (long long)steps, (long long)last);
 }
 
+/* Tasks that share no image. */
+static int draw_disjoint(struct mn_ctx *ctx, const struct nas_experiment *experiment,
+                         struct nas_episodes *episodes, struct nas_evaluation_plan *out) {
+    TRY(nas_episodes_disjoint(experiment, ctx, out->split, out->tasks, episodes));
+    if (episodes->tasks < out->tasks) {
+        mn_log(ctx, MN_LOG_WARN,
+               "without replacement the split has images for %lld tasks of the %lld",
+               (long long)episodes->tasks, (long long)out->tasks);
+    }
+    out->tasks = episodes->tasks;
+    out->episodes = episodes;
+    return MN_OK;
+}
+
 static void report_fini(struct test_report *report) {
     nas_arena_fini(&report->genotypes.arena);
     nas_evaluation_fini(&report->evaluation);
@@ -40,11 +54,15 @@ int test_run(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *
     CLEANUP(nas_state_fini) struct nas_state state = {0};
     CLEANUP(report_fini) struct test_report report = {.experiment = experiment, .plan = plan};
     CLEANUP(executor_free) struct nas_executor *executor = NULL;
+    CLEANUP(nas_episodes_fini) struct nas_episodes episodes = {0};
     struct progress progress;
     struct nas_evaluation_plan what = plan->what;
     what.both_norms = 1;
     what.finished = show;
     what.finished_data = &progress;
+    if (what.episodes == NULL && experiment->evaluation.sampling == NAS_WITHOUT_REPLACEMENT) {
+        TRY(draw_disjoint(ctx, experiment, &episodes, &what));
+    }
     TRY(check_steps(ctx, experiment, &what));
     /* The support set passes through the network whole. */
     TRY(nas_experiment_widen(experiment, ctx, experiment->task.ways * experiment->task.shots));

@@ -70,8 +70,11 @@ static int look_at_test(struct mn_ctx *ctx, struct nas_arena *arena, const struc
         is(test->sampling != NULL ? test->sampling : nas_sampling_name(NAS_WITH_REPLACEMENT),
            nas_sampling_name((enum nas_sampling)x->evaluation.sampling)) &&
         test->seed == x->run.seed && test->ways == x->task.ways &&
-        test->tasks == x->evaluation.tasks && test->shots == x->task.shots &&
-        test->queries == x->task.queries && test->meta_epoch == x->run.meta_epochs) {
+        (test->tasks == x->evaluation.tasks ||
+         (x->evaluation.sampling == NAS_WITHOUT_REPLACEMENT && /* as many as there are images for */
+          test->tasks < x->evaluation.tasks)) &&
+        test->shots == x->task.shots && test->queries == x->task.queries &&
+        test->meta_epoch == x->run.meta_epochs) {
         out->progress = SWEEP_DONE;
     }
     return MN_OK;
