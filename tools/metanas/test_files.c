@@ -216,8 +216,8 @@ void test_print(const struct test_report *report, const char *dir, int written) 
     printf("%s accuracy  %.2f%%%s (%s)\n", r->split, 100 * r->accuracy_mean,
            nas_text_interval(100 * r->accuracy_ci95, 2, "%", half, sizeof half), tasks);
     printf("  task         %" PRId64 "-way %" PRId64 "-shot, %" PRId64
-           " query images a class, seed %" PRId64 "\n",
-           r->ways, r->shots, r->queries, r->seed);
+           " query image%s a class, seed %" PRId64 "\n",
+           r->ways, r->shots, r->queries, nas_text_s(r->queries), r->seed);
     if (r->trained_on != NULL) {
         printf("  cross-data   meta-trained on other data: %s\n", r->trained_on);
     }
