@@ -215,8 +215,13 @@ static int load_tensor(struct mn_ctx *ctx, const char *path, const struct nas_sa
         char here[128], there[128];
         nas_shape_text(to->n_dims, to->dims, here, sizeof here);
         nas_shape_text(t->n_dims, t->dims, there, sizeof there);
-        return mn_fail(ctx, MN_CONFIG, "%s: tensor %s has shape %s, this configuration needs %s",
-                       path, to->name, there, here);
+        const int ways =
+            strcmp(to->name, "head.weight") == 0 && t->n_dims == 2 && t->dims[1] == to->dims[1];
+        return mn_fail(ctx, MN_CONFIG, "%s: tensor %s has shape %s, this configuration needs %s%s",
+                       path, to->name, there, here,
+                       ways ? "; a linear head has a weight vector for each way that it was "
+                              "trained with, so task.ways cannot change"
+                            : "");
     }
     return nas_safetensor_reals(ctx, t, (mn_real *)(uintptr_t)to->data);
 }

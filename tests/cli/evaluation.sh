@@ -46,6 +46,12 @@ works 'train a fixed network' train smoke.yaml --out fixed --set 'search_space={
 holds 'nothing to swap' sh -c '! "$METANAS" test fixed --swap 2>err'
 holds 'which is said' grep -q 'searches no architecture, so there is none to swap' err
 
+# ---- other ways and shots than trained
+works 'other shots' test run --tasks 4 --set task.shots=3 --out shots.json
+refused 'other ways' 2 test run --set task.ways=3 <<'END'
+metanas: run/checkpoint.safetensors: tensor head.weight has shape [5, 12], this configuration needs [3, 12]; a linear head has a weight vector for each way that it was trained with, so task.ways cannot change
+END
+
 # ---- other data
 holds 'other data are refused' sh -c '! "$METANAS" test run --set dataset.shift=0.2 2>err'
 works 'and accepted' test run --set dataset.shift=0.2 --accept-changes --out cross.json
