@@ -115,26 +115,32 @@ void *__wrap_realloc(void *at, size_t bytes) {
     return refuse(CALLER) ? NULL : __real_realloc(at, bytes);
 }
 
+/* As an arena that can get no memory. */
+static void *no_room(struct nas_arena *arena) {
+    arena->failed = 1;
+    return NULL;
+}
+
 void *__wrap_nas_arena_take(struct nas_arena *arena, size_t bytes) {
-    return refuse(CALLER) ? NULL : __real_nas_arena_take(arena, bytes);
+    return refuse(CALLER) ? no_room(arena) : __real_nas_arena_take(arena, bytes);
 }
 
 void *__wrap_nas_arena_zeroed(struct nas_arena *arena, size_t bytes) {
-    return refuse(CALLER) ? NULL : __real_nas_arena_zeroed(arena, bytes);
+    return refuse(CALLER) ? no_room(arena) : __real_nas_arena_zeroed(arena, bytes);
 }
 
 void *__wrap_nas_arena_array(struct nas_arena *arena, size_t count, size_t size) {
-    return refuse(CALLER) ? NULL : __real_nas_arena_array(arena, count, size);
+    return refuse(CALLER) ? no_room(arena) : __real_nas_arena_array(arena, count, size);
 }
 
 char *__wrap_nas_arena_text(struct nas_arena *arena, const char *text) {
-    return refuse(CALLER) ? NULL : __real_nas_arena_text(arena, text);
+    return refuse(CALLER) ? no_room(arena) : __real_nas_arena_text(arena, text);
 }
 
 char *__wrap_nas_arena_format(struct nas_arena *arena, const char *format, ...) {
     char text[65536];
     if (refuse(CALLER)) {
-        return NULL;
+        return no_room(arena);
     }
     va_list args;
     va_start(args, format);

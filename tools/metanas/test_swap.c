@@ -65,7 +65,7 @@ int test_swap(struct mn_ctx *ctx, struct test_report *report, struct nas_executo
             return no_memory(ctx);
         }
         for (int64_t i = 0; i < v->tasks; i++) {
-            memcpy(keeps + (size_t)i * n, v->keeps + (size_t)donor(report, k, i) * n, n);
+            memcpy(keeps + (size_t)i * n, v->keeps + (size_t)donor(report, (enum swap)k, i) * n, n);
         }
         fixed.keeps = keeps;
         fixed.n_steps = 0;
