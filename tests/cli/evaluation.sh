@@ -3,11 +3,6 @@
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 
-# field FILE NAME: a number or text of the object of a JSON file
-field() {
-    sed -n "s/^  \"$2\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$1"
-}
-
 works 'train' train smoke.yaml --out run --set run.workers=1
 works 'test with replacement' test run --tasks 6
 holds 'says so' [ "$(field run/test.json sampling)" = with_replacement ]

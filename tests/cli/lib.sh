@@ -47,6 +47,11 @@ works() {
     }
 }
 
+# field FILE NAME: a number or text of the object of a JSON file
+field() {
+    sed -n "s/^  \"$2\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$1"
+}
+
 # same WHAT FILE FILE
 same() {
     check

@@ -3,11 +3,6 @@
 . "$SOURCE/tests/cli/lib.sh"
 cp "$SOURCE/configs/smoke.yaml" .
 
-# field FILE NAME: a number or text of the object of a JSON file
-field() {
-    sed -n "s/^  \"$2\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$1"
-}
-
 works 'train' train smoke.yaml
 holds 'default run directory' [ -d runs/smoke-1 ]
 holds 'names the test' grep -q 'metanas test runs/smoke-1$' out
