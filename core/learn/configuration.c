@@ -13,7 +13,8 @@
 static const char *const on_nan_choices[] = {"stop", "skip_task", "rollback", NULL};
 static const char *const precision_choices[] = {"float", "bf16", NULL};
 static const char *const sampling_choices[] = {"with_replacement", "without_replacement", NULL};
-static const char *const norm_choices[] = {"transductive", "support", NULL};
+const char *const nas_split_names[] = {"train", "val", "test", NULL};
+const char *const nas_batch_norm_names[] = {"transductive", "support", NULL};
 
 #define RUN struct nas_run_options
 static const struct mn_opt run_opts[] = {
@@ -69,7 +70,7 @@ static const struct mn_opt evaluation_opts[] = {
     MN_INT_FLAGS(EVALUATION, tasks, 600, 1, 1e7, MN_OPT_EVALUATION, "test tasks of metanas test"),
     MN_INT_FLAGS(EVALUATION, validation_tasks, 100, 1, 1e7, MN_OPT_EVALUATION,
                  "validation tasks every eval_every"),
-    MN_CHOICE_FLAGS(EVALUATION, batch_norm, 0, norm_choices, MN_OPT_EVALUATION,
+    MN_CHOICE_FLAGS(EVALUATION, batch_norm, 0, nas_batch_norm_names, MN_OPT_EVALUATION,
                     "statistics for query images: of the whole query batch, or of the support set"),
     MN_CHOICE_FLAGS(
         EVALUATION, sampling, 0, sampling_choices, MN_OPT_EVALUATION,
@@ -79,7 +80,7 @@ static const struct mn_opt evaluation_opts[] = {
 };
 
 const char *nas_batch_norm_name(const struct nas_experiment *e) {
-    return norm_choices[e->evaluation.batch_norm];
+    return nas_batch_norm_names[e->evaluation.batch_norm];
 }
 
 const char *nas_sampling_name(enum nas_sampling sampling) {

@@ -32,6 +32,8 @@ int nas_configuration_units(const struct nas_experiment *experiment);
 /* Where unit i is configured: "op_mixer", "meta_learner.architecture". */
 const char *nas_configuration_unit_section(const struct nas_experiment *experiment, int i);
 
+/* By enum mn_split and by enum nas_batch_norm, NULL-terminated. */
+extern const char *const nas_split_names[], *const nas_batch_norm_names[];
 /* evaluation.batch_norm as text, and that of a value of evaluation.sampling. */
 const char *nas_batch_norm_name(const struct nas_experiment *experiment);
 const char *nas_sampling_name(enum nas_sampling sampling);

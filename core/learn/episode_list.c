@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "learn/configuration.h"
 #include "learn/task.h"
 
 #include <inttypes.h>
@@ -10,8 +11,6 @@
 #include <string.h>
 
 enum { NAME = 512 };
-
-static const char *const split_names[] = {"train", "val", "test"};
 
 static int64_t each(const struct mn_episode_spec *spec) {
     return (int64_t)spec->support + spec->query;
@@ -219,7 +218,7 @@ int nas_episodes_disjoint(const struct nas_experiment *e, struct mn_ctx *ctx, in
                : mn_fail(ctx, MN_CONFIG,
                          "the %s split has not images enough for one task without replacement: "
                          "%d classes with %" PRId64 " images each",
-                         split_names[split], (int)out->spec.ways, each(&out->spec));
+                         nas_split_names[split], (int)out->spec.ways, each(&out->spec));
 }
 
 static int by_class_and_sample(const void *a, const void *b) {
@@ -262,7 +261,7 @@ static void put_list(FILE *out, const struct nas_episodes *l) {
                  "# The images of every task, by class and number in the class, both from 0;\n"
                  "# docs/guide.md of metanas explains the lines.\n");
     fprintf(out, "dataset %s\ndata %016" PRIx64 "\nsplit %s\nseed %" PRIu64 "\n", l->dataset,
-            l->data, split_names[spec->split], l->seed);
+            l->data, nas_split_names[spec->split], l->seed);
     fprintf(out, "ways %d\nshots %d\nqueries %d\ntasks %" PRId64 "\n", (int)spec->ways,
             (int)spec->support, (int)spec->query, l->tasks);
     for (int64_t w = 0; w < l->tasks * spec->ways; w++) {
@@ -322,7 +321,7 @@ int nas_episodes_check(const struct nas_episodes *l, const struct nas_experiment
                        "%s: was drawn from other data (fingerprint %016" PRIx64 ", here %016" PRIx64
                        "): the classes of the %s split, their numbers of "
                        "images or the size of the images differ",
-                       l->path, l->data, data, split_names[l->spec.split]);
+                       l->path, l->data, data, nas_split_names[l->spec.split]);
     }
     const int64_t n_classes = e->data.n_classes[l->spec.split];
     for (int64_t w = 0; w < l->tasks * l->spec.ways; w++) {

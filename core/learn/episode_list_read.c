@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "learn/configuration.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -107,7 +108,6 @@ static int keep_text(struct reader *r, struct nas_episodes *list, const char *te
 /* ---- header ------------------------------------------------------------------------------- */
 
 static int read_header(struct reader *r, struct nas_episodes *out) {
-    static const char *const splits[] = {"train", "val", "test"};
     int64_t seed, ways, shots, queries;
     next_line(r);
     if (strcmp(r->line, "metanas episodes 1") != 0) {
@@ -125,10 +125,11 @@ static int read_header(struct reader *r, struct nas_episodes *out) {
     next_line(r);
     TRY(keyword(r, "split"));
     const char *split = word(r);
-    while (out->spec.split < 3 && strcmp(split, splits[out->spec.split]) != 0) {
+    while (nas_split_names[out->spec.split] != NULL &&
+           strcmp(split, nas_split_names[out->spec.split]) != 0) {
         out->spec.split++;
     }
-    if (out->spec.split == 3) {
+    if (nas_split_names[out->spec.split] == NULL) {
         return wrong(r, split, "expected train, val or test, got '%.40s'", split);
     }
     TRY(line_end(r));

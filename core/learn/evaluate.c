@@ -206,7 +206,6 @@ static int summarise(struct mn_ctx *ctx, const struct nas_evaluation_plan *plan,
 static int describe(const struct nas_experiment *e, struct mn_ctx *ctx,
                     const struct nas_state *state, const struct nas_evaluation_plan *plan,
                     struct nas_evaluation *out) {
-    static const char *const splits[] = {"train", "val", "test"};
     struct nas_record *record = &out->record;
     record->meta_epoch = state->meta_epoch;
     record->batch_norm = nas_batch_norm_name(e);
@@ -214,7 +213,7 @@ static int describe(const struct nas_experiment *e, struct mn_ctx *ctx,
     record->ways = e->task.ways;
     record->shots = e->task.shots;
     record->queries = e->task.queries;
-    record->split = splits[plan->split];
+    record->split = nas_split_names[plan->split];
     record->dataset = e->dataset.unit.unit->name;
     for (int i = 0; i < e->provenance.n; i++) {
         const struct nas_metadata *now = &e->provenance.at[i];

@@ -2,6 +2,7 @@
 #include "learn/fingerprint.h"
 
 #include "base/hash.h"
+#include "learn/configuration.h"
 #include "learn/task.h"
 
 #include <inttypes.h>
@@ -51,13 +52,12 @@ static int hash_images(const struct nas_experiment *e, struct mn_ctx *ctx, int s
 
 /* "train 20 classes of 400 images" */
 static const char *split_text(const struct mn_dataset_info *data, int split, char out[96]) {
-    static const char *const names[] = {"train", "val", "test"};
     char images[32] = "any number of";
     if (data->n_images[split] >= 0) {
         snprintf(images, sizeof images, "%" PRId64, data->n_images[split]);
     }
-    snprintf(out, 96, "%s %" PRId64 " classes of %s images", names[split], data->n_classes[split],
-             images);
+    snprintf(out, 96, "%s %" PRId64 " classes of %s images", nas_split_names[split],
+             data->n_classes[split], images);
     return out;
 }
 

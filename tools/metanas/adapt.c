@@ -324,7 +324,7 @@ static const struct mn_opt flags[] = {
     FLAG_TEXT(F, state, "--state", "STATE", "last (default), best (of the validations) or a file"),
     FLAG_TEXT(F, out, "-o, --out", "DIR",
               "write predictions, genotype and the pruned network there"),
-    FLAG_CHOICE(F, batch_norm, "--batch-norm", "MODE", batch_norm_choices,
+    FLAG_CHOICE(F, batch_norm, "--batch-norm", "MODE", nas_batch_norm_names,
                 "statistics for query pictures: support (default), or transductive, of all of them "
                 "together"),
 };

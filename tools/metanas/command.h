@@ -4,7 +4,7 @@
 
 /* The commands of the program, their arguments as data, and what they share. */
 
-#include "learn/experiment.h"
+#include "learn/configuration.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -42,9 +42,6 @@ struct arguments {
     { key_, doc_, value_, MN_OPT_REAL, 0, MN_AT(s, f, double), def_, min_, max_, NULL, NULL }
 #define FLAG_CHOICE(s, f, key_, value_, choices_, doc_)                                            \
     { key_, doc_, value_, MN_OPT_CHOICE, 0, MN_AT(s, f, int32_t), -1, 0, 0, NULL, choices_ }
-
-/* Choices of --split, by enum mn_split, and of --batch-norm, by enum nas_batch_norm. */
-extern const char *const split_choices[], *const batch_norm_choices[];
 
 enum { MOST_FLAGS = 32 };
 

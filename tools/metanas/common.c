@@ -5,9 +5,6 @@
 
 #include <string.h>
 
-const char *const split_choices[] = {"train", "val", "test", NULL};
-const char *const batch_norm_choices[] = {"transductive", "support", NULL};
-
 int no_memory(struct mn_ctx *ctx) {
     return mn_fail(ctx, MN_NOMEM, "no memory");
 }

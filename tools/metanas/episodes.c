@@ -71,7 +71,7 @@ static int run_episodes(struct mn_ctx *ctx, const struct arguments *arguments) {
 static const struct mn_opt flags[] = {
     FLAG_TEXT(F, out, "-o, --out", "FILE", "the list to write"),
     FLAG_INT(F, tasks, "--tasks", "N", 0, 1, "number of episodes (default: evaluation.tasks)"),
-    FLAG_CHOICE(F, split, "--split", "SPLIT", split_choices,
+    FLAG_CHOICE(F, split, "--split", "SPLIT", nas_split_names,
                 "classes to draw from: test (default), val or train"),
 };
 

@@ -222,7 +222,7 @@ static const struct mn_opt flags[] = {
     FLAG_SWITCH(F, learn, "--learn", "run the task learner over images [S,N,C,H,W]"),
     FLAG_SWITCH(F, meta, "--meta", "run it over T tasks, then the meta learner once"),
     FLAG_SWITCH(F, training, "--training", "drop path and mixer noise on"),
-    FLAG_CHOICE(F, split, "--split", "SPLIT", split_choices,
+    FLAG_CHOICE(F, split, "--split", "SPLIT", nas_split_names,
                 "train (default), val or test: whose settings hold"),
     FLAG_INT(F, meta_epoch, "--meta-epoch", "E", -1, 0,
              "meta-epoch to stand at (default: the last)"),

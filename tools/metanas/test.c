@@ -96,13 +96,13 @@ static int holds(const struct arguments *arguments) {
 #define F struct test_flags
 static const struct mn_opt flags[] = {
     FLAG_INT(F, tasks, "--tasks", "N", 0, 1, "number of tasks (default: evaluation.tasks)"),
-    FLAG_CHOICE(F, split, "--split", "SPLIT", split_choices,
+    FLAG_CHOICE(F, split, "--split", "SPLIT", nas_split_names,
                 "classes to draw from: test (default), val or train"),
     FLAG_TEXT(F, episodes, "--episodes", "FILE",
               "take the tasks from a list that 'metanas episodes' made"),
     FLAG_TEXT(F, state, "--state", "STATE", "last (default), best (of the validations) or a file"),
     FLAG_TEXT(F, steps, "--steps", "N,N,..", "look at the accuracy after these task steps, too"),
-    FLAG_CHOICE(F, batch_norm, "--batch-norm", "MODE", batch_norm_choices,
+    FLAG_CHOICE(F, batch_norm, "--batch-norm", "MODE", nas_batch_norm_names,
                 "which comes first, transductive or support; both are in the result"),
     FLAG_TEXT(F, out, "-o, --out", "FILE",
               "write the result to FILE and tables beside it, not into RUN"),
