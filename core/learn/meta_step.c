@@ -97,6 +97,7 @@ static void choose(struct nas_meta_batch *b, double log[4]) {
 
 int nas_meta_batch_run(struct nas_meta_batch *b, struct mn_ctx *ctx, struct nas_state *state) {
     const struct mn_where where = nas_meta_batch_where(b->e, state);
+    const int looks = nas_train_job_looks(b->e, state->meta_epoch);
     double log[4];
     b->culprit = -1;
     enter(b, state);
@@ -112,10 +113,11 @@ int nas_meta_batch_run(struct nas_meta_batch *b, struct mn_ctx *ctx, struct nas_
                        NAS_MESSAGE - 1, nas_meta_batch_slot(b, 0).outcome->message);
     }
     ctx->where = where;
-    if (nas_meta_update(b->e, ctx, &state->meta, b->n_used, b->used, &b->report) != MN_OK) {
+    if (nas_meta_update(b->e, ctx, &state->meta, b->n_used, b->used, looks ? &b->report : NULL) !=
+        MN_OK) {
         return nas_ctx_where(ctx, "meta-epoch %" PRId64, state->meta_epoch);
     }
-    for (int64_t i = 0; i < b->job.n; i++) {
+    for (int64_t i = 0; looks && i < b->job.n; i++) {
         const struct nas_task_outcome *outcome = nas_meta_batch_slot(b, i).outcome;
         if (!outcome->failed) {
             nas_metrics_add(&b->report.metrics, &outcome->metrics, 1 / (double)b->n_used);

@@ -13,8 +13,10 @@ struct nas_meta_batch {
     struct nas_direction *used; /* [n_used] of the tasks that count */
     const mn_real **learners;   /* [n_used] their optimiser states */
     int64_t n_used;
-    struct nas_update_report report; /* of the last meta-epoch; metrics of the task learner, too */
-    struct nas_task_step query;      /* the mean of its tasks, where nas_train_job_looks */
+    /* Of the last meta-epoch where nas_train_job_looks: of its update, with the metrics of its
+     * tasks; the mean of their query sets. */
+    struct nas_update_report report;
+    struct nas_task_step query;
     int64_t culprit; /* the task whose numbers ended the last meta-epoch; -1 = none did */
     struct nas_arena arena;
 };

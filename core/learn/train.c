@@ -100,16 +100,19 @@ static int write_log(struct training *t) {
     struct nas_append_log *metrics = &t->dir.metrics, *timing = &t->dir.timing;
     const int64_t now = t->state->meta_epoch;
     const struct nas_update_report *report = &t->batch.report;
-    const int searches = nas_model_n_mixtures(t->e->model) > 0;
+    const struct mn_model *model = t->e->model;
+    const int searches = nas_model_n_mixtures(model) > 0;
     double *log = t->state->log, entropy[2];
     int64_t parameters = 0;
     {
         CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(t->ctx);
-        uint8_t *keep = mn_scratch(t->ctx, (size_t)nas_model_dims(t->e->model)->n_choices + 1);
+        uint8_t *keep = mn_scratch(t->ctx, (size_t)nas_model_dims(model)->n_choices + 1);
         TRY(keep != NULL ? MN_OK : MN_NOMEM);
-        TRY(nas_model_entropy(t->ctx, t->e->model, &t->state->meta, entropy));
-        TRY(nas_model_prune(t->ctx, t->e->model, &t->state->meta, keep));
-        TRY(nas_model_parameters(t->ctx, t->e->model, keep, &parameters));
+        TRY(nas_model_entropy(t->ctx, model, &t->state->meta, entropy));
+        if (searches) {
+            TRY(nas_model_prune(t->ctx, model, &t->state->meta, keep));
+            TRY(nas_model_parameters(t->ctx, model, keep, &parameters));
+        }
     }
     nas_jsonl_begin(metrics, "train");
     nas_jsonl_int(metrics, "meta_epoch", now);

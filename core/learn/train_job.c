@@ -96,8 +96,9 @@ static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
     const struct nas_experiment *e = job->e;
     const struct mn_dims *d = nas_model_dims(e->model);
     struct nas_task_slot *slot = &watched->slot;
+    const int looks = nas_train_job_looks(e, ctx->where.meta_epoch);
     const struct nas_watch watch = {
-        .on_step = note_step, .data = watched, .metrics = &slot->outcome->metrics};
+        .on_step = note_step, .data = watched, .metrics = looks ? &slot->outcome->metrics : NULL};
     struct mn_task task;
     struct mn_point params = {mn_scratch(ctx, (size_t)d->n_w * sizeof(mn_real)),
                               mn_scratch(ctx, (size_t)d->n_a * sizeof(mn_real))};
@@ -110,7 +111,7 @@ static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
     TRY(nas_episode_sample(e, ctx, &task, NULL));
     TRY(nas_task_direction(e, ctx, &task, &watch, &job->state->meta, &params, slot->learner,
                            &slot->direction));
-    if (nas_train_job_looks(e, ctx->where.meta_epoch)) {
+    if (looks) {
         /* As meta learners see the query set: normalised by its own statistics. */
         const struct mn_pass pass = {.size = sizeof pass, .progress = 1};
         struct mn_outcome out = {.size = sizeof out};

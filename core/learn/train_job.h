@@ -12,8 +12,8 @@
 
 extern const struct nas_job_kind nas_train_job;
 
-/* Whether the tasks of a meta-epoch also predict their query sets once they are adapted: a line of
- * metrics.jsonl ends with it. */
+/* Whether a line of metrics.jsonl ends with a meta-epoch: then its tasks also predict their query
+ * sets once they are adapted, and what units report is kept. */
 int nas_train_job_looks(const struct nas_experiment *experiment, int64_t meta_epoch);
 
 struct nas_task_step {
@@ -26,7 +26,7 @@ struct nas_task_outcome {
     struct nas_task_step last;  /* of these */
     double skip_share;          /* of the last one */
     struct nas_task_step query; /* after them, where nas_train_job_looks */
-    struct nas_metrics metrics; /* of the units */
+    struct nas_metrics metrics; /* of the units, there too */
     int64_t failed;             /* its numbers were not finite; `message` says which */
     char message[NAS_MESSAGE];
 };
