@@ -42,7 +42,7 @@ static int draw_disjoint(struct mn_ctx *ctx, const struct nas_experiment *experi
 static void report_fini(struct test_report *report) {
     nas_arena_fini(&report->genotypes.arena);
     nas_evaluation_fini(&report->evaluation);
-    test_swap_fini(&report->swap);
+    nas_arena_fini(&report->swap.arena);
 }
 
 static void executor_free(struct nas_executor **executor) {

@@ -37,12 +37,14 @@ struct test_plan {
  * step. */
 enum swap { SWAP_OWN, SWAP_OTHER, SWAP_FREQUENT, SWAPS };
 struct test_swap {
-    int done;                        /* the rest is valid */
-    struct nas_evaluation by[SWAPS]; /* the cell that the task found; that of the next task with
-                                        another one; the most frequent one */
-    struct swap_difference {
-        double mean, ci95, p; /* of own minus this one; in pairs */
-    } minus[SWAPS];
+    int done; /* the rest is valid */
+    struct swap_result {
+        double accuracy_mean, accuracy_ci95, parameters_mean;
+        double own_minus, own_minus_ci95, p; /* of own minus this one, in pairs */
+        const double *accuracy;              /* [tasks] */
+    } with[SWAPS]; /* the cell that the task found; that of the next task with another one; the most
+                      frequent one */
+    struct nas_arena arena;
 };
 
 /* A finished test. */
@@ -63,7 +65,6 @@ int test_run(struct mn_ctx *ctx, struct nas_experiment *experiment, const char *
  * state that report->evaluation was made from. */
 int test_swap(struct mn_ctx *ctx, struct test_report *report, struct nas_executor *executor,
               const struct nas_state *state, const struct nas_evaluation_plan *what);
-void test_swap_fini(struct test_swap *swap);
 /* As "swap" of test.json; NULL = no memory. A table of the tasks; the summary. */
 json_t *test_swap_json(const struct test_swap *swap);
 void test_swap_put(FILE *out, const struct test_report *report);
