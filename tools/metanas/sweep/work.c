@@ -97,7 +97,8 @@ static void note(struct mn_ctx *ctx, struct work *w, int status) {
 static int stopped(struct mn_ctx *ctx, const struct work *w) {
     nas_ctx_of(ctx)->resumable = 1;
     return mn_fail(ctx, MN_CANCELLED,
-                   "stopped before %" PRId64 " of %" PRId64 " runs; the same command goes on",
+                   "stopped before %" PRId64 " of %" PRId64
+                   " runs, what was done is saved; the same command goes on",
                    w->left, w->job->n_runs);
 }
 
