@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/backend.h"
 
+#include "backend/cpu/kernels/kernel.h"
 #include "backend/cpu/pass.h"
 #include "network/drop_path.h"
 #include "network/mixture.h"
@@ -28,13 +29,12 @@ const char *nas_backend_names(void) {
 
 /* ---- models ------------------------------------------------------------------------------- */
 
-int nas_model_new(struct mn_ctx *ctx, const struct nas_instance *search_space,
-                  const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
-                  struct nas_operations *operations, const struct mn_dims *dims,
-                  const struct nas_backend *backend, const struct nas_kernels *kernels,
-                  struct mn_model **out) {
+int nas_model_new(struct mn_ctx *ctx, const struct nas_network_units *units,
+                  const struct mn_dims *dims, const struct nas_backend *backend,
+                  const struct nas_kernels *kernels, struct mn_model **out) {
     struct mn_model *m;
-    TRY(nas_network_new(ctx, search_space, op_mixer, input_mixer, operations, dims, &m));
+    TRY(nas_gemm_init(ctx)); /* heads multiply with it */
+    TRY(nas_network_new(ctx, units, dims, &m));
     m->backend = backend;
     const int status = backend->prepare(ctx, m, kernels, &m->plan);
     if (status != MN_OK) {
@@ -73,6 +73,9 @@ int nas_workspace_new(struct mn_ctx *ctx, const struct mn_model *m, struct nas_w
     }
     ws->model = m;
     int status = nas_mix_new(m, &ws->arena, &ws->mix);
+    if (status == MN_OK) {
+        status = nas_classifier_new(ctx, m, &ws->arena, &ws->classifier);
+    }
     if (m->drop_path > 0) {
         ws->drop = nas_arena_array(&ws->arena, (size_t)m->n_paths * (size_t)m->dims.max_batch,
                                    sizeof *ws->drop);
@@ -145,26 +148,37 @@ int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const s
                            struct mn_outcome *out) {
     TRY(check(ctx, m, batch, given, out));
     struct nas_workspace *ws = nas_ctx_of(ctx)->workspace;
+    struct nas_classifier *classifier = &ws->classifier;
+    struct mn_set all;
+    TRY(nas_classifier_images(classifier, ctx, batch, given, &all));
     struct mn_pass with_keep = *given;
     const struct mn_pass *options = &with_keep;
     with_keep.keep = given->keep != NULL ? given->keep : ws->keep;
     struct nas_pass pass = {.ctx = ctx,
                             .options = options,
-                            .batch = batch,
+                            .batch = &all,
                             .w = at->w,
                             .mix = ws->mix,
                             .gradients = (options->flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A)) != 0,
                             .d_w = (options->flags & MN_PASS_GRAD_W) != 0 ? out->d_w : NULL,
-                            .out = out};
+                            .features = classifier->features};
     out->skip_share = out->cost = 0;
     TRY(nas_mix_forward(ws->mix, ctx, at->a, options, &out->skip_share));
     if (out->mixture != NULL) {
         memcpy(out->mixture, ws->mix->mixed, (size_t)m->dims.n_choices * sizeof *out->mixture);
     }
-    if (nas_drop_path_draw(m, ctx, options, batch->n, ws->drop)) {
+    if (nas_drop_path_draw(m, ctx, options, all.n, ws->drop)) {
         pass.drop = ws->drop;
     }
-    TRY(m->backend->pass(ws->lane, &pass));
+    if (pass.d_w != NULL) {
+        memset(pass.d_w, 0, (size_t)m->dims.n_w * sizeof *pass.d_w);
+    }
+    TRY(m->backend->forward(ws->lane, &pass));
+    TRY(nas_classifier_pass(classifier, ctx, at->w, batch, &all, options, pass.gradients, pass.d_w,
+                            out));
+    if (pass.gradients) {
+        TRY(m->backend->backward(ws->lane, &pass, classifier->d_features));
+    }
     if (options->cost != NULL) {
         TRY(nas_mix_cost(ws->mix, ctx, at->a, options->cost, &out->cost));
     }

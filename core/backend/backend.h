@@ -5,6 +5,7 @@
 /* The seam between what a network is and how it is computed. A backend is a folder beside cpu/; the
  * mixers and learners do not notice which one computes. */
 
+#include "backend/classifier.h"
 #include "network/model.h"
 
 struct nas_kernels;
@@ -20,9 +21,8 @@ struct nas_pass {
     struct nas_mix *mix;
     const mn_real *drop; /* factors of drop path, see network/drop_path.h; NULL = 1 */
     int gradients;       /* wanted: those of `mix`, and where d_w is not NULL of the weights */
-    mn_real *d_w;        /* [n_w] or NULL */
-    /* Receives loss, hits and, where it is not NULL, logits. */
-    struct mn_outcome *out;
+    mn_real *d_w;        /* [n_w] zeroed but for the head's, or NULL */
+    mn_real *features;   /* [n][n_features] */
 };
 
 struct nas_backend {
@@ -40,7 +40,11 @@ struct nas_backend {
     size_t (*lane_bytes)(const void *plan);
     /* Of what all lanes read, which is filled with the first of them; 0 once it is. */
     size_t (*unfilled_bytes)(const void *plan);
-    int (*pass)(void *lane, struct nas_pass *pass);
+    /* Write the features of pass->batch. */
+    int (*forward)(void *lane, struct nas_pass *pass);
+    /* After forward of the same pass, where it has gradients: those of a number whose gradient by
+     * the features is d_features[n][n_features]. */
+    int (*backward)(void *lane, struct nas_pass *pass, const mn_real *d_features);
 };
 
 /* NULL = there is none of that name. */
@@ -49,11 +53,9 @@ const struct nas_backend *nas_backend_find(const char *name);
 const char *nas_backend_names(void);
 
 /* nas_network_new, and the plan of a backend. */
-int nas_model_new(struct mn_ctx *ctx, const struct nas_instance *search_space,
-                  const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
-                  struct nas_operations *operations, const struct mn_dims *dims,
-                  const struct nas_backend *backend, const struct nas_kernels *kernels,
-                  struct mn_model **out);
+int nas_model_new(struct mn_ctx *ctx, const struct nas_network_units *units,
+                  const struct mn_dims *dims, const struct nas_backend *backend,
+                  const struct nas_kernels *kernels, struct mn_model **out);
 void nas_model_free(struct mn_model *model);
 
 /* What a worker thread needs for passes. */
@@ -63,6 +65,7 @@ struct nas_workspace {
     struct nas_mix *mix;
     mn_real *drop; /* [n_paths][max_batch], or NULL */
     void *lane;
+    struct nas_classifier classifier;
     const uint8_t *keep; /* [n_choices] of all passes that name none; NULL = all stay */
 };
 int nas_workspace_new(struct mn_ctx *ctx, const struct mn_model *model, struct nas_workspace **out);

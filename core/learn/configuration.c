@@ -138,7 +138,7 @@ const char *nas_configuration_unit_section(const struct nas_experiment *e, int i
     return i >= META_WEIGHTS ? e->meta[i - META_WEIGHTS].section : nas_kind_name(units[i].kind);
 }
 
-enum { SECTIONS = 10 };
+enum { SECTIONS = 12 };
 
 /* Names of the sections that a configuration has. */
 static void section_names(const char *out[SECTIONS]) {

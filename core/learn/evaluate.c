@@ -31,6 +31,7 @@ static int predict_as(const struct nas_experiment *e, struct mn_ctx *ctx,
         pass.stats_out = NULL;
         pass.stats = stats;
     }
+    pass.support = &task->support;
     return mn_model_pass(ctx, e->model, at, &task->query, &pass, out);
 }
 

@@ -97,6 +97,15 @@ static int find_kernels(struct nas_experiment *e, struct mn_ctx *ctx) {
                              "%srun: kernels: this processor has no %s; use auto", place, name);
 }
 
+struct nas_network_units nas_experiment_network(struct nas_experiment *e) {
+    return (struct nas_network_units){.search_space = &e->search_space,
+                                      .op_mixer = &e->op_mixer,
+                                      .input_mixer = &e->input_mixer,
+                                      .head = &e->head,
+                                      .loss = &e->loss,
+                                      .operations = &e->operations};
+}
+
 static int build_model(struct nas_experiment *e, struct mn_ctx *ctx, int64_t at_least) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const struct nas_task_options *t = &e->task;
@@ -114,7 +123,12 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx, int64_t at_
     const int64_t batch = table->max_batch != NULL ? table->max_batch(learner) : 0;
     const int64_t support = t->ways * most(t->shots, t->train_shots);
     e->max_batch = most(at_least, batch > 0 ? batch : most(support, -batch));
-    e->max_batch = most(e->max_batch, t->ways * most(t->queries, t->train_queries));
+    /* Query images go through the network with the support set where the head compares them. */
+    const int64_t shots = nas_head_uses_support(&e->head) ? t->shots : 0;
+    const int64_t train_shots = shots > 0 && t->train_shots > 0 ? t->train_shots : shots;
+    const int64_t train_queries = t->train_queries > 0 ? t->train_queries : t->queries;
+    e->max_batch =
+        most(e->max_batch, t->ways * most(t->queries + shots, train_queries + train_shots));
     if (e->evaluation.batch_norm == NAS_SUPPORT) {
         e->max_batch = most(e->max_batch, t->ways * t->shots);
     }
@@ -128,10 +142,9 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx, int64_t at_
                                  .height = e->data.height,
                                  .width = e->data.width,
                                  .max_batch = (int32_t)e->max_batch};
-    TRY(nas_model_fit(ctx, &e->search_space, &e->op_mixer, &e->input_mixer, &e->operations, &dims,
-                      &e->fit));
-    TRY(nas_model_new(ctx, &e->search_space, &e->op_mixer, &e->input_mixer, &e->operations, &dims,
-                      e->backend, e->kernels, &e->model));
+    const struct nas_network_units units = nas_experiment_network(e);
+    TRY(nas_model_fit(ctx, &units, &dims, &e->fit));
+    TRY(nas_model_new(ctx, &units, &dims, e->backend, e->kernels, &e->model));
     e->n_state = table->n_state != NULL ? table->n_state(learner, nas_model_dims(e->model)) : 0;
     e->moments = table->moments != NULL ? table->moments(learner) : MN_MOMENTS_AVERAGE;
     TRY(nas_declared_state(e, ctx));

@@ -144,6 +144,9 @@ void nas_experiment_close(struct nas_experiment *experiment);
  */
 int nas_experiment_widen(struct nas_experiment *experiment, struct mn_ctx *ctx, int64_t n);
 
+/* What its network is made of. */
+struct nas_network_units nas_experiment_network(struct nas_experiment *experiment);
+
 /* A place of the run: tasks of a split in a meta-epoch. */
 struct mn_where nas_experiment_where(const struct nas_experiment *experiment, int split,
                                      int64_t meta_epoch);

@@ -2,6 +2,7 @@
 #include "learn/host.h"
 
 #include "backend/backend.h"
+#include "backend/cpu/kernels/kernel.h"
 #include "base/ctx.h"
 #include "learn/metrics.h"
 #include "learn/state.h"
@@ -48,4 +49,6 @@ const struct mn_host nas_host = {
     .trace_point = nas_service_trace_point,
     .trace_back = nas_service_trace_back,
     .own_delta = nas_service_own_delta,
+
+    .gemm = nas_gemm,
 };

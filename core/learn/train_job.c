@@ -113,7 +113,7 @@ static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
                            &slot->direction));
     if (looks) {
         /* As meta learners see the query set: normalised by its own statistics. */
-        const struct mn_pass pass = {.size = sizeof pass, .progress = 1};
+        const struct mn_pass pass = {.size = sizeof pass, .progress = 1, .support = &task.support};
         struct mn_outcome out = {.size = sizeof out};
         TRY(mn_model_pass(ctx, e->model, &params, &task.query, &pass, &out));
         slot->outcome->query = (struct nas_task_step){out.loss, (double)out.hits / task.query.n};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "network/builder.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -346,6 +347,32 @@ int nas_service_build_concat(struct mn_builder *b, const char *name, int32_t n,
     return MN_OK;
 }
 
+/* The weights of unit head. */
+static int head_weights(struct mn_builder *b) {
+    struct mn_model *m = b->model;
+    const struct nas_instance *unit = m->units.head;
+    const struct mn_head *table = &unit->table.head;
+    const struct mn_head_site site = {
+        .size = sizeof site, .ways = m->dims.ways, .n_features = m->dims.n_features};
+    const int32_t n = table->n_weights != NULL ? table->n_weights(unit->self, &site) : 0;
+    m->head.weights = m->dims.n_w;
+    if (n < 0 || n > MN_HEAD_WEIGHTS || (n > 0 && table->weight == NULL)) {
+        return nas_instance_wrong(b->ctx, unit, "declares %" PRId32 " arrays of weights", n);
+    }
+    for (int32_t i = 0; i < n; i++) {
+        struct mn_op_weight weight = {.size = sizeof weight};
+        struct nas_call call = nas_call_begin(b->ctx, unit);
+        TRY(nas_call_end(&call, table->weight(unit->self, b->ctx, &site, i, &weight)));
+        const char *problem = nas_weight_problem(&weight);
+        if (problem != NULL) {
+            return nas_instance_wrong(b->ctx, unit, "declares %s", problem);
+        }
+        TRY(nas_weight_add(b, m->head.name, &weight));
+    }
+    m->head.n_weights = m->dims.n_w - m->head.weights;
+    return MN_OK;
+}
+
 int nas_service_build_head(struct mn_builder *b, const struct mn_head_spec *spec) {
     struct mn_model *m = b->model;
     b->unfinished++;
@@ -359,21 +386,13 @@ int nas_service_build_head(struct mn_builder *b, const struct mn_head_spec *spec
     const struct nas_cell_state *s = &m->states[spec->from];
     const struct nas_size *size = &m->sizes[s->size];
     const int64_t pixels = (int64_t)size->height * size->width;
-    m->head =
-        (struct nas_head){.name = nas_arena_text(&m->arena, spec->name),
-                          .from = spec->from,
-                          .kind = spec->kind,
-                          .n_features = s->channels * (spec->kind == MN_HEAD_FLATTEN ? pixels : 1)};
+    m->head = (struct nas_head){
+        .name = nas_arena_text(&m->arena, spec->name), .from = spec->from, .kind = spec->kind};
+    m->dims.n_features = s->channels * (spec->kind == MN_HEAD_FLATTEN ? pixels : 1);
     if (m->head.name == NULL) {
         return nas_builder_no_memory(b);
     }
-    const int64_t dims[2] = {m->dims.ways, m->head.n_features};
-    const double bound = 1 / sqrt((double)m->head.n_features);
-    char name[128];
-    snprintf(name, sizeof name, "%s.weight", spec->name);
-    TRY(nas_segment_add(b, 0, name, 2, dims, bound, &m->head.weight));
-    snprintf(name, sizeof name, "%s.bias", spec->name);
-    TRY(nas_segment_add(b, 0, name, 1, dims, bound, &m->head.bias));
+    TRY(head_weights(b));
     b->has_head = 1;
     b->unfinished--;
     return MN_OK;
@@ -381,9 +400,10 @@ int nas_service_build_head(struct mn_builder *b, const struct mn_head_spec *spec
 
 /* ---- running a search space --------------------------------------------------------------- */
 
-int nas_builder_run(struct mn_model *model, struct mn_ctx *ctx,
-                    const struct nas_instance *search_space, struct nas_operations *operations) {
-    struct mn_builder b = {.model = model, .ctx = ctx, .operations = operations};
+int nas_builder_run(struct mn_model *model, struct mn_ctx *ctx) {
+    struct mn_builder b = {.model = model, .ctx = ctx};
+    const struct nas_instance *search_space = model->units.search_space;
+    struct nas_operations *operations = model->units.operations;
     int size;
     int32_t images;
     if (operations != NULL) {

@@ -9,14 +9,12 @@
 struct mn_builder {
     struct mn_model *model;
     struct mn_ctx *ctx;
-    struct nas_operations *operations; /* candidates of plugins, or NULL */
-    int unfinished;                    /* builder calls that began and did not succeed */
+    int unfinished; /* builder calls that began and did not succeed */
     int has_head;
 };
 
 /* builder.c: run a search space on an empty model. */
-int nas_builder_run(struct mn_model *model, struct mn_ctx *ctx,
-                    const struct nas_instance *search_space, struct nas_operations *operations);
+int nas_builder_run(struct mn_model *model, struct mn_ctx *ctx);
 
 /* Services of struct mn_host. */
 int nas_service_build_drop_path(struct mn_builder *b, double rate, int ramp);
@@ -37,6 +35,10 @@ int nas_size_add(struct mn_builder *b, int height, int width, int *out);
 /* A named segment of w (architecture 0) or a (1). bound: see mn_model.bounds. */
 int nas_segment_add(struct mn_builder *b, int architecture, const char *name, int n_dims,
                     const int64_t *dims, double bound, int64_t *offset);
+/* What is wrong with an array of weights that a plugin declares; NULL = nothing. */
+const char *nas_weight_problem(const struct mn_op_weight *weight);
+/* Its segment, PREFIX.NAME. */
+int nas_weight_add(struct mn_builder *b, const char *prefix, const struct mn_op_weight *weight);
 /* MN_INTERNAL where two segments of w or of a have the same name: files could not tell them apart.
  */
 int nas_segments_check(struct mn_builder *b);

@@ -64,7 +64,7 @@ int nas_candidate_add(struct mn_builder *b, struct nas_path *path, const char *p
                       const char *name, int32_t from, int stride, int channels, uint32_t flags) {
     const struct nas_op *op;
     char full[200];
-    TRY(nas_operations_find(b->operations, b->ctx, name, &op));
+    TRY(nas_operations_find(b->model->units.operations, b->ctx, name, &op));
     *path = (struct nas_path){.op = op,
                               .name = op->name,
                               .source = from,

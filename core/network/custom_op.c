@@ -5,8 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_NAME = 100 };
-
 static int refuse(struct mn_builder *b, const struct nas_custom_op *op, const char *what) {
     return mn_fail(b->ctx, MN_INTERNAL, "%s: %s for %d channels of %dx%d, stride %d",
                    op->unit->label, what, op->site.channels, op->site.height, op->site.width,
@@ -72,48 +70,23 @@ int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path) {
 
 /* ---- weights ------------------------------------------------------------------------------ */
 
-static int check_weight(struct mn_builder *b, const struct nas_custom_op *op,
-                        const struct mn_op_weight *w) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.";
-    if (w->name == NULL || w->name[0] == '\0' || strlen(w->name) > MOST_NAME ||
-        w->name[strspn(w->name, letters)] != '\0') {
-        return refuse(b, op, "weights without a name of small letters, digits, '_' and '.'");
-    }
-    /* The tail and the batch norm after it. */
-    if (strncmp(w->name, "pw.", 3) == 0 || strncmp(w->name, "bn.", 3) == 0) {
-        return refuse(b, op, "weights named pw or bn, which are the host's,");
-    }
-    if (w->n_dims < 1 || w->n_dims > 4 || w->init < MN_OP_INIT_UNIFORM ||
-        w->init > MN_OP_INIT_ZEROS || (w->init == MN_OP_INIT_UNIFORM && w->fan_in < 1)) {
-        return refuse(b, op, "weights of unknown shape");
-    }
-    int64_t n = 1;
-    for (int i = 0; i < w->n_dims; i++) {
-        if (w->dims[i] < 1 || w->dims[i] > NAS_MOST_REALS / n) {
-            return refuse(b, op, "weights of impossible size");
-        }
-        n *= w->dims[i];
-    }
-    return MN_OK;
-}
-
 int nas_custom_op_weights(struct mn_builder *b, struct nas_linear *l, const char *prefix) {
     struct nas_custom_op *op = l->custom;
     const int64_t before = b->model->dims.n_w;
     for (int32_t i = 0; i < op->shape.n_weights; i++) {
         struct mn_op_weight w = {.size = sizeof w};
-        char name[256];
-        int64_t offset;
         struct nas_call call = nas_call_begin(b->ctx, op->unit);
         TRY(nas_call_end(
             &call, op->unit->table.operation.weight(op->unit->self, b->ctx, &op->site, i, &w)));
-        TRY(check_weight(b, op, &w));
-        snprintf(name, sizeof name, "%s.%s", prefix, w.name);
-        /* See mn_model.bounds. */
-        const double bound = w.init == MN_OP_INIT_ONES    ? 0
-                             : w.init == MN_OP_INIT_ZEROS ? -1
-                                                          : 1 / sqrt((double)w.fan_in);
-        TRY(nas_segment_add(b, 0, name, w.n_dims, w.dims, bound, &offset));
+        const char *problem = nas_weight_problem(&w);
+        if (problem != NULL) {
+            return refuse(b, op, problem);
+        }
+        /* The tail and the batch norm after it. */
+        if (strncmp(w.name, "pw.", 3) == 0 || strncmp(w.name, "bn.", 3) == 0) {
+            return refuse(b, op, "weights named pw or bn, which are the host's,");
+        }
+        TRY(nas_weight_add(b, prefix, &w));
     }
     op->n_weights = b->model->dims.n_w - before;
     l->weight = op->n_weights > 0 ? before : -1;

@@ -81,8 +81,8 @@ int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_
                       const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
                       mn_real *out) {
     const struct nas_head *head = &to->head;
-    if (from->n_layers != to->n_layers || from->head.n_features != head->n_features ||
-        from->dims.ways != to->dims.ways) {
+    if (from->n_layers != to->n_layers || from->dims.n_features != to->dims.n_features ||
+        from->dims.ways != to->dims.ways || from->head.n_weights != head->n_weights) {
         return mn_fail(ctx, MN_UNSUPPORTED,
                        "the fixed network has another form than the pruned one");
     }
@@ -108,7 +108,6 @@ int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_
             }
         }
     }
-    mn_vec_copy(to->dims.ways * head->n_features, w + from->head.weight, out + head->weight);
-    mn_vec_copy(to->dims.ways, w + from->head.bias, out + head->bias);
+    mn_vec_copy(head->n_weights, w + from->head.weights, out + head->weights);
     return MN_OK;
 }

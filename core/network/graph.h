@@ -117,13 +117,12 @@ struct nas_size {
 struct nas_head {
     const char *name;
     int from, kind;
-    int64_t n_features;
-    int64_t weight, bias;
+    int64_t weights, n_weights; /* in w */
 };
 
 struct mn_model {
     struct nas_arena arena;
-    const struct nas_instance *op_mixer, *input_mixer;
+    struct nas_network_units units;
     struct mn_dims dims;
     int n_sizes;
     struct nas_size *sizes;
@@ -148,7 +147,12 @@ struct mn_model {
 /* Who weighs a mixture. */
 static inline const struct nas_instance *nas_mixer_of(const struct mn_model *model,
                                                       const struct nas_mixture *mixture) {
-    return mixture->is_input ? model->input_mixer : model->op_mixer;
+    return mixture->is_input ? model->units.input_mixer : model->units.op_mixer;
+}
+
+/* Multiply-adds of the head for an image: those of a product of features and one vector a class. */
+static inline double nas_head_work(const struct mn_model *model) {
+    return (double)model->dims.n_features * model->dims.ways;
 }
 
 /* What a path costs when its weight is 1, in the unit of enum mn_cost_of. */

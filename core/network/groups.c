@@ -53,7 +53,7 @@ static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
 static int mixtures_add(struct mn_builder *b, const struct mn_node_spec *spec,
                         const struct nas_layer *layer, int is_input) {
     struct mn_model *m = b->model;
-    const struct nas_instance *mixer = is_input ? m->input_mixer : m->op_mixer;
+    const struct nas_instance *mixer = is_input ? m->units.input_mixer : m->units.op_mixer;
     const int n_items = is_input ? spec->n_edges : layer->edges[0].n_ops;
     const struct mn_mixer *table = &mixer->table.mixer;
     const int64_t choices = table->n_choices(mixer->self, n_items);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "network/builder.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,38 @@ int nas_segment_add(struct mn_builder *b, int architecture, const char *name, in
     *total += s->count;
     (*n)++;
     return MN_OK;
+}
+
+const char *nas_weight_problem(const struct mn_op_weight *w) {
+    enum { MOST_NAME = 100 };
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.";
+    int64_t n = 1;
+    if (w->name == NULL || w->name[0] == '\0' || strlen(w->name) > MOST_NAME ||
+        w->name[strspn(w->name, letters)] != '\0') {
+        return "weights without a name of small letters, digits, '_' and '.'";
+    }
+    if (w->n_dims < 1 || w->n_dims > 4 || w->init < MN_OP_INIT_UNIFORM ||
+        w->init > MN_OP_INIT_ZEROS || (w->init == MN_OP_INIT_UNIFORM && w->fan_in < 1)) {
+        return "weights of unknown shape";
+    }
+    for (int i = 0; i < w->n_dims; i++) {
+        if (w->dims[i] < 1 || w->dims[i] > NAS_MOST_REALS / n) {
+            return "weights of impossible size";
+        }
+        n *= w->dims[i];
+    }
+    return NULL;
+}
+
+int nas_weight_add(struct mn_builder *b, const char *prefix, const struct mn_op_weight *w) {
+    char name[256];
+    int64_t offset;
+    /* See mn_model.bounds. */
+    const double bound = w->init == MN_OP_INIT_ONES    ? 0
+                         : w->init == MN_OP_INIT_ZEROS ? -1
+                                                       : 1 / sqrt((double)w->fan_in);
+    snprintf(name, sizeof name, "%s.%s", prefix, w->name);
+    return nas_segment_add(b, 0, name, w->n_dims, w->dims, bound, &offset);
 }
 
 static int by_name(const void *a, const void *b) {

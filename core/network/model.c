@@ -22,23 +22,20 @@ int nas_service_model_segment(struct mn_ctx *ctx, const struct mn_model *model, 
 
 /* ---- the network -------------------------------------------------------------------------- */
 
-int nas_network_new(struct mn_ctx *ctx, const struct nas_instance *search_space,
-                    const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
-                    struct nas_operations *operations, const struct mn_dims *dims,
-                    struct mn_model **out) {
+int nas_network_new(struct mn_ctx *ctx, const struct nas_network_units *units,
+                    const struct mn_dims *dims, struct mn_model **out) {
     struct mn_model *m = calloc(1, sizeof *m);
     if (m == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory to build the network");
     }
-    m->op_mixer = op_mixer;
-    m->input_mixer = input_mixer;
+    m->units = *units;
     m->dims = (struct mn_dims){.size = sizeof m->dims,
                                .ways = dims->ways,
                                .channels = dims->channels,
                                .height = dims->height,
                                .width = dims->width,
                                .max_batch = dims->max_batch};
-    const int status = nas_builder_run(m, ctx, search_space, operations);
+    const int status = nas_builder_run(m, ctx);
     if (status != MN_OK) {
         nas_network_free(m);
         return status;

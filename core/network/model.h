@@ -10,14 +10,18 @@
 
 struct mn_model;
 
+/* What a network is made of. All of it must outlive the network. */
+struct nas_network_units {
+    struct nas_instance *search_space; /* changed by nas_model_fit alone */
+    const struct nas_instance *op_mixer, *input_mixer, *head, *loss;
+    struct nas_operations *operations; /* candidates of plugins; NULL = the built-in ones alone */
+};
+
 /* Call the search space's `build`, and lay out w, a, choices and statistics. `dims` gives ways,
- * image shape and the largest batch; the rest of it is filled in by the search space. The instances
- * must outlive the network, and so must `operations`, the candidates of plugins (NULL = the
- * built-in ones alone). Messages name the option or layer that does not fit. */
-int nas_network_new(struct mn_ctx *ctx, const struct nas_instance *search_space,
-                    const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
-                    struct nas_operations *operations, const struct mn_dims *dims,
-                    struct mn_model **out);
+ * image shape and the largest batch; the rest of it is filled in by the search space. Messages name
+ * the option or layer that does not fit. */
+int nas_network_new(struct mn_ctx *ctx, const struct nas_network_units *units,
+                    const struct mn_dims *dims, struct mn_model **out);
 /* Of one that no backend has prepared. */
 void nas_network_free(struct mn_model *model);
 
@@ -31,10 +35,8 @@ struct nas_fit {
 /* Where the search space was given a budget: give it the channel count whose network is nearest to
  * it in size, the smaller of equals. Before the network is built. MN_CONFIG when no count comes
  * near. */
-int nas_model_fit(struct mn_ctx *ctx, struct nas_instance *search_space,
-                  const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
-                  struct nas_operations *operations, const struct mn_dims *dims,
-                  struct nas_fit *out);
+int nas_model_fit(struct mn_ctx *ctx, const struct nas_network_units *units,
+                  const struct mn_dims *dims, struct nas_fit *out);
 
 /* Services of struct mn_host; model_prune is nas_model_prune. */
 int nas_service_model_dims(struct mn_ctx *ctx, const struct mn_model *model, struct mn_dims *out);

@@ -15,7 +15,7 @@ int nas_model_cost(struct mn_ctx *ctx, const struct mn_model *m, int of, const d
     if (used == NULL) {
         return MN_NOMEM;
     }
-    *out = (double)((m->head.n_features + (of == MN_COST_PARAMETERS)) * m->dims.ways);
+    *out = of == MN_COST_PARAMETERS ? (double)m->head.n_weights : nas_head_work(m);
     memset(used, 0, (size_t)m->n_states);
     used[m->head.from] = 1;
     for (int i = m->n_layers - 1; i >= 0; i--) {
@@ -219,7 +219,7 @@ int nas_model_extremes(struct mn_ctx *ctx, const struct mn_model *m, int64_t *sm
 }
 
 double nas_model_work(const struct mn_model *m) {
-    double work = (double)m->head.n_features * m->dims.ways;
+    double work = nas_head_work(m);
     for (int i = 0; i < m->n_layers; i++) {
         for (int e = 0; e < m->layers[i].n_edges; e++) {
             for (int p = 0; p < m->layers[i].edges[e].n_paths; p++) {
@@ -234,9 +234,8 @@ double nas_model_work(const struct mn_model *m) {
 
 struct fitting {
     struct mn_ctx *ctx;
+    const struct nas_network_units *units;
     struct nas_instance *space;
-    const struct nas_instance *op_mixer, *input_mixer;
-    struct nas_operations *operations;
     const struct mn_dims *dims;
     struct mn_budget budget;
 };
@@ -245,8 +244,7 @@ struct fitting {
 static int size_at(const struct fitting *f, int64_t i, double *out) {
     struct mn_model *model;
     f->space->table.search_space.resize(f->space->self, f->budget.least + i * f->budget.step);
-    TRY(nas_network_new(f->ctx, f->space, f->op_mixer, f->input_mixer, f->operations, f->dims,
-                        &model));
+    TRY(nas_network_new(f->ctx, f->units, f->dims, &model));
     const int status = nas_model_mean_parameters(f->ctx, model, out);
     nas_network_free(model);
     return status;
@@ -287,16 +285,13 @@ static int search(const struct fitting *f, struct nas_fit *out) {
     return MN_OK;
 }
 
-int nas_model_fit(struct mn_ctx *ctx, struct nas_instance *space,
-                  const struct nas_instance *op_mixer, const struct nas_instance *input_mixer,
-                  struct nas_operations *operations, const struct mn_dims *dims,
-                  struct nas_fit *out) {
+int nas_model_fit(struct mn_ctx *ctx, const struct nas_network_units *units,
+                  const struct mn_dims *dims, struct nas_fit *out) {
+    struct nas_instance *space = units->search_space;
     const struct mn_search_space *table = &space->table.search_space;
     struct fitting f = {.ctx = ctx,
+                        .units = units,
                         .space = space,
-                        .op_mixer = op_mixer,
-                        .input_mixer = input_mixer,
-                        .operations = operations,
                         .dims = dims,
                         .budget = {.size = sizeof f.budget}};
     const struct mn_budget *b = &f.budget;

@@ -72,6 +72,10 @@ struct mn_host {
     int (*trace_point)(struct mn_ctx *ctx, int64_t step, struct mn_point *out);
     int (*trace_back)(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint);
     mn_real *(*own_delta)(struct mn_ctx *ctx);
+
+    /* arithmetic */
+    void (*gemm)(int trans_a, int trans_b, int m, int n, int k, mn_real alpha, const mn_real *a,
+                 int lda, const mn_real *b, int ldb, mn_real beta, mn_real *c, int ldc);
 };
 
 /* ---- errors ------------------------------------------------------------------------------- */
@@ -247,6 +251,17 @@ static inline int mn_trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjo
  * where n_own is 0. */
 static inline mn_real *mn_own_delta(struct mn_ctx *ctx) {
     return ctx->host->own_delta(ctx);
+}
+
+/* ---- arithmetic --------------------------------------------------------------------------- */
+
+/* c[m][n] = alpha * a[m][k] * b[k][n] + beta * c, row-major; lda, ldb and ldc are reals from row to
+ * row. trans_a: a is [k][m]; trans_b: b is [n][k]. One thread, the same bits each time. beta = 0: c
+ * is not read. [worker] */
+static inline void mn_gemm(const struct mn_ctx *ctx, int trans_a, int trans_b, int m, int n, int k,
+                           mn_real alpha, const mn_real *a, int lda, const mn_real *b, int ldb,
+                           mn_real beta, mn_real *c, int ldc) {
+    ctx->host->gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 #ifdef __cplusplus

@@ -23,6 +23,7 @@ struct mn_dims {
     int64_t n_choices; /* bytes of a keep mask: one for every choice of every mixture */
     int64_t n_stats;   /* reals of a batch-norm statistics buffer */
     int32_t n_w_segments, n_a_segments;
+    int64_t n_features; /* of an image: what the head classifies */
 };
 
 /* A named part of w or a. */
@@ -90,14 +91,19 @@ struct mn_pass {
     const mn_real *stats; /* [n_stats] statistics to normalise with; NULL = those of the batch */
     mn_real *stats_out;   /* [n_stats] receives the batch's statistics, or NULL */
     const struct mn_cost *cost; /* NULL = none */
+    /* Images that a head with uses_support compares those of the batch with; they go through the
+     * network together with the batch. NULL = the batch itself. Other heads ignore it. */
+    const struct mn_set *support;
+    const mn_real *targets; /* [n][ways] probabilities for the loss (distillation); NULL = none */
 };
 
 /* What a pass gives back. Gradients are written, not added to. Optional outputs may be NULL. */
 struct mn_outcome {
     uint32_t size;
     int32_t hits;      /* images whose largest logit is their label's (first of equals) */
-    double loss;       /* mean cross entropy, in nats */
+    double loss;       /* of unit loss, a mean over the images: by default cross entropy in nats */
     mn_real *logits;   /* [n][ways] or NULL */
+    mn_real *features; /* [n][n_features] or NULL */
     mn_real *d_w;      /* [n_w], needed with MN_PASS_GRAD_W */
     mn_real *d_a;      /* [n_a], needed with MN_PASS_GRAD_A */
     mn_real *mixture;  /* [n_choices] mixture weights after skipping, or NULL */

@@ -12,7 +12,9 @@
 
 #include "ctx.h"
 #include "dataset.h"
+#include "head.h"
 #include "host.h"
+#include "loss.h"
 #include "meta_learner.h"
 #include "mixer.h"
 #include "operation.h"
@@ -31,10 +33,12 @@ enum mn_kind {
     MN_SEARCH_SPACE = 2,
     MN_OP_MIXER = 3,
     MN_INPUT_MIXER = 4,
-    MN_TASK_LEARNER = 5,
-    MN_META_LEARNER = 6,
-    MN_TRANSPORT = 7, /* has no section: run.transport names it */
-    MN_OPERATION = 8  /* section operations */
+    MN_HEAD = 5,
+    MN_LOSS = 6,
+    MN_TASK_LEARNER = 7,
+    MN_META_LEARNER = 8,
+    MN_TRANSPORT = 9, /* has no section: run.transport names it */
+    MN_OPERATION = 10 /* section operations */
 };
 
 /* What a unit declares about itself; the conformance kit then asks no more of it. */

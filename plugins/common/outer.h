@@ -99,7 +99,8 @@ static inline int outer_query_gradient(struct mn_ctx *ctx, const struct mn_model
     const struct mn_pass pass = {.size = sizeof pass,
                                  .flags = (d_w != NULL ? MN_PASS_GRAD_W : 0u) |
                                           (d_a != NULL ? MN_PASS_GRAD_A : 0u),
-                                 .progress = 1};
+                                 .progress = 1,
+                                 .support = &task->support};
     return mn_model_pass(ctx, model, at, &task->query, &pass, &outcome);
 }
 

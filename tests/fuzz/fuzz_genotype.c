@@ -9,7 +9,7 @@
 #include <string.h>
 
 static struct nas_registry *registry;
-static struct nas_instance op_mixer, input_mixer;
+static struct nas_instance op_mixer, input_mixer, head;
 
 static void open_once(void) {
     static struct nas_ctx context;
@@ -24,15 +24,18 @@ static void open_once(void) {
     nas_instance_init(&op_mixer, ctx, registry, MN_OP_MIXER, NULL, NULL, "softmax", mark, &faults);
     nas_instance_init(&input_mixer, ctx, registry, MN_INPUT_MIXER, NULL, NULL, "sum", mark,
                       &faults);
+    nas_instance_init(&head, ctx, registry, MN_HEAD, NULL, NULL, "linear", mark, &faults);
     fuzz_must_explain(ctx, MN_OK);
     fuzz_must(faults.count == 0);
 }
 
-static void outline(struct mn_ctx *ctx, const struct nas_instance *space) {
+static void outline(struct mn_ctx *ctx, struct nas_instance *space) {
     const struct mn_dims dims = {
         .size = sizeof dims, .ways = 2, .channels = 1, .height = 8, .width = 8, .max_batch = 2};
+    const struct nas_network_units units = {
+        .search_space = space, .op_mixer = &op_mixer, .input_mixer = &input_mixer, .head = &head};
     struct mn_model *model = NULL;
-    const int status = nas_network_new(ctx, space, &op_mixer, &input_mixer, NULL, &dims, &model);
+    const int status = nas_network_new(ctx, &units, &dims, &model);
     fuzz_must_explain(ctx, status);
     if (status == MN_OK) {
         fuzz_accepted++;

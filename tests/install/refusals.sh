@@ -11,7 +11,7 @@ T
 refused 'too much' 2 new-plugin op_mixer a b c <<'T'
 metanas: new-plugin: takes one DIR, but got 'b' and 'c'
 T
-kinds='the kinds are dataset, search_space, op_mixer, input_mixer, task_learner, meta_learner and operation'
+kinds='the kinds are dataset, search_space, op_mixer, input_mixer, head, loss, task_learner, meta_learner and operation'
 refused 'a slip' 2 new-plugin op_mixr mine <<T
 metanas: new-plugin: unknown kind 'op_mixr'; did you mean 'op_mixer'? $kinds
 T

@@ -20,9 +20,9 @@ static void check_said(const char *text) {
 /* ---- defaults ----------------------------------------------------------------------------- */
 
 static void test_defaults(void **state) {
-    static const char *const labels[] = {"dataset glyphs",      "search_space darts",
-                                         "op_mixer soft_prune", "input_mixer soft_prune",
-                                         "task_learner darts",  "meta_learner reptile"};
+    static const char *const labels[] = {
+        "dataset glyphs", "search_space darts", "op_mixer soft_prune", "input_mixer soft_prune",
+        "head linear",    "loss cross_entropy", "task_learner darts",  "meta_learner reptile"};
     assert_ok(trial.ctx, open_text("run: {}\n"));
     for (int i = 0; i < NAS_SECTIONS; i++) {
         assert_string_equal(nas_configuration_unit(&trial.e, i)->label, labels[i]);

@@ -394,8 +394,10 @@ static void test_resolved(void **state) {
     trial_must_open(&trial, trial_glyphs,
                     "meta_learner={weights: {lr_w: 0.5}, architecture: {use: fomaml}}",
                     "meta_learner.architecture.use=maml", "meta_learner.architecture.lr_a=0.125");
-    assert_string_equal(nas_configuration_unit_section(&trial.e, 5), "meta_learner.weights");
-    assert_string_equal(nas_configuration_unit_section(&trial.e, 6), "meta_learner.architecture");
+    assert_string_equal(nas_configuration_unit_section(&trial.e, NAS_UNITS - 2),
+                        "meta_learner.weights");
+    assert_string_equal(nas_configuration_unit_section(&trial.e, NAS_UNITS - 1),
+                        "meta_learner.architecture");
     assert_ok(trial.ctx, nas_configuration_write(&trial.e, out));
     assert_int_equal(fclose(out), 0);
     assert_non_null(strstr(text, "\nmeta_learner:\n  weights:\n    use: reptile # reptile "));

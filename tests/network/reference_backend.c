@@ -2,7 +2,6 @@
 /* A second backend, for tests: plain loops in double on arrays [image][channel][row][column], from
  * the description of the network alone. Slow, short, and nothing is shared in memory. */
 #include "backend/backend.h"
-#include "backend/loss.h"
 #include "network/drop_path.h"
 #include "network/mixture.h"
 
@@ -29,7 +28,7 @@ struct lane {
     struct nas_arena arena; /* of a pass */
     struct map *states;
     struct tape *tapes;
-    struct map features, logits;
+    struct map features;
     struct nas_pass *pass;
     double *d_w;
     int status;
@@ -478,25 +477,6 @@ static void features(struct lane *lane, int back) {
     }
 }
 
-static void classify(struct lane *lane, int back) {
-    const struct nas_head *h = &lane->m->head;
-    struct map *f = &lane->features, *z = &lane->logits;
-    for (int n = 0; n < z->n; n++) {
-        for (int c = 0; c < z->c; c++) {
-            const ptrdiff_t at = (ptrdiff_t)n * z->c + c;
-            z->at[at] += back ? 0 : (double)lane->pass->w[h->bias + c];
-            lane->d_w[h->bias + c] += z->d[at];
-            for (int i = 0; i < f->c; i++) {
-                const int64_t k = h->weight + (int64_t)c * f->c + i;
-                const double w = (double)lane->pass->w[k];
-                z->at[at] += back ? 0 : w * f->at[(ptrdiff_t)n * f->c + i];
-                f->d[(ptrdiff_t)n * f->c + i] += w * z->d[at];
-                lane->d_w[k] += z->d[at] * f->at[(ptrdiff_t)n * f->c + i];
-            }
-        }
-    }
-}
-
 /* ---- the backend -------------------------------------------------------------------------- */
 
 static int forward(struct lane *lane) {
@@ -509,54 +489,41 @@ static int forward(struct lane *lane) {
     for (int i = 0; i < m->n_layers; i++) {
         layer_pass(lane, &m->layers[i], 0);
     }
-    lane->features = map_new(lane, (int)m->head.n_features, 1, 1);
-    lane->logits = map_new(lane, m->dims.ways, 1, 1);
+    lane->features = map_new(lane, (int)m->dims.n_features, 1, 1);
     features(lane, 0);
-    classify(lane, 0);
-    return stopped(lane) ? lane->status : MN_OK;
-}
-
-static int compute(struct lane *lane) {
-    const struct mn_model *m = lane->m;
-    struct nas_pass *pass = lane->pass;
-    TRY(forward(lane));
-    struct map *z = &lane->logits;
-    mn_real *logits = reals(lane, total(z), z->at), *d = reals(lane, total(z), NULL);
-    const int status = nas_loss_cross_entropy(pass->ctx, z->n, z->c, logits, pass->batch->labels, d,
-                                              &pass->out->loss, &pass->out->hits);
-    if (pass->out->logits != NULL) {
-        memcpy(pass->out->logits, logits, (size_t)total(z) * sizeof *logits);
-    }
-    TRY(status);
-    if (!pass->gradients) {
-        return MN_OK;
-    }
-    for (ptrdiff_t i = 0; i < total(z); i++) {
-        z->d[i] = (double)d[i];
-    }
-    classify(lane, 1);
-    features(lane, 1);
-    for (int i = m->n_layers - 1; i >= 0; i--) {
-        layer_pass(lane, &m->layers[i], 1);
-    }
-    for (int64_t i = 0; pass->d_w != NULL && i < m->dims.n_w; i++) {
-        pass->d_w[i] = (mn_real)lane->d_w[i];
+    for (ptrdiff_t i = 0; i < total(&lane->features); i++) {
+        lane->pass->features[i] = (mn_real)lane->features.at[i];
     }
     return stopped(lane) ? lane->status : MN_OK;
 }
 
-static int pass_on(void *of, struct nas_pass *pass) {
+static int pass_forward(void *of, struct nas_pass *pass) {
     struct lane *lane = of;
+    nas_arena_release(&lane->arena, 0);
     lane->pass = pass;
     lane->status = MN_OK;
     lane->states = nas_arena_zeroed(&lane->arena, (size_t)lane->m->n_states * sizeof(struct map));
     lane->tapes = nas_arena_zeroed(&lane->arena, (size_t)lane->m->n_paths * sizeof(struct tape));
     lane->d_w = nas_arena_zeroed(&lane->arena, (size_t)lane->m->dims.n_w * sizeof(double));
-    const int status = lane->states != NULL && lane->tapes != NULL && lane->d_w != NULL
-                           ? compute(lane)
-                           : mn_fail(pass->ctx, MN_NOMEM, "no memory for a pass");
-    nas_arena_release(&lane->arena, 0);
-    return status;
+    return lane->states != NULL && lane->tapes != NULL && lane->d_w != NULL
+               ? forward(lane)
+               : mn_fail(pass->ctx, MN_NOMEM, "no memory for a pass");
+}
+
+static int pass_backward(void *of, struct nas_pass *pass, const mn_real *d_features) {
+    struct lane *lane = of;
+    const struct mn_model *m = lane->m;
+    for (ptrdiff_t i = 0; i < total(&lane->features); i++) {
+        lane->features.d[i] = (double)d_features[i];
+    }
+    features(lane, 1);
+    for (int i = m->n_layers - 1; i >= 0; i--) {
+        layer_pass(lane, &m->layers[i], 1);
+    }
+    for (int64_t i = 0; pass->d_w != NULL && i < m->dims.n_w; i++) {
+        pass->d_w[i] += (mn_real)lane->d_w[i]; /* the head's are there */
+    }
+    return stopped(lane) ? lane->status : MN_OK;
 }
 
 static int prepare(struct mn_ctx *ctx, const struct mn_model *network,
@@ -598,4 +565,5 @@ const struct nas_backend nas_backend_reference = {.name = "reference",
                                                   .lane_free = lane_free,
                                                   .lane_bytes = no_bytes,
                                                   .unfilled_bytes = no_bytes,
-                                                  .pass = pass_on};
+                                                  .forward = pass_forward,
+                                                  .backward = pass_backward};

@@ -305,7 +305,7 @@ static struct nas_ctx context;
 static struct mn_ctx *const ctx = &context.pub;
 static struct nas_registry *registry;
 static struct nas_arena arena;
-static struct nas_instance unit[3];
+static struct nas_instance unit[4];
 
 static void open_unit(int i, int kind, const char *name) {
     struct nas_faults faults = {.arena = &arena};
@@ -322,11 +322,12 @@ static int begin(void **state) {
     open_unit(0, MN_SEARCH_SPACE, "crooked");
     open_unit(1, MN_OP_MIXER, "softmax");
     open_unit(2, MN_INPUT_MIXER, "soft_prune");
+    open_unit(3, MN_HEAD, "linear");
     return 0;
 }
 
 static int end(void **state) {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         nas_instance_fini(&unit[i]);
     }
     nas_registry_free(registry);
@@ -338,11 +339,13 @@ static int end(void **state) {
 static void test_broken_rules(void **state) {
     const struct mn_dims dims = {
         .size = sizeof dims, .ways = 2, .channels = 1, .height = 8, .width = 8, .max_batch = 2};
+    const struct nas_network_units units = {
+        .search_space = &unit[0], .op_mixer = &unit[1], .input_mixer = &unit[2], .head = &unit[3]};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct mn_model *model = NULL;
         attempt = cases[i].attempt;
-        assert_failed(ctx, nas_network_new(ctx, &unit[0], &unit[1], &unit[2], NULL, &dims, &model),
-                      cases[i].status, cases[i].text);
+        assert_failed(ctx, nas_network_new(ctx, &units, &dims, &model), cases[i].status,
+                      cases[i].text);
         assert_null(model);
     }
 }

@@ -254,6 +254,41 @@ static void test_drop_path(void **state) {
 }
 
 /* The paper's network: four cells, three nodes, seven candidates, pairs of inputs. */
+/* Heads and losses; those that compare with a support set take the batch for it, then the second
+ * half of the images. */
+static void check_head(const char *head, const char *loss) {
+    char config[1024], what[256];
+    for (int apart = 0; apart < 2; apart++) {
+        struct net net;
+        snprintf(config, sizeof config,
+                 "task: {ways: 3}\nhead: {use: %s}\nloss: {use: %s}\n"
+                 "search_space: {use: darts, cells: 1, nodes: 1, channels: 4, "
+                 "ops: [sep_conv_3x3, skip_connect]}\n",
+                 head, loss);
+        snprintf(what, sizeof what, "{%s}, {%s}, apart: %d", head, loss, apart);
+        net_open(&net, config, 12, 1, 6, 5);
+        for (int i = 0; i < net.n; i++) {
+            net.labels[i] = i % 3;
+        }
+        net.n = 6;
+        const size_t image = (size_t)(net.dims.channels * net.dims.height * net.dims.width);
+        const struct mn_set support = {
+            .n = 6, .images = net.images + 6 * image, .labels = net.labels + 6};
+        net.pass.support = apart ? &support : NULL;
+        net_check_gradients(&net, what);
+        net_close(&net);
+    }
+}
+
+static void test_heads(void **state) {
+    (void)state;
+    check_head("linear", "cross_entropy, smoothing: 0.1");
+    check_head("cosine", "focal");
+    check_head("centroid", "cross_entropy");
+    check_head("centroid, metric: cosine, scale: 5", "cross_entropy");
+    check_head("ridge, lambda: 0.1", "cross_entropy");
+}
+
 static void test_whole_network(void **state) {
     (void)state;
     check_config("task: {ways: 3}\nsearch_space: {use: darts, channels: 4}\n", "whole network", 12,
@@ -272,6 +307,7 @@ int main(void) {
                                        cmocka_unit_test(test_given_statistics),
                                        cmocka_unit_test(test_affine_and_fixed),
                                        cmocka_unit_test(test_drop_path),
+                                       cmocka_unit_test(test_heads),
                                        cmocka_unit_test(test_whole_network)};
     return net_run(tests);
 }

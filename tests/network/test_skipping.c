@@ -59,9 +59,9 @@ static void count_pass(int op, uint32_t flags, struct profile *out) {
     struct mn_model *counting;
     open_net(&net, op);
     net.pass.flags = flags;
-    assert_int_equal(nas_model_new(net.ctx, &net.e.search_space, &net.e.op_mixer,
-                                   &net.e.input_mixer, &net.e.operations, &net.dims,
-                                   nas_backend_find("cpu"), profile_wrap(net.e.kernels), &counting),
+    const struct nas_network_units units = nas_experiment_network(&net.e);
+    assert_int_equal(nas_model_new(net.ctx, &units, &net.dims, nas_backend_find("cpu"),
+                                   profile_wrap(net.e.kernels), &counting),
                      MN_OK);
     nas_workspace_free(net.context.workspace);
     net.context.workspace = NULL;

@@ -196,9 +196,8 @@ static int profile_model(struct subject *s, struct mn_ctx *ctx, struct profile *
 int subject_profile(struct subject *s, struct mn_ctx *ctx, struct profile *out, double *seconds) {
     const struct mn_dims *d = nas_model_dims(s->e.model);
     struct mn_model *own = s->e.model, *profiled;
-    int status =
-        nas_model_new(ctx, &s->e.search_space, &s->e.op_mixer, &s->e.input_mixer, &s->e.operations,
-                      d, s->e.backend, profile_wrap(s->e.kernels), &profiled);
+    const struct nas_network_units units = nas_experiment_network(&s->e);
+    int status = nas_model_new(ctx, &units, d, s->e.backend, profile_wrap(s->e.kernels), &profiled);
     if (status == MN_OK) {
         s->e.model = profiled;
         status = profile_model(s, ctx, out, seconds);

@@ -94,13 +94,14 @@ static int keep_all(const void *self, struct mn_ctx *ctx, int64_t n, const mn_re
     return MN_OK;
 }
 
+static const struct mn_plugin plain_plugin = {.name = "kit", .version = "0"};
+
 /* Mixes everything with equal weights. */
 static struct nas_instance plain_mixer(int kind) {
-    static const struct mn_plugin plugin = {.name = "kit", .version = "0"};
     static const struct mn_unit units[] = {{.kind = MN_OP_MIXER, .name = "equal"},
                                            {.kind = MN_INPUT_MIXER, .name = "equal"}};
     struct nas_instance mixer = {
-        .unit = {.plugin = &plugin, .unit = &units[kind == MN_INPUT_MIXER], .file = "(kit)"},
+        .unit = {.plugin = &plain_plugin, .unit = &units[kind == MN_INPUT_MIXER], .file = "(kit)"},
         .label = "mixer equal",
         .table.mixer = {.size = sizeof mixer.table.mixer,
                         .n_choices = as_many,
@@ -110,6 +111,46 @@ static struct nas_instance plain_mixer(int kind) {
                         .select = keep_all}};
     return mixer;
 }
+
+/* Logits are features, and their loss half of their mean square. */
+static int repeat(const void *self, struct mn_ctx *ctx, const struct mn_head_site *site,
+                  const struct mn_head_call *call) {
+    for (int64_t i = 0; i < (int64_t)call->n * site->ways; i++) {
+        call->logits[i] =
+            call->features[i / site->ways * site->n_features + i % site->ways % site->n_features];
+    }
+    return MN_OK;
+}
+
+static int repeat_backward(const void *self, struct mn_ctx *ctx, const struct mn_head_site *site,
+                           const struct mn_head_call *call) {
+    mn_vec_fill(call->n * site->n_features, 0, call->d_features);
+    for (int64_t i = 0; i < (int64_t)call->n * site->ways; i++) {
+        call->d_features[i / site->ways * site->n_features + i % site->ways % site->n_features] +=
+            call->d_logits[i];
+    }
+    return MN_OK;
+}
+
+static int half_square(const void *self, struct mn_ctx *ctx, const struct mn_loss_call *call,
+                       double *loss) {
+    const int64_t n = (int64_t)call->n * call->ways;
+    mn_vec_fill(n, 0, call->d_logits);
+    mn_vec_axpy(n, (mn_real)1 / (mn_real)call->n, call->logits, call->d_logits);
+    *loss = mn_vec_dot(n, call->logits, call->d_logits) / 2;
+    return MN_OK;
+}
+
+static const struct mn_unit plain_units[] = {{.kind = MN_HEAD, .name = "repeat"},
+                                             {.kind = MN_LOSS, .name = "half_square"}};
+static const struct nas_instance plain_head = {
+    .unit = {.plugin = &plain_plugin, .unit = &plain_units[0], .file = "(kit)"},
+    .label = "head repeat",
+    .table.head = {.size = sizeof(struct mn_head), .forward = repeat, .backward = repeat_backward}};
+static const struct nas_instance plain_loss = {
+    .unit = {.plugin = &plain_plugin, .unit = &plain_units[1], .file = "(kit)"},
+    .label = "loss half_square",
+    .table.loss = {.size = sizeof(struct mn_loss), .value = half_square}};
 
 /* One training pass over two images of noise. */
 static void run_model(struct nas_ctx *ctx, const struct mn_model *model, const struct mn_dims *dims,
@@ -143,10 +184,16 @@ static void build_model(struct kit_fixture *fixture, const struct mn_dims *shape
                                  .label = fixture->kit->unit->name,
                                  .table.search_space = fixture->table.search_space};
     const struct nas_instance op = plain_mixer(MN_OP_MIXER), input = plain_mixer(MN_INPUT_MIXER);
+    struct nas_operations operations = {0};
+    const struct nas_network_units units = {.search_space = &space,
+                                            .op_mixer = &op,
+                                            .input_mixer = &input,
+                                            .head = &plain_head,
+                                            .loss = &plain_loss,
+                                            .operations = &operations};
     struct mn_dims dims = *shape;
     struct mn_model *model = NULL;
     struct nas_registry *registry = NULL;
-    struct nas_operations operations = {0};
     struct nas_faults faults = {.arena = &operations.arena};
     struct nas_fit fit;
     struct nas_ctx ctx;
@@ -159,9 +206,9 @@ static void build_model(struct kit_fixture *fixture, const struct mn_dims *shape
     if (nas_registry_new(&ctx.pub, fixture->kit->folders, &registry) != MN_OK ||
         nas_registry_add(registry, &ctx.pub, fixture->kit->plugin) != MN_OK ||
         nas_operations_init(&operations, &ctx.pub, registry, NULL, &faults) != MN_OK ||
-        nas_model_fit(&ctx.pub, &space, &op, &input, &operations, &dims, &fit) != MN_OK ||
-        nas_model_new(&ctx.pub, &space, &op, &input, &operations, &dims, nas_backend_find("cpu"),
-                      nas_kernels_find("auto"), &model) != MN_OK) {
+        nas_model_fit(&ctx.pub, &units, &dims, &fit) != MN_OK ||
+        nas_model_new(&ctx.pub, &units, &dims, nas_backend_find("cpu"), nas_kernels_find("auto"),
+                      &model) != MN_OK) {
         kit_fail("model_refused", "%s", nas_ctx_message(&ctx.pub));
     }
     run_model(&ctx, model, nas_model_dims(model), fixture);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "derivative.h"
+#include "report.h"
 
 #include <math.h>
 
@@ -56,4 +57,41 @@ enum kit_agreement kit_agrees(kit_function f, void *data, double got, double *ex
         return KIT_AGREES;
     }
     return error > 0.2 * tolerance ? KIT_UNSETTLED : KIT_DISAGREES;
+}
+
+struct moved {
+    double (*f)(void *data);
+    void *data;
+    mn_real *at;
+};
+
+static double move(void *data, double by, double *at) {
+    const struct moved *moved = data;
+    const mn_real before = *moved->at;
+    *moved->at = (mn_real)((double)before + by);
+    *at = (double)*moved->at;
+    const double value = moved->f(moved->data);
+    *moved->at = before;
+    return value;
+}
+
+void kit_compare(const char *rule, const char *what, double (*f)(void *data), void *data,
+                 mn_real *at, const mn_real *got, int64_t n) {
+    enum { COMPARED = 48 };
+    const int64_t step = n > COMPARED ? n / COMPARED : 1;
+    int compared = 0, all = 0;
+    for (int64_t i = 0; i < n; i += step, all++) {
+        struct moved moved = {f, data, at + i};
+        double expected;
+        const enum kit_agreement agreement = kit_agrees(move, &moved, (double)got[i], &expected);
+        compared += agreement != KIT_UNSETTLED;
+        if (agreement == KIT_DISAGREES) {
+            kit_fail(rule, "%s[%lld] is %.7g, differences of forward give %.7g", what, (long long)i,
+                     (double)got[i], expected);
+        }
+    }
+    if (2 * compared < all) {
+        kit_fail(rule, "forward is not smooth: differences settle for %d of %d elements of %s only",
+                 compared, all, what);
+    }
 }

@@ -34,4 +34,9 @@ enum kit_agreement {
 /* Compare an element of a gradient with differences, which give `expected`. */
 enum kit_agreement kit_agrees(kit_function f, void *data, double got, double *expected);
 
+/* Compare up to 48 elements of the gradient got[n] with differences of f(data), a function of
+ * at[n]; kit_fail with `rule` where they disagree, or where most of them do not settle. */
+void kit_compare(const char *rule, const char *what, double (*f)(void *data), void *data,
+                 mn_real *at, const mn_real *got, int64_t n);
+
 #endif

@@ -259,6 +259,22 @@ static mn_real *service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
     return at;
 }
 
+static void service_gemm(int trans_a, int trans_b, int m, int n, int k, mn_real alpha,
+                         const mn_real *a, int lda, const mn_real *b, int ldb, mn_real beta,
+                         mn_real *c, int ldc) {
+    for (ptrdiff_t i = 0; i < m; i++) {
+        for (ptrdiff_t j = 0; j < n; j++) {
+            double sum = 0;
+            for (ptrdiff_t l = 0; l < k; l++) {
+                sum += (double)a[trans_a ? l * lda + i : i * lda + l] *
+                       (double)b[trans_b ? j * ldb + l : l * ldb + j];
+            }
+            mn_real *at = &c[i * ldc + j];
+            *at = (mn_real)((double)alpha * sum + (beta == 0 ? 0 : (double)beta * (double)*at));
+        }
+    }
+}
+
 static int service_metric(struct mn_ctx *ctx, const char *name, double value) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     if (name == NULL || name[0] < 'a' || name[0] > 'z' || name[strspn(name, letters)] != '\0') {
@@ -286,6 +302,7 @@ void mock_init(struct mock *mock) {
     mock->host.keep_shared = service_keep_shared;
     mock->host.state = service_state;
     mock->host.metric = service_metric;
+    mock->host.gemm = service_gemm;
     mock->ctx.size = sizeof mock->ctx;
     mock->ctx.host = &mock->host;
     mock->ctx.host_data = mock;

@@ -29,8 +29,7 @@ void nas_op_recompute_pools(struct nas_run *run, const struct nas_cpu_op *op);
  * sources of an edge's paths, of the weights and of the mixtures. */
 void nas_op_edge_backward(struct nas_run *run, const struct nas_cpu_op *op);
 
-/* head.c: logits of `from`; their gradient to that of the head's state, `to`, and of the weights.
- */
+/* head.c: features of `from`; their gradient to that of the head's state, `to`. */
 void nas_op_head(struct nas_run *run, const struct nas_cpu_op *op);
 void nas_op_head_backward(struct nas_run *run, const struct nas_cpu_op *op);
 

@@ -2,7 +2,6 @@
 #include "backend/cpu/pass.h"
 
 #include "backend/cpu/taps.h"
-#include "backend/loss.h"
 #include "network/mixture.h"
 
 #include <string.h>
@@ -15,7 +14,8 @@ const struct nas_backend nas_backend_cpu = {.name = "cpu",
                                             .lane_free = nas_lane_free,
                                             .lane_bytes = nas_lane_bytes,
                                             .unfilled_bytes = nas_planes_unfilled_bytes,
-                                            .pass = nas_cpu_pass};
+                                            .forward = nas_cpu_forward,
+                                            .backward = nas_cpu_backward};
 
 int nas_run_stopped(struct nas_run *run) {
     if (run->status == MN_OK && nas_cancel_signal() != 0) {
@@ -54,21 +54,23 @@ static int execute(struct nas_run *run, int from, int to) {
     return run->status;
 }
 
-int nas_cpu_pass(void *of, struct nas_pass *pass) {
-    struct nas_lane *lane = of;
+static struct nas_run begin(struct nas_lane *lane, struct nas_pass *pass) {
     const struct nas_cpu_plan *plan = lane->plan;
-    const struct nas_schedule *s = &plan->schedule;
-    struct nas_run run = {.plan = plan,
-                          .model = plan->model,
-                          .lane = lane,
-                          .k = plan->kernels,
-                          .pass = pass,
-                          .w = pass->w,
-                          .d_w = pass->d_w,
-                          .n = pass->batch->n,
-                          .extent = pass->gradients ? NAS_FULL : NAS_FORWARD};
-    const int ways = plan->model->dims.ways;
-    mn_real *logits = lane->reals + plan->logits;
+    return (struct nas_run){.plan = plan,
+                            .model = plan->model,
+                            .lane = lane,
+                            .k = plan->kernels,
+                            .pass = pass,
+                            .w = pass->w,
+                            .d_w = pass->d_w,
+                            .n = pass->batch->n,
+                            .extent = pass->gradients ? NAS_FULL : NAS_FORWARD};
+}
+
+int nas_cpu_forward(void *of, struct nas_pass *pass) {
+    struct nas_lane *lane = of;
+    const struct nas_schedule *s = &lane->plan->schedule;
+    struct nas_run run = begin(lane, pass);
     /* Tensors lie elsewhere than in a pass of the other extent, and anywhere after a failure. */
     if (lane->extent != (int)run.extent) {
         memset(lane->clean, 0, (size_t)s->n_tensors * sizeof *lane->clean);
@@ -76,20 +78,17 @@ int nas_cpu_pass(void *of, struct nas_pass *pass) {
     lane->extent = -1;
     find_needed(&run, pass->gradients ? s->n_ops : s->n_forward);
     TRY(execute(&run, 0, s->n_forward));
-    const int status =
-        nas_loss_cross_entropy(pass->ctx, run.n, ways, logits, pass->batch->labels,
-                               lane->reals + plan->d_logits, &pass->out->loss, &pass->out->hits);
-    if (pass->out->logits != NULL) {
-        memcpy(pass->out->logits, logits, (size_t)run.n * (size_t)ways * sizeof *logits);
-    }
-    TRY(status);
-    if (pass->gradients) {
-        memset(lane->written, 0, (size_t)s->n_flags);
-        if (run.d_w != NULL) {
-            memset(run.d_w, 0, (size_t)plan->model->dims.n_w * sizeof *run.d_w);
-        }
-        TRY(execute(&run, s->n_forward, s->n_ops));
-    }
+    lane->extent = pass->gradients ? -1 : (int)run.extent;
+    return MN_OK;
+}
+
+int nas_cpu_backward(void *of, struct nas_pass *pass, const mn_real *d_features) {
+    struct nas_lane *lane = of;
+    const struct nas_schedule *s = &lane->plan->schedule;
+    struct nas_run run = begin(lane, pass);
+    run.d_features = d_features;
+    memset(lane->written, 0, (size_t)s->n_flags);
+    TRY(execute(&run, s->n_forward, s->n_ops));
     lane->extent = (int)run.extent;
     return MN_OK;
 }

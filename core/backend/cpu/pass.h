@@ -18,7 +18,8 @@ struct nas_run {
     struct nas_pass *pass;
     const mn_real *w;
     mn_real *d_w; /* NULL = no weight gradients */
-    int n;        /* images */
+    const mn_real *d_features;
+    int n; /* images */
     enum nas_extent extent;
     int status; /* of the first operation of a plugin that failed */
 };
@@ -28,6 +29,7 @@ struct nas_run {
  * network takes longer than a signal may wait. */
 int nas_run_stopped(struct nas_run *run);
 
-int nas_cpu_pass(void *lane, struct nas_pass *pass);
+int nas_cpu_forward(void *lane, struct nas_pass *pass);
+int nas_cpu_backward(void *lane, struct nas_pass *pass, const mn_real *d_features);
 
 #endif

@@ -79,7 +79,6 @@ static void more(size_t *at, size_t reals) {
 
 static void plan_fixed(struct nas_cpu_plan *p) {
     const struct mn_model *m = p->model;
-    const size_t n = (size_t)m->dims.max_batch, features = n * (size_t)m->head.n_features;
     for (int i = 0; i < m->n_sizes; i++) {
         struct nas_cpu_size *size = &p->sizes[i];
         for (int t = 0; t < NAS_TEMPS && size->temp_channels > 0; t++) {
@@ -105,10 +104,6 @@ static void plan_fixed(struct nas_cpu_plan *p) {
     for (int i = 0; i < NAS_PLAIN; i++) {
         p->plain[i] = take(p, p->n_plain[i]);
     }
-    p->features = take(p, features);
-    p->d_features = take(p, features);
-    p->logits = take(p, n * (size_t)m->dims.ways);
-    p->d_logits = take(p, n * (size_t)m->dims.ways);
 }
 
 /* ---- the plan ----------------------------------------------------------------------------- */
@@ -169,7 +164,6 @@ static int plan_all(struct nas_cpu_plan *p, struct mn_ctx *ctx) {
 
 int nas_cpu_prepare(struct mn_ctx *ctx, const struct mn_model *network,
                     const struct nas_kernels *kernels, void **plan) {
-    TRY(nas_gemm_init(ctx));
     struct nas_cpu_plan *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory to plan the network");

@@ -90,8 +90,7 @@ struct nas_cpu_plan {
     struct nas_cpu_path *paths; /* [n_paths] */
     int *first;                 /* [n_states] where a state begins in its tensor */
     struct nas_schedule schedule;
-    size_t plain[NAS_PLAIN], n_plain[NAS_PLAIN];   /* in the lane, see enum nas_plain */
-    size_t features, d_features, logits, d_logits; /* in the lane */
+    size_t plain[NAS_PLAIN], n_plain[NAS_PLAIN]; /* in the lane, see enum nas_plain */
     size_t n_packed; /* reals of the packed weights of an edge's paths */
     int64_t most_weights;
     int most_channels, most_jobs; /* of a path; paths of an edge */

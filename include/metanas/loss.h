@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef METANAS_LOSS_H
+#define METANAS_LOSS_H
+
+/* loss: what the logits of a batch are worth. The same loss serves the steps of a task, the query
+ * images that a meta learner descends, and what is reported. */
+
+#include "ctx.h"
+#include "model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The logits of one batch. */
+struct mn_loss_call {
+    uint32_t size;
+    uint32_t flags; /* enum mn_pass_flag of the pass: MN_PASS_TRAINING = a step of a task */
+    int32_t n, ways;
+    const mn_real *logits;  /* [n][ways] */
+    const int32_t *labels;  /* [n], 0..ways-1 */
+    const mn_real *targets; /* [n][ways] mn_pass.targets; NULL = the labels alone */
+    mn_real *d_logits;      /* [n][ways] receives the gradient of the loss, written whole */
+};
+
+struct mn_loss {
+    uint32_t size;
+    uint32_t reserved;
+
+    /* Optional. Rules across options; use mn_bad_option. [setup] */
+    int (*check)(const void *self, struct mn_ctx *ctx);
+    /* The loss of the batch, a mean over its images, in *loss, and its gradient in call->d_logits.
+     * A pure function of self and call. Once a pass, with and without gradients. The host refuses a
+     * loss that is not finite (MN_NUMERIC). [worker] */
+    int (*value)(const void *self, struct mn_ctx *ctx, const struct mn_loss_call *call,
+                 double *loss);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* head, of several ways and numbers of features, with a support set apart and with the batch as its
+ * own. */
+#include "derivative.h"
+#include "fixture.h"
+
+#include <string.h>
+
+enum { PER_CLASS = 3 };
+
+static const struct mn_head_site sites[] = {
+    {sizeof sites[0], 2, 3}, {sizeof sites[0], 5, 4}, {sizeof sites[0], 3, 9}};
+enum { SITES = sizeof sites / sizeof sites[0], PLACES = 2 * SITES };
+
+/* A head at a site, and its arrays. */
+struct place {
+    struct kit_fixture *fixture;
+    const struct mn_head_site *site;
+    struct mn_head_call call;
+    int apart; /* the support set is another than the batch */
+    int64_t n_w;
+    mn_real *w, *features, *support, *logits, *g, *d_w, *d_features, *d_support;
+    int32_t *labels;
+};
+
+static int ask_weights(struct place *p) {
+    struct kit_fixture *fixture = p->fixture;
+    const struct mn_head *table = &fixture->table.head;
+    kit_call(fixture, "n_weights", KIT_WORKER);
+    const int32_t n = table->n_weights != NULL ? table->n_weights(fixture->self, p->site) : 0;
+    kit_end_plain(fixture);
+    if (n < 0 || n > MN_HEAD_WEIGHTS || (n > 0 && table->weight == NULL)) {
+        kit_fail("head_weight", "n_weights is %d%s", (int)n,
+                 table->weight == NULL ? ", but there is no `weight`" : "");
+    }
+    p->n_w = 0;
+    for (int32_t i = 0; i < n; i++) {
+        struct mn_op_weight w = {.size = sizeof w};
+        kit_call(fixture, "weight", KIT_WORKER);
+        const int status =
+            kit_end(fixture, table->weight(fixture->self, &fixture->mock.ctx, p->site, i, &w));
+        if (status != MN_OK) {
+            return status;
+        }
+        int64_t count = 1;
+        if (w.name == NULL || w.n_dims < 1 || w.n_dims > 4) {
+            kit_fail("head_weight", "array %d has no name, or %d dimensions", (int)i,
+                     (int)w.n_dims);
+        }
+        for (int k = 0; k < w.n_dims; k++) {
+            if (w.dims[k] < 1 || w.dims[k] > 1 << 20) {
+                kit_fail("head_weight", "dimension %d of %s is %lld", k, w.name,
+                         (long long)w.dims[k]);
+            }
+            count *= w.dims[k];
+        }
+        p->n_w += count;
+    }
+    return MN_OK;
+}
+
+static int place_new(struct kit_fixture *fixture, int index, struct mn_rng *rng, struct place *p) {
+    const struct mn_head *table = &fixture->table.head;
+    const struct mn_head_site *s = &sites[index / 2];
+    const int32_t n = PER_CLASS * s->ways;
+    const int64_t reals = n * s->n_features;
+    *p = (struct place){.fixture = fixture, .site = s, .apart = index % 2};
+    kit_at("%d ways, %lld features%s", (int)s->ways, (long long)s->n_features,
+           p->apart ? ", a support set apart" : "");
+    const int status = ask_weights(p);
+    if (status != MN_OK) {
+        return status;
+    }
+    p->w = p->n_w > 0 ? kit_input(fixture, p->n_w) : NULL;
+    p->d_w = p->n_w > 0 ? kit_output(fixture, p->n_w) : NULL;
+    p->features = kit_input(fixture, reals);
+    p->support = p->apart ? kit_input(fixture, reals) : p->features;
+    p->logits = kit_output(fixture, (int64_t)n * s->ways);
+    p->g = kit_input(fixture, (int64_t)n * s->ways);
+    p->d_features = kit_output(fixture, reals);
+    p->d_support = kit_output(fixture, reals);
+    p->labels = mock_buffer(&fixture->mock, (size_t)n * sizeof *p->labels, 0);
+    for (int32_t i = 0; i < n; i++) {
+        p->labels[i] = i % s->ways;
+    }
+    kit_normal(rng, p->n_w, 0.5, p->w);
+    kit_normal(rng, reals, 1, p->features);
+    kit_normal(rng, p->apart ? reals : 0, 1, p->support);
+    kit_normal(rng, (int64_t)n * s->ways, 1, p->g);
+    p->call = (struct mn_head_call){.size = sizeof p->call,
+                                    .n = n,
+                                    .features = p->features,
+                                    .w = p->w,
+                                    .logits = p->logits,
+                                    .d_logits = p->g,
+                                    .d_w = p->d_w,
+                                    .d_features = p->d_features};
+    if (table->uses_support != NULL && table->uses_support(fixture->self)) {
+        p->call.n_support = n;
+        p->call.support = p->support;
+        p->call.support_labels = p->labels;
+        p->call.d_support = p->d_support;
+    }
+    return MN_OK;
+}
+
+static int call(struct place *p, int back) {
+    struct kit_fixture *fixture = p->fixture;
+    const struct mn_head *table = &fixture->table.head;
+    mn_real *const inputs[] = {p->w, p->features, p->apart ? p->support : NULL, p->g};
+    for (int i = 0; i < 4; i++) {
+        if (inputs[i] != NULL) {
+            kit_seal(fixture, inputs[i]);
+        }
+    }
+    kit_call(fixture, back ? "backward" : "forward", KIT_WORKER);
+    const int status = kit_end(fixture, (back ? table->backward : table->forward)(
+                                            fixture->self, &fixture->mock.ctx, p->site, &p->call));
+    for (int i = 0; i < 4; i++) {
+        if (inputs[i] != NULL) {
+            mock_unseal(&fixture->mock, inputs[i]);
+        }
+    }
+    if (status != MN_OK) {
+        return status;
+    }
+    const int64_t reals = p->call.n * p->site->n_features;
+    if (!back) {
+        kit_written("logits", (int64_t)p->call.n * p->site->ways, p->logits);
+        return MN_OK;
+    }
+    kit_written("d_features", reals, p->d_features);
+    kit_written("d_w", p->n_w, p->d_w);
+    kit_written("d_support", p->call.d_support != NULL ? reals : 0, p->d_support);
+    return MN_OK;
+}
+
+static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest) {
+    struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 17, 0, 0, 0);
+    for (int i = 0; i < PLACES; i++) {
+        struct place p;
+        int status = place_new(fixture, i, &rng, &p);
+        if (status == MN_OK) {
+            status = call(&p, 0);
+        }
+        if (status == MN_OK) {
+            status = call(&p, 1);
+        }
+        if (status != MN_OK) {
+            return status;
+        }
+        kit_digest(digest, p.logits, (size_t)p.call.n * (size_t)p.site->ways * sizeof *p.logits);
+        kit_digest(digest, p.d_features,
+                   (size_t)p.call.n * (size_t)p.site->n_features * sizeof *p.d_features);
+    }
+    return MN_OK;
+}
+
+static double objective(void *data) {
+    struct place *p = data;
+    kit_ok(p->fixture, call(p, 0));
+    return mn_vec_dot((int64_t)p->call.n * p->site->ways, p->g, p->logits);
+}
+
+static mn_real *copy(struct place *p, int64_t n, const mn_real *from) {
+    mn_real *to = kit_input(p->fixture, n);
+    mn_vec_copy(n, from, to);
+    return to;
+}
+
+static void check_gradient(struct place *p) {
+    const int64_t reals = p->call.n * p->site->n_features;
+    kit_ok(p->fixture, call(p, 0));
+    kit_ok(p->fixture, call(p, 1));
+    mn_real *d_features = copy(p, reals, p->d_features);
+    if (p->call.support != NULL) {
+        mn_real *d_support = copy(p, reals, p->d_support);
+        if (!p->apart) {
+            mn_vec_axpy(reals, 1, d_support, d_features); /* they are the same features */
+        } else {
+            kit_compare("head_gradient", "d_support", objective, p, p->support, d_support, reals);
+        }
+    }
+    kit_compare("head_gradient", "d_features", objective, p, p->features, d_features, reals);
+    if (p->n_w > 0) {
+        kit_compare("head_gradient", "d_w", objective, p, p->w, copy(p, p->n_w, p->d_w), p->n_w);
+    }
+}
+
+static void gradient(const struct kit *kit) {
+    struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 18, 0, 0, 0);
+    for (int i = 0; i < PLACES; i++) {
+        struct kit_fixture fixture;
+        struct place p;
+        kit_fixture_begin(&fixture, kit, 0);
+        kit_ok(&fixture, place_new(&fixture, i, &rng, &p));
+        check_gradient(&p);
+        kit_fixture_close(&fixture);
+    }
+}
+
+static const struct kit_case cases[] = {
+    {"gradient", "the gradients of weights, features and support agree with differences", 0,
+     gradient},
+};
+
+const struct kit_kind kit_head = {.exercise = exercise,
+                                  .ends = 1,
+                                  .options = 1,
+                                  .cases = cases,
+                                  .n_cases = sizeof cases / sizeof cases[0]};
