@@ -77,9 +77,8 @@ for signal in TERM KILL; do
             done
             holds "SIG$signal: no process stays" [ ! -e "/proc/$child" ]
         done
-        # The second form: it came between the start or the end of one run and the start of the next.
         [ $signal = KILL ] || holds "SIG$signal: says how to go on, not: $(cat err)" \
-            grep -Eq '^metanas: stopped (in run [1-4] of 4 \(order=[a-z]+/seed-[17]\), what it had done|before [1-4] of 4 runs, what was done) is saved; the same command goes on$' err
+            grep -q '^metanas: stopped with [0-4] of 4 runs to go, what was done is saved; the same command goes on$' err
     done
     works "on after SIG$signal" sweep long.yaml --out stopped --jobs 2
     same_sweep "after SIG$signal" whole stopped

@@ -65,12 +65,7 @@ static int ended(struct mn_ctx *ctx, struct work *w, int64_t i, int status) {
     struct sweep_run *run = &w->job->runs[i];
     run->due = SWEEP_NOT_DUE;
     if (status == MN_CANCELLED) {
-        nas_ctx_clear(ctx);
-        nas_ctx_of(ctx)->resumable = 1;
-        return mn_fail(ctx, MN_CANCELLED,
-                       "stopped in run %" PRId64 " of %" PRId64
-                       " (%s), what it had done is saved; the same command goes on",
-                       i + 1, w->job->n_runs, run->name);
+        return status;
     }
     run->failed = status == MN_NUMERIC;
     if (status != MN_OK) {
@@ -85,21 +80,22 @@ static int ended(struct mn_ctx *ctx, struct work *w, int64_t i, int status) {
     return sweep_report(ctx, w->results, 0);
 }
 
-/* Runs under way have their end before the sweep has its own; the first failure is the result. */
+/* Runs under way have their end before the sweep has its own; the first failure is the result.
+ * Whatever a signal stopped, a run or the reading of results, the sweep goes on from there. */
 static void note(struct mn_ctx *ctx, struct work *w, int status) {
+    if (status == MN_CANCELLED) {
+        nas_ctx_clear(ctx);
+        nas_ctx_of(ctx)->resumable = 1;
+        mn_fail(ctx, MN_CANCELLED,
+                "stopped with %" PRId64 " of %" PRId64
+                " runs to go, what was done is saved; the same command goes on",
+                w->left, w->job->n_runs);
+    }
     if (status != MN_OK && w->result == MN_OK) {
         w->result = status;
         snprintf(w->message, sizeof w->message, "%s", nas_ctx_message(ctx));
     }
     nas_ctx_clear(ctx);
-}
-
-static int stopped(struct mn_ctx *ctx, const struct work *w) {
-    nas_ctx_of(ctx)->resumable = 1;
-    return mn_fail(ctx, MN_CANCELLED,
-                   "stopped before %" PRId64 " of %" PRId64
-                   " runs, what was done is saved; the same command goes on",
-                   w->left, w->job->n_runs);
 }
 
 static void begin(struct mn_ctx *ctx, struct work *w, struct sweep_workers *workers, int64_t i) {
@@ -126,7 +122,7 @@ static void work(struct mn_ctx *ctx, struct work *w, struct sweep_workers *worke
         int64_t i;
         while (w->result == MN_OK && workers->n < workers->most && (i = next_run(w)) >= 0) {
             if (mn_cancelled(ctx)) {
-                note(ctx, w, stopped(ctx, w));
+                note(ctx, w, MN_CANCELLED);
             } else {
                 begin(ctx, w, workers, i);
             }
@@ -202,10 +198,12 @@ int sweep_work(struct mn_ctx *ctx, struct sweep_job *job, struct sweep_results *
             note(ctx, &w, end_rung(ctx, &w, rung));
         }
     }
+    if (w.result == MN_OK) {
+        note(ctx, &w, sweep_report(ctx, results, 1));
+    }
     if (w.result != MN_OK) {
         return mn_fail(ctx, w.result, "%s", w.message);
     }
-    TRY(sweep_report(ctx, results, 1));
     if (w.failed == 0) {
         return MN_OK;
     }
