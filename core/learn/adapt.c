@@ -117,11 +117,13 @@ static int part_delta(const struct nas_scope *scope, struct mn_ctx *ctx,
     }
     ctx->where.adapts = all & part->owns;
     nas_ctx_of(ctx)->scope->own_delta = own_of(part, out);
+    nas_ctx_of(ctx)->scope->asks = part;
     struct nas_call call = nas_call_begin(ctx, part->unit);
     TRY(nas_call_end(&call, part->unit->table.meta_learner.delta(part->unit->self, ctx,
                                                                  scope->e->model, scope->task, meta,
                                                                  scope->params, &whole.to)));
     nas_ctx_of(ctx)->scope->own_delta = NULL;
+    nas_ctx_of(ctx)->scope->asks = NULL;
     ctx->where.adapts = all;
     take_owned(part, &whole.to, &out->to);
     return all_finite(part->n_own, own_of(part, out))

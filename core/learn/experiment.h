@@ -94,9 +94,10 @@ struct nas_experiment {
     struct nas_operations operations;      /* section operations, and those named without it */
     struct nas_meta_part meta[2];
     int n_meta;
-    int traces;    /* a meta learner looks at the steps of a task */
-    int rates;     /* a meta learner has factors for the updates of the steps */
-    int64_t n_own; /* reals of a direction beyond w and a */
+    int traces;      /* a meta learner looks at the steps of a task */
+    int rates;       /* a meta learner has factors for the updates of the steps */
+    uint32_t shapes; /* enum mn_adapts: the halves whose updates a meta learner shapes */
+    int64_t n_own;   /* reals of a direction beyond w and a */
     struct mn_dataset_info data;
     const struct nas_backend *backend;
     const struct nas_kernels *kernels;

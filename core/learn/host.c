@@ -49,6 +49,9 @@ const struct mn_host nas_host = {
     .trace_point = nas_service_trace_point,
     .trace_back = nas_service_trace_back,
     .own_delta = nas_service_own_delta,
+    .shapes = nas_service_shapes,
+    .shape = nas_service_shape,
+    .shape_back = nas_service_shape_back,
 
     .gemm = nas_gemm,
 };

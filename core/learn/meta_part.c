@@ -66,9 +66,14 @@ int nas_meta_parts_join(struct nas_experiment *e, struct mn_ctx *ctx) {
         const struct mn_meta_learner *table = &unit->table.meta_learner;
         const int rates = table->rates != NULL;
         const int traces = table->traces != NULL && table->traces(unit->self) != 0;
+        const int shapes = table->shape != NULL;
         e->traces |= traces;
         e->rates |= rates;
-        if (!rates && !traces) {
+        e->shapes |= shapes ? e->meta[i].owns : 0;
+        if (shapes != (table->shape_back != NULL)) {
+            return nas_instance_wrong(ctx, unit, "it has one of shape and shape_back alone");
+        }
+        if (!rates && !traces && !shapes) {
             continue;
         }
         if (learner->adjoint == NULL || learner->steps == NULL) {

@@ -71,18 +71,23 @@ mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
     return at;
 }
 
-static int start_meta_learner(const struct nas_meta_part *part, struct mn_ctx *ctx,
-                              struct nas_state *state) {
+static int start_meta_learner(const struct nas_experiment *e, const struct nas_meta_part *part,
+                              struct mn_ctx *ctx, struct nas_state *state) {
     const struct mn_meta_learner *table = &part->unit->table.meta_learner;
     if (table->start == NULL) {
         return MN_OK;
     }
     state->prefix = part->prefix;
     struct nas_scope scope = {.starting = state};
+    const struct mn_where before = ctx->where;
+    ctx->where = (struct mn_where){.size = sizeof ctx->where,
+                                   .seed = (uint64_t)e->run.seed,
+                                   .meta_epochs = e->run.meta_epochs};
     nas_ctx_of(ctx)->scope = &scope;
     struct nas_call call = nas_call_begin(ctx, part->unit);
     const int status = nas_call_end(&call, table->start(part->unit->self, ctx, &part->dims));
     nas_ctx_of(ctx)->scope = NULL;
+    ctx->where = before;
     return status;
 }
 
@@ -100,7 +105,7 @@ int nas_state_new(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas
     nas_model_init(e->model, (uint64_t)e->run.seed, e->run.alpha_std, &out->meta);
     int status = MN_OK;
     for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
-        status = start_meta_learner(&e->meta[i], ctx, out);
+        status = start_meta_learner(e, &e->meta[i], ctx, out);
     }
     if (status != MN_OK) {
         nas_state_fini(out);

@@ -33,9 +33,10 @@ struct nas_scope {
     mn_real *images; /* [batch_room] of the task learner's mini-batches, and their labels */
     int32_t *labels;
     int32_t batch_room;
-    struct nas_arena batches;   /* where they lie if more are drawn than was declared */
-    struct mn_point rates;      /* room for factors; NULL = no meta learner gives any */
-    mn_real *own_delta;         /* for mn_own_delta, or NULL */
+    struct nas_arena batches;         /* where they lie if more are drawn than was declared */
+    struct mn_point rates;            /* room for factors; NULL = no meta learner gives any */
+    mn_real *own_delta;               /* for mn_own_delta, or NULL */
+    const struct nas_meta_part *asks; /* whose `delta` runs, or NULL */
     struct nas_state *starting; /* whose named state a meta learner claims in `start`, or NULL */
     /* What task_trace.c records of the task. */
     mn_real *trace;      /* [steps + 1][n_w + n_a + n_state], or NULL */

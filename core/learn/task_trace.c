@@ -29,6 +29,62 @@ int nas_service_step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *ou
     return MN_OK;
 }
 
+/* ---- shaped updates ----------------------------------------------------------------------- */
+
+/* Whose part the update is, in a task whose meta learner shapes it; NULL with a message. */
+static const struct nas_meta_part *shaper(struct mn_ctx *ctx, const struct mn_update *update) {
+    const struct nas_scope *scope = nas_ctx_of(ctx)->scope;
+    const uint32_t half = update->architecture ? MN_ADAPTS_A : MN_ADAPTS_W;
+    for (int i = 0; scope != NULL && scope->task != NULL && i < scope->e->n_meta; i++) {
+        const struct nas_meta_part *part = &scope->e->meta[i];
+        if (part->unit->table.meta_learner.shape != NULL && (part->owns & half) != 0) {
+            return part;
+        }
+    }
+    mn_fail(ctx, MN_INTERNAL,
+            "mn_shape of %s, which no meta learner shapes here; mn_shapes tells which are",
+            update->architecture ? "the logits" : "the weights");
+    return NULL;
+}
+
+uint32_t nas_service_shapes(struct mn_ctx *ctx) {
+    const struct nas_scope *scope = nas_ctx_of(ctx)->scope;
+    return scope != NULL && scope->task != NULL ? scope->e->shapes : 0;
+}
+
+int nas_service_shape(struct mn_ctx *ctx, const struct mn_update *update, mn_real *after) {
+    const struct nas_meta_part *part = shaper(ctx, update);
+    if (part == NULL) {
+        return MN_INTERNAL;
+    }
+    const struct nas_instance *unit = part->unit;
+    struct nas_call call = nas_call_begin(ctx, unit);
+    return nas_call_end(&call, unit->table.meta_learner.shape(unit->self, ctx,
+                                                              nas_ctx_of(ctx)->scope->e->model,
+                                                              update, after));
+}
+
+int nas_service_shape_back(struct mn_ctx *ctx, const struct mn_update *update, mn_real *d,
+                           mn_real *d_u) {
+    const struct nas_meta_part *part = shaper(ctx, update);
+    if (part == NULL) {
+        return MN_INTERNAL;
+    }
+    const struct nas_instance *unit = part->unit;
+    const struct nas_scope *scope = nas_ctx_of(ctx)->scope;
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    mn_real *d_x = nas_arena_array(here.arena, (size_t)update->n, sizeof *d_x);
+    if (d_x == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for a gradient");
+    }
+    struct nas_call call = nas_call_begin(ctx, unit);
+    TRY(nas_call_end(&call, unit->table.meta_learner.shape_back(
+                                unit->self, ctx, scope->e->model, update, d, d_x, d_u,
+                                scope->asks == part ? scope->own_delta : NULL)));
+    mn_vec_copy(update->n, d_x, d);
+    return MN_OK;
+}
+
 /* ---- recording ---------------------------------------------------------------------------- */
 
 /* Of a point with its optimiser state. */

@@ -21,5 +21,9 @@ int64_t nas_service_trace_steps(struct mn_ctx *ctx);
 int nas_service_trace_point(struct mn_ctx *ctx, int64_t step, struct mn_point *out);
 int nas_service_trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint);
 mn_real *nas_service_own_delta(struct mn_ctx *ctx);
+uint32_t nas_service_shapes(struct mn_ctx *ctx);
+int nas_service_shape(struct mn_ctx *ctx, const struct mn_update *update, mn_real *after);
+int nas_service_shape_back(struct mn_ctx *ctx, const struct mn_update *update, mn_real *d,
+                           mn_real *d_u);
 
 #endif

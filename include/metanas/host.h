@@ -72,6 +72,9 @@ struct mn_host {
     int (*trace_point)(struct mn_ctx *ctx, int64_t step, struct mn_point *out);
     int (*trace_back)(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint);
     mn_real *(*own_delta)(struct mn_ctx *ctx);
+    uint32_t (*shapes)(struct mn_ctx *ctx);
+    int (*shape)(struct mn_ctx *ctx, const struct mn_update *update, mn_real *after);
+    int (*shape_back)(struct mn_ctx *ctx, const struct mn_update *update, mn_real *d, mn_real *d_u);
 
     /* arithmetic */
     void (*gemm)(int trans_a, int trans_b, int m, int n, int k, mn_real alpha, const mn_real *a,
@@ -223,6 +226,28 @@ static inline int mn_metric(struct mn_ctx *ctx, const char *name, double value) 
  * MAML++ (Antoniou et al. 2019), section 4. */
 static inline int mn_step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
     return ctx->host->step_rates(ctx, step, out);
+}
+
+/* The halves whose updates a meta learner shapes, of enum mn_adapts; 0 = none, and x += u. [worker]
+ * In a task, as are the next two. */
+static inline uint32_t mn_shapes(struct mn_ctx *ctx) {
+    return ctx->host->shapes(ctx);
+}
+
+/* Where a half that mn_shapes names goes in a step: after[n], which is neither x nor u. Called once
+ * a step for each half that it changes, with what mn_step_rates has scaled. [worker]
+ * task_learner.adapt only. */
+static inline int mn_shape(struct mn_ctx *ctx, const struct mn_update *update, mn_real *after) {
+    return ctx->host->shape(ctx, update, after);
+}
+
+/* The same backwards, at the same `update` up to rounding: d[n] comes with regard to `after` and
+ * becomes the gradient with regard to x, but for what u owes to x; that goes on from d_u[n],
+ * written whole, through the learner's own update. [worker] task_learner.adjoint only, once for
+ * each mn_shape of the step. */
+static inline int mn_shape_back(struct mn_ctx *ctx, const struct mn_update *update, mn_real *d,
+                                mn_real *d_u) {
+    return ctx->host->shape_back(ctx, update, d, d_u);
 }
 
 /* Steps of the task just adapted to; -1 (with a message recorded: return MN_INTERNAL) where no

@@ -111,6 +111,16 @@ struct mn_outcome {
     double cost;       /* E, with a budget P, of pass.cost; 0 without one */
 };
 
+/* What a task learner would add to one half of the point in a step. */
+struct mn_update {
+    uint32_t size;
+    int32_t architecture; /* 0 = to w, 1 = to a */
+    int64_t step;         /* of the task */
+    int64_t n;            /* n_w or n_a */
+    const mn_real *x;     /* [n] before the step */
+    const mn_real *u;     /* [n] times the factors of mn_step_rates, if there are some */
+};
+
 /* One step of a task, as the host recorded it. */
 struct mn_step {
     uint32_t size;
@@ -121,8 +131,9 @@ struct mn_step {
 };
 
 enum mn_adjoint_flag {
-    MN_ADJOINT_FIRST_ORDER = 1 /* take the updates of the step for constants: d stays as it is, only
-                                  d_rates is written */
+    MN_ADJOINT_FIRST_ORDER = 1 /* take the updates of the step for constants: d stays as it is
+                                  (where the meta learner shapes them: as mn_shape_back leaves it),
+                                  only d_rates is written */
 };
 
 /* Gradients of a number (a query loss) on their way back through one step. */

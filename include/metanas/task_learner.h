@@ -49,9 +49,9 @@ struct mn_task_learner {
     int (*check_adjoint)(const void *self, struct mn_ctx *ctx);
     /* Optional. The transposed Jacobian of one step of `adapt` applied to the gradients in
      * `adjoint` (reverse-mode differentiation); NULL = meta learners that differentiate through the
-     * steps are refused. A learner with `adjoint` also has `steps` and applies mn_step_rates in
-     * `adapt`. [worker] MN_NUMERIC, MN_NOMEM, MN_CANCELLED. Source: MAML (Finn et al. 2017),
-     * Algorithm 1. */
+     * steps are refused. A learner with `adjoint` also has `steps`, and applies mn_step_rates and
+     * mn_shape in `adapt`. [worker] MN_NUMERIC, MN_NOMEM, MN_CANCELLED. Source: MAML (Finn et al.
+     * 2017), Algorithm 1. */
     int (*adjoint)(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                    const struct mn_task *task, const struct mn_step *step,
                    struct mn_adjoint *adjoint);

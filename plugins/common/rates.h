@@ -2,43 +2,92 @@
 #ifndef PLUGINS_COMMON_RATES_H
 #define PLUGINS_COMMON_RATES_H
 
-/* Updates whose length a meta learner has learned (mn_step_rates). */
+/* Updates in which a meta learner has a hand: factors on them (mn_step_rates), or where they lead
+ * (mn_shape). */
 
 #include <metanas/plugin.h>
 
-/* Room for the points that rates_apply starts from. */
+/* Of a step; `begin` once, then `note` and `apply` around every update, or `back` on the way back.
+ */
 struct rates {
-    struct mn_point factors; /* of the step; NULL = 1 */
-    mn_real *before;         /* [max(n_w, n_a)] */
+    struct mn_ctx *ctx;
+    int64_t step;
+    struct mn_point factors;   /* of the step; NULL = 1 */
+    uint32_t shapes;           /* what mn_shapes names */
+    mn_real *before, *u, *d_u; /* room: [max(n_w, n_a)] each, the last two where shapes is not 0 */
 };
 
-/* The factors of `step`. */
 static inline int rates_begin(struct rates *rates, struct mn_ctx *ctx, const struct mn_dims *dims,
                               int64_t step) {
     const int status = mn_step_rates(ctx, step, &rates->factors);
-    const int any = rates->factors.w != NULL || rates->factors.a != NULL;
+    rates->ctx = ctx;
+    rates->step = step;
+    rates->shapes = mn_shapes(ctx);
+    const int any = rates->factors.w != NULL || rates->factors.a != NULL || rates->shapes != 0;
     if (status != MN_OK || !any || rates->before != NULL) {
         return status;
     }
     const int64_t n = dims->n_w > dims->n_a ? dims->n_w : dims->n_a;
-    rates->before = mn_scratch(ctx, (size_t)n * sizeof *rates->before);
-    return rates->before != NULL ? MN_OK : MN_NOMEM;
+    rates->before = mn_scratch(ctx, (size_t)(rates->shapes != 0 ? 3 * n : n) * sizeof(mn_real));
+    if (rates->before == NULL) {
+        return MN_NOMEM;
+    }
+    rates->u = rates->before + (rates->shapes != 0 ? n : 0);
+    rates->d_u = rates->u + (rates->shapes != 0 ? n : 0);
+    return MN_OK;
 }
 
-/* Before an update of x[n] with these factors (NULL = 1) ... */
-static inline void rates_note(const struct rates *rates, const mn_real *factors, int64_t n,
+static inline const mn_real *rates_factors(const struct rates *rates, int architecture) {
+    return architecture ? rates->factors.a : rates->factors.w;
+}
+
+static inline int rates_shaped(const struct rates *rates, int architecture) {
+    return (rates->shapes & (architecture ? MN_ADAPTS_A : MN_ADAPTS_W)) != 0;
+}
+
+/* Before an update of x[n], the weights or the logits ... */
+static inline void rates_note(const struct rates *rates, int architecture, int64_t n,
                               const mn_real *x) {
-    if (factors != NULL) {
+    if (rates_factors(rates, architecture) != NULL || rates_shaped(rates, architecture)) {
         mn_vec_copy(n, x, rates->before);
     }
 }
 
-/* ... and after it: x = before + factor * (x - before). */
-static inline void rates_apply(const struct rates *rates, const mn_real *factors, int64_t n,
-                               mn_real *x) {
+static inline struct mn_update rates_update(const struct rates *rates, int architecture, int64_t n,
+                                            const mn_real *x) {
+    return (struct mn_update){.size = sizeof(struct mn_update),
+                              .architecture = architecture,
+                              .step = rates->step,
+                              .n = n,
+                              .x = x,
+                              .u = rates->u};
+}
+
+/* ... and after it: with u = factor * (x - before), x = before + u or where that is shaped to. */
+static inline int rates_apply(const struct rates *rates, int architecture, int64_t n, mn_real *x) {
+    const mn_real *factors = rates_factors(rates, architecture);
     for (int64_t i = 0; factors != NULL && i < n; i++) {
         x[i] = rates->before[i] + factors[i] * (x[i] - rates->before[i]);
     }
+    if (!rates_shaped(rates, architecture)) {
+        return MN_OK;
+    }
+    mn_vec_sub(n, x, rates->before, rates->u);
+    const struct mn_update update = rates_update(rates, architecture, n, rates->before);
+    return mn_shape(rates->ctx, &update, x);
+}
+
+/* The gradient with regard to u = x after - x before, which rates->u holds where the update is
+ * shaped. d[n] comes with regard to x after and becomes what reaches x before without u. */
+static inline int rates_back(const struct rates *rates, int architecture, int64_t n,
+                             const mn_real *x, mn_real *d, const mn_real **d_u) {
+    *d_u = d;
+    if (!rates_shaped(rates, architecture)) {
+        return MN_OK;
+    }
+    const struct mn_update update = rates_update(rates, architecture, n, x);
+    *d_u = rates->d_u;
+    return mn_shape_back(rates->ctx, &update, d, rates->d_u);
 }
 
 #endif

@@ -106,7 +106,7 @@ typedef int (*second_order_rates)(const void *self, struct mn_ctx *ctx,
 
 static inline int second_order_back(struct second_order_run *r, int64_t step,
                                     second_order_rates rates) {
-    if (rates == NULL && r->adjoint.flags == MN_ADJOINT_FIRST_ORDER) {
+    if (rates == NULL && r->adjoint.flags == MN_ADJOINT_FIRST_ORDER && mn_shapes(r->ctx) == 0) {
         return MN_OK; /* d stays as it is */
     }
     if (mn_cancelled(r->ctx)) {

@@ -3,8 +3,9 @@
  * Adam's m, v before the step:
  *   d  = g(x) + decay x
  *   m' = beta1 m + (1 - beta1) d           v' = beta2 v + (1 - beta2) d^2
- *   x' = x - r rate m' / q                 q  = sqrt(v') scale + eps
- * with the bias corrections in rate and scale. g depends on both halves, through the Hessian of the
+ *   u  = -r rate m' / q                    q  = sqrt(v') scale + eps
+ * and x' = x + u, or what a meta learner shapes of x and u, with the bias corrections in rate and
+ * scale. g depends on both halves, through the Hessian of the
  * loss. Arithmetic is double: the derivative of m' / q is a difference of two nearly equal numbers
  * in the first steps of a task. */
 #include "run.h"
@@ -45,16 +46,30 @@ static struct element element_at(const struct update *u, int64_t i) {
     return e;
 }
 
-/* The derivative with regard to the factors: -rate m' / q. */
-static void rates_adjoint(const struct update *u, const mn_real *d_x, mn_real *d_rates) {
-    for (int64_t i = 0; d_rates != NULL && i < u->half->n; i++) {
+static double factor_at(const struct update *u, int64_t i) {
+    return u->factors != NULL ? (double)u->factors[i] : 1;
+}
+
+/* u, as the step proposed it. */
+static void propose_again(const struct update *u, mn_real *out) {
+    for (int64_t i = 0; i < u->half->n; i++) {
         const struct element e = element_at(u, i);
-        d_rates[i] = (mn_real)(-(double)d_x[i] * u->rate * e.m / e.q);
+        out[i] = (mn_real)(-factor_at(u, i) * u->rate * e.m / e.q);
     }
 }
 
-/* d_x from after to before the step, without what goes through g; that is d_g. */
-static void half_adjoint(const struct update *u, mn_real *d_x, mn_real *d_state, mn_real *d_g) {
+/* The derivative with regard to the factors: -rate m' / q. */
+static void rates_adjoint(const struct update *u, const mn_real *d_u, mn_real *d_rates) {
+    for (int64_t i = 0; d_rates != NULL && i < u->half->n; i++) {
+        const struct element e = element_at(u, i);
+        d_rates[i] = (mn_real)(-(double)d_u[i] * u->rate * e.m / e.q);
+    }
+}
+
+/* d_u from after to before the step, without what goes through g; that is d_g. To d_x, which may be
+ * d_u, comes what the decay of weights passes on. */
+static void half_adjoint(const struct update *u, const mn_real *d_u, mn_real *d_x, mn_real *d_state,
+                         mn_real *d_g) {
     const struct mn_adam *o = &u->half->adam;
     mn_real *d_m = u->half->m < 0 ? NULL : d_state + u->half->m;
     mn_real *d_v = d_state + u->half->v;
@@ -64,7 +79,7 @@ static void half_adjoint(const struct update *u, mn_real *d_x, mn_real *d_state,
             d_g[i] = 0;
             continue;
         }
-        const double d_after = (double)d_x[i] * (u->factors != NULL ? (double)u->factors[i] : 1);
+        const double d_after = (double)d_u[i] * factor_at(u, i);
         const double d_m1 = (d_m != NULL ? (double)d_m[i] : 0) - u->rate * d_after / e.q;
         const double d_v1 =
             (double)d_v[i] + u->rate * d_after * e.m / (e.q * e.q) * u->scale / (2 * e.root);
@@ -119,6 +134,26 @@ static int back_begin(struct back *b, const struct mn_task *task) {
     return hessian_room(&b->hessian);
 }
 
+/* One half, of which `u` is the update. */
+static int update_adjoint(struct back *b, int architecture, const struct update *u) {
+    struct mn_adjoint *io = b->io;
+    const struct rates *rates = &b->run.rates;
+    mn_real *d = architecture ? io->d.a : io->d.w;
+    const mn_real *d_u;
+    if (rates_shaped(rates, architecture)) {
+        propose_again(u, rates->u);
+    }
+    const int status = rates_back(rates, architecture, u->half->n, u->x, d, &d_u);
+    if (status != MN_OK) {
+        return status;
+    }
+    rates_adjoint(u, d_u, architecture ? io->d_rates.a : io->d_rates.w);
+    if ((io->flags & MN_ADJOINT_FIRST_ORDER) == 0) {
+        half_adjoint(u, d_u, d, io->d_state, architecture ? b->d_g.a : b->d_g.w);
+    }
+    return MN_OK;
+}
+
 /* The updates of these halves, all from the gradient at `at`. */
 static int updates_adjoint(struct back *b, const struct mn_point *at, int of_w, int of_a) {
     struct run *run = &b->run;
@@ -131,23 +166,14 @@ static int updates_adjoint(struct back *b, const struct mn_point *at, int of_w, 
         update_of(&run->a, b->step->state, run->d_a, at->a, run->rates.factors.a);
     int status = run_gradient(run, at, &b->batch, b->step->step,
                               (of_w ? MN_PASS_GRAD_W : 0u) | (of_a ? MN_PASS_GRAD_A : 0u), &out);
-    if (status != MN_OK) {
+    if (status == MN_OK && of_w) {
+        status = update_adjoint(b, 0, &w);
+    }
+    if (status == MN_OK && of_a) {
+        status = update_adjoint(b, 1, &a);
+    }
+    if (status != MN_OK || (io->flags & MN_ADJOINT_FIRST_ORDER) != 0) {
         return status;
-    }
-    if (of_w) {
-        rates_adjoint(&w, io->d.w, io->d_rates.w);
-    }
-    if (of_a) {
-        rates_adjoint(&a, io->d.a, io->d_rates.a);
-    }
-    if ((io->flags & MN_ADJOINT_FIRST_ORDER) != 0) {
-        return MN_OK;
-    }
-    if (of_w) {
-        half_adjoint(&w, io->d.w, io->d_state, b->d_g.w);
-    }
-    if (of_a) {
-        half_adjoint(&a, io->d.a, io->d_state, b->d_g.a);
     }
     b->hessian.at = at;
     status = hessian_times(&b->hessian, &v, &b->second);

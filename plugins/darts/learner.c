@@ -128,37 +128,26 @@ int run_gradient(const struct run *run, const struct mn_point *at, const struct 
     return mn_model_pass(run->ctx, run->model, at, batch, &pass, out);
 }
 
-static void update(struct run *run, const struct half *half, const mn_real *gradient,
-                   const mn_real *factors, mn_real *state, mn_real *x) {
+static int update(struct run *run, int architecture, mn_real *state, mn_real *x) {
+    const struct half *half = architecture ? &run->a : &run->w;
+    const mn_real *gradient = architecture ? run->d_a : run->d_w;
     mn_real *m = half->m < 0 ? NULL : state + half->m;
-    rates_note(&run->rates, factors, half->n, x);
+    rates_note(&run->rates, architecture, half->n, x);
     state[half->t] += 1;
     mn_vec_adam(half->n, &half->adam, (double)state[half->t], gradient, m, state + half->v, x);
-    rates_apply(&run->rates, factors, half->n, x);
-}
-
-static void update_w(struct run *run, struct mn_point *params, mn_real *state) {
-    update(run, &run->w, run->d_w, run->rates.factors.w, state, params->w);
-}
-
-static void update_a(struct run *run, struct mn_point *params, mn_real *state) {
-    update(run, &run->a, run->d_a, run->rates.factors.a, state, params->a);
+    return rates_apply(&run->rates, architecture, half->n, x);
 }
 
 /* Both gradients from one pass (Eq. 3). */
 static int joint_step(struct run *run, int64_t step, const struct mn_set *batch,
                       struct mn_point *params, mn_real *state, struct mn_outcome *out) {
     const int adapts_a = run_adapts_a(run, step);
-    const int status = run_gradient(run, params, batch, step,
-                                    MN_PASS_GRAD_W | (adapts_a ? MN_PASS_GRAD_A : 0u), out);
-    if (status != MN_OK) {
-        return status;
+    int status = run_gradient(run, params, batch, step,
+                              MN_PASS_GRAD_W | (adapts_a ? MN_PASS_GRAD_A : 0u), out);
+    if (status == MN_OK) {
+        status = update(run, 0, state, params->w);
     }
-    update_w(run, params, state);
-    if (adapts_a) {
-        update_a(run, params, state);
-    }
-    return MN_OK;
+    return status == MN_OK && adapts_a ? update(run, 1, state, params->a) : status;
 }
 
 /* The architecture first; the weights from a further pass through the new one. */
@@ -169,16 +158,14 @@ static int alternating_step(struct run *run, int64_t step, struct mn_set *batch,
         status = run->self->order == UNROLLED
                      ? unrolled_gradient(run, params, step, batch)
                      : run_gradient(run, params, batch, step, MN_PASS_GRAD_A, out);
-        if (status != MN_OK) {
-            return status;
+        if (status == MN_OK) {
+            status = update(run, 1, state, params->a);
         }
-        update_a(run, params, state);
     }
-    status = run_gradient(run, params, batch, step, MN_PASS_GRAD_W, out);
     if (status == MN_OK) {
-        update_w(run, params, state);
+        status = run_gradient(run, params, batch, step, MN_PASS_GRAD_W, out);
     }
-    return status;
+    return status == MN_OK ? update(run, 0, state, params->w) : status;
 }
 
 static int do_step(struct run *run, int64_t step, struct mn_point *params, mn_real *state) {

@@ -74,16 +74,15 @@ static int gradient(struct run *run, const struct mn_point *at, const struct mn_
     return status;
 }
 
-static void update(struct run *run) {
+static int update(struct run *run) {
     const struct sgd *s = run->self;
-    const mn_real *factors = run->rates.factors.w;
     const mn_real *direction = run->velocity != NULL ? run->velocity : run->d_w;
     for (int64_t i = 0; run->velocity != NULL && i < run->dims.n_w; i++) {
         run->velocity[i] = (mn_real)s->momentum * run->velocity[i] + run->d_w[i];
     }
-    rates_note(&run->rates, factors, run->dims.n_w, run->params->w);
+    rates_note(&run->rates, 0, run->dims.n_w, run->params->w);
     mn_vec_sgd(run->dims.n_w, lr_of(run), direction, run->params->w);
-    rates_apply(&run->rates, factors, run->dims.n_w, run->params->w);
+    return rates_apply(&run->rates, 0, run->dims.n_w, run->params->w);
 }
 
 static int do_step(struct run *run, const struct mn_task *task, int64_t step) {
@@ -99,10 +98,12 @@ static int do_step(struct run *run, const struct mn_task *task, int64_t step) {
     if (status == MN_OK) {
         status = gradient(run, run->params, &batch, step, &out);
     }
+    if (status == MN_OK) {
+        status = update(run);
+    }
     if (status != MN_OK) {
         return status;
     }
-    update(run);
     return mn_step_done(run->ctx, step, out.loss, (double)out.hits / batch.n, out.skip_share,
                         run->params);
 }
@@ -123,18 +124,38 @@ static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
 
 /* ---- one step in reverse ------------------------------------------------------------------ */
 
-/* Of u = gradient + decay w, b' = momentum b + u and w' = w - factor lr b': run->d_w becomes the
- * derivative with regard to u. */
-static void step_adjoint(struct run *run, const struct mn_step *step, struct mn_adjoint *io) {
-    const struct sgd *s = run->self;
-    const mn_real *factors = run->rates.factors.w;
-    const mn_real *old = s->momentum > 0 && step->step > 0 ? step->state : NULL;
+/* The velocity before the step, or NULL. */
+static const mn_real *velocity_before(const struct sgd *s, const struct mn_step *step) {
+    return s->momentum > 0 && step->step > 0 ? step->state : NULL;
+}
+
+/* b' of the step, of which run->d_w holds the gradient. */
+static double velocity_after(const struct run *run, const mn_real *old, int64_t i) {
+    return (double)run->d_w[i] + (old != NULL ? run->self->momentum * (double)old[i] : 0);
+}
+
+/* The update as `adapt` proposed it. */
+static void propose_again(struct run *run, const struct mn_step *step) {
+    const mn_real *old = velocity_before(run->self, step), *factors = run->rates.factors.w;
     const double lr = lr_of(run);
     for (int64_t i = 0; i < run->dims.n_w; i++) {
-        const double d_after = (double)io->d.w[i];
-        if (io->d_rates.w != NULL) { /* the gradient was computed for this alone */
-            const double b = (double)run->d_w[i] + (old != NULL ? s->momentum * (double)old[i] : 0);
-            io->d_rates.w[i] = (mn_real)(-d_after * lr * b);
+        const double factor = factors != NULL ? (double)factors[i] : 1;
+        run->rates.u[i] = (mn_real)(-factor * lr * velocity_after(run, old, i));
+    }
+}
+
+/* Of g = gradient + decay w, b' = momentum b + g and u = -factor lr b', where w' = w + u unless a
+ * meta learner shapes it: run->d_w becomes the derivative with regard to g. */
+static void step_adjoint(struct run *run, const struct mn_step *step, const mn_real *d_u,
+                         struct mn_adjoint *io) {
+    const struct sgd *s = run->self;
+    const mn_real *factors = run->rates.factors.w;
+    const mn_real *old = velocity_before(s, step);
+    const double lr = lr_of(run);
+    for (int64_t i = 0; i < run->dims.n_w; i++) {
+        const double d_after = (double)d_u[i];
+        if (io->d_rates.w != NULL) {
+            io->d_rates.w[i] = (mn_real)(-d_after * lr * velocity_after(run, old, i));
         }
         const double factor = factors != NULL ? (double)factors[i] : 1;
         double d_b = -d_after * lr * factor;
@@ -185,14 +206,22 @@ static int adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *
     if (status == MN_OK) {
         status = batch_of(&run, task, step->step, &batch);
     }
-    if (status == MN_OK && io->d_rates.w != NULL) {
+    const int shaped = rates_shaped(&run.rates, 0);
+    const mn_real *d_u;
+    if (status == MN_OK && (io->d_rates.w != NULL || shaped)) {
         status = gradient(&run, &step->before, &batch, step->step, &out);
+    }
+    if (status == MN_OK && shaped) {
+        propose_again(&run, step);
+    }
+    if (status == MN_OK) {
+        status = rates_back(&run.rates, 0, run.dims.n_w, step->before.w, io->d.w, &d_u);
     }
     if (status != MN_OK) {
         return status;
     }
     mn_vec_fill(io->d_rates.a != NULL ? run.dims.n_a : 0, 0, io->d_rates.a);
-    step_adjoint(&run, step, io);
+    step_adjoint(&run, step, d_u, io);
     return first_order ? MN_OK : through_gradient(&run, step, &batch, io);
 }
 

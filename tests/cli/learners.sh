@@ -22,6 +22,7 @@ run unrolled --set task_learner.order=unrolled
 run maml --set meta_learner.use=maml
 run anil --set meta_learner.use=anil
 run meta_sgd --set meta_learner.use=meta_sgd
+run alfa --set 'meta_learner={use: alfa, optimizer: adam, lr_w: 0.01, rate_steps: 3, hidden: 8}'
 run maml_plus_plus --set 'meta_learner={use: maml, step_rates: layer, rate_steps: 3}'
 run apart --set 'meta_learner={weights: {use: reptile, lr_w: 1.0}, architecture: {use: fomaml, lr_a: 0.1}}'
 
@@ -53,7 +54,7 @@ metanas: argument 6 (--set task_learner.order=unrolled): task_learner darts: ord
 T
 works 'help of the kind' help meta_learner
 holds 'tells of two' grep -q 'weights: {use: NAME' out
-for learner in maml anil meta_sgd; do
+for learner in maml anil meta_sgd alfa; do
     works "help of $learner" help meta_learner/$learner
     holds "$learner: options" grep -q '^  first_order ' out
 done

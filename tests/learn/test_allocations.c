@@ -136,6 +136,7 @@ static void test_meta_learners(void **state) {
     check_tasks("meta_learner.use=fomaml");
     check_tasks("meta_learner.use=maml");
     check_tasks("meta_learner.use=meta_sgd");
+    check_tasks("meta_learner={use: alfa, hidden: 5}");
 }
 
 static void test_mixers(void **state) {

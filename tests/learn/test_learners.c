@@ -126,17 +126,27 @@ static const char soft[] =
     "op_mixer: {use: softmax}\n"
     "input_mixer: {use: sum}\n";
 
-/* `rates` is the state that holds learned factors, of which own is the gradient. */
-static void check_gradients(const char *task_learner, const char *meta_learner, const char *rates,
-                            double tolerance) {
+/* `rates` is the state that holds learned factors, of which own is the gradient; after them come
+ * those of a second state, `generator`, if there is one. It begins where its gradient is mostly 0.
+ */
+static void check_gradients_of(const char *task_learner, const char *meta_learner,
+                               const char *rates, const char *generator, double tolerance) {
     struct replay r;
-    int64_t n = 0;
+    int64_t n = 0, n_generator = 0;
+    mn_real *phi = NULL;
     char sets[2][400];
     snprintf(sets[0], sizeof sets[0], "task_learner=%s", task_learner);
     snprintf(sets[1], sizeof sets[1], "meta_learner=%s", meta_learner);
     trial_must_open(&trial, soft, sets[0], sets[1]);
     const struct mn_dims *d = nas_model_dims(trial.e.model);
     replay_begin(&r);
+    if (generator != NULL) {
+        struct mn_rng rng = mn_rng_make(6, MN_RNG_PLUGIN, 0, 0, 0, 0);
+        phi = named(&r, generator, &n_generator);
+        for (int64_t i = 0; i < n_generator; i++) {
+            phi[i] += 0.1 * mn_rng_normal(&rng);
+        }
+    }
     go_to_start(&r);
     assert_ok(r.ctx, nas_task_direction(&trial.e, r.ctx, &r.task, NULL, &r.state.meta, &r.at,
                                         r.learner, &r.direction));
@@ -148,7 +158,15 @@ static void check_gradients(const char *task_learner, const char *meta_learner, 
         mn_real *at = named(&r, rates, &n);
         check_slopes(&r, n, at, r.direction.own, tolerance);
     }
+    if (generator != NULL) {
+        check_slopes(&r, n_generator, phi, r.direction.own + n, tolerance);
+    }
     replay_end(&r);
+}
+
+static void check_gradients(const char *task_learner, const char *meta_learner, const char *rates,
+                            double tolerance) {
+    check_gradients_of(task_learner, meta_learner, rates, NULL, tolerance);
 }
 
 #define SGD "{use: sgd, steps: 3, batch: 5, lr: 0.1, momentum: 0.5}"
@@ -168,6 +186,11 @@ static void test_gradients(void **state) {
                     close);
     check_gradients(SGD, "{use: meta_sgd, epsilon: 1.0e-6}", "meta.rates_w", close);
     check_gradients(ADAM("alternating"), "{use: meta_sgd, epsilon: 1.0e-6}", "meta.rates_w", close);
+    static const char *const learners[] = {SGD, ADAM("joint"), ADAM("alternating")};
+    for (int i = 0; i < 3; i++) {
+        check_gradients_of(learners[i], "{use: alfa, epsilon: 1.0e-6, gain: 2, hidden: 12}",
+                           "meta.constants", "meta.generator", close);
+    }
 }
 
 #endif
@@ -190,6 +213,12 @@ static const struct {
      "{weights: {use: meta_sgd}, architecture: {use: fomaml, optimizer: adam}}"},
     {"{use: darts, steps: 3, batch: 4, test_steps: 4, warm_up: 0.25}",
      "{weights: {use: reptile}, architecture: {use: maml, step_rates: step}}"},
+    {"{use: sgd, steps: 3, batch: 4, test_steps: 4}",
+     "{use: alfa, optimizer: adam, rate_steps: 3, first_order: 0.5}"},
+    {"{use: darts, steps: 3, batch: 4, test_steps: 4, warm_up: 0.25}",
+     "{weights: {use: alfa, hidden: 5}, architecture: {use: alfa, decay: false}}"},
+    {"{use: darts, steps: 3, batch: 4, test_steps: 4, warm_up: 0.25, order: alternating}",
+     "{weights: {use: alfa, hidden: 5}, architecture: {use: meta_sgd}}"},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -234,10 +263,15 @@ static void test_bits(void **state) {
 
 /* Further reals that a case learns: they move, so that its checkpoints say something. */
 static void test_factors_move(void **state) {
-    static const char *const names[] = {"meta.rates", "meta.rates_w", "meta.weights.rates_w",
-                                        "meta.architecture.rates"};
-    static const int of[] = {2, 4, 5, 6};
-    for (int k = 0; k < 4; k++) {
+    static const char *const names[] = {"meta.rates",
+                                        "meta.rates_w",
+                                        "meta.weights.rates_w",
+                                        "meta.architecture.rates",
+                                        "meta.constants",
+                                        "meta.architecture.constants",
+                                        "meta.weights.constants"};
+    static const int of[] = {2, 4, 5, 6, 7, 8, 9};
+    for (int k = 0; k < 7; k++) {
         struct nas_state s;
         char dir[16];
         int moved = 0;

@@ -39,6 +39,27 @@ static int step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
     return loop->meta_learner->rates(loop->outer.self, ctx, NULL, step, out);
 }
 
+static uint32_t shapes(struct mn_ctx *ctx) {
+    return loop_of(ctx)->meta_learner->shape != NULL ? MN_ADAPTS_W | MN_ADAPTS_A : 0;
+}
+
+static int shape(struct mn_ctx *ctx, const struct mn_update *update, mn_real *after) {
+    struct loop *loop = loop_of(ctx);
+    assert_int_equal(update->size, sizeof *update);
+    assert_int_equal(update->n, update->architecture ? TOY_A : TOY_W);
+    return loop->meta_learner->shape(loop->outer.self, ctx, NULL, update, after);
+}
+
+static int shape_back(struct mn_ctx *ctx, const struct mn_update *update, mn_real *d,
+                      mn_real *d_u) {
+    struct loop *loop = loop_of(ctx);
+    mn_real d_x[TOY_W + TOY_A];
+    const int status =
+        loop->meta_learner->shape_back(loop->outer.self, ctx, NULL, update, d, d_x, d_u, loop->own);
+    mn_vec_copy(status == MN_OK ? update->n : 0, d_x, d);
+    return status;
+}
+
 static int64_t trace_steps(struct mn_ctx *ctx) {
     return loop_of(ctx)->steps;
 }
@@ -86,6 +107,9 @@ void loop_open(struct loop *loop, const char *task_learner, const char *meta_lea
     loop->mock.host.trace_point = trace_point;
     loop->mock.host.trace_back = trace_back;
     loop->mock.host.own_delta = own_delta;
+    loop->mock.host.shapes = shapes;
+    loop->mock.host.shape = shape;
+    loop->mock.host.shape_back = shape_back;
     loop->now = (struct mn_point){loop->w, loop->a};
     loop->inner = unit_open(task_learner, MN_TASK_LEARNER);
     loop->outer = unit_open(meta_learner, MN_META_LEARNER);

@@ -8,7 +8,7 @@
 #include "toy.h"
 #include "unit.h"
 
-enum { LOOP_STEPS = 16, LOOP_STATE = 2 * (TOY_W + TOY_A) + 2, LOOP_OWN = 64 };
+enum { LOOP_STEPS = 16, LOOP_STATE = 2 * (TOY_W + TOY_A) + 2, LOOP_OWN = 256 };
 
 struct loop {
     struct mock mock;

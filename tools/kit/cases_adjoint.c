@@ -216,6 +216,41 @@ void task_case_rates(const struct kit *kit) {
     kit_fixture_close(&fixture);
 }
 
+/* One step in which one half of the point is shaped: that half goes where toy_shape takes its
+ * update.
+ */
+static void check_shape(struct kit_fixture *fixture, int first, int n, const char *what) {
+    struct tape t = tape_new(fixture, 1);
+    mn_real plain[POINT];
+    mn_real *params = first == 0 ? t.run.params.w : t.run.params.a;
+    toy_of(&t)->prescribed = 1;
+    kit_ok(fixture, tape_adapt(&t));
+    mn_vec_copy(n, params, plain);
+    if (memcmp(plain, t.start + first, (size_t)n * sizeof *plain) == 0) {
+        return; /* it does not adapt */
+    }
+    toy_of(&t)->shapes = first == 0 ? MN_ADAPTS_W : MN_ADAPTS_A;
+    kit_ok(fixture, tape_adapt(&t));
+    toy_of(&t)->shapes = 0;
+    for (int i = 0; i < n; i++) {
+        const double from = (double)t.start[first + i], update = (double)plain[i] - from;
+        const double expected = toy_shape(from, update);
+        if (fabs((double)params[i] - expected) > 16 * EPSILON * (1 + fabs(from))) {
+            kit_fail("shape",
+                     "%s[%d] went from %.7g to %.7g; the update of %.4g, shaped, ends at %.7g",
+                     what, i, from, (double)params[i], update, expected);
+        }
+    }
+}
+
+void task_case_shape(const struct kit *kit) {
+    struct kit_fixture fixture;
+    begin(&fixture, kit);
+    check_shape(&fixture, 0, TOY_W, "w");
+    check_shape(&fixture, TOY_W, TOY_A, "a");
+    kit_fixture_close(&fixture);
+}
+
 /* ---- gradients ---------------------------------------------------------------------------- */
 
 struct moved {
@@ -270,6 +305,7 @@ void task_case_adjoint(const struct kit *kit) {
         struct kit_fixture fixture;
         begin(&fixture, kit);
         struct tape t = tape_new(&fixture, seed);
+        toy_of(&t)->shapes = seed % 2 == 0 ? MN_ADAPTS_W | MN_ADAPTS_A : 0;
         kit_at("task %d of %d steps", (int)seed, TASK_STEPS);
         kit_ok(&fixture, tape_record(&t));
         kit_ok(&fixture, back(&t, 0));
@@ -285,6 +321,32 @@ void task_case_adjoint(const struct kit *kit) {
         kit_fail("adjoint", "adapt is not smooth: differences settle for %d of %d elements only",
                  compared, all);
     }
+}
+
+/* The last step, shaped and taken for a constant: d becomes what the shape leaves of it. */
+static void check_first_order_shape(struct kit_fixture *fixture) {
+    struct tape t = tape_new(fixture, 2);
+    mn_vec_fill(POINT, 1, t.factors[TASK_STEPS - 1]);
+    toy_of(&t)->shapes = MN_ADAPTS_W | MN_ADAPTS_A;
+    kit_ok(fixture, tape_record(&t));
+    const mn_real *before = toy_of(&t)->tape.rows + (TASK_STEPS - 1) * t.row;
+    const mn_real *after = before + t.row;
+    mn_vec_copy(POINT, t.c, t.d);
+    kit_ok(fixture, back_step(&t, TASK_STEPS - 1, MN_ADJOINT_FIRST_ORDER));
+    for (int i = 0; i < POINT; i++) {
+        const double x = (double)before[i], u = ((double)after[i] - 0.875 * x) / (1.25 + 0.25 * x);
+        const double c = (double)t.c[i];
+        double expected, d_u;
+        toy_shape_back(x, u, c, &expected, &d_u);
+        if (memcmp(&before[i], &after[i], sizeof before[i]) == 0) {
+            expected = c; /* the step does not adapt it */
+        }
+        if (fabs((double)t.d[i] - expected) > 64 * EPSILON * (1 + fabs(x)) * (1 + fabs(c))) {
+            kit_fail("first_order", "with a shape d[%d] was %.7g and became %.7g; it leaves %.7g",
+                     i, c, (double)t.d[i], expected);
+        }
+    }
+    toy_of(&t)->shapes = 0;
 }
 
 void task_case_first_order(const struct kit *kit) {
@@ -308,5 +370,6 @@ void task_case_first_order(const struct kit *kit) {
                      expected);
         }
     }
+    check_first_order_shape(&fixture);
     kit_fixture_close(&fixture);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* meta_learner, on the model of toy.h and tasks of trace.h. */
 
+#include "derivative.h"
 #include "fixture.h"
 #include "trace.h"
 
@@ -147,6 +148,28 @@ static int ask_rates(struct kit_fixture *fixture, int64_t step) {
     return MN_OK;
 }
 
+/* The steps of the task, with the learner's shape. */
+static int run_trace(struct kit_fixture *fixture, const struct mn_point *meta) {
+    const struct mn_meta_learner *table = &fixture->table.meta_learner;
+    struct trace *trace = trace_of_fixture(fixture);
+    if ((table->shape == NULL) != (table->shape_back == NULL)) {
+        kit_fail("plan", "there is one of `shape` and `shape_back` alone");
+    }
+    trace->shaper = table->shape != NULL ? table : NULL;
+    trace->self = fixture->self;
+    toy_of_fixture(fixture)->shapes = table->shape != NULL ? MN_ADAPTS_W | MN_ADAPTS_A : 0;
+    if (table->shape == NULL) {
+        return trace_run(trace, meta);
+    }
+    kit_call(fixture, "shape", KIT_WORKER);
+    const int status = kit_end(fixture, trace_run(trace, meta));
+    for (int64_t step = 1; status == MN_OK && step <= TRACE_STEPS; step++) {
+        const struct mn_point at = {trace->points[step].w, trace->points[step].a};
+        check_written(fixture, "the shaped", &at);
+    }
+    return status;
+}
+
 /* Run the task from `meta`; returns where it ended. */
 static int run_task(struct kit_fixture *fixture, const struct mn_point *meta,
                     struct mn_point *adapted) {
@@ -155,7 +178,9 @@ static int run_task(struct kit_fixture *fixture, const struct mn_point *meta,
     for (int64_t step = 0; status == MN_OK && step < TRACE_STEPS; step++) {
         status = ask_rates(fixture, step);
     }
-    trace_run(trace, meta);
+    if (status == MN_OK) {
+        status = run_trace(fixture, meta);
+    }
     *adapted = point_new(fixture);
     mn_vec_copy(TOY_W, trace->points[TRACE_STEPS].w, adapted->w);
     mn_vec_copy(n_a(fixture), trace->points[TRACE_STEPS].a, adapted->a);
@@ -339,6 +364,82 @@ static void resume(const struct kit *kit) {
     }
 }
 
+/* ---- shape -------------------------------------------------------------------------------- */
+
+/* d . after, as a function of one element of x or u. */
+struct shaped {
+    struct kit_fixture *fixture;
+    struct mn_update update;
+    const mn_real *d;
+    mn_real *moves, *after;
+};
+
+static double along_d(void *data, double by, double *at) {
+    struct shaped *s = data;
+    const mn_real before = *s->moves;
+    *s->moves = (mn_real)((double)before + by);
+    *at = (double)*s->moves;
+    kit_call(s->fixture, "shape", KIT_WORKER);
+    kit_ok(s->fixture, kit_end(s->fixture, s->fixture->table.meta_learner.shape(
+                                               s->fixture->self, &s->fixture->mock.ctx, NULL,
+                                               &s->update, s->after)));
+    *s->moves = before;
+    kit_written("the shaped point", s->update.n, s->after);
+    return mn_vec_dot(s->update.n, s->d, s->after);
+}
+
+static void compare_shape(struct shaped *s, mn_real *moves, const mn_real *got, const char *what) {
+    for (int64_t i = 0; i < s->update.n; i++) {
+        double expected;
+        s->moves = moves + i;
+        if (kit_agrees(along_d, s, (double)got[i], &expected) == KIT_DISAGREES) {
+            kit_fail("shape_back", "of the %s %s[%d] is %.7g, differences of shape give %.7g",
+                     s->update.architecture ? "logits" : "weights", what, (int)i, (double)got[i],
+                     expected);
+        }
+    }
+}
+
+static void shape(const struct kit *kit) {
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, 0);
+    const struct mn_meta_learner *table = &fixture.table.meta_learner;
+    if (table->shape == NULL || table->shape_back == NULL) {
+        kit_skip("the learner does not shape updates");
+    }
+    struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 12, 0, 0, 0);
+    for (int i = 0; i < fixture.mock.n_states; i++) { /* away from where it begins */
+        for (int64_t k = 0; k < fixture.mock.states[i].n; k++) {
+            fixture.mock.states[i].at[k] += (mn_real)(0.25 * mn_rng_normal(&rng));
+        }
+    }
+    for (int round = 0; round < 4; round++) {
+        const int half = round % 2;
+        const int64_t n = half == 0 ? TOY_W : TOY_A, n_of_own = n_own(&fixture);
+        mn_real *x = kit_input(&fixture, n), *u = kit_input(&fixture, n);
+        mn_real *d = kit_input(&fixture, n), *own = kit_input(&fixture, n_of_own);
+        mn_real *d_x = kit_output(&fixture, n), *d_u = kit_output(&fixture, n);
+        struct shaped s = {&fixture,
+                           {sizeof s.update, half, round / 2, n, x, u},
+                           d,
+                           NULL,
+                           kit_output(&fixture, n)};
+        kit_normal(&rng, n, 1, x);
+        kit_normal(&rng, n, 1, u);
+        kit_normal(&rng, n, 1, d);
+        kit_call(&fixture, "shape_back", KIT_WORKER);
+        kit_ok(&fixture,
+               kit_end(&fixture, table->shape_back(fixture.self, &fixture.mock.ctx, NULL, &s.update,
+                                                   d, d_x, d_u, round < 2 ? NULL : own)));
+        kit_written("d_x", n, d_x);
+        kit_written("d_u", n, d_u);
+        kit_written("own", n_of_own, own);
+        compare_shape(&s, x, d_x, "d_x");
+        compare_shape(&s, u, d_u, "d_u");
+    }
+    kit_fixture_close(&fixture);
+}
+
 static void numeric(const struct kit *kit) {
     struct kit_fixture fixture;
     struct direction out;
@@ -386,6 +487,7 @@ static const struct kit_case cases[] = {
     {"direction", "update moves against the mean direction", 0, direction},
     {"learns", "delta and update together lower the loss of a small convex problem", 0, learns},
     {"resume", "saved, restored and continued equals straight on, to the bit", 0, resume},
+    {"shape", "`shape_back` is the transposed Jacobian of `shape`", 0, shape},
     {"numeric", "a loss that is not a number ends delta with MN_NUMERIC", 0, numeric},
     {"no_architecture", "a model without architecture is learned or refused", 0, no_architecture},
 };

@@ -313,6 +313,7 @@ static const struct kit_case cases[] = {
     {"numeric", "a loss that is not a number ends the task with MN_NUMERIC", 0, numeric},
     {"cancel", "a stop is honoured between two steps", 0, cancel},
     {"rates", "an update is multiplied by the factors of mn_step_rates", 0, task_case_rates},
+    {"shape", "an update goes where mn_shape takes it", 0, task_case_shape},
     {"adjoint", "`adjoint` is the derivative of the steps of adapt", 0, task_case_adjoint},
     {"first_order", "with updates taken for constants only d_rates is written", 0,
      task_case_first_order},

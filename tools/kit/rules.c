@@ -141,6 +141,11 @@ static const struct kit_rule rules[] = {
     {"rates", "A meta learner may have learned a factor for every element of every update.",
      "Ask mn_step_rates in each step, and add factor * (what you would add without it) to the "
      "parameters."},
+    {"shape", "A meta learner may decide where an update leads.",
+     "For the halves that mn_shapes names, hand the update (times the factors) to mn_shape; in "
+     "adjoint, mn_shape_back comes before your own derivative."},
+    {"shape_back", "shape_back is the transposed Jacobian of shape.",
+     "Derive it again: `after` depends on x and on u, also through what is computed of them."},
     {"adjoint",
      "adjoint takes a gradient from after a step to before it: the transposed Jacobian of the "
      "step, with momentum and other state.",

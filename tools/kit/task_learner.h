@@ -23,6 +23,7 @@ int task_adapt(struct kit_fixture *fixture, struct task_run *run);
 /* cases_adjoint.c: a way back through a task, where the learner has one. Returns a status. */
 int task_exercise_adjoint(struct kit_fixture *fixture, uint64_t seed, uint64_t *digest);
 void task_case_rates(const struct kit *kit);
+void task_case_shape(const struct kit *kit);
 void task_case_adjoint(const struct kit *kit);
 void task_case_first_order(const struct kit *kit);
 

@@ -224,6 +224,51 @@ static int step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
     return MN_OK;
 }
 
+double toy_shape(double x, double u) {
+    return 0.875 * x + (1.25 + 0.25 * x) * u;
+}
+
+void toy_shape_back(double x, double u, double d, double *d_x, double *d_u) {
+    *d_x = (0.875 + 0.25 * u) * d;
+    *d_u = (1.25 + 0.25 * x) * d;
+}
+
+static uint32_t shapes(struct mn_ctx *ctx) {
+    return toy_of(ctx)->shapes;
+}
+
+static void check_update(const struct toy *toy, const struct mn_update *update) {
+    const uint32_t half = update->architecture ? MN_ADAPTS_A : MN_ADAPTS_W;
+    check_size("mn_update", update->size, sizeof *update);
+    if ((toy->shapes & half) == 0 ||
+        update->n != (update->architecture ? toy->dims.n_a : toy->dims.n_w) || update->step < 0 ||
+        (toy->prescribed >= 0 && update->step >= toy->prescribed)) {
+        mock_fail("pass", "an update of %lld %s in step %lld is shaped; mn_shapes gives %u",
+                  (long long)update->n, update->architecture ? "logits" : "weights",
+                  (long long)update->step, (unsigned)toy->shapes);
+    }
+}
+
+static int shape(struct mn_ctx *ctx, const struct mn_update *update, mn_real *after) {
+    check_update(toy_of(ctx), update);
+    for (int64_t i = 0; i < update->n; i++) {
+        after[i] = (mn_real)toy_shape((double)update->x[i], (double)update->u[i]);
+    }
+    return MN_OK;
+}
+
+static int shape_back(struct mn_ctx *ctx, const struct mn_update *update, mn_real *d,
+                      mn_real *d_u) {
+    check_update(toy_of(ctx), update);
+    for (int64_t i = 0; i < update->n; i++) {
+        double to_x, to_u;
+        toy_shape_back((double)update->x[i], (double)update->u[i], (double)d[i], &to_x, &to_u);
+        d[i] = (mn_real)to_x;
+        d_u[i] = (mn_real)to_u;
+    }
+    return MN_OK;
+}
+
 static struct mn_set set_new(struct mock *mock, int32_t n, double image) {
     mn_real *images = mock_buffer(mock, (size_t)n * sizeof *images, 0);
     int32_t *labels = mock_buffer(mock, (size_t)n * sizeof *labels, 0);
@@ -260,6 +305,9 @@ void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
     mock->host.task_batch = task_batch;
     mock->host.step_done = step_done;
     mock->host.step_rates = step_rates;
+    mock->host.shapes = shapes;
+    mock->host.shape = shape;
+    mock->host.shape_back = shape_back;
 }
 
 void toy_forget_calls(struct toy *toy) {

@@ -36,6 +36,7 @@ struct toy {
     } dones[TOY_CALLS];
     int n_passes, n_batches, n_dones;
     const struct mn_point *rates; /* of each step, what mn_step_rates gives; NULL = ones */
+    uint32_t shapes;              /* what mn_shapes gives; updates are then those of toy_shape */
     struct toy_tape {
         int on;               /* tasks are recorded */
         mn_real *rows;        /* w, a, state after step i go to row i + 1 */
@@ -55,5 +56,9 @@ enum { TOY_QUERY = 3 };
 /* The formulas. a is NULL for a model without architecture; dw, da may be NULL. */
 double toy_loss(const double *w, const double *a, double image, double progress, double *dw,
                 double *da);
+
+/* A shape of updates, after = S(x, u), and the gradients of x and u where d is that of after. */
+double toy_shape(double x, double u);
+void toy_shape_back(double x, double u, double d, double *d_x, double *d_u);
 
 #endif

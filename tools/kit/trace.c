@@ -23,22 +23,55 @@ static void gradient(const struct trace *trace, int64_t step, double *dw, double
     toy_loss(w, trace->toy.dims.n_a > 0 ? a : NULL, TOY_QUERY, 1, dw, da);
 }
 
-void trace_run(struct trace *trace, const struct mn_point *meta) {
+/* What step `step` adds, with its factors. */
+static struct trace_at proposed(const struct trace *trace, int64_t step) {
+    const struct trace_at *by = &trace->factors[step];
+    struct trace_at u = {0};
+    double dw[TOY_W], da[TOY_A];
+    gradient(trace, step, dw, da);
+    for (int i = 0; i < TOY_W; i++) {
+        u.w[i] = (mn_real)(-RATE * (double)by->w[i] * dw[i]);
+    }
+    for (int j = 0; j < TOY_A; j++) {
+        u.a[j] = (mn_real)(-RATE * (double)by->a[j] * da[j]);
+    }
+    return u;
+}
+
+static struct mn_update update_of(const struct trace *trace, int64_t step, int architecture,
+                                  const struct trace_at *u) {
+    const struct trace_at *x = &trace->points[step];
+    return (struct mn_update){.size = sizeof(struct mn_update),
+                              .architecture = architecture,
+                              .step = step,
+                              .n = architecture ? trace->toy.dims.n_a : TOY_W,
+                              .x = architecture ? x->a : x->w,
+                              .u = architecture ? u->a : u->w};
+}
+
+int trace_run(struct trace *trace, const struct mn_point *meta) {
     mn_vec_copy(TOY_W, meta->w, trace->points[0].w);
     mn_vec_copy(trace->toy.dims.n_a, meta->a, trace->points[0].a);
     for (int64_t step = 0; step < TRACE_STEPS; step++) {
-        const struct trace_at *at = &trace->points[step], *by = &trace->factors[step];
+        const struct trace_at u = proposed(trace, step);
         struct trace_at *next = &trace->points[step + 1];
-        double dw[TOY_W], da[TOY_A];
-        gradient(trace, step, dw, da);
-        for (int i = 0; i < TOY_W; i++) {
-            next->w[i] = (mn_real)((double)at->w[i] - RATE * (double)by->w[i] * dw[i]);
-        }
-        for (int j = 0; j < TOY_A; j++) {
-            next->a[j] = (mn_real)((double)at->a[j] - RATE * (double)by->a[j] * da[j]);
+        for (int half = 0; half < (trace->toy.dims.n_a > 0 ? 2 : 1); half++) {
+            const struct mn_update update = update_of(trace, step, half, &u);
+            mn_real *after = half == 0 ? next->w : next->a;
+            for (int64_t i = 0; i < update.n; i++) {
+                after[i] = update.x[i] + update.u[i];
+            }
+            const int status =
+                trace->shaper != NULL
+                    ? trace->shaper->shape(trace->self, &trace->toy.mock->ctx, NULL, &update, after)
+                    : MN_OK;
+            if (status != MN_OK) {
+                return status;
+            }
         }
     }
     trace->back = TRACE_STEPS;
+    return MN_OK;
 }
 
 /* ---- services ----------------------------------------------------------------------------- */
@@ -68,28 +101,30 @@ static int trace_point(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
 }
 
 /* With regard to the factors: an update is -RATE factor gradient. */
-static void back_to_factors(const struct trace *trace, int64_t step, struct mn_adjoint *io) {
+static void back_to_factors(const struct trace *trace, int64_t step, const struct trace_at *d_u,
+                            struct mn_adjoint *io) {
     double dw[TOY_W], da[TOY_A];
     gradient(trace, step, dw, da);
     for (int i = 0; io->d_rates.w != NULL && i < TOY_W; i++) {
-        io->d_rates.w[i] = (mn_real)(-RATE * dw[i] * (double)io->d.w[i]);
+        io->d_rates.w[i] = (mn_real)(-RATE * dw[i] * (double)d_u->w[i]);
     }
     for (int j = 0; io->d_rates.a != NULL && j < trace->toy.dims.n_a; j++) {
-        io->d_rates.a[j] = (mn_real)(-RATE * da[j] * (double)io->d.a[j]);
+        io->d_rates.a[j] = (mn_real)(-RATE * da[j] * (double)d_u->a[j]);
     }
 }
 
-/* d -= H (RATE factor d), where H holds i+1 for w_i, 2 for a_j and 1.2 for a_j with w_j. */
-static void back_to_point(const struct trace *trace, int64_t step, struct mn_adjoint *io) {
+/* d -= H (RATE factor d_u), where H holds i+1 for w_i, 2 for a_j and 1.2 for a_j with w_j. */
+static void back_to_point(const struct trace *trace, int64_t step, const struct trace_at *d_u,
+                          struct mn_adjoint *io) {
     const double coupling = 1.2;
     const struct trace_at *by = &trace->factors[step];
     const int n_a = (int)trace->toy.dims.n_a;
     double vw[TOY_W], va[TOY_A] = {0};
     for (int i = 0; i < TOY_W; i++) {
-        vw[i] = RATE * (double)by->w[i] * (double)io->d.w[i];
+        vw[i] = RATE * (double)by->w[i] * (double)d_u->w[i];
     }
     for (int j = 0; j < n_a; j++) {
-        va[j] = RATE * (double)by->a[j] * (double)io->d.a[j];
+        va[j] = RATE * (double)by->a[j] * (double)d_u->a[j];
     }
     for (int i = 0; i < TOY_W; i++) {
         const double coupled = i < n_a ? coupling * va[i] : 0;
@@ -98,6 +133,26 @@ static void back_to_point(const struct trace *trace, int64_t step, struct mn_adj
     for (int j = 0; j < n_a; j++) {
         io->d.a[j] = (mn_real)((double)io->d.a[j] - 2 * va[j] - coupling * vw[j]);
     }
+}
+
+/* d becomes what reaches the point without the update, d_u what reaches the update. */
+static int back_to_update(const struct trace *trace, int64_t step, struct mn_adjoint *io,
+                          struct trace_at *d_u) {
+    const struct trace_at u = proposed(trace, step);
+    mn_vec_copy(TOY_W, io->d.w, d_u->w);
+    mn_vec_copy(trace->toy.dims.n_a, io->d.a, d_u->a);
+    for (int half = 0; trace->shaper != NULL && half < (trace->toy.dims.n_a > 0 ? 2 : 1); half++) {
+        const struct mn_update update = update_of(trace, step, half, &u);
+        mn_real d_x[TOY_W > TOY_A ? TOY_W : TOY_A], *d = half == 0 ? io->d.w : io->d.a;
+        const int status =
+            trace->shaper->shape_back(trace->self, &trace->toy.mock->ctx, NULL, &update, d, d_x,
+                                      half == 0 ? d_u->w : d_u->a, trace->own);
+        if (status != MN_OK) {
+            return status;
+        }
+        mn_vec_copy(update.n, d_x, d);
+    }
+    return MN_OK;
 }
 
 static int trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoint) {
@@ -112,10 +167,15 @@ static int trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *adjoi
         mock_fail("size_field", "a struct mn_adjoint has size %u instead of %zu", adjoint->size,
                   sizeof *adjoint);
     }
+    struct trace_at d_u;
     trace->back = step;
-    back_to_factors(trace, step, adjoint);
+    const int status = back_to_update(trace, step, adjoint, &d_u);
+    if (status != MN_OK) {
+        return status;
+    }
+    back_to_factors(trace, step, &d_u, adjoint);
     if ((adjoint->flags & MN_ADJOINT_FIRST_ORDER) == 0) {
-        back_to_point(trace, step, adjoint);
+        back_to_point(trace, step, &d_u, adjoint);
     }
     return MN_OK;
 }

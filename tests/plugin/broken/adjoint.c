@@ -2,7 +2,7 @@
 /* Gradient descent with momentum that can be differentiated through. */
 #define WAYS                                                                                       \
     FINE, WRONG_SIGN, FORGETS_MOMENTUM, FORGETS_FACTOR, IGNORES_FLAG, NO_D_RATES, IGNORES_RATES,   \
-        NO_STEPS, UNNAMED_REFUSAL, CHANGES_POINT, OVERRUNS_D_STATE
+        NO_STEPS, UNNAMED_REFUSAL, CHANGES_POINT, OVERRUNS_D_STATE, IGNORES_SHAPE, FORGETS_SHAPE
 #include "wrong.h"
 
 #include "../../../plugins/common/hessian.h"
@@ -49,18 +49,24 @@ static int gradient(struct step *r, const struct mn_point *at, struct mn_outcome
 }
 
 /* Momentum is that of the weights: b = momentum b + g, w -= factor lr b. */
-static void update(struct step *r, struct mn_point *params, mn_real *b) {
-    const mn_real *f_w = wrong == IGNORES_RATES ? NULL : r->rates.factors.w;
-    const mn_real *f_a = wrong == IGNORES_RATES ? NULL : r->rates.factors.a;
+static int update(struct step *r, struct mn_point *params, mn_real *b) {
+    struct rates rates = r->rates;
+    if (wrong == IGNORES_RATES) {
+        rates.factors = (struct mn_point){NULL, NULL};
+    }
+    if (wrong == IGNORES_SHAPE) {
+        rates.shapes = 0;
+    }
     for (int64_t i = 0; i < r->dims.n_w; i++) {
         b[i] = (mn_real)(r->s->momentum * (double)b[i] + (double)r->d[i]);
     }
-    rates_note(&r->rates, f_w, r->dims.n_w, params->w);
+    rates_note(&rates, 0, r->dims.n_w, params->w);
     mn_vec_sgd(r->dims.n_w, r->s->lr, b, params->w);
-    rates_apply(&r->rates, f_w, r->dims.n_w, params->w);
-    rates_note(&r->rates, f_a, r->dims.n_a, params->a);
+    const int status = rates_apply(&rates, 0, r->dims.n_w, params->w);
+    rates_note(&rates, 1, r->dims.n_a, params->a);
     mn_vec_sgd(r->dims.n_a, r->s->lr, r->d + r->dims.n_w, params->a);
-    rates_apply(&r->rates, f_a, r->dims.n_a, params->a);
+    return status != MN_OK || r->dims.n_a == 0 ? status
+                                               : rates_apply(&rates, 1, r->dims.n_a, params->a);
 }
 
 static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
@@ -76,7 +82,9 @@ static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
             status = gradient(&r, params, &out);
         }
         if (status == MN_OK) {
-            update(&r, params, state);
+            status = update(&r, params, state);
+        }
+        if (status == MN_OK) {
             status = mn_step_done(ctx, number, out.loss, (double)out.hits / r.batch.n,
                                   out.skip_share, params);
         }
@@ -84,31 +92,61 @@ static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
     return status;
 }
 
-static void factors_back(const struct step *r, const struct mn_step *step, struct mn_adjoint *io) {
+/* Gradients with regard to the updates of both halves; io->d is left with the rest. */
+static int shape_back(struct step *r, const struct mn_step *step, struct mn_adjoint *io,
+                      struct mn_point *d_u) {
+    const int64_t n_w = r->dims.n_w, n_a = r->dims.n_a;
+    mn_real *room = mn_scratch(r->ctx, (size_t)(n_w + n_a) * sizeof *room);
+    if (room == NULL) {
+        return MN_NOMEM;
+    }
+    *d_u = (struct mn_point){room, room + n_w};
+    for (int half = 0; half < (n_a > 0 ? 2 : 1); half++) {
+        const int64_t n = half == 0 ? n_w : n_a;
+        const mn_real *g = half == 0 ? r->d : r->d + n_w, *f = rates_factors(&r->rates, half);
+        mn_real *d = half == 0 ? io->d.w : io->d.a;
+        const mn_real *to_u;
+        for (int64_t i = 0; rates_shaped(&r->rates, half) && i < n; i++) {
+            const double b =
+                (double)g[i] + (half == 0 ? r->s->momentum * (double)step->state[i] : 0);
+            r->rates.u[i] = (mn_real)(-(f != NULL ? (double)f[i] : 1) * r->s->lr * b);
+        }
+        const int status =
+            rates_back(&r->rates, half, n, half == 0 ? step->before.w : step->before.a, d, &to_u);
+        if (status != MN_OK) {
+            return status;
+        }
+        mn_vec_copy(n, to_u, half == 0 ? d_u->w : d_u->a);
+    }
+    return MN_OK;
+}
+
+static void factors_back(const struct step *r, const struct mn_step *step,
+                         const struct mn_point *d_u, struct mn_adjoint *io) {
     const double lr = r->s->lr, momentum = r->s->momentum;
     for (int64_t i = 0; io->d_rates.w != NULL && i < r->dims.n_w; i++) {
         const double b = momentum * (double)step->state[i] + (double)r->d[i];
-        io->d_rates.w[i] = (mn_real)(-lr * b * (double)io->d.w[i]);
+        io->d_rates.w[i] = (mn_real)(-lr * b * (double)d_u->w[i]);
     }
     for (int64_t i = 0; io->d_rates.a != NULL && i < r->dims.n_a; i++) {
-        io->d_rates.a[i] = (mn_real)(-lr * (double)r->d[r->dims.n_w + i] * (double)io->d.a[i]);
+        io->d_rates.a[i] = (mn_real)(-lr * (double)r->d[r->dims.n_w + i] * (double)d_u->a[i]);
     }
 }
 
 /* r->d becomes the derivative with regard to the gradient. */
-static void update_back(struct step *r, struct mn_adjoint *io) {
+static void update_back(struct step *r, const struct mn_point *d_u, struct mn_adjoint *io) {
     const double momentum = r->s->momentum;
     const struct mn_point *f = &r->rates.factors;
     const int with_factor = wrong != FORGETS_FACTOR;
     for (int64_t i = 0; i < r->dims.n_w; i++) {
         const double factor = with_factor && f->w != NULL ? (double)f->w[i] : 1;
-        const double d_b = (double)io->d_state[i] - factor * r->s->lr * (double)io->d.w[i];
+        const double d_b = (double)io->d_state[i] - factor * r->s->lr * (double)d_u->w[i];
         io->d_state[i] = (mn_real)(wrong == FORGETS_MOMENTUM ? 0 : momentum * d_b);
         r->d[i] = (mn_real)d_b;
     }
     for (int64_t i = 0; i < r->dims.n_a; i++) {
         const double factor = with_factor && f->a != NULL ? (double)f->a[i] : 1;
-        r->d[r->dims.n_w + i] = (mn_real)(-factor * r->s->lr * (double)io->d.a[i]);
+        r->d[r->dims.n_w + i] = (mn_real)(-factor * r->s->lr * (double)d_u->a[i]);
     }
     if (wrong == OVERRUNS_D_STATE) {
         io->d_state[r->dims.n_w] = 0;
@@ -142,6 +180,7 @@ static int adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *
                    const struct mn_task *task, const struct mn_step *step, struct mn_adjoint *io) {
     struct step r = {.s = self, .ctx = ctx, .model = model};
     struct mn_outcome out;
+    struct mn_point d_u;
     int status = step_begin(&r, task, step->step);
     if (status == MN_OK) {
         status = gradient(&r, &step->before, &out);
@@ -149,8 +188,15 @@ static int adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *
     if (status != MN_OK) {
         return status;
     }
+    if (wrong == FORGETS_SHAPE) {
+        r.rates.shapes = 0;
+    }
+    status = shape_back(&r, step, io, &d_u);
+    if (status != MN_OK) {
+        return status;
+    }
     if (wrong != NO_D_RATES) {
-        factors_back(&r, step, io);
+        factors_back(&r, step, &d_u, io);
     }
     if (wrong == CHANGES_POINT) {
         step->before.w[0] += 1;
@@ -158,7 +204,7 @@ static int adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *
     if ((io->flags & MN_ADJOINT_FIRST_ORDER) != 0 && wrong != IGNORES_FLAG) {
         return MN_OK;
     }
-    update_back(&r, io);
+    update_back(&r, &d_u, io);
     return gradient_back(&r, step, io);
 }
 

@@ -2,7 +2,7 @@
 /* MAML with one learned factor for the updates of all steps. */
 #define WAYS                                                                                       \
     FINE, NO_TRACES, OUT_OF_TURN, LATE_POINT, OWN_WITHOUT, OWN_UNWRITTEN, NEGATIVE_OWN,            \
-        NAN_FACTORS, HALF_FACTORS, HIDDEN_FACTOR
+        NAN_FACTORS, HALF_FACTORS, HIDDEN_FACTOR, SHAPE_ALONE, SHAPE_BACK_TWICE, SHAPE_UNWRITTEN
 #include "wrong.h"
 
 struct learner {
@@ -124,13 +124,39 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
     return MN_OK;
 }
 
-static const struct mn_meta_learner table = {.size = sizeof table,
-                                             .start = start,
-                                             .delta = delta,
-                                             .update = update,
-                                             .traces = traces,
-                                             .n_own = n_own,
-                                             .rates = rates};
+/* after = x + (1 + mean of u) u */
+static double mean_of(const struct mn_update *update) {
+    return sum(update->n, update->u) / (double)update->n;
+}
+
+static int shape(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
+                 const struct mn_update *update, mn_real *after) {
+    const mn_real rate = (mn_real)(1 + mean_of(update));
+    for (int64_t i = wrong == SHAPE_UNWRITTEN; i < update->n; i++) {
+        after[i] = update->x[i] + rate * update->u[i];
+    }
+    return MN_OK;
+}
+
+static int shape_back(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
+                      const struct mn_update *update, const mn_real *d, mn_real *d_x, mn_real *d_u,
+                      mn_real *own) {
+    const double rate = 1 + mean_of(update);
+    const double each = mn_vec_dot(update->n, d, update->u) / (double)update->n;
+    for (int64_t i = 0; i < update->n; i++) {
+        d_x[i] = d[i];
+        d_u[i] = (mn_real)(rate * (double)d[i] + (wrong == SHAPE_BACK_TWICE ? 2 : 1) * each);
+    }
+    return MN_OK;
+}
+
+static struct mn_meta_learner table = {.size = sizeof table,
+                                       .start = start,
+                                       .delta = delta,
+                                       .update = update,
+                                       .traces = traces,
+                                       .n_own = n_own,
+                                       .rates = rates};
 
 static const struct mn_opt options[] = {
     MN_REAL(struct learner, lr, 0.1, 0, 1, "meta learning rate"),
@@ -142,4 +168,8 @@ MN_PLUGIN("broken_tracer", "1.0.0",
 
 __attribute__((constructor)) static void loaded(void) {
     choose_way();
+    if (wrong >= SHAPE_ALONE) {
+        table.shape = shape;
+        table.shape_back = wrong == SHAPE_ALONE ? NULL : shape_back;
+    }
 }
