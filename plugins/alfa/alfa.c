@@ -22,6 +22,10 @@ struct alfa {
 
 enum { SEED_ALFA = MN_RNG_PLUGIN + 1 };
 
+/* The paper's hidden layer is as wide as its input. A step of Adam moves every weight of a row
+ * alike, so with hundreds of tensors the outputs would jump by more than they are. */
+enum { WIDEST = 64 };
+
 /* The network of the weights or of the logits. */
 struct generator {
     int64_t n_groups, n_in, n_hidden, n_out;
@@ -37,7 +41,7 @@ static struct generator generator_of(const struct alfa *s, const int64_t n_group
         g.at += g.n;
         g.n_groups = n_groups[half];
         g.n_in = 2 * g.n_groups;
-        g.n_hidden = g.n_groups == 0 ? 0 : s->hidden > 0 ? s->hidden : g.n_in;
+        g.n_hidden = s->hidden > 0 && g.n_in > 0 ? s->hidden : g.n_in < WIDEST ? g.n_in : WIDEST;
         g.n_out = s->decay ? 2 * g.n_groups : g.n_groups;
         g.b1 = g.n_hidden * g.n_in;
         g.w2 = g.b1 + g.n_hidden;
@@ -317,8 +321,10 @@ static const struct mn_opt options[] = {
     SECOND_ORDER_OPTIONS,
     MN_INT(struct alfa, rate_steps, 5, 1, 10000,
            "steps that have constants of their own; later steps take those of the last"),
-    MN_INT(struct alfa, hidden, 0, 0, 4096,
-           "width of the generator's hidden layer; 0 = that of its input, two for every tensor"),
+    MN_INT(
+        struct alfa, hidden, 0, 0, 4096,
+        "width of the generator's hidden layer; 0 = that of its input, two for every tensor, but "
+        "at most 64"),
     MN_BOOL(struct alfa, decay, 1, "whether it generates decays of the weights besides rates"),
     MN_REAL(struct alfa, lr_rates, 0.001, 0, 1e12, "meta learning rate of the constants"),
     MN_REAL(struct alfa, lr_generator, 0.001, 0, 1e12, "meta learning rate of the generator"),

@@ -507,6 +507,31 @@ static void alfa_first_order(void **state) {
     loop_close(&loop);
 }
 
+/* The hidden layer is as wide as its input, up to a bound; no tensors, no generator. */
+static void alfa_sizes(void **state) {
+    static const struct {
+        int32_t w, a;
+        int64_t hidden, width_w, width_a;
+    } cases[] = {
+        {3, 0, 0, 6, 0}, {3, 2, 0, 6, 4}, {100, 2, 0, 64, 4}, {3, 0, 5, 5, 0}, {0, 2, 5, 0, 5}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct loop loop;
+        loop_open(&loop, "sgd", "alfa");
+        unit_int(&loop.outer, "hidden", cases[i].hidden);
+        struct mn_dims dims = loop.toy.dims;
+        dims.n_w_segments = cases[i].w;
+        dims.n_a_segments = cases[i].a;
+        int64_t n = 0;
+        for (int half = 0; half < 2; half++) {
+            const int64_t in = 2 * (half == 0 ? cases[i].w : cases[i].a);
+            const int64_t hidden = half == 0 ? cases[i].width_w : cases[i].width_a;
+            n += 5 * in + 2 * in * hidden + hidden + in;
+        }
+        assert_int_equal(loop.meta_learner->n_own(loop.outer.self, &dims), n);
+        loop_close(&loop);
+    }
+}
+
 /* Both states descend, each at its own rate. */
 static void alfa_descends(void **state) {
     struct loop loop;
@@ -735,6 +760,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(alfa_begins_as_maml),
         cmocka_unit_test(alfa_is_its_equation),
         cmocka_unit_test(alfa_first_order),
+        cmocka_unit_test(alfa_sizes),
         cmocka_unit_test(alfa_descends),
         cmocka_unit_test(anil_adapts_the_head),
         cmocka_unit_test(anil_gradients),
