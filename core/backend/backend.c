@@ -59,7 +59,7 @@ int nas_workspace_reserve(struct mn_ctx *ctx, const struct mn_model *model, int 
 }
 
 size_t nas_model_workspace_bytes(const struct mn_model *model) {
-    return model->backend->lane_bytes(model->plan);
+    return model->backend->lane_bytes(model->plan) + nas_classifier_bytes(model);
 }
 
 size_t nas_model_unfilled_bytes(const struct mn_model *model) {
@@ -103,6 +103,13 @@ void nas_workspace_free(struct nas_workspace *ws) {
 
 /* ---- passes ------------------------------------------------------------------------------- */
 
+/* Images that a pass may hold. */
+static int32_t room(const struct mn_model *m, const struct mn_pass *pass) {
+    return (pass->flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A | MN_PASS_TRAINING)) != 0
+               ? m->dims.max_batch
+               : m->dims.max_predictions;
+}
+
 static int check(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_set *batch,
                  const struct mn_pass *pass, const struct mn_outcome *out) {
     /* The structs that a plugin fills say by their size that all of them was begun. */
@@ -115,9 +122,9 @@ static int check(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_s
     if (nas_ctx_of(ctx)->workspace == NULL || nas_ctx_of(ctx)->workspace->model != m) {
         return mn_fail(ctx, MN_INTERNAL, "a model pass outside a worker of that model");
     }
-    if (batch->n < 1 || batch->n > m->dims.max_batch) {
+    if (batch->n < 1 || batch->n > room(m, pass)) {
         return mn_fail(ctx, MN_INTERNAL, "a batch of %d images; this model holds 1 to %d", batch->n,
-                       m->dims.max_batch);
+                       room(m, pass));
     }
     for (int i = 0; i < batch->n; i++) {
         if (batch->labels[i] < 0 || batch->labels[i] >= m->dims.ways) {
@@ -150,7 +157,7 @@ int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const s
     struct nas_workspace *ws = nas_ctx_of(ctx)->workspace;
     struct nas_classifier *classifier = &ws->classifier;
     struct mn_set all;
-    TRY(nas_classifier_images(classifier, ctx, batch, given, &all));
+    TRY(nas_classifier_images(classifier, ctx, batch, given->support, room(m, given), &all));
     struct mn_pass with_keep = *given;
     const struct mn_pass *options = &with_keep;
     with_keep.keep = given->keep != NULL ? given->keep : ws->keep;

@@ -12,9 +12,21 @@ int nas_head_uses_support(const struct nas_instance *head) {
     return table->uses_support != NULL && table->uses_support(head->self);
 }
 
+static size_t image_reals(const struct mn_model *m) {
+    return (size_t)m->dims.channels * (size_t)m->dims.height * (size_t)m->dims.width;
+}
+
+size_t nas_classifier_bytes(const struct mn_model *m) {
+    const size_t features = (size_t)m->dims.n_features, ways = (size_t)m->dims.ways;
+    const size_t reals = nas_head_uses_support(m->units.head)
+                             ? 3 * features + 2 * ways + image_reals(m)
+                             : 2 * (features + ways);
+    return (size_t)m->dims.max_predictions * reals * sizeof(mn_real);
+}
+
 int nas_classifier_new(struct mn_ctx *ctx, const struct mn_model *m, struct nas_arena *arena,
                        struct nas_classifier *out) {
-    const size_t n = (size_t)m->dims.max_batch, features = (size_t)m->dims.n_features;
+    const size_t n = (size_t)m->dims.max_predictions, features = (size_t)m->dims.n_features;
     const size_t ways = (size_t)m->dims.ways;
     *out = (struct nas_classifier){.model = m};
     out->uses_support = nas_head_uses_support(m->units.head);
@@ -23,8 +35,7 @@ int nas_classifier_new(struct mn_ctx *ctx, const struct mn_model *m, struct nas_
     out->logits = nas_arena_array(arena, n * ways, sizeof(mn_real));
     out->d_logits = nas_arena_array(arena, n * ways, sizeof(mn_real));
     if (out->uses_support) {
-        const size_t image =
-            (size_t)m->dims.channels * (size_t)m->dims.height * (size_t)m->dims.width;
+        const size_t image = image_reals(m);
         out->d_support = nas_arena_array(arena, n * features, sizeof(mn_real));
         out->images = nas_arena_array(arena, n * image, sizeof(mn_real));
         out->labels = nas_arena_array(arena, n, sizeof *out->labels);
@@ -33,19 +44,17 @@ int nas_classifier_new(struct mn_ctx *ctx, const struct mn_model *m, struct nas_
 }
 
 int nas_classifier_images(struct nas_classifier *c, struct mn_ctx *ctx, const struct mn_set *batch,
-                          const struct mn_pass *pass, struct mn_set *all) {
-    const struct mn_dims *dims = &c->model->dims;
-    const struct mn_set *support = pass->support;
+                          const struct mn_set *support, int32_t most, struct mn_set *all) {
     *all = *batch;
     if (!c->uses_support || support == NULL) {
         return MN_OK;
     }
-    if (support->n < 1 || support->n > dims->max_batch - batch->n) {
+    if (support->n < 1 || support->n > most - batch->n) {
         return mn_fail(ctx, MN_INTERNAL,
                        "a batch of %d images and a support set of %d; this model holds 2 to %d",
-                       batch->n, support->n, dims->max_batch);
+                       batch->n, support->n, most);
     }
-    const size_t image = (size_t)dims->channels * (size_t)dims->height * (size_t)dims->width;
+    const size_t image = image_reals(c->model);
     const size_t first = (size_t)support->n, second = (size_t)batch->n;
     memcpy(c->images, support->images, first * image * sizeof *c->images);
     memcpy(c->images + first * image, batch->images, second * image * sizeof *c->images);

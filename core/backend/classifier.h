@@ -11,22 +11,24 @@
 struct nas_classifier {
     const struct mn_model *model;
     int uses_support;
-    mn_real *features, *d_features, *d_support; /* [max_batch][n_features] */
-    mn_real *logits, *d_logits;                 /* [max_batch][ways] */
-    mn_real *images;                            /* [max_batch] of both sets, where there are two */
+    mn_real *features, *d_features, *d_support; /* [max_predictions][n_features] */
+    mn_real *logits, *d_logits;                 /* [max_predictions][ways] */
+    mn_real *images; /* [max_predictions] of both sets, where there are two */
     int32_t *labels;
 };
 
 /* Whether a unit of kind head compares with the support set. */
 int nas_head_uses_support(const struct nas_instance *head);
 
+/* What nas_classifier_new takes. */
+size_t nas_classifier_bytes(const struct mn_model *model);
 int nas_classifier_new(struct mn_ctx *ctx, const struct mn_model *model, struct nas_arena *arena,
                        struct nas_classifier *out);
 
-/* The images that go through the network: those of the support set, then those of the batch; the
- * batch alone where the head needs no other. */
+/* The images that go through the network, `most` or fewer: those of the support set, then those of
+ * the batch; the batch alone where the head needs no other, or the pass names none (NULL). */
 int nas_classifier_images(struct nas_classifier *classifier, struct mn_ctx *ctx,
-                          const struct mn_set *batch, const struct mn_pass *pass,
+                          const struct mn_set *batch, const struct mn_set *support, int32_t most,
                           struct mn_set *all);
 
 /* With the features of all of them: loss, hits and, where they are not NULL, logits and features of

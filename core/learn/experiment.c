@@ -106,9 +106,31 @@ struct nas_network_units nas_experiment_network(struct nas_experiment *e) {
                                       .operations = &e->operations};
 }
 
-static int build_model(struct nas_experiment *e, struct mn_ctx *ctx, int64_t at_least) {
+/* The largest that any pass of the run can ask for: the learner's own batch or a support set, and
+ * in meta-training the query set, of which a meta learner may take the gradient; in evaluation
+ * query sets are predicted, and support sets where batch norm takes their statistics. */
+static void find_batches(struct nas_experiment *e, const struct nas_batches *at_least) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const struct nas_task_options *t = &e->task;
+    const int64_t batch = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
+    const int64_t train_shots = t->train_shots > 0 ? t->train_shots : t->shots;
+    const int64_t train_queries = t->train_queries > 0 ? t->train_queries : t->queries;
+    /* Query images go through the network with the support set where the head compares them. */
+    const int with = nas_head_uses_support(&e->head);
+    struct nas_batches *b = &e->batches;
+    b->steps = batch > 0 ? batch : most(t->ways * most(t->shots, train_shots), -batch);
+    b->steps = most(b->steps, t->ways * (train_queries + (with ? train_shots : 0)));
+    b->steps = most(b->steps, at_least->steps);
+    b->predictions = t->ways * (t->queries + (with ? t->shots : 0));
+    if (e->evaluation.batch_norm == NAS_SUPPORT) {
+        b->predictions = most(b->predictions, t->ways * t->shots);
+    }
+    b->predictions = most(most(b->predictions, b->steps), at_least->predictions);
+}
+
+static int build_model(struct nas_experiment *e, struct mn_ctx *ctx,
+                       const struct nas_batches *at_least) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const void *learner = e->task_learner.self;
     e->backend = nas_backend_find(e->run.backend);
     if (e->backend == NULL) {
@@ -119,29 +141,18 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx, int64_t at_
     }
     TRY(find_kernels(e, ctx));
     TRY(nas_declared_units(e, ctx));
-    /* The largest batch that any pass of the run can ask for. */
-    const int64_t batch = table->max_batch != NULL ? table->max_batch(learner) : 0;
-    const int64_t support = t->ways * most(t->shots, t->train_shots);
-    e->max_batch = most(at_least, batch > 0 ? batch : most(support, -batch));
-    /* Query images go through the network with the support set where the head compares them. */
-    const int64_t shots = nas_head_uses_support(&e->head) ? t->shots : 0;
-    const int64_t train_shots = shots > 0 && t->train_shots > 0 ? t->train_shots : shots;
-    const int64_t train_queries = t->train_queries > 0 ? t->train_queries : t->queries;
-    e->max_batch =
-        most(e->max_batch, t->ways * most(t->queries + shots, train_queries + train_shots));
-    if (e->evaluation.batch_norm == NAS_SUPPORT) {
-        e->max_batch = most(e->max_batch, t->ways * t->shots);
-    }
-    if (e->max_batch > NAS_MOST_BATCH) {
+    find_batches(e, at_least);
+    if (e->batches.predictions > NAS_MOST_BATCH) {
         return mn_fail(ctx, MN_CONFIG, "task: a batch of %" PRId64 " images is too large",
-                       e->max_batch);
+                       e->batches.predictions);
     }
     const struct mn_dims dims = {.size = sizeof dims,
                                  .ways = (int32_t)e->task.ways,
                                  .channels = e->data.channels,
                                  .height = e->data.height,
                                  .width = e->data.width,
-                                 .max_batch = (int32_t)e->max_batch};
+                                 .max_batch = (int32_t)e->batches.steps,
+                                 .max_predictions = (int32_t)e->batches.predictions};
     const struct nas_network_units units = nas_experiment_network(e);
     TRY(nas_model_fit(ctx, &units, &dims, &e->fit));
     TRY(nas_model_new(ctx, &units, &dims, e->backend, e->kernels, &e->model));
@@ -182,12 +193,13 @@ static int note_provenance(struct nas_experiment *e, struct mn_ctx *ctx) {
 }
 
 int nas_experiment_widen(struct nas_experiment *e, struct mn_ctx *ctx, int64_t n) {
-    if (e->max_batch >= n) {
+    const struct nas_batches at_least = {e->batches.steps, n};
+    if (e->batches.predictions >= n) {
         return MN_OK;
     }
     nas_model_free(e->model);
     e->model = NULL;
-    return build_model(e, ctx, n);
+    return build_model(e, ctx, &at_least);
 }
 
 static int open_all(struct nas_experiment *e, struct mn_ctx *ctx, const struct nas_open *open) {
@@ -205,7 +217,7 @@ static int open_all(struct nas_experiment *e, struct mn_ctx *ctx, const struct n
     } else {
         return MN_OK; /* without a shape there is no model */
     }
-    TRY(build_model(e, ctx, open->max_batch));
+    TRY(build_model(e, ctx, &open->batches));
     return note_provenance(e, ctx);
 }
 

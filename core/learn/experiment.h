@@ -105,7 +105,7 @@ struct nas_experiment {
     struct nas_fit fit;               /* how search_space.parameters chose the channel count */
     int64_t n_state;                  /* task learner state */
     int moments;                      /* enum mn_moments */
-    int64_t max_batch;                /* images of the largest pass */
+    struct nas_batches batches;       /* images of the largest passes */
     struct nas_provenance provenance; /* its plugin files as they were when it was opened: they may
                                          be replaced while the program runs; its data, once
                                          started */
@@ -131,9 +131,9 @@ struct nas_open {
     const int *shape; /* [channels, height, width] for NAS_OPEN_NO_DATA, or NULL */
     const struct mn_dataset_info *data; /* in place of `shape`: what this data set was found to hold
                                            before; the tasks are checked against it */
-    int64_t max_batch; /* largest batch besides the learner's own; 0 = from the task section */
-    int *n_faults;     /* receives the number of faults of the configuration; NULL = not wanted */
-    FILE *faults;      /* where faults of the configuration are printed; NULL = standard error */
+    struct nas_batches batches; /* at least; 0 = what the task section and the learners need */
+    int *n_faults; /* receives the number of faults of the configuration; NULL = not wanted */
+    FILE *faults;  /* where faults of the configuration are printed; NULL = standard error */
 };
 
 /* Open; every fault of the configuration is printed to open->faults and counted in the message. */
@@ -141,8 +141,8 @@ int nas_experiment_open(struct nas_experiment *experiment, struct mn_ctx *ctx,
                         const struct nas_open *open);
 void nas_experiment_close(struct nas_experiment *experiment);
 
-/* Make the model again where its passes take fewer than n images. A failure leaves it without one.
- */
+/* Make the model again where its passes without gradients take fewer than n images. A failure
+ * leaves it without one. */
 int nas_experiment_widen(struct nas_experiment *experiment, struct mn_ctx *ctx, int64_t n);
 
 /* What its network is made of. */

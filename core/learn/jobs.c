@@ -39,7 +39,7 @@ static int open_opened(struct mn_ctx *ctx, const struct nas_cluster_opening *how
     const struct nas_open open = {.config = "configuration from rank 0",
                                   .text = how->config,
                                   .plugin_dirs = how->plugin_dirs,
-                                  .max_batch = how->max_batch,
+                                  .batches = how->batches,
                                   .shared = how->shared,
                                   .shares = how->shares,
                                   .faults = nowhere};
@@ -100,7 +100,7 @@ int nas_jobs_executor(struct mn_ctx *ctx, const struct nas_experiment *e,
         .threads = nas_experiment_threads(e, nas_cluster_processors(e->cluster)),
         .share = e->dataset.shm,
         .config = config,
-        .max_batch = e->max_batch,
+        .batches = e->batches,
         .provenance = provenance};
     return nas_cluster_lead(e->cluster, ctx, &nas_jobs_of_ranks, &basis, out);
 }

@@ -34,7 +34,10 @@ int nas_network_new(struct mn_ctx *ctx, const struct nas_network_units *units,
                                .channels = dims->channels,
                                .height = dims->height,
                                .width = dims->width,
-                               .max_batch = dims->max_batch};
+                               .max_batch = dims->max_batch,
+                               .max_predictions = dims->max_predictions > dims->max_batch
+                                                      ? dims->max_predictions
+                                                      : dims->max_batch};
     const int status = nas_builder_run(m, ctx);
     if (status != MN_OK) {
         nas_network_free(m);

@@ -10,6 +10,11 @@
 
 struct mn_model;
 
+/* Images of the largest pass with gradients or of a step, and of the largest other one. */
+struct nas_batches {
+    int64_t steps, predictions;
+};
+
 /* What a network is made of. All of it must outlive the network. */
 struct nas_network_units {
     struct nas_instance *search_space; /* changed by nas_model_fit alone */
@@ -18,7 +23,7 @@ struct nas_network_units {
 };
 
 /* Call the search space's `build`, and lay out w, a, choices and statistics. `dims` gives ways,
- * image shape and the largest batch; the rest of it is filled in by the search space. Messages name
+ * image shape and the largest batches; the rest of it is filled in by the search space. Messages name
  * the option or layer that does not fit. */
 int nas_network_new(struct mn_ctx *ctx, const struct nas_network_units *units,
                     const struct mn_dims *dims, struct mn_model **out);

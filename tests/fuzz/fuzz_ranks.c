@@ -221,7 +221,7 @@ static void open_once(void) {
                                            .state = &state,
                                            .model = experiment.model,
                                            .threads = 1,
-                                           .max_batch = experiment.max_batch};
+                                           .batches = experiment.batches};
         fuzz_must(nas_config_text(&experiment, ctx, &basis.config, &length) == MN_OK);
         fuzz_must(nas_provenance_text(&experiment.provenance, ctx, &basis.provenance) == MN_OK);
     }
@@ -249,7 +249,7 @@ static int lead(struct nas_cluster *cluster, struct mn_ctx *ctx) {
         cluster->at[i].threads = 1;
     }
     cluster->opened = strdup(basis.config);
-    cluster->opened_batch = basis.max_batch;
+    cluster->opened_batches = basis.batches;
     fuzz_must(nas_cluster_lead(cluster, ctx, &jobs, &basis, &executor) == MN_OK);
     const int status = executor->run(executor, ctx, &where, &job);
     for (int i = 0; status == MN_OK && i < TASKS; i++) {

@@ -69,7 +69,7 @@ static void replay_begin(struct replay *r, const struct nas_state *state, int sp
     r->at.a = zeroed(d->n_a, sizeof(mn_real));
     r->learner = zeroed(trial.e.n_state, sizeof(mn_real));
     r->stats = zeroed(d->n_stats, sizeof(mn_real));
-    r->logits = zeroed((int64_t)d->max_batch * d->ways, sizeof(mn_real));
+    r->logits = zeroed((int64_t)d->max_predictions * d->ways, sizeof(mn_real));
     r->keep = zeroed(d->n_choices, 1);
     mn_vec_copy(d->n_w, state->meta.w, r->at.w);
     mn_vec_copy(d->n_a, state->meta.a, r->at.a);

@@ -211,20 +211,31 @@ static void test_images(void **state) {
 
 /* ---- planning ----------------------------------------------------------------------------- */
 
-/* The largest pass: the learner's own batch or the support set, and the whole query set. */
+static void check_batches(int64_t steps, int64_t predictions) {
+    assert_int_equal(trial.e.batches.steps, steps);
+    assert_int_equal(trial.e.batches.predictions, predictions);
+}
+
+/* Of steps: the learner's own batch or the support set, and the query set of training; of
+ * predictions: that of evaluation. */
 static void test_largest_batch(void **state) {
     trial_must_open(&trial, trial_glyphs, NULL); /* batches of 4; 3 ways x 2 queries */
-    assert_int_equal(trial.e.max_batch, 6);
+    check_batches(6, 6);
     trial_must_open(&trial, trial_glyphs, "task_learner.batch=9");
-    assert_int_equal(trial.e.max_batch, 9);
+    check_batches(9, 9);
     trial_must_open(&trial, trial_glyphs, "task_learner.batch=0"); /* 3 x 4 in training */
-    assert_int_equal(trial.e.max_batch, 12);
+    check_batches(12, 12);
     trial_must_open(&trial, trial_glyphs, "task_learner.batch=0", "task_learner.test_batch=20");
-    assert_int_equal(trial.e.max_batch, 20);
+    check_batches(20, 20);
     trial_must_open(&trial, trial_glyphs, "task.shots=7", "evaluation.batch_norm=support");
-    assert_int_equal(trial.e.max_batch, 21);
+    check_batches(6, 21);
     trial_must_open(&trial, trial_glyphs, "task.train_queries=8");
-    assert_int_equal(trial.e.max_batch, 24);
+    check_batches(24, 24);
+    trial_must_open(&trial, trial_glyphs, "task.train_queries=1", "task.queries=9");
+    check_batches(4, 27);
+    trial_must_open(&trial, trial_glyphs, "task.queries=9", "task.train_queries=1",
+                    "task.shots=2", "head.use=centroid", "task_learner.batch=0"); /* 3 x (4 + 1) */
+    check_batches(15, 33);
 }
 
 static void test_workers(void **state) {
@@ -240,7 +251,7 @@ static void test_without_data(void **state) {
     const int shape[3] = {3, 9, 11};
     const char *path = folder_path(&trial.folder, "config.yaml");
     file_put(path, trial_glyphs, strlen(trial_glyphs));
-    struct nas_open open = {.config = path, .flags = NAS_OPEN_NO_DATA, .max_batch = 40};
+    struct nas_open open = {.config = path, .flags = NAS_OPEN_NO_DATA, .batches = {40, 50}};
     assert_ok(trial.ctx, nas_experiment_open(&trial.e, trial.ctx, &open));
     assert_null(trial.e.model);
     nas_experiment_close(&trial.e);
@@ -251,6 +262,7 @@ static void test_without_data(void **state) {
     assert_int_equal(d->height, 9);
     assert_int_equal(d->width, 11);
     assert_int_equal(d->max_batch, 40);
+    assert_int_equal(d->max_predictions, 50);
 }
 
 /* ---- the resolved configuration ----------------------------------------------------------- */

@@ -17,6 +17,9 @@ static void spoil(struct nas_lane *lane, size_t first, size_t n) {
 
 void lane_spoil(struct nas_workspace *ws) {
     struct nas_lane *lane = ws->lane;
+    if (ws->model->backend != &nas_backend_cpu) {
+        return; /* nothing is shared there */
+    }
     spoil(lane, lane->plan->n_fixed, lane->plan->n_reals - lane->plan->n_fixed);
     lane->extent = -1;
 }

@@ -72,8 +72,11 @@ void net_open(struct net *net, const char *config, int n, int channels, int heig
     assert_int_equal(write(fd, config, strlen(config)), (ssize_t)strlen(config));
     close(fd);
     snprintf(backend, sizeof backend, "run.backend=%s", net_backend);
-    const struct nas_open open = {
-        .config = path, .sets = sets, .flags = NAS_OPEN_NO_DATA, .shape = shape, .max_batch = n};
+    const struct nas_open open = {.config = path,
+                                  .sets = sets,
+                                  .flags = NAS_OPEN_NO_DATA,
+                                  .shape = shape,
+                                  .batches.steps = n};
     const int status = nas_experiment_open(&net->e, net->ctx, &open);
     unlink(path);
     must(net, status);

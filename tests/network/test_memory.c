@@ -252,6 +252,59 @@ static void test_passes_take_turns(void **state) {
     }
 }
 
+/* Nor do the plans of two sizes: steps of two images at most, and predictions of more. */
+static void test_larger_predictions(void **state) {
+    (void)state;
+    for (int i = 0; i < CONFIGS; i++) {
+        enum { STEP = 2 };
+        struct net net;
+        struct result steps[STEP + 1], predictions[IMAGES + 1];
+        struct mn_model *two;
+        open_net(&net, i);
+        const uint32_t flags = net.pass.flags;
+        for (int n = 1; n <= IMAGES; n++) {
+            net.n = n;
+            net.pass.flags = 0;
+            predictions[n] = result_of(&net);
+            net.pass.flags = flags;
+            if (n <= STEP) {
+                steps[n] = result_of(&net);
+            }
+        }
+        struct mn_dims dims = net.dims;
+        dims.max_batch = STEP;
+        const struct nas_network_units units = nas_experiment_network(&net.e);
+        assert_int_equal(nas_model_new(net.ctx, &units, &dims, net.e.backend, net.e.kernels, &two),
+                         MN_OK);
+        net.model = two;
+        renew_workspace(&net);
+        for (int turn = 0; turn < 4 * IMAGES; turn++) {
+            net.n = 1 + turn * 3 % IMAGES;
+            net.pass.flags = 0;
+            check_same(&net, &predictions[net.n], 0);
+            net.n = 1 + turn % STEP;
+            net.pass.flags = flags;
+            check_same(&net, &steps[net.n], 1);
+        }
+        /* A step is held to its own size. */
+        const struct mn_set batch = {.n = IMAGES, .images = net.images, .labels = net.labels};
+        net.pass.flags = MN_PASS_TRAINING;
+        assert_int_equal(mn_model_pass(net.ctx, two, &net.at, &batch, &net.pass, &net.out),
+                         MN_INTERNAL);
+        for (int n = 1; n <= IMAGES; n++) {
+            result_free(&predictions[n]);
+        }
+        for (int n = 1; n <= STEP; n++) {
+            result_free(&steps[n]);
+        }
+        nas_workspace_free(net.context.workspace);
+        net.context.workspace = NULL;
+        nas_model_free(two);
+        net.n = IMAGES;
+        net_close(&net);
+    }
+}
+
 /* The check itself: a schedule that forgets who reads the stem's output is found. */
 static void test_guard_shows_a_forgotten_use(void **state) {
     (void)state;
@@ -264,7 +317,7 @@ static void test_guard_shows_a_forgotten_use(void **state) {
             const int other = s->uses[u].tensor == stem && u >= s->ops[4].first_use;
             s->uses[u].tensor = other ? s->ops[0].to : s->uses[u].tensor;
         }
-        assert_true(nas_allocate(s, plan_of(&net)->n_fixed) <= plan_of(&net)->n_reals);
+        assert_true(nas_allocate(s, NAS_EXTENTS, plan_of(&net)->n_fixed) <= plan_of(&net)->n_reals);
         lane_guard(net.model);
         const struct mn_set batch = {.n = net.n, .images = net.images, .labels = net.labels};
         net.out = (struct mn_outcome){.size = sizeof net.out};
@@ -316,15 +369,38 @@ static void test_planned_bytes(void **state) {
     net_close(&net);
 }
 
+/* 300 query images are predicted in a small multiple of what steps of 20 images take. */
+static void test_planned_bytes_of_predictions(void **state) {
+    static const char config[] =
+        "task: {ways: 20}\n"
+        "search_space: {use: darts, cells: 4, nodes: 3, channels: 28, reduction_cells: [1, 3]}\n"
+        "op_mixer: {use: soft_prune}\ninput_mixer: {use: soft_prune}\n";
+    const size_t mega = 1 << 20, real = sizeof(mn_real) / 4;
+    struct mn_model *model;
+    struct net net;
+    (void)state;
+    net_open(&net, config, 20, 1, 28, 28);
+    struct mn_dims dims = net.dims;
+    dims.max_predictions = 300;
+    const struct nas_network_units units = nas_experiment_network(&net.e);
+    assert_int_equal(nas_model_new(net.ctx, &units, &dims, net.e.backend, net.e.kernels, &model),
+                     MN_OK);
+    assert_true(nas_model_workspace_bytes(model) <= 700 * mega * real);
+    nas_model_free(model);
+    net_close(&net);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_two_live_tensors_share_memory),
         cmocka_unit_test(test_sharing_changes_no_bit),
         cmocka_unit_test(test_what_was_left_is_not_read),
         cmocka_unit_test(test_passes_take_turns),
+        cmocka_unit_test(test_larger_predictions),
         cmocka_unit_test(test_what_is_given_up_is_not_read),
         cmocka_unit_test(test_guard_shows_a_forgotten_use),
         cmocka_unit_test(test_planned_bytes),
+        cmocka_unit_test(test_planned_bytes_of_predictions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

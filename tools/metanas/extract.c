@@ -83,7 +83,7 @@ static int open_fixed(struct mn_ctx *ctx, const struct arguments *arguments,
     const struct mn_dataset_info *data = &x->experiment->data;
     const int shape[3] = {data->channels, data->height, data->width};
     const struct nas_open open = {
-        .flags = NAS_OPEN_NO_DATA, .shape = shape, .max_batch = x->experiment->max_batch};
+        .flags = NAS_OPEN_NO_DATA, .shape = shape, .batches = x->experiment->batches};
     const size_t n = (size_t)arguments->sets.n;
     const char **sets = nas_arena_zeroed(arena, (n + 2) * sizeof *sets);
     int *positions = nas_arena_zeroed(arena, (n + 2) * sizeof *positions);

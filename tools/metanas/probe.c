@@ -147,7 +147,7 @@ static int run_init(struct probe *probe) {
     int shape[3];
     struct mn_ctx *ctx = probe->ctx;
     const struct arguments *a = probe->arguments;
-    const struct nas_open more = {.flags = NAS_OPEN_NO_DATA, .shape = shape, .max_batch = 1};
+    const struct nas_open more = {.flags = NAS_OPEN_NO_DATA, .shape = shape, .batches.steps = 1};
     TRY(parse_shape(ctx, "probe", probe->flags->shape, shape));
     TRY(open_experiment(ctx, a, a->operand, &more, &probe->experiment));
     TRY(nas_state_new(&probe->experiment, ctx, &probe->state));

@@ -293,7 +293,7 @@ static int check_and_read(struct input *in) {
     const int have_images = image_sizes(in, shape);
     const struct nas_open more = {.flags = NAS_OPEN_NO_DATA,
                                   .shape = have_images ? shape : NULL,
-                                  .max_batch = p->n > p->n_query ? p->n : p->n_query};
+                                  .batches.steps = p->n > p->n_query ? p->n : p->n_query};
     TRY(open_experiment(p->ctx, a, a->operand, &more, &p->experiment));
     if (have_images) {
         TRY(expect_all(in));

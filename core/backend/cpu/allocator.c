@@ -84,13 +84,13 @@ static void find_alone(struct nas_tensor **placed, int n, enum nas_extent extent
     }
 }
 
-size_t nas_allocate(struct nas_schedule *s, size_t first) {
+size_t nas_allocate(struct nas_schedule *s, int extents, size_t first) {
     struct nas_tensor **order = calloc((size_t)s->n_tensors, sizeof *order);
     size_t end = first;
     if (order == NULL) {
         return 0;
     }
-    for (int extent = 0; extent < NAS_EXTENTS; extent++) {
+    for (int extent = 0; extent < extents; extent++) {
         int n_placed = 0;
         find_ranges(s, (enum nas_extent)extent);
         for (int i = 0; i < s->n_tensors; i++) {

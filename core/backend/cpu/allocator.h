@@ -32,8 +32,8 @@ struct nas_tensor {
 int nas_tensor_lives(const struct nas_tensor *tensor, enum nas_extent extent, int op);
 
 /* Derive from the schedule's uses when each tensor is live, and give every one its place from real
- * `first` on: the largest first, each as low as those that it meets allow. Returns where the last
- * one ends; 0 = no memory. */
-size_t nas_allocate(struct nas_schedule *schedule, size_t first);
+ * `first` on: the largest first, each as low as those that it meets allow. For the first `extents`
+ * of enum nas_extent. Returns where the last one ends; 0 = no memory. */
+size_t nas_allocate(struct nas_schedule *schedule, int extents, size_t first);
 
 #endif

@@ -6,20 +6,20 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-size_t nas_lane_bytes(const void *plan) {
-    return ((const struct nas_cpu_plan *)plan)->n_reals * sizeof(mn_real);
+size_t nas_lane_bytes(const void *of) {
+    const struct nas_cpu_plan *plan = of;
+    return (plan->predictions != NULL ? plan->predictions : plan)->n_reals * sizeof(mn_real);
 }
 
-int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
-    struct nas_cpu_plan *plan = of;
+/* All but the memory of the tensors. */
+static struct nas_lane *lane_of(const struct nas_cpu_plan *plan) {
     const struct nas_schedule *s = &plan->schedule;
     const size_t channels = (size_t)plan->most_channels, jobs = (size_t)plan->most_jobs;
     const size_t stats = (size_t)plan->model->dims.n_stats;
     struct nas_lane *lane = calloc(1, sizeof *lane);
     if (lane == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "no memory for a worker");
+        return NULL;
     }
-    nas_planes_fill(plan);
     lane->plan = plan;
     lane->extent = -1;
     struct nas_arena *a = &lane->arena;
@@ -41,20 +41,39 @@ int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
     lane->job_sums = nas_arena_array(a, 2 * jobs * channels, sizeof(double));
     lane->terms = nas_arena_array(a, jobs, sizeof *lane->terms);
     lane->products = nas_arena_array(a, jobs, sizeof *lane->products);
+    if (a->failed) {
+        nas_lane_free(lane);
+        return NULL;
+    }
+    return lane;
+}
+
+int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
+    struct nas_cpu_plan *plan = of;
+    struct nas_lane *lane = lane_of(plan);
     /* Fresh pages read as zero: so the padding of temporaries is zero, and stays so. */
     const size_t bytes = nas_lane_bytes(plan) + 4096;
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at != MAP_FAILED) {
-        madvise(at, bytes, MADV_HUGEPAGE);
-        lane->mapped = bytes;
-        lane->reals = at;
+    void *at = MAP_FAILED;
+    if (lane != NULL && plan->predictions != NULL) {
+        lane->predictions = lane_of(plan->predictions);
     }
-    if (at == MAP_FAILED || a->failed) {
+    if (lane != NULL && (lane->predictions != NULL) == (plan->predictions != NULL)) {
+        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
+    if (at == MAP_FAILED) {
         nas_lane_free(lane);
         return mn_fail(ctx, MN_NOMEM,
                        "no memory for a worker's activations (%zu MB); use fewer workers "
                        "(run.workers), smaller batches or fewer channels",
                        bytes >> 20);
+    }
+    madvise(at, bytes, MADV_HUGEPAGE);
+    lane->mapped = bytes;
+    lane->reals = at;
+    nas_planes_fill(plan);
+    if (lane->predictions != NULL) {
+        lane->predictions->reals = at;
+        nas_planes_fill(plan->predictions);
     }
     *out = lane;
     return MN_OK;
@@ -63,7 +82,8 @@ int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
 void nas_lane_free(void *of) {
     struct nas_lane *lane = of;
     if (lane != NULL) {
-        if (lane->reals != NULL) {
+        nas_lane_free(lane->predictions);
+        if (lane->mapped > 0) {
             munmap(lane->reals, lane->mapped);
         }
         nas_arena_fini(&lane->arena);

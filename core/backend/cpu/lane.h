@@ -22,7 +22,9 @@ struct nas_job {
 struct nas_lane {
     const struct nas_cpu_plan *plan;
     mn_real *reals; /* [n_reals] */
-    size_t mapped;
+    size_t mapped;  /* 0: they are another lane's */
+    /* For plan->predictions, in the same memory: what is there counts for one of the two. */
+    struct nas_lane *predictions;
     int extent;             /* of the last pass, -1 = none, or one that failed */
     int32_t *clean;         /* [n_tensors] images whose padding is zero since then */
     uint8_t *needed;        /* [n_ops] optional operations that run */

@@ -69,6 +69,12 @@ static struct nas_run begin(struct nas_lane *lane, struct nas_pass *pass) {
 
 int nas_cpu_forward(void *of, struct nas_pass *pass) {
     struct nas_lane *lane = of;
+    if (pass->batch->n > lane->plan->n) { /* a prediction */
+        lane->extent = -1;
+        lane = lane->predictions;
+    } else if (lane->predictions != NULL) {
+        lane->predictions->extent = -1;
+    }
     const struct nas_schedule *s = &lane->plan->schedule;
     struct nas_run run = begin(lane, pass);
     /* Tensors lie elsewhere than in a pass of the other extent, and anywhere after a failure. */

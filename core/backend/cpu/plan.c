@@ -108,7 +108,9 @@ static void plan_fixed(struct nas_cpu_plan *p) {
 
 /* ---- the plan ----------------------------------------------------------------------------- */
 
-static int plan_all(struct nas_cpu_plan *p, struct mn_ctx *ctx) {
+/* beside: a plan whose memory it shares and that it computes larger passes without gradients for,
+ * or NULL. */
+static int plan_all(struct nas_cpu_plan *p, struct mn_ctx *ctx, const struct nas_cpu_plan *beside) {
     const struct mn_model *m = p->model;
     p->sizes = nas_arena_zeroed(&p->arena, (size_t)m->n_sizes * sizeof *p->sizes);
     p->paths = nas_arena_zeroed(&p->arena, (size_t)m->n_paths * sizeof *p->paths);
@@ -134,7 +136,7 @@ static int plan_all(struct nas_cpu_plan *p, struct mn_ctx *ctx) {
     for (int i = 0; i < m->n_sizes; i++) {
         struct nas_cpu_size *size = &p->sizes[i];
         struct nas_grid *g = &size->grid;
-        nas_grid_init(g, m->dims.max_batch, m->sizes[i].height, m->sizes[i].width, p->pad);
+        nas_grid_init(g, p->n, m->sizes[i].height, m->sizes[i].width, p->pad);
         g->mask = nas_arena_array(&p->arena, (size_t)g->image, sizeof *g->mask);
         if (g->mask == NULL) { /* filled with the first lane */
             return MN_NOMEM;
@@ -156,29 +158,56 @@ static int plan_all(struct nas_cpu_plan *p, struct mn_ctx *ctx) {
             p->n_packed = n_packed > p->n_packed ? n_packed : p->n_packed;
         }
     }
-    plan_fixed(p);
     TRY(nas_schedule_emit(p, ctx));
-    p->n_reals = nas_allocate(&p->schedule, p->n_fixed);
-    return p->n_reals > 0 ? MN_OK : MN_NOMEM;
+    if (beside == NULL) {
+        plan_fixed(p);
+        p->n_reals = nas_allocate(&p->schedule, NAS_EXTENTS, p->n_fixed);
+        return p->n_reals > 0 ? MN_OK : MN_NOMEM;
+    }
+    /* The tensors of both share memory; what is held all the time has its own. */
+    const size_t end = nas_allocate(&p->schedule, NAS_FULL, beside->n_fixed);
+    p->n_fixed = end > beside->n_reals ? end : beside->n_reals;
+    plan_fixed(p);
+    p->n_reals = p->n_fixed;
+    return end > 0 ? MN_OK : MN_NOMEM;
 }
 
-int nas_cpu_prepare(struct mn_ctx *ctx, const struct mn_model *network,
-                    const struct nas_kernels *kernels, void **plan) {
+static int plan_new(struct mn_ctx *ctx, const struct mn_model *network,
+                    const struct nas_kernels *kernels, int n, const struct nas_cpu_plan *beside,
+                    struct nas_cpu_plan **out) {
     struct nas_cpu_plan *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory to plan the network");
     }
     p->model = network;
     p->kernels = kernels;
+    p->n = n;
     p->pad = 1;
     p->recompute = network->n_mixtures > 0; /* fixed networks are small: there the time counts */
     p->most_channels = network->dims.channels;
     pthread_mutex_init(&p->filling, NULL);
-    const int status = plan_all(p, ctx);
+    const int status = plan_all(p, ctx, beside);
     if (status != MN_OK) {
         nas_cpu_free(p);
         return status == MN_NOMEM ? mn_fail(ctx, MN_NOMEM, "no memory to plan the network")
                                   : status;
+    }
+    *out = p;
+    return MN_OK;
+}
+
+int nas_cpu_prepare(struct mn_ctx *ctx, const struct mn_model *network,
+                    const struct nas_kernels *kernels, void **plan) {
+    const struct mn_dims *dims = &network->dims;
+    struct nas_cpu_plan *p;
+    TRY(plan_new(ctx, network, kernels, dims->max_batch, NULL, &p));
+    if (dims->max_predictions > dims->max_batch) {
+        const int status =
+            plan_new(ctx, network, kernels, dims->max_predictions, p, &p->predictions);
+        if (status != MN_OK) {
+            nas_cpu_free(p);
+            return status;
+        }
     }
     *plan = p;
     return MN_OK;
@@ -186,6 +215,9 @@ int nas_cpu_prepare(struct mn_ctx *ctx, const struct mn_model *network,
 
 void nas_cpu_free(void *plan) {
     struct nas_cpu_plan *p = plan;
+    if (p->predictions != NULL) {
+        nas_cpu_free(p->predictions);
+    }
     pthread_mutex_destroy(&p->filling);
     nas_arena_fini(&p->arena);
     free(p);

@@ -59,7 +59,7 @@ enum nas_temp { NAS_TEMP_DY, NAS_TEMP_U, NAS_TEMP_DU, NAS_TEMP_Z, NAS_TEMP_DZ, N
 
 /* Grids of a size of images, and what hangs on them. */
 struct nas_cpu_size {
-    struct nas_grid grid;  /* n = max_batch */
+    struct nas_grid grid;  /* n = plan->n */
     struct nas_grid block; /* n = images of a block; temporaries */
     int n_block;
     int temp_channels;      /* most channels of a temporary */
@@ -84,6 +84,9 @@ struct nas_cpu_plan {
     const struct mn_model *model;
     struct nas_arena arena;
     const struct nas_kernels *kernels;
+    int n; /* images of the largest pass */
+    /* The same for larger passes without gradients, in the same memory; NULL = there are none. */
+    struct nas_cpu_plan *predictions;
     int pad;                    /* rows of zeros beyond the image that taps may reach */
     int recompute;              /* what is cheap to make again is not kept for the way back */
     struct nas_cpu_size *sizes; /* [n_sizes] */
@@ -95,8 +98,8 @@ struct nas_cpu_plan {
     int64_t most_weights;
     int most_channels, most_jobs; /* of a path; paths of an edge */
     int most_groups;              /* of a node's channels */
-    size_t n_fixed; /* reals of a lane that are held all the time; tensors come after them */
-    size_t n_reals; /* of a lane */
+    size_t n_fixed;               /* where the reals of a lane end that are held all the time */
+    size_t n_reals;               /* of a lane */
     struct nas_planes *planes;
     pthread_mutex_t
         filling; /* masks and planes are filled with the first lane: what only plans a */

@@ -98,8 +98,8 @@ static void add_path_tensors(struct emitter *e, const struct nas_cpu_path *p) {
             t->which[i] = add_tensor(e, (bytes + sizeof(mn_real) - 1) / sizeof(mn_real), 0, -1);
         }
         if (first->kind == NAS_LINEAR_CUSTOM && first->custom->shape.n_saved > 0) {
-            t->saved = add_tensor(
-                e, (size_t)e->model->dims.max_batch * (size_t)first->custom->shape.n_saved, 0, -1);
+            t->saved =
+                add_tensor(e, (size_t)e->plan->n * (size_t)first->custom->shape.n_saved, 0, -1);
         }
     }
 }

@@ -116,7 +116,8 @@ size_t nas_planes_unfilled_bytes(const void *of) {
     for (const struct nas_planes *x = plan->planes; x != NULL; x = x->next) {
         reals += (size_t)x->grid->image * (size_t)x->n;
     }
-    return plan->filled ? 0 : reals * sizeof(mn_real);
+    const size_t bytes = plan->filled ? 0 : reals * sizeof(mn_real);
+    return bytes + (plan->predictions != NULL ? nas_planes_unfilled_bytes(plan->predictions) : 0);
 }
 
 /* ---- the way back ------------------------------------------------------------------------- */

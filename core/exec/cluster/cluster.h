@@ -8,6 +8,7 @@
  * back. What is opened, and what the tasks are, the caller says. */
 
 #include "exec/executor.h"
+#include "network/model.h"
 #include "plugin/instance.h"
 
 struct nas_cluster;
@@ -18,17 +19,17 @@ struct nas_cluster_basis {
     const struct nas_experiment *e;
     const struct nas_state *state; /* ranks other than the first: room for what rank 0 sends */
     const struct mn_model *model;
-    int threads;          /* that work on tasks here */
-    struct nas_shm share; /* what other ranks of the node can map */
-    char *config;         /* rank 0: the text that the others open; for free() */
-    int64_t max_batch;    /* and the images of its largest pass */
-    char *provenance;     /* what results hang on, in lines: equal on all ranks; for free() */
+    int threads;                /* that work on tasks here */
+    struct nas_shm share;       /* what other ranks of the node can map */
+    char *config;               /* rank 0: the text that the others open; for free() */
+    struct nas_batches batches; /* and the images of its largest passes */
+    char *provenance;           /* what results hang on, in lines: equal on all ranks; for free() */
 };
 
 /* How a rank other than the first is to open what rank 0 has open. */
 struct nas_cluster_opening {
     const char *config;
-    int64_t max_batch;
+    struct nas_batches batches;
     int processors;               /* that it may use */
     const struct nas_shm *shared; /* data that is to be mapped, or NULL */
     int shares;                   /* others of the node will want its data */

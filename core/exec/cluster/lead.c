@@ -87,7 +87,8 @@ static int wait_until_open(struct nas_cluster *cluster, struct mn_ctx *ctx, cons
 /* Of each node the first rank reads the data; the others can then have it from there. */
 static int open_others(struct nas_cluster *cluster, struct mn_ctx *ctx,
                        const struct nas_cluster_basis *basis) {
-    if (cluster->opened != NULL && cluster->opened_batch == basis->max_batch &&
+    if (cluster->opened != NULL && cluster->opened_batches.steps == basis->batches.steps &&
+        cluster->opened_batches.predictions == basis->batches.predictions &&
         strcmp(cluster->opened, basis->config) == 0) {
         return MN_OK;
     }
@@ -98,7 +99,7 @@ static int open_others(struct nas_cluster *cluster, struct mn_ctx *ctx,
         int n = 0;
         for (int i = 1; i < cluster->n; i++) {
             const struct nas_rank *x = &cluster->at[i];
-            struct nas_opening opening = {.max_batch = basis->max_batch};
+            struct nas_opening opening = {.batches = basis->batches};
             const struct nas_head head = {
                 .word = NAS_OPEN, .index = x->processors, .status = x->first == i && !x->alone};
             if ((x->first == i || x->first == 0) != first) {
@@ -114,7 +115,7 @@ static int open_others(struct nas_cluster *cluster, struct mn_ctx *ctx,
         TRY(wait_until_open(cluster, ctx, basis->provenance, n));
     }
     cluster->opened = strdup(basis->config);
-    cluster->opened_batch = basis->max_batch;
+    cluster->opened_batches = basis->batches;
     return cluster->opened != NULL ? MN_OK
                                    : mn_fail(ctx, MN_NOMEM, "no memory for a configuration");
 }

@@ -66,7 +66,7 @@ static int serve_open(struct service *s, const struct nas_head *head) {
         return mn_fail(s->ctx, MN_INTERNAL, "rank 0 tells of data that it cannot share");
     }
     const struct nas_cluster_opening how = {.config = body + sizeof opening,
-                                            .max_batch = opening.max_batch,
+                                            .batches = opening.batches,
                                             .processors = (int)head->index,
                                             .shared = opening.share.n > 0 ? &opening.share : NULL,
                                             .shares = head->status,

@@ -39,8 +39,8 @@ struct nas_hello {
 };
 
 struct nas_opening {
-    struct nas_shm share; /* data of the node, as far as there is some */
-    int64_t max_batch;    /* images of the largest pass */
+    struct nas_shm share;       /* data of the node, as far as there is some */
+    struct nas_batches batches; /* images of the largest passes */
 };
 
 struct nas_round_order {
@@ -71,11 +71,11 @@ struct nas_cluster {
     struct nas_instance transport;
     int started;
     int rank, n;
-    int lost;             /* a rank is; nothing can be sent any more */
-    int idle;             /* times that nothing had come; 0 after something happened */
-    struct nas_rank *at;  /* [n], in rank 0 */
-    char *opened;         /* the configuration that all have open, or NULL; in rank 0 */
-    int64_t opened_batch; /* its largest pass */
+    int lost;            /* a rank is; nothing can be sent any more */
+    int idle;            /* times that nothing had come; 0 after something happened */
+    struct nas_rank *at; /* [n], in rank 0 */
+    char *opened;        /* the configuration that all have open, or NULL; in rank 0 */
+    struct nas_batches opened_batches; /* its largest passes */
     struct nas_traffic traffic;
 };
 
