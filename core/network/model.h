@@ -23,8 +23,8 @@ struct nas_network_units {
 };
 
 /* Call the search space's `build`, and lay out w, a, choices and statistics. `dims` gives ways,
- * image shape and the largest batches; the rest of it is filled in by the search space. Messages name
- * the option or layer that does not fit. */
+ * image shape and the largest batches; the rest of it is filled in by the search space. Messages
+ * name the option or layer that does not fit. */
 int nas_network_new(struct mn_ctx *ctx, const struct nas_network_units *units,
                     const struct mn_dims *dims, struct mn_model **out);
 /* Of one that no backend has prepared. */

@@ -19,11 +19,11 @@ struct mn_dims {
     int32_t ways;                    /* classes of a task = logits of an image */
     int32_t channels, height, width; /* of an image */
     int32_t max_batch; /* images that a pass with gradients or MN_PASS_TRAINING may hold */
-    int64_t n_w, n_a;                /* lengths of w and a */
+    int64_t n_w, n_a;  /* lengths of w and a */
     int64_t n_choices; /* bytes of a keep mask: one for every choice of every mixture */
     int64_t n_stats;   /* reals of a batch-norm statistics buffer */
     int32_t n_w_segments, n_a_segments;
-    int64_t n_features; /* of an image: what the head classifies */
+    int64_t n_features;      /* of an image: what the head classifies */
     int32_t max_predictions; /* images that any other pass may hold, max_batch or more */
     int32_t reserved;
 };

@@ -233,8 +233,8 @@ static void test_largest_batch(void **state) {
     check_batches(24, 24);
     trial_must_open(&trial, trial_glyphs, "task.train_queries=1", "task.queries=9");
     check_batches(4, 27);
-    trial_must_open(&trial, trial_glyphs, "task.queries=9", "task.train_queries=1",
-                    "task.shots=2", "head.use=centroid", "task_learner.batch=0"); /* 3 x (4 + 1) */
+    trial_must_open(&trial, trial_glyphs, "task.queries=9", "task.train_queries=1", "task.shots=2",
+                    "head.use=centroid", "task_learner.batch=0"); /* 3 x (4 + 1) */
     check_batches(15, 33);
 }
 
