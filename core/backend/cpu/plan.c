@@ -199,7 +199,7 @@ static int plan_new(struct mn_ctx *ctx, const struct mn_model *network,
 int nas_cpu_prepare(struct mn_ctx *ctx, const struct mn_model *network,
                     const struct nas_kernels *kernels, void **plan) {
     const struct mn_dims *dims = &network->dims;
-    struct nas_cpu_plan *p;
+    struct nas_cpu_plan *p = NULL;
     TRY(plan_new(ctx, network, kernels, dims->max_batch, NULL, &p));
     if (dims->max_predictions > dims->max_batch) {
         const int status =
