@@ -5,7 +5,7 @@
 # says WHAT CODE PATTERN: the last command's standard error has one message, and it is this
 says() {
     check
-    [ "$got" -eq "$2" ] || fail "$1: exit code $got, expected $2"
+    [ "$got" -eq "$2" ] || fail "$1: exit code $got, expected $2: $(cat err)"
     holds "$1" grep -Eq "$3" err
     holds "$1: said once" [ "$(grep -c '^metanas: ' err)" -eq 1 ]
 }
