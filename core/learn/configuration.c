@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/renamed.h"
 #include "learn/meta_part.h"
+#include "learn/task.h"
 
 #include <string.h>
 
@@ -138,7 +139,7 @@ const char *nas_configuration_unit_section(const struct nas_experiment *e, int i
     return i >= META_WEIGHTS ? e->meta[i - META_WEIGHTS].section : nas_kind_name(units[i].kind);
 }
 
-enum { SECTIONS = 12 };
+enum { SECTIONS = sizeof sections / sizeof sections[0] + NAS_SECTIONS + 1 };
 
 /* Names of the sections that a configuration has. */
 static void section_names(const char *out[SECTIONS]) {
@@ -150,8 +151,6 @@ static void section_names(const char *out[SECTIONS]) {
         out[n++] = nas_kind_name(units[i].kind);
     }
     out[n] = "operations";
-    _Static_assert(sizeof sections / sizeof sections[0] + NAS_SECTIONS + 1 == SECTIONS,
-                   "every section is listed");
 }
 
 int nas_configuration_has_section(const char *name) {
@@ -386,8 +385,10 @@ int nas_configuration_write(const struct nas_experiment *e, FILE *out) {
 
 int nas_configuration_write_training(const struct nas_experiment *e, FILE *out) {
     struct nas_task_options task = e->task;
-    task.train_shots = task.train_shots > 0 ? task.train_shots : task.shots;
-    task.train_queries = task.train_queries > 0 ? task.train_queries : task.queries;
+    struct mn_episode_spec train;
+    nas_episode_spec(e, MN_TRAIN, &train);
+    task.train_shots = train.support;
+    task.train_queries = train.query;
     task.shots = task.queries = 1;
     return write_options(e, &task, MN_OPT_EVALUATION, out);
 }

@@ -111,19 +111,20 @@ struct nas_network_units nas_experiment_network(struct nas_experiment *e) {
  * query sets are predicted, and support sets where batch norm takes their statistics. */
 static void find_batches(struct nas_experiment *e, const struct nas_batches *at_least) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const struct nas_task_options *t = &e->task;
     const int64_t batch = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
-    const int64_t train_shots = t->train_shots > 0 ? t->train_shots : t->shots;
-    const int64_t train_queries = t->train_queries > 0 ? t->train_queries : t->queries;
+    const int64_t ways = e->task.ways;
+    struct mn_episode_spec train, test;
+    nas_episode_spec(e, MN_TRAIN, &train);
+    nas_episode_spec(e, MN_TEST, &test);
     /* Query images go through the network with the support set where the head compares them. */
     const int with = nas_head_uses_support(&e->head);
     struct nas_batches *b = &e->batches;
-    b->steps = batch > 0 ? batch : most(t->ways * most(t->shots, train_shots), -batch);
-    b->steps = most(b->steps, t->ways * (train_queries + (with ? train_shots : 0)));
+    b->steps = batch > 0 ? batch : most(ways * most(test.support, train.support), -batch);
+    b->steps = most(b->steps, ways * (train.query + (with ? train.support : 0)));
     b->steps = most(b->steps, at_least->steps);
-    b->predictions = t->ways * (t->queries + (with ? t->shots : 0));
+    b->predictions = ways * (test.query + (with ? test.support : 0));
     if (e->evaluation.batch_norm == NAS_SUPPORT) {
-        b->predictions = most(b->predictions, t->ways * t->shots);
+        b->predictions = most(b->predictions, ways * test.support);
     }
     b->predictions = most(most(b->predictions, b->steps), at_least->predictions);
 }

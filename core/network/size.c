@@ -235,7 +235,6 @@ double nas_model_work(const struct mn_model *m) {
 struct fitting {
     struct mn_ctx *ctx;
     const struct nas_network_units *units;
-    struct nas_instance *space;
     const struct mn_dims *dims;
     struct mn_budget budget;
 };
@@ -243,7 +242,8 @@ struct fitting {
 /* Mean size with channel count number i. */
 static int size_at(const struct fitting *f, int64_t i, double *out) {
     struct mn_model *model;
-    f->space->table.search_space.resize(f->space->self, f->budget.least + i * f->budget.step);
+    const struct nas_instance *space = f->units->search_space;
+    space->table.search_space.resize(space->self, f->budget.least + i * f->budget.step);
     TRY(nas_network_new(f->ctx, f->units, f->dims, &model));
     const int status = nas_model_mean_parameters(f->ctx, model, out);
     nas_network_free(model);
@@ -251,7 +251,7 @@ static int size_at(const struct fitting *f, int64_t i, double *out) {
 }
 
 static int out_of_reach(const struct fitting *f, int64_t i, double size) {
-    struct nas_call call = nas_call_begin(f->ctx, f->space);
+    struct nas_call call = nas_call_begin(f->ctx, f->units->search_space);
     return nas_call_end(&call,
                         mn_bad_option(f->ctx, f->budget.key,
                                       "%" PRId64 " weights cannot be had: a network of %" PRId64
@@ -289,11 +289,8 @@ int nas_model_fit(struct mn_ctx *ctx, const struct nas_network_units *units,
                   const struct mn_dims *dims, struct nas_fit *out) {
     struct nas_instance *space = units->search_space;
     const struct mn_search_space *table = &space->table.search_space;
-    struct fitting f = {.ctx = ctx,
-                        .units = units,
-                        .space = space,
-                        .dims = dims,
-                        .budget = {.size = sizeof f.budget}};
+    struct fitting f = {
+        .ctx = ctx, .units = units, .dims = dims, .budget = {.size = sizeof f.budget}};
     const struct mn_budget *b = &f.budget;
     *out = (struct nas_fit){0};
     if (table->budget == NULL || table->resize == NULL) {

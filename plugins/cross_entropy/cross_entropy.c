@@ -18,7 +18,6 @@ static double target(const struct cross_entropy *s, const struct mn_loss_call *c
 static int value(const void *self, struct mn_ctx *ctx, const struct mn_loss_call *call,
                  double *loss) {
     const struct cross_entropy *s = self;
-    const int hard = call->targets == NULL && s->smoothing == 0;
     double total = 0;
     for (int i = 0; i < call->n; i++) {
         const mn_real *z = call->logits + (ptrdiff_t)i * call->ways;
@@ -33,14 +32,11 @@ static int value(const void *self, struct mn_ctx *ctx, const struct mn_loss_call
         }
         for (int c = 0; c < call->ways; c++) {
             const double p = exp((double)z[c] - (double)z[top]) / sum;
-            const double q = hard ? c == call->labels[i] : target(s, call, i, c);
+            const double q = target(s, call, i, c);
             d[c] = (mn_real)((p - q) / call->n);
-            if (!hard) {
+            if (q != 0) { /* which also spares it a logit of minus infinity */
                 total += q * (log(sum) - ((double)z[c] - (double)z[top]));
             }
-        }
-        if (hard) {
-            total += log(sum) - ((double)z[call->labels[i]] - (double)z[top]);
         }
     }
     *loss = total / call->n;

@@ -350,15 +350,17 @@ static void count_bytes(const struct nas_cpu_plan *plan, int extent, size_t *pla
     }
 }
 
+/* The largest usual network. */
+static const char large[] =
+    "task: {ways: 20}\n"
+    "search_space: {use: darts, cells: 4, nodes: 3, channels: 28, reduction_cells: [1, 3]}\n"
+    "op_mixer: {use: soft_prune}\ninput_mixer: {use: soft_prune}\n";
+
 static void test_planned_bytes(void **state) {
-    static const char config[] =
-        "task: {ways: 20}\n"
-        "search_space: {use: darts, cells: 4, nodes: 3, channels: 28, reduction_cells: [1, 3]}\n"
-        "op_mixer: {use: soft_prune}\ninput_mixer: {use: soft_prune}\n";
     const size_t mega = 1 << 20, real = sizeof(mn_real) / 4;
     struct net net;
     (void)state;
-    net_open(&net, config, 20, 1, 28, 28);
+    net_open(&net, large, 20, 1, 28, 28);
     assert_true(nas_model_workspace_bytes(net.model) <= 240 * mega * real);
     for (int extent = 0; extent < NAS_EXTENTS; extent++) {
         size_t planned, least;
@@ -371,15 +373,11 @@ static void test_planned_bytes(void **state) {
 
 /* 300 query images are predicted in a small multiple of what steps of 20 images take. */
 static void test_planned_bytes_of_predictions(void **state) {
-    static const char config[] =
-        "task: {ways: 20}\n"
-        "search_space: {use: darts, cells: 4, nodes: 3, channels: 28, reduction_cells: [1, 3]}\n"
-        "op_mixer: {use: soft_prune}\ninput_mixer: {use: soft_prune}\n";
     const size_t mega = 1 << 20, real = sizeof(mn_real) / 4;
     struct mn_model *model;
     struct net net;
     (void)state;
-    net_open(&net, config, 20, 1, 28, 28);
+    net_open(&net, large, 20, 1, 28, 28);
     struct mn_dims dims = net.dims;
     dims.max_predictions = 300;
     const struct nas_network_units units = nas_experiment_network(&net.e);

@@ -4,8 +4,6 @@
 #include "derivative.h"
 #include "fixture.h"
 
-#include <string.h>
-
 enum { PER_CLASS = 3 };
 
 static const struct mn_head_site sites[] = {
@@ -33,7 +31,7 @@ static int ask_weights(struct place *p) {
         kit_fail("head_weight", "n_weights is %d%s", (int)n,
                  table->weight == NULL ? ", but there is no `weight`" : "");
     }
-    p->n_w = 0;
+    struct kit_weights all = {.rule = "head_weight", .most = 1 << 20};
     for (int32_t i = 0; i < n; i++) {
         struct mn_op_weight w = {.size = sizeof w};
         kit_call(fixture, "weight", KIT_WORKER);
@@ -42,20 +40,9 @@ static int ask_weights(struct place *p) {
         if (status != MN_OK) {
             return status;
         }
-        int64_t count = 1;
-        if (w.name == NULL || w.n_dims < 1 || w.n_dims > 4) {
-            kit_fail("head_weight", "array %d has no name, or %d dimensions", (int)i,
-                     (int)w.n_dims);
-        }
-        for (int k = 0; k < w.n_dims; k++) {
-            if (w.dims[k] < 1 || w.dims[k] > 1 << 20) {
-                kit_fail("head_weight", "dimension %d of %s is %lld", k, w.name,
-                         (long long)w.dims[k]);
-            }
-            count *= w.dims[k];
-        }
-        p->n_w += count;
+        kit_weights_add(&all, &w);
     }
+    p->n_w = all.reals;
     return MN_OK;
 }
 
@@ -162,19 +149,13 @@ static double objective(void *data) {
     return mn_vec_dot((int64_t)p->call.n * p->site->ways, p->g, p->logits);
 }
 
-static mn_real *copy(struct place *p, int64_t n, const mn_real *from) {
-    mn_real *to = kit_input(p->fixture, n);
-    mn_vec_copy(n, from, to);
-    return to;
-}
-
 static void check_gradient(struct place *p) {
     const int64_t reals = p->call.n * p->site->n_features;
     kit_ok(p->fixture, call(p, 0));
     kit_ok(p->fixture, call(p, 1));
-    mn_real *d_features = copy(p, reals, p->d_features);
+    mn_real *d_features = kit_copy(p->fixture, reals, p->d_features);
     if (p->call.support != NULL) {
-        mn_real *d_support = copy(p, reals, p->d_support);
+        mn_real *d_support = kit_copy(p->fixture, reals, p->d_support);
         if (!p->apart) {
             mn_vec_axpy(reals, 1, d_support, d_features); /* they are the same features */
         } else {
@@ -183,7 +164,8 @@ static void check_gradient(struct place *p) {
     }
     kit_compare("head_gradient", "d_features", objective, p, p->features, d_features, reals);
     if (p->n_w > 0) {
-        kit_compare("head_gradient", "d_w", objective, p, p->w, copy(p, p->n_w, p->d_w), p->n_w);
+        kit_compare("head_gradient", "d_w", objective, p, p->w,
+                    kit_copy(p->fixture, p->n_w, p->d_w), p->n_w);
     }
 }
 

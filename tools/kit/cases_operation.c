@@ -67,42 +67,9 @@ static int ask_shape(struct place *p) {
     return status;
 }
 
-static void check_weight(const struct mn_op_weight *w, int32_t index) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.";
-    if (w->name == NULL || w->name[0] == '\0' || strlen(w->name) > 100 ||
-        w->name[strspn(w->name, letters)] != '\0') {
-        kit_fail("op_weight", "array %d is named \"%s\"", (int)index,
-                 w->name != NULL ? w->name : "(NULL)");
-    }
-    if (strncmp(w->name, "pw.", 3) == 0 || strncmp(w->name, "bn.", 3) == 0) {
-        kit_fail("op_weight", "array %d is named %s; pw and bn are the host's", (int)index,
-                 w->name);
-    }
-    if (w->n_dims < 1 || w->n_dims > 4 || w->init < MN_OP_INIT_UNIFORM ||
-        w->init > MN_OP_INIT_ZEROS) {
-        kit_fail("op_weight", "%s has n_dims %d and init %d", w->name, (int)w->n_dims,
-                 (int)w->init);
-    }
-    if (w->init == MN_OP_INIT_UNIFORM && w->fan_in < 1) {
-        kit_fail("op_weight", "%s has fan_in %lld", w->name, (long long)w->fan_in);
-    }
-}
-
-static int64_t count(const struct mn_op_weight *w) {
-    int64_t n = 1;
-    for (int i = 0; i < w->n_dims; i++) {
-        if (w->dims[i] < 1 || w->dims[i] > MOST_REALS / n) {
-            kit_fail("op_weight", "dimension %d of %s is %lld", i, w->name, (long long)w->dims[i]);
-        }
-        n *= w->dims[i];
-    }
-    return n;
-}
-
 static int ask_weights(struct place *p) {
     struct kit_fixture *fixture = p->fixture;
-    const char *names[MN_OP_WEIGHTS];
-    p->n_weights = 0;
+    struct kit_weights all = {.rule = "op_weight", .most = MOST_REALS};
     for (int32_t i = 0; i < p->shape.n_weights; i++) {
         struct mn_op_weight w = {.size = sizeof w};
         kit_call(fixture, "weight", KIT_WORKER);
@@ -111,16 +78,12 @@ static int ask_weights(struct place *p) {
         if (status != MN_OK) {
             return status;
         }
-        check_weight(&w, i);
-        names[i] = w.name;
-        for (int32_t j = 0; j < i; j++) {
-            if (strcmp(names[j], names[i]) == 0) {
-                kit_fail("op_weight", "arrays %d and %d are both named %s", (int)j, (int)i,
-                         names[i]);
-            }
+        kit_weights_add(&all, &w);
+        if (strncmp(w.name, "pw.", 3) == 0 || strncmp(w.name, "bn.", 3) == 0) {
+            kit_fail("op_weight", "array %d is named %s; pw and bn are the host's", (int)i, w.name);
         }
-        p->n_weights += count(&w);
     }
+    p->n_weights = all.reals;
     return MN_OK;
 }
 
@@ -370,12 +333,6 @@ static void gradient(const struct kit *kit) {
     over_sites(kit, check_gradient);
 }
 
-static mn_real *copy(struct place *p, const mn_real *from, int64_t n) {
-    mn_real *to = kit_input(p->fixture, n);
-    mn_vec_copy(n, from, to);
-    return to;
-}
-
 static void check_close(const char *rule, const char *what, int64_t n, const mn_real *got,
                         const mn_real *expected, double offset) {
     for (int64_t i = 0; i < n; i++) {
@@ -392,7 +349,8 @@ static void check_wanted(struct place *p) {
     kit_ok(p->fixture, forward(p, 0, IMAGES));
     mn_vec_fill(p->n_weights, 0, p->d_w);
     kit_ok(p->fixture, backward(p, 0, IMAGES, 1, p->n_weights > 0));
-    const mn_real *d_w = copy(p, p->d_w, p->n_weights), *dx = copy(p, p->dx, IMAGES * p->in);
+    const mn_real *d_w = kit_copy(p->fixture, p->n_weights, p->d_w),
+                  *dx = kit_copy(p->fixture, IMAGES * p->in, p->dx);
     kit_ok(p->fixture, backward(p, 0, IMAGES, 1, 0));
     check_close("op_wanted", "dx without d_w", IMAGES * p->in, p->dx, dx, 0);
     if (p->n_weights > 0) {
@@ -411,8 +369,9 @@ static void check_images(struct place *p) {
     kit_ok(p->fixture, forward(p, 0, IMAGES));
     mn_vec_fill(p->n_weights, 0, p->d_w);
     kit_ok(p->fixture, backward(p, 0, IMAGES, 1, p->n_weights > 0));
-    const mn_real *y = copy(p, p->y, IMAGES * p->out), *dx = copy(p, p->dx, IMAGES * p->in);
-    const mn_real *d_w = copy(p, p->d_w, p->n_weights);
+    const mn_real *y = kit_copy(p->fixture, IMAGES * p->out, p->y),
+                  *dx = kit_copy(p->fixture, IMAGES * p->in, p->dx);
+    const mn_real *d_w = kit_copy(p->fixture, p->n_weights, p->d_w);
     mn_vec_fill(p->n_weights, 0, p->d_w);
     for (int i = IMAGES - 1; i >= 0; i--) {
         kit_ok(p->fixture, forward(p, i, 1));

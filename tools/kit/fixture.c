@@ -254,6 +254,12 @@ mn_real *kit_input(struct kit_fixture *fixture, int64_t n) {
     return mock_buffer(&fixture->mock, (size_t)n * sizeof(mn_real), 0);
 }
 
+mn_real *kit_copy(struct kit_fixture *fixture, int64_t n, const mn_real *from) {
+    mn_real *to = kit_input(fixture, n);
+    mn_vec_copy(n, from, to);
+    return to;
+}
+
 void kit_seal(struct kit_fixture *fixture, void *buffer) {
     mock_seal(&fixture->mock, buffer);
 }
@@ -271,6 +277,36 @@ void kit_written(const char *what, int64_t n, const mn_real *at) {
                      what, isnan(at[i]) ? "not a number" : "infinite");
         }
     }
+}
+
+void kit_weights_add(struct kit_weights *all, const struct mn_op_weight *w) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.";
+    const char *rule = all->rule;
+    int64_t n = 1;
+    if (w->name == NULL || w->name[0] == '\0' || strlen(w->name) > 100 ||
+        w->name[strspn(w->name, letters)] != '\0') {
+        kit_fail(rule, "array %d is named \"%s\"", all->n, w->name != NULL ? w->name : "(NULL)");
+    }
+    if (w->n_dims < 1 || w->n_dims > 4 || w->init < MN_OP_INIT_UNIFORM ||
+        w->init > MN_OP_INIT_ZEROS) {
+        kit_fail(rule, "%s has n_dims %d and init %d", w->name, (int)w->n_dims, (int)w->init);
+    }
+    if (w->init == MN_OP_INIT_UNIFORM && w->fan_in < 1) {
+        kit_fail(rule, "%s has fan_in %lld", w->name, (long long)w->fan_in);
+    }
+    for (int i = 0; i < all->n; i++) {
+        if (strcmp(all->names[i], w->name) == 0) {
+            kit_fail(rule, "arrays %d and %d are both named %s", i, all->n, w->name);
+        }
+    }
+    for (int i = 0; i < w->n_dims; i++) {
+        if (w->dims[i] < 1 || w->dims[i] > all->most / n) {
+            kit_fail(rule, "dimension %d of %s is %lld", i, w->name, (long long)w->dims[i]);
+        }
+        n *= w->dims[i];
+    }
+    all->names[all->n++] = w->name;
+    all->reals += n;
 }
 
 void kit_normal(struct mn_rng *rng, int64_t n, double scale, mn_real *out) {

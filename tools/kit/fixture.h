@@ -76,9 +76,22 @@ void kit_digest(uint64_t *digest, const void *data, size_t bytes);
 /* A buffer of n reals: poisoned outputs, sealed inputs (fill, then kit_seal), zeroed ones. */
 mn_real *kit_output(struct kit_fixture *fixture, int64_t n);
 mn_real *kit_input(struct kit_fixture *fixture, int64_t n);
+/* One that holds from[n]. */
+mn_real *kit_copy(struct kit_fixture *fixture, int64_t n, const mn_real *from);
 void kit_seal(struct kit_fixture *fixture, void *buffer);
 /* Fails unless all n reals were written and are finite. */
 void kit_written(const char *what, int64_t n, const mn_real *at);
+
+/* Arrays of weights that a unit declares: each is sound by itself, of `most` reals or fewer, and
+ * has a name of its own; kit_fail with `rule` where one is not. */
+struct kit_weights {
+    const char *rule;
+    int64_t most;  /* reals of an array */
+    int64_t reals; /* of all that were added */
+    int n;
+    const char *names[MN_OP_WEIGHTS];
+};
+void kit_weights_add(struct kit_weights *weights, const struct mn_op_weight *weight);
 
 /* n normal numbers. */
 void kit_normal(struct mn_rng *rng, int64_t n, double scale, mn_real *out);

@@ -70,11 +70,10 @@ int nas_lane_new(struct mn_ctx *ctx, void *of, void **out) {
     madvise(at, bytes, MADV_HUGEPAGE);
     lane->mapped = bytes;
     lane->reals = at;
-    nas_planes_fill(plan);
     if (lane->predictions != NULL) {
         lane->predictions->reals = at;
-        nas_planes_fill(plan->predictions);
     }
+    nas_planes_fill(plan);
     *out = lane;
     return MN_OK;
 }

@@ -105,6 +105,9 @@ void nas_planes_fill(struct nas_cpu_plan *plan) {
     }
     plan->filled = 1;
     pthread_mutex_unlock(&plan->filling);
+    if (plan->predictions != NULL) {
+        nas_planes_fill(plan->predictions);
+    }
 }
 
 size_t nas_planes_unfilled_bytes(const void *of) {
