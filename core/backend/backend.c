@@ -183,6 +183,7 @@ int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const s
     TRY(m->backend->forward(ws->lane, &pass));
     TRY(nas_classifier_pass(classifier, ctx, at->w, batch, &all, options, pass.gradients, pass.d_w,
                             out));
+    out->loss += ws->mix->penalty;
     if (pass.gradients) {
         TRY(m->backend->backward(ws->lane, &pass, classifier->d_features));
     }

@@ -15,7 +15,7 @@ static void put_names(struct nas_append_log *file, const struct mn_model *model)
             if (x->is_input) {
                 nas_append_log_put(file, ",%s.%d", x->name, k);
             } else {
-                nas_append_log_put(file, ",%s.%s", x->name, x->ops[k]);
+                nas_append_log_put(file, ",%s.%s", x->name, x->about.items[k]);
             }
         }
     }

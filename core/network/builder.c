@@ -421,5 +421,6 @@ int nas_builder_run(struct mn_model *model, struct mn_ctx *ctx) {
     if (!b.has_head) {
         return mn_fail(ctx, MN_INTERNAL, "%s: build made no head", search_space->label);
     }
-    return nas_segments_check(&b);
+    TRY(nas_segments_check(&b));
+    return nas_groups_finish(&b);
 }

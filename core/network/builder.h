@@ -72,5 +72,7 @@ int nas_custom_op_weights(struct mn_builder *b, struct nas_linear *linear, const
 
 /* groups.c: the mixtures of a node's group, made on first use. */
 int nas_group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct nas_layer *layer);
+/* Once all nodes are there: the mixers accept their mixtures. */
+int nas_groups_finish(struct mn_builder *b);
 
 #endif

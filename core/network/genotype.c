@@ -33,7 +33,7 @@ static void put_node(struct text *t, const struct mn_model *m, int i, int input,
         const char *separator = plus;
         for (int o = 0; o < x->n_items; o++) {
             if (nas_prune_item_stays(m, i, keep, o)) {
-                put(t, "%s%s", separator, x->ops[o]);
+                put(t, "%s%s", separator, x->about.items[o]);
                 separator = "&";
             }
         }

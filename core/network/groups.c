@@ -21,7 +21,11 @@ static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
                        struct nas_mixture x) {
     struct mn_model *m = b->model;
     const struct mn_mixer *table = &mixer->table.mixer;
-    uint8_t *holds = nas_arena_array(&m->arena, (size_t)x.n_choices, (size_t)x.n_items);
+    const size_t n_items = (size_t)x.n_items;
+    uint8_t *holds = nas_arena_array(&m->arena, (size_t)x.n_choices, n_items);
+    for (int of = 0; of < 2; of++) {
+        x.cost[of] = nas_arena_zeroed(&m->arena, n_items * sizeof(double));
+    }
     m->mixtures = nas_arena_append(&m->arena, m->mixtures, m->n_mixtures, sizeof *m->mixtures);
     x.group = nas_arena_text(&m->arena, x.group);
     if (m->arena.failed) {
@@ -42,6 +46,14 @@ static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
     x.choice0 = m->dims.n_choices;
     x.saved0 = m->n_saved;
     x.item0 = m->n_items;
+    x.about.size = sizeof x.about;
+    x.about.stride = 1;
+    x.about.name = x.name;
+    x.about.n_items = x.n_items;
+    x.about.parameters = x.cost[MN_COST_PARAMETERS];
+    x.about.macs = x.cost[MN_COST_MACS];
+    x.about.n_choices = x.n_choices;
+    x.about.holds = holds;
     m->mixtures[m->n_mixtures++] = x;
     m->dims.n_choices += x.n_choices;
     m->n_items += x.n_items;
@@ -86,16 +98,14 @@ static int mixtures_add(struct mn_builder *b, const struct mn_node_spec *spec,
                                 .n_items = n_items,
                                 .n_choices = choices,
                                 .logit0 = offset < 0 ? -1 : offset + e * logits};
-        if (is_input) {
-            x.name = nas_arena_format(&m->arena, "%s.in", spec->group);
-        } else {
-            const char **ops = nas_arena_array(&m->arena, (size_t)n_items, sizeof *ops);
-            for (int o = 0; ops != NULL && o < n_items; o++) {
-                ops[o] = layer->edges[e].paths[o].name;
-            }
-            x.ops = ops;
-            x.name = nas_arena_format(&m->arena, "%s.op.%d", spec->group, e);
+        const char **items = nas_arena_array(&m->arena, (size_t)n_items, sizeof *items);
+        for (int i = 0; items != NULL && i < n_items; i++) {
+            items[i] =
+                is_input ? nas_arena_format(&m->arena, "%d", i) : layer->edges[e].paths[i].name;
         }
+        x.about.items = items;
+        x.name = is_input ? nas_arena_format(&m->arena, "%s.in", spec->group)
+                          : nas_arena_format(&m->arena, "%s.op.%d", spec->group, e);
         TRY(mixture_add(b, mixer, x));
     }
     return MN_OK;
@@ -114,12 +124,48 @@ static int check_same(struct mn_builder *b, const struct mn_node_spec *spec,
         const struct nas_mixture *x = &m->mixtures[mixture_named(m, spec->group, 0, e)];
         int same = x->n_items == layer->edges[e].n_ops;
         for (int o = 0; same && o < x->n_items; o++) {
-            same = strcmp(x->ops[o], layer->edges[e].paths[o].name) == 0;
+            same = strcmp(x->about.items[o], layer->edges[e].paths[o].name) == 0;
         }
         if (!same) {
             return mn_fail(b->ctx, MN_CONFIG,
                            "node %s, edge %d: other candidates than its group %s began with",
                            spec->name, e, spec->group);
+        }
+    }
+    return MN_OK;
+}
+
+/* What the mixtures of a node say of themselves counts this node, too. */
+static void add_costs(struct mn_model *m, const struct nas_layer *layer) {
+    struct nas_mixture *input = &m->mixtures[layer->mixture];
+    for (int e = 0; e < layer->n_edges; e++) {
+        const struct nas_edge *edge = &layer->edges[e];
+        struct nas_mixture *op = &m->mixtures[edge->mixture];
+        for (int p = 0; p < edge->n_ops; p++) {
+            const struct nas_path *path = &edge->paths[p];
+            for (int of = 0; of < 2; of++) {
+                op->cost[of][p] += nas_path_cost(path, of);
+                input->cost[of][e] += nas_path_cost(path, of);
+            }
+            op->about.stride = path->stride > op->about.stride ? path->stride : op->about.stride;
+        }
+    }
+}
+
+int nas_groups_finish(struct mn_builder *b) {
+    struct mn_model *m = b->model;
+    int32_t n[2] = {0, 0};
+    for (int i = 0; i < m->n_mixtures; i++) {
+        n[m->mixtures[i].is_input]++;
+    }
+    for (int i = 0; i < m->n_mixtures; i++) {
+        struct nas_mixture *x = &m->mixtures[i];
+        const struct nas_instance *mixer = nas_mixer_of(m, x);
+        const struct mn_mixer *table = &mixer->table.mixer;
+        x->about.n_mixtures = n[x->is_input];
+        if (table->accept != NULL) {
+            struct nas_call call = nas_call_begin(b->ctx, mixer);
+            TRY(nas_call_end(&call, table->accept(mixer->self, b->ctx, &x->about)));
         }
     }
     return MN_OK;
@@ -146,5 +192,6 @@ int nas_group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct
     for (int e = 0; e < layer->n_edges; e++) {
         layer->edges[e].mixture = mixture_named(m, spec->group, 0, e);
     }
+    add_costs(m, layer);
     return MN_OK;
 }

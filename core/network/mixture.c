@@ -30,11 +30,27 @@ int nas_mix_new(const struct mn_model *m, struct nas_arena *a, struct nas_mix **
     return a->failed ? MN_NOMEM : MN_OK;
 }
 
-static struct mn_when when_of(const struct mn_pass *pass) {
+static struct mn_when when_of(const struct nas_mix *mix, const struct nas_mixture *x,
+                              const struct mn_pass *pass) {
     return (struct mn_when){.size = sizeof(struct mn_when),
                             .training = (pass->flags & MN_PASS_TRAINING) != 0,
                             .progress = pass->progress,
-                            .gradient = (pass->flags & MN_PASS_GRAD_A) != 0};
+                            .gradient = (pass->flags & MN_PASS_GRAD_A) != 0,
+                            .mixture = &x->about,
+                            .choices = mix->active + x->choice0};
+}
+
+/* The mixer's own term of the loss, if it has one here; to d_logits, if not NULL, its gradient. */
+static double penalty_of(const struct nas_mix *mix, struct mn_ctx *ctx, int i,
+                         const struct mn_when *when, mn_real *d_logits) {
+    const struct nas_mixture *x = &mix->model->mixtures[i];
+    const struct nas_instance *mixer = nas_mixer_of(mix->model, x);
+    const struct mn_mixer *table = &mixer->table.mixer;
+    return table->penalty != NULL && when->training
+               ? table->penalty(mixer->self, ctx, mix->n_active[i],
+                                x->logit0 < 0 ? NULL : mix->logits + x->logit0, when,
+                                mix->weights + x->choice0, mix->saved + x->saved0, d_logits)
+               : 0;
 }
 
 /* Ask the mixer for the weights of mixture i, of the choices that the keep mask leaves. */
@@ -42,7 +58,7 @@ static int ask_weights(struct nas_mix *mix, struct mn_ctx *ctx, int i, const mn_
                        const struct mn_pass *pass) {
     const struct nas_mixture *x = &mix->model->mixtures[i];
     const struct nas_instance *mixer = nas_mixer_of(mix->model, x);
-    const struct mn_when when = when_of(pass);
+    const struct mn_when when = when_of(mix, x, pass);
     const struct mn_where *w = &ctx->where;
     mn_real *weights = mix->weights + x->choice0;
     int32_t *active = mix->active + x->choice0;
@@ -74,7 +90,10 @@ static int ask_weights(struct nas_mix *mix, struct mn_ctx *ctx, int i, const mn_
                            x->name, (double)weights[j]);
         }
     }
-    return MN_OK;
+    mix->penalty += penalty_of(mix, ctx, i, &when, NULL);
+    return isfinite(mix->penalty) ? MN_OK
+                                  : mn_fail(ctx, MN_NUMERIC, "%s: the penalty of mixture %s is %g",
+                                            mixer->label, x->name, fabs(mix->penalty));
 }
 
 /* Choices at or under the threshold are skipped, but the largest (the first of equals) stays. */
@@ -132,6 +151,7 @@ static double skipped_share(const struct nas_mix *mix) {
 int nas_mix_forward(struct nas_mix *mix, struct mn_ctx *ctx, const mn_real *a,
                     const struct mn_pass *pass, double *skip_share) {
     const struct mn_model *m = mix->model;
+    mix->penalty = 0;
     for (int i = 0; i < m->n_mixtures; i++) {
         const struct nas_mixture *x = &m->mixtures[i];
         const struct nas_instance *mixer = nas_mixer_of(m, x);
@@ -226,12 +246,12 @@ int nas_mix_cost(struct nas_mix *mix, struct mn_ctx *ctx, const mn_real *a,
 int nas_mix_backward(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_pass *pass,
                      mn_real *d_a) {
     const struct mn_model *m = mix->model;
-    const struct mn_when when = when_of(pass);
     memset(d_a, 0, (size_t)m->dims.n_a * sizeof *d_a);
     for (int i = 0; i < m->n_mixtures; i++) {
         const struct nas_mixture *x = &m->mixtures[i];
         const struct nas_instance *mixer = nas_mixer_of(m, x);
         mn_real *d = mix->d_weights + x->choice0, *d_logits = mix->d_logits + x->logit0;
+        const struct mn_when when = when_of(mix, x, pass);
         if (x->logit0 < 0) {
             continue;
         }
@@ -251,6 +271,7 @@ int nas_mix_backward(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_pa
                                                             mix->logits + x->logit0, &when,
                                                             mix->weights + x->choice0,
                                                             mix->saved + x->saved0, d, d_logits)));
+        penalty_of(mix, ctx, i, &when, d_logits);
         for (int j = 0; j < mix->n_active[i]; j++) {
             d_a[x->logit0 + mix->active[x->choice0 + j]] = d_logits[j];
         }

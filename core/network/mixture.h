@@ -16,6 +16,7 @@ struct nas_mix {
     mn_real *saved;     /* [n_saved] */
     int32_t *active;    /* [n_choices] those that the keep mask leaves, one after the other */
     int32_t *n_active;  /* [n_mixtures] */
+    double penalty;     /* of all mixers, in steps of adaptation */
     double *item;       /* [n_items] item weights */
     double *d_item;     /* [n_items] */
     uint8_t *measured;  /* [n_choices] computed at weight 0, active choices compacted */

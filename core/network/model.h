@@ -69,13 +69,14 @@ struct nas_mixture {
     int is_input;
     int edge; /* op mixture: index of the edge in its node */
     int n_items;
-    const char *const *ops; /* op mixture: names of the items */
     int64_t n_choices;
-    int64_t choice0;      /* first byte in a keep mask */
-    int64_t logit0;       /* first real in a; -1 = no logits */
-    const uint8_t *holds; /* [n_choices][n_items] whether a choice holds an item */
-    int64_t item0;        /* first of its items among those of all mixtures */
-    int64_t saved0;       /* first real of what its mixer saves */
+    int64_t choice0;         /* first byte in a keep mask */
+    int64_t logit0;          /* first real in a; -1 = no logits */
+    const uint8_t *holds;    /* [n_choices][n_items] whether a choice holds an item */
+    int64_t item0;           /* first of its items among those of all mixtures */
+    int64_t saved0;          /* first real of what its mixer saves */
+    struct mn_mixture about; /* as its mixer sees it */
+    double *cost[2];         /* enum mn_cost_of: [n_items] of about */
 };
 int nas_model_n_mixtures(const struct mn_model *model);
 const struct nas_mixture *nas_model_mixture(const struct mn_model *model, int i);

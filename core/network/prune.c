@@ -4,13 +4,18 @@
 #include <math.h>
 #include <string.h>
 
+/* All choices, as at the end of a task. */
+static struct mn_when final(const struct nas_mixture *x) {
+    return (struct mn_when){.size = sizeof(struct mn_when), .progress = 1, .mixture = &x->about};
+}
+
 /* Mixture weights of mixture i at progress 1 over all its choices, without noise or skipping. */
 static int final_weights(struct mn_ctx *ctx, const struct mn_model *m, int i, const mn_real *a,
                          mn_real *weights) {
     const struct nas_mixture *x = &m->mixtures[i];
     const struct nas_instance *mixer = nas_mixer_of(m, x);
     const struct mn_mixer *table = &mixer->table.mixer;
-    const struct mn_when when = {.size = sizeof when, .progress = 1};
+    const struct mn_when when = final(x);
     struct mn_rng rng = mn_rng_start(ctx, MN_RNG_MIXER);
     const int64_t n_saved = table->n_saved != NULL ? table->n_saved(mixer->self, x->n_choices) : 0;
     struct nas_call call = nas_call_begin(ctx, mixer);
@@ -65,11 +70,12 @@ static mn_real *strengths(struct mn_ctx *ctx, const struct mn_model *m, const st
 static int select_one(struct mn_ctx *ctx, const struct mn_model *m, const struct nas_mixture *x,
                       const mn_real *weights, uint8_t *keep) {
     const struct nas_instance *mixer = nas_mixer_of(m, x);
+    const struct mn_when when = final(x);
     struct nas_call call = nas_call_begin(ctx, mixer);
     const mn_real *strength = x->is_input ? strengths(ctx, m, x, weights) : NULL;
     TRY(nas_call_end(&call,
-                     mixer->table.mixer.select(mixer->self, ctx, x->n_choices, weights + x->choice0,
-                                               strength, keep + x->choice0)));
+                     mixer->table.mixer.select(mixer->self, ctx, x->n_choices, &when,
+                                               weights + x->choice0, strength, keep + x->choice0)));
     for (int64_t c = 0; c < x->n_choices; c++) {
         if (keep[x->choice0 + c] != 0) {
             return MN_OK;

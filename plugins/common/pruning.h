@@ -36,8 +36,8 @@ static inline int64_t pruning_largest(int64_t n, const mn_real *weights) {
 
 /* As select: all above the threshold stay, and the largest in any case. */
 static inline int pruning_select_above(const void *self, struct mn_ctx *ctx, int64_t n,
-                                       const mn_real *weights, const mn_real *strength,
-                                       uint8_t *keep) {
+                                       const struct mn_when *when, const mn_real *weights,
+                                       const mn_real *strength, uint8_t *keep) {
     const double threshold = pruning_threshold(self, ctx);
     for (int64_t i = 0; i < n; i++) {
         keep[i] = (double)weights[i] > threshold;
@@ -48,8 +48,8 @@ static inline int pruning_select_above(const void *self, struct mn_ctx *ctx, int
 
 /* As select: only the largest stays. */
 static inline int pruning_select_largest(const void *self, struct mn_ctx *ctx, int64_t n,
-                                         const mn_real *weights, const mn_real *strength,
-                                         uint8_t *keep) {
+                                         const struct mn_when *when, const mn_real *weights,
+                                         const mn_real *strength, uint8_t *keep) {
     memset(keep, 0, (size_t)n);
     keep[pruning_largest(n, weights)] = 1;
     return MN_OK;

@@ -75,7 +75,8 @@ static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_re
 }
 
 /* An input is as strong as its weight times that of its strongest operation. */
-static int select_strongest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
+static int select_strongest(const void *self, struct mn_ctx *ctx, int64_t n,
+                            const struct mn_when *when, const mn_real *weights,
                             const mn_real *strength, uint8_t *keep) {
     const struct edges *s = self;
     mn_real *product = mn_scratch(ctx, (size_t)n * sizeof *product);

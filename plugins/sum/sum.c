@@ -19,7 +19,8 @@ static int forward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_rea
     return MN_OK;
 }
 
-static int select_strongest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
+static int select_strongest(const void *self, struct mn_ctx *ctx, int64_t n,
+                            const struct mn_when *when, const mn_real *weights,
                             const mn_real *strength, uint8_t *keep) {
     const struct sum *s = self;
     return strongest_select(ctx, n, strength, s->k, keep);

@@ -19,12 +19,6 @@ works 'training with it' train "$name/$name.yaml" --out run
 works 'a second time' train "$name/$name.yaml" --out again --set run.workers=2
 same 'gives the same numbers' run/metrics.jsonl again/metrics.jsonl
 case $name in
-entmax)
-    for alpha in 1.05 2; do
-        works "alpha $alpha" train "$name/$name.yaml" --out "alpha$alpha" --set "op_mixer.alpha=$alpha"
-    done
-    holds 'operations are skipped' sh -c '! grep -q "\"skip_share\":0.0[,}]" alpha2/metrics.jsonl'
-    ;;
 learned_rate)
     holds 'its state is in the checkpoint' grep -qa '"meta\.log_rate_w"' run/checkpoint.safetensors
     works 'the first half' train "$name/$name.yaml" --out half --set run.meta_epochs=3

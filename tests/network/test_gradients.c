@@ -75,6 +75,9 @@ static void test_mixers(void **state) {
     check_mixers("soft_prune, t_min: 0.3", "soft_prune, k: 3, t_min: 0.3");
     check_mixers("gumbel", "soft_prune");
     check_mixers("relu_softmax", "soft_prune");
+    check_mixers("entmax", "entmax");
+    check_mixers("darts_minus, t_min: 0.3", "soft_prune");
+    check_mixers("fair_darts", "soft_prune"); /* its zero-one loss is part of the loss */
 }
 
 /* Mixers that draw, in a pass that does not: test_drawn.c has the others. */

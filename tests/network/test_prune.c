@@ -291,12 +291,52 @@ static void test_what_stays(void **state) {
     }
 }
 
+/* ---- what a mixer is told ----------------------------------------------------------------- */
+
+/* What a network loses with a choice is what the mixer was told of its items, where the node sums
+ * its inputs. */
+static void test_mixtures_know_their_costs(void **state) {
+    struct net net;
+    int64_t whole, left;
+    int strided = 0;
+    (void)state;
+    open_net(&net, "softmax", "sum");
+    memset(net.keep, 1, (size_t)net.dims.n_choices);
+    assert_int_equal(nas_model_parameters(net.ctx, net.model, net.keep, &whole), MN_OK);
+    for (int i = 0; i < nas_model_n_mixtures(net.model); i++) {
+        const struct nas_mixture *x = nas_model_mixture(net.model, i);
+        const struct mn_mixture *about = &x->about;
+        double macs, less;
+        assert_string_equal(about->name, x->name);
+        assert_int_equal(about->n_items, x->is_input ? x->n_items : OPS);
+        strided += about->stride == 2;
+        for (int k = 0; k < x->n_items; k++) {
+            char number[16];
+            snprintf(number, sizeof number, "%d", k);
+            assert_string_equal(about->items[k], x->is_input ? number : ops[k]);
+            net.keep[x->choice0 + k] = 0;
+            assert_int_equal(nas_model_parameters(net.ctx, net.model, net.keep, &left), MN_OK);
+            assert_int_equal(
+                nas_model_pruned_cost(net.ctx, net.model, MN_COST_MACS, net.keep, &less), MN_OK);
+            net.keep[x->choice0 + k] = 1;
+            assert_int_equal(
+                nas_model_pruned_cost(net.ctx, net.model, MN_COST_MACS, net.keep, &macs), MN_OK);
+            assert_true((double)(whole - left) == about->parameters[k]);
+            assert_true(macs - less == about->macs[k]);
+        }
+    }
+    /* The reduction cell reads both its inputs at stride 2, in each of its two nodes. */
+    assert_int_equal(strided, 4);
+    net_close(&net);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut_logits_are_minus_infinity),
         cmocka_unit_test(test_every_mixer_sees_only_what_is_kept),
         cmocka_unit_test(test_an_empty_mixture_is_refused),
         cmocka_unit_test(test_what_stays),
+        cmocka_unit_test(test_mixtures_know_their_costs),
     };
     return net_run(tests);
 }

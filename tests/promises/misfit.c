@@ -91,8 +91,8 @@ static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_re
     return MN_OK;
 }
 
-static int select_all(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
-                      const mn_real *strength, uint8_t *keep) {
+static int select_all(const void *self, struct mn_ctx *ctx, int64_t n, const struct mn_when *when,
+                      const mn_real *weights, const mn_real *strength, uint8_t *keep) {
     memset(keep, is("nothing kept") ? 0 : 1, (size_t)n);
     return MN_OK;
 }

@@ -16,6 +16,7 @@ void mixture_open(struct mixture *mixture, const char *plugin, int kind) {
     mixture->table = mixture->unit.about->vtable;
     assert_int_equal(mixture->table->size, sizeof *mixture->table);
     mixture->when.size = sizeof mixture->when;
+    mixture->when.mixture = &mixture->about;
 }
 
 void mixture_close(struct mixture *mixture) {
@@ -33,6 +34,7 @@ static void forward(struct mixture *x, int64_t n, const mn_real *logits, double 
     const int64_t n_saved = x->table->n_saved != NULL ? x->table->n_saved(x->unit.self, n) : 0;
     assert_true(n_saved <= MIXTURE_MOST);
     x->when.progress = progress;
+    x->about.n_choices = n;
     assert_int_equal(x->table->forward(x->unit.self, &x->mock.ctx, n, logits, &x->when, &rng,
                                        x->weights, n_saved > 0 ? x->saved : NULL),
                      MN_OK);
@@ -101,8 +103,8 @@ unsigned mixture_select(struct mixture *x, int64_t n, const mn_real *weights,
     uint8_t keep[MIXTURE_MOST];
     unsigned bits = 0;
     memset(keep, 7, sizeof keep);
-    assert_int_equal(x->table->select(x->unit.self, &x->mock.ctx, n, weights, strength, keep),
-                     MN_OK);
+    assert_int_equal(
+        x->table->select(x->unit.self, &x->mock.ctx, n, &x->when, weights, strength, keep), MN_OK);
     for (int64_t i = 0; i < n; i++) {
         assert_true(keep[i] <= 1);
         bits |= (unsigned)keep[i] << i;

@@ -16,6 +16,7 @@ struct mixture {
     struct unit unit;
     const struct mn_mixer *table;
     struct mn_when when;
+    struct mn_mixture about;
     mn_real weights[MIXTURE_MOST], saved[MIXTURE_MOST];
 };
 

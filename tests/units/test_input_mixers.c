@@ -47,14 +47,17 @@ static void check_combinations(struct mixture *x, int n, int k) {
 }
 
 static void combinations_are_lexicographic(void **state) {
-    struct mixture x;
-    mixture_open(&x, "soft_prune", MN_INPUT_MIXER);
-    for (int n = 1; n <= 9; n++) {
-        for (int k = 1; k <= 10; k++) {
-            check_combinations(&x, n, k);
+    static const char *const plugins[] = {"soft_prune", "entmax"};
+    for (int p = 0; p < 2; p++) {
+        struct mixture x;
+        mixture_open(&x, plugins[p], MN_INPUT_MIXER);
+        for (int n = 1; n <= 9; n++) {
+            for (int k = 1; k <= 10; k++) {
+                check_combinations(&x, n, k);
+            }
         }
+        mixture_close(&x);
     }
-    mixture_close(&x);
 }
 
 /* C(33, 2) = 528, C(40, 4) = 91390; and where the count does not fit, the host must see a number
@@ -146,7 +149,8 @@ static void sum_needs_strengths(void **state) {
     uint8_t keep[2];
     struct mixture x;
     mixture_open(&x, "sum", MN_INPUT_MIXER);
-    assert_int_equal(x.table->select(x.unit.self, &x.mock.ctx, 2, ones, NULL, keep), MN_INTERNAL);
+    assert_int_equal(x.table->select(x.unit.self, &x.mock.ctx, 2, &x.when, ones, NULL, keep),
+                     MN_INTERNAL);
     mock_expect(&x.mock, MN_INTERNAL, NULL, "strength");
     mixture_close(&x);
 }
@@ -189,11 +193,11 @@ static void the_strongest_product_stays(void **state) {
     unit_int(&x.unit, "k", 3);
     assert_int_equal(mixture_select(&x, 4, weights, strength), 0x7u);
     assert_int_equal(mixture_select(&x, 2, weights, strength), 0x3u);
-    assert_int_equal(x.table->select(x.unit.self, &x.mock.ctx, 4, weights, NULL, keep),
+    assert_int_equal(x.table->select(x.unit.self, &x.mock.ctx, 4, &x.when, weights, NULL, keep),
                      MN_INTERNAL);
     mock_expect(&x.mock, MN_INTERNAL, NULL, "strength");
     x.mock.memory_left = 0;
-    assert_int_equal(x.table->select(x.unit.self, &x.mock.ctx, 4, weights, strength, keep),
+    assert_int_equal(x.table->select(x.unit.self, &x.mock.ctx, 4, &x.when, weights, strength, keep),
                      MN_NOMEM);
     mock_expect(&x.mock, MN_NOMEM, NULL, "scratch");
     mixture_close(&x);

@@ -100,11 +100,13 @@ static void a_rising_temperature_is_refused(void **state) {
     check_temperatures("soft_prune", MN_INPUT_MIXER);
     check_temperatures("gumbel", MN_OP_MIXER);
     check_temperatures("gdas", MN_OP_MIXER);
+    check_temperatures("entmax", MN_OP_MIXER);
+    check_temperatures("entmax", MN_INPUT_MIXER);
 }
 
 /* Large logits at the lowest temperature must not overflow. */
 static void extreme_logits_stay_finite(void **state) {
-    static const char *const plugins[] = {"softmax",      "soft_prune", "gumbel",
+    static const char *const plugins[] = {"softmax",      "soft_prune", "gumbel",   "entmax",
                                           "relu_softmax", "gdas",       "proxyless"};
     const mn_real extreme[] = {(mn_real)1000, (mn_real)-1e30, (mn_real)999};
     for (size_t i = 0; i < sizeof plugins / sizeof *plugins; i++) {
@@ -115,6 +117,146 @@ static void extreme_logits_stay_finite(void **state) {
         assert_true(x.weights[1] <= 0);
         mixture_close(&x);
     }
+}
+
+/* ---- 1.5-entmax --------------------------------------------------------------------------- */
+
+/* Algorithm 2 of Peters et al.: of the logits in order, tau from the mean and the spread of as many
+ * as are in the support. */
+static void exact_entmax(int n, const mn_real *a, double t, double *out) {
+    double z[MIXTURE_MOST], sorted[MIXTURE_MOST], tau = 0, sum = 0, squares = 0;
+    for (int i = 0; i < n; i++) {
+        int at = i;
+        z[i] = (double)a[i] / (2 * t);
+        for (; at > 0 && sorted[at - 1] < z[i]; at--) {
+            sorted[at] = sorted[at - 1];
+        }
+        sorted[at] = z[i];
+    }
+    for (int k = 1; k <= n; k++) {
+        sum += sorted[k - 1];
+        squares += sorted[k - 1] * sorted[k - 1];
+        const double mean = sum / k, spread = squares - k * mean * mean;
+        const double root = (1 - spread) / k;
+        const double candidate = mean - sqrt(root > 0 ? root : 0);
+        tau = candidate <= sorted[k - 1] ? candidate : tau;
+    }
+    for (int i = 0; i < n; i++) {
+        out[i] = z[i] > tau ? (z[i] - tau) * (z[i] - tau) : 0;
+    }
+}
+
+static void entmax_is_exact(void **state) {
+    struct mixture x;
+    mixture_open(&x, "entmax", MN_OP_MIXER);
+    check_choices(&x);
+    for (int round = 0; round < 12; round++) {
+        mn_real a[7];
+        double expected[7];
+        int zeros = 0;
+        for (int i = 0; i < 7; i++) {
+            a[i] = (mn_real)(1.5 * sin(3.1 * i + round));
+        }
+        const double progress = round % 4 / 3.0, t = 1 - 0.7 * progress;
+        mixture_forward(&x, 7, a, progress, 0);
+        exact_entmax(7, a, t, expected);
+        for (int i = 0; i < 7; i++) {
+            assert_close(x.weights[i], expected[i], 40 * ROUNDING);
+            assert_true((x.weights[i] > 0) == (expected[i] > 0));
+            zeros += expected[i] <= 0;
+        }
+        assert_true(progress < 1 || zeros > 0);
+    }
+    mixture_gradient(&x, N, logits);
+    const mn_real broken[] = {0, (mn_real)NAN, 1}; /* what the host finds */
+    struct mn_rng rng = mixture_rng(0);
+    x.table->forward(x.unit.self, &x.mock.ctx, 3, broken, &x.when, &rng, x.weights, NULL);
+    assert_true(isnan(x.weights[1]));
+    mixture_close(&x);
+}
+
+/* ---- DARTS- ------------------------------------------------------------------------------- */
+
+static const char *const candidates[N] = {"conv_3x3", "skip_connect", "max_pool_3x3", "none",
+                                          "sep_conv_3x3"};
+
+static void plain_forward(struct mixture *x, int64_t n, const mn_real *a, double progress) {
+    struct mn_rng rng = mixture_rng(0);
+    x->when.progress = progress;
+    assert_int_equal(
+        x->table->forward(x->unit.self, &x->mock.ctx, n, a, &x->when, &rng, x->weights, x->saved),
+        MN_OK);
+}
+
+/* softmax + beta (1 - p) for the skip connection alone, wherever a keep mask has moved it. */
+static void an_auxiliary_skip_connection_fades(void **state) {
+    static const int32_t left[] = {1, 2, 4};
+    struct mixture x;
+    double expected[N];
+    mixture_open(&x, "darts_minus", MN_OP_MIXER);
+    x.about = (struct mn_mixture){.size = sizeof x.about, .n_items = N, .items = candidates};
+    assert_int_equal(x.table->accept(x.unit.self, &x.mock.ctx, &x.about), MN_OK);
+    unit_real(&x.unit, "beta", 0.8);
+    for (int step = 0; step <= 4; step++) {
+        const double p = step / 4.0;
+        plain_forward(&x, N, logits, p);
+        naive_softmax(N, logits, 1 - 0.95 * p, expected);
+        expected[1] += 0.8 * (1 - p);
+        for (int i = 0; i < N; i++) {
+            assert_close(x.weights[i], expected[i], 8 * ROUNDING);
+        }
+    }
+    mixture_gradient(&x, N, logits);
+    x.when.choices = left;
+    plain_forward(&x, 3, logits, 0.5);
+    naive_softmax(3, logits, 0.525, expected);
+    assert_close(x.weights[0], expected[0] + 0.4, 8 * ROUNDING);
+    assert_close(x.weights[1], expected[1], 8 * ROUNDING);
+    x.when.choices = left + 1; /* it is cut: nothing is raised */
+    plain_forward(&x, 2, logits, 0.5);
+    naive_softmax(2, logits, 0.525, expected);
+    assert_close(x.weights[0], expected[0], 8 * ROUNDING);
+    unit_text(&x.unit, "skip", "identity");
+    x.about.name = "normal.0.op.1";
+    assert_int_equal(x.table->accept(x.unit.self, &x.mock.ctx, &x.about), MN_CONFIG);
+    mock_expect(&x.mock, MN_CONFIG, "skip", "'identity'; they are conv_3x3, skip_connect, max");
+    mixture_close(&x);
+}
+
+/* ---- FairDARTS ---------------------------------------------------------------------------- */
+
+static double zero_one_loss(const mn_real *a) {
+    double sum = 0;
+    for (int i = 0; i < N; i++) {
+        const double gate = 1 / (1 + exp(-(double)a[i]));
+        sum += (gate - 0.5) * (gate - 0.5);
+    }
+    return -sum / N;
+}
+
+/* Eq. 4 and 6: gates of their own, and w / M of the loss of each of M mixtures. */
+static void gates_and_the_zero_one_loss(void **state) {
+    struct mixture x;
+    mn_real d[N] = {0};
+    mixture_open(&x, "fair_darts", MN_OP_MIXER);
+    x.about = (struct mn_mixture){.size = sizeof x.about, .n_mixtures = 4, .n_items = N};
+    plain_forward(&x, N, logits, 0.5);
+    for (int i = 0; i < N; i++) {
+        assert_close(x.weights[i], 1 / (1 + exp(-(double)logits[i])), 4 * ROUNDING);
+    }
+    mixture_gradient(&x, N, logits);
+    const double value =
+        x.table->penalty(x.unit.self, &x.mock.ctx, N, logits, &x.when, x.weights, NULL, d);
+    assert_close(value, 10.0 / 4 * zero_one_loss(logits), 40 * ROUNDING);
+    for (int i = 0; i < N; i++) {
+        const double gate = 1 / (1 + exp(-(double)logits[i]));
+        assert_close(d[i], -10.0 / 4 * 2 * (gate - 0.5) * gate * (1 - gate) / N, 8 * ROUNDING);
+    }
+    const mn_real weights[] = {(mn_real)0.9, (mn_real)0.84, (mn_real)0.86, (mn_real)0.1};
+    assert_int_equal(mixture_select(&x, 4, weights, NULL), 0x5u);
+    const mn_real low[] = {(mn_real)0.2, (mn_real)0.3, (mn_real)0.3};
+    assert_int_equal(mixture_select(&x, 3, low, NULL), 0x2u);
+    mixture_close(&x);
 }
 
 /* ---- thresholds --------------------------------------------------------------------------- */
@@ -145,6 +287,8 @@ static void thresholds_cut_by_split(void **state) {
     check_thresholds("soft_prune", MN_INPUT_MIXER);
     check_thresholds("gumbel", MN_OP_MIXER);
     check_thresholds("relu_softmax", MN_OP_MIXER);
+    check_thresholds("entmax", MN_OP_MIXER);
+    check_thresholds("entmax", MN_INPUT_MIXER);
 }
 
 /* ---- Gumbel noise ------------------------------------------------------------------------- */
@@ -433,6 +577,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_rising_temperature_is_refused),
         cmocka_unit_test(extreme_logits_stay_finite),
         cmocka_unit_test(thresholds_cut_by_split),
+        cmocka_unit_test(entmax_is_exact),
+        cmocka_unit_test(an_auxiliary_skip_connection_fades),
+        cmocka_unit_test(gates_and_the_zero_one_loss),
         cmocka_unit_test(one_stream_gives_one_noise),
         cmocka_unit_test(candidates_are_drawn_by_their_probability),
         cmocka_unit_test(without_noise_the_mean_is_computed),

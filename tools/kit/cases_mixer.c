@@ -42,6 +42,17 @@ static int64_t n_saved(struct kit_fixture *fixture, int64_t n) {
     return saved;
 }
 
+static int holds(struct kit_fixture *fixture, int64_t n_items, int64_t choice, int64_t item) {
+    kit_call(fixture, "holds", KIT_WORKER);
+    const int held = fixture->table.mixer.holds(fixture->self, n_items, choice, item);
+    kit_end_plain(fixture);
+    if (held != 0 && held != 1) {
+        kit_fail("choices", "holds(%lld, %lld, %lld) is %d", (long long)n_items, (long long)choice,
+                 (long long)item, held);
+    }
+    return held;
+}
+
 /* One mixture: its inputs and outputs. */
 struct mixture {
     int64_t n, saved_room;
@@ -51,8 +62,52 @@ struct mixture {
     uint64_t seed; /* of the noise */
 };
 
-static struct mixture mixture_new(struct kit_fixture *fixture, int64_t n_items) {
+/* What is mixed: the built-in candidates, or inputs. */
+static struct mn_mixture *about_new(struct kit_fixture *fixture, int64_t n_items) {
+    static const char *const names[2][MOST_ITEMS] = {
+        {"skip_connect", "conv_3x3", "max_pool_3x3", "sep_conv_3x3", "dil_conv_3x3"},
+        {"0", "1", "2", "3", "4"}};
+    static const double parameters[MOST_ITEMS] = {0, 1764, 0, 644, 322};
+    static const double macs[MOST_ITEMS] = {0, 345744, 0, 126224, 63112};
+    const int is_input = fixture->kit->unit->kind == MN_INPUT_MIXER;
+    struct mn_mixture *about = mock_buffer(&fixture->mock, sizeof *about, 0);
+    const int64_t n = n_choices(fixture, n_items);
+    uint8_t *held = mock_buffer(&fixture->mock, (size_t)(n * n_items), 0);
+    for (int64_t c = 0; c < n; c++) {
+        for (int64_t i = 0; i < n_items; i++) {
+            held[c * n_items + i] = (uint8_t)holds(fixture, n_items, c, i);
+        }
+    }
+    *about = (struct mn_mixture){.size = sizeof *about,
+                                 .stride = 1,
+                                 .name = is_input ? "kit.0.in" : "kit.0.op.0",
+                                 .n_mixtures = 2,
+                                 .n_items = (int32_t)n_items,
+                                 .items = names[is_input],
+                                 .parameters = parameters,
+                                 .macs = macs,
+                                 .n_choices = n,
+                                 .holds = held};
+    if (fixture->table.mixer.accept != NULL) {
+        kit_call(fixture, "accept", KIT_SETUP);
+        kit_ok(fixture, kit_end(fixture, fixture->table.mixer.accept(fixture->self,
+                                                                     &fixture->mock.ctx, about)));
+    }
+    return about;
+}
+
+/* With `masked`, a keep mask has taken the first choice, where others are left. */
+static struct mixture mixture_new(struct kit_fixture *fixture, int64_t n_items, int masked) {
     struct mixture m = {.n = n_choices(fixture, n_items), .when.size = sizeof m.when};
+    m.when.mixture = about_new(fixture, n_items);
+    if (masked && m.n > 1) {
+        m.n--;
+        int32_t *left = mock_buffer(&fixture->mock, (size_t)m.n * sizeof *left, 0);
+        for (int64_t i = 0; i < m.n; i++) {
+            left[i] = (int32_t)i + 1;
+        }
+        m.when.choices = left;
+    }
     m.learned = n_logits(fixture, n_items) > 0;
     m.when.gradient = (uint32_t)m.learned;
     if (m.learned && fixture->table.mixer.backward == NULL) {
@@ -103,6 +158,30 @@ static int backward(struct kit_fixture *fixture, struct mixture *m, mn_real *d_l
     return status;
 }
 
+/* The mixer's own term of the loss, 0 where it has none; its gradient is added to d_logits, if not
+ * NULL. */
+static double penalty(struct kit_fixture *fixture, struct mixture *m, mn_real *d_logits) {
+    mn_real *const sealed[] = {m->logits, m->weights, m->saved};
+    if (fixture->table.mixer.penalty == NULL || !m->when.training) {
+        return 0;
+    }
+    for (int i = 0; i < 3; i++) {
+        kit_seal(fixture, sealed[i]);
+    }
+    kit_call(fixture, "penalty", KIT_WORKER);
+    const double value = fixture->table.mixer.penalty(
+        fixture->self, &fixture->mock.ctx, m->n, m->learned ? m->logits : NULL, &m->when,
+        m->weights, m->saved_room > 0 ? m->saved : NULL, d_logits);
+    kit_end_plain(fixture);
+    for (int i = 0; i < 3; i++) {
+        mock_unseal(&fixture->mock, sealed[i]);
+    }
+    if (!isfinite(value)) {
+        kit_fail("not_finite", "the penalty is %g", fabs(value));
+    }
+    return value;
+}
+
 /* Which choices are to be computed for their gradient. */
 static void measure(struct kit_fixture *fixture, const struct mixture *m, uint64_t *digest) {
     if (fixture->table.mixer.measure == NULL) {
@@ -140,11 +219,13 @@ static int has_strength(const struct kit_fixture *fixture, int64_t n_items, int6
 static int select_choices(struct kit_fixture *fixture, int64_t n_items, int64_t n, mn_real *weights,
                           mn_real *strength, uint8_t *keep) {
     const int strong = has_strength(fixture, n_items, n);
+    const struct mn_when when = {
+        .size = sizeof when, .progress = 1, .mixture = about_new(fixture, n_items)};
     kit_seal(fixture, weights);
     kit_call(fixture, "select", KIT_WORKER);
     const int status =
-        kit_end(fixture, fixture->table.mixer.select(fixture->self, &fixture->mock.ctx, n, weights,
-                                                     strong ? strength : NULL, keep));
+        kit_end(fixture, fixture->table.mixer.select(fixture->self, &fixture->mock.ctx, n, &when,
+                                                     weights, strong ? strength : NULL, keep));
     mock_unseal(&fixture->mock, weights);
     int64_t kept = 0;
     for (int64_t i = 0; status == MN_OK && i < n; i++) {
@@ -163,7 +244,7 @@ static int select_choices(struct kit_fixture *fixture, int64_t n_items, int64_t 
 
 static int exercise_items(struct kit_fixture *fixture, int64_t n_items, struct mn_rng *rng,
                           uint64_t *digest) {
-    struct mixture m = mixture_new(fixture, n_items);
+    struct mixture m = mixture_new(fixture, n_items, 0);
     mn_real *d_logits = kit_input(fixture, m.n), *strength = kit_input(fixture, m.n);
     uint8_t *keep = mock_buffer(&fixture->mock, (size_t)m.n, MOCK_POISON);
     kit_normal(rng, m.n, 1, m.logits);
@@ -179,6 +260,8 @@ static int exercise_items(struct kit_fixture *fixture, int64_t n_items, struct m
     if (status == MN_OK && m.learned) {
         measure(fixture, &m, digest);
         status = backward(fixture, &m, d_logits);
+        const double own = penalty(fixture, &m, d_logits);
+        kit_digest(digest, &own, sizeof own);
         kit_digest(digest, d_logits, (size_t)m.n * sizeof *d_logits);
     }
     m.when.progress = 1;
@@ -201,17 +284,6 @@ static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uin
 }
 
 /* ---- choices ------------------------------------------------------------------------------ */
-
-static int holds(struct kit_fixture *fixture, int64_t n_items, int64_t choice, int64_t item) {
-    kit_call(fixture, "holds", KIT_WORKER);
-    const int held = fixture->table.mixer.holds(fixture->self, n_items, choice, item);
-    kit_end_plain(fixture);
-    if (held != 0 && held != 1) {
-        kit_fail("choices", "holds(%lld, %lld, %lld) is %d", (long long)n_items, (long long)choice,
-                 (long long)item, held);
-    }
-    return held;
-}
 
 static void check_choices(struct kit_fixture *fixture, int64_t n_items) {
     const int64_t n = n_choices(fixture, n_items), logits = n_logits(fixture, n_items);
@@ -266,7 +338,7 @@ static void over_logits(const struct kit *kit,
             struct kit_fixture fixture;
             struct mn_rng rng = mn_rng_make((uint64_t)round, MN_RNG_PLUGIN, 2, 0, 0, 0);
             kit_fixture_begin(&fixture, kit, 0);
-            struct mixture m = mixture_new(&fixture, n_items);
+            struct mixture m = mixture_new(&fixture, n_items, round / 2 % 2);
             kit_normal(&rng, m.n, scales[round % 4], m.logits);
             m.when.progress = (round / 4) % 4 / 3.0;
             m.when.training = round >= 16;
@@ -282,9 +354,12 @@ static void over_logits(const struct kit *kit,
 static void check_finite(struct kit_fixture *fixture, struct mixture *m) {
     mn_real *d_logits = kit_input(fixture, m->n);
     kit_ok(fixture, forward(fixture, m)); /* and finite */
+    penalty(fixture, m, NULL);
     mn_vec_fill(m->n, 1, m->d_weights);
     if (m->learned) {
         kit_ok(fixture, backward(fixture, m, d_logits));
+        penalty(fixture, m, d_logits);
+        kit_written("d_logits", m->n, d_logits);
     }
 }
 
@@ -319,9 +394,10 @@ struct moved {
     struct kit_fixture *fixture;
     struct mixture *m;
     int64_t logit;
+    int of_penalty;
 };
 
-/* sum_i d_weights_i weight_i with a logit moved by `by`. */
+/* sum_i d_weights_i weight_i, or the penalty, with a logit moved by `by`. */
 static double objective(void *data, double by, double *at) {
     const struct moved *moved = data;
     struct mixture *m = moved->m;
@@ -329,8 +405,10 @@ static double objective(void *data, double by, double *at) {
     m->logits[moved->logit] = (mn_real)((double)before + by);
     *at = (double)m->logits[moved->logit];
     kit_ok(moved->fixture, forward(moved->fixture, m));
+    const double value = moved->of_penalty ? penalty(moved->fixture, m, NULL)
+                                           : mn_vec_dot(m->n, m->d_weights, m->weights);
     m->logits[moved->logit] = before;
-    return mn_vec_dot(m->n, m->d_weights, m->weights);
+    return value;
 }
 
 /* Returns how many elements could be compared. */
@@ -342,7 +420,7 @@ static int check_gradient(struct kit_fixture *fixture, struct mixture *m) {
     mn_vec_fill(m->n, (mn_real)0.75, added);
     kit_ok(fixture, backward(fixture, m, added));
     for (int64_t k = 0; k < m->n; k++) {
-        struct moved moved = {fixture, m, k};
+        struct moved moved = {fixture, m, k, 0};
         double expected;
         const enum kit_agreement agreement = kit_agrees(objective, &moved, (double)d[k], &expected);
         compared += agreement != KIT_UNSETTLED;
@@ -359,11 +437,27 @@ static int check_gradient(struct kit_fixture *fixture, struct mixture *m) {
     return compared;
 }
 
+static void check_penalty(struct kit_fixture *fixture, struct mixture *m) {
+    mn_real *d = kit_input(fixture, m->n);
+    kit_ok(fixture, forward(fixture, m));
+    mn_vec_fill(m->n, (mn_real)0.75, d);
+    penalty(fixture, m, d);
+    for (int64_t k = 0; k < m->n; k++) {
+        struct moved moved = {fixture, m, k, 1};
+        double expected;
+        if (kit_agrees(objective, &moved, (double)d[k] - 0.75, &expected) == KIT_DISAGREES) {
+            kit_fail("gradient",
+                     "penalty adds %.7g to d_logits[%lld], differences of its value give %.7g",
+                     (double)d[k] - 0.75, (long long)k, expected);
+        }
+    }
+}
+
 static void gradient_round(const struct kit *kit, int round, int *compared, int *all) {
     struct kit_fixture fixture;
     struct mn_rng rng = mn_rng_make((uint64_t)round, MN_RNG_PLUGIN, 3, 0, 0, 0);
     kit_fixture_begin(&fixture, kit, 0);
-    struct mixture m = mixture_new(&fixture, 2 + round % (MOST_ITEMS - 1));
+    struct mixture m = mixture_new(&fixture, 2 + round % (MOST_ITEMS - 1), round / 8);
     if (!m.learned) {
         kit_skip("the mixer has no logits");
     }
@@ -375,6 +469,7 @@ static void gradient_round(const struct kit *kit, int round, int *compared, int 
     kit_at("%lld choices, progress %g%s", (long long)m.n, m.when.progress,
            m.when.training ? ", training" : "");
     *compared += check_gradient(&fixture, &m);
+    check_penalty(&fixture, &m);
     *all += (int)m.n;
     kit_fixture_close(&fixture);
 }

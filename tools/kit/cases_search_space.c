@@ -88,8 +88,8 @@ static int equal_weights(const void *self, struct mn_ctx *ctx, int64_t n, const 
     return MN_OK;
 }
 
-static int keep_all(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
-                    const mn_real *strength, uint8_t *keep) {
+static int keep_all(const void *self, struct mn_ctx *ctx, int64_t n, const struct mn_when *when,
+                    const mn_real *weights, const mn_real *strength, uint8_t *keep) {
     memset(keep, 1, (size_t)n);
     return MN_OK;
 }

@@ -38,7 +38,8 @@ static double score(const mn_real *weights, const mn_real *strength, int64_t i) 
 }
 
 /* An input stays if fewer than k come before it; of equals the first does. */
-static int select_strongest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
+static int select_strongest(const void *self, struct mn_ctx *ctx, int64_t n,
+                            const struct mn_when *when, const mn_real *weights,
                             const mn_real *strength, uint8_t *keep) {
     const struct mixer *s = self;
     for (int64_t i = 0; i < n; i++) {

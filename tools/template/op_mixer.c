@@ -43,7 +43,8 @@ static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_re
 }
 
 /* Pruning leaves the operation with the largest weight. */
-static int select_largest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
+static int select_largest(const void *self, struct mn_ctx *ctx, int64_t n,
+                          const struct mn_when *when, const mn_real *weights,
                           const mn_real *strength, uint8_t *keep) {
     int64_t top = 0;
     for (int64_t i = 0; i < n; i++) {

@@ -7,7 +7,7 @@
         LEAKS, LEAKS_FILES, IGNORES_NO_MEMORY, SETS_LOCALE, ROUNDS_UP, BLOCKS_SIGNALS,             \
         HANDLES_SIGNALS, CHANGES_FOLDER, CHANGES_UMASK, SETS_ENVIRONMENT, OVERFLOWS, HOLDS_ALL,    \
         HIGH_THRESHOLD, DIVIDES_BY_OPTION, REFUSES_RANGE, REFUSES_DEFAULTS, FULL_STOP,             \
-        RARELY_WRONG, SECOND_EXPORT, LOADS_WITH_LOCALE
+        RARELY_WRONG, SECOND_EXPORT, LOADS_WITH_LOCALE, WRONG_PENALTY, INFINITE_PENALTY
 #include "wrong.h"
 
 #include <fcntl.h>
@@ -197,7 +197,18 @@ static int backward(const void *self, struct mn_ctx *ctx, int64_t n, const mn_re
     return MN_OK;
 }
 
-static int select_largest(const void *self, struct mn_ctx *ctx, int64_t n, const mn_real *weights,
+/* Pulls the logits to 0. */
+static double penalty(const void *self, const struct mn_ctx *ctx, int64_t n, const mn_real *logits,
+                      const struct mn_when *when, const mn_real *weights, const mn_real *saved,
+                      mn_real *d_logits) {
+    if (d_logits != NULL) {
+        mn_vec_axpy(n, (mn_real)(wrong == WRONG_PENALTY ? -0.2 : 0.2), logits, d_logits);
+    }
+    return wrong == INFINITE_PENALTY ? INFINITY : 0.1 * mn_vec_dot(n, logits, logits);
+}
+
+static int select_largest(const void *self, struct mn_ctx *ctx, int64_t n,
+                          const struct mn_when *when, const mn_real *weights,
                           const mn_real *strength, uint8_t *keep) {
     int64_t top = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -217,6 +228,7 @@ static const struct mn_mixer table = {.size = sizeof table,
                                       .threshold = threshold,
                                       .forward = forward,
                                       .backward = backward,
+                                      .penalty = penalty,
                                       .select = select_largest};
 
 static struct mn_opt options[] = {MN_REAL(struct mixer, temperature, 0.5, 0, 100, "temperature")};

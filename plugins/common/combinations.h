@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOFT_PRUNE_COMBINATIONS_H
-#define PLUGINS_SOFT_PRUNE_COMBINATIONS_H
+#ifndef PLUGINS_COMMON_COMBINATIONS_H
+#define PLUGINS_COMMON_COMBINATIONS_H
 
 /* The combinations of k out of n items in lexicographic order: {0,1}, {0,2}, .. {1,2}, .. */
 
-#include <stdint.h>
+#include "annealing.h"
 
 /* C(n, k), or INT64_MAX where it does not fit. */
 static inline int64_t combinations_count(int64_t n, int64_t k) {
@@ -36,6 +36,31 @@ static inline int combinations_holds(int64_t n, int64_t k, int64_t rank, int64_t
         k -= in;
     }
     return 0;
+}
+
+/* ---- input mixers over them, annealed ------------------------------------------------------ */
+
+struct combined {
+    struct annealing annealing; /* first: ANNEALING_OPTIONS, PRUNING_OPTIONS */
+    int64_t k;
+};
+
+#define COMBINED_OPTION                                                                            \
+    MN_INT(struct combined, k, 2, 1, 64,                                                           \
+           "inputs in a combination; where a node has fewer, all of them")
+
+static inline int64_t combined_held(const void *self, int64_t n_items) {
+    const struct combined *s = self;
+    return s->k < n_items ? s->k : n_items;
+}
+
+/* As n_choices and n_logits. */
+static inline int64_t combined_n_choices(const void *self, int64_t n_items) {
+    return combinations_count(n_items, combined_held(self, n_items));
+}
+
+static inline int combined_holds(const void *self, int64_t n_items, int64_t choice, int64_t item) {
+    return combinations_holds(n_items, combined_held(self, n_items), choice, item);
 }
 
 #endif
