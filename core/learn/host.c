@@ -28,6 +28,7 @@ const struct mn_host nas_host = {
 
     .model_dims = nas_service_model_dims,
     .model_segment = nas_service_model_segment,
+    .model_mixture = nas_service_model_mixture,
     .model_pass = nas_service_model_pass,
     .model_prune = nas_model_prune,
 

@@ -47,6 +47,7 @@ static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
     x.saved0 = m->n_saved;
     x.item0 = m->n_items;
     x.about.size = sizeof x.about;
+    x.about.kind = x.is_input ? MN_INPUT_MIXER : MN_OP_MIXER;
     x.about.stride = 1;
     x.about.name = x.name;
     x.about.n_items = x.n_items;
@@ -54,6 +55,8 @@ static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
     x.about.macs = x.cost[MN_COST_MACS];
     x.about.n_choices = x.n_choices;
     x.about.holds = holds;
+    x.about.first_choice = x.choice0;
+    x.about.first_logit = x.logit0;
     m->mixtures[m->n_mixtures++] = x;
     m->dims.n_choices += x.n_choices;
     m->n_items += x.n_items;
@@ -158,6 +161,7 @@ int nas_groups_finish(struct mn_builder *b) {
     for (int i = 0; i < m->n_mixtures; i++) {
         n[m->mixtures[i].is_input]++;
     }
+    m->dims.n_mixtures = m->n_mixtures;
     for (int i = 0; i < m->n_mixtures; i++) {
         struct nas_mixture *x = &m->mixtures[i];
         const struct nas_instance *mixer = nas_mixer_of(m, x);

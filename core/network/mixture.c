@@ -262,6 +262,9 @@ int nas_mix_backward(struct nas_mix *mix, struct mn_ctx *ctx, const struct mn_pa
             for (int k = 0; k < x->n_items; k++) {
                 sum += x->holds[(int64_t)c * x->n_items + k] ? mix->d_item[x->item0 + k] : 0;
             }
+            if (pass->d_mixture != NULL) {
+                sum += (double)pass->d_mixture[x->choice0 + c];
+            }
             d[j] =
                 mix->mixed[x->choice0 + c] != 0 || mix->measured[x->choice0 + j] ? (mn_real)sum : 0;
             d_logits[j] = 0;

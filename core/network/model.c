@@ -20,6 +20,15 @@ int nas_service_model_segment(struct mn_ctx *ctx, const struct mn_model *model, 
     return MN_OK;
 }
 
+int nas_service_model_mixture(struct mn_ctx *ctx, const struct mn_model *model, int32_t index,
+                              struct mn_mixture *out) {
+    if (index < 0 || index >= model->n_mixtures) {
+        return mn_fail(ctx, MN_INTERNAL, "mixture %d of %d", index, model->n_mixtures);
+    }
+    *out = model->mixtures[index].about;
+    return MN_OK;
+}
+
 /* ---- the network -------------------------------------------------------------------------- */
 
 int nas_network_new(struct mn_ctx *ctx, const struct nas_network_units *units,

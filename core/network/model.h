@@ -47,6 +47,8 @@ int nas_model_fit(struct mn_ctx *ctx, const struct nas_network_units *units,
 int nas_service_model_dims(struct mn_ctx *ctx, const struct mn_model *model, struct mn_dims *out);
 int nas_service_model_segment(struct mn_ctx *ctx, const struct mn_model *model, int architecture,
                               int32_t index, struct mn_segment *out);
+int nas_service_model_mixture(struct mn_ctx *ctx, const struct mn_model *model, int32_t index,
+                              struct mn_mixture *out);
 
 const struct mn_dims *nas_model_dims(const struct mn_model *model);
 /* Segment i of w (architecture 0) or a (1). */

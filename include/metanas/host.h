@@ -6,6 +6,7 @@
  * by the inline functions below. */
 
 #include "ctx.h"
+#include "mixer.h"
 #include "model.h"
 #include "rng.h"
 
@@ -43,6 +44,8 @@ struct mn_host {
     int (*model_pass)(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
                       const struct mn_set *batch, const struct mn_pass *pass,
                       struct mn_outcome *out);
+    int (*model_mixture)(struct mn_ctx *ctx, const struct mn_model *model, int32_t index,
+                         struct mn_mixture *out);
     int (*model_prune)(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
                        uint8_t *keep);
 
@@ -179,6 +182,14 @@ static inline int mn_model_pass(struct mn_ctx *ctx, const struct mn_model *model
                                 const struct mn_point *at, const struct mn_set *batch,
                                 const struct mn_pass *pass, struct mn_outcome *out) {
     return ctx->host->model_pass(ctx, model, at, batch, pass, out);
+}
+
+/* Mixture `index` of dims.n_mixtures: what it mixes, what that costs, and where its choices and its
+ * logits are. */
+static inline int mn_model_mixture(struct mn_ctx *ctx, const struct mn_model *model, int32_t index,
+                                   struct mn_mixture *out) {
+    out->size = (uint32_t)sizeof *out;
+    return ctx->host->model_mixture(ctx, model, index, out);
 }
 
 /* The hard pruning of Algorithm 3, line 8: keep[n_choices] from the mixers' select. [worker] */

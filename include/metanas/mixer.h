@@ -22,15 +22,19 @@ extern "C" {
  */
 struct mn_mixture {
     uint32_t size;
-    int32_t stride;           /* of candidates: 1 or 2, the larger where nodes share; of inputs 1 */
-    const char *name;         /* GROUP.op.EDGE or GROUP.in (docs/state-names.md) */
-    int32_t n_mixtures;       /* that this unit weighs in the network */
-    int32_t n_items;          /* 1..64 */
+    int32_t kind;       /* MN_OP_MIXER or MN_INPUT_MIXER */
+    const char *name;   /* GROUP.op.EDGE or GROUP.in (docs/state-names.md) */
+    int32_t stride;     /* of candidates: 1 or 2, the larger where nodes share; of inputs 1 */
+    int32_t n_mixtures; /* of this kind in the network */
+    int32_t n_items;    /* 1..64 */
+    int32_t reserved;
     const char *const *items; /* [n_items] the candidates' names; of inputs "0", "1", .. */
     const double *parameters; /* [n_items] weights; of an input: those of all its candidates */
     const double *macs;       /* [n_items] multiply-adds of an image, forward */
     int64_t n_choices;
     const uint8_t *holds; /* [n_choices][n_items] whether a choice holds an item */
+    int64_t first_choice; /* its place in a keep mask and in mn_outcome.mixture */
+    int64_t first_logit;  /* its place in a; -1 = it has none */
 };
 
 /* When a mixture is computed, and what it is. */

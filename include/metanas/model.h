@@ -25,7 +25,7 @@ struct mn_dims {
     int32_t n_w_segments, n_a_segments;
     int64_t n_features;      /* of an image: what the head classifies */
     int32_t max_predictions; /* images that any other pass may hold, max_batch or more */
-    int32_t reserved;
+    int32_t n_mixtures;      /* see mn_model_mixture */
 };
 
 /* A named part of w or a. */
@@ -93,6 +93,10 @@ struct mn_pass {
     const mn_real *stats; /* [n_stats] statistics to normalise with; NULL = those of the batch */
     mn_real *stats_out;   /* [n_stats] receives the batch's statistics, or NULL */
     const struct mn_cost *cost; /* NULL = none */
+    /* [n_choices] gradient of a further term of the objective with regard to the mixture weights
+     * (mn_outcome.mixture), which goes on to d_a beside that of the loss; NULL = none. Of a choice
+     * that is not computed it does not count. */
+    const mn_real *d_mixture;
     /* Images that a head with uses_support compares those of the batch with; they go through the
      * network together with the batch. NULL = the batch itself. Other heads ignore it. */
     const struct mn_set *support;

@@ -128,8 +128,12 @@ double net_pass(struct net *net) {
                                    .mixture = net->mixture};
     must(net, mn_model_pass(net->ctx, net->model, &net->at, &batch, &net->pass, &net->out));
     const struct mn_cost *cost = net->pass.cost;
+    double term = 0; /* that net->pass.d_mixture is the gradient of */
+    for (int64_t c = 0; net->pass.d_mixture != NULL && c < net->dims.n_choices; c++) {
+        term += (double)net->pass.d_mixture[c] * (double)net->mixture[c];
+    }
     if (cost == NULL) {
-        return net->out.loss;
+        return net->out.loss + term;
     }
     /* With a budget, one side of it: the gradient is that of the mixtures' cost. */
     const struct mn_cost linear = {.size = sizeof linear, .of = cost->of, .weight = cost->weight};
@@ -141,7 +145,7 @@ double net_pass(struct net *net) {
     must(net, nas_model_cost(net->ctx, net->model, cost->of, NULL, &all));
     must(net, mn_model_pass(net->ctx, net->model, &net->at, &batch, &pass, &out));
     const double sign = net->out.cost > cost->budget ? 1 : -1;
-    return net->out.loss +
+    return net->out.loss + term +
            cost->weight * out.cost * (cost->budget > 0 ? sign / cost->budget : 1 / all);
 }
 

@@ -32,8 +32,8 @@ extern const char *net_backend;
 /* Build; n images of channels x height x width. The configuration gives every section it needs. */
 void net_open(struct net *net, const char *config, int n, int channels, int height, int width);
 void net_close(struct net *net);
-/* One pass with gradients as net->pass.flags say; returns the loss, with net->pass.cost what is
- * minimised. */
+/* One pass with gradients as net->pass.flags say; returns the loss, with net->pass.cost and
+ * net->pass.d_mixture what is minimised. */
 double net_pass(struct net *net);
 /* Weights of the whole network. */
 int64_t net_parameters(struct net *net);

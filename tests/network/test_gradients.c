@@ -144,6 +144,45 @@ static void test_cost(void **state) {
     }
 }
 
+/* A term of the mixture weights that the caller of a pass brings along: here what the choices cost,
+ * as the host tells it, in each of the four ways that weights, skipping and masks combine. */
+static void test_terms_of_the_mixture(void **state) {
+    static const char *const mixers[][2] = {
+        {"softmax", "sum"},
+        {"soft_prune, threshold: 0.2, t_min: 0.4", "soft_prune, threshold: 0.2, t_min: 0.4"}};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct net net;
+        char config[1024];
+        snprintf(config, sizeof config, cell, mixers[i / 2][0], mixers[i / 2][1]);
+        net_open(&net, config, 3, 1, 8, 8);
+        mn_real *d = calloc((size_t)net.dims.n_choices, sizeof *d);
+        assert_non_null(d);
+        for (int32_t m = 0; m < net.dims.n_mixtures; m++) {
+            struct mn_mixture about;
+            assert_int_equal(mn_model_mixture(net.ctx, net.model, m, &about), MN_OK);
+            for (int64_t c = 0; c < about.n_choices; c++) {
+                for (int k = 0; k < about.n_items; k++) {
+                    d[about.first_choice + c] +=
+                        (mn_real)(about.holds[c * about.n_items + k] ? about.macs[k] / 1e4 : 0);
+                }
+            }
+        }
+        struct mn_mixture none;
+        assert_int_equal(mn_model_mixture(net.ctx, net.model, net.dims.n_mixtures, &none),
+                         MN_INTERNAL);
+        net.pass.progress = 1;
+        net.pass.d_mixture = d;
+        if (i % 2 == 1) {
+            assert_int_equal(mn_model_prune(net.ctx, net.model, &net.at, net.keep), MN_OK);
+            net.pass.keep = net.keep;
+        }
+        net_check_gradients(&net, "a term of the mixture");
+        free(d);
+        net_close(&net);
+    }
+}
+
 /* What a decided network costs is what is left of it. */
 static void test_cost_of_decided(void **state) {
     struct net net;
@@ -305,6 +344,7 @@ int main(void) {
                                        cmocka_unit_test(test_skipping),
                                        cmocka_unit_test(test_cost),
                                        cmocka_unit_test(test_cost_of_decided),
+                                       cmocka_unit_test(test_terms_of_the_mixture),
                                        cmocka_unit_test(test_pc_darts),
                                        cmocka_unit_test(test_pruned),
                                        cmocka_unit_test(test_given_statistics),

@@ -85,7 +85,12 @@ static int model_segment(struct mn_ctx *ctx, const struct mn_model *model, int a
     return MN_OK;
 }
 
-/* The model has no choices to prune. */
+/* The model has no mixtures, and so no choices to prune. */
+static int model_mixture(struct mn_ctx *ctx, const struct mn_model *model, int32_t index,
+                         struct mn_mixture *out) {
+    return mn_fail(ctx, MN_INTERNAL, "mixture %d of 0", (int)index);
+}
+
 static int model_prune(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
                        uint8_t *keep) {
     return MN_OK;
@@ -300,6 +305,7 @@ void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
     mock->host.model_dims = model_dims;
     mock->host.model_segment = model_segment;
     mock->host.model_pass = model_pass;
+    mock->host.model_mixture = model_mixture;
     mock->host.model_prune = model_prune;
     mock->host.task_steps = task_steps;
     mock->host.task_batch = task_batch;
