@@ -64,8 +64,16 @@ struct mn_opt {
 };
 
 /* Offset of field f of struct s, refused by the compiler unless f has type T. */
+#ifdef __cplusplus
+template <class A, class B> struct mn_same; /* no such type: the field has another */
+template <class A> struct mn_same<A, A> {
+    enum : uint32_t { none = 0 };
+};
+#define MN_FIELD(s, f, T) ((uint32_t)offsetof(s, f) + mn_same<decltype(s::f), T>::none)
+#else
 #define MN_FIELD(s, f, T)                                                                          \
     ((uint32_t)(offsetof(s, f) + 0 * sizeof(char[_Generic(((s *)0)->f, T : 1)])))
+#endif
 
 #define MN_AT(s, f, T) MN_FIELD(s, f, T), (uint32_t)sizeof(s) /* offset, reserved */
 

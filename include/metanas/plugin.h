@@ -88,44 +88,46 @@ typedef const struct mn_plugin *(*mn_plugin_entry_fn)(void);
 #define MN_PLUGIN_URL ""
 #endif
 
+#ifdef __cplusplus
+#define MN_C extern "C"
+#else
+#define MN_C
+#endif
+
 /* With enum mn_unit_flag. */
 #define MN_UNIT_FLAGGED(kind_, flags_, name_, doc_, type_, opts_, vtable_)                         \
     {                                                                                              \
-        .kind = (kind_), .flags = (flags_), .instance_size = (uint32_t)sizeof(type_),              \
-        .n_opts = (uint32_t)(sizeof(opts_) / sizeof(struct mn_opt)), .name = (name_),              \
-        .doc = (doc_), .opts = (opts_), .vtable = (vtable_)                                        \
+        (kind_), (flags_), (uint32_t)sizeof(type_),                                                \
+            (uint32_t)(sizeof(opts_) / sizeof(struct mn_opt)), (name_), (doc_), (opts_), (vtable_) \
     }
 #define MN_UNIT(kind_, name_, doc_, type_, opts_, vtable_)                                         \
     MN_UNIT_FLAGGED(kind_, 0, name_, doc_, type_, opts_, vtable_)
 
 /* A unit without options and without an instance of its own. */
 #define MN_UNIT_PLAIN_FLAGGED(kind_, flags_, name_, doc_, vtable_)                                 \
-    {                                                                                              \
-        .kind = (kind_), .flags = (flags_), .instance_size = 1, .name = (name_), .doc = (doc_),    \
-        .vtable = (vtable_)                                                                        \
-    }
+    { (kind_), (flags_), 1, 0, (name_), (doc_), NULL, (vtable_) }
 #define MN_UNIT_PLAIN(kind_, name_, doc_, vtable_)                                                 \
     MN_UNIT_PLAIN_FLAGGED(kind_, 0, name_, doc_, vtable_)
 
 #define MN_PLUGIN(name_, version_, ...)                                                            \
     static const struct mn_unit mn_plugin_units[] = {__VA_ARGS__};                                 \
     static const struct mn_plugin mn_plugin_self = {                                               \
-        .magic = MN_MAGIC,                                                                         \
-        .size = (uint32_t)sizeof(struct mn_plugin),                                                \
-        .abi_major = MN_ABI_MAJOR,                                                                 \
-        .abi_minor = MN_ABI_MINOR,                                                                 \
-        .unit_stride = (uint16_t)sizeof(struct mn_unit),                                           \
-        .opt_stride = (uint16_t)sizeof(struct mn_opt),                                             \
-        .real_bytes = (uint32_t)sizeof(mn_real),                                                   \
-        .n_units = (uint32_t)(sizeof mn_plugin_units / sizeof mn_plugin_units[0]),                 \
-        .name = (name_),                                                                           \
-        .version = (version_),                                                                     \
-        .author = MN_PLUGIN_AUTHOR,                                                                \
-        .license = MN_PLUGIN_LICENSE,                                                              \
-        .url = MN_PLUGIN_URL,                                                                      \
-        .units = mn_plugin_units};                                                                 \
-    MN_EXPORT const struct mn_plugin *mn_plugin_entry(void);                                       \
-    MN_EXPORT const struct mn_plugin *mn_plugin_entry(void) {                                      \
+        MN_MAGIC,                                                                                  \
+        (uint32_t)sizeof(struct mn_plugin),                                                        \
+        MN_ABI_MAJOR,                                                                              \
+        MN_ABI_MINOR,                                                                              \
+        (uint16_t)sizeof(struct mn_unit),                                                          \
+        (uint16_t)sizeof(struct mn_opt),                                                           \
+        (uint32_t)sizeof(mn_real),                                                                 \
+        (uint32_t)(sizeof mn_plugin_units / sizeof mn_plugin_units[0]),                            \
+        (name_),                                                                                   \
+        (version_),                                                                                \
+        MN_PLUGIN_AUTHOR,                                                                          \
+        MN_PLUGIN_LICENSE,                                                                         \
+        MN_PLUGIN_URL,                                                                             \
+        mn_plugin_units};                                                                          \
+    MN_C MN_EXPORT const struct mn_plugin *mn_plugin_entry(void);                                  \
+    MN_C MN_EXPORT const struct mn_plugin *mn_plugin_entry(void) {                                 \
         return &mn_plugin_self;                                                                    \
     }
 

@@ -4,7 +4,17 @@
 kind=$1 name=$2 examples=$SOURCE/docs/examples
 
 works "a new $kind" new-plugin "$kind" "$name"
-cp "$examples/$name.c" "$examples/$name.yaml" "$name/"
+if [ -f "$examples/$name.cpp" ]; then
+    command -v "${CXX%% *}" >/dev/null || {
+        echo 'there is no C++ compiler, so no plugin in C++ can be built'
+        exit 77
+    }
+    rm "$name/$name.c"
+    cp "$examples/$name.cpp" "$name/"
+else
+    cp "$examples/$name.c" "$name/"
+fi
+cp "$examples/$name.yaml" "$name/"
 if [ -f "$examples/$name.awk" ]; then
     awk -f "$examples/$name.awk" >"$name/$name.csv"
 fi
@@ -19,6 +29,9 @@ works 'training with it' train "$name/$name.yaml" --out run
 works 'a second time' train "$name/$name.yaml" --out again --set run.workers=2
 same 'gives the same numbers' run/metrics.jsonl again/metrics.jsonl
 case $name in
+sparsemax)
+    holds 'operations are skipped' sh -c '! grep -q "\"skip_share\":0.0[,}]" run/metrics.jsonl'
+    ;;
 learned_rate)
     holds 'its state is in the checkpoint' grep -qa '"meta\.log_rate_w"' run/checkpoint.safetensors
     works 'the first half' train "$name/$name.yaml" --out half --set run.meta_epochs=3

@@ -32,9 +32,10 @@ static int is_ours(const char *name) {
     return 0;
 }
 
+/* Weak ones are what C++ instantiates of its library; the first of equals serves all. */
 static int is_exported(const ElfW(Sym) * symbol) {
     const unsigned bind = symbol->st_info >> 4, visibility = symbol->st_other & 3u;
-    return symbol->st_shndx != SHN_UNDEF && bind != STB_LOCAL &&
+    return symbol->st_shndx != SHN_UNDEF && bind != STB_LOCAL && bind != STB_WEAK &&
            (visibility == STV_DEFAULT || visibility == STV_PROTECTED);
 }
 
