@@ -126,7 +126,14 @@ static int check(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_s
         return mn_fail(ctx, MN_INTERNAL, "a batch of %d images; this model holds 1 to %d", batch->n,
                        room(m, pass));
     }
-    for (int i = 0; i < batch->n; i++) {
+    const int alone = (pass->flags & MN_PASS_FEATURES) != 0;
+    const int gradients = (pass->flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A)) != 0;
+    if ((pass->d_features != NULL) != (alone && gradients) || (alone && out->logits != NULL)) {
+        return mn_fail(ctx, MN_INTERNAL,
+                       "mn_model_pass: d_features is for passes with MN_PASS_FEATURES and "
+                       "gradients, which need it; logits is for passes without that flag");
+    }
+    for (int i = 0; !alone && i < batch->n; i++) {
         if (batch->labels[i] < 0 || batch->labels[i] >= m->dims.ways) {
             return mn_fail(ctx, MN_INTERNAL, "label %d of image %d is not in 0..%d",
                            batch->labels[i], i, m->dims.ways - 1);
@@ -156,8 +163,10 @@ int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const s
     TRY(check(ctx, m, batch, given, out));
     struct nas_workspace *ws = nas_ctx_of(ctx)->workspace;
     struct nas_classifier *classifier = &ws->classifier;
+    const int alone = (given->flags & MN_PASS_FEATURES) != 0;
     struct mn_set all;
-    TRY(nas_classifier_images(classifier, ctx, batch, given->support, room(m, given), &all));
+    TRY(nas_classifier_images(classifier, ctx, batch, alone ? NULL : given->support, room(m, given),
+                              &all));
     struct mn_pass with_keep = *given;
     const struct mn_pass *options = &with_keep;
     with_keep.keep = given->keep != NULL ? given->keep : ws->keep;
@@ -181,11 +190,16 @@ int nas_service_model_pass(struct mn_ctx *ctx, const struct mn_model *m, const s
         memset(pass.d_w, 0, (size_t)m->dims.n_w * sizeof *pass.d_w);
     }
     TRY(m->backend->forward(ws->lane, &pass));
-    TRY(nas_classifier_pass(classifier, ctx, at->w, batch, &all, options, pass.gradients, pass.d_w,
-                            out));
+    if (alone) {
+        nas_classifier_features(classifier, batch->n, out);
+    } else {
+        TRY(nas_classifier_pass(classifier, ctx, at->w, batch, &all, options, pass.gradients,
+                                pass.d_w, out));
+    }
     out->loss += ws->mix->penalty;
     if (pass.gradients) {
-        TRY(m->backend->backward(ws->lane, &pass, classifier->d_features));
+        TRY(m->backend->backward(ws->lane, &pass,
+                                 alone ? options->d_features : classifier->d_features));
     }
     if (options->cost != NULL) {
         TRY(nas_mix_cost(ws->mix, ctx, at->a, options->cost, &out->cost));

@@ -12,6 +12,11 @@ int nas_head_uses_support(const struct nas_instance *head) {
     return table->uses_support != NULL && table->uses_support(head->self);
 }
 
+int nas_head_starts(const struct nas_instance *head) {
+    const struct mn_head *table = &head->table.head;
+    return table->starts != NULL && table->starts(head->self);
+}
+
 static size_t image_reals(const struct mn_model *m) {
     return (size_t)m->dims.channels * (size_t)m->dims.height * (size_t)m->dims.width;
 }
@@ -143,4 +148,13 @@ int nas_classifier_pass(struct nas_classifier *c, struct mn_ctx *ctx, const mn_r
         c->d_features[i] += c->d_support[i];
     }
     return MN_OK;
+}
+
+void nas_classifier_features(const struct nas_classifier *c, int32_t n, struct mn_outcome *out) {
+    const size_t reals = (size_t)n * (size_t)c->model->dims.n_features;
+    out->hits = 0;
+    out->loss = 0;
+    if (out->features != NULL) {
+        memcpy(out->features, c->features, reals * sizeof *c->features);
+    }
 }

@@ -17,8 +17,10 @@ struct nas_classifier {
     int32_t *labels;
 };
 
-/* Whether a unit of kind head compares with the support set. */
+/* Whether a unit of kind head compares with the support set; whether it makes the weights that a
+ * task starts from. */
 int nas_head_uses_support(const struct nas_instance *head);
+int nas_head_starts(const struct nas_instance *head);
 
 /* What nas_classifier_new takes. */
 size_t nas_classifier_bytes(const struct mn_model *model);
@@ -37,5 +39,8 @@ int nas_classifier_pass(struct nas_classifier *classifier, struct mn_ctx *ctx, c
                         const struct mn_set *batch, const struct mn_set *all,
                         const struct mn_pass *pass, int gradients, mn_real *d_w,
                         struct mn_outcome *out);
+/* Of a pass of n images that ends with their features. */
+void nas_classifier_features(const struct nas_classifier *classifier, int32_t n,
+                             struct mn_outcome *out);
 
 #endif

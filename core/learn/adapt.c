@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/adapt.h"
 
+#include "backend/head_start.h"
 #include "learn/task_trace.h"
 
 #include <inttypes.h>
@@ -48,6 +49,15 @@ int nas_adapt_start(const struct nas_experiment *e, struct mn_ctx *ctx, const st
     return MN_OK;
 }
 
+/* Make params[n_w], a copy of the meta point, what the task starts from. */
+static int start(struct nas_scope *scope, struct mn_ctx *ctx, struct mn_point *params) {
+    ctx->where.step = 0;
+    TRY(nas_head_start(ctx, scope->e->model, params, &scope->task->support, params->w));
+    nas_trace_start(scope);
+    return scope->watch.on_start != NULL ? scope->watch.on_start(scope->watch.data, ctx, params)
+                                         : MN_OK;
+}
+
 /* The task learner on the task of ctx's scope. */
 static int adapt(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
                  struct mn_point *params, mn_real *learner) {
@@ -77,6 +87,9 @@ int nas_adapt(const struct nas_experiment *e, struct mn_ctx *ctx, const struct m
               const struct nas_watch *watch, struct mn_point *params, mn_real *learner) {
     struct nas_scope scope;
     int status = nas_scope_begin(&scope, e, ctx, task, params, learner, watch, 0);
+    if (status == MN_OK) {
+        status = start(&scope, ctx, params);
+    }
     if (status == MN_OK) {
         status = adapt(e, ctx, task, params, learner);
     }
@@ -131,17 +144,27 @@ static int part_delta(const struct nas_scope *scope, struct mn_ctx *ctx,
                : not_finite(ctx, part->unit, "its direction");
 }
 
-/* The task learner, then the meta learners. */
-static int find_direction(const struct nas_scope *scope, struct mn_ctx *ctx,
-                          const struct mn_point *meta, struct mn_point *params, mn_real *learner,
-                          struct nas_direction *out) {
+/* The task learner, then the meta learners, for which the task began where it started. */
+static int find_direction(struct nas_scope *scope, struct mn_ctx *ctx, const struct mn_point *meta,
+                          struct mn_point *params, mn_real *learner, struct nas_direction *out) {
     const struct nas_experiment *e = scope->e;
     const struct mn_dims *d = nas_model_dims(e->model);
+    struct mn_point from = *meta;
+    TRY(start(scope, ctx, params));
+    if (nas_head_starts(&e->head)) {
+        from.w = mn_scratch(ctx, (size_t)d->n_w * sizeof *from.w);
+        if (from.w == NULL) {
+            return MN_NOMEM;
+        }
+        mn_vec_copy(d->n_w, params->w, from.w);
+    }
     TRY(adapt(e, ctx, scope->task, params, learner));
     TRY(nas_trace_check(scope, ctx));
     for (int i = 0; i < e->n_meta; i++) {
-        TRY(part_delta(scope, ctx, &e->meta[i], meta, out));
+        TRY(part_delta(scope, ctx, &e->meta[i], &from, out));
     }
+    TRY(nas_head_start_back(ctx, e->model, meta, &scope->task->support,
+                            (ctx->where.adapts & MN_ADAPTS_A) != 0, &out->to));
     if ((ctx->where.adapts & MN_ADAPTS_W) == 0) {
         mn_vec_fill(d->n_w, 0, out->to.w);
     }

@@ -69,6 +69,10 @@ static int evaluate_after_step(void *data, struct mn_ctx *ctx, int64_t step, dou
     return evaluate_after(data, ctx, step + 1, now);
 }
 
+static int evaluate_start(void *data, struct mn_ctx *ctx, const struct mn_point *start) {
+    return evaluate_after(data, ctx, 0, start);
+}
+
 /* Algorithm 3 on one task, with the plan's intermediate results on the way. */
 static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
                  const struct nas_evaluate_result *out) {
@@ -79,11 +83,10 @@ static int solve(const struct nas_job *job, struct mn_ctx *ctx, int64_t index,
     struct nas_solution solution = {
         .fixed = plan->keeps != NULL ? plan->keeps + (size_t)index * n_keep(job) : NULL,
         .both_norms = plan->both_norms,
-        .watch = {.on_step = evaluate_after_step, .data = &watched},
+        .watch = {.on_step = evaluate_after_step, .on_start = evaluate_start, .data = &watched},
         .keep = out->keep};
     TRY(plan->episodes != NULL ? nas_episodes_task(plan->episodes, e, ctx, index, &task)
                                : nas_episode_sample(e, ctx, &task, NULL));
-    TRY(evaluate_after(&watched, ctx, 0, &job->state->meta));
     TRY(nas_solve(e, ctx, &job->state->meta, job->state->learner, &task, &solution));
     if (watched.next < plan->n_steps) {
         return mn_fail(ctx, MN_CONFIG,

@@ -17,7 +17,9 @@ typedef int (*nas_step_fn)(void *data, struct mn_ctx *ctx, int64_t step, double 
  * and drawn. */
 struct nas_watch {
     nas_step_fn on_step;
-    void *data;                   /* for on_step */
+    /* Called before the first step with the point the task starts from. */
+    int (*on_start)(void *data, struct mn_ctx *ctx, const struct mn_point *start);
+    void *data;                   /* for both */
     const struct mn_set *batches; /* the mini-batches, in order (metanas probe), or NULL */
     int64_t n_batches;            /* and so many steps */
     struct nas_metrics *metrics;  /* receives what units report (mn_metric), or NULL */

@@ -141,6 +141,12 @@ int nas_trace_begin(struct nas_scope *scope, struct mn_ctx *ctx, int traced) {
     return MN_OK;
 }
 
+void nas_trace_start(const struct nas_scope *scope) {
+    if (scope->trace != NULL) {
+        copy_to(scope, 0);
+    }
+}
+
 int nas_trace_record(struct nas_scope *scope, struct mn_ctx *ctx, int64_t step) {
     if (scope->trace == NULL) {
         return MN_OK;

@@ -10,6 +10,8 @@
 /* Room for factors where a meta learner gives some and, for `traced`, for a trace where one wants
  * it, in ctx's scratch. The first point is recorded. */
 int nas_trace_begin(struct nas_scope *scope, struct mn_ctx *ctx, int traced);
+/* Record the first point again, where a trace is kept: it has changed. */
+void nas_trace_start(const struct nas_scope *scope);
 /* Note the point after step `step`, where a trace is kept. */
 int nas_trace_record(struct nas_scope *scope, struct mn_ctx *ctx, int64_t step);
 /* MN_INTERNAL where a trace is kept and steps are missing from it. */

@@ -370,6 +370,10 @@ static int head_weights(struct mn_builder *b) {
         TRY(nas_weight_add(b, m->head.name, &weight));
     }
     m->head.n_weights = m->dims.n_w - m->head.weights;
+    if (table->starts != NULL && table->starts(unit->self) && (n == 0 || table->start == NULL)) {
+        return nas_instance_wrong(b->ctx, unit, "says that it starts, but has no %s",
+                                  n == 0 ? "weights" : "`start`");
+    }
     return MN_OK;
 }
 

@@ -38,6 +38,20 @@ struct mn_head_call {
                                       NULL without uses_support */
 };
 
+/* The support set of a task at its start. The weights are arrays one after the other, as in
+ * mn_head_call. */
+struct mn_head_start {
+    uint32_t size;
+    int32_t n;
+    const mn_real *features; /* [n][n_features] with the meta-learned weights */
+    const int32_t *labels;   /* [n], 0..ways-1 */
+    const mn_real *w;        /* meta-learned weights of the head */
+    mn_real *start;          /* as w, apart from it: written whole by start */
+    const mn_real *d_start;  /* as w: start_back only, as the rest */
+    mn_real *d_w;            /* as w, written whole */
+    mn_real *d_features;     /* [n][n_features] written whole */
+};
+
 struct mn_head {
     uint32_t size;
     uint32_t reserved;
@@ -59,6 +73,18 @@ struct mn_head {
      * the same call, in the same thread, with what forward wrote in call->logits. [worker] */
     int (*backward)(const void *self, struct mn_ctx *ctx, const struct mn_head_site *site,
                     const struct mn_head_call *call);
+    /* Optional. 1 = a task starts from the weights that `start` makes of its support set, not from
+     * the meta-learned ones; NULL = 0. [setup] */
+    int (*starts)(const void *self);
+    /* With `starts`: the head's weights that a task starts from. Once a task. [worker] MN_CONFIG,
+     * MN_NOMEM, MN_NUMERIC. Source: Proto-MAML (Triantafillou et al. 2020), section 3. */
+    int (*start)(const void *self, struct mn_ctx *ctx, const struct mn_head_site *site,
+                 const struct mn_head_start *call);
+    /* Optional, with `starts`: its transposed Jacobian. The gradient with regard to the weights a
+     * task starts from, call->d_start, becomes that with regard to features and meta-learned
+     * weights. Once a task of meta-training; NULL = the gradient ends there. [worker] */
+    int (*start_back)(const void *self, struct mn_ctx *ctx, const struct mn_head_site *site,
+                      const struct mn_head_start *call);
 };
 
 #ifdef __cplusplus

@@ -78,9 +78,11 @@ struct mn_cost {
 };
 
 enum mn_pass_flag {
-    MN_PASS_GRAD_W = 1,  /* write d_w */
-    MN_PASS_GRAD_A = 2,  /* write d_a */
-    MN_PASS_TRAINING = 4 /* a step of adaptation: drop path and mixer noise are on */
+    MN_PASS_GRAD_W = 1,   /* write d_w */
+    MN_PASS_GRAD_A = 2,   /* write d_a */
+    MN_PASS_TRAINING = 4, /* a step of adaptation: drop path and mixer noise are on */
+    MN_PASS_FEATURES = 8  /* the network alone, without head and loss: out->features is all that it
+                             computes, loss and hits are 0, logits must be NULL */
 };
 
 struct mn_pass {
@@ -101,6 +103,9 @@ struct mn_pass {
      * network together with the batch. NULL = the batch itself. Other heads ignore it. */
     const struct mn_set *support;
     const mn_real *targets; /* [n][ways] probabilities for the loss (distillation); NULL = none */
+    /* [n][n_features] With MN_PASS_FEATURES, where gradients are asked for: they are those of a
+     * number whose gradient by the features is this one. Otherwise NULL. */
+    const mn_real *d_features;
 };
 
 /* What a pass gives back. Gradients are written, not added to. Optional outputs may be NULL. */

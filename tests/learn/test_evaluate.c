@@ -229,6 +229,40 @@ static void test_both_modes_of_batch_norm_in_one_test(void **state) {
     check_both("evaluation.batch_norm=support", one_by_one, transductive);
 }
 
+/* ---- starts ------------------------------------------------------------------------------- */
+
+/* Before its first step a task that starts from prototypes is classified by the nearest class mean,
+ * in its result after 0 steps as in that of a task without any. */
+static void test_start(void **state) {
+    static const int64_t step = 0;
+    const struct nas_evaluation_plan plan = {
+        .split = MN_TEST, .tasks = 20, .steps = &step, .n_steps = 1};
+    struct nas_evaluation means, start;
+    static const char *const heads[] = {"head={use: centroid}",
+                                        "head={use: linear, start: prototypes}"};
+    for (int i = 0; i < 2; i++) {
+        struct nas_state s;
+        struct nas_executor *executor;
+        trial_must_open(&trial, trial_glyphs, heads[i], "evaluation.batch_norm=support",
+                        "task_learner={use: sgd, test_steps: 0, batch: 0, test_batch: 0}");
+        assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &s));
+        assert_ok(trial.ctx, nas_executor_threads(trial.ctx, trial.e.model, 1, &executor));
+        assert_ok(trial.ctx, nas_evaluate_plan(&trial.e, executor, trial.ctx, &s, &plan,
+                                               i == 0 ? &means : &start));
+        nas_executor_free(executor);
+        nas_state_fini(&s);
+    }
+    for (int i = 0; i < plan.tasks; i++) {
+        assert_close(start.results[i].score.accuracy_before_prune,
+                     means.results[i].score.accuracy_before_prune, 1e-12);
+        assert_true(start.intermediate[0].results[i].score.accuracy ==
+                    start.results[i].score.accuracy);
+    }
+    assert_true(start.record.accuracy_before_prune > 1.2 / 3); /* better than chance */
+    nas_evaluation_fini(&means);
+    nas_evaluation_fini(&start);
+}
+
 /* ---- looks at steps ----------------------------------------------------------------------- */
 
 /* A replay that is judged as it was after `steps` of its steps. */
@@ -401,6 +435,7 @@ int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_transductive, begin, end),
         cmocka_unit_test_setup_teardown(test_support, begin, end),
+        cmocka_unit_test_setup_teardown(test_start, begin, end),
         cmocka_unit_test_setup_teardown(test_both_modes_of_batch_norm_in_one_test, begin, end),
         cmocka_unit_test_setup_teardown(test_looks, begin, end),
         cmocka_unit_test_setup_teardown(test_look_too_late, begin, end),

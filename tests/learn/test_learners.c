@@ -126,6 +126,9 @@ static const char soft[] =
     "op_mixer: {use: softmax}\n"
     "input_mixer: {use: sum}\n";
 
+/* A further assignment for all of these, or NULL. */
+static const char *also;
+
 /* `rates` is the state that holds learned factors, of which own is the gradient; after them come
  * those of a second state, `generator`, if there is one. It begins where its gradient is mostly 0.
  */
@@ -137,7 +140,7 @@ static void check_gradients_of(const char *task_learner, const char *meta_learne
     char sets[2][400];
     snprintf(sets[0], sizeof sets[0], "task_learner=%s", task_learner);
     snprintf(sets[1], sizeof sets[1], "meta_learner=%s", meta_learner);
-    trial_must_open(&trial, soft, sets[0], sets[1]);
+    trial_must_open(&trial, soft, sets[0], sets[1], also);
     const struct mn_dims *d = nas_model_dims(trial.e.model);
     replay_begin(&r);
     if (generator != NULL) {
@@ -191,6 +194,25 @@ static void test_gradients(void **state) {
         check_gradients_of(learners[i], "{use: alfa, epsilon: 1.0e-6, gain: 2, hidden: 12}",
                            "meta.constants", "meta.generator", close);
     }
+}
+
+/* Tasks that start from prototypes: body and logits have a part in that, the meta-learned head has
+ * none. */
+static void test_gradients_of_starts(void **state) {
+    const double close = 2e-6;
+    also = "head={use: linear, start: prototypes}";
+    check_gradients(SGD, "{use: maml, epsilon: 1.0e-6}", NULL, close);
+    check_gradients(ADAM("joint"), "{use: maml, epsilon: 1.0e-6}", NULL, close);
+    check_gradients(SGD, "{use: anil, epsilon: 1.0e-6}", NULL, close);
+    check_gradients(ADAM("alternating"), "{use: meta_sgd, epsilon: 1.0e-6}", "meta.rates_w", close);
+    check_gradients_of(SGD, "{use: alfa, epsilon: 1.0e-6, gain: 2, hidden: 12}", "meta.constants",
+                       "meta.generator", close);
+    check_gradients("{use: sgd, steps: 0}", "{use: fomaml}", NULL, close);
+    check_gradients(ADAM("joint"),
+                    "{weights: {use: maml, epsilon: 1.0e-6}, architecture: {use: maml, epsilon: "
+                    "1.0e-6}}",
+                    NULL, close);
+    also = NULL;
 }
 
 #endif
@@ -509,6 +531,7 @@ int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
 #ifdef MN_REAL_DOUBLE
         cmocka_unit_test_setup_teardown(test_gradients, begin, end),
+        cmocka_unit_test_setup_teardown(test_gradients_of_starts, begin, end),
 #endif
         cmocka_unit_test_setup_teardown(test_bits, begin, end),
         cmocka_unit_test_setup_teardown(test_factors_move, begin, end),

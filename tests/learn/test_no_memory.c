@@ -219,6 +219,17 @@ static void starve_all(const char *text, int (*work)(void)) {
     assert_ok(trial.ctx, work());
 }
 
+#define SMALL                                                                                      \
+    "run: {seed: 7, meta_epochs: 2, tasks_per_batch: 2, eval_every: 1, log_every: 1,\n"            \
+    "      checkpoint_every: 1, workers: 2}\n"                                                     \
+    "task: {ways: 3, shots: 1, queries: 1, train_shots: 2}\n"                                      \
+    "evaluation: {validation_tasks: 2}\n"                                                          \
+    "dataset: {use: glyphs, size: 8, train_classes: 5, val_classes: 4, test_classes: 4,\n"         \
+    "          samples: 4}\n"                                                                      \
+    "search_space: {use: darts, cells: 2, nodes: 1, channels: 2, reduction_cells: [1],\n"          \
+    "               ops: [skip_connect, none]}\n"                                                  \
+    "task_learner: {use: darts, steps: 2, batch: 2, test_steps: 2, test_batch: 2}\n"
+
 static void test_no_memory(void **state) {
     static const char *const spaces[] = {
         "task: {ways: 2}\ndataset: {use: toy}\nsearch_space: {use: conv4, channels: 4, blocks: "
@@ -238,21 +249,16 @@ static void test_no_memory(void **state) {
     for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) {
         starve_all(spaces[i], open_it);
     }
-    static const char small[] =
-        "run: {seed: 7, meta_epochs: 2, tasks_per_batch: 2, eval_every: 1, log_every: 1,\n"
-        "      checkpoint_every: 1, workers: 2}\n"
-        "task: {ways: 3, shots: 1, queries: 1, train_shots: 2}\n"
-        "evaluation: {validation_tasks: 2}\n"
-        "dataset: {use: glyphs, size: 8, train_classes: 5, val_classes: 4, test_classes: 4,\n"
-        "          samples: 4}\n"
-        "search_space: {use: darts, cells: 2, nodes: 1, channels: 2, reduction_cells: [1],\n"
-        "               ops: [skip_connect, none]}\n"
-        "task_learner: {use: darts, steps: 2, batch: 2, test_steps: 2, test_batch: 2}\n";
+    static const char small[] = SMALL;
+    static const char starting[] =
+        SMALL "head: {use: linear, start: prototypes}\nmeta_learner: {use: fomaml}\n";
     starve_all(small, open_it);
     starve_all(small, save_and_load);
     starve_all(small, train);
     starve_all(small, replay);
     starve_all(small, evaluate);
+    starve_all(starting, train);
+    starve_all(starting, evaluate);
     starve_all(small, episodes);
     starve_all(small, forecast);
     starve_all(small, sweep);

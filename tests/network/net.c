@@ -54,6 +54,7 @@ static void randomise(struct net *net) {
         net->at.w[i] += (mn_real)(0.1 * mn_rng_normal(&rng));
     }
     fill(&rng, (int64_t)net->n * d->channels * d->height * d->width, 1, net->images);
+    fill(&rng, net->n * d->n_features, 1, net->d_features);
     for (int i = 0; i < net->n; i++) {
         net->labels[i] = (int32_t)mn_rng_below(&rng, (uint32_t)d->ways);
     }
@@ -87,6 +88,8 @@ void net_open(struct net *net, const char *config, int n, int channels, int heig
     net->at = (struct mn_point){reals(net->dims.n_w), reals(net->dims.n_a)};
     net->grad = (struct mn_point){reals(net->dims.n_w), reals(net->dims.n_a)};
     net->logits = reals((int64_t)n * net->dims.ways);
+    net->features = reals(n * net->dims.n_features);
+    net->d_features = reals(n * net->dims.n_features);
     net->mixture = reals(net->dims.n_choices);
     net->stats = reals(net->dims.n_stats);
     net->images = reals((int64_t)n * channels * height * width);
@@ -109,6 +112,8 @@ void net_close(struct net *net) {
     free(net->grad.w);
     free(net->grad.a);
     free(net->logits);
+    free(net->features);
+    free(net->d_features);
     free(net->mixture);
     free(net->stats);
     free(net->images);
@@ -121,13 +126,20 @@ void net_close(struct net *net) {
 
 double net_pass(struct net *net) {
     const struct mn_set batch = {.n = net->n, .images = net->images, .labels = net->labels};
+    const int alone = (net->pass.flags & MN_PASS_FEATURES) != 0;
+    const int gradients = (net->pass.flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A)) != 0;
+    net->pass.d_features = alone && gradients ? net->d_features : NULL;
     net->out = (struct mn_outcome){.size = sizeof net->out,
-                                   .logits = net->logits,
+                                   .logits = alone ? NULL : net->logits,
+                                   .features = net->features,
                                    .d_w = net->grad.w,
                                    .d_a = net->grad.a,
                                    .mixture = net->mixture};
     must(net, mn_model_pass(net->ctx, net->model, &net->at, &batch, &net->pass, &net->out));
     const struct mn_cost *cost = net->pass.cost;
+    if (alone) {
+        return mn_vec_dot(net->n * net->dims.n_features, net->d_features, net->features);
+    }
     double term = 0; /* that net->pass.d_mixture is the gradient of */
     for (int64_t c = 0; net->pass.d_mixture != NULL && c < net->dims.n_choices; c++) {
         term += (double)net->pass.d_mixture[c] * (double)net->mixture[c];

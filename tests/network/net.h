@@ -14,8 +14,9 @@ struct net {
     struct mn_dims dims;
     struct mn_point at;   /* random */
     struct mn_point grad; /* of the last pass */
-    mn_real *logits, *mixture, *stats;
+    mn_real *logits, *features, *mixture, *stats;
     mn_real *images;
+    mn_real *d_features; /* random */
     int32_t *labels;
     uint8_t *keep;
     struct mn_pass pass;
@@ -33,7 +34,8 @@ extern const char *net_backend;
 void net_open(struct net *net, const char *config, int n, int channels, int height, int width);
 void net_close(struct net *net);
 /* One pass with gradients as net->pass.flags say; returns the loss, with net->pass.cost and
- * net->pass.d_mixture what is minimised. */
+ * net->pass.d_mixture what is minimised; with MN_PASS_FEATURES the product of net->d_features and
+ * the features. */
 double net_pass(struct net *net);
 /* Weights of the whole network. */
 int64_t net_parameters(struct net *net);

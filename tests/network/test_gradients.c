@@ -331,6 +331,37 @@ static void test_heads(void **state) {
     check_head("ridge, lambda: 0.1", "cross_entropy");
 }
 
+/* The network without head and loss; a head that needs its support set does not see the pass. */
+static void test_features(void **state) {
+    static const char *const heads[] = {"linear", "ridge"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct net net;
+        char config[1024];
+        snprintf(config, sizeof config, "%shead: {use: %s}\n", cell, heads[i]);
+        char both[1200];
+        snprintf(both, sizeof both, config, "softmax", "soft_prune");
+        net_open(&net, both, 3, 1, 8, 8);
+        net_pass(&net);
+        mn_real *before = calloc((size_t)(3 * net.dims.n_features), sizeof *before);
+        assert_non_null(before);
+        mn_vec_copy(3 * net.dims.n_features, net.features, before);
+        net.pass.flags |= MN_PASS_FEATURES;
+        net.labels[0] = 99; /* nobody looks */
+        net_check_gradients(&net, "features");
+        net_pass(&net);
+        assert_memory_equal(before, net.features,
+                            (size_t)(3 * net.dims.n_features) * sizeof *before);
+        assert_true(net.out.loss == 0 && net.out.hits == 0);
+        net.pass.d_features = NULL;
+        const struct mn_set batch = {.n = 3, .images = net.images, .labels = net.labels};
+        assert_int_equal(mn_model_pass(net.ctx, net.model, &net.at, &batch, &net.pass, &net.out),
+                         MN_INTERNAL);
+        free(before);
+        net_close(&net);
+    }
+}
+
 static void test_whole_network(void **state) {
     (void)state;
     check_config("task: {ways: 3}\nsearch_space: {use: darts, channels: 4}\n", "whole network", 12,
@@ -351,6 +382,7 @@ int main(void) {
                                        cmocka_unit_test(test_affine_and_fixed),
                                        cmocka_unit_test(test_drop_path),
                                        cmocka_unit_test(test_heads),
+                                       cmocka_unit_test(test_features),
                                        cmocka_unit_test(test_whole_network)};
     return net_run(tests);
 }

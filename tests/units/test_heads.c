@@ -79,6 +79,51 @@ static void linear_is_a_product_and_a_bias(void **state) {
     trial_close(&trial);
 }
 
+static void means(const struct trial *trial, mn_real out[WAYS][FEATURES]) {
+    for (int c = 0; c < WAYS; c++) {
+        for (int k = 0; k < FEATURES; k++) {
+            double sum = 0;
+            int n = 0;
+            for (int i = 0; i < SUPPORT; i++) {
+                if (support_labels[i] == c) {
+                    sum += (double)trial->support[i * FEATURES + k];
+                    n++;
+                }
+            }
+            out[c][k] = (mn_real)(sum / n);
+        }
+    }
+}
+
+/* The logits of a start are those of squared distances to class means, but for |x|^2. */
+static void linear_starts_from_prototypes(void **state) {
+    struct trial trial;
+    double expected[LOGITS];
+    mn_real mean[WAYS][FEATURES], start[WAYS * (FEATURES + 1)];
+    trial_open(&trial, "linear");
+    assert_int_equal(trial.table->starts(trial.unit.self), 0);
+    unit_choice(&trial.unit, "start", "prototypes");
+    assert_int_equal(trial.table->starts(trial.unit.self), 1);
+    struct mn_head_start of = {.size = sizeof of,
+                               .n = SUPPORT,
+                               .features = trial.support,
+                               .labels = support_labels,
+                               .w = trial.w,
+                               .start = start};
+    assert_int_equal(trial.table->start(trial.unit.self, &trial.mock.ctx, &site, &of), MN_OK);
+    means(&trial, mean);
+    for (int i = 0; i < LOGITS; i++) {
+        const mn_real *x = trial.features + i / WAYS * FEATURES, *m = mean[i % WAYS];
+        expected[i] = 2 * dot(x, m) - dot(m, m);
+    }
+    trial.call.w = start;
+    check_logits(&trial, expected, 64 * ROUNDING);
+    of.n = 2; /* classes 0 and 1 */
+    assert_int_equal(trial.table->start(trial.unit.self, &trial.mock.ctx, &site, &of), MN_CONFIG);
+    mock_expect(&trial.mock, MN_CONFIG, NULL, "no image of class 2 of 3 among the 2");
+    trial_close(&trial);
+}
+
 static void cosine_does_not_see_lengths(void **state) {
     struct trial trial;
     double expected[LOGITS];
@@ -95,22 +140,6 @@ static void cosine_does_not_see_lengths(void **state) {
     }
     check_logits(&trial, expected, 64 * ROUNDING);
     trial_close(&trial);
-}
-
-static void means(const struct trial *trial, mn_real out[WAYS][FEATURES]) {
-    for (int c = 0; c < WAYS; c++) {
-        for (int k = 0; k < FEATURES; k++) {
-            double sum = 0;
-            int n = 0;
-            for (int i = 0; i < SUPPORT; i++) {
-                if (support_labels[i] == c) {
-                    sum += (double)trial->support[i * FEATURES + k];
-                    n++;
-                }
-            }
-            out[c][k] = (mn_real)(sum / n);
-        }
-    }
 }
 
 static void centroid_is_the_distance_to_class_means(void **state) {
@@ -188,6 +217,7 @@ static void ridge_solves_the_normal_equations(void **state) {
 int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_is_a_product_and_a_bias),
+        cmocka_unit_test(linear_starts_from_prototypes),
         cmocka_unit_test(cosine_does_not_see_lengths),
         cmocka_unit_test(centroid_is_the_distance_to_class_means),
         cmocka_unit_test(centroid_needs_all_classes),

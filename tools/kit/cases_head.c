@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* head, of several ways and numbers of features, with a support set apart and with the batch as its
- * own. */
+ * own; and the weights that a task starts from. */
 #include "derivative.h"
 #include "fixture.h"
 
@@ -18,8 +18,14 @@ struct place {
     int apart; /* the support set is another than the batch */
     int64_t n_w;
     mn_real *w, *features, *support, *logits, *g, *d_w, *d_features, *d_support;
+    mn_real *start, *g_start;
     int32_t *labels;
 };
+
+static int starts(const struct kit_fixture *fixture) {
+    const struct mn_head *table = &fixture->table.head;
+    return table->starts != NULL && table->starts(fixture->self);
+}
 
 static int ask_weights(struct place *p) {
     struct kit_fixture *fixture = p->fixture;
@@ -43,6 +49,10 @@ static int ask_weights(struct place *p) {
         kit_weights_add(&all, &w);
     }
     p->n_w = all.reals;
+    if (starts(fixture) && (table->start == NULL || n == 0)) {
+        kit_fail("head_start", "starts is 1, but there %s",
+                 n == 0 ? "are no weights" : "is no `start`");
+    }
     return MN_OK;
 }
 
@@ -66,6 +76,8 @@ static int place_new(struct kit_fixture *fixture, int index, struct mn_rng *rng,
     p->g = kit_input(fixture, (int64_t)n * s->ways);
     p->d_features = kit_output(fixture, reals);
     p->d_support = kit_output(fixture, reals);
+    p->start = p->n_w > 0 ? kit_output(fixture, p->n_w) : NULL;
+    p->g_start = p->n_w > 0 ? kit_input(fixture, p->n_w) : NULL;
     p->labels = mock_buffer(&fixture->mock, (size_t)n * sizeof *p->labels, 0);
     for (int32_t i = 0; i < n; i++) {
         p->labels[i] = i % s->ways;
@@ -74,6 +86,7 @@ static int place_new(struct kit_fixture *fixture, int index, struct mn_rng *rng,
     kit_normal(rng, reals, 1, p->features);
     kit_normal(rng, p->apart ? reals : 0, 1, p->support);
     kit_normal(rng, (int64_t)n * s->ways, 1, p->g);
+    kit_normal(rng, p->n_w, 1, p->g_start);
     p->call = (struct mn_head_call){.size = sizeof p->call,
                                     .n = n,
                                     .features = p->features,
@@ -122,6 +135,41 @@ static int call(struct place *p, int back) {
     return MN_OK;
 }
 
+/* `start` or `start_back`, where the head starts tasks: the weights from the features. */
+static int call_start(struct place *p, int back) {
+    struct kit_fixture *fixture = p->fixture;
+    const struct mn_head *table = &fixture->table.head;
+    mn_real *const inputs[] = {p->w, p->features, p->g_start};
+    const struct mn_head_start of = {.size = sizeof of,
+                                     .n = p->call.n,
+                                     .features = p->features,
+                                     .labels = p->labels,
+                                     .w = p->w,
+                                     .start = back ? NULL : p->start,
+                                     .d_start = back ? p->g_start : NULL,
+                                     .d_w = back ? p->d_w : NULL,
+                                     .d_features = back ? p->d_features : NULL};
+    if (!starts(fixture) || (back && table->start_back == NULL)) {
+        return MN_OK;
+    }
+    for (int i = 0; i < 3; i++) {
+        kit_seal(fixture, inputs[i]);
+    }
+    kit_call(fixture, back ? "start_back" : "start", KIT_WORKER);
+    const int status = kit_end(fixture, (back ? table->start_back : table->start)(
+                                            fixture->self, &fixture->mock.ctx, p->site, &of));
+    for (int i = 0; i < 3; i++) {
+        mock_unseal(&fixture->mock, inputs[i]);
+    }
+    if (status == MN_OK && back) {
+        kit_written("d_features", p->call.n * p->site->n_features, p->d_features);
+        kit_written("d_w", p->n_w, p->d_w);
+    } else if (status == MN_OK) {
+        kit_written("start", p->n_w, p->start);
+    }
+    return status;
+}
+
 static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest) {
     struct mn_rng rng = mn_rng_make(seed, MN_RNG_PLUGIN, 17, 0, 0, 0);
     for (int i = 0; i < PLACES; i++) {
@@ -133,12 +181,23 @@ static int exercise(struct kit_fixture *fixture, uint64_t seed, int workers, uin
         if (status == MN_OK) {
             status = call(&p, 1);
         }
+        const size_t reals = (size_t)p.call.n * (size_t)p.site->n_features;
+        if (status == MN_OK) {
+            kit_digest(digest, p.logits,
+                       (size_t)p.call.n * (size_t)p.site->ways * sizeof *p.logits);
+            kit_digest(digest, p.d_features, reals * sizeof *p.d_features);
+            status = call_start(&p, 0);
+        }
+        if (status == MN_OK) {
+            status = call_start(&p, 1);
+        }
         if (status != MN_OK) {
             return status;
         }
-        kit_digest(digest, p.logits, (size_t)p.call.n * (size_t)p.site->ways * sizeof *p.logits);
-        kit_digest(digest, p.d_features,
-                   (size_t)p.call.n * (size_t)p.site->n_features * sizeof *p.d_features);
+        if (starts(fixture)) {
+            kit_digest(digest, p.start, (size_t)p.n_w * sizeof *p.start);
+            kit_digest(digest, p.d_features, reals * sizeof *p.d_features);
+        }
     }
     return MN_OK;
 }
@@ -181,9 +240,40 @@ static void gradient(const struct kit *kit) {
     }
 }
 
+static double start_objective(void *data) {
+    struct place *p = data;
+    kit_ok(p->fixture, call_start(p, 0));
+    return mn_vec_dot(p->n_w, p->g_start, p->start);
+}
+
+static void start(const struct kit *kit) {
+    struct mn_rng rng = mn_rng_make(1, MN_RNG_PLUGIN, 19, 0, 0, 0);
+    for (int i = 0; i < PLACES; i += 2) {
+        struct kit_fixture fixture;
+        struct place p;
+        kit_fixture_begin(&fixture, kit, 0);
+        kit_ok(&fixture, place_new(&fixture, i, &rng, &p));
+        if (!starts(&fixture)) {
+            kit_skip("the head does not start tasks");
+        }
+        if (fixture.table.head.start_back == NULL) {
+            kit_skip("the head does not differentiate its start");
+        }
+        const int64_t reals = p.call.n * p.site->n_features;
+        kit_ok(&fixture, call_start(&p, 1));
+        const mn_real *d_features = kit_copy(&fixture, reals, p.d_features);
+        const mn_real *d_w = kit_copy(&fixture, p.n_w, p.d_w);
+        kit_compare("head_start", "d_features", start_objective, &p, p.features, d_features, reals);
+        kit_compare("head_start", "d_w", start_objective, &p, p.w, d_w, p.n_w);
+        kit_fixture_close(&fixture);
+    }
+}
+
 static const struct kit_case cases[] = {
     {"gradient", "the gradients of weights, features and support agree with differences", 0,
      gradient},
+    {"start", "start_back agrees with differences of the weights that a task starts from", 0,
+     start},
 };
 
 const struct kit_kind kit_head = {.exercise = exercise,

@@ -18,6 +18,7 @@ static void batch_new(struct kit_fixture *fixture, struct mn_rng *rng, int ways,
                       struct batch *b) {
     const int64_t n = (int64_t)IMAGES * ways;
     *b = (struct batch){.fixture = fixture,
+                        .loss = NAN,
                         .logits = kit_input(fixture, n),
                         .targets = kit_input(fixture, n),
                         .d_logits = kit_output(fixture, n),
@@ -52,6 +53,9 @@ static int value(struct batch *b) {
         mock_unseal(&fixture->mock, inputs[i]);
     }
     if (status == MN_OK) {
+        if (!isfinite(b->loss)) {
+            kit_fail("not_finite", "the loss is %g", b->loss);
+        }
         kit_written("d_logits", (int64_t)b->call.n * b->call.ways, b->d_logits);
     }
     return status;

@@ -220,6 +220,10 @@ static const struct kit_rule rules[] = {
     {"head_gradient", "backward gives the derivative of what forward computes.",
      "Derive it again; mind that the support set is the batch where a pass names none: both parts "
      "of the gradient are written, each to its own array."},
+    {"head_start",
+     "start_back gives the derivative of what start computes of features and weights.",
+     "Derive it again; a head that starts tasks has weights and `start`, and d_w is 0 for weights "
+     "that start does not look at."},
     {"loss_gradient", "value gives the loss and its derivative by the logits.",
      "Derive it again; the loss is a mean over the images, and so is its gradient."},
     {"op_added", "Blocks of a batch share weights, so backward adds to d_w.",
@@ -242,6 +246,7 @@ const char *kit_rule_function(const char *name) {
         {"gradient_not_added", "backward"},
         {"op_gradient", "backward"},
         {"head_gradient", "backward"},
+        {"head_start", "start_back"},
         {"loss_gradient", "value"},
         {"op_added", "backward"},
         {"op_wanted", "backward"},
