@@ -3,6 +3,7 @@
 
 #include "backend/head_start.h"
 #include "learn/task_trace.h"
+#include "learn/teacher.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -54,6 +55,7 @@ static int start(struct nas_scope *scope, struct mn_ctx *ctx, struct mn_point *p
     ctx->where.step = 0;
     TRY(nas_head_start(ctx, scope->e->model, params, &scope->task->support, params->w));
     nas_trace_start(scope);
+    TRY(nas_teacher_start(scope, ctx, params));
     return scope->watch.on_start != NULL ? scope->watch.on_start(scope->watch.data, ctx, params)
                                          : MN_OK;
 }
@@ -149,19 +151,12 @@ static int find_direction(struct nas_scope *scope, struct mn_ctx *ctx, const str
                           struct mn_point *params, mn_real *learner, struct nas_direction *out) {
     const struct nas_experiment *e = scope->e;
     const struct mn_dims *d = nas_model_dims(e->model);
-    struct mn_point from = *meta;
     TRY(start(scope, ctx, params));
-    if (nas_head_starts(&e->head)) {
-        from.w = mn_scratch(ctx, (size_t)d->n_w * sizeof *from.w);
-        if (from.w == NULL) {
-            return MN_NOMEM;
-        }
-        mn_vec_copy(d->n_w, params->w, from.w);
-    }
+    const struct mn_point *from = scope->start.w != NULL ? &scope->start : meta;
     TRY(adapt(e, ctx, scope->task, params, learner));
     TRY(nas_trace_check(scope, ctx));
     for (int i = 0; i < e->n_meta; i++) {
-        TRY(part_delta(scope, ctx, &e->meta[i], &from, out));
+        TRY(part_delta(scope, ctx, &e->meta[i], from, out));
     }
     TRY(nas_head_start_back(ctx, e->model, meta, &scope->task->support,
                             (ctx->where.adapts & MN_ADAPTS_A) != 0, &out->to));

@@ -82,6 +82,10 @@ int nas_declared_units(const struct nas_experiment *e, struct mn_ctx *ctx) {
                                       steps, split_names[where.split], MOST_STEPS);
         }
     }
+    if (e->teacher < MN_TEACHER_NONE || e->teacher > MN_TEACHER_START) {
+        return nas_instance_wrong(ctx, &e->loss, "teacher is %d, which is none of enum mn_teacher",
+                                  e->teacher);
+    }
     TRY(check_threshold(e, ctx, &e->op_mixer));
     return check_threshold(e, ctx, &e->input_mixer);
 }

@@ -145,6 +145,8 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx,
                        e->run.backend, nas_backend_names());
     }
     TRY(find_kernels(e, ctx));
+    const struct mn_loss *loss = &e->loss.table.loss;
+    e->teacher = loss->teacher != NULL ? loss->teacher(e->loss.self) : MN_TEACHER_NONE;
     TRY(nas_declared_units(e, ctx));
     find_batches(e, at_least);
     if (e->batches.predictions > NAS_MOST_BATCH) {

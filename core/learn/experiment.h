@@ -97,6 +97,7 @@ struct nas_experiment {
     int traces;      /* a meta learner looks at the steps of a task */
     int rates;       /* a meta learner has factors for the updates of the steps */
     uint32_t shapes; /* enum mn_adapts: the halves whose updates a meta learner shapes */
+    int teacher;     /* enum mn_teacher of the loss */
     int64_t n_own;   /* reals of a direction beyond w and a */
     struct mn_dataset_info data;
     const struct nas_backend *backend;

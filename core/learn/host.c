@@ -8,6 +8,7 @@
 #include "learn/state.h"
 #include "learn/task.h"
 #include "learn/task_trace.h"
+#include "learn/teacher.h"
 #include "network/builder.h"
 #include "plugin/instance.h"
 
@@ -29,7 +30,7 @@ const struct mn_host nas_host = {
     .model_dims = nas_service_model_dims,
     .model_segment = nas_service_model_segment,
     .model_mixture = nas_service_model_mixture,
-    .model_pass = nas_service_model_pass,
+    .model_pass = nas_service_taught_pass,
     .model_prune = nas_model_prune,
 
     .task_steps = nas_service_task_steps,

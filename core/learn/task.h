@@ -40,6 +40,10 @@ struct nas_scope {
     mn_real *own_delta;               /* for mn_own_delta, or NULL */
     const struct nas_meta_part *asks; /* whose `delta` runs, or NULL */
     struct nas_state *starting; /* whose named state a meta learner claims in `start`, or NULL */
+    /* Where the task started; NULL where that is the meta point, and no teacher is wanted. */
+    struct mn_point start;
+    mn_real *targets;  /* [max_predictions][ways] of the loss's teacher, or NULL */
+    int knows_support; /* they are those of the whole support set */
     /* What task_trace.c records of the task. */
     mn_real *trace;      /* [steps + 1][n_w + n_a + n_state], or NULL */
     int64_t steps, done; /* of the trace */

@@ -12,6 +12,12 @@
 extern "C" {
 #endif
 
+/* Whose predictions the steps of a task have for targets. */
+enum mn_teacher {
+    MN_TEACHER_NONE = 0, /* only where the caller of a pass brings targets */
+    MN_TEACHER_START = 1 /* and where not, those of the network as the task started */
+};
+
 /* The logits of one batch. */
 struct mn_loss_call {
     uint32_t size;
@@ -19,7 +25,8 @@ struct mn_loss_call {
     int32_t n, ways;
     const mn_real *logits;  /* [n][ways] */
     const int32_t *labels;  /* [n], 0..ways-1 */
-    const mn_real *targets; /* [n][ways] mn_pass.targets; NULL = the labels alone */
+    const mn_real *targets; /* [n][ways] probabilities: mn_pass.targets, or those of the teacher;
+                               NULL = the labels alone */
     mn_real *d_logits;      /* [n][ways] receives the gradient of the loss, written whole */
 };
 
@@ -34,6 +41,8 @@ struct mn_loss {
      * loss that is not finite (MN_NUMERIC). [worker] */
     int (*value)(const void *self, struct mn_ctx *ctx, const struct mn_loss_call *call,
                  double *loss);
+    /* Optional. enum mn_teacher; NULL = none. [setup] */
+    int (*teacher)(const void *self);
 };
 
 #ifdef __cplusplus

@@ -102,7 +102,9 @@ struct mn_pass {
     /* Images that a head with uses_support compares those of the batch with; they go through the
      * network together with the batch. NULL = the batch itself. Other heads ignore it. */
     const struct mn_set *support;
-    const mn_real *targets; /* [n][ways] probabilities for the loss (distillation); NULL = none */
+    /* [n][ways] Probabilities for the loss (distillation). NULL = none, or in a step of a task
+     * those of the loss's teacher. */
+    const mn_real *targets;
     /* [n][n_features] With MN_PASS_FEATURES, where gradients are asked for: they are those of a
      * number whose gradient by the features is this one. Otherwise NULL. */
     const mn_real *d_features;

@@ -263,6 +263,53 @@ static void test_start(void **state) {
     nas_evaluation_fini(&start);
 }
 
+/* ---- teachers ----------------------------------------------------------------------------- */
+
+/* Where the start alone teaches, there is nothing to learn; where labels do as well, a step is that
+ * with targets of the caller. */
+static void test_teacher(void **state) {
+    static const char *const learners[] = {
+        "task_learner={use: sgd, batch: 0, test_steps: 2, test_batch: 0, test_lr: 0.5}",
+        "task_learner={use: sgd, batch: 0, test_steps: 2, test_batch: 5, test_lr: 0.5}",
+        "task_learner={use: sgd, batch: 0, test_steps: 1, test_batch: 0, test_lr: 0.5}"};
+    for (int i = 0; i < 3; i++) {
+        struct nas_state s;
+        struct replay r;
+        trial_must_open(&trial, trial_glyphs, "search_space={use: conv4, channels: 4, blocks: 2}",
+                        learners[i],
+                        i < 2 ? "loss={use: distillation, temperature: 1, weight: 1}"
+                              : "loss={use: distillation, temperature: 4, weight: 0.25}");
+        assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &s));
+        replay_begin(&r, &s, MN_TEST, 0);
+        const struct mn_dims *d = nas_model_dims(trial.e.model);
+        mn_real *expected = zeroed(d->n_w, sizeof *expected);
+        if (i == 2) {
+            mn_real *targets = zeroed(6 * 3, sizeof *targets);
+            struct mn_outcome out = {.size = sizeof out, .logits = targets, .d_w = expected};
+            struct mn_pass pass = {.size = sizeof pass};
+            assert_int_equal(r.task.support.n, 6);
+            assert_ok(r.ctx,
+                      mn_model_pass(r.ctx, trial.e.model, &s.meta, &r.task.support, &pass, &out));
+            for (int k = 0; k < 6; k++) {
+                mn_vec_softmax(3, targets + 3 * k, 1, targets + 3 * k);
+            }
+            out.logits = NULL;
+            pass.targets = targets;
+            pass.flags = MN_PASS_TRAINING | MN_PASS_GRAD_W;
+            assert_ok(r.ctx,
+                      mn_model_pass(r.ctx, trial.e.model, &s.meta, &r.task.support, &pass, &out));
+            assert_true(mn_vec_dot(d->n_w, expected, expected) > 1e-4);
+            free(targets);
+        }
+        for (int64_t k = 0; k < d->n_w; k++) {
+            assert_close(r.at.w[k], (double)s.meta.w[k] - 0.5 * (double)expected[k], 2e-6);
+        }
+        free(expected);
+        replay_end(&r);
+        nas_state_fini(&s);
+    }
+}
+
 /* ---- looks at steps ----------------------------------------------------------------------- */
 
 /* A replay that is judged as it was after `steps` of its steps. */
@@ -436,6 +483,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_transductive, begin, end),
         cmocka_unit_test_setup_teardown(test_support, begin, end),
         cmocka_unit_test_setup_teardown(test_start, begin, end),
+        cmocka_unit_test_setup_teardown(test_teacher, begin, end),
         cmocka_unit_test_setup_teardown(test_both_modes_of_batch_norm_in_one_test, begin, end),
         cmocka_unit_test_setup_teardown(test_looks, begin, end),
         cmocka_unit_test_setup_teardown(test_look_too_late, begin, end),

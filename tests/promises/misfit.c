@@ -107,6 +107,72 @@ static const struct mn_mixer mixer = {.size = sizeof mixer,
                                       .backward = backward,
                                       .select = select_all};
 
+/* ---- head: some of the features ------------------------------------------------------------ */
+
+static int32_t n_weights(const void *self, const struct mn_head_site *site) {
+    return is("start of nothing") ? 0 : 1;
+}
+
+static int weight(const void *self, struct mn_ctx *ctx, const struct mn_head_site *site,
+                  int32_t index, struct mn_op_weight *out) {
+    out->name = "scale";
+    out->n_dims = 1;
+    out->dims[0] = 1;
+    out->init = MN_OP_INIT_ONES;
+    return MN_OK;
+}
+
+static int head_forward(const void *self, struct mn_ctx *ctx, const struct mn_head_site *site,
+                        const struct mn_head_call *call) {
+    for (int64_t i = 0; i < (int64_t)call->n * site->ways; i++) {
+        const int64_t image = i / site->ways, k = i % site->ways % site->n_features;
+        call->logits[i] = call->w[0] * call->features[image * site->n_features + k];
+    }
+    return MN_OK;
+}
+
+static int head_backward(const void *self, struct mn_ctx *ctx, const struct mn_head_site *site,
+                         const struct mn_head_call *call) {
+    const int64_t f = site->n_features, ways = site->ways;
+    mn_vec_fill(call->n * f, 0, call->d_features);
+    for (int64_t i = 0; i < (int64_t)call->n * ways; i++) {
+        call->d_features[i / ways * f + i % ways % f] += call->w[0] * call->d_logits[i];
+    }
+    mn_vec_fill(call->d_w != NULL ? 1 : 0, 0, call->d_w);
+    return MN_OK;
+}
+
+static int starts(const void *self) {
+    return is("start of nothing") || is("no start");
+}
+
+static const struct mn_head head = {.size = sizeof head,
+                                    .n_weights = n_weights,
+                                    .weight = weight,
+                                    .forward = head_forward,
+                                    .backward = head_backward,
+                                    .starts = starts};
+
+/* ---- loss: the square ---------------------------------------------------------------------- */
+
+static int value(const void *self, struct mn_ctx *ctx, const struct mn_loss_call *call,
+                 double *loss) {
+    *loss = 0;
+    for (int64_t i = 0; i < (int64_t)call->n * call->ways; i++) {
+        const double off =
+            (double)call->logits[i] - (call->labels[i / call->ways] == i % call->ways);
+        *loss += off * off / call->n;
+        call->d_logits[i] = (mn_real)(2 * off / call->n);
+    }
+    return MN_OK;
+}
+
+static int teacher(const void *self) {
+    return is("teacher") ? 7 : MN_TEACHER_START;
+}
+
+static const struct mn_loss loss = {.size = sizeof loss, .value = value, .teacher = teacher};
+
 /* ---- task learner: one step downhill ------------------------------------------------------- */
 
 static int64_t n_state(const void *self, const struct mn_dims *dims) {
@@ -198,5 +264,7 @@ static const struct mn_meta_learner meta_learner = {
 
 MN_PLUGIN("misfit", "1.0.0", MN_UNIT_PLAIN(MN_DATASET, "misfit", "shades", &data),
           MN_UNIT_PLAIN(MN_OP_MIXER, "misfit", "the softmax", &mixer),
+          MN_UNIT_PLAIN(MN_HEAD, "misfit", "some of the features", &head),
+          MN_UNIT_PLAIN(MN_LOSS, "misfit", "the square", &loss),
           MN_UNIT_PLAIN(MN_TASK_LEARNER, "misfit", "one step", &task_learner),
           MN_UNIT_PLAIN(MN_META_LEARNER, "misfit", "goes nowhere", &meta_learner))

@@ -6,7 +6,7 @@ tiny
 export METANAS_PLUGIN_PATH="$MISFIT_DIR:$METANAS_PLUGIN_PATH"
 {
     grep -v '^dataset:\|^task_learner:' tiny.yaml
-    for unit in dataset op_mixer task_learner meta_learner; do
+    for unit in dataset op_mixer head loss task_learner meta_learner; do
         echo "$unit: {use: misfit}"
     done
 } >misfit.yaml
@@ -44,6 +44,9 @@ misfit 'negative threshold' op_mixer 'threshold is -0.1; 0 to 1 are possible; th
 misfit 'threshold over 1' op_mixer 'threshold is 1.5; 0 to 1 are possible'
 misfit 'threshold in tests' op_mixer 'threshold is 2; 0 to 1 are possible'
 misfit 'no threshold' op_mixer 'threshold is nan; 0 to 1 are possible'
+misfit 'start of nothing' head 'says that it starts, but has no weights; this is an error of the plugin'
+misfit 'no start' head 'says that it starts, but has no `start`; this is an error of the plugin'
+misfit 'teacher' loss 'teacher is 7, which is none of enum mn_teacher; this is an error of the plugin'
 misfit 'negative n_state' task_learner 'n_state is -1, which is no size; this is an error of the plugin'
 misfit 'huge n_state' task_learner 'n_state is 4611686018427387903, which is no size'
 misfit 'moments' task_learner 'moments is 7, which is none of enum mn_moments; this is an error of the plugin'

@@ -109,6 +109,68 @@ static void targets_take_the_place_of_labels(void **state) {
     trial_close(&trial);
 }
 
+/* Softened by the temperature, of logits of its own. */
+static void distillation_compares_softened_predictions(void **state) {
+    static const double other[WAYS] = {1, -0.5, 0.25, 0};
+    const double t = 3, weight = 0.7;
+    struct trial trial;
+    mn_real targets[LOGITS];
+    double labels_alone = 0, kl = 0, q[WAYS], sum = 0, sum_q = 0;
+    for (int c = 0; c < WAYS; c++) {
+        sum += exp(other[c]);
+        sum_q += exp(other[c] / t);
+    }
+    for (int i = 0; i < LOGITS; i++) {
+        targets[i] = (mn_real)(exp(other[i % WAYS]) / sum);
+        q[i % WAYS] = exp(other[i % WAYS] / t) / sum_q;
+    }
+    trial_open(&trial, "distillation");
+    const struct mn_loss *table = trial.unit.about->vtable;
+    assert_int_equal(table->teacher(trial.unit.self), MN_TEACHER_START);
+    unit_real(&trial.unit, "temperature", t);
+    unit_real(&trial.unit, "weight", weight);
+    run(&trial, targets);
+    for (int i = 0; i < N; i++) {
+        double soft = 0;
+        labels_alone -= log(probability(i, labels[i])) / N;
+        for (int c = 0; c < WAYS; c++) {
+            soft += exp((double)logits[i * WAYS + c] / t);
+        }
+        for (int c = 0; c < WAYS; c++) {
+            const double p = exp((double)logits[i * WAYS + c] / t) / soft;
+            kl += q[c] * log(q[c] / p) / N;
+            assert_close(
+                trial.d[i * WAYS + c],
+                ((1 - weight) * (probability(i, c) - (c == labels[i])) + weight * t * (p - q[c])) /
+                    N,
+                8 * ROUNDING);
+        }
+    }
+    assert_close(trial.loss, (1 - weight) * labels_alone + weight * t * t * kl, 16 * ROUNDING);
+    run(&trial, NULL); /* nobody teaches */
+    assert_close(trial.loss, labels_alone, 1e-12);
+    trial_close(&trial);
+}
+
+/* A teacher that is sure, and a network that is. */
+static void distillation_is_finite(void **state) {
+    const mn_real sure[] = {900, 0, -900}, targets[] = {0, 1, 0};
+    const int32_t label = 0;
+    struct trial trial;
+    trial_open(&trial, "distillation");
+    const struct mn_loss *table = trial.unit.about->vtable;
+    const struct mn_loss_call call = {.size = sizeof call,
+                                      .n = 1,
+                                      .ways = 3,
+                                      .logits = sure,
+                                      .labels = &label,
+                                      .targets = targets,
+                                      .d_logits = trial.d};
+    assert_int_equal(table->value(trial.unit.self, &trial.mock.ctx, &call, &trial.loss), MN_OK);
+    assert_close(trial.loss, 0.5 * 4 * 450, 1e-9); /* weight T^2 (z_0 - z_1) / T */
+    trial_close(&trial);
+}
+
 static void focal_counts_hard_images_more(void **state) {
     struct trial trial;
     double cross_entropy = 0, expected = 0;
@@ -160,6 +222,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(cross_entropy_is_that_of_the_label),
         cmocka_unit_test(smoothing_mixes_with_the_mean_over_labels),
         cmocka_unit_test(targets_take_the_place_of_labels),
+        cmocka_unit_test(distillation_compares_softened_predictions),
+        cmocka_unit_test(distillation_is_finite),
         cmocka_unit_test(focal_counts_hard_images_more),
         cmocka_unit_test(focal_is_finite_where_nothing_is_left),
     };

@@ -37,6 +37,13 @@ static void batch_new(struct kit_fixture *fixture, struct mn_rng *rng, int ways,
                                     .labels = b->labels,
                                     .targets = with_targets ? b->targets : NULL,
                                     .d_logits = b->d_logits};
+    const struct mn_loss *table = &fixture->table.loss;
+    kit_call(fixture, "teacher", KIT_SETUP);
+    const int teacher = table->teacher != NULL ? table->teacher(fixture->self) : MN_TEACHER_NONE;
+    kit_end_plain(fixture);
+    if (teacher < MN_TEACHER_NONE || teacher > MN_TEACHER_START) {
+        kit_fail("loss_teacher", "teacher is %d", teacher);
+    }
     kit_at("%d images, %d ways%s", IMAGES, ways, with_targets ? ", with targets" : "");
 }
 

@@ -226,6 +226,7 @@ static const struct kit_rule rules[] = {
      "that start does not look at."},
     {"loss_gradient", "value gives the loss and its derivative by the logits.",
      "Derive it again; the loss is a mean over the images, and so is its gradient."},
+    {"loss_teacher", "teacher is one of enum mn_teacher.", "See <metanas/loss.h>."},
     {"op_added", "Blocks of a batch share weights, so backward adds to d_w.",
      "Use += instead of =."},
     {"op_wanted", "dx and d_w are each NULL where they are not wanted.",

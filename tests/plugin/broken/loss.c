@@ -3,7 +3,7 @@
  */
 #define WAYS                                                                                       \
     FINE, WRONG_SIGN, SUM_FOR_MEAN, IGNORES_TARGETS, ADDS, UNWRITTEN, WRITES_LOGITS, OVERRUNS,     \
-        NAN_LOSS, REMEMBERS
+        NAN_LOSS, REMEMBERS, BAD_TEACHER
 #include "wrong.h"
 
 struct loss {
@@ -45,7 +45,11 @@ static int value(const void *self, struct mn_ctx *ctx, const struct mn_loss_call
     return MN_OK;
 }
 
-static const struct mn_loss table = {.size = sizeof table, .value = value};
+static int teacher(const void *self) {
+    return wrong == BAD_TEACHER ? 7 : MN_TEACHER_START;
+}
+
+static const struct mn_loss table = {.size = sizeof table, .value = value, .teacher = teacher};
 
 static const struct mn_opt options[] = {
     MN_REAL(struct loss, scale, 1, 0, 10, "of the loss"),

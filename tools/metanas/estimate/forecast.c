@@ -24,12 +24,15 @@ static int64_t task_images(const struct nas_experiment *e) {
 }
 
 /* What the meta learners add to a worker: learned factors, updates that they shape, the trace of a
- * task, and the gradients and displaced points with which it is gone back through. */
+ * task, and the gradients and displaced points with which it is gone back through. And the start of
+ * a task, where a head or a teacher has to do with it, with the gradient that goes through it. */
 static int64_t inner_bytes(const struct nas_experiment *e, int64_t point, int64_t state) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const struct mn_where where = {
         .size = sizeof where, .split = MN_TRAIN, .meta_epochs = e->run.meta_epochs};
     int64_t bytes = (e->rates ? 2 * point : 0) + (e->shapes != 0 ? 3 * point : 0);
+    const int starts = nas_head_starts(&e->head);
+    bytes += (starts || e->teacher ? point : 0) + (starts ? point : 0);
     if (e->traces) {
         bytes += (table->steps(e->task_learner.self, &where) + 2) * state + 8 * point;
     }
