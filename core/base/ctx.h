@@ -28,6 +28,7 @@ struct nas_ctx {
     struct nas_arena scratch;
     const struct nas_instance *unit; /* whose function runs, or NULL */
     const char *label;               /* of it: names log lines */
+    const struct mn_host *services;  /* of the outermost unit that runs */
     struct nas_workspace *workspace; /* for model passes; NULL = none on this thread */
     struct nas_scope *scope;         /* what plugins work on (learn/task.h), or NULL */
     int log_level;                   /* highest log level printed */

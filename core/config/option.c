@@ -56,7 +56,8 @@ static const struct {
              [MN_OPT_CHOICE] = {"one of:", "text", 0},
              [MN_OPT_INTS] = {"list of int", "a whole number", MN_OPT_INT},
              [MN_OPT_REALS] = {"list of real", "a number", MN_OPT_REAL},
-             [MN_OPT_TEXTS] = {"list of text", "text", MN_OPT_TEXT}};
+             [MN_OPT_TEXTS] = {"list of text", "text", MN_OPT_TEXT},
+             [MN_OPT_UNIT] = {"a unit of the same kind, {use: NAME, ...}", "a section", 0}};
 
 /* The three list structs have this form; their elements have eight bytes each. */
 struct list {
@@ -69,7 +70,7 @@ _Static_assert(sizeof(struct mn_reals) == sizeof(struct list) && sizeof(double) 
 _Static_assert(sizeof(struct mn_texts) == sizeof(struct list) && sizeof(char *) == ELEMENT, "");
 
 const char *nas_option_range(const struct mn_opt *o, char *out, size_t size) {
-    const int known = o->type >= MN_OPT_INT && o->type <= MN_OPT_TEXTS;
+    const int known = o->type >= MN_OPT_INT && o->type <= MN_OPT_UNIT;
     const char *name = known ? types[o->type].name : "?";
     if (o->type == MN_OPT_INT || o->type == MN_OPT_REAL || o->type == MN_OPT_INTS ||
         o->type == MN_OPT_REALS) {
@@ -259,6 +260,13 @@ static void bind_value(struct binder *b, const struct mn_opt *o, int32_t type,
     case MN_OPT_CHOICE:
         bind_choice(b, o, node, to);
         return;
+    case MN_OPT_UNIT: /* whoever binds a unit makes the nested one */
+        if (node->kind != NAS_YAML_MAP) {
+            nas_fault_add(b->faults, node->mark,
+                          "%s: %s: expected a section; to choose a plugin write %s: {use: NAME}",
+                          b->what, o->key, o->key);
+        }
+        return;
     }
     if (node->kind != NAS_YAML_LIST) {
         wrong_type(b, o, node, "a list");
@@ -310,7 +318,7 @@ static size_t scalar_default(const struct mn_opt *o, void *to) {
 static void bind_default(struct binder *b, const struct mn_opt *o, void *to) {
     const char *def = o->def_text != NULL ? o->def_text : "";
     struct nas_yaml node = {.text = def}, **link = &node.first;
-    if (scalar_default(o, to) > 0) {
+    if (scalar_default(o, to) > 0 || o->type == MN_OPT_UNIT) {
         return;
     }
     if (o->type == MN_OPT_TEXT || o->type == MN_OPT_PATH) {
@@ -593,7 +601,7 @@ void nas_schema_write_without(const struct nas_options *options, const void *ins
     for (uint32_t i = 0; i < options->n; i++) {
         const struct mn_opt *o = &options->at[i];
         const void *value = (const char *)instance + o->offset;
-        if ((o->flags & (MN_OPT_MERGE | flags)) != 0 ||
+        if (o->type == MN_OPT_UNIT || (o->flags & (MN_OPT_MERGE | flags)) != 0 ||
             ((o->flags & MN_OPT_DEPRECATED) != 0 && is_default(o, value))) {
             continue;
         }

@@ -16,16 +16,17 @@ struct nas_options {
  * nearest known one), wrong type (what it looks like), out of range (the range), missing required
  * key. `skip` is a key that the caller handles itself ("use"), or NULL. Text and lists live in
  * `arena`. MN_OPT_PATH values are made relative to the file of their mark (a --set value: to the
- * working directory). MN_OPT_MERGE reads the file and merges its keys. `what` names the section in
- * messages: "op_mixer soft_prune". */
+ * working directory). MN_OPT_MERGE reads the file and merges its keys. The section of an
+ * MN_OPT_UNIT is left to the caller. `what` names the section in messages: "op_mixer soft_prune".
+ */
 void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
                      struct nas_yaml *section, const char *skip, const char *what, void *instance,
                      struct nas_faults *faults);
 
 /* Write the instance's options as YAML lines `key: value` with `indent` spaces, every default
  * spelled out, such that binding them again gives the same bits. Paths are written absolute.
- * MN_OPT_MERGE paths are left out (their keys are there), and deprecated options at their default.
- */
+ * MN_OPT_MERGE paths are left out (their keys are there), deprecated options at their default, and
+ * MN_OPT_UNIT (nas_instance_write). */
 void nas_schema_write(const struct nas_options *options, const void *instance, int indent,
                       FILE *out);
 /* The same but for options with one of these flags (enum mn_opt_flag). */

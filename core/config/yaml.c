@@ -11,7 +11,7 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { MOST_BYTES = 1 << 20, MOST_NODES = 100000, MOST_KEYS = 1000, MOST_DEPTH = 6 };
+enum { MOST_BYTES = 1 << 20, MOST_NODES = 100000, MOST_KEYS = 1000, MOST_DEPTH = 10 };
 
 /* ---- faults ------------------------------------------------------------------------------- */
 

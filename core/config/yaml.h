@@ -3,7 +3,7 @@
 #define NAS_CONFIG_YAML_H
 
 /* A YAML file as a tree whose every node keeps its place. Built from libyaml events. Refused, with
- * file:line:column: duplicate keys, aliases and anchors, tags, several documents, depth over 6,
+ * file:line:column: duplicate keys, aliases and anchors, tags, several documents, depth over 10,
  * more than 1 MiB, 100,000 nodes or 1,000 keys in one map, keys that are not plain text. Scalars
  * stay text; the schema types them. */
 

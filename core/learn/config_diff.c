@@ -38,6 +38,18 @@ int nas_config_int(const char *resolved, const char *section, const char *key, i
     return node != NULL && node->kind == NAS_YAML_SCALAR && nas_text_int(node->text, out);
 }
 
+int nas_config_is_one_of(const char *key, size_t length, const char *const *list) {
+    for (; *list != NULL; list++) {
+        const char *last = strrchr(*list, '.');
+        const size_t n = strlen(*list), end = strlen(last);
+        if (length >= n && strncmp(key, *list, n - end + 1) == 0 &&
+            strncmp(key + length - end, last, end) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* ---- comparing two trees ------------------------------------------------------------------ */
 
 static void value_text(const struct nas_yaml *node, char *out, size_t size) {
@@ -80,11 +92,7 @@ static void compare_maps(const char *prefix, const struct nas_yaml *there,
 
 static void compare(const char *key, const struct nas_yaml *there, const struct nas_yaml *here,
                     const char *const *list, struct nas_config_diff *out) {
-    const char *const *may_change = list;
-    while (*may_change != NULL && strcmp(key, *may_change) != 0) {
-        may_change++;
-    }
-    if (there == NULL || *may_change != NULL) {
+    if (there == NULL || nas_config_is_one_of(key, strlen(key), list)) {
         return;
     }
     if (here == NULL || here->kind != there->kind) {

@@ -22,6 +22,10 @@ int nas_config_diff_find(const struct nas_experiment *experiment, struct mn_ctx 
 int nas_config_diff_texts(struct mn_ctx *ctx, const char *path, const char *then, const char *name,
                           const char *now, const char *const *free, struct nas_config_diff *out);
 
+/* Whether a dotted key of that length is one of a list, or is that key of a unit nested in the
+ * section: dataset.around.path where dataset.path is listed. */
+int nas_config_is_one_of(const char *key, size_t length, const char *const *list);
+
 /* A whole number in a resolved configuration, by section and key; 0 = it has none. */
 int nas_config_int(const char *resolved, const char *section, const char *key, int64_t *out);
 

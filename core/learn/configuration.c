@@ -338,17 +338,6 @@ int nas_configuration_read(struct nas_experiment *e, struct mn_ctx *ctx,
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static void write_instance(const struct nas_instance *x, uint32_t without, int indent, FILE *out) {
-    const struct nas_unit *u = &x->unit;
-    if (strcmp(u->plugin->name, u->unit->name) == 0) {
-        fprintf(out, "%*suse: %s", indent, "", u->unit->name);
-    } else {
-        fprintf(out, "%*suse: %s/%s", indent, "", u->plugin->name, u->unit->name);
-    }
-    fprintf(out, " # %s %s\n", u->plugin->name, u->plugin->version);
-    nas_schema_write_without(&u->options, x->self, without, indent, out);
-}
-
 /* All options but those with one of the flags `without`. */
 static int write_options(const struct nas_experiment *e, const struct nas_task_options *task,
                          uint32_t without, FILE *out) {
@@ -367,12 +356,12 @@ static int write_options(const struct nas_experiment *e, const struct nas_task_o
         if (part) {
             fprintf(out, "  %s:\n", nas_meta_part_key(i - META_WEIGHTS));
         }
-        write_instance(nas_configuration_unit(e, i), without, part ? 4 : 2, out);
+        nas_instance_write(nas_configuration_unit(e, i), without, part ? 4 : 2, out);
     }
     /* also those that the search space named without the section */
     for (int i = 0; (operation = nas_operations_at(&e->operations, i, &name)) != NULL; i++) {
         fprintf(out, "%s  %s:\n", i == 0 ? "operations:\n" : "", name);
-        write_instance(operation, without, 4, out);
+        nas_instance_write(operation, without, 4, out);
     }
     return ferror(out) ? MN_IO : MN_OK;
 }

@@ -88,7 +88,7 @@ int nas_episodes_new(const struct nas_experiment *e, struct mn_ctx *ctx, int spl
     nas_episode_spec(e, split, &out->spec);
     out->seed = (uint64_t)e->run.seed;
     out->tasks = n;
-    out->dataset = nas_arena_text(&out->arena, e->dataset.unit.unit->name);
+    out->dataset = nas_arena_text(&out->arena, nas_experiment_dataset(e));
     TRY(check_lists(e, ctx));
     TRY(nas_episodes_room(out, ctx));
     return out->dataset != NULL ? hash_data(e, ctx, out->spec.split, &out->data)
@@ -124,7 +124,7 @@ int nas_episodes_draw(struct nas_episodes *l, const struct nas_experiment *e, st
     TRY(nas_episode_room(e, ctx, &l->spec, &episode));
     episode.classes = l->classes + index * l->spec.ways;
     episode.samples = samples_of(l, index);
-    TRY(nas_episode_draw(e, ctx, &l->spec, &episode));
+    TRY(nas_episode_draw(&e->dataset, ctx, &l->spec, &episode));
     nas_episode_task(e, &l->spec, &episode, &task);
     return finish(l, e, ctx, index, &task);
 }
@@ -296,7 +296,7 @@ int nas_episodes_write(const struct nas_episodes *l, struct mn_ctx *ctx, const c
 
 int nas_episodes_check(const struct nas_episodes *l, const struct nas_experiment *e,
                        struct mn_ctx *ctx) {
-    const char *name = e->dataset.unit.unit->name;
+    const char *name = nas_experiment_dataset(e);
     struct mn_episode_spec spec;
     uint64_t data;
     TRY(check_lists(e, ctx));

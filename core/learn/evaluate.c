@@ -215,7 +215,7 @@ static int describe(const struct nas_experiment *e, struct mn_ctx *ctx,
     record->shots = e->task.shots;
     record->queries = e->task.queries;
     record->split = nas_split_names[plan->split];
-    record->dataset = e->dataset.unit.unit->name;
+    record->dataset = nas_experiment_dataset(e);
     for (int i = 0; i < e->provenance.n; i++) {
         const struct nas_metadata *now = &e->provenance.at[i];
         const char *then = nas_metadata_find(state->n_metadata, state->metadata, now->key);

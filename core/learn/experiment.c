@@ -97,6 +97,10 @@ static int find_kernels(struct nas_experiment *e, struct mn_ctx *ctx) {
                              "%srun: kernels: this processor has no %s; use auto", place, name);
 }
 
+const char *nas_experiment_dataset(const struct nas_experiment *e) {
+    return nas_instance_innermost(&e->dataset)->unit.unit->name;
+}
+
 struct nas_network_units nas_experiment_network(struct nas_experiment *e) {
     return (struct nas_network_units){.search_space = &e->search_space,
                                       .op_mixer = &e->op_mixer,
@@ -174,16 +178,23 @@ static int note_provenance(struct nas_experiment *e, struct mn_ctx *ctx) {
     const char *made, *name, *operations = NULL;
     const struct nas_instance *x;
     for (int i = 0; i < nas_configuration_units(e); i++) {
-        TRY(nas_provenance_unit(ctx, &e->arena, &nas_configuration_unit(e, i)->unit, &made));
-        TRY(nas_provenance_add(p, ctx, NAS_MADE_BY_PLUGIN, nas_configuration_unit_section(e, i),
-                               made));
+        for (x = nas_configuration_unit(e, i); x != NULL; x = x->around) {
+            TRY(nas_provenance_unit(ctx, &e->arena, &x->unit, &made));
+            TRY(nas_provenance_add(p, ctx, NAS_MADE_BY_PLUGIN, x->name, made));
+        }
     }
     for (int i = 0; (x = nas_operations_at(&e->operations, i, &name)) != NULL; i++) {
-        TRY(nas_provenance_unit(ctx, &e->arena, &x->unit, &made));
-        operations = nas_arena_format(&e->arena, "%s%s%s: %s", operations != NULL ? operations : "",
-                                      operations != NULL ? "; " : "", name, made);
-        if (operations == NULL) {
-            return mn_fail(ctx, MN_NOMEM, "no memory for plugin names");
+        for (const char *around = ""; x != NULL; x = x->around, around = " around ") {
+            TRY(nas_provenance_unit(ctx, &e->arena, &x->unit, &made));
+            operations = nas_arena_format(
+                &e->arena, "%s%s%s%s%s", operations != NULL ? operations : "",
+                around[0] != '\0'    ? around
+                : operations != NULL ? "; "
+                                     : "",
+                around[0] != '\0' ? "" : name, around[0] != '\0' ? "" : ": ", made);
+            if (operations == NULL) {
+                return mn_fail(ctx, MN_NOMEM, "no memory for plugin names");
+            }
         }
     }
     if (operations != NULL) {

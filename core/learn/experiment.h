@@ -146,6 +146,9 @@ void nas_experiment_close(struct nas_experiment *experiment);
  * leaves it without one. */
 int nas_experiment_widen(struct nas_experiment *experiment, struct mn_ctx *ctx, int64_t n);
 
+/* The data set that the images come from: the innermost where one is around another. */
+const char *nas_experiment_dataset(const struct nas_experiment *experiment);
+
 /* What its network is made of. */
 struct nas_network_units nas_experiment_network(struct nas_experiment *experiment);
 

@@ -39,7 +39,11 @@ static int hash_images(const struct nas_experiment *e, struct mn_ctx *ctx, int s
     struct mn_task task;
     ctx->where = (struct mn_where){.size = sizeof ctx->where, .split = split};
     TRY(nas_episode_room(e, ctx, &spec, &episode));
-    const int status = nas_episode_draw(e, ctx, &spec, &episode);
+    const struct nas_instance *dataset = &e->dataset;
+    while ((dataset->unit.unit->flags & MN_UNIT_AUGMENTS) != 0 && dataset->around != NULL) {
+        dataset = dataset->around; /* what is changed at random is no other data */
+    }
+    const int status = nas_episode_draw(dataset, ctx, &spec, &episode);
     if (status == MN_IO) {
         nas_ctx_clear(ctx);
         return MN_OK;

@@ -22,6 +22,9 @@ const struct mn_host nas_host = {
     .log = nas_service_log,
     .cancelled = nas_service_cancelled,
 
+    .enter = nas_service_enter,
+    .leave = nas_service_leave,
+
     .scratch = nas_service_scratch,
     .keep = nas_service_keep,
     .keep_shared = nas_service_keep_shared,

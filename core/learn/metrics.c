@@ -34,7 +34,11 @@ int nas_service_metric(struct mn_ctx *ctx, const char *name, double value) {
     if (c->scope == NULL || c->scope->watch.metrics == NULL) {
         return MN_OK; /* nobody asks */
     }
-    snprintf(full, sizeof full, "%s.%.40s", nas_kind_name(c->unit->unit.unit->kind), name);
+    const int length = snprintf(full, sizeof full, "%s.%s%.40s", nas_kind_name(c->unit->kind),
+                                c->unit->within, name);
+    if (length >= (int)sizeof full) {
+        return mn_fail(ctx, MN_INTERNAL, "mn_metric: %s: the name is too long", full);
+    }
     double *place = place_of(c->scope->watch.metrics, full);
     if (place == NULL) {
         return mn_fail(ctx, MN_INTERNAL, "mn_metric: %s is one name too many; %d are possible",

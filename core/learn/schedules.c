@@ -106,7 +106,10 @@ void nas_schedules_tell(const struct nas_experiment *e, struct mn_ctx *ctx, int6
         return;
     }
     for (int i = 0; i < nas_configuration_units(e); i++) {
-        tell_unit(&t, nas_configuration_unit(e, i));
+        for (const struct nas_instance *x = nas_configuration_unit(e, i); x != NULL;
+             x = x->around) {
+            tell_unit(&t, x);
+        }
     }
     if (t.text[0] != '\0') {
         mn_log(ctx, MN_LOG_WARN,

@@ -16,12 +16,9 @@ enum { REAL_TYPE = sizeof(mn_real) == 4 ? NAS_F32 : NAS_F64 };
 
 enum { MOST_NAME = 100 };
 
-static int is_claimed(const struct nas_state *s, const char *name) {
-    const size_t prefix = strlen(s->prefix);
+static int is_claimed(const struct nas_state *s, const char *full) {
     for (int i = 0; i < s->n_named; i++) {
-        const char *other = s->named[i].name;
-        if (strncmp(other, s->prefix, prefix) == 0 && other[prefix] == '.' &&
-            strcmp(other + prefix + 1, name) == 0) {
+        if (strcmp(s->named[i].name, full) == 0) {
             return 1;
         }
     }
@@ -46,7 +43,13 @@ mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
                 MOST_NAME);
         return NULL;
     }
-    if (is_claimed(s, name)) {
+    const char *full =
+        nas_arena_format(&s->arena, "%s.%s%s", s->prefix, nas_ctx_of(ctx)->unit->within, name);
+    if (full == NULL) {
+        mn_fail(ctx, MN_NOMEM, "no memory for state %s", name);
+        return NULL;
+    }
+    if (is_claimed(s, full)) {
         mn_fail(ctx, MN_INTERNAL,
                 "mn_state(\"%s\"): claimed twice, so no checkpoint could be read again; this is "
                 "an error of the plugin",
@@ -60,12 +63,11 @@ mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
         return NULL;
     }
     mn_real *at = nas_arena_zeroed(&s->arena, (size_t)n * sizeof *at);
-    const char *copy = nas_arena_format(&s->arena, "%s.%s", s->prefix, name);
-    if (at == NULL || copy == NULL) {
+    if (at == NULL) {
         mn_fail(ctx, MN_NOMEM, "no memory for state %s", name);
         return NULL;
     }
-    s->named[s->n_named].name = copy;
+    s->named[s->n_named].name = full;
     s->named[s->n_named].at = at;
     s->named[s->n_named++].n = n;
     return at;

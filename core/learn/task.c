@@ -50,7 +50,7 @@ void nas_scope_end(struct mn_ctx *ctx) {
 static int make_room(struct nas_scope *scope, struct mn_ctx *ctx, int32_t n, mn_real **images,
                      int32_t **labels) {
     const size_t bytes = (size_t)n * image_reals(scope->e) * sizeof(mn_real);
-    if (nas_ctx_of(ctx)->unit != &scope->e->task_learner) {
+    if (nas_instance_outermost(nas_ctx_of(ctx)->unit) != &scope->e->task_learner) {
         *images = mn_scratch(ctx, bytes);
         *labels = mn_scratch(ctx, (size_t)n * sizeof **labels);
         return *images != NULL && *labels != NULL ? MN_OK : MN_NOMEM;
@@ -173,24 +173,24 @@ void nas_episode_task(const struct nas_experiment *e, const struct mn_episode_sp
                             .host = e};
 }
 
-static int check_labels(const struct nas_experiment *e, struct mn_ctx *ctx, int32_t ways, int32_t n,
-                        const int32_t *labels) {
+static int check_labels(const struct nas_instance *dataset, struct mn_ctx *ctx, int32_t ways,
+                        int32_t n, const int32_t *labels) {
     for (int32_t i = 0; i < n; i++) {
         if (labels[i] < 0 || labels[i] >= ways) {
             return nas_instance_wrong(
-                ctx, &e->dataset, "label %" PRId32 " of image %" PRId32 " is not in 0..%" PRId32,
+                ctx, dataset, "label %" PRId32 " of image %" PRId32 " is not in 0..%" PRId32,
                 labels[i], i, ways - 1);
         }
     }
     return MN_OK;
 }
 
-int nas_episode_draw(const struct nas_experiment *e, struct mn_ctx *ctx,
+int nas_episode_draw(const struct nas_instance *dataset, struct mn_ctx *ctx,
                      const struct mn_episode_spec *spec, struct mn_episode *out) {
-    struct nas_call call = nas_call_begin(ctx, &e->dataset);
-    TRY(nas_call_end(&call, e->dataset.table.dataset.sample(e->dataset.self, ctx, spec, out)));
-    TRY(check_labels(e, ctx, spec->ways, spec->ways * spec->support, out->support_labels));
-    return check_labels(e, ctx, spec->ways, spec->ways * spec->query, out->query_labels);
+    struct nas_call call = nas_call_begin(ctx, dataset);
+    TRY(nas_call_end(&call, dataset->table.dataset.sample(dataset->self, ctx, spec, out)));
+    TRY(check_labels(dataset, ctx, spec->ways, spec->ways * spec->support, out->support_labels));
+    return check_labels(dataset, ctx, spec->ways, spec->ways * spec->query, out->query_labels);
 }
 
 static uint64_t hash_set(uint64_t hash, const struct mn_set *set, size_t reals) {
@@ -218,7 +218,7 @@ int nas_episode_sample(const struct nas_experiment *e, struct mn_ctx *ctx, struc
     nas_episode_spec(e, ctx->where.split, &spec);
     TRY(nas_episode_room(e, ctx, &spec, &episode));
     episode.classes = classes != NULL ? classes : episode.classes;
-    TRY(nas_episode_draw(e, ctx, &spec, &episode));
+    TRY(nas_episode_draw(&e->dataset, ctx, &spec, &episode));
     nas_episode_task(e, &spec, &episode, out);
     return MN_OK;
 }

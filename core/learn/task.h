@@ -79,7 +79,7 @@ int nas_episode_sample(const struct nas_experiment *experiment, struct mn_ctx *c
 /* The same in parts: buffers in ctx's scratch, drawing into them, and the task that they hold. */
 int nas_episode_room(const struct nas_experiment *experiment, struct mn_ctx *ctx,
                      const struct mn_episode_spec *spec, struct mn_episode *out);
-int nas_episode_draw(const struct nas_experiment *experiment, struct mn_ctx *ctx,
+int nas_episode_draw(const struct nas_instance *dataset, struct mn_ctx *ctx,
                      const struct mn_episode_spec *spec, struct mn_episode *out);
 void nas_episode_task(const struct nas_experiment *experiment, const struct mn_episode_spec *spec,
                       const struct mn_episode *episode, struct mn_task *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/text.h"
 #include "config/option.h"
+#include "plugin/forward.h"
 #include "plugin/kinds.h"
 #include "plugin/load.h"
 
@@ -76,7 +77,8 @@ static size_t field_size(int32_t type) {
                                    [MN_OPT_CHOICE] = sizeof(int32_t),
                                    [MN_OPT_INTS] = sizeof(struct mn_ints),
                                    [MN_OPT_REALS] = sizeof(struct mn_reals),
-                                   [MN_OPT_TEXTS] = sizeof(struct mn_texts)};
+                                   [MN_OPT_TEXTS] = sizeof(struct mn_texts),
+                                   [MN_OPT_UNIT] = sizeof(struct mn_nested)};
     return type >= 0 && (size_t)type < sizeof sizes / sizeof sizes[0] ? sizes[type] : 0;
 }
 
@@ -144,6 +146,13 @@ static int check_option(const struct checked *c, const struct mn_opt *o) {
     }
     if (o->type == MN_OPT_CHOICE && (o->choices == NULL || o->choices[0] == NULL)) {
         return refuse(c, "option %s has no choices", o->key);
+    }
+    if (o->type == MN_OPT_UNIT &&
+        (o->offset != 0 || o->flags != MN_OPT_REQUIRED || strchr(o->key, '.') != NULL)) {
+        return refuse(c,
+                      "option %s is a unit: it has to be the first field of the instance and "
+                      "required, as MN_AROUND makes it",
+                      o->key);
     }
     if (!default_in_range(o)) {
         return refuse(c, "option %s: the default %g is out of range", o->key, o->def);
@@ -218,12 +227,15 @@ static int check_unit(const struct checked *c, const struct mn_unit *u) {
         return refuse(&within, "its vtable has %u bytes, that of %s %s has %zu (is .size set?)",
                       size, article, kind->name, kind->size);
     }
-    const char *lacks = nas_kind_lacks(u->kind, u->vtable, &instead);
+    TRY(check_options(&within, u->opts, u->n_opts));
+    /* A nested unit has what the one around it lacks. */
+    const char *lacks =
+        nas_forward_option(u) == NULL ? nas_kind_lacks(u->kind, u->vtable, &instead) : NULL;
     if (lacks != NULL) {
         return refuse(&within, "%s %s must have the function %s%s%s", article, kind->name, lacks,
                       instead != NULL ? ", or " : "", instead != NULL ? instead : "");
     }
-    return check_options(&within, u->opts, u->n_opts);
+    return MN_OK;
 }
 
 int nas_plugin_check(struct mn_ctx *ctx, const char *file, const struct mn_plugin *p) {

@@ -4,7 +4,7 @@
 
 /* Which plugins, data, program and kernels made a checkpoint: its last bits hang on them. */
 
-#include "plugin/kinds.h"
+#include "plugin/instance.h"
 #include "plugin/registry.h"
 #include "store/safetensors.h"
 
@@ -16,7 +16,7 @@ enum nas_provenance_kind {
     NAS_MADE_BY_PROGRAM = 4 /* a warning */
 };
 
-enum { NAS_PROVENANCE_MOST = NAS_SECTIONS + 6 };
+enum { NAS_PROVENANCE_MOST = (NAS_SECTIONS + 1) * (1 + NAS_MOST_NESTED) + 5 };
 
 /* As it is now; also the metadata of a checkpoint that is written. */
 struct nas_provenance {

@@ -79,8 +79,9 @@ struct mn_dataset {
      * most `size` bytes with the final zero, as snprintf does, and returns the length of the whole
      * name. [worker] */
     int64_t (*class_name)(const void *self, int32_t split, int64_t which, char *out, size_t size);
-    /* Optional. Image `sample` (0..n_samples-1) of a class as `sample` above would give it, to
-     * out[channels][height][width]. [worker] MN_IO, MN_NOMEM. */
+    /* Optional. Image `sample` (0..n_samples-1) of a class as `sample` above would give it, but for
+     * what MN_UNIT_AUGMENTS stands for, to out[channels][height][width]. [worker] MN_IO, MN_NOMEM.
+     */
     int (*image)(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t sample,
                  mn_real *out);
 

@@ -8,6 +8,7 @@
 #include "ctx.h"
 #include "mixer.h"
 #include "model.h"
+#include "option.h"
 #include "rng.h"
 
 #include <stdarg.h>
@@ -30,6 +31,10 @@ struct mn_host {
     int (*bad_option)(struct mn_ctx *ctx, const char *key, const char *format, va_list args);
     void (*log)(struct mn_ctx *ctx, int level, const char *format, va_list args);
     int (*cancelled)(struct mn_ctx *ctx);
+
+    /* nested units */
+    void (*enter)(struct mn_ctx *ctx, const struct mn_nested *nested);
+    int (*leave)(struct mn_ctx *ctx, const struct mn_nested *nested, int status);
 
     /* memory */
     void *(*scratch)(struct mn_ctx *ctx, size_t bytes);
@@ -122,6 +127,29 @@ static inline int mn_cancelled(struct mn_ctx *ctx) {
     return ctx->host->cancelled(ctx);
 }
 
+/* ---- nested units ------------------------------------------------------------------------- */
+
+/* What is called from here to mn_leave is the nested unit: messages name it, mn_keep lasts as long
+ * as it, mn_state gets names of its own. */
+static inline void mn_enter(struct mn_ctx *ctx, const struct mn_nested *nested) {
+    ctx->host->enter(ctx, nested);
+}
+
+/* Back in the unit around it; returns the status that the nested one did, made sure that a failure
+ * has a message. */
+static inline int mn_leave(struct mn_ctx *ctx, const struct mn_nested *nested, int status) {
+    return ctx->host->leave(ctx, nested, status);
+}
+
+/* The status of a call of a nested unit's function that takes ctx:
+ *     const struct mn_dataset *inner = s->around.table;
+ *     status = MN_NESTED(ctx, &s->around, inner->start(s->around.self, ctx));
+ * Functions that do not take ctx are simply called. What the nested unit takes by mn_scratch lasts
+ * until the unit around it returns. For the time of the call the unit around may set ctx->host to a
+ * changed copy of the table, so that the nested one finds other services; units that the host calls
+ * meanwhile do not see it. */
+#define MN_NESTED(ctx, nested, call) (mn_enter((ctx), (nested)), mn_leave((ctx), (nested), (call)))
+
 /* ---- memory ------------------------------------------------------------------------------- */
 
 /* `bytes` of scratch, 64-byte aligned, not cleared, released when the callback returns. NULL (with
@@ -146,7 +174,8 @@ static inline void *mn_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled
 }
 
 /* `n` zeroed reals (1 to 2^32) of named state, checkpointed by the host. The name has 1 to 100
- * letters, digits, '_', '.' and '-'. meta_learner.start only. NULL as above. */
+ * letters, digits, '_', '.' and '-'; that of a nested unit is another than the same of the unit
+ * around it. meta_learner.start only. NULL as above. */
 static inline mn_real *mn_state(struct mn_ctx *ctx, const char *name, int64_t n) {
     return ctx->host->state(ctx, name, n);
 }
@@ -221,9 +250,10 @@ static inline int mn_step_done(struct mn_ctx *ctx, int64_t step, double loss, do
 }
 
 /* Report a number of this unit, such as a learning rate or a temperature: metrics.jsonl has it as
- * KIND.NAME. Of a task counts the last value, of a meta-epoch the mean over its tasks; a report in
- * `update` counts as it is. Outside of meta-training it goes nowhere. The name is like an option's,
- * at most 40 letters; 16 names are possible in all. [worker] or [main] MN_INTERNAL. */
+ * KIND.NAME, that of a nested unit as KIND.around.NAME. Of a task counts the last value, of a
+ * meta-epoch the mean over its tasks; a report in `update` counts as it is. Outside of
+ * meta-training it goes nowhere. The name is like an option's, at most 40 letters; 16 names are
+ * possible in all. [worker] or [main] MN_INTERNAL. */
 static inline int mn_metric(struct mn_ctx *ctx, const char *name, double value) {
     return ctx->host->metric(ctx, name, value);
 }

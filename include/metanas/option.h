@@ -19,7 +19,8 @@ enum mn_opt_type {
     MN_OPT_CHOICE = 6, /* int32_t, index into choices */
     MN_OPT_INTS = 7,   /* struct mn_ints, host-owned */
     MN_OPT_REALS = 8,  /* struct mn_reals, host-owned */
-    MN_OPT_TEXTS = 9   /* struct mn_texts, host-owned */
+    MN_OPT_TEXTS = 9,  /* struct mn_texts, host-owned */
+    MN_OPT_UNIT = 10   /* struct mn_nested, the first field: a unit that this one is around */
 };
 
 enum mn_opt_flag {
@@ -46,6 +47,18 @@ struct mn_reals {
 struct mn_texts {
     const char *const *at;
     int64_t n;
+};
+
+/* The unit of the same kind that a unit is around, from a section `around: {use: NAME, ...}` within
+ * its own. The host makes it, and hands it every call of a function other than `check` that the
+ * table of the unit around it leaves NULL: that unit has only the functions in which it differs.
+ * They call the nested one by MN_NESTED of host.h. */
+struct mn_nested {
+    const void *table; /* struct mn_KIND; a function that the unit does without is NULL */
+    void *self;        /* its instance */
+    const void *host;  /* the host's own */
+    int32_t depth;     /* how many units are around it, from 1: tells units of one name apart */
+    int32_t reserved;
 };
 
 struct mn_opt {
@@ -90,6 +103,8 @@ template <class A> struct mn_same<A, A> {
 #define MN_REAL_OPEN MN_REAL_FLAGS /* with MN_OPT_OPEN_MIN, MN_OPT_OPEN_MAX */
 #define MN_BOOL(s, f, def_, doc_)                                                                  \
     { #f, doc_, NULL, MN_OPT_BOOL, 0, MN_AT(s, f, bool), def_, 0, 1, NULL, NULL }
+#define MN_BOOL_FLAGS(s, f, def_, flags_, doc_)                                                    \
+    { #f, doc_, NULL, MN_OPT_BOOL, flags_, MN_AT(s, f, bool), def_, 0, 1, NULL, NULL }
 #define MN_TEXT(s, f, def_, doc_)                                                                  \
     { #f, doc_, NULL, MN_OPT_TEXT, 0, MN_AT(s, f, const char *), 0, 0, 0, def_, NULL }
 #define MN_PATH(s, f, def_, flags_, doc_)                                                          \
@@ -104,5 +119,10 @@ template <class A> struct mn_same<A, A> {
     { #f, doc_, NULL, MN_OPT_REALS, 0, MN_AT(s, f, struct mn_reals), 0, min_, max_, def_, NULL }
 #define MN_TEXTS(s, f, def_, doc_)                                                                 \
     { #f, doc_, NULL, MN_OPT_TEXTS, 0, MN_AT(s, f, struct mn_texts), 0, 0, 0, def_, NULL }
+#define MN_AROUND(s, f, doc_)                                                                      \
+    {                                                                                              \
+#f, doc_, NULL, MN_OPT_UNIT, MN_OPT_REQUIRED, MN_AT(s, f, struct mn_nested), 0, 0, 0,      \
+            NULL, NULL                                                                             \
+    }
 
 #endif

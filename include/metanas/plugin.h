@@ -43,9 +43,11 @@ enum mn_kind {
 
 /* What a unit declares about itself; the conformance kit then asks no more of it. */
 enum mn_unit_flag {
-    MN_UNIT_FREE_SUM = 1, /* mixers: weights need not sum to 1, nor be positive */
-    MN_UNIT_SURROGATE = 2 /* mixers: in training passes backward is not the derivative of forward,
-                             by intent (straight-through and sampled estimators) */
+    MN_UNIT_FREE_SUM = 1,  /* mixers: weights need not sum to 1, nor be positive */
+    MN_UNIT_SURROGATE = 2, /* mixers: in training passes backward is not the derivative of forward,
+                              by intent (straight-through and sampled estimators) */
+    MN_UNIT_AUGMENTS = 4 /* data sets: `sample` changes images at random; `image` gives them as they
+                            are */
 };
 
 /* One thing a plugin offers. The instance is zeroed host memory of instance_size bytes whose option

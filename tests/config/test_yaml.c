@@ -78,8 +78,9 @@ static void refusals_point_at_their_place(void **state) {
         {"- a\n- b\n", "t.yaml:1:1: a configuration is a map of sections (key: value)\n"},
         {"\n  word\n", "t.yaml:2:3: a configuration is a map of sections (key: value)\n"},
         {"a: \"x\\0y\"\n", "t.yaml:1:4: the text holds a zero byte\n"},
-        {"a: [[[[[[1]]]]]]\n", "t.yaml:1:9: nested deeper than 6 levels\n"},
-        {"a: {b: {c: {d: {e: {f: {g: 1}}}}}}\n", "t.yaml:1:24: nested deeper than 6 levels\n"},
+        {"a: [[[[[[[[[[1]]]]]]]]]]\n", "t.yaml:1:13: nested deeper than 10 levels\n"},
+        {"a: {b: {c: {d: {e: {f: {g: {h: {i: {j: {k: 1}}}}}}}}}}\n",
+         "t.yaml:1:40: nested deeper than 10 levels\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         check_told(cases[i][0], strlen(cases[i][0]), cases[i][1]);

@@ -27,6 +27,11 @@ struct instance {
 #define MAGIC MN_MAGIC
 #endif
 
+struct wrong_place {
+    int64_t first;
+    struct mn_nested around;
+};
+
 static const char *const orders[] = {"first", "second", NULL};
 static const char *const no_orders[] = {NULL};
 
@@ -120,6 +125,7 @@ static const struct {
     SET_OPTION("opt_type", 0, {"steps", "steps", NULL, 77, 0, 0, 0, 1, 1, 2, NULL, NULL}),
     SET_OPTION("opt_key", 0, {"Steps", "steps", NULL, MN_OPT_INT, 0, 0, 0, 1, 1, 2, NULL, NULL}),
     SET_OPTION("opt_use", 0, {"use", "steps", NULL, MN_OPT_INT, 0, 0, 0, 1, 1, 2, NULL, NULL}),
+    SET_OPTION("opt_unit", 0, MN_AROUND(struct wrong_place, around, "the second field")),
     SET_OPTION("opt_doc", 0, MN_INT(struct instance, steps, 5, 1, 10, NULL)),
     SET_OPTION("opt_twice", 0, MN_BOOL(struct instance, fast, 0, "a")),
     SET_OPTION("opt_twice", 1, MN_BOOL(struct instance, fast, 0, "b")),

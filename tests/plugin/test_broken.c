@@ -75,7 +75,7 @@ static void a_required_option_needs_no_default(void **state) {
     assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, wrong("required"), NAS_OWNERSHIP_FOUND, &plugin));
 }
 
-/* ABI 0.15, as in abi.h: a change there is meant to be seen here. */
+/* ABI 0.16, as in abi.h: a change there is meant to be seen here. */
 static void each_broken_plugin_has_its_message(void **state) {
     static const struct {
         const char *name;
@@ -84,11 +84,11 @@ static void each_broken_plugin_has_its_message(void **state) {
         {"no_entry", "no mn_plugin_entry: not a METANAS plugin, or MN_PLUGIN(...) is missing"},
         {"null_entry", "mn_plugin_entry returns NULL"},
         {"magic", "wrong magic number 0x12345678: not a METANAS plugin"},
-        {"newer_minor", "built for plugin ABI 0.16, this host offers 0.15: upgrade metanas, or "
+        {"newer_minor", "built for plugin ABI 0.17, this host offers 0.16: upgrade metanas, or "
                         "rebuild the plugin with this host's headers"},
-        {"older_minor", "built for plugin ABI 0.14, this host offers 0.15: rebuild the plugin with "
+        {"older_minor", "built for plugin ABI 0.15, this host offers 0.16: rebuild the plugin with "
                         "this host's headers"},
-        {"other_major", "built for plugin ABI 1.15, this host offers 0.15: upgrade metanas, or "
+        {"other_major", "built for plugin ABI 1.16, this host offers 0.16: upgrade metanas, or "
                         "rebuild the plugin with this host's headers"},
         {"size", "its descriptor has 16 bytes, units of 48, options of 80; this host's have 72, 48 "
                  "and 80: rebuild the plugin with this host's headers"},
@@ -125,6 +125,8 @@ static void each_broken_plugin_has_its_message(void **state) {
         {"opt_type", "unit broken: option steps has unknown type 77"},
         {"opt_key", "unit broken: an option without a proper key or doc line (Steps)"},
         {"opt_use", "unit broken: the option key use is taken already"},
+        {"opt_unit", "unit broken: option around is a unit: it has to be the first field of the "
+                     "instance and required, as MN_AROUND makes it"},
         {"opt_doc", "unit broken: an option without a proper key or doc line (steps)"},
         {"opt_twice", "unit broken: the option key fast is taken already"},
         {"int_range", "unit broken: option steps: the default 11 is out of range"},

@@ -29,11 +29,11 @@ repeat() {
 
 # ---- depth
 { printf 'run: ' && repeat 100000 '['; } >deep.yaml
-harmful 'deep lists' 'deep.yaml:1:[0-9]*: nested deeper than 6 levels' validate deep.yaml
+harmful 'deep lists' 'deep.yaml:1:[0-9]*: nested deeper than 10 levels' validate deep.yaml
 { printf 'run: ' && repeat 100000 '{a: '; } >maps.yaml
-harmful 'deep maps' 'maps.yaml:1:[0-9]*: nested deeper than 6 levels' validate maps.yaml
+harmful 'deep maps' 'maps.yaml:1:[0-9]*: nested deeper than 10 levels' validate maps.yaml
 repeat 100000 '- ' >dashes.yaml
-harmful 'deep dashes' 'dashes.yaml:1:[0-9]*: nested deeper than 6 levels' validate dashes.yaml
+harmful 'deep dashes' 'dashes.yaml:1:[0-9]*: nested deeper than 10 levels' validate dashes.yaml
 repeat 100000 '? ' >marks.yaml
 harmful 'deep question marks' 'marks.yaml:1:[0-9]*: ' validate marks.yaml
 
@@ -96,7 +96,7 @@ printf 'a: !!python/object/apply:os.system [x]\n' >tag.yaml
 harmful 'a tag' 'tag.yaml:1:4: tags' validate tag.yaml
 
 # ---- the command line
-harmful 'a deep value' 'argument .* nested deeper than 6 levels' validate "$SOURCE/configs/smoke.yaml" --set "run.seed=$(repeat 5000 '[')"
+harmful 'a deep value' 'argument .* nested deeper than 10 levels' validate "$SOURCE/configs/smoke.yaml" --set "run.seed=$(repeat 5000 '[')"
 harmful 'an alias' 'argument .*: aliases' validate "$SOURCE/configs/smoke.yaml" --set 'run.seed=*a'
 harmful 'a deep key' "argument .*unknown section 'a'" validate "$SOURCE/configs/smoke.yaml" --set "$(repeat 50000 'a.')a=1"
 harmful 'invalid UTF-8 in a value' 'argument 4 is not UTF-8' validate "$SOURCE/configs/smoke.yaml" --set "$(printf 'run.name=\377')"

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *directory, *suffix, *genotypes;
 
@@ -103,6 +104,8 @@ static void set_default(const struct unit *unit, const struct mn_opt *opt) {
             *(struct mn_texts *)field(unit, opt, sizeof(struct mn_texts)) = split(opt->def_text);
         }
         break;
+    case MN_OPT_UNIT:
+        break; /* unit_around */
     default:
         fail_msg("option %s has type %d", opt->key, (int)opt->type);
     }
@@ -149,6 +152,12 @@ static const struct mn_opt *option(const struct unit *unit, const char *key, int
     }
     fail_msg("%s has no option %s", unit->about->name, key);
     return NULL;
+}
+
+void unit_around(struct unit *unit, const void *table, void *self) {
+    const struct mn_nested nested = {table, self, NULL, 1, 0};
+    assert_int_equal(unit->about->opts[0].type, MN_OPT_UNIT);
+    memcpy(unit->self, &nested, sizeof nested);
 }
 
 static void check_range(const struct mn_opt *opt, double value) {

@@ -20,6 +20,8 @@ const char *unit_genotypes(void);
 /* Open `plugin` and make its unit of that kind, of the same name. */
 struct unit unit_open(const char *plugin, int kind);
 void unit_close(struct unit *unit);
+/* What a unit is around: the functions and the instance of a nested one. */
+void unit_around(struct unit *unit, const void *table, void *self);
 
 /* Set an option; the value must be in its range. */
 void unit_int(struct unit *unit, const char *key, int64_t value);

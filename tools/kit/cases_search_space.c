@@ -176,16 +176,9 @@ static void run_model(struct nas_ctx *ctx, const struct mn_model *model, const s
 }
 
 static void build_model(struct kit_fixture *fixture, const struct mn_dims *shape) {
-    struct nas_instance space = {.unit = {.plugin = fixture->kit->plugin,
-                                          .unit = fixture->kit->unit,
-                                          .file = fixture->kit->file,
-                                          .options = fixture->kit->options},
-                                 .self = fixture->self,
-                                 .label = fixture->kit->unit->name,
-                                 .table.search_space = fixture->table.search_space};
     const struct nas_instance op = plain_mixer(MN_OP_MIXER), input = plain_mixer(MN_INPUT_MIXER);
     struct nas_operations operations = {0};
-    const struct nas_network_units units = {.search_space = &space,
+    const struct nas_network_units units = {.search_space = &fixture->units[0],
                                             .op_mixer = &op,
                                             .input_mixer = &input,
                                             .head = &plain_head,

@@ -2,7 +2,7 @@
 #include "fixture.h"
 
 #include "config/override.h"
-#include "plugin/kinds.h"
+#include "plugin/forward.h"
 #include "plugin/registry.h"
 
 #include <math.h>
@@ -51,6 +51,9 @@ void kit_end_plain(struct kit_fixture *fixture) {
         fixture->self_hash != hash_self(fixture)) {
         kit_fail("writes_self", "%s changed the instance", fixture->function);
     }
+    if (fixture->mock.n_nested > 0) {
+        kit_fail("nested", "%s returned within a nested unit", fixture->function);
+    }
     mock_release(&fixture->mock);
 }
 
@@ -91,8 +94,9 @@ static void require(const struct kit *kit, const struct nas_yaml *section) {
     for (uint32_t i = 0; i < kit->options.n; i++) {
         const struct mn_opt *o = &kit->options.at[i];
         if ((o->flags & MN_OPT_REQUIRED) != 0 && nas_yaml_get(section, o->key) == NULL) {
-            kit_skip("the option %s is required: give it with --set %s.%s=VALUE", o->key,
-                     nas_kind_name(kit->unit->kind), o->key);
+            kit_skip("the option %s is required: give it with --set %s.%s%s", o->key,
+                     nas_kind_name(kit->unit->kind), o->key,
+                     o->type == MN_OPT_UNIT ? ".use=NAME" : "=VALUE");
         }
     }
 }
@@ -104,9 +108,64 @@ static void apply(struct kit_fixture *fixture, struct nas_yaml *root, const char
     }
 }
 
-/* Fill the options: defaults, those of the command line, and `more`. */
+/* A unit that another one is around, found once for all instances. */
+static const struct nas_unit *find_unit(const struct kit *kit, int kind, const char *use) {
+    static struct nas_unit found[1 + NAS_MOST_NESTED];
+    static int n;
+    struct nas_registry *registry = NULL;
+    struct nas_ctx ctx;
+    for (int i = 0; i < n; i++) {
+        if (found[i].unit->kind == kind && strcmp(found[i].unit->name, use) == 0) {
+            return &found[i];
+        }
+    }
+    nas_ctx_init(&ctx, NULL);
+    if (n > NAS_MOST_NESTED || nas_registry_new(&ctx.pub, kit->folders, &registry) != MN_OK ||
+        nas_registry_add(registry, &ctx.pub, kit->plugin) != MN_OK ||
+        nas_registry_find(registry, &ctx.pub, kind, use, NULL, &found[n]) != MN_OK) {
+        kit_skip("there is nothing to be around: %s", nas_ctx_message(&ctx.pub));
+    }
+    nas_registry_free(registry);
+    nas_ctx_fini(&ctx);
+    return &found[n++];
+}
+
+/* The options of unit i of those in one another, then what it is around. */
+static void bind_unit(struct kit_fixture *fixture, int i, const struct nas_unit *unit,
+                      struct nas_yaml *section, struct nas_faults *faults) {
+    struct nas_instance *x = &fixture->units[i];
+    const struct mn_opt *around = nas_forward_option(unit->unit);
+    *x = (struct nas_instance){.kind = unit->unit->kind,
+                               .unit = *unit,
+                               .self = fixture->self,
+                               .label = unit->unit->name,
+                               .name = unit->unit->name,
+                               .within = "",
+                               .outer = i > 0 ? x - 1 : NULL};
+    if (i > 0) {
+        x->self = mock_buffer(&fixture->mock, unit->unit->instance_size, 0);
+    }
+    memcpy(&x->table, unit->unit->vtable, nas_kind(x->kind)->size);
+    nas_schema_bind(&fixture->arena, &unit->options, section, "use", x->label, x->self, faults);
+    if (around != NULL && i < NAS_MOST_NESTED) {
+        struct nas_yaml *inner = nas_yaml_get(section, around->key);
+        const struct nas_yaml *use = nas_yaml_get(inner, "use");
+        bind_unit(fixture, i + 1, find_unit(fixture->kit, x->kind, use != NULL ? use->text : ""),
+                  inner, faults);
+        x->around = x + 1;
+        *(struct mn_nested *)x->self =
+            (struct mn_nested){&x->around->table, x->around->self, x->around, i + 1, 0};
+        nas_forward_fill(x->kind, &x->table, &x->around->table);
+    }
+}
+
+/* Fill the options: defaults, those of the command line, and `more`. A unit that is around another
+ * one is around the default of its kind. */
 static void bind(struct kit_fixture *fixture, const char *const *more, int n) {
     const struct kit *kit = fixture->kit;
+    const char *kind = nas_kind_name(kit->unit->kind), *use = nas_kind(kit->unit->kind)->use;
+    const struct mn_opt *around = nas_forward_option(kit->unit);
+    const struct nas_unit unit = {kit->plugin, kit->unit, kit->file, kit->options};
     struct nas_faults faults = {.arena = &fixture->arena};
     struct nas_yaml *root = nas_yaml_parse(&fixture->arena, "options", "", 0, &faults);
     if (root == NULL) {
@@ -114,10 +173,18 @@ static void bind(struct kit_fixture *fixture, const char *const *more, int n) {
     }
     apply(fixture, root, kit->sets, kit->n_sets, &faults);
     apply(fixture, root, more, n, &faults);
-    struct nas_yaml *section = nas_yaml_get(root, nas_kind_name(kit->unit->kind));
+    if (around != NULL && use != NULL) {
+        char key[128], text[256];
+        snprintf(key, sizeof key, "%s.%s.use", kind, around->key);
+        snprintf(text, sizeof text, "%s=%s", key, use);
+        if (nas_yaml_find(root, key) == NULL) {
+            nas_override_apply(&fixture->arena, root, text, 0, &faults);
+        }
+    }
+    struct nas_yaml *section = nas_yaml_get(root, kind);
     require(kit, section);
-    nas_schema_bind(&fixture->arena, &kit->options, section, "use", kit->unit->name, fixture->self,
-                    &faults);
+    bind_unit(fixture, 0, &unit, section, &faults);
+    fixture->table = fixture->units[0].table;
     if (faults.count > 0) {
         kit_fail("option", "%s", faults.first != NULL ? faults.first->text : "no memory");
     }
@@ -134,6 +201,14 @@ static void set_where(struct mock *mock) {
 static int check_and_start(struct kit_fixture *fixture) {
     const struct kit_kind *kind = kit_kind(fixture->kit->unit->kind);
     int status = MN_OK;
+    for (int i = NAS_MOST_NESTED; i > 0; i--) {
+        const struct nas_instance *x = &fixture->units[i];
+        if (x->self != NULL && x->table.mixer.check != NULL &&
+            x->table.mixer.check(x->self, &fixture->mock.ctx) != MN_OK) {
+            kit_skip("%s, which it is around: %s: %s", x->label, fixture->mock.key,
+                     fixture->mock.message);
+        }
+    }
     if (fixture->table.mixer.check != NULL) { /* `check` stands at one place in all kinds */
         kit_call(fixture, "check", KIT_WORKER);
         status = kit_end(fixture, fixture->table.mixer.check(fixture->self, &fixture->mock.ctx));
@@ -155,7 +230,6 @@ static void make(struct kit_fixture *fixture, const struct kit *kit, const char 
     set_where(&fixture->mock);
     fixture->self = mock_buffer(&fixture->mock, kit->unit->instance_size, 0);
     fixture->owns_self = 1;
-    memcpy(&fixture->table, fixture->kit->unit->vtable, nas_kind(fixture->kit->unit->kind)->size);
     bind(fixture, more, n);
 }
 

@@ -8,7 +8,7 @@
 #include "globals.h"
 #include "kit.h"
 
-#include "plugin/kinds.h"
+#include "plugin/instance.h"
 
 enum kit_watch {
     KIT_WATCH_SELF = 1,    /* [worker] functions leave the instance alone */
@@ -33,6 +33,8 @@ struct kit_fixture {
     struct kit_globals globals;
     struct nas_arena arena; /* texts of options */
     union nas_vtable table;
+    /* The unit and those in it, as far as the host's own services know them. */
+    struct nas_instance units[1 + NAS_MOST_NESTED];
     void *data; /* of the kind */
 };
 

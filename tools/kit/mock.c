@@ -177,11 +177,37 @@ static int service_fail(struct mn_ctx *ctx, int status, const char *format, va_l
     return mock->status;
 }
 
+/* What a name is called in the unit that runs: "lr_w", "around.lr_w". */
+static void nested_name(const struct mock *mock, const char *name, char *out, size_t size) {
+    size_t used = 0;
+    for (int i = 0; i < mock->n_nested && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "around.");
+    }
+    snprintf(out + used, used < size ? size - used : 0, "%s", name);
+}
+
+static void service_enter(struct mn_ctx *ctx, const struct mn_nested *nested) {
+    struct mock *mock = mock_of(ctx);
+    if (mock->n_nested == MOCK_NESTED) {
+        mock_fail("nested", "%d units were entered by mn_enter and not left", MOCK_NESTED);
+    }
+    mock->nested[mock->n_nested++] = nested;
+}
+
+static int service_leave(struct mn_ctx *ctx, const struct mn_nested *nested, int status) {
+    struct mock *mock = mock_of(ctx);
+    if (mock->n_nested == 0 || mock->nested[mock->n_nested - 1] != nested) {
+        mock_fail("nested", "mn_leave of a unit that is not the last one that mn_enter entered");
+    }
+    mock->n_nested--;
+    return status;
+}
+
 static int service_bad_option(struct mn_ctx *ctx, const char *key, const char *format,
                               va_list args) {
     struct mock *mock = mock_of(ctx);
     if (mock->status == MN_OK) {
-        snprintf(mock->key, sizeof mock->key, "%s", key);
+        nested_name(mock, key, mock->key, sizeof mock->key);
     }
     return service_fail(ctx, MN_CONFIG, format, args);
 }
@@ -222,19 +248,20 @@ static void *service_keep(struct mn_ctx *ctx, size_t bytes) {
     return no_memory(ctx, "kept memory", bytes) ? NULL : mock_buffer(mock_of(ctx), bytes, 0);
 }
 
-static void check_claim(const struct mock *mock, const char *name, int64_t n) {
+/* `full`: "around.NAME" of a nested unit. */
+static void check_claim(const struct mock *mock, const char *full, const char *name, int64_t n) {
     if (!mock->claiming) {
         mock_fail("state_claim", "mn_state(\"%s\") was called outside start", name);
     }
-    if (name[0] == '\0' || strlen(name) >= sizeof mock->states[0].name || n <= 0) {
+    if (name[0] == '\0' || strlen(name) >= 64 || n <= 0) {
         mock_fail("state_claim",
                   "mn_state(\"%.80s\", %lld): a name of 1 to 63 letters and a "
                   "positive length are needed",
                   name, (long long)n);
     }
     for (int i = 0; i < mock->n_states; i++) {
-        if (strcmp(mock->states[i].name, name) == 0) {
-            mock_fail("state_claim", "the state '%s' was claimed twice", name);
+        if (strcmp(mock->states[i].name, full) == 0) {
+            mock_fail("state_claim", "the state '%s' was claimed twice", full);
         }
     }
     if (mock->n_states == MOCK_STATES) {
@@ -248,12 +275,14 @@ static void *service_keep_shared(struct mn_ctx *ctx, size_t bytes, int *filled) 
 
 static mn_real *service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
     struct mock *mock = mock_of(ctx);
-    check_claim(mock, name, n);
+    char full[64 + 8 * MOCK_NESTED];
+    nested_name(mock, name, full, sizeof full);
+    check_claim(mock, full, name, n);
     if (no_memory(ctx, "state", (size_t)n * sizeof(mn_real))) {
         return NULL;
     }
     mn_real *at = mock_buffer(mock, (size_t)n * sizeof *at, 0);
-    snprintf(mock->states[mock->n_states].name, sizeof mock->states[0].name, "%s", name);
+    snprintf(mock->states[mock->n_states].name, sizeof mock->states[0].name, "%s", full);
     mock->states[mock->n_states].at = at;
     mock->states[mock->n_states++].n = n;
     return at;
@@ -297,6 +326,8 @@ void mock_init(struct mock *mock) {
     mock->host.bad_option = service_bad_option;
     mock->host.log = service_log;
     mock->host.cancelled = service_cancelled;
+    mock->host.enter = service_enter;
+    mock->host.leave = service_leave;
     mock->host.scratch = service_scratch;
     mock->host.keep = service_keep;
     mock->host.keep_shared = service_keep_shared;

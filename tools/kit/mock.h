@@ -8,14 +8,14 @@
 
 #include <metanas/plugin.h>
 
-enum { MOCK_STATES = 16 };
+enum { MOCK_STATES = 16, MOCK_NESTED = 8 };
 
 struct mock_block;
 
 struct mock {
     struct mn_ctx ctx;
     struct mn_host host;
-    char message[1024], key[64]; /* of mn_fail and mn_bad_option */
+    char message[1024], key[64]; /* of mn_fail and mn_bad_option; a nested unit's: "around.KEY" */
     int status;
     int cancelled;
     int claiming;        /* mn_state may be called; mock_init allows it */
@@ -25,11 +25,13 @@ struct mock {
     int n_logged;        /* log lines so far */
     struct mock_block *blocks;
     struct {
-        char name[64];
+        char name[64 + 8 * MOCK_NESTED];
         mn_real *at;
         int64_t n;
     } states[MOCK_STATES];
     int n_states;
+    const struct mn_nested *nested[MOCK_NESTED]; /* units that were entered and not left */
+    int n_nested;
     void *data; /* of toy.h or record.h */
 };
 

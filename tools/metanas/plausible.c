@@ -51,7 +51,7 @@ static void look_at_logits(const struct nas_experiment *e, struct mn_ctx *ctx) {
 static void look_at_task_rates(const struct nas_experiment *e, struct mn_ctx *ctx) {
     static const char *const keys[] = {"lr", "lr_w", "test_lr", "test_lr_w"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (is_zero(&e->task_learner, keys[i])) {
+        if (is_zero(nas_instance_innermost(&e->task_learner), keys[i])) {
             mn_log(ctx, MN_LOG_WARN, "%s: %s is 0: the weights do not adapt to a task%s",
                    e->task_learner.label, keys[i],
                    keys[i][0] == 't' ? " of validation and test" : "");
@@ -74,14 +74,15 @@ static void look_at_steps(const struct nas_experiment *e, struct mn_ctx *ctx) {
 
 static void look_at_meta_rates(const struct nas_experiment *e, struct mn_ctx *ctx,
                                const struct nas_meta_part *part) {
-    if ((part->owns & MN_ADAPTS_W) != 0 && is_zero(part->unit, "lr_w")) {
+    const struct nas_instance *unit = nas_instance_innermost(part->unit);
+    if ((part->owns & MN_ADAPTS_W) != 0 && is_zero(unit, "lr_w")) {
         mn_log(ctx, MN_LOG_WARN, "%s: lr_w is 0: the meta-weights stay as they are at the start",
-               part->unit->label);
+               unit->label);
     }
     if ((part->owns & MN_ADAPTS_A) != 0 && nas_model_dims(e->model)->n_a > 0 &&
-        is_zero(part->unit, "lr_a")) {
+        is_zero(unit, "lr_a")) {
         mn_log(ctx, MN_LOG_WARN, "%s: lr_a is 0: the meta-architecture stays as it is at the start",
-               part->unit->label);
+               unit->label);
     }
 }
 

@@ -11,15 +11,6 @@
 #include <string.h>
 
 /* Anything else would make a run whose configuration does not tell how it came about. */
-static int may_change(const char *set, size_t length) {
-    for (const char *const *key = nas_config_may_change; *key != NULL; key++) {
-        if (strlen(*key) == length && strncmp(*key, set, length) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static int check_sets(struct mn_ctx *ctx, const struct texts *sets) {
     char known[256] = "";
     for (const char *const *key = nas_config_may_change; *key != NULL; key++) {
@@ -28,7 +19,7 @@ static int check_sets(struct mn_ctx *ctx, const struct texts *sets) {
     }
     for (int i = 0; i < sets->n; i++) {
         const size_t length = strcspn(sets->at[i], "=");
-        if (!may_change(sets->at[i], length)) {
+        if (!nas_config_is_one_of(sets->at[i], length, nas_config_may_change)) {
             return mn_fail(ctx, MN_CONFIG,
                            "argument %d: %.*s cannot change when a run is resumed; only %s can",
                            sets->argument[i], (int)length, sets->at[i], known);

@@ -228,8 +228,7 @@ static int check_arm(struct check *c, int64_t arm) {
         return MN_OK;
     }
     TRY(nas_buffer_open(&dataset, c->ctx));
-    fprintf(dataset.out, "%s\n", experiment.dataset.unit.unit->name);
-    nas_schema_write(&experiment.dataset.unit.options, experiment.dataset.self, 2, dataset.out);
+    nas_instance_write(&experiment.dataset, 0, 2, dataset.out);
     TRY(nas_buffer_close(&dataset, c->ctx));
     nas_experiment_close(&experiment);
     if (c->dataset.text != NULL && strcmp(dataset.text, c->dataset.text) == 0) {
