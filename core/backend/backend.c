@@ -145,11 +145,16 @@ static int check(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_s
     }
     const struct mn_cost *cost = pass->cost;
     if (cost != NULL && (cost->size != sizeof *cost || cost->of < MN_COST_PARAMETERS ||
-                         cost->of > MN_COST_MACS || !(cost->weight >= 0 && cost->budget >= 0) ||
+                         cost->of > MN_COST_LATENCY || !(cost->weight >= 0 && cost->budget >= 0) ||
                          !isfinite(cost->weight) || !isfinite(cost->budget))) {
         return mn_fail(ctx, MN_INTERNAL,
                        "mn_model_pass: a cost of size %u, of %d, with weight %g and budget %g",
                        cost->size, cost->of, cost->weight, cost->budget);
+    }
+    if (cost != NULL && cost->of == MN_COST_LATENCY && m->units.latencies == NULL) {
+        return mn_fail(ctx, MN_CONFIG,
+                       "a cost of latency, but run.latency names no table of times: 'metanas "
+                       "bench-ops' measures one");
     }
     if (!(pass->progress >= 0 && pass->progress <= 1)) {
         return mn_fail(ctx, MN_INTERNAL, "progress %g is not in 0..1", pass->progress);

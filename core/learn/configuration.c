@@ -54,6 +54,9 @@ static const struct mn_opt run_opts[] = {
             "at every validation cut candidates of the meta-architecture under meta_threshold"),
     MN_REAL(RUN, meta_threshold, 0.01, 0, 1,
             "mixture weight at the final temperature under which prune_meta cuts"),
+    MN_PATH(RUN, latency, "", 0,
+            "times of the candidates on a device, a table that metanas bench-ops has written; for "
+            "costs of latency"),
 };
 
 #define TASK struct nas_task_options

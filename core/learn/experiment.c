@@ -7,6 +7,7 @@
 #include "learn/configuration.h"
 #include "learn/declared.h"
 #include "learn/fingerprint.h"
+#include "learn/latencies.h"
 #include "learn/meta_part.h"
 #include "learn/splits.h"
 #include "learn/task.h"
@@ -107,7 +108,8 @@ struct nas_network_units nas_experiment_network(struct nas_experiment *e) {
                                       .input_mixer = &e->input_mixer,
                                       .head = &e->head,
                                       .loss = &e->loss,
-                                      .operations = &e->operations};
+                                      .operations = &e->operations,
+                                      .latencies = e->latencies.n > 0 ? &e->latencies : NULL};
 }
 
 /* The largest that any pass of the run can ask for: the learner's own batch or a support set, and
@@ -137,6 +139,18 @@ static void find_batches(struct nas_experiment *e, const struct nas_batches *at_
     b->predictions = most(most(b->predictions, b->steps), at_least->predictions);
 }
 
+static int read_latencies(struct nas_experiment *e, struct mn_ctx *ctx) {
+    char place[512];
+    if (e->run.latency[0] == '\0' || e->latencies.n > 0) {
+        return MN_OK;
+    }
+    place_of(e, "run", "latency", place, sizeof place);
+    TRY(nas_latencies_read(ctx, &e->arena, e->run.latency, &e->latencies));
+    return e->latencies.n > 0
+               ? MN_OK
+               : mn_fail(ctx, MN_CONFIG, "%srun: latency: %s has no rows", place, e->run.latency);
+}
+
 static int build_model(struct nas_experiment *e, struct mn_ctx *ctx,
                        const struct nas_batches *at_least) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
@@ -151,6 +165,7 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx,
     TRY(find_kernels(e, ctx));
     const struct mn_loss *loss = &e->loss.table.loss;
     e->teacher = loss->teacher != NULL ? loss->teacher(e->loss.self) : MN_TEACHER_NONE;
+    TRY(read_latencies(e, ctx));
     TRY(nas_declared_units(e, ctx));
     find_batches(e, at_least);
     if (e->batches.predictions > NAS_MOST_BATCH) {
@@ -222,6 +237,9 @@ int nas_experiment_widen(struct nas_experiment *e, struct mn_ctx *ctx, int64_t n
 
 static int open_all(struct nas_experiment *e, struct mn_ctx *ctx, const struct nas_open *open) {
     TRY(nas_configuration_read(e, ctx, open));
+    if ((open->flags & NAS_OPEN_NO_LATENCIES) != 0) {
+        e->run.latency = "";
+    }
     if ((open->flags & NAS_OPEN_NO_DATA) == 0) {
         TRY(open_data(e, ctx, open));
     } else if (open->data != NULL) {

@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "config/override.h"
+#include "network/latency.h"
 #include "plugin/instance.h"
 #include "store/provenance.h"
 
@@ -45,6 +46,7 @@ struct nas_run_options {
     bool prune_meta; /* cut meta-alphas at every evaluation (method: under meta_threshold at the
                         final temperature) */
     double meta_threshold;
+    const char *latency; /* file with the times of candidates, "" = none */
 };
 
 /* Section task. */
@@ -92,6 +94,7 @@ struct nas_experiment {
 #include "plugin/kinds.def"
     struct nas_instance meta_architecture; /* of the logits, where n_meta is 2 */
     struct nas_operations operations;      /* section operations, and those named without it */
+    struct nas_latencies latencies;        /* of run.latency */
     struct nas_meta_part meta[2];
     int n_meta;
     int traces;      /* a meta learner looks at the steps of a task */
@@ -113,8 +116,9 @@ struct nas_experiment {
 };
 
 enum nas_open_flag {
-    NAS_OPEN_NO_DATA = 1 /* do not start the dataset (probe, validate without the files): the image
+    NAS_OPEN_NO_DATA = 1, /* do not start the dataset (probe, validate without the files): the image
                             shape is `shape`; without it no model is built */
+    NAS_OPEN_NO_LATENCIES = 2 /* leave run.latency out: it may not be written yet */
 };
 
 struct nas_open {

@@ -239,6 +239,7 @@ static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struc
     for (int o = 0; o < edge.n_ops; o++) {
         TRY(nas_candidate_add(b, &paths[o], prefix, edge.ops[o], edge.from, edge.stride, channels,
                               spec->flags));
+        TRY(nas_latency_bind(b, &paths[o]));
     }
     for (int g = 1; g < groups; g++) {
         /* The channels that pass the candidates by: group g, as they are or pooled. */

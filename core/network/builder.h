@@ -70,6 +70,9 @@ int nas_candidate_add(struct mn_builder *b, struct nas_path *path, const char *p
 int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path);
 int nas_custom_op_weights(struct mn_builder *b, struct nas_linear *linear, const char *prefix);
 
+/* latency.c: what is known of a candidate's time. MN_CONFIG where others are known, but not its. */
+int nas_latency_bind(struct mn_builder *b, struct nas_path *path);
+
 /* groups.c: the mixtures of a node's group, made on first use. */
 int nas_group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct nas_layer *layer);
 /* Once all nodes are there: the mixers accept their mixtures. */

@@ -76,6 +76,7 @@ struct nas_path {
     int index;   /* in the model: keys drop path */
     int64_t n_w; /* weights */
     double work; /* multiply-adds an image */
+    double ns;   /* of a candidate: time of an image, where it is known */
 };
 
 struct nas_edge {
@@ -157,7 +158,9 @@ static inline double nas_head_work(const struct mn_model *model) {
 
 /* What a path costs when its weight is 1, in the unit of enum mn_cost_of. */
 static inline double nas_path_cost(const struct nas_path *path, int of) {
-    return of == MN_COST_PARAMETERS ? (double)path->n_w : path->work;
+    return of == MN_COST_PARAMETERS ? (double)path->n_w
+           : of == MN_COST_MACS     ? path->work
+                                    : path->ns;
 }
 
 /* Whether the output of a path has a batch norm, and that of its node is then a weighted sum of

@@ -23,7 +23,7 @@ static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
     const struct mn_mixer *table = &mixer->table.mixer;
     const size_t n_items = (size_t)x.n_items;
     uint8_t *holds = nas_arena_array(&m->arena, (size_t)x.n_choices, n_items);
-    for (int of = 0; of < 2; of++) {
+    for (int of = 0; of < NAS_COSTS; of++) {
         x.cost[of] = nas_arena_zeroed(&m->arena, n_items * sizeof(double));
     }
     m->mixtures = nas_arena_append(&m->arena, m->mixtures, m->n_mixtures, sizeof *m->mixtures);
@@ -53,6 +53,7 @@ static int mixture_add(struct mn_builder *b, const struct nas_instance *mixer,
     x.about.n_items = x.n_items;
     x.about.parameters = x.cost[MN_COST_PARAMETERS];
     x.about.macs = x.cost[MN_COST_MACS];
+    x.about.latency = m->units.latencies != NULL ? x.cost[MN_COST_LATENCY] : NULL;
     x.about.n_choices = x.n_choices;
     x.about.holds = holds;
     x.about.first_choice = x.choice0;
@@ -146,7 +147,7 @@ static void add_costs(struct mn_model *m, const struct nas_layer *layer) {
         struct nas_mixture *op = &m->mixtures[edge->mixture];
         for (int p = 0; p < edge->n_ops; p++) {
             const struct nas_path *path = &edge->paths[p];
-            for (int of = 0; of < 2; of++) {
+            for (int of = 0; of < NAS_COSTS; of++) {
                 op->cost[of][p] += nas_path_cost(path, of);
                 input->cost[of][e] += nas_path_cost(path, of);
             }

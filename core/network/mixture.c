@@ -225,7 +225,7 @@ int nas_mix_cost(struct nas_mix *mix, struct mn_ctx *ctx, const mn_real *a,
         double all;
         TRY(nas_model_cost(ctx, m, cost->of, mix->item, out));
         TRY(nas_model_cost(ctx, m, cost->of, NULL, &all));
-        scale /= all;
+        scale = all > 0 ? scale / all : 0;
     }
     for (int i = 0; i < m->n_layers; i++) {
         const struct nas_layer *layer = &m->layers[i];

@@ -9,6 +9,9 @@
 #include "plugin/instance.h"
 
 struct mn_model;
+struct nas_latencies;
+
+enum { NAS_COSTS = MN_COST_LATENCY + 1 };
 
 /* Images of the largest pass with gradients or of a step, and of the largest other one. */
 struct nas_batches {
@@ -20,6 +23,7 @@ struct nas_network_units {
     struct nas_instance *search_space; /* changed by nas_model_fit alone */
     const struct nas_instance *op_mixer, *input_mixer, *head, *loss;
     struct nas_operations *operations; /* candidates of plugins; NULL = the built-in ones alone */
+    const struct nas_latencies *latencies; /* of its candidates; NULL = they are not known */
 };
 
 /* Call the search space's `build`, and lay out w, a, choices and statistics. `dims` gives ways,
@@ -78,7 +82,7 @@ struct nas_mixture {
     int64_t item0;           /* first of its items among those of all mixtures */
     int64_t saved0;          /* first real of what its mixer saves */
     struct mn_mixture about; /* as its mixer sees it */
-    double *cost[2];         /* enum mn_cost_of: [n_items] of about */
+    double *cost[NAS_COSTS]; /* enum mn_cost_of: [n_items] of about */
 };
 int nas_model_n_mixtures(const struct mn_model *model);
 const struct nas_mixture *nas_model_mixture(const struct mn_model *model, int i);

@@ -15,7 +15,9 @@ int nas_model_cost(struct mn_ctx *ctx, const struct mn_model *m, int of, const d
     if (used == NULL) {
         return MN_NOMEM;
     }
-    *out = of == MN_COST_PARAMETERS ? (double)m->head.n_weights : nas_head_work(m);
+    *out = of == MN_COST_PARAMETERS ? (double)m->head.n_weights
+           : of == MN_COST_MACS     ? nas_head_work(m)
+                                    : 0;
     memset(used, 0, (size_t)m->n_states);
     used[m->head.from] = 1;
     for (int i = m->n_layers - 1; i >= 0; i--) {

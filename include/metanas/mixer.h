@@ -31,6 +31,7 @@ struct mn_mixture {
     const char *const *items; /* [n_items] the candidates' names; of inputs "0", "1", .. */
     const double *parameters; /* [n_items] weights; of an input: those of all its candidates */
     const double *macs;       /* [n_items] multiply-adds of an image, forward */
+    const double *latency; /* [n_items] the same in ns, measured; NULL = run.latency is not given */
     int64_t n_choices;
     const uint8_t *holds; /* [n_choices][n_items] whether a choice holds an item */
     int64_t first_choice; /* its place in a keep mask and in mn_outcome.mixture */

@@ -62,7 +62,9 @@ struct mn_task {
 
 enum mn_cost_of {
     MN_COST_PARAMETERS = 0, /* weights */
-    MN_COST_MACS = 1        /* multiply-adds of an image, forward */
+    MN_COST_MACS = 1,       /* multiply-adds of an image, forward */
+    MN_COST_LATENCY = 2     /* time in ns of an image, forward, of the candidates alone; they are
+                               those of run.latency */
 };
 
 /* A term of the objective beside the loss, for d_a alone. E is what the network costs with every

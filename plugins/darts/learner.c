@@ -282,7 +282,7 @@ const struct mn_task_learner learner_table = {
 /* In the order of enum mn_moments. */
 static const char *const moments_choices[] = {"average", "reset", "carry", NULL};
 /* In the order of enum mn_cost_of. */
-static const char *const cost_choices[] = {"parameters", "macs", NULL};
+static const char *const cost_choices[] = {"parameters", "macs", "latency", NULL};
 static const char *const order_choices[] = {"joint", "alternating", "unrolled", NULL};
 
 const struct mn_opt learner_options[LEARNER_OPTIONS] = {
@@ -320,8 +320,10 @@ const struct mn_opt learner_options[LEARNER_OPTIONS] = {
               "mini-batch (second-order DARTS)"),
     MN_REAL(struct learner, unrolled_lr, -1, -1, 1e12,
             "order unrolled: learning rate of that step of the weights; negative = lr_w"),
-    MN_CHOICE(struct learner, cost.of, MN_COST_PARAMETERS, cost_choices,
-              "what the network costs: its weights, or the multiply-adds of an image"),
+    MN_CHOICE(
+        struct learner, cost.of, MN_COST_PARAMETERS, cost_choices,
+        "what the network costs: its weights, the multiply-adds of an image, or the nanoseconds "
+        "of an image after run.latency"),
     MN_REAL(struct learner, cost.weight, 0, 0, 1e6,
             "weight of the cost in the objective of the architecture: of the share that the "
             "mixtures leave of the cost of all candidates or, with a budget, of the relative "

@@ -3,8 +3,11 @@
  * odd and even sizes, every mixer, batch-norm mode, cell and whole network. */
 #include "net.h"
 
+#include "learn/latencies.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 
@@ -116,6 +119,22 @@ static void test_skipping(void **state) {
     net_close(&net);
 }
 
+/* The table of run.latency with made-up times of all candidates of a network. */
+static void write_latencies(const char *config, const char *path) {
+    struct net net;
+    struct nas_arena arena = {0};
+    struct nas_latencies all;
+    net_open(&net, config, 3, 1, 8, 8);
+    assert_int_equal(nas_latency_sites(net.ctx, net.model, &arena, &all), MN_OK);
+    assert_true(all.n > 4);
+    for (int64_t i = 0; i < all.n; i++) {
+        all.at[i].ns = 100 + 37.5 * (double)i;
+    }
+    assert_int_equal(nas_latencies_write(net.ctx, path, &all), MN_OK);
+    nas_arena_fini(&arena);
+    net_close(&net);
+}
+
 /* A cost in the objective, with budgets under and over what the mixtures leave. */
 static void test_cost(void **state) {
     static const char *const mixers[][2] = {
@@ -128,9 +147,20 @@ static void test_cost(void **state) {
         for (int k = 0; k < 3; k++) {
             struct net net;
             char config[1024], what[128];
-            struct mn_cost cost = {.size = sizeof cost, .of = (k + (int)i) % 2, .weight = 0.7};
+            struct mn_cost cost = {
+                .size = sizeof cost, .of = (k + (int)i) % NAS_COSTS, .weight = 0.7};
             snprintf(config, sizeof config, cell, mixers[i][0], mixers[i][1]);
-            net_open(&net, config, 3, 1, 8, 8);
+            if (cost.of == MN_COST_LATENCY) {
+                const size_t n = strlen(config);
+                char path[] = "/tmp/metanas-latency-XXXXXX";
+                close(mkstemp(path));
+                write_latencies(config, path);
+                snprintf(config + n, sizeof config - n, "run: {latency: %s}\n", path);
+                net_open(&net, config, 3, 1, 8, 8);
+                unlink(path);
+            } else {
+                net_open(&net, config, 3, 1, 8, 8);
+            }
             net.pass.progress = 1;
             net.pass.cost = &cost;
             net_pass(&net);

@@ -70,7 +70,7 @@ struct command {
 extern const struct command command_train, command_test, command_resume, command_validate,
     command_genotype, command_report, command_adapt, command_episodes, command_sweep, command_probe,
     command_list, command_check, command_new_plugin, command_help, command_replay, command_doctor,
-    command_compare;
+    command_compare, command_bench_ops;
 
 /* The name of operand i, NULL past the last; and whether it may be left out. */
 const char *operand_name(const struct command *command, int i);

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 static const struct command *const all[] = {
-    &command_train,      &command_test,     &command_resume,   &command_replay, &command_sweep,
-    &command_compare,    &command_validate, &command_genotype, &command_report, &command_adapt,
-    &command_episodes,   &command_probe,    &command_doctor,   &command_list,   &command_check,
-    &command_new_plugin, &command_help,
+    &command_train,    &command_test,       &command_resume,    &command_replay, &command_sweep,
+    &command_compare,  &command_validate,   &command_genotype,  &command_report, &command_adapt,
+    &command_episodes, &command_probe,      &command_bench_ops, &command_doctor, &command_list,
+    &command_check,    &command_new_plugin, &command_help,
 };
 
 const struct command *const *commands(size_t *n) {
