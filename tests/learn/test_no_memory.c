@@ -252,6 +252,16 @@ static void test_no_memory(void **state) {
     static const char small[] = SMALL;
     static const char starting[] =
         SMALL "head: {use: linear, start: prototypes}\nmeta_learner: {use: fomaml}\n";
+    static const char nested[] =
+        "run: {seed: 7, meta_epochs: 2, tasks_per_batch: 2, checkpoint_every: 1, workers: 2}\n"
+        "task: {ways: 3, shots: 1, queries: 1, train_shots: 2}\n"
+        "evaluation: {validation_tasks: 2}\n"
+        "dataset: {use: augment, shift: 1, around: {use: glyphs, size: 8, train_classes: 5,\n"
+        "          val_classes: 4, test_classes: 4, samples: 4}}\n"
+        "search_space: {use: darts, cells: 2, nodes: 1, channels: 2, reduction_cells: [1],\n"
+        "               ops: [skip_connect, none]}\n"
+        "task_learner: {use: clipped, around: {use: darts, steps: 2, batch: 2, test_steps: 2}}\n"
+        "meta_learner: {use: scheduled, around: {use: clipped, around: {use: fomaml}}}\n";
     starve_all(small, open_it);
     starve_all(small, save_and_load);
     starve_all(small, train);
@@ -259,6 +269,8 @@ static void test_no_memory(void **state) {
     starve_all(small, evaluate);
     starve_all(starting, train);
     starve_all(starting, evaluate);
+    starve_all(nested, open_it);
+    starve_all(nested, train);
     starve_all(small, episodes);
     starve_all(small, forecast);
     starve_all(small, sweep);

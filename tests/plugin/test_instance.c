@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* From a section of a configuration to a unit with its options filled in. */
 
-#include "../support/check.h"
+#include "instances.h"
 
 #include "config/override.h"
-#include "plugin/instance.h"
 
 #include <stdlib.h>
-
-static struct nas_ctx ctx;
-static struct nas_registry *registry;
-static struct nas_instance instance;
-static struct nas_arena arena;
-static struct nas_faults faults;
 
 /* ---- a task learner that does what a test asks of it -------------------------------------- */
 
@@ -83,49 +76,17 @@ static const struct mn_plugin given = {.magic = MN_MAGIC,
                                        .url = "",
                                        .units = units};
 
-static const struct mn_host host = {.size = sizeof host,
-                                    .fail = nas_service_fail,
-                                    .bad_option = nas_service_bad_option,
-                                    .log = nas_service_log,
-                                    .cancelled = nas_service_cancelled,
-                                    .scratch = nas_service_scratch,
-                                    .keep = nas_service_keep,
-                                    .keep_shared = nas_service_keep_shared};
-
 /* ---- ------------------------------------------------------------------------------------- */
 
 static int setup(void **state) {
-    nas_ctx_init(&ctx, &host);
-    memset(&arena, 0, sizeof arena);
-    memset(&instance, 0, sizeof instance);
-    faults = (struct nas_faults){.arena = &arena};
+    instances_begin(&given);
     on_check = NULL;
     n_checks = n_stopped = 0;
-    registry = NULL;
-    assert_ok(&ctx.pub, nas_registry_new(&ctx.pub, NULL, &registry));
-    assert_ok(&ctx.pub, nas_registry_add(registry, &ctx.pub, &given));
     return 0;
-}
-
-static int teardown(void **state) {
-    nas_instance_fini(&instance);
-    nas_registry_free(registry);
-    nas_arena_fini(&arena);
-    nas_ctx_fini(&ctx);
-    return 0;
-}
-
-/* The section "part" of a configuration text in the file t.yaml. */
-static int make(const char *text, int kind, const char *default_use) {
-    struct nas_yaml *tree = nas_yaml_parse(&arena, "t.yaml", text, strlen(text), &faults);
-    const struct nas_mark mark = {"t.yaml", 9, 9};
-    assert_int_equal(faults.count, 0);
-    return nas_instance_init(&instance, &ctx.pub, registry, kind, NULL, nas_yaml_get(tree, "part"),
-                             default_use, mark, &faults);
 }
 
 static int make_learner(const char *text) {
-    return make(text, MN_TASK_LEARNER, "given");
+    return instances_make(text, MN_TASK_LEARNER, "given");
 }
 
 /* All faults, as a user reads them. */
@@ -269,18 +230,18 @@ static void a_check_that_refuses_without_a_word_is_a_fault_too(void **state) {
 }
 
 static void use_must_be_given_where_there_is_no_default(void **state) {
-    assert_ok(&ctx.pub, make("part:\n  steps: 3\n", MN_TASK_LEARNER, NULL));
+    assert_ok(&ctx.pub, instances_make("part:\n  steps: 3\n", MN_TASK_LEARNER, NULL));
     check_faults("t.yaml:2:3: task_learner: the key 'use' is required: which task_learner\n");
     assert_null(instance.self);
 }
 
 static void use_must_be_a_name(void **state) {
-    assert_ok(&ctx.pub, make("part: {use: [given]}\n", MN_TASK_LEARNER, "given"));
+    assert_ok(&ctx.pub, instances_make("part: {use: [given]}\n", MN_TASK_LEARNER, "given"));
     check_faults("t.yaml:1:13: task_learner: use: expected the name of a task_learner\n");
 }
 
 static void a_plugin_that_is_not_there_is_a_fault(void **state) {
-    assert_ok(&ctx.pub, make("part: {use: gvien}\n", MN_TASK_LEARNER, NULL));
+    assert_ok(&ctx.pub, instances_make("part: {use: gvien}\n", MN_TASK_LEARNER, NULL));
     assert_int_equal(faults.count, 1);
     assert_non_null(strstr(faults.first->text,
                            "cannot load plugin 'gvien' for task_learner (t.yaml:1:13)\n  there is "
@@ -289,16 +250,16 @@ static void a_plugin_that_is_not_there_is_a_fault(void **state) {
 }
 
 static void one_name_may_be_of_two_kinds(void **state) {
-    assert_ok(&ctx.pub, make("part: {use: given}\n", MN_DATASET, NULL));
+    assert_ok(&ctx.pub, instances_make("part: {use: given}\n", MN_DATASET, NULL));
     assert_string_equal(instance.label, "dataset given");
     assert_true(instance.table.dataset.start == start);
 }
 
 static void stop_is_called_where_start_was(void **state) {
-    assert_ok(&ctx.pub, make("part: {}\n", MN_DATASET, "given"));
+    assert_ok(&ctx.pub, instances_make("part: {}\n", MN_DATASET, "given"));
     nas_instance_fini(&instance);
     assert_int_equal(n_stopped, 0);
-    assert_ok(&ctx.pub, make("part: {}\n", MN_DATASET, "given"));
+    assert_ok(&ctx.pub, instances_make("part: {}\n", MN_DATASET, "given"));
     instance.started = 1;
     nas_instance_fini(&instance);
     assert_int_equal(n_stopped, 1);
@@ -353,7 +314,7 @@ static void a_call_gives_back_scratch_and_the_unit_before(void **state) {
     assert_int_equal(nas_arena_mark(&ctx.scratch), before);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, instances_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A unit around another one: made from the configuration, and how calls reach the nested unit. */
 
-#include "../support/check.h"
+#include "instances.h"
 
 #include "base/buffer.h"
-#include "config/override.h"
 #include "plugin/forward.h"
-#include "plugin/instance.h"
 
 #include <stdlib.h>
-
-static struct nas_ctx ctx;
-static struct nas_registry *registry;
-static struct nas_instance instance;
-static struct nas_arena arena;
-static struct nas_faults faults;
 
 /* ---- a data set, and one around another --------------------------------------------------- */
 
@@ -157,45 +149,17 @@ static const struct mn_plugin given = {.magic = MN_MAGIC,
                                        .url = "",
                                        .units = units};
 
-static const struct mn_host host = {.size = sizeof host,
-                                    .fail = nas_service_fail,
-                                    .bad_option = nas_service_bad_option,
-                                    .log = nas_service_log,
-                                    .cancelled = nas_service_cancelled,
-                                    .enter = nas_service_enter,
-                                    .leave = nas_service_leave,
-                                    .scratch = nas_service_scratch,
-                                    .keep = nas_service_keep,
-                                    .keep_shared = nas_service_keep_shared};
-
 /* ---- ------------------------------------------------------------------------------------- */
 
 static int setup(void **state) {
-    nas_ctx_init(&ctx, &host);
-    memset(&arena, 0, sizeof arena);
-    memset(&instance, 0, sizeof instance);
+    instances_begin(&given);
     memset(&seen, 0, sizeof seen);
-    faults = (struct nas_faults){.arena = &arena};
     n_stopped = 0;
-    assert_ok(&ctx.pub, nas_registry_new(&ctx.pub, NULL, &registry));
-    assert_ok(&ctx.pub, nas_registry_add(registry, &ctx.pub, &given));
-    return 0;
-}
-
-static int teardown(void **state) {
-    nas_instance_fini(&instance);
-    nas_registry_free(registry);
-    nas_arena_fini(&arena);
-    nas_ctx_fini(&ctx);
     return 0;
 }
 
 static void make(const char *text, int kind) {
-    struct nas_yaml *tree = nas_yaml_parse(&arena, "t.yaml", text, strlen(text), &faults);
-    assert_int_equal(faults.count, 0);
-    assert_ok(&ctx.pub, nas_instance_init(&instance, &ctx.pub, registry, kind, NULL,
-                                          nas_yaml_get(tree, "part"), NULL,
-                                          (struct nas_mark){"t.yaml", 9, 9}, &faults));
+    assert_ok(&ctx.pub, instances_make(text, kind, NULL));
 }
 
 /* The faults of a section, as they are printed. */
@@ -400,7 +364,7 @@ static void every_function_but_check_is_handed_on(void **state) {
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, instances_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

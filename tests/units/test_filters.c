@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Units that are around another one. */
 #include "check.h"
-#include "mock.h"
+#include "toy.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -279,6 +279,296 @@ static void a_start_that_fails_stops_what_it_started(void **state) {
     images_close(&x);
 }
 
+/* ---- meta learners ------------------------------------------------------------------------ */
+
+/* One whose direction and update are told: w -= 2 mean, and so the logits. */
+struct descent {
+    mn_real w[TOY_W], a[TOY_A];           /* the direction of a task */
+    mn_real mean_w[TOY_W], mean_a[TOY_A]; /* of the last update */
+    int n_started;
+};
+
+static int descent_start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
+    assert_int_equal(mock_of(ctx)->n_nested, 1);
+    ((struct descent *)self)->n_started++;
+    return MN_OK;
+}
+
+static int descent_delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
+                         const struct mn_task *task, const struct mn_point *meta,
+                         const struct mn_point *adapted, struct mn_point *out) {
+    const struct descent *s = self;
+    mn_vec_copy(TOY_W, s->w, out->w);
+    mn_vec_copy(TOY_A, s->a, out->a);
+    return MN_OK;
+}
+
+static int descent_update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
+                          const struct mn_point *mean_delta) {
+    struct descent *s = self;
+    assert_int_equal(mock_of(ctx)->n_nested, 1);
+    mn_vec_copy(TOY_W, mean_delta->w, s->mean_w);
+    mn_vec_copy(TOY_A, mean_delta->a, s->mean_a);
+    mn_vec_sgd(TOY_W, 2, mean_delta->w, meta->w);
+    mn_vec_sgd(TOY_A, 2, mean_delta->a, meta->a);
+    return s->w[0] >= 0 ? MN_OK : mn_fail(ctx, MN_NUMERIC, "a negative direction");
+}
+
+static const struct mn_meta_learner descent_table = {.size = sizeof descent_table,
+                                                     .start = descent_start,
+                                                     .delta = descent_delta,
+                                                     .update = descent_update};
+
+struct outer {
+    struct mock mock;
+    struct toy toy;
+    struct descent descent;
+    struct unit unit;
+    const struct mn_meta_learner *table;
+    mn_real w[TOY_W], a[TOY_A]; /* the meta point, or a direction */
+    struct mn_point at;
+};
+
+static void outer_open(struct outer *x, const char *plugin) {
+    memset(x, 0, sizeof *x);
+    mock_init(&x->mock);
+    toy_install(&x->toy, &x->mock, TOY_A);
+    x->unit = unit_open(plugin, MN_META_LEARNER);
+    x->table = x->unit.about->vtable;
+    x->at = (struct mn_point){x->w, x->a};
+    x->descent.w[0] = 3; /* of norm 5 */
+    x->descent.w[3] = 4;
+    x->descent.a[1] = -2;
+    unit_around(&x->unit, &descent_table, &x->descent);
+}
+
+static void outer_start(struct outer *x) {
+    assert_int_equal(x->table->start(x->unit.self, &x->mock.ctx, &x->toy.dims), MN_OK);
+    assert_int_equal(x->descent.n_started, 1);
+}
+
+static void outer_update(struct outer *x) {
+    const struct mn_point mean = {x->descent.w, x->descent.a};
+    for (int i = 0; i < TOY_W; i++) {
+        x->w[i] = (mn_real)(0.5 * i);
+    }
+    for (int j = 0; j < TOY_A; j++) {
+        x->a[j] = (mn_real)(0.25 * j);
+    }
+    assert_int_equal(x->table->update(x->unit.self, &x->mock.ctx, &x->at, &mean), MN_OK);
+    mock_check_guards(&x->mock);
+    mock_release(&x->mock);
+}
+
+static void outer_delta(struct outer *x) {
+    assert_int_equal(
+        x->table->delta(x->unit.self, &x->mock.ctx, NULL, &x->toy.task, &x->at, &x->at, &x->at),
+        MN_OK);
+}
+
+static void outer_close(struct outer *x) {
+    unit_close(&x->unit);
+    mock_fini(&x->mock);
+}
+
+static void the_mean_direction_is_clipped(void **state) {
+    struct outer x;
+    outer_open(&x, "clipped");
+    unit_real(&x.unit, "max_norm", 2);
+    outer_start(&x);
+    outer_update(&x);
+    assert_close(x.descent.mean_w[0], 3 * 2 / 5.0, ROUNDING);
+    assert_close(x.descent.mean_w[3], 4 * 2 / 5.0, ROUNDING);
+    assert_true(x.descent.mean_a[1] == -2); /* not unless it is asked for */
+    assert_true(x.descent.w[0] == 3);       /* it is the host's */
+    unit_real(&x.unit, "max_norm_a", 0.5);
+    unit_real(&x.unit, "max_norm", 5);
+    outer_update(&x);
+    assert_memory_equal(x.descent.mean_w, x.descent.w, sizeof x.descent.w);
+    assert_close(x.descent.mean_a[1], -0.5, ROUNDING);
+    outer_delta(&x);
+    assert_memory_equal(x.a, x.descent.a, sizeof x.a); /* of a task nothing is */
+    unit_real(&x.unit, "max_norm", 0);
+    unit_real(&x.unit, "max_norm_a", 0);
+    outer_update(&x);
+    assert_memory_equal(x.descent.mean_w, x.descent.w, sizeof x.descent.w);
+    assert_memory_equal(x.descent.mean_a, x.descent.a, sizeof x.descent.a);
+    outer_close(&x);
+}
+
+static void the_direction_of_a_task_is_clipped(void **state) {
+    struct outer x;
+    outer_open(&x, "clipped");
+    unit_real(&x.unit, "max_norm", 1);
+    unit_real(&x.unit, "max_norm_a", 1);
+    unit_choice(&x.unit, "of", "task");
+    outer_start(&x);
+    outer_delta(&x);
+    assert_close(x.w[0], 0.6, ROUNDING);
+    assert_close(x.w[3], 0.8, ROUNDING);
+    assert_close(x.a[1], -1, ROUNDING);
+    outer_update(&x);
+    assert_memory_equal(x.descent.mean_w, x.descent.w, sizeof x.descent.w);
+    x.descent.w[1] = (mn_real)INFINITY; /* is for the host to see */
+    outer_delta(&x);
+    assert_true(isinf(x.w[1]) && x.w[0] == 3);
+    outer_close(&x);
+}
+
+/* The factor of a meta-epoch, by what it does to an update. */
+static double factor_at(struct outer *x, int64_t meta_epoch) {
+    x->mock.ctx.where.meta_epoch = meta_epoch;
+    outer_update(x);
+    const double factor = (0.5 * 3 - (double)x->w[3]) / (2 * 4);
+    assert_close(x->w[0], -factor * 2 * 3, 10 * ROUNDING);
+    assert_close(x->a[1], 0.25 + factor * 2 * 2, 10 * ROUNDING);
+    assert_true(x->w[1] == (mn_real)0.5); /* no direction */
+    return factor;
+}
+
+static void updates_follow_the_schedule(void **state) {
+    static const double at[] = {0.75, 0.5};
+    const double pi = 3.14159265358979323846;
+    struct outer x;
+    outer_open(&x, "scheduled");
+    x.mock.ctx.where.meta_epochs = 40;
+    outer_start(&x);
+    for (int64_t e = 0; e < 40; e++) {
+        unit_real(&x.unit, "warm_up", 0);
+        unit_choice(&x.unit, "schedule", "constant");
+        assert_close(factor_at(&x, e), 1, 10 * ROUNDING);
+        unit_choice(&x.unit, "schedule", "linear");
+        assert_close(factor_at(&x, e), 1 - (double)e / 40, 10 * ROUNDING);
+        unit_choice(&x.unit, "schedule", "cosine");
+        const double cosine = 0.5 * (1 + cos(pi * (double)e / 40));
+        assert_close(factor_at(&x, e), cosine, 10 * ROUNDING);
+        unit_real(&x.unit, "warm_up", 0.25); /* 10 meta-epochs */
+        assert_close(factor_at(&x, e), cosine * (e < 9 ? 0.1 * (double)(e + 1) : 1), 10 * ROUNDING);
+        unit_real(&x.unit, "warm_up", 0);
+        unit_choice(&x.unit, "schedule", "step");
+        unit_reals(&x.unit, "steps", at, 2);
+        unit_real(&x.unit, "decay", 0.5);
+        assert_close(factor_at(&x, e), e < 20 ? 1 : e < 30 ? 0.5 : 0.25, 10 * ROUNDING);
+    }
+    outer_close(&x);
+}
+
+/* A factor of 1 changes no bit; steps go with their schedule. */
+static void a_schedule_may_do_nothing(void **state) {
+    static const double at[] = {0.5};
+    struct outer x;
+    mn_real w[TOY_W];
+    outer_open(&x, "scheduled");
+    unit_choice(&x.unit, "schedule", "constant");
+    x.descent.w[0] = (mn_real)0.1;
+    x.mock.ctx.where.meta_epochs = 3;
+    outer_start(&x);
+    outer_update(&x);
+    for (int i = 0; i < TOY_W; i++) {
+        w[i] = (mn_real)(0.5 * i);
+    }
+    mn_vec_sgd(TOY_W, 2, x.descent.w, w);
+    assert_memory_equal(x.w, w, sizeof w);
+    unit_reals(&x.unit, "steps", at, 1);
+    assert_int_equal(x.table->check(x.unit.self, &x.mock.ctx), MN_CONFIG);
+    mock_expect(&x.mock, MN_CONFIG, "steps", "schedule: step");
+    unit_choice(&x.unit, "schedule", "step");
+    assert_int_equal(x.table->check(x.unit.self, &x.mock.ctx), MN_OK);
+    unit_reals(&x.unit, "steps", at, 0);
+    assert_int_equal(x.table->check(x.unit.self, &x.mock.ctx), MN_CONFIG);
+    mock_expect(&x.mock, MN_CONFIG, "steps", "never falls");
+    x.descent.w[0] = -1;
+    const struct mn_point mean = {x.descent.w, x.descent.a};
+    assert_int_equal(x.table->update(x.unit.self, &x.mock.ctx, &x.at, &mean), MN_NUMERIC);
+    outer_close(&x);
+}
+
+/* ---- task learner ------------------------------------------------------------------------- */
+
+/* One that asks for gradients at the point where it is. */
+struct asker {
+    uint32_t flags;
+    const struct mn_host *host; /* that it found */
+    struct mn_outcome out;
+    mn_real d_w[TOY_W], d_a[TOY_A];
+};
+
+static int asker_adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
+                       const struct mn_task *task, struct mn_point *params, mn_real *state) {
+    struct asker *s = (struct asker *)(uintptr_t)self;
+    const struct mn_pass pass = {.size = sizeof pass, .flags = s->flags, .progress = 1};
+    s->host = ctx->host;
+    s->out = (struct mn_outcome){.size = sizeof s->out, .d_w = s->d_w, .d_a = s->d_a};
+    const int status = mn_model_pass(ctx, model, params, &task->support, &pass, &s->out);
+    assert_ptr_equal(ctx->host, s->host);
+    return status;
+}
+
+static const struct mn_task_learner asker_table = {.size = sizeof asker_table,
+                                                   .adapt = asker_adapt};
+
+static void gradients_of_a_task_are_clipped(void **state) {
+    struct mock mock;
+    struct toy toy;
+    struct asker asker = {.flags = MN_PASS_GRAD_W | MN_PASS_GRAD_A | MN_PASS_TRAINING};
+    double w[TOY_W], a[TOY_A], dw[TOY_W], da[TOY_A], norm_w = 0, norm_a = 0;
+    mn_real at_w[TOY_W], at_a[TOY_A];
+    struct mn_point at = {at_w, at_a};
+    mock_init(&mock);
+    toy_install(&toy, &mock, TOY_A);
+    struct unit unit = unit_open("clipped", MN_TASK_LEARNER);
+    struct unit twice = unit_open("clipped", MN_TASK_LEARNER);
+    const struct mn_task_learner *table = unit.about->vtable;
+    unit_around(&unit, &asker_table, &asker);
+    unit_around(&twice, table, unit.self);
+    for (int i = 0; i < TOY_W; i++) {
+        at_w[i] = (mn_real)(w[i] = 0.25 * i + 2);
+    }
+    for (int j = 0; j < TOY_A; j++) {
+        at_a[j] = (mn_real)(a[j] = 0.5 * j - 1);
+    }
+    toy_loss(w, a, (double)toy.task.support.images[0], 1, dw, da);
+    for (int i = 0; i < TOY_W; i++) {
+        norm_w += dw[i] * dw[i];
+    }
+    for (int j = 0; j < TOY_A; j++) {
+        norm_a += da[j] * da[j];
+    }
+    norm_w = sqrt(norm_w);
+    norm_a = sqrt(norm_a);
+    assert_true(norm_w > 4 && norm_a > 2);
+    for (int round = 0; round < 4; round++) {
+        const double most_w = round == 0 ? 1000 : 1.5, most_a = round < 2 ? 0 : 0.25;
+        const double by_w = fmin(1, most_w / norm_w), by_a = most_a > 0 ? most_a / norm_a : 1;
+        unit_real(&unit, "max_norm", round == 3 ? 3 : most_w);
+        unit_real(&unit, "max_norm_a", most_a);
+        unit_real(&twice, "max_norm", most_w);
+        const void *self = round == 3 ? twice.self : unit.self;
+        assert_int_equal(table->adapt(self, &mock.ctx, NULL, &toy.task, &at, NULL), MN_OK);
+        assert_ptr_equal(mock.ctx.host, &mock.host);
+        assert_true(asker.host != &mock.host);
+        for (int i = 0; i < TOY_W; i++) {
+            assert_close(asker.d_w[i], by_w * dw[i], 10 * ROUNDING);
+        }
+        for (int j = 0; j < TOY_A; j++) {
+            assert_close(asker.d_a[j], by_a * da[j], 10 * ROUNDING);
+        }
+    }
+    toy.fail_pass = toy.n_passes;
+    assert_int_equal(table->adapt(unit.self, &mock.ctx, NULL, &toy.task, &at, NULL), MN_NUMERIC);
+    mock_expect(&mock, MN_NUMERIC, NULL, "nan");
+    assert_ptr_equal(mock.ctx.host, &mock.host);
+    assert_int_equal(table->check_adjoint(unit.self, &mock.ctx), MN_CONFIG);
+    mock_expect(&mock, MN_CONFIG, "around", "no derivative");
+    asker.flags = 0; /* no gradient */
+    mn_vec_fill(TOY_W, 100, asker.d_w);
+    assert_int_equal(table->adapt(unit.self, &mock.ctx, NULL, &toy.task, &at, NULL), MN_OK);
+    assert_true(asker.d_w[0] == 100);
+    unit_close(&unit);
+    unit_close(&twice);
+    mock_fini(&mock);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_changed_without_options),
@@ -289,6 +579,11 @@ int main(int argc, char **argv) {
         cmocka_unit_test(changes_hang_on_the_task_alone),
         cmocka_unit_test(tests_are_changed_where_that_is_wanted),
         cmocka_unit_test(a_start_that_fails_stops_what_it_started),
+        cmocka_unit_test(the_mean_direction_is_clipped),
+        cmocka_unit_test(the_direction_of_a_task_is_clipped),
+        cmocka_unit_test(updates_follow_the_schedule),
+        cmocka_unit_test(a_schedule_may_do_nothing),
+        cmocka_unit_test(gradients_of_a_task_are_clipped),
     };
     unit_arguments(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
