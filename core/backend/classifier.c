@@ -83,17 +83,22 @@ static int32_t count_hits(int n, int ways, const mn_real *logits, const int32_t 
     return hits;
 }
 
-static int find_loss(struct nas_classifier *c, struct mn_ctx *ctx, const struct mn_set *batch,
-                     const struct mn_pass *pass, struct mn_outcome *out) {
-    const struct nas_instance *unit = c->model->units.loss;
+static int find_loss(struct nas_classifier *c, struct mn_ctx *ctx, const mn_real *w,
+                     const struct mn_set *batch, const struct mn_pass *pass, mn_real *d_w,
+                     struct mn_outcome *out) {
+    const struct mn_model *m = c->model;
+    const struct nas_instance *unit = m->units.loss;
+    const int learned = m->n_loss_weights > 0;
     const struct mn_loss_call of = {.size = sizeof of,
                                     .flags = pass->flags,
                                     .n = batch->n,
-                                    .ways = c->model->dims.ways,
+                                    .ways = m->dims.ways,
                                     .logits = c->logits,
                                     .labels = batch->labels,
                                     .targets = pass->targets,
-                                    .d_logits = c->d_logits};
+                                    .d_logits = c->d_logits,
+                                    .w = learned ? w + m->loss_weights : NULL,
+                                    .d_w = learned && d_w != NULL ? d_w + m->loss_weights : NULL};
     struct nas_call call = nas_call_begin(ctx, unit);
     TRY(nas_call_end(&call, unit->table.loss.value(unit->self, ctx, &of, &out->loss)));
     return isfinite(out->loss)
@@ -138,7 +143,7 @@ int nas_classifier_pass(struct nas_classifier *c, struct mn_ctx *ctx, const mn_r
         memcpy(out->features, of.features, (size_t)batch->n * (size_t)f * sizeof *c->features);
     }
     out->hits = count_hits(batch->n, m->dims.ways, c->logits, batch->labels);
-    TRY(find_loss(c, ctx, batch, pass, out));
+    TRY(find_loss(c, ctx, w, batch, pass, d_w, out));
     if (!gradients) {
         return MN_OK;
     }

@@ -59,6 +59,25 @@ const char *nas_meta_part_key(int i) {
 
 /* ---- who works with whom ------------------------------------------------------------------ */
 
+/* Weights of the loss stay where they are in a task, and learn by what they do to its steps. */
+static int join_loss(struct nas_experiment *e, struct mn_ctx *ctx) {
+    const struct mn_meta_learner *weights = &e->meta[0].unit->table.meta_learner;
+    if (nas_loss_n_weights(&e->loss, (int32_t)e->task.ways) == 0) {
+        return MN_OK;
+    }
+    e->rates = 1;
+    if (weights->traces == NULL || !weights->traces(e->meta[0].unit->self)) {
+        char place[512];
+        nas_mark_text(e->loss.mark, place, sizeof place);
+        return mn_fail(ctx, MN_UNSUPPORTED,
+                       "%s%s has weights, which learn by what they do to the steps of a task; %s "
+                       "does not go back through these: use a meta learner that does, such as "
+                       "maml, anil, meta_sgd or alfa",
+                       place, e->loss.label, e->meta[0].unit->label);
+    }
+    return MN_OK;
+}
+
 int nas_meta_parts_join(struct nas_experiment *e, struct mn_ctx *ctx) {
     const struct mn_task_learner *learner = &e->task_learner.table.task_learner;
     for (int i = 0; i < e->n_meta; i++) {
@@ -90,7 +109,7 @@ int nas_meta_parts_join(struct nas_experiment *e, struct mn_ctx *ctx) {
             TRY(nas_call_end(&call, learner->check_adjoint(e->task_learner.self, ctx)));
         }
     }
-    return MN_OK;
+    return join_loss(e, ctx);
 }
 
 /* ---- sizes -------------------------------------------------------------------------------- */

@@ -26,6 +26,13 @@ int nas_service_step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *ou
         out->w = part->dims.n_w > 0 && rates.w != NULL ? scope->rates.w : out->w;
         out->a = part->dims.n_a > 0 && rates.a != NULL ? scope->rates.a : out->a;
     }
+    int64_t loss;
+    const int64_t n = nas_model_loss_weights(scope->e->model, &loss);
+    if (n > 0) {
+        mn_vec_fill(out->w == NULL ? nas_model_dims(scope->e->model)->n_w : 0, 1, scope->rates.w);
+        out->w = scope->rates.w;
+        mn_vec_fill(n, 0, out->w + loss);
+    }
     return MN_OK;
 }
 
@@ -47,6 +54,13 @@ static const struct nas_meta_part *shaper(struct mn_ctx *ctx, const struct mn_up
     return NULL;
 }
 
+/* Those of them that stay where they are: the weights of the loss. */
+static int64_t loss_weights(const struct mn_model *model, const struct mn_update *update,
+                            int64_t *offset) {
+    const int64_t n = nas_model_loss_weights(model, offset);
+    return update->architecture ? 0 : n;
+}
+
 uint32_t nas_service_shapes(struct mn_ctx *ctx) {
     const struct nas_scope *scope = nas_ctx_of(ctx)->scope;
     return scope != NULL && scope->task != NULL ? scope->e->shapes : 0;
@@ -58,10 +72,13 @@ int nas_service_shape(struct mn_ctx *ctx, const struct mn_update *update, mn_rea
         return MN_INTERNAL;
     }
     const struct nas_instance *unit = part->unit;
+    const struct mn_model *model = nas_ctx_of(ctx)->scope->e->model;
     struct nas_call call = nas_call_begin(ctx, unit);
-    return nas_call_end(&call, unit->table.meta_learner.shape(unit->self, ctx,
-                                                              nas_ctx_of(ctx)->scope->e->model,
-                                                              update, after));
+    TRY(nas_call_end(&call, unit->table.meta_learner.shape(unit->self, ctx, model, update, after)));
+    int64_t loss;
+    const int64_t n = loss_weights(model, update, &loss);
+    mn_vec_copy(n, update->x + loss, after + loss);
+    return MN_OK;
 }
 
 int nas_service_shape_back(struct mn_ctx *ctx, const struct mn_update *update, mn_real *d,
@@ -73,15 +90,22 @@ int nas_service_shape_back(struct mn_ctx *ctx, const struct mn_update *update, m
     const struct nas_instance *unit = part->unit;
     const struct nas_scope *scope = nas_ctx_of(ctx)->scope;
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    int64_t loss;
+    const int64_t n = loss_weights(scope->e->model, update, &loss);
     mn_real *d_x = nas_arena_array(here.arena, (size_t)update->n, sizeof *d_x);
-    if (d_x == NULL) {
+    mn_real *stays = nas_arena_array(here.arena, (size_t)n, sizeof *stays);
+    if (d_x == NULL || stays == NULL) {
         return mn_fail(ctx, MN_NOMEM, "no memory for a gradient");
     }
+    mn_vec_copy(n, d + loss, stays);
+    mn_vec_fill(n, 0, d + loss);
     struct nas_call call = nas_call_begin(ctx, unit);
     TRY(nas_call_end(&call, unit->table.meta_learner.shape_back(
                                 unit->self, ctx, scope->e->model, update, d, d_x, d_u,
                                 scope->asks == part ? scope->own_delta : NULL)));
     mn_vec_copy(update->n, d_x, d);
+    mn_vec_axpy(n, 1, stays, d + loss);
+    mn_vec_fill(n, 0, d_u + loss);
     return MN_OK;
 }
 
@@ -222,9 +246,14 @@ int nas_service_trace_back(struct mn_ctx *ctx, int64_t step, struct mn_adjoint *
     const struct nas_instance *learner = &scope->e->task_learner;
     adjoint->d_state = scope->d_state;
     struct nas_call call = nas_call_begin(ctx, learner);
-    return nas_call_end(&call,
-                        learner->table.task_learner.adjoint(learner->self, ctx, scope->e->model,
-                                                            scope->task, &done, adjoint));
+    TRY(nas_call_end(&call, learner->table.task_learner.adjoint(learner->self, ctx, scope->e->model,
+                                                                scope->task, &done, adjoint)));
+    int64_t loss;
+    const int64_t n = nas_model_loss_weights(scope->e->model, &loss);
+    if (adjoint->d_rates.w != NULL) {
+        mn_vec_fill(n, 0, adjoint->d_rates.w + loss); /* no factor has a say there */
+    }
+    return MN_OK;
 }
 
 mn_real *nas_service_own_delta(struct mn_ctx *ctx) {

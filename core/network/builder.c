@@ -348,7 +348,33 @@ int nas_service_build_concat(struct mn_builder *b, const char *name, int32_t n,
     return MN_OK;
 }
 
-/* The weights of unit head. */
+/* The n arrays of weights of unit head or loss, of which `most` are possible. */
+static int unit_weights(struct mn_builder *b, const struct nas_instance *unit, const char *prefix,
+                        int32_t n, int32_t most) {
+    const struct mn_model *m = b->model;
+    const int is_head = unit == m->units.head;
+    const struct mn_head *head = &unit->table.head;
+    const struct mn_loss *loss = &unit->table.loss;
+    const struct mn_head_site site = {
+        .size = sizeof site, .ways = m->dims.ways, .n_features = m->dims.n_features};
+    if (n < 0 || n > most || (n > 0 && (is_head ? head->weight == NULL : loss->weight == NULL))) {
+        return nas_instance_wrong(b->ctx, unit, "declares %" PRId32 " arrays of weights", n);
+    }
+    for (int32_t i = 0; i < n; i++) {
+        struct mn_op_weight weight = {.size = sizeof weight};
+        struct nas_call call = nas_call_begin(b->ctx, unit);
+        TRY(nas_call_end(&call, is_head
+                                    ? head->weight(unit->self, b->ctx, &site, i, &weight)
+                                    : loss->weight(unit->self, b->ctx, m->dims.ways, i, &weight)));
+        const char *problem = nas_weight_problem(&weight);
+        if (problem != NULL) {
+            return nas_instance_wrong(b->ctx, unit, "declares %s", problem);
+        }
+        TRY(nas_weight_add(b, prefix, &weight));
+    }
+    return MN_OK;
+}
+
 static int head_weights(struct mn_builder *b) {
     struct mn_model *m = b->model;
     const struct nas_instance *unit = m->units.head;
@@ -357,19 +383,7 @@ static int head_weights(struct mn_builder *b) {
         .size = sizeof site, .ways = m->dims.ways, .n_features = m->dims.n_features};
     const int32_t n = table->n_weights != NULL ? table->n_weights(unit->self, &site) : 0;
     m->head.weights = m->dims.n_w;
-    if (n < 0 || n > MN_HEAD_WEIGHTS || (n > 0 && table->weight == NULL)) {
-        return nas_instance_wrong(b->ctx, unit, "declares %" PRId32 " arrays of weights", n);
-    }
-    for (int32_t i = 0; i < n; i++) {
-        struct mn_op_weight weight = {.size = sizeof weight};
-        struct nas_call call = nas_call_begin(b->ctx, unit);
-        TRY(nas_call_end(&call, table->weight(unit->self, b->ctx, &site, i, &weight)));
-        const char *problem = nas_weight_problem(&weight);
-        if (problem != NULL) {
-            return nas_instance_wrong(b->ctx, unit, "declares %s", problem);
-        }
-        TRY(nas_weight_add(b, m->head.name, &weight));
-    }
+    TRY(unit_weights(b, unit, m->head.name, n, MN_HEAD_WEIGHTS));
     m->head.n_weights = m->dims.n_w - m->head.weights;
     if (table->starts != NULL && table->starts(unit->self) && (n == 0 || table->start == NULL)) {
         return nas_instance_wrong(b->ctx, unit, "says that it starts, but has no %s",
@@ -426,6 +440,12 @@ int nas_builder_run(struct mn_model *model, struct mn_ctx *ctx) {
     if (!b.has_head) {
         return mn_fail(ctx, MN_INTERNAL, "%s: build made no head", search_space->label);
     }
+    const int32_t n = nas_loss_n_weights(model->units.loss, model->dims.ways);
+    model->loss_weights = model->dims.n_w;
+    if (n != 0) {
+        TRY(unit_weights(&b, model->units.loss, "loss", n, MN_LOSS_WEIGHTS));
+    }
+    model->n_loss_weights = model->dims.n_w - model->loss_weights;
     TRY(nas_segments_check(&b));
     return nas_groups_finish(&b);
 }

@@ -82,7 +82,8 @@ int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_
                       mn_real *out) {
     const struct nas_head *head = &to->head;
     if (from->n_layers != to->n_layers || from->dims.n_features != to->dims.n_features ||
-        from->dims.ways != to->dims.ways || from->head.n_weights != head->n_weights) {
+        from->dims.ways != to->dims.ways || from->head.n_weights != head->n_weights ||
+        from->n_loss_weights != to->n_loss_weights) {
         return mn_fail(ctx, MN_UNSUPPORTED,
                        "the fixed network has another form than the pruned one");
     }
@@ -109,5 +110,6 @@ int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_
         }
     }
     mn_vec_copy(head->n_weights, w + from->head.weights, out + head->weights);
+    mn_vec_copy(to->n_loss_weights, w + from->loss_weights, out + to->loss_weights);
     return MN_OK;
 }

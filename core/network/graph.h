@@ -133,7 +133,8 @@ struct mn_model {
     struct nas_layer *layers;
     int n_paths;
     struct nas_head head;
-    struct mn_segment *segments[2]; /* of w, of a */
+    int64_t loss_weights, n_loss_weights; /* in w: those of the loss, the last of all */
+    struct mn_segment *segments[2];       /* of w, of a */
     double *bounds; /* [n_w_segments] initial weights: uniform bound; 0: ones; -1: zeros */
     int n_mixtures;
     struct nas_mixture *mixtures;

@@ -63,6 +63,17 @@ void nas_network_free(struct mn_model *model) {
     }
 }
 
+int32_t nas_loss_n_weights(const struct nas_instance *loss, int32_t ways) {
+    return loss != NULL && loss->table.loss.n_weights != NULL
+               ? loss->table.loss.n_weights(loss->self, ways)
+               : 0;
+}
+
+int64_t nas_model_loss_weights(const struct mn_model *model, int64_t *offset) {
+    *offset = model->loss_weights;
+    return model->n_loss_weights;
+}
+
 const struct mn_dims *nas_model_dims(const struct mn_model *model) {
     return &model->dims;
 }

@@ -54,6 +54,11 @@ int nas_service_model_segment(struct mn_ctx *ctx, const struct mn_model *model, 
 int nas_service_model_mixture(struct mn_ctx *ctx, const struct mn_model *model, int32_t index,
                               struct mn_mixture *out);
 
+/* Arrays of weights that a unit of kind loss declares; NULL = there is none. */
+int32_t nas_loss_n_weights(const struct nas_instance *loss, int32_t ways);
+/* Where the weights lie that belong to the loss: no task adapts them. Returns how many reals. */
+int64_t nas_model_loss_weights(const struct mn_model *model, int64_t *offset);
+
 const struct mn_dims *nas_model_dims(const struct mn_model *model);
 /* Segment i of w (architecture 0) or a (1). */
 const struct mn_segment *nas_model_segment(const struct mn_model *model, int architecture, int i);

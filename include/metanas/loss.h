@@ -7,6 +7,7 @@
 
 #include "ctx.h"
 #include "model.h"
+#include "operation.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,6 +19,8 @@ enum mn_teacher {
     MN_TEACHER_START = 1 /* and where not, those of the network as the task started */
 };
 
+enum { MN_LOSS_WEIGHTS = 8 /* most arrays of weights of one loss */ };
+
 /* The logits of one batch. */
 struct mn_loss_call {
     uint32_t size;
@@ -28,6 +31,9 @@ struct mn_loss_call {
     const mn_real *targets; /* [n][ways] probabilities: mn_pass.targets, or those of the teacher;
                                NULL = the labels alone */
     mn_real *d_logits;      /* [n][ways] receives the gradient of the loss, written whole */
+    const mn_real *w;       /* the arrays of weights one after the other, or NULL */
+    mn_real *d_w;           /* as w: the gradient with regard to them, written whole; NULL = not
+                               wanted */
 };
 
 struct mn_loss {
@@ -43,6 +49,13 @@ struct mn_loss {
                  double *loss);
     /* Optional. enum mn_teacher; NULL = none. [setup] */
     int (*teacher)(const void *self);
+    /* Optional. Arrays of weights, 0 to MN_LOSS_WEIGHTS; NULL = 0. They are part of w, as
+     * loss.NAME, but tasks do not adapt them: they learn by what they do to the steps of a task,
+     * from a meta learner with `traces`. [setup] Source: MeTAL (Baik et al. 2021), Algorithm 1. */
+    int32_t (*n_weights)(const void *self, int32_t ways);
+    /* Array `index` of the weights. Needed where n_weights is not 0. [setup] */
+    int (*weight)(const void *self, struct mn_ctx *ctx, int32_t ways, int32_t index,
+                  struct mn_op_weight *out);
 };
 
 #ifdef __cplusplus

@@ -128,6 +128,7 @@ static const char soft[] =
 
 /* A further assignment for all of these, or NULL. */
 static const char *also;
+static int losses; /* the loss has weights */
 
 /* `rates` is the state that holds learned factors, of which own is the gradient; after them come
  * those of a second state, `generator`, if there is one. It begins where its gradient is mostly 0.
@@ -150,10 +151,21 @@ static void check_gradients_of(const char *task_learner, const char *meta_learne
             phi[i] += 0.1 * mn_rng_normal(&rng);
         }
     }
+    int64_t loss;
+    const int64_t n_loss = nas_model_loss_weights(trial.e.model, &loss);
+    assert_true((n_loss > 0) == losses);
+    struct mn_rng rng_loss = mn_rng_make(7, MN_RNG_PLUGIN, 0, 0, 0, 0);
+    for (int64_t i = loss; i < loss + n_loss; i++) { /* it begins where most of it is 0 */
+        r.state.meta.w[i] += 0.3 * mn_rng_normal(&rng_loss);
+    }
     go_to_start(&r);
     assert_ok(r.ctx, nas_task_direction(&trial.e, r.ctx, &r.task, NULL, &r.state.meta, &r.at,
                                         r.learner, &r.direction));
+    assert_memory_equal(r.at.w + loss, r.state.meta.w + loss, (size_t)n_loss * sizeof(mn_real));
     check_slopes(&r, d->n_w, r.state.meta.w, r.direction.to.w, tolerance);
+    if (n_loss > 0) {
+        check_slopes(&r, n_loss, r.state.meta.w + loss, r.direction.to.w + loss, tolerance);
+    }
     if ((r.ctx->where.adapts & MN_ADAPTS_A) != 0) {
         check_slopes(&r, d->n_a, r.state.meta.a, r.direction.to.a, tolerance);
     }
@@ -215,6 +227,22 @@ static void test_gradients_of_starts(void **state) {
     also = NULL;
 }
 
+/* A loss with weights: no task moves them, and what they do to its steps is their gradient. */
+static void test_gradients_of_losses(void **state) {
+    const double close = 2e-6;
+    also = "loss={use: metal, hidden: 5}";
+    losses = 1;
+    check_gradients(SGD, "{use: maml, epsilon: 1.0e-6}", NULL, close);
+    check_gradients(ADAM("joint"), "{use: maml, epsilon: 1.0e-6, step_rates: layer}", "meta.rates",
+                    close);
+    check_gradients(ADAM("alternating"), "{use: meta_sgd, epsilon: 1.0e-6}", "meta.rates_w", close);
+    check_gradients(SGD, "{use: anil, epsilon: 1.0e-6}", NULL, close);
+    check_gradients_of(SGD, "{use: alfa, epsilon: 1.0e-6, gain: 2, hidden: 12}", "meta.constants",
+                       "meta.generator", close);
+    also = NULL;
+    losses = 0;
+}
+
 #endif
 
 /* ---- bits --------------------------------------------------------------------------------- */
@@ -241,15 +269,23 @@ static const struct {
      "{weights: {use: alfa, hidden: 5}, architecture: {use: alfa, decay: false}}"},
     {"{use: darts, steps: 3, batch: 4, test_steps: 4, warm_up: 0.25, order: alternating}",
      "{weights: {use: alfa, hidden: 5}, architecture: {use: meta_sgd}}"},
+    {"{use: darts, steps: 3, batch: 4, test_steps: 4, warm_up: 0.25}", "{use: reptile}"},
+    {"{use: darts, steps: 3, batch: 4, test_steps: 4, warm_up: 0.25}", "{use: maml}"},
+    {"{use: darts, steps: 3, batch: 4, test_steps: 4, warm_up: 0.25}",
+     "{weights: {use: maml, optimizer: adam}, architecture: {use: reptile}}"},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
+/* And something else with them. */
+static const char *const besides[CASES] = {[CASES - 3] = "head={use: linear, start: prototypes}",
+                                           [CASES - 2] = "loss={use: distillation}",
+                                           [CASES - 1] = "loss={use: metal}"};
 
 static void open_case(int i, const char *set) {
     char sets[2][400];
     snprintf(sets[0], sizeof sets[0], "task_learner=%s", cases[i].task_learner);
     snprintf(sets[1], sizeof sets[1], "meta_learner=%s", cases[i].meta_learner);
     trial_must_open(&trial, trial_glyphs, sets[0], sets[1], "op_mixer.threshold=0",
-                    "input_mixer.threshold=0", set);
+                    "input_mixer.threshold=0", set, besides[i]);
 }
 
 /* The same bits for any number of workers, and after a stop in the middle. */
@@ -440,6 +476,11 @@ static void test_task_learners_without_adjoint(void **state) {
                   "meta_learner: {use: meta_sgd}\n",
                   MN_CONFIG,
                   "config.yaml:1:35: task_learner darts: order: the meta learner differentiates");
+    check_refused("loss: {use: metal}\n"
+                  "meta_learner: {weights: {use: fomaml}, architecture: {use: maml}}\n",
+                  MN_UNSUPPORTED,
+                  "config.yaml:1:13: loss metal has weights, which learn by what they do to the "
+                  "steps of a task; meta_learner.weights fomaml does not go back through these");
 }
 
 static void test_resolved(void **state) {
@@ -532,6 +573,7 @@ int main(int argc, char **argv) {
 #ifdef MN_REAL_DOUBLE
         cmocka_unit_test_setup_teardown(test_gradients, begin, end),
         cmocka_unit_test_setup_teardown(test_gradients_of_starts, begin, end),
+        cmocka_unit_test_setup_teardown(test_gradients_of_losses, begin, end),
 #endif
         cmocka_unit_test_setup_teardown(test_bits, begin, end),
         cmocka_unit_test_setup_teardown(test_factors_move, begin, end),

@@ -16,9 +16,12 @@ struct trial {
     struct unit unit;
     double loss;
     mn_real d[LOGITS];
+    uint32_t flags;
+    const mn_real *w;
 };
 
 static void trial_open(struct trial *trial, const char *plugin) {
+    *trial = (struct trial){.flags = MN_PASS_TRAINING};
     mock_init(&trial->mock);
     trial->unit = unit_open(plugin, MN_LOSS);
 }
@@ -31,12 +34,14 @@ static void trial_close(struct trial *trial) {
 static void run(struct trial *trial, const mn_real *targets) {
     const struct mn_loss *table = trial->unit.about->vtable;
     const struct mn_loss_call call = {.size = sizeof call,
+                                      .flags = trial->flags,
                                       .n = N,
                                       .ways = WAYS,
                                       .logits = logits,
                                       .labels = labels,
                                       .targets = targets,
-                                      .d_logits = trial->d};
+                                      .d_logits = trial->d,
+                                      .w = trial->w};
     assert_int_equal(table->value(trial->unit.self, &trial->mock.ctx, &call, &trial->loss), MN_OK);
 }
 
@@ -171,6 +176,41 @@ static void distillation_is_finite(void **state) {
     trial_close(&trial);
 }
 
+/* One hidden unit, on the cross entropy alone: c_i + v tanh(a c_i) for an image of cross entropy
+ * c_i, and moved by the state of the task. */
+static void metal_adds_what_it_has_learned(void **state) {
+    enum { A = 0, V = 5, AFFINE = 7, B2_OFFSET = AFFINE + 7 * 4, ALL = AFFINE + 8 * 5 };
+    struct trial trial;
+    mn_real w[ALL] = {0};
+    double c[N], mean = 0, learned = 0;
+    for (int i = 0; i < N; i++) {
+        c[i] = -log(probability(i, labels[i]));
+        mean += c[i] / N;
+    }
+    trial_open(&trial, "metal");
+    unit_int(&trial.unit, "hidden", 1);
+    trial.w = w;
+    w[A] = (mn_real)0.5;
+    run(&trial, NULL); /* nothing has been learned yet */
+    assert_close(trial.loss, mean, 8 * ROUNDING);
+    w[V] = (mn_real)-0.75;
+    w[B2_OFFSET] = (mn_real)0.25; /* b2 moves by a quarter of the mean cross entropy */
+    for (int i = 0; i < N; i++) {
+        learned -= 0.75 * tanh(0.5 * c[i]) / N;
+    }
+    run(&trial, NULL);
+    assert_close(trial.loss, 1.25 * mean + learned, 8 * ROUNDING);
+    for (int i = 0; i < LOGITS; i++) {
+        const int image = i / WAYS, is = i % WAYS == labels[image];
+        const double h = tanh(0.5 * c[image]), slope = 1.25 - 0.75 * 0.5 * (1 - h * h);
+        assert_close(trial.d[i], slope * (probability(image, i % WAYS) - is) / N, 8 * ROUNDING);
+    }
+    trial.flags = 0; /* query images */
+    run(&trial, NULL);
+    assert_close(trial.loss, mean, 8 * ROUNDING);
+    trial_close(&trial);
+}
+
 static void focal_counts_hard_images_more(void **state) {
     struct trial trial;
     double cross_entropy = 0, expected = 0;
@@ -224,6 +264,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(targets_take_the_place_of_labels),
         cmocka_unit_test(distillation_compares_softened_predictions),
         cmocka_unit_test(distillation_is_finite),
+        cmocka_unit_test(metal_adds_what_it_has_learned),
         cmocka_unit_test(focal_counts_hard_images_more),
         cmocka_unit_test(focal_is_finite_where_nothing_is_left),
     };

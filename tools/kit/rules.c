@@ -226,7 +226,9 @@ static const struct kit_rule rules[] = {
      "start_back gives the derivative of what start computes of features and weights.",
      "Derive it again; a head that starts tasks has weights and `start`, and d_w is 0 for weights "
      "that start does not look at."},
-    {"loss_gradient", "value gives the loss and its derivative by the logits.",
+    {"loss_weight", "Arrays of weights have names of their own, 1 to 4 dimensions and a fan-in.",
+     "See struct mn_op_weight in <metanas/operation.h>."},
+    {"loss_gradient", "value gives the loss and its derivative by the logits and by its weights.",
      "Derive it again; the loss is a mean over the images, and so is its gradient."},
     {"loss_teacher", "teacher is one of enum mn_teacher.", "See <metanas/loss.h>."},
     {"op_added", "Blocks of a batch share weights, so backward adds to d_w.",
