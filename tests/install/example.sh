@@ -41,6 +41,12 @@ learned_rate)
     works 'it is REPTILE' train "$name/$name.yaml" --out reptile --set 'meta_learner={use: reptile, lr_w: 0.5, lr_a: 0.5}'
     same 'with the same numbers' fixed/metrics.jsonl reptile/metrics.jsonl
     ;;
+noise)
+    works 'without noise' train "$name/$name.yaml" --out none --set dataset.std=0 --set dataset.around.std=0
+    works 'it is the data set' train "$name/$name.yaml" --out glyphs \
+        --set 'dataset={use: glyphs, size: 14, train_classes: 100, val_classes: 20, test_classes: 40}'
+    same 'with the same numbers' none/metrics.jsonl glyphs/metrics.jsonl
+    ;;
 separable)
     sep='operations={sep: {use: separable, kernel: 3, repeats: 2}}'
     works 'twice 3x3' train "$name/$name.yaml" --out twice --set "$sep" --set 'search_space.ops=[skip_connect, sep]'

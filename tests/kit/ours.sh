@@ -16,7 +16,7 @@ options() {
     conv4* | darts* | pc_darts*) echo "--set search_space.channels=8" ;;
     genotype*) echo "--set search_space.channels=8 --set search_space.file=$source/configs/genotypes/autometa.yaml" ;;
     glyphs*) echo "--set dataset.train_classes=12 --set dataset.val_classes=7 --set dataset.test_classes=6" ;;
-    augment*) echo "--set dataset.around.train_classes=12 --set dataset.around.val_classes=7 --set dataset.around.test_classes=6 --set dataset.shift=2 --set dataset.rotation=10 --set dataset.flip=0.5 --set dataset.cutout=4 --set dataset.evaluation=true" ;;
+    augment*) echo "--set dataset.shift=2 --set dataset.rotation=10 --set dataset.flip=0.5 --set dataset.cutout=4 --set dataset.evaluation=true" ;;
     clipped*) echo "--set meta_learner.max_norm_a=0.5 --set task_learner.max_norm_a=0.5" ;;
     image_folder*) echo "--set dataset.path=$work/folder --set dataset.size=16" ;;
     linear*) echo "--set head.start=prototypes" ;;

@@ -337,5 +337,7 @@ static const struct kit_case cases[] = {
 const struct kit_kind kit_dataset = {.start = start,
                                      .stop = stop,
                                      .exercise = exercise,
+                                     .around = "{use: glyphs, size: 12, train_classes: 12, "
+                                               "val_classes: 7, test_classes: 6}",
                                      .cases = cases,
                                      .n_cases = sizeof cases / sizeof cases[0]};

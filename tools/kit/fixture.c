@@ -54,6 +54,9 @@ void kit_end_plain(struct kit_fixture *fixture) {
     if (fixture->mock.n_nested > 0) {
         kit_fail("nested", "%s returned within a nested unit", fixture->function);
     }
+    if (fixture->mock.ctx.host != &fixture->mock.host) {
+        kit_fail("nested", "%s returned with other services in ctx->host", fixture->function);
+    }
     mock_release(&fixture->mock);
 }
 
@@ -160,7 +163,7 @@ static void bind_unit(struct kit_fixture *fixture, int i, const struct nas_unit 
 }
 
 /* Fill the options: defaults, those of the command line, and `more`. A unit that is around another
- * one is around the default of its kind. */
+ * one is around the default of its kind, a small one. */
 static void bind(struct kit_fixture *fixture, const char *const *more, int n) {
     const struct kit *kit = fixture->kit;
     const char *kind = nas_kind_name(kit->unit->kind), *use = nas_kind(kit->unit->kind)->use;
@@ -174,9 +177,15 @@ static void bind(struct kit_fixture *fixture, const char *const *more, int n) {
     apply(fixture, root, kit->sets, kit->n_sets, &faults);
     apply(fixture, root, more, n, &faults);
     if (around != NULL && use != NULL) {
-        char key[128], text[256];
+        const char *small = kit_kind(kit->unit->kind)->around;
+        char key[128], text[512];
+        snprintf(key, sizeof key, "%s.%s", kind, around->key);
+        if (nas_yaml_find(root, key) == NULL && small != NULL) {
+            snprintf(text, sizeof text, "%s=%s", key, small);
+        } else {
+            snprintf(text, sizeof text, "%s.use=%s", key, use);
+        }
         snprintf(key, sizeof key, "%s.%s.use", kind, around->key);
-        snprintf(text, sizeof text, "%s=%s", key, use);
         if (nas_yaml_find(root, key) == NULL) {
             nas_override_apply(&fixture->arena, root, text, 0, &faults);
         }

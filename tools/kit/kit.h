@@ -45,6 +45,9 @@ struct kit_kind {
      * only functions marked [worker] and those that ask. Returns the first status that is not
      * MN_OK. */
     int (*exercise)(struct kit_fixture *fixture, uint64_t seed, int workers, uint64_t *digest);
+    /* NULL: {use: the default of the kind}. The section that a unit is around where nothing else is
+     * given. */
+    const char *around;
     int ends;    /* 1: exercise must also work at the ends of every range */
     int options; /* 1: instances are cheap, so that fuzzing varies the options */
     const struct kit_case *cases;

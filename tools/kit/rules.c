@@ -163,8 +163,9 @@ static const struct kit_rule rules[] = {
      "Claim the memory in start with mn_state; keep counters there too, as a state of one."},
     {"state_claim", "States are claimed in start, each once, with a name and a length.",
      "See mn_state in <metanas/host.h>."},
-    {"nested", "A nested unit that is entered is left before the call returns.",
-     "Use MN_NESTED of <metanas/host.h>."},
+    {"nested",
+     "A nested unit that is entered is left before the call returns, and ctx->host is what it was.",
+     "Use MN_NESTED of <metanas/host.h>; put ctx->host back after it."},
     {"metric", "Names of reported numbers are like those of options.",
      "See mn_metric in <metanas/host.h>."},
     /* ---- data sets ------------------------------------------------------------------------ */
