@@ -574,6 +574,33 @@ static void write_value(const struct mn_opt *o, int32_t type, const void *from, 
     fputc(']', out);
 }
 
+const char *nas_schema_value(const struct nas_options *options, const void *instance,
+                             const char *key, struct nas_arena *arena) {
+    uint32_t i = 0;
+    while (i < options->n && strcmp(options->at[i].key, key) != 0) {
+        i++;
+    }
+    if (i == options->n || options->at[i].type == MN_OPT_UNIT) {
+        return NULL;
+    }
+    const struct mn_opt *o = &options->at[i];
+    const void *value = (const char *)instance + o->offset;
+    if (o->type == MN_OPT_TEXT || o->type == MN_OPT_PATH) {
+        return *(const char *const *)value;
+    }
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        arena->failed = 1;
+        return NULL;
+    }
+    write_value(o, o->type, value, out);
+    const char *copy = fclose(out) == 0 ? nas_arena_text(arena, text) : NULL;
+    free(text);
+    return copy;
+}
+
 /* A deprecated option that nobody set is left out, or every resolved configuration would warn. */
 static int is_default(const struct mn_opt *o, const void *from) {
     union {

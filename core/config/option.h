@@ -33,6 +33,11 @@ void nas_schema_write(const struct nas_options *options, const void *instance, i
 void nas_schema_write_without(const struct nas_options *options, const void *instance,
                               uint32_t flags, int indent, FILE *out);
 
+/* The value of the option `key`, as a configuration would have it but without quotes, in arena;
+ * NULL = there is no such option, or no memory (arena->failed). */
+const char *nas_schema_value(const struct nas_options *options, const void *instance,
+                             const char *key, struct nas_arena *arena);
+
 /* Whether a number is one that the option takes. */
 int nas_option_in_range(const struct mn_opt *option, double x);
 

@@ -224,6 +224,18 @@ static void check_run(const struct nas_experiment *e, struct nas_faults *faults)
     }
 }
 
+/* All are bound: they see each other by mn_configured. */
+static int check_units(struct nas_experiment *e, struct mn_ctx *ctx, struct nas_faults *faults) {
+    struct nas_scope scope = {.e = e};
+    int status = MN_OK;
+    nas_ctx_of(ctx)->scope = &scope;
+    for (int i = 0; status == MN_OK && i < nas_configuration_units(e); i++) {
+        status = nas_instance_check(nas_configuration_unit(e, i), ctx, faults);
+    }
+    nas_ctx_of(ctx)->scope = NULL;
+    return status;
+}
+
 static int init_units(struct nas_experiment *e, struct mn_ctx *ctx, struct nas_faults *faults) {
     nas_meta_parts_begin(e, nas_yaml_get(e->root, nas_kind_name(MN_META_LEARNER)), faults);
     for (int i = 0; i < nas_configuration_units(e); i++) {
@@ -239,13 +251,46 @@ static int init_units(struct nas_experiment *e, struct mn_ctx *ctx, struct nas_f
         }
         /* Where it fails it is no fault of the configuration, and a later unit would clear its
          * message. */
-        TRY(nas_instance_init(nas_configuration_unit(e, i), ctx, e->registry, units[i].kind,
+        TRY(nas_instance_bind(nas_configuration_unit(e, i), ctx, e->registry, units[i].kind,
                               nas_configuration_unit_section(e, i), section, units[i].default_use,
                               (struct nas_mark){e->config_file, 0, 0}, faults));
     }
+    TRY(check_units(e, ctx, faults));
     TRY(nas_operations_init(&e->operations, ctx, e->registry, nas_yaml_get(e->root, "operations"),
                             faults));
     return faults->count > 0 ? MN_OK : nas_meta_parts_join(e, ctx);
+}
+
+/* What follows "NAME." in a key; NULL where it begins otherwise. */
+static const char *within(const char *key, const char *name) {
+    const size_t n = strlen(name);
+    return strncmp(key, name, n) == 0 && key[n] == '.' ? key + n + 1 : NULL;
+}
+
+const char *nas_service_configured(struct mn_ctx *ctx, const char *key) {
+    const struct nas_scope *scope = nas_ctx_of(ctx)->scope;
+    const struct nas_experiment *e = scope != NULL ? scope->e : NULL;
+    struct nas_arena *scratch = &nas_ctx_of(ctx)->scratch;
+    if (e == NULL) {
+        return NULL;
+    }
+    const void *const from[] = {&e->run, &e->task, &e->evaluation};
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        const char *rest = within(key, sections[i].name);
+        if (rest != NULL) {
+            return nas_schema_value(&sections[i].options, from[i], rest, scratch);
+        }
+    }
+    for (int i = 0; i < nas_configuration_units(e); i++) {
+        const char *rest = within(key, nas_configuration_unit_section(e, i));
+        const struct nas_instance *x = nas_instance_innermost(nas_configuration_unit(e, i));
+        if (rest != NULL && x->bound) {
+            return strcmp(rest, "use") == 0
+                       ? x->unit.unit->name
+                       : nas_schema_value(&x->unit.options, x->self, rest, scratch);
+        }
+    }
+    return NULL;
 }
 
 /* ---- configuration ------------------------------------------------------------------------ */

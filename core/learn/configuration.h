@@ -38,4 +38,7 @@ extern const char *const nas_split_names[], *const nas_batch_norm_names[];
 const char *nas_batch_norm_name(const struct nas_experiment *experiment);
 const char *nas_sampling_name(enum nas_sampling sampling);
 
+/* Service of struct mn_host. */
+const char *nas_service_configured(struct mn_ctx *ctx, const char *key);
+
 #endif

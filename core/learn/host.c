@@ -4,6 +4,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "base/ctx.h"
+#include "learn/configuration.h"
 #include "learn/metrics.h"
 #include "learn/state.h"
 #include "learn/task.h"
@@ -24,6 +25,8 @@ const struct mn_host nas_host = {
 
     .enter = nas_service_enter,
     .leave = nas_service_leave,
+
+    .configured = nas_service_configured,
 
     .scratch = nas_service_scratch,
     .keep = nas_service_keep,

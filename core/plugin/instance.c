@@ -174,12 +174,8 @@ static int bind(struct nas_instance *x, struct mn_ctx *ctx, struct nas_registry 
     if (around != NULL) {
         TRY(bind_nested(x, ctx, registry, around, section, faults));
     }
-    int (*check)(const void *self, struct mn_ctx *ctx) = x->table.dataset.check;
-    if (check == NULL || faults->count > before) {
-        return MN_OK;
-    }
-    struct nas_call call = nas_call_begin(ctx, x);
-    return as_fault(ctx, nas_call_end(&call, check(x->self, ctx)), (struct nas_mark){0}, faults);
+    x->bound = faults->count == before;
+    return MN_OK;
 }
 
 /* The instance knows its kind, its name and what is around it. */
@@ -208,7 +204,7 @@ static int init(struct nas_instance *x, struct mn_ctx *ctx, struct nas_registry 
     return bind(x, ctx, registry, section, faults);
 }
 
-int nas_instance_init(struct nas_instance *instance, struct mn_ctx *ctx,
+int nas_instance_bind(struct nas_instance *instance, struct mn_ctx *ctx,
                       struct nas_registry *registry, int kind, const char *name,
                       struct nas_yaml *section, const char *default_use, struct nas_mark mark,
                       struct nas_faults *faults) {
@@ -217,6 +213,28 @@ int nas_instance_init(struct nas_instance *instance, struct mn_ctx *ctx,
     instance->name = name != NULL ? name : nas_kind_name(kind);
     instance->within = "";
     return init(instance, ctx, registry, section, default_use, mark, faults);
+}
+
+int nas_instance_check(struct nas_instance *x, struct mn_ctx *ctx, struct nas_faults *faults) {
+    int (*check)(const void *self, struct mn_ctx *ctx) = x->table.dataset.check;
+    const int before = faults->count;
+    if (!x->bound) {
+        return MN_OK;
+    }
+    TRY(x->around != NULL ? nas_instance_check(x->around, ctx, faults) : MN_OK);
+    if (check == NULL || faults->count > before) {
+        return MN_OK;
+    }
+    struct nas_call call = nas_call_begin(ctx, x);
+    return as_fault(ctx, nas_call_end(&call, check(x->self, ctx)), (struct nas_mark){0}, faults);
+}
+
+int nas_instance_init(struct nas_instance *instance, struct mn_ctx *ctx,
+                      struct nas_registry *registry, int kind, const char *name,
+                      struct nas_yaml *section, const char *default_use, struct nas_mark mark,
+                      struct nas_faults *faults) {
+    TRY(nas_instance_bind(instance, ctx, registry, kind, name, section, default_use, mark, faults));
+    return nas_instance_check(instance, ctx, faults);
 }
 
 void nas_instance_fini(struct nas_instance *instance) {

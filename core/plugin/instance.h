@@ -19,6 +19,7 @@ struct nas_instance {
     struct nas_mark mark;             /* of the section */
     const char *label;                /* "op_mixer soft_prune", for messages */
     struct nas_arena arena;           /* instance, texts, mn_keep memory */
+    int bound;                        /* its options are filled in, without a fault */
     int started;                      /* stop is owed */
     const struct nas_shm *shm_source; /* what another process has filled already, or NULL */
     int shm_wanted;                   /* others of this node will want what is kept shared */
@@ -39,9 +40,17 @@ enum { NAS_MOST_NESTED = 4 }; /* units in one another, without the outermost */
 
 /* Make the instance of a section, which messages call `name` (NULL = by its kind): find the unit
  * named by its `use` (default_use when the section or the key is missing; NULL = required),
- * allocate, bind options, run `check`. Faults of the configuration go to `faults`; other failures
+ * allocate, bind options. Faults of the configuration go to `faults`; other failures
  * are returned. A unit around another one is made with that. The instance must not move afterwards.
  * `fini` calls `stop` where owed; it takes a zeroed instance. */
+int nas_instance_bind(struct nas_instance *instance, struct mn_ctx *ctx,
+                      struct nas_registry *registry, int kind, const char *name,
+                      struct nas_yaml *section, const char *default_use, struct nas_mark mark,
+                      struct nas_faults *faults);
+/* Run `check` of one that is bound, and before it that of the unit which it is around. */
+int nas_instance_check(struct nas_instance *instance, struct mn_ctx *ctx,
+                       struct nas_faults *faults);
+/* Both. */
 int nas_instance_init(struct nas_instance *instance, struct mn_ctx *ctx,
                       struct nas_registry *registry, int kind, const char *name,
                       struct nas_yaml *section, const char *default_use, struct nas_mark mark,

@@ -12,6 +12,7 @@
 #include "rng.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,6 +36,9 @@ struct mn_host {
     /* nested units */
     void (*enter)(struct mn_ctx *ctx, const struct mn_nested *nested);
     int (*leave)(struct mn_ctx *ctx, const struct mn_nested *nested, int status);
+
+    /* the configuration */
+    const char *(*configured)(struct mn_ctx *ctx, const char *key);
 
     /* memory */
     void *(*scratch)(struct mn_ctx *ctx, size_t bytes);
@@ -149,6 +153,28 @@ static inline int mn_leave(struct mn_ctx *ctx, const struct mn_nested *nested, i
  * changed copy of the table, so that the nested one finds other services; units that the host calls
  * meanwhile do not see it. */
 #define MN_NESTED(ctx, nested, call) (mn_enter((ctx), (nested)), mn_leave((ctx), (nested), (call)))
+
+/* ---- the configuration -------------------------------------------------------------------- */
+
+/* What the configuration says elsewhere, from `check` on: "task_learner.use" is the name of the
+ * unit, "task_learner.lr_w", "task.ways" or "run.latency" an option, defaults included, as it would
+ * be written but without quotes. Where units are nested the innermost is meant. NULL = there is no
+ * such key; so is all of it where a unit stands alone, as in metanas check. Valid until the
+ * callback returns. */
+static inline const char *mn_configured(struct mn_ctx *ctx, const char *key) {
+    return ctx->host->configured(ctx, key);
+}
+
+/* For `check`: this unit needs another section to have a certain value, such as the unit that it
+ * works with; `why` says what for. MN_CONFIG where it has another. [setup] */
+static inline int mn_need(struct mn_ctx *ctx, const char *key, const char *value, const char *why) {
+    const char *has = mn_configured(ctx, key);
+    if (has == NULL || strcmp(has, value) == 0) {
+        return MN_OK;
+    }
+    return mn_bad_option(ctx, "use", "it needs %s: %s, but the configuration has %s: %s", key,
+                         value, has, why);
+}
 
 /* ---- memory ------------------------------------------------------------------------------- */
 

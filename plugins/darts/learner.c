@@ -225,6 +225,13 @@ static int check(const void *self, struct mn_ctx *ctx) {
                              "a budget without cost.weight does nothing; give a weight, such as 1, "
                              "or leave it out");
     }
+    const char *latency = mn_configured(ctx, "run.latency");
+    if (s->cost.of == MN_COST_LATENCY && s->cost.weight > 0 && latency != NULL &&
+        latency[0] == '\0') {
+        return mn_bad_option(ctx, "cost.of",
+                             "latency needs the times of the candidates: name a table in "
+                             "run.latency; 'metanas bench-ops CONFIG --out FILE' measures it");
+    }
     return MN_OK;
 }
 

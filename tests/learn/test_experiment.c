@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/configuration.h"
 #include "learn/experiment.h"
+#include "learn/task.h"
 
 #include "fixture.h"
 
@@ -292,6 +293,43 @@ static void test_resolved(void **state) {
     free(second);
 }
 
+/* What one section can know of the others: mn_configured. */
+static void check_configured(const char *key, const char *value) {
+    struct nas_scope scope = {.e = &trial.e};
+    trial.context.scope = &scope;
+    const char *found = mn_configured(trial.ctx, key);
+    if (value == NULL) {
+        assert_null(found);
+    } else {
+        assert_non_null(found);
+        assert_string_equal(found, value);
+    }
+    trial.context.scope = NULL;
+    assert_null(mn_configured(trial.ctx, key)); /* nobody asks for a configuration */
+}
+
+static void test_configured(void **state) {
+    trial_must_open(&trial, trial_glyphs, "run.alpha_std=0.125", "run.name=some run",
+                    "meta_learner={use: clipped, max_norm: 2, around: {use: reptile, lr_w: 0.5}}");
+    check_configured("run.alpha_std", "0.125");
+    check_configured("run.name", "some run");
+    check_configured("run.latency", "");
+    check_configured("run.prune_meta", "true");
+    check_configured("task_learner.use", "darts");
+    check_configured("task_learner.cost.of", "parameters");
+    check_configured("meta_learner.use", "reptile"); /* the innermost */
+    check_configured("meta_learner.lr_w", "0.5");
+    check_configured("meta_learner.max_norm", NULL);
+    check_configured("task_learner.nothing", NULL);
+    check_configured("task_learner", NULL);
+    check_configured("nothing.use", NULL);
+    trial_must_open(&trial, trial_glyphs,
+                    "meta_learner={weights: {use: fomaml}, architecture: {use: reptile}}");
+    check_configured("meta_learner.weights.use", "fomaml");
+    check_configured("meta_learner.architecture.use", "reptile");
+    check_configured("meta_learner.use", NULL); /* there are two */
+}
+
 static void test_sections(void **state) {
     assert_non_null(nas_configuration_section("run"));
     assert_non_null(nas_configuration_section("task"));
@@ -316,6 +354,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_workers, begin, end),
         cmocka_unit_test_setup_teardown(test_without_data, begin, end),
         cmocka_unit_test_setup_teardown(test_resolved, begin, end),
+        cmocka_unit_test_setup_teardown(test_configured, begin, end),
         cmocka_unit_test_setup_teardown(test_sections, begin, end),
     };
     assert_true(argc > 1);

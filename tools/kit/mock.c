@@ -313,6 +313,11 @@ static int service_metric(struct mn_ctx *ctx, const char *name, double value) {
     return MN_OK;
 }
 
+/* The unit stands alone. */
+static const char *service_configured(struct mn_ctx *ctx, const char *key) {
+    return NULL;
+}
+
 /* ---- the whole ---------------------------------------------------------------------------- */
 
 void mock_init(struct mock *mock) {
@@ -328,6 +333,7 @@ void mock_init(struct mock *mock) {
     mock->host.cancelled = service_cancelled;
     mock->host.enter = service_enter;
     mock->host.leave = service_leave;
+    mock->host.configured = service_configured;
     mock->host.scratch = service_scratch;
     mock->host.keep = service_keep;
     mock->host.keep_shared = service_keep_shared;
