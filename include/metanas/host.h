@@ -287,10 +287,10 @@ static inline int mn_metric(struct mn_ctx *ctx, const char *name, double value) 
 /* ---- differentiating through a task ------------------------------------------------------- */
 
 /* The factors that the meta learner has learned for the updates of task step `step`: out->w[n_w],
- * out->a[n_a]; NULL = 1 for all. Valid until the next call or until the callback returns. The
- * update of a task learner with `adjoint` is x += factor * (what it would add without them).
- * [worker] task_learner.adapt and task_learner.adjoint only. Source: Meta-SGD (Li et al. 2017),
- * MAML++ (Antoniou et al. 2019), section 4. */
+ * out->a[n_a]; NULL = 1 for all; 0 for the weights of a loss, which no task adapts. Valid until the
+ * next call or until the callback returns. The update of a task learner with `adjoint` is x +=
+ * factor * (what it would add without them). [worker] task_learner.adapt and task_learner.adjoint
+ * only. Source: Meta-SGD (Li et al. 2017), MAML++ (Antoniou et al. 2019), section 4. */
 static inline int mn_step_rates(struct mn_ctx *ctx, int64_t step, struct mn_point *out) {
     return ctx->host->step_rates(ctx, step, out);
 }

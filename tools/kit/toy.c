@@ -114,6 +114,30 @@ static void check_pass(const struct toy *toy, const struct mn_set *batch,
     }
 }
 
+/* Feature k of an image is its pixel times weight k. */
+static void find_features(const struct toy *toy, const struct mn_point *at,
+                          const struct mn_set *batch, const struct mn_pass *pass,
+                          struct mn_outcome *out) {
+    const uint32_t gradients = pass->flags & (MN_PASS_GRAD_W | MN_PASS_GRAD_A);
+    const int alone = (pass->flags & MN_PASS_FEATURES) != 0;
+    if ((pass->d_features != NULL) != (alone && gradients != 0) || (alone && out->logits != NULL)) {
+        mock_fail("pass",
+                  "d_features is for passes with MN_PASS_FEATURES and gradients, which need "
+                  "it; logits for passes without that flag");
+    }
+    mn_vec_fill(alone && (gradients & MN_PASS_GRAD_W) != 0 ? TOY_W : 0, 0, out->d_w);
+    mn_vec_fill(alone && (gradients & MN_PASS_GRAD_A) != 0 ? toy->dims.n_a : 0, 0, out->d_a);
+    for (int32_t i = 0; i < batch->n * TOY_FEATURES; i++) {
+        const mn_real pixel = batch->images[i / TOY_FEATURES];
+        if (out->features != NULL) {
+            out->features[i] = pixel * at->w[i % TOY_FEATURES];
+        }
+        if (alone && (gradients & MN_PASS_GRAD_W) != 0) {
+            out->d_w[i % TOY_FEATURES] += pixel * pass->d_features[i];
+        }
+    }
+}
+
 static int model_pass(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
                       const struct mn_set *batch, const struct mn_pass *pass,
                       struct mn_outcome *out) {
@@ -129,6 +153,12 @@ static int model_pass(struct mn_ctx *ctx, const struct mn_model *model, const st
     widen(TOY_W, at->w, record->w);
     if (toy->n_passes++ == toy->fail_pass) {
         return mn_fail(ctx, MN_NUMERIC, "the loss is nan");
+    }
+    find_features(toy, at, batch, pass, out);
+    if ((pass->flags & MN_PASS_FEATURES) != 0) {
+        out->loss = 0;
+        out->hits = 0;
+        return MN_OK;
     }
     widen(TOY_W, at->w, w);
     widen(with_a ? TOY_A : 0, at->a, a);
@@ -295,7 +325,8 @@ void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
                                  .n_w = TOY_W,
                                  .n_a = n_a,
                                  .n_w_segments = 2,
-                                 .n_a_segments = n_a > 0};
+                                 .n_a_segments = n_a > 0,
+                                 .n_features = TOY_FEATURES};
     toy->prescribed = toy->one_image = toy->fail_pass = toy->fail_done = -1;
     toy->task = (struct mn_task){.size = sizeof toy->task,
                                  .ways = 2,

@@ -8,7 +8,7 @@
 
 #include "mock.h"
 
-enum { TOY_W = 5, TOY_BODY = 3, TOY_A = 3, TOY_CALLS = 1024, TOY_SUPPORT = 7 };
+enum { TOY_W = 5, TOY_BODY = 3, TOY_A = 3, TOY_CALLS = 1024, TOY_SUPPORT = 7, TOY_FEATURES = 2 };
 
 struct toy {
     struct mock *mock;

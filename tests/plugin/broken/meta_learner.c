@@ -2,7 +2,8 @@
 /* REPTILE with momentum. */
 #define WAYS                                                                                       \
     FINE, DRIFTS, WRONG_SIGN, BOTH_SIGNS, HIDDEN_STATE, HIDES_NUMERIC, UNWRITTEN, LATE_STATE,      \
-        STATE_TWICE, CHANGES_META, NEEDS_ARCHITECTURE, BAD_METRIC
+        STATE_TWICE, CHANGES_META, NEEDS_ARCHITECTURE, BAD_METRIC, PULLS_FEATURES,                 \
+        NO_GRADIENT_OF_FEATURES
 #include "wrong.h"
 
 struct learner {
@@ -30,6 +31,35 @@ static int query_pass(struct mn_ctx *ctx, const struct mn_model *model, const st
     return mn_model_pass(ctx, model, at, &task->query, &pass, &out);
 }
 
+/* Adds to the direction of the weights a hundredth of the gradient of half the squared length of
+ * the support set's features. */
+static int pull_features(struct mn_ctx *ctx, const struct mn_model *model,
+                         const struct mn_task *task, const struct mn_point *at, int64_t n_w,
+                         mn_real *direction) {
+    struct mn_dims dims;
+    int status = mn_model_dims(ctx, model, &dims);
+    struct mn_pass pass = {.size = sizeof pass, .flags = MN_PASS_FEATURES, .progress = 1};
+    struct mn_outcome out = {.size = sizeof out};
+    out.features = mn_scratch(ctx, (size_t)(task->support.n * dims.n_features) * sizeof(mn_real));
+    mn_real *d_w = out.features == NULL ? NULL : mn_scratch(ctx, (size_t)dims.n_w * sizeof *d_w);
+    if (d_w == NULL) {
+        return MN_NOMEM;
+    }
+    if (status == MN_OK) {
+        status = mn_model_pass(ctx, model, at, &task->support, &pass, &out);
+    }
+    if (status == MN_OK) {
+        pass.flags |= MN_PASS_GRAD_W;
+        pass.d_features = wrong == NO_GRADIENT_OF_FEATURES ? NULL : out.features;
+        out = (struct mn_outcome){.size = sizeof out, .d_w = d_w};
+        status = mn_model_pass(ctx, model, at, &task->support, &pass, &out);
+    }
+    if (status == MN_OK) {
+        mn_vec_axpy(n_w, (mn_real)0.01, d_w, direction);
+    }
+    return status;
+}
+
 static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
@@ -45,7 +75,9 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
     if (wrong == CHANGES_META) {
         meta->w[0] += 1;
     }
-    return MN_OK;
+    return wrong == PULLS_FEATURES || wrong == NO_GRADIENT_OF_FEATURES
+               ? pull_features(ctx, model, task, adapted, s->n_w, out->w)
+               : MN_OK;
 }
 
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
