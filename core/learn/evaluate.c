@@ -47,6 +47,18 @@ static struct nas_score score_of(const struct mn_task *task, const struct mn_out
                               .loss = after->loss};
 }
 
+/* Hard pruning by the task learner, or by the mixers where it leaves that to them. */
+static int prune(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
+                 const struct mn_point *at, uint8_t *keep) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    if (table->prune == NULL) {
+        return nas_model_prune(ctx, e->model, at, keep);
+    }
+    struct nas_call call = nas_call_begin(ctx, &e->task_learner);
+    TRY(nas_call_end(&call, table->prune(e->task_learner.self, ctx, e->model, task, at, keep)));
+    return nas_prune_check(ctx, e->model, e->task_learner.label, keep);
+}
+
 int nas_judge(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
               const struct mn_point *at, int both_norms, uint8_t *keep, mn_real *logits,
               struct nas_task_result *out) {
@@ -58,7 +70,7 @@ int nas_judge(const struct nas_experiment *e, struct mn_ctx *ctx, const struct m
     if (fixed != NULL) {
         memcpy(keep, fixed, (size_t)nas_model_dims(e->model)->n_choices);
     } else {
-        TRY(nas_model_prune(ctx, e->model, at, keep));
+        TRY(prune(e, ctx, task, at, keep));
     }
     TRY(predict_as(e, ctx, task, at, keep, norm, &after));
     out->score = score_of(task, &before, &after);

@@ -114,8 +114,8 @@ struct nas_network_units nas_experiment_network(struct nas_experiment *e) {
 
 /* The largest that any pass of the run can ask for: the learner's own batch or a support set, and
  * in meta-training the query set, of which a meta learner may take the gradient; in evaluation
- * query sets are predicted, and support sets where batch norm takes their statistics or a head
- * starts from them. */
+ * query sets are predicted, and support sets where batch norm takes their statistics, a head
+ * starts from them, or a task learner prunes by them. */
 static void find_batches(struct nas_experiment *e, const struct nas_batches *at_least) {
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const int64_t batch = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
@@ -133,7 +133,7 @@ static void find_batches(struct nas_experiment *e, const struct nas_batches *at_
     b->steps = most(b->steps, starts ? ways * train.support : 0);
     b->steps = most(b->steps, at_least->steps);
     b->predictions = ways * (test.query + (with ? test.support : 0));
-    if (starts || e->evaluation.batch_norm == NAS_SUPPORT) {
+    if (starts || table->prune != NULL || e->evaluation.batch_norm == NAS_SUPPORT) {
         b->predictions = most(b->predictions, ways * test.support);
     }
     b->predictions = most(most(b->predictions, b->steps), at_least->predictions);

@@ -104,6 +104,10 @@ int nas_model_mixture_weights(struct mn_ctx *ctx, const struct mn_model *model,
 int nas_model_prune(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
                     uint8_t *keep);
 
+/* MN_INTERNAL, naming `label`, where a mask that a plugin made leaves nothing of a mixture. */
+int nas_prune_check(struct mn_ctx *ctx, const struct mn_model *model, const char *label,
+                    const uint8_t *keep);
+
 /* Weights of the network that `keep` leaves (NULL = all): candidates and edges that are cut, and
  * what only they used, do not count. MN_NOMEM. */
 int nas_model_parameters(struct mn_ctx *ctx, const struct mn_model *model, const uint8_t *keep,

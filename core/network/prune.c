@@ -67,6 +67,25 @@ static mn_real *strengths(struct mn_ctx *ctx, const struct mn_model *m, const st
     return out;
 }
 
+static int keeps_some(struct mn_ctx *ctx, const struct nas_mixture *x, const char *label,
+                      const char *function, const uint8_t *keep) {
+    for (int64_t c = 0; c < x->n_choices; c++) {
+        if (keep[x->choice0 + c] != 0) {
+            return MN_OK;
+        }
+    }
+    return mn_fail(ctx, MN_INTERNAL, "%s: %s keeps nothing of mixture %s", label, function,
+                   x->name);
+}
+
+int nas_prune_check(struct mn_ctx *ctx, const struct mn_model *m, const char *label,
+                    const uint8_t *keep) {
+    for (int i = 0; i < m->n_mixtures; i++) {
+        TRY(keeps_some(ctx, &m->mixtures[i], label, "prune", keep));
+    }
+    return MN_OK;
+}
+
 static int select_one(struct mn_ctx *ctx, const struct mn_model *m, const struct nas_mixture *x,
                       const mn_real *weights, uint8_t *keep) {
     const struct nas_instance *mixer = nas_mixer_of(m, x);
@@ -76,13 +95,7 @@ static int select_one(struct mn_ctx *ctx, const struct mn_model *m, const struct
     TRY(nas_call_end(&call,
                      mixer->table.mixer.select(mixer->self, ctx, x->n_choices, &when,
                                                weights + x->choice0, strength, keep + x->choice0)));
-    for (int64_t c = 0; c < x->n_choices; c++) {
-        if (keep[x->choice0 + c] != 0) {
-            return MN_OK;
-        }
-    }
-    return mn_fail(ctx, MN_INTERNAL, "%s: select keeps nothing of mixture %s", mixer->label,
-                   x->name);
+    return keeps_some(ctx, x, mixer->label, "select", keep);
 }
 
 int nas_model_prune(struct mn_ctx *ctx, const struct mn_model *m, const struct mn_point *at,

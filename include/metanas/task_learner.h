@@ -55,6 +55,14 @@ struct mn_task_learner {
     int (*adjoint)(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                    const struct mn_task *task, const struct mn_step *step,
                    struct mn_adjoint *adjoint);
+    /* Optional. The hard pruning of an evaluation task in place of that of the mixers:
+     * keep[n_choices] = 1 for what stays, at least one choice of each mixture, written whole. `at`
+     * is the adapted point; the query set is not to be looked at. mn_model_prune is what the mixers
+     * would choose. Of passes, those without gradients and MN_PASS_TRAINING. [worker] MN_NUMERIC,
+     * MN_NOMEM, MN_CANCELLED. Source: Algorithm 3, line 8; DARTS-PT (Wang et al. 2021),
+     * Algorithm 1. */
+    int (*prune)(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
+                 const struct mn_task *task, const struct mn_point *at, uint8_t *keep);
 };
 
 #ifdef __cplusplus

@@ -96,6 +96,14 @@ swap proxyless --set op_mixer.use=proxyless --set run.log_every=1
 least_skipped proxyless 0.714 # two of seven
 swap proxyless_alternating --set op_mixer.use=proxyless --set task_learner.order=alternating
 least_skipped proxyless_alternating 0.857 # the last pass of a step learns weights
+swap entmax --set op_mixer.use=entmax --set input_mixer.use=entmax
+swap darts_minus --set op_mixer.use=darts_minus
+swap fair_darts --set op_mixer.use=fair_darts
+swap darts_pt --set op_mixer.use=softmax --set input_mixer.use=sum \
+    --set 'task_learner={use: darts_pt, around: {use: darts, steps: 2, test_steps: 2, warm_up: 0}}'
+cp darts_pt/test-tasks.csv one.csv
+works 'pruning by the loss with other workers' test darts_pt --tasks 2 --set run.workers=2
+same 'gives the same' one.csv darts_pt/test-tasks.csv
 swap pc_darts --set 'search_space={use: pc_darts, cells: 2, channels: 4}' --set input_mixer.use=pc_darts
 swap budget --set 'search_space={use: darts, cells: 2, parameters: 5k}'
 holds 'the run keeps the channels that were found' grep -q '^  channels: [1-9]' budget/config.resolved.yaml

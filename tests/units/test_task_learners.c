@@ -623,6 +623,31 @@ static void a_failed_architecture_pass(void **state) {
     bench_close(&b);
 }
 
+/* ---- DARTS-PT ----------------------------------------------------------------------------- */
+
+/* The mixers would keep the second of three choices; without the third the loss is worst. */
+static void what_is_missed_most_stays(void **state) {
+    struct bench b;
+    uint8_t keep[TOY_A];
+    bench_open(&b, "darts_pt", TOY_A);
+    memset(keep, 7, sizeof keep);
+    b.mock.ctx.where.split = MN_TEST;
+    assert_null(b.table->adapt); /* that of the unit which it is around */
+    assert_int_equal(b.table->prune(b.unit.self, &b.mock.ctx, NULL, &b.toy.task, &b.params, keep),
+                     MN_OK);
+    assert_int_equal(b.toy.n_passes, TOY_A);
+    assert_true(keep[0] == 0 && keep[1] == 0 && keep[2] == 1);
+    for (int i = 0; i < b.toy.n_passes; i++) {
+        assert_int_equal(b.toy.passes[i].flags, 0);
+        assert_close(b.toy.passes[i].progress, 1, 0);
+        assert_close(b.toy.passes[i].image, toy_image(0), ROUNDING); /* of the support set */
+    }
+    b.toy.fail_pass = b.toy.n_passes + 1;
+    assert_int_equal(b.table->prune(b.unit.self, &b.mock.ctx, NULL, &b.toy.task, &b.params, keep),
+                     MN_NUMERIC);
+    bench_close(&b);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joint_steps_are_equation_3),
@@ -647,6 +672,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(no_steps_change_nothing),
         cmocka_unit_test(failures_end_the_task),
         cmocka_unit_test(a_failed_architecture_pass),
+        cmocka_unit_test(what_is_missed_most_stays),
     };
     unit_arguments(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);

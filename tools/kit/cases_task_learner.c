@@ -304,6 +304,43 @@ static void no_architecture(const struct kit *kit) {
     kit_fixture_close(&fixture);
 }
 
+/* ---- pruning ------------------------------------------------------------------------------ */
+
+static void prune(const struct kit *kit) {
+    struct kit_fixture fixture;
+    kit_fixture_begin(&fixture, kit, KIT_WATCH_ALL);
+    const struct mn_task_learner *t = &fixture.table.task_learner;
+    if (t->prune == NULL) {
+        kit_skip("the task learner leaves pruning to the mixers");
+    }
+    fixture.mock.ctx.where.split = MN_TEST;
+    struct task_run run = task_run_new(&fixture, 1);
+    const struct toy *toy = toy_of_fixture(&fixture);
+    const int64_t n = toy->dims.n_choices;
+    uint8_t *keep = mock_buffer(&fixture.mock, (size_t)n, MOCK_POISON);
+    int64_t kept = 0;
+    kit_seal(&fixture, run.params.w);
+    kit_seal(&fixture, run.params.a);
+    kit_call(&fixture, "prune", KIT_WORKER);
+    kit_ok(&fixture, kit_end(&fixture, t->prune(fixture.self, &fixture.mock.ctx, NULL, &toy->task,
+                                                &run.params, keep)));
+    for (int64_t i = 0; i < n; i++) {
+        if (keep[i] > 1) {
+            kit_fail("keep_value", "keep[%lld] is %d", (long long)i, keep[i]);
+        }
+        kept += keep[i];
+    }
+    if (kept == 0) {
+        kit_fail("keeps_none", "none of %lld choices is kept", (long long)n);
+    }
+    for (int i = 0; i < toy->n_passes; i++) {
+        if (fabs(toy->passes[i].image - TOY_QUERY) < 1e-6) {
+            kit_fail("pass", "prune looks at the query set");
+        }
+    }
+    kit_fixture_close(&fixture);
+}
+
 static const struct kit_case cases[] = {
     {"zero_steps", "no steps leave the parameters as they are", 0, zero_steps},
     {"descends", "the loss of a small convex problem falls", 0, descends},
@@ -317,6 +354,7 @@ static const struct kit_case cases[] = {
     {"adjoint", "`adjoint` is the derivative of the steps of adapt", 0, task_case_adjoint},
     {"first_order", "with updates taken for constants only d_rates is written", 0,
      task_case_first_order},
+    {"prune", "pruning keeps at least one choice, and does not look at the query set", 0, prune},
     {"no_architecture", "a model without architecture is adapted or refused", 0, no_architecture},
 };
 

@@ -109,7 +109,7 @@ static const struct kit_rule rules[] = {
     {"gradient_not_added", "Mixtures share logits, so backward adds to d_logits.",
      "Use += instead of =."},
     {"threshold", "The threshold is a weight: at least 0 and below 1.", "Correct its range."},
-    {"keeps_none", "select must keep at least one choice, or the network falls apart.",
+    {"keeps_none", "select and prune must keep at least one choice, or the network falls apart.",
      "Keep the largest weight in any case."},
     {"keep_value", "keep[i] is 1 or 0.", "Write the result of a comparison."},
     /* ---- learners ------------------------------------------------------------------------- */

@@ -85,14 +85,37 @@ static int model_segment(struct mn_ctx *ctx, const struct mn_model *model, int a
     return MN_OK;
 }
 
-/* The model has no mixtures, and so no choices to prune. */
+/* The logits, if there are some, are those of one mixture of operations. */
 static int model_mixture(struct mn_ctx *ctx, const struct mn_model *model, int32_t index,
                          struct mn_mixture *out) {
-    return mn_fail(ctx, MN_INTERNAL, "mixture %d of 0", (int)index);
+    static const char *const items[TOY_A] = {"none", "skip_connect", "conv_3x3"};
+    static const double costs[TOY_A] = {0, 0, 9};
+    static const uint8_t holds[TOY_A * TOY_A] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+    const struct toy *toy = toy_of(ctx);
+    check_size("mn_mixture", out->size, sizeof *out);
+    if (index < 0 || index >= toy->dims.n_mixtures) {
+        return mn_fail(ctx, MN_INTERNAL, "the model has no mixture %d", (int)index);
+    }
+    *out = (struct mn_mixture){.size = sizeof *out,
+                               .kind = MN_OP_MIXER,
+                               .name = "toy.0.op.0",
+                               .stride = 1,
+                               .n_mixtures = 1,
+                               .n_items = TOY_A,
+                               .items = items,
+                               .parameters = costs,
+                               .macs = costs,
+                               .n_choices = TOY_A,
+                               .holds = holds};
+    return MN_OK;
 }
 
 static int model_prune(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,
                        uint8_t *keep) {
+    const struct toy *toy = toy_of(ctx);
+    for (int64_t i = 0; i < toy->dims.n_choices; i++) {
+        keep[i] = i == 1;
+    }
     return MN_OK;
 }
 
@@ -163,6 +186,9 @@ static int model_pass(struct mn_ctx *ctx, const struct mn_model *model, const st
     widen(TOY_W, at->w, w);
     widen(with_a ? TOY_A : 0, at->a, a);
     out->loss = toy_loss(w, with_a ? a : NULL, (double)batch->images[0], pass->progress, dw, da);
+    for (int64_t i = 0; pass->keep != NULL && i < toy->dims.n_choices; i++) {
+        out->loss += pass->keep[i] ? 0 : 0.125 * (double)(i + 1); /* each is missed more */
+    }
     if (!isfinite(out->loss)) {
         return mn_fail(ctx, MN_NUMERIC, "the loss is not finite");
     }
@@ -324,6 +350,8 @@ void toy_install(struct toy *toy, struct mock *mock, int64_t n_a) {
                                  .max_batch = 64,
                                  .n_w = TOY_W,
                                  .n_a = n_a,
+                                 .n_choices = n_a,
+                                 .n_mixtures = n_a > 0,
                                  .n_w_segments = 2,
                                  .n_a_segments = n_a > 0,
                                  .n_features = TOY_FEATURES};
