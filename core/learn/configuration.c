@@ -54,6 +54,10 @@ static const struct mn_opt run_opts[] = {
             "at every validation cut candidates of the meta-architecture under meta_threshold"),
     MN_REAL(RUN, meta_threshold, 0.01, 0, 1,
             "mixture weight at the final temperature under which prune_meta cuts"),
+    MN_INTS(
+        RUN, shrink, "", 1, 64,
+        "candidates of every edge that stay in the meta-architecture after the first, second .. "
+        "of equal parts of meta-training, such as [5, 3], after P-DARTS; none = all stay"),
     MN_PATH(RUN, latency, "", 0,
             "times of the candidates on a device, a table that metanas bench-ops has written; for "
             "costs of latency"),
@@ -215,6 +219,13 @@ static void check_run(const struct nas_experiment *e, struct nas_faults *faults)
         nas_fault_add(faults, name != NULL ? name->mark : nowhere,
                       "run: name: expected a name of 1 to 200 bytes, without / and control "
                       "characters, not . or ..; where the run is written is said by --out");
+    }
+    for (int64_t i = 1; i < e->run.shrink.n; i++) {
+        if (e->run.shrink.at[i] >= e->run.shrink.at[i - 1]) {
+            nas_fault_add(faults, nas_yaml_get(run, "shrink")->mark,
+                          "run: shrink: the numbers must fall");
+            break;
+        }
     }
     /* A run that was interrupted goes back as far as one that was not only if a checkpoint of its
      * schedule is there beside the newest. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/declared.h"
 
+#include "learn/meta_prune.h"
+
 #include <inttypes.h>
 
 enum { MOST_STEPS = 1000000000 };
@@ -60,6 +62,22 @@ static int check_threshold(const struct nas_experiment *e, struct mn_ctx *ctx,
                : nas_instance_wrong(ctx, mixer, "threshold is %g; 0 to 1 are possible", threshold);
 }
 
+/* Candidates are not cut before there is anything known of them. */
+static int check_shrink(const struct nas_experiment *e, struct mn_ctx *ctx) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    for (int64_t i = 0; table->adapts != NULL && i < e->run.shrink.n; i++) {
+        const struct mn_where where = nas_experiment_where(e, MN_TRAIN, nas_meta_shrink_at(e, i));
+        if ((table->adapts(e->task_learner.self, &where) & MN_ADAPTS_A) == 0) {
+            return mn_fail(ctx, MN_CONFIG,
+                           "run: shrink: %s does not adapt the architecture yet at meta-epoch "
+                           "%" PRId64 ", after which candidates are to be cut; a shorter warm-up "
+                           "or a longer run would do",
+                           e->task_learner.label, where.meta_epoch);
+        }
+    }
+    return MN_OK;
+}
+
 int nas_declared_units(const struct nas_experiment *e, struct mn_ctx *ctx) {
     const struct nas_instance *learner = &e->task_learner;
     const struct mn_task_learner *table = &learner->table.task_learner;
@@ -86,6 +104,7 @@ int nas_declared_units(const struct nas_experiment *e, struct mn_ctx *ctx) {
         return nas_instance_wrong(ctx, &e->loss, "teacher is %d, which is none of enum mn_teacher",
                                   e->teacher);
     }
+    TRY(check_shrink(e, ctx));
     TRY(check_threshold(e, ctx, &e->op_mixer));
     return check_threshold(e, ctx, &e->input_mixer);
 }

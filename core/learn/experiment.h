@@ -46,7 +46,8 @@ struct nas_run_options {
     bool prune_meta; /* cut meta-alphas at every evaluation (method: under meta_threshold at the
                         final temperature) */
     double meta_threshold;
-    const char *latency; /* file with the times of candidates, "" = none */
+    struct mn_ints shrink; /* candidates of an edge that stay after equal parts of meta-training */
+    const char *latency;   /* file with the times of candidates, "" = none */
 };
 
 /* Section task. */

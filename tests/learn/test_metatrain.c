@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Algorithms 1 and 2 on the learners of toy.c, whose results are short formulas. */
 #include "learn/evaluate.h"
+#include "learn/meta_prune.h"
+#include "learn/meta_step.h"
 #include "learn/train.h"
 
 #include "fixture.h"
@@ -280,6 +282,48 @@ static void test_prune_meta_above_threshold(void **state) {
         assert_close((double)s.meta.a[k], k % 3 == 0 ? -1e4 : (k % 3 + 1) * 4.875, ROUNDING);
     }
     nas_state_fini(&s);
+}
+
+/* As above the logits of each edge grow in the order of their numbers: of three candidates two stay
+ * after a third of the run, one after two thirds; not before, and no matter where it was stopped.
+ */
+static void test_shrink(void **state) {
+    static const int stay[] = {3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 1};
+    static const int ends[] = {3, 4, 7, 8, 12};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct nas_state s;
+        trial_must_open(&trial, trial_toy, "run.meta_epochs=12", "run.alpha_std=0",
+                        "run.shrink=[2, 1]");
+        assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &s));
+        while (s.meta_epoch < ends[i]) {
+            struct nas_meta_batch batch = {0};
+            assert_ok(trial.ctx, nas_meta_batch_new(&trial.e, trial.ctx, &batch));
+            assert_ok(trial.ctx, nas_meta_batch_run(&batch, trial.ctx, &s));
+            assert_ok(trial.ctx, nas_meta_shrink(&trial.e, trial.ctx, &s));
+            nas_meta_batch_fini(&batch);
+        }
+        for (int k = 0; k < 6; k++) {
+            assert_true((s.meta.a[k] > -1e3F) == (k % 3 >= 3 - stay[ends[i]]));
+        }
+        nas_state_fini(&s);
+    }
+    struct nas_state s; /* and as a part of training */
+    trial_must_open(&trial, trial_toy, "run.meta_epochs=12", "run.alpha_std=0", "run.shrink=[2]");
+    assert_ok(trial.ctx, nas_state_new(&trial.e, trial.ctx, &s));
+    assert_ok(trial.ctx, train("run", &s));
+    for (int k = 0; k < 6; k++) {
+        assert_true((s.meta.a[k] > -1e3F) == (k % 3 >= 1));
+    }
+    nas_state_fini(&s);
+}
+
+static void test_shrink_is_checked(void **state) {
+    static const char *const rising[] = {"run.shrink=[2, 2]", NULL};
+    static const char *const early[] = {"run.shrink=[2, 1]", "task_learner.adapts=1", NULL};
+    assert_int_equal(trial_open(&trial, trial_toy, rising), MN_CONFIG);
+    assert_non_null(strstr(trial.faults, "run: shrink: the numbers must fall"));
+    assert_failed(trial.ctx, trial_open(&trial, trial_toy, early), MN_CONFIG,
+                  "does not adapt the architecture yet at meta-epoch");
 }
 
 /* Nothing is cut while only the weights adapt, and the largest never is. */
@@ -563,6 +607,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_prune_meta, begin, end),
         cmocka_unit_test_setup_teardown(test_prune_meta_above_threshold, begin, end),
         cmocka_unit_test_setup_teardown(test_prune_meta_not, begin, end),
+        cmocka_unit_test_setup_teardown(test_shrink, begin, end),
+        cmocka_unit_test_setup_teardown(test_shrink_is_checked, begin, end),
         cmocka_unit_test_setup_teardown(test_faults, begin, end),
         cmocka_unit_test_setup_teardown(test_fault_after_checkpoint, begin, end),
         cmocka_unit_test_setup_teardown(test_fault_of_update, begin, end),
