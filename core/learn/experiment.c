@@ -131,12 +131,14 @@ static void find_batches(struct nas_experiment *e, const struct nas_batches *at_
     /* The gradient of a start goes through the support set. */
     const int starts = nas_head_starts(&e->head);
     b->steps = most(b->steps, starts ? ways * train.support : 0);
-    b->steps = most(b->steps, at_least->steps);
+    b->steps = most(b->steps, starts ? at_least->support : 0);
+    b->steps = most(b->steps, at_least->steps + (with ? at_least->support : 0));
     b->predictions = ways * (test.query + (with ? test.support : 0));
     if (starts || table->prune != NULL || e->evaluation.batch_norm == NAS_SUPPORT) {
         b->predictions = most(b->predictions, ways * test.support);
     }
-    b->predictions = most(most(b->predictions, b->steps), at_least->predictions);
+    b->predictions = most(most(b->predictions, b->steps),
+                          at_least->predictions + (with ? at_least->support : 0));
 }
 
 static int read_latencies(struct nas_experiment *e, struct mn_ctx *ctx) {
@@ -226,7 +228,7 @@ static int note_provenance(struct nas_experiment *e, struct mn_ctx *ctx) {
 }
 
 int nas_experiment_widen(struct nas_experiment *e, struct mn_ctx *ctx, int64_t n) {
-    const struct nas_batches at_least = {e->batches.steps, n};
+    const struct nas_batches at_least = {.steps = e->batches.steps, .predictions = n};
     if (e->batches.predictions >= n) {
         return MN_OK;
     }

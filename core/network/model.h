@@ -13,9 +13,11 @@ struct nas_latencies;
 
 enum { NAS_COSTS = MN_COST_LATENCY + 1 };
 
-/* Images of the largest pass with gradients or of a step, and of the largest other one. */
+/* Images of the largest pass with gradients or of a step, and of the largest other one; where it is
+ * wanted of an experiment, also of a support set, which goes with them where the head looks at it.
+ */
 struct nas_batches {
-    int64_t steps, predictions;
+    int64_t steps, predictions, support;
 };
 
 /* What a network is made of. All of it must outlive the network. */

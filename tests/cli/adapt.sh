@@ -250,4 +250,13 @@ holds 'cells never begin a formula' grep -q ",\"'=1+1\"," named-out/predictions.
 # The class begins in one column of the terminal: the wide name takes two columns a character.
 holds 'columns align by display width' [ "$(sed -n 's/^\(  wide\/日本\.png *\)[^ ].*/\1/p' out | wc -c)" -eq \
     "$(($(sed -n 's/^\(  wide\/latin\.png *\)[^ ].*/\1/p' out | wc -c) + 2))" ]
+
+# ---- heads that look at the support set: it goes through the network with all pictures to tell apart ----
+
+for head in '{use: centroid}' '{use: linear, start: prototypes}'; do
+    works "train $head" train smoke.yaml --out "run $head" --set run.meta_epochs=2 --set "head=$head" \
+        --set task_learner.batch=0 --set task_learner.test_batch=0
+    works "adapt $head" adapt "run $head" --support mine --query ask --query ask --query ask
+    holds "$head: predicts every picture" [ "$(grep -c 'then' out)" = 30 ]
+done
 finish

@@ -76,6 +76,9 @@ done
     images query_images 2x4x1x14x14 labels query_labels 2x4 5
 works64 probe smoke.yaml --state meta.st --out meta.out --meta
 holds 'losses of every task and step' sh -c '"$TENSORS" names meta.out | grep -q "^losses F64 2x3$"'
+# All mini-batches of a task, more images than a step has, are the support set that a head starts from.
+works64 probe smoke.yaml --state meta.st --out start.out --meta --set head.start=prototypes
+holds 'the start is another' sh -c '! cmp -s meta.out start.out'
 "$TENSORS" edit init64.st both.st images images 2x3x6x1x14x14 labels labels 2x3x6 5
 "$TENSORS" edit both.st task0.st reshape images 3x6x1x14x14 reshape labels 3x6
 works64 probe smoke.yaml --state task0.st --out task0.out --learn

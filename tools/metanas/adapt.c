@@ -274,7 +274,9 @@ static int adapt(struct mn_ctx *ctx, struct adaptation *run, struct nas_experime
     TRY(read_pictures(ctx, run));
     const int64_t support = run->support.n, query = run->query.n;
     const struct nas_open open = {.flags = NAS_OPEN_NO_DATA,
-                                  .batches = {support, support > query ? support : query}};
+                                  .batches = {.steps = support,
+                                              .predictions = support > query ? support : query,
+                                              .support = support}};
     TRY(rundir_open(ctx, a, a->operand, run->flags->state, &open, experiment, state));
     if (run->classes.n != experiment->task.ways) {
         return mn_fail(ctx, MN_CONFIG,

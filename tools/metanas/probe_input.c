@@ -291,9 +291,10 @@ static int check_and_read(struct input *in) {
     int shape[3] = {0, 0, 0};
     char images[64] = "C,H,W"; /* where they do not tell their shape */
     const int have_images = image_sizes(in, shape);
-    const struct nas_open more = {.flags = NAS_OPEN_NO_DATA,
-                                  .shape = have_images ? shape : NULL,
-                                  .batches.steps = p->n > p->n_query ? p->n : p->n_query};
+    const struct nas_open more = {
+        .flags = NAS_OPEN_NO_DATA,
+        .shape = have_images ? shape : NULL,
+        .batches = {.steps = p->n > p->n_query ? p->n : p->n_query, .support = p->n * p->steps}};
     TRY(open_experiment(p->ctx, a, a->operand, &more, &p->experiment));
     if (have_images) {
         TRY(expect_all(in));
