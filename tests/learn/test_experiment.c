@@ -237,6 +237,9 @@ static void test_largest_batch(void **state) {
     trial_must_open(&trial, trial_glyphs, "task.queries=9", "task.train_queries=1", "task.shots=2",
                     "head.use=centroid", "task_learner.batch=0"); /* 3 x (4 + 1) */
     check_batches(15, 33);
+    trial_must_open(&trial, trial_glyphs, "task.queries=1", "task.shots=5", "task.train_shots=3",
+                    "head={use: linear, start: prototypes}", "task_learner.batch=4");
+    check_batches(9, 15); /* the support sets, 3 x 3 with gradients, 3 x 5 without */
 }
 
 static void test_workers(void **state) {
@@ -252,7 +255,8 @@ static void test_without_data(void **state) {
     const int shape[3] = {3, 9, 11};
     const char *path = folder_path(&trial.folder, "config.yaml");
     file_put(path, trial_glyphs, strlen(trial_glyphs));
-    struct nas_open open = {.config = path, .flags = NAS_OPEN_NO_DATA, .batches = {40, 50}};
+    struct nas_open open = {
+        .config = path, .flags = NAS_OPEN_NO_DATA, .batches = {.steps = 40, .predictions = 50}};
     assert_ok(trial.ctx, nas_experiment_open(&trial.e, trial.ctx, &open));
     assert_null(trial.e.model);
     nas_experiment_close(&trial.e);
