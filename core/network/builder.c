@@ -29,59 +29,19 @@ static int check_layer(struct mn_builder *b, const char *name, int channels) {
     return MN_OK;
 }
 
-static int edges_new(struct mn_builder *b, struct nas_layer *layer, int n) {
-    layer->edges = nas_arena_zeroed(&b->model->arena, (size_t)n * sizeof *layer->edges);
-    layer->n_edges = n;
-    return layer->edges != NULL ? MN_OK : nas_builder_no_memory(b);
-}
-
-/* n candidates and `passed` paths after them. */
-static int paths_new(struct mn_builder *b, struct nas_edge *edge, int n_ops, int passed) {
-    const int n = n_ops + passed;
-    *edge = (struct nas_edge){.n_paths = n, .n_ops = n_ops, .mixture = -1, .weight = 1};
-    edge->paths = nas_arena_zeroed(&b->model->arena, (size_t)n * sizeof *edge->paths);
-    return edge->paths != NULL ? MN_OK : nas_builder_no_memory(b);
-}
-
-/* The state that a layer makes. */
-static int output(struct mn_builder *b, struct nas_layer *layer, int channels, int size,
-                  int32_t *state) {
-    TRY(nas_state_add(b, channels, size, (int)(layer - b->model->layers), state));
-    layer->state = *state;
-    return MN_OK;
-}
-
-/* A concatenation without a state yet. */
-static int concat_new(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
-                      struct nas_layer **out) {
-    struct nas_layer *layer = NULL;
-    TRY(nas_layer_add(b, name, &layer));
-    layer->kind = NAS_LAYER_CONCAT;
-    layer->n_parts = n;
-    layer->parts = nas_arena_array(&b->model->arena, (size_t)n, sizeof *layer->parts);
-    if (layer->parts == NULL) {
-        return nas_builder_no_memory(b);
-    }
-    memcpy(layer->parts, states, (size_t)n * sizeof *states);
-    *out = layer;
-    return MN_OK;
-}
-
 /* A layer of one path. */
 static int single(struct mn_builder *b, const char *name, const struct nas_path *proto, int floor,
                   uint32_t flags, int32_t *state) {
     struct nas_layer *layer = NULL;
     TRY(nas_layer_add(b, name, &layer));
-    TRY(edges_new(b, layer, 1));
-    TRY(paths_new(b, &layer->edges[0], 1, 0));
+    TRY(nas_layer_path(b, layer));
     struct nas_path *path = &layer->edges[0].paths[0];
-    layer->groups = 1;
     *path = *proto;
     path->index = b->model->n_paths++;
     TRY(nas_path_bind(b, path, floor));
     nas_path_bind_channels(b->model, path, b->model->states[path->source].channels);
     TRY(nas_path_weights(b, path, name, flags));
-    return output(b, layer, path->channels, path->size, state);
+    return nas_layer_output(b, layer, path->channels, path->size, state);
 }
 
 /* ---- services ----------------------------------------------------------------------------- */
@@ -137,10 +97,7 @@ int nas_service_build_conv(struct mn_builder *b, const struct mn_conv_spec *spec
     TRY(single(b, spec->name, &path, 0, spec->flags, state));
     if ((spec->flags & MN_BUILD_RELU_AFTER) != 0) {
         /* Another name for the state, by which consumers see its ReLU. */
-        const struct nas_cell_state s = b->model->states[*state];
-        struct nas_layer *layer = NULL;
-        TRY(concat_new(b, spec->name, 1, state, &layer));
-        TRY(output(b, layer, s.channels, s.size, state));
+        TRY(nas_concat_add(b, spec->name, 1, state, state));
         b->model->states[*state].relu = 1;
     }
     b->unfinished--;
@@ -211,9 +168,11 @@ static int check_edge(struct mn_builder *b, const struct mn_node_spec *spec, con
         return mn_fail(b->ctx, MN_UNSUPPORTED, "%s: stride %d; 1 and 2 are possible", prefix,
                        edge->stride);
     }
-    if (b->model->states[edge->from].channels != spec->channels) {
-        return mn_fail(b->ctx, MN_CONFIG, "%s: the input has %d channels, the node %d", prefix,
-                       b->model->states[edge->from].channels, spec->channels);
+    if (spec->partial > 1 && b->model->states[edge->from].channels != spec->channels) {
+        return mn_fail(b->ctx, MN_CONFIG,
+                       "%s: the input has %d channels, the node %d; with partial channels they are "
+                       "the same",
+                       prefix, b->model->states[edge->from].channels, spec->channels);
     }
     if (!isfinite(edge->weight) || (edge->weight != 0 && spec->group != NULL)) {
         return mn_fail(b->ctx, MN_UNSUPPORTED,
@@ -223,23 +182,30 @@ static int check_edge(struct mn_builder *b, const struct mn_node_spec *spec, con
     return MN_OK;
 }
 
-static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, struct nas_layer *layer,
-                    int e) {
+static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, int e,
+                    struct nas_edge *out) {
     const struct mn_edge_spec edge = spec->edges[e];
     char prefix[160];
     snprintf(prefix, sizeof prefix, "%s.edges.%d", spec->name, e);
     const int groups = spec->partial, channels = spec->channels / groups;
     TRY(check_size(b, "mn_edge_spec", edge.size, sizeof edge));
     TRY(check_edge(b, spec, prefix, &edge));
-    TRY(paths_new(b, &layer->edges[e], edge.n_ops, groups - 1));
+    TRY(nas_edge_new(b, out, edge.n_ops, groups - 1));
+    out->from = edge.from;
+    out->stride = edge.stride;
     if (edge.weight != 0) {
-        layer->edges[e].weight = edge.weight;
+        out->weight = edge.weight;
     }
-    struct nas_path *paths = layer->edges[e].paths;
+    const int n_in = groups > 1 ? channels : b->model->states[edge.from].channels;
+    struct nas_path *paths = out->paths;
     for (int o = 0; o < edge.n_ops; o++) {
-        TRY(nas_candidate_add(b, &paths[o], prefix, edge.ops[o], edge.from, edge.stride, channels,
-                              spec->flags));
-        TRY(nas_latency_bind(b, &paths[o]));
+        TRY(nas_candidate_add(b, &paths[o], prefix, edge.ops[o], out, n_in, channels, spec->flags));
+        TRY(nas_latency_bind(b, out, &paths[o]));
+        for (int i = 0; i < paths[o].n_inner; i++) {
+            struct nas_layer *inner = &b->model->layers[paths[o].inner + i];
+            inner->owner_edge = e;
+            inner->owner_item = o;
+        }
     }
     for (int g = 1; g < groups; g++) {
         /* The channels that pass the candidates by: group g, as they are or pooled. */
@@ -282,11 +248,19 @@ int nas_service_build_node(struct mn_builder *b, const struct mn_node_spec *give
         return mn_fail(b->ctx, MN_CONFIG, "node %s: 1/%d of %d channels is not a whole number",
                        spec.name, spec.partial, spec.channels);
     }
+    /* What candidates make layers of comes before the node. */
+    const int inner = b->model->n_layers;
+    struct nas_edge *edges = NULL;
+    TRY(nas_edges_new(b, spec.n_edges, &edges));
+    for (int e = 0; e < spec.n_edges; e++) {
+        TRY(add_edge(b, &spec, e, &edges[e]));
+    }
     TRY(nas_layer_add(b, spec.name, &layer));
     layer->groups = spec.partial;
-    TRY(edges_new(b, layer, spec.n_edges));
-    for (int e = 0; e < spec.n_edges; e++) {
-        TRY(add_edge(b, &spec, layer, e));
+    layer->n_edges = spec.n_edges;
+    layer->edges = edges;
+    for (int i = inner; i < b->model->n_layers - 1; i++) {
+        b->model->layers[i].owner = b->model->n_layers - 1;
     }
     const int size = layer->edges[0].paths[0].size;
     for (int e = 1; e < layer->n_edges; e++) {
@@ -299,7 +273,7 @@ int nas_service_build_node(struct mn_builder *b, const struct mn_node_spec *give
     if (spec.group != NULL) {
         TRY(nas_group_bind(b, &spec, layer));
     }
-    TRY(output(b, layer, spec.channels, size, state));
+    TRY(nas_layer_output(b, layer, spec.channels, size, state));
     b->unfinished--;
     return MN_OK;
 }
@@ -327,9 +301,6 @@ static int check_part(struct mn_builder *b, const char *name, const int32_t *sta
 
 int nas_service_build_concat(struct mn_builder *b, const char *name, int32_t n,
                              const int32_t *states, int32_t *state) {
-    struct mn_model *m = b->model;
-    struct nas_layer *layer = NULL;
-    int channels = 0;
     b->unfinished++;
     TRY(check_layer(b, name, 1));
     if (n < 1) {
@@ -337,12 +308,10 @@ int nas_service_build_concat(struct mn_builder *b, const char *name, int32_t n,
     }
     for (int i = 0; i < n; i++) {
         TRY(check_part(b, name, states, i));
-        channels += m->states[states[i]].channels;
     }
-    TRY(concat_new(b, name, n, states, &layer));
-    TRY(output(b, layer, channels, m->states[states[0]].size, state));
+    TRY(nas_concat_add(b, name, n, states, state));
     for (int i = 0; i < n; i++) {
-        m->states[layer->parts[i]].part_of = (int)(layer - m->layers);
+        b->model->states[states[i]].part_of = b->model->states[*state].layer;
     }
     b->unfinished--;
     return MN_OK;

@@ -31,6 +31,17 @@ int nas_service_build_head(struct mn_builder *b, const struct mn_head_spec *spec
 /* layers.c: the pieces that builder.c's services put together. All return a status. */
 int nas_layer_add(struct mn_builder *b, const char *name, struct nas_layer **out);
 int nas_state_add(struct mn_builder *b, int channels, int size, int layer, int32_t *out);
+/* n edges without paths; an edge of n_ops candidates and `passed` paths after them. */
+int nas_edges_new(struct mn_builder *b, int n, struct nas_edge **out);
+int nas_edge_new(struct mn_builder *b, struct nas_edge *edge, int n_ops, int passed);
+/* Give a layer an edge of one path. */
+int nas_layer_path(struct mn_builder *b, struct nas_layer *layer);
+/* The state that a layer makes. */
+int nas_layer_output(struct mn_builder *b, struct nas_layer *layer, int channels, int size,
+                     int32_t *state);
+/* A concatenation; of one state: another name for it. `state` may be `states`. */
+int nas_concat_add(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
+                   int32_t *state);
 int nas_size_add(struct mn_builder *b, int height, int width, int *out);
 /* A named segment of w (architecture 0) or a (1). bound: see mn_model.bounds. */
 int nas_segment_add(struct mn_builder *b, int architecture, const char *name, int n_dims,
@@ -60,10 +71,19 @@ extern const struct nas_stage nas_stage_reduce;
 /* MN_CONFIG where the channels have no halves for a factorised reduce. */
 int nas_path_even(struct mn_builder *b, const char *layer, int channels);
 
-/* candidate.c: the path of the candidate `name` from state `from`; prefix: of its weights' names.
- */
+/* candidate.c: the path of the candidate `name` of an edge, of n_in channels in and `channels` out;
+ * prefix: of its weights' names. */
 int nas_candidate_add(struct mn_builder *b, struct nas_path *path, const char *prefix,
-                      const char *name, int32_t from, int stride, int channels, uint32_t flags);
+                      const char *name, const struct nas_edge *edge, int n_in, int channels,
+                      uint32_t flags);
+/* A stage of maps, before its channels are bound, and whether it can change their number. */
+void nas_stage_of_maps(const struct mn_op_stage *from, struct nas_stage *stage);
+int nas_stage_mixes_channels(const struct nas_stage *stage);
+/* MN_CONFIG: what keeps the number of channels is to change it. */
+int nas_channels_differ(struct mn_builder *b, const char *name, int n_in, int channels);
+/* chain.c: the path of a candidate that is layers, too; name: of its weights. */
+int nas_chain_add(struct mn_builder *b, struct nas_path *path, const char *name,
+                  const struct mn_op_maps *maps, int n_in, uint32_t flags);
 
 /* custom_op.c: the stage of a candidate of a plugin that computes. Its weights are added by
  * nas_path_weights through nas_custom_op_weights. */
@@ -71,7 +91,7 @@ int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path);
 int nas_custom_op_weights(struct mn_builder *b, struct nas_linear *linear, const char *prefix);
 
 /* latency.c: what is known of a candidate's time. MN_CONFIG where others are known, but not its. */
-int nas_latency_bind(struct mn_builder *b, struct nas_path *path);
+int nas_latency_bind(struct mn_builder *b, const struct nas_edge *edge, struct nas_path *path);
 
 /* groups.c: the mixtures of a node's group, made on first use. */
 int nas_group_bind(struct mn_builder *b, const struct mn_node_spec *spec, struct nas_layer *layer);

@@ -27,7 +27,7 @@ int nas_drop_path_draw(const struct mn_model *m, const struct mn_ctx *ctx,
 
 const mn_real *nas_drop_path_factors(const struct mn_model *m, const struct nas_path *path,
                                      const mn_real *factors) {
-    return factors == NULL || path->op == NULL || path->identity
+    return factors == NULL || path->op == NULL || (path->identity && path->n_inner == 0)
                ? NULL
                : factors + (int64_t)path->index * m->dims.max_batch;
 }

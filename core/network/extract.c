@@ -59,6 +59,21 @@ static int copy_path(const struct nas_path *from, const struct nas_path *to, dou
     return 1;
 }
 
+/* The same, with the layers that belong to it. */
+static int copy_candidate(const struct mn_model *m, const struct nas_path *from,
+                          const struct mn_model *other, const struct nas_path *to, double weight,
+                          const mn_real *w, mn_real *out) {
+    int same = from->n_inner == to->n_inner && copy_path(from, to, weight, w, out);
+    for (int i = 0; same && i < to->n_inner; i++) {
+        const struct nas_layer *a = &m->layers[from->inner + i];
+        const struct nas_layer *b = &other->layers[to->inner + i];
+        same =
+            a->kind == b->kind &&
+            (b->n_edges == 0 || copy_path(&a->edges[0].paths[0], &b->edges[0].paths[0], 1, w, out));
+    }
+    return same;
+}
+
 /* The kept candidate number `pair` of a layer, edge by edge: the order in which a genotype lists
  * them; and its weight in the pruned node. NULL where there are fewer. */
 static const struct nas_path *kept_path(const struct mn_model *m, const struct nas_layer *layer,
@@ -77,23 +92,39 @@ static const struct nas_path *kept_path(const struct mn_model *m, const struct n
     return NULL;
 }
 
+/* Layers of the search space, without those of candidates. */
+static int n_own_layers(const struct mn_model *m) {
+    int n = 0;
+    for (int l = 0; l < m->n_layers; l++) {
+        n += m->layers[l].owner < 0;
+    }
+    return n;
+}
+
+/* The next of them from layer number l. */
+static const struct nas_layer *own_layer(const struct mn_model *m, int *l) {
+    while (m->layers[*l].owner >= 0) {
+        ++*l;
+    }
+    return &m->layers[(*l)++];
+}
+
 int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_real *w,
                       const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
                       mn_real *out) {
     const struct nas_head *head = &to->head;
-    if (from->n_layers != to->n_layers || from->dims.n_features != to->dims.n_features ||
+    if (n_own_layers(from) != n_own_layers(to) || from->dims.n_features != to->dims.n_features ||
         from->dims.ways != to->dims.ways || from->head.n_weights != head->n_weights ||
         from->n_loss_weights != to->n_loss_weights) {
         return mn_fail(ctx, MN_UNSUPPORTED,
                        "the fixed network has another form than the pruned one");
     }
-    for (int l = 0; l < to->n_layers; l++) {
-        const struct nas_layer *layer = &to->layers[l];
+    for (int i = 0, l = 0, k = 0; i < n_own_layers(to); i++) {
+        const struct nas_layer *searched = own_layer(from, &k), *layer = own_layer(to, &l);
         for (int e = 0; e < layer->n_edges; e++) {
             const struct nas_edge *edge = &layer->edges[e];
             double weight = 0;
-            const struct nas_path *path =
-                kept_path(from, &from->layers[l], keep, mixture, e, &weight);
+            const struct nas_path *path = kept_path(from, searched, keep, mixture, e, &weight);
             /* An identity has no norm that could take over its weight: the edge has it. */
             if (path != NULL && path->identity &&
                 !(fabs(weight - edge->weight) <= 1e-6 * edge->weight)) {
@@ -103,7 +134,7 @@ int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_
                     layer->name, path->name, weight, edge->weight);
             }
             if (edge->n_paths != 1 || path == NULL ||
-                !copy_path(path, &edge->paths[0], weight / edge->weight, w, out)) {
+                !copy_candidate(from, path, to, &edge->paths[0], weight / edge->weight, w, out)) {
                 return mn_fail(ctx, MN_UNSUPPORTED,
                                "layer %s of the pruned network has another form", layer->name);
             }

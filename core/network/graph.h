@@ -69,8 +69,9 @@ struct nas_path {
     int stride;
     int size; /* of the output */
     int channels;
-    int first;     /* channel of the source where it begins to read */
-    int out_first; /* its channel c is channel out_first + c * groups of the node */
+    int inner, n_inner; /* layers of the model that make its source from that of its edge */
+    int first;          /* channel of the source where it begins to read */
+    int out_first;      /* its channel c is channel out_first + c * groups of the node */
     int n_stages;
     struct nas_stage stage[2];
     int index;   /* in the model: keys drop path */
@@ -80,6 +81,8 @@ struct nas_path {
 };
 
 struct nas_edge {
+    int from,
+        stride; /* what its candidates read and do; their paths may begin later, see n_inner */
     int n_paths;
     int n_ops; /* candidates; paths after them pass channels by, with weight 1 */
     struct nas_path *paths;
@@ -99,6 +102,9 @@ struct nas_layer {
     int mixture; /* input mixture, -1 = weights 1 */
     int n_parts; /* concat; one part: another name of its state */
     int *parts;
+    /* An inner layer of a candidate is computed where that is: layer, edge and item; -1 = always.
+     */
+    int owner, owner_edge, owner_item;
 };
 
 /* The output of a layer; state 0 is the images. */

@@ -151,7 +151,7 @@ static void add_costs(struct mn_model *m, const struct nas_layer *layer) {
                 op->cost[of][p] += nas_path_cost(path, of);
                 input->cost[of][e] += nas_path_cost(path, of);
             }
-            op->about.stride = path->stride > op->about.stride ? path->stride : op->about.stride;
+            op->about.stride = edge->stride > op->about.stride ? edge->stride : op->about.stride;
         }
     }
 }

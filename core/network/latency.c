@@ -10,10 +10,11 @@ int nas_latency_same(const struct nas_latency *a, const struct nas_latency *b) {
            a->channels == b->channels && a->height == b->height && a->width == b->width;
 }
 
-static struct nas_latency site_of(const struct mn_model *m, const struct nas_path *path) {
-    const struct nas_size *size = &m->sizes[m->states[path->source].size];
+static struct nas_latency site_of(const struct mn_model *m, const struct nas_edge *edge,
+                                  const struct nas_path *path) {
+    const struct nas_size *size = &m->sizes[m->states[edge->from].size];
     return (struct nas_latency){.operation = path->name,
-                                .stride = path->stride,
+                                .stride = edge->stride,
                                 .channels = path->channels,
                                 .height = size->height,
                                 .width = size->width};
@@ -28,12 +29,12 @@ static struct nas_latency *find(const struct nas_latencies *all, const struct na
     return NULL;
 }
 
-int nas_latency_bind(struct mn_builder *b, struct nas_path *path) {
+int nas_latency_bind(struct mn_builder *b, const struct nas_edge *edge, struct nas_path *path) {
     const struct nas_latencies *all = b->model->units.latencies;
     if (all == NULL || path->none) {
         return MN_OK;
     }
-    const struct nas_latency site = site_of(b->model, path), *found = find(all, &site);
+    const struct nas_latency site = site_of(b->model, edge, path), *found = find(all, &site);
     if (found == NULL) {
         return mn_fail(b->ctx, MN_CONFIG,
                        "%s has no %s of stride %d with %d channels of %dx%d: 'metanas bench-ops' "
@@ -56,7 +57,7 @@ int nas_latency_sites(struct mn_ctx *ctx, const struct mn_model *m, struct nas_a
         for (int e = 0; e < m->layers[i].n_edges; e++) {
             const struct nas_edge *edge = &m->layers[i].edges[e];
             for (int p = 0; p < edge->n_ops; p++) {
-                const struct nas_latency site = site_of(m, &edge->paths[p]);
+                const struct nas_latency site = site_of(m, edge, &edge->paths[p]);
                 if (edge->paths[p].op != NULL && !edge->paths[p].none && find(out, &site) == NULL) {
                     out->at[out->n++] = site;
                 }

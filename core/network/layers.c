@@ -46,7 +46,52 @@ int nas_layer_add(struct mn_builder *b, const char *name, struct nas_layer **out
     *out = &m->layers[m->n_layers++];
     (*out)->name = copy;
     (*out)->mixture = -1;
+    (*out)->owner = -1;
     return MN_OK;
+}
+
+int nas_edges_new(struct mn_builder *b, int n, struct nas_edge **out) {
+    *out = nas_arena_zeroed(&b->model->arena, (size_t)n * sizeof **out);
+    return *out != NULL ? MN_OK : nas_builder_no_memory(b);
+}
+
+int nas_edge_new(struct mn_builder *b, struct nas_edge *edge, int n_ops, int passed) {
+    const int n = n_ops + passed;
+    *edge = (struct nas_edge){.n_paths = n, .n_ops = n_ops, .mixture = -1, .weight = 1};
+    edge->paths = nas_arena_zeroed(&b->model->arena, (size_t)n * sizeof *edge->paths);
+    return edge->paths != NULL ? MN_OK : nas_builder_no_memory(b);
+}
+
+int nas_layer_path(struct mn_builder *b, struct nas_layer *layer) {
+    TRY(nas_edges_new(b, 1, &layer->edges));
+    layer->n_edges = layer->groups = 1;
+    return nas_edge_new(b, &layer->edges[0], 1, 0);
+}
+
+int nas_layer_output(struct mn_builder *b, struct nas_layer *layer, int channels, int size,
+                     int32_t *state) {
+    TRY(nas_state_add(b, channels, size, (int)(layer - b->model->layers), state));
+    layer->state = *state;
+    return MN_OK;
+}
+
+int nas_concat_add(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
+                   int32_t *state) {
+    struct nas_layer *layer = NULL;
+    int channels = 0;
+    const int size = b->model->states[states[0]].size;
+    TRY(nas_layer_add(b, name, &layer));
+    layer->kind = NAS_LAYER_CONCAT;
+    layer->n_parts = n;
+    layer->parts = nas_arena_array(&b->model->arena, (size_t)n, sizeof *layer->parts);
+    if (layer->parts == NULL) {
+        return nas_builder_no_memory(b);
+    }
+    for (int i = 0; i < n; i++) {
+        layer->parts[i] = states[i];
+        channels += b->model->states[states[i]].channels;
+    }
+    return nas_layer_output(b, layer, channels, size, state);
 }
 
 int nas_segment_add(struct mn_builder *b, int architecture, const char *name, int n_dims,

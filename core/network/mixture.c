@@ -175,6 +175,10 @@ int nas_mix_forward(struct nas_mix *mix, struct mn_ctx *ctx, const mn_real *a,
 
 int nas_mix_computed(const struct nas_mix *mix, const struct nas_layer *layer, int e, int p) {
     const struct nas_mixture *mixtures = mix->model->mixtures;
+    if (layer->owner >= 0) {
+        return nas_mix_computed(mix, &mix->model->layers[layer->owner], layer->owner_edge,
+                                layer->owner_item);
+    }
     const struct nas_edge *edge = &layer->edges[e];
     return !edge->paths[p].none &&
            (layer->mixture < 0 || mix->computed[mixtures[layer->mixture].item0 + e]) &&

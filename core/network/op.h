@@ -13,5 +13,7 @@ const struct nas_op *nas_op_at(size_t i);
 
 /* Which rule of struct mn_op_maps does not hold; NULL = all do. */
 const char *nas_op_maps_fault(const struct mn_op_maps *maps, int stride);
+/* Whether one path computes it all; others are layers, chain.c. */
+int nas_op_maps_fused(const struct mn_op_maps *maps);
 
 #endif

@@ -30,10 +30,14 @@ struct mn_op_site {
 
 enum mn_op_flag {
     MN_OP_RELU_BEFORE = 1, /* x is the ReLU of the state; it is computed once for all candidates */
-    MN_OP_ZERO = 2         /* y = 0, for `maps` without stages (interface 0.6) */
+    MN_OP_ZERO = 2,        /* y = 0, for `maps` without stages (interface 0.6) */
+    MN_OP_CONCAT = 4       /* y is what the last two stages give, one after the other (0.21) */
 };
 
-enum { MN_OP_WEIGHTS = 32 /* arrays of weights an operation may have */ };
+enum {
+    MN_OP_WEIGHTS = 32, /* arrays of weights an operation may have */
+    MN_OP_STAGES = 4    /* stages of `maps` */
+};
 
 /* What an operation is at a site. Zeroed but for size before the call. */
 struct mn_op_shape {
@@ -91,19 +95,27 @@ struct mn_op_map {
 struct mn_op_stage {
     int32_t n_maps; /* 1 or 2 */
     struct mn_op_map maps[2];
+    /* times / over of the channels of x are what the stage gives, both 1 to 64; 0 and 0: the
+     * channels of y, or with MN_OP_CONCAT half of them. The last stage, and with MN_OP_CONCAT the
+     * last two, have 0 and 0. Only a convolution between all channels changes their number
+     * (interface 0.21). */
+    int32_t times, over;
 };
 
-/* Stages one after the other, with a ReLU between. The strides of the first stage's maps multiply
- * to the site's, along y and along x: the first map has them both, or, where it is a convolution
- * between all channels, it has the one along x and the second map the one along y. All other
- * strides are 1; a pool stands in an operation of one stage. No stage: the identity, at stride 2 a
- * factorised reduction of the host (two 1x1 convolutions of every second pixel, after a ReLU); or
- * with MN_OP_ZERO nothing. Zeroed but for size before the call. */
+/* Stages one after the other, with a ReLU between. One stage has the stride of the site: the
+ * strides of its maps multiply to it, along y and along x; the first map has them both, or, where
+ * it is a convolution between all channels, it has the one along x and the second map the one along
+ * y. All other strides are 1, and those of the last stage with MN_OP_CONCAT. No stage: the
+ * identity, at stride 2 a factorised reduction of the host (two 1x1 convolutions of every second
+ * pixel, after a ReLU); or with MN_OP_ZERO nothing. Zeroed but for size before the call.
+ *
+ * One stage, or two of which the first has the stride and none is a pool, with the channels of y
+ * throughout, are computed as one; others a stage at a time, with memory for the output of each. */
 struct mn_op_maps {
     uint32_t size;
     uint32_t flags;   /* enum mn_op_flag */
-    int32_t n_stages; /* 0 to 2 */
-    struct mn_op_stage stages[2];
+    int32_t n_stages; /* 0 to MN_OP_STAGES */
+    struct mn_op_stage stages[MN_OP_STAGES];
 };
 
 struct mn_operation {

@@ -11,7 +11,11 @@ enum form {
     CONV_CONV,
     ROWS_LAST,
     TWO_STAGES,
-    FOUR_CONVS
+    FOUR_CONVS,
+    INVERTED,
+    BOTTLENECK,
+    GHOST,
+    POOL_FIRST
 };
 
 struct operation {
@@ -20,45 +24,78 @@ struct operation {
     bool relu;
 };
 
+static struct mn_op_stage one(struct mn_op_map map) {
+    return (struct mn_op_stage){.n_maps = 1, .maps = {map}};
+}
+
+static struct mn_op_stage two(struct mn_op_map first, struct mn_op_map second) {
+    return (struct mn_op_stage){.n_maps = 2, .maps = {first, second}};
+}
+
 static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_op_maps *out) {
     const struct operation *s = self;
     const int32_t h = (int32_t)s->height, w = (int32_t)s->width, d = (int32_t)s->dilation;
     const struct mn_op_map conv = {MN_OP_MAP_CONV, h, w, d, stride, stride};
     const struct mn_op_map point = {MN_OP_MAP_CONV, 1, 1, 1, 1, 1};
-    struct mn_op_map first = conv;
-    struct mn_op_stage *stage = &out->stages[0];
+    const struct mn_op_map turned = {MN_OP_MAP_CONV, w, h, 1, 1, 1};
+    struct mn_op_map depthwise = conv, pool = conv, late = {MN_OP_MAP_DEPTHWISE, w, h, d, 1, 1};
+    struct mn_op_stage *stage = out->stages;
+    depthwise.kind = MN_OP_MAP_DEPTHWISE;
+    pool.kind = s->form == MAX_POOL ? MN_OP_MAP_MAX_POOL : MN_OP_MAP_AVG_POOL;
     out->flags = s->relu ? MN_OP_RELU_BEFORE : 0;
-    out->n_stages = s->form == TWO_STAGES || s->form == FOUR_CONVS ? 2 : 1;
+    out->n_stages = s->form < TWO_STAGES ? 1 : s->form == INVERTED || s->form == BOTTLENECK ? 3 : 2;
     switch ((enum form)s->form) {
     case CONV:
-        *stage = (struct mn_op_stage){1, {conv}};
+        stage[0] = one(conv);
         break;
     case DEPTHWISE:
+        stage[0] = one(depthwise);
+        break;
     case SEPARABLE:
-        first.kind = MN_OP_MAP_DEPTHWISE;
-        *stage = (struct mn_op_stage){s->form == DEPTHWISE ? 1 : 2, {first, point}};
+        stage[0] = two(depthwise, point);
         break;
     case MAX_POOL:
     case AVG_POOL:
-        first.kind = s->form == MAX_POOL ? MN_OP_MAP_MAX_POOL : MN_OP_MAP_AVG_POOL;
-        *stage = (struct mn_op_stage){1, {first}};
+        stage[0] = one(pool);
         break;
     case CONV_CONV:
-        *stage = (struct mn_op_stage){2, {conv, {MN_OP_MAP_CONV, w, h, 1, 1, 1}}};
+        stage[0] = two(conv, turned);
         break;
     case ROWS_LAST:
-        *stage = (struct mn_op_stage){
-            2, {{MN_OP_MAP_CONV, h, w, d, 1, stride}, {MN_OP_MAP_CONV, w, h, d, stride, 1}}};
+        stage[0] = two((struct mn_op_map){MN_OP_MAP_CONV, h, w, d, 1, stride},
+                       (struct mn_op_map){MN_OP_MAP_CONV, w, h, d, stride, 1});
         break;
     case FOUR_CONVS:
-        *stage = (struct mn_op_stage){2, {conv, {MN_OP_MAP_CONV, 1, 1, 1, 1, 1}}};
-        out->stages[1] = (struct mn_op_stage){
-            2, {{MN_OP_MAP_CONV, w, h, d, 1, 1}, {MN_OP_MAP_CONV, 1, 3, 1, 1, 1}}};
+        stage[0] = two(conv, point);
+        stage[1] = two((struct mn_op_map){MN_OP_MAP_CONV, w, h, d, 1, 1},
+                       (struct mn_op_map){MN_OP_MAP_CONV, 1, 3, 1, 1, 1});
         break;
     case TWO_STAGES:
-        *stage = (struct mn_op_stage){1, {conv}};
-        out->stages[1] = (struct mn_op_stage){
-            2, {{MN_OP_MAP_DEPTHWISE, w, h, d, 1, 1}, {MN_OP_MAP_CONV, 1, 3, 1, 1, 1}}};
+        stage[0] = one(conv);
+        stage[1] = two(late, (struct mn_op_map){MN_OP_MAP_CONV, 1, 3, 1, 1, 1});
+        break;
+    case INVERTED:
+        stage[0] = one(point);
+        stage[1] = one(depthwise);
+        stage[2] = one(point);
+        stage[0].times = stage[1].times = 3;
+        stage[0].over = stage[1].over = 1;
+        break;
+    case BOTTLENECK:
+        stage[0] = one(point);
+        stage[1] = one(conv);
+        stage[2] = two(late, point);
+        stage[0].times = stage[1].times = 1;
+        stage[0].over = stage[1].over = 2;
+        break;
+    case GHOST:
+        out->flags |= MN_OP_CONCAT;
+        stage[0] = one(conv);
+        stage[1] = one(late);
+        break;
+    case POOL_FIRST:
+        stage[0] = one(pool);
+        stage[1] = one(turned);
         break;
     }
     return MN_OK;
@@ -66,9 +103,9 @@ static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_
 
 static const struct mn_operation table = {.size = sizeof table, .maps = maps};
 
-static const char *const forms[] = {"conv",       "depthwise", "separable", "max_pool",
-                                    "avg_pool",   "conv_conv", "rows_last", "two_stages",
-                                    "four_convs", NULL};
+static const char *const forms[] = {
+    "conv",       "depthwise",  "separable", "max_pool",   "avg_pool", "conv_conv",  "rows_last",
+    "two_stages", "four_convs", "inverted",  "bottleneck", "ghost",    "pool_first", NULL};
 
 static const struct mn_opt options[] = {
     MN_INT(struct operation, height, 3, 1, 15, "of the kernel"),

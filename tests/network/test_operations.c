@@ -148,9 +148,9 @@ static void test_gradients(void **state) {
 }
 
 static void test_gradients_of_maps(void **state) {
-    static const char *const forms[] = {"conv",      "depthwise",  "separable",
-                                        "max_pool",  "avg_pool",   "conv_conv",
-                                        "rows_last", "two_stages", "four_convs"};
+    static const char *const forms[] = {
+        "conv",       "depthwise",  "separable", "max_pool",   "avg_pool", "conv_conv", "rows_last",
+        "two_stages", "four_convs", "inverted",  "bottleneck", "ghost",    "pool_first"};
     (void)state;
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         char use[256], config[1024];
@@ -161,6 +161,47 @@ static void test_gradients_of_maps(void **state) {
         of_one(config, sizeof config, use, 1);
         check_config(config, forms[i], 0, 0);
     }
+}
+
+/* Those that are layers: searched beside others, skipped, pruned, under drop path, of part of the
+ * channels, with affine batch norm. */
+static void test_gradients_of_layers(void **state) {
+    static const char layers[] =
+        "task: {ways: 3}\n"
+        "operations: {inverted: {use: maps, form: inverted}, ghost: {use: maps, form: ghost}, "
+        "bottleneck: {use: maps, form: bottleneck, relu: false}}\n"
+        "search_space: {use: %s, cells: 2, nodes: 2, channels: 8, reduction_cells: [1], "
+        "ops: [inverted, skip_connect, ghost, bottleneck, conv_3x3]%s}\n"
+        "op_mixer: {use: soft_prune, t_min: 0.3}\ninput_mixer: {use: %s}\n";
+    char config[1024];
+    (void)state;
+    snprintf(config, sizeof config, layers, "darts", "", "soft_prune");
+    check_config(config, "layers", 0, 1);
+    snprintf(config, sizeof config, layers, "darts", ", affine: true", "sum");
+    check_config(config, "layers, affine", 0, 0);
+    snprintf(config, sizeof config, layers, "darts", ", drop_path: 0.4", "soft_prune");
+    check_config(config, "layers, drop path", MN_PASS_TRAINING, 0);
+    snprintf(config, sizeof config, layers, "pc_darts, k: 2", "", "pc_darts");
+    check_config(config, "layers, partial channels", 0, 1);
+}
+
+static void test_size_of_layers(void **state) {
+    struct net net;
+    char config[1024];
+    (void)state;
+    of_one(config, sizeof config, "maps, form: inverted", 2);
+    net_open(&net, config, 3, 2, 6, 6);
+    int64_t inner = 0;
+    for (int32_t i = 0; i < net.dims.n_w_segments; i++) {
+        struct mn_segment s;
+        assert_int_equal(mn_model_segment(net.ctx, net.model, 0, i, &s), MN_OK);
+        inner += strstr(s.name, ".x.") != NULL ? s.count : 0;
+    }
+    /* Five inputs in the two nodes of each of two cells of 4 channels: 1x1 to 12, depthwise 3x3,
+     * 1x1 to 4. */
+    assert_int_equal(inner, 2 * 5 * (4 * 12 + 12 * 9 + 12 * 4));
+    assert_int_equal(parameters(&net), net.dims.n_w);
+    net_close(&net);
 }
 
 static void check_failure(const char *option, uint32_t flags, int status, const char *text) {
@@ -191,9 +232,12 @@ static void test_failures(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_like_built_in), cmocka_unit_test(test_maps_like_loops),
-        cmocka_unit_test(test_gradients), cmocka_unit_test(test_gradients_of_maps),
-        cmocka_unit_test(test_failures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_like_built_in),
+                                       cmocka_unit_test(test_maps_like_loops),
+                                       cmocka_unit_test(test_gradients),
+                                       cmocka_unit_test(test_gradients_of_maps),
+                                       cmocka_unit_test(test_gradients_of_layers),
+                                       cmocka_unit_test(test_size_of_layers),
+                                       cmocka_unit_test(test_failures)};
     return net_run(tests);
 }

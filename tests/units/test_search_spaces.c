@@ -25,7 +25,9 @@ static void bench_open(struct bench *b, const char *space) {
     b->unit = unit_open(space, MN_SEARCH_SPACE);
     b->table = b->unit.about->vtable;
     assert_int_equal(b->table->size, sizeof *b->table);
-    unit_int(&b->unit, "channels", strcmp(space, "conv4") == 0 ? 32 : 28);
+    if (strcmp(space, "mb_chain") != 0) {
+        unit_int(&b->unit, "channels", strcmp(space, "conv4") == 0 ? 32 : 28);
+    }
 }
 
 static void bench_close(struct bench *b) {
@@ -455,6 +457,35 @@ static void the_shipped_genotypes(void **state) {
     check_shipped("autometa", autometa, autometa, 5);
 }
 
+/* ---- mb_chain ----------------------------------------------------------------------------- */
+
+static void mb_chain_is_a_chain_of_blocks(void **state) {
+    static const char *const ops[] = {"mb_conv_3x3_e3", "mb_conv_5x5_e6"};
+    static const int64_t widths[] = {16, 24, 32};
+    struct bench b;
+    bench_open(&b, "mb_chain");
+    unit_texts(&b.unit, "ops", ops, 2);
+    unit_ints(&b.unit, "widths", widths, 3);
+    build_anew(&b);
+    expect_in(&b,
+              "conv stem 0: channels 16, kernel 3, stride 1, Ra -> 1\n"
+              "node stages.0.blocks.0 [chain.0]: channels 16, a: 1/2 "
+              "mb_conv_3x3_e3,mb_conv_5x5_e6 -> 2\n"
+              "node stages.0.blocks.1 [chain.1]: channels 16, a: 2/1 "
+              "mb_conv_3x3_e3,mb_conv_5x5_e6,none -> 3\n"
+              "node stages.0.sums.1 []: channels 16, -: 2/1 skip_connect | 3/1 skip_connect -> 4\n"
+              "node stages.1.blocks.0 [chain.2]: channels 24, a: 4/2 ");
+    expect_in(
+        &b,
+        "\nconv features 10: channels 64, kernel 1, stride 1, Ra -> 11\nhead head 11: average\n");
+    unit_bool(&b.unit, "skip", 0);
+    unit_int(&b.unit, "features", 0);
+    build_anew(&b);
+    expect_not_in(&b, "none");
+    expect_in(&b, "\nhead head 10: average\n");
+    bench_close(&b);
+}
+
 /* ---- conv4 -------------------------------------------------------------------------------- */
 
 static void conv4_is_the_reptile_network(void **state) {
@@ -635,6 +666,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(too_many_pairs),
         cmocka_unit_test(a_missing_cell_is_named),
         cmocka_unit_test(the_shipped_genotypes),
+        cmocka_unit_test(mb_chain_is_a_chain_of_blocks),
         cmocka_unit_test(conv4_is_the_reptile_network),
         cmocka_unit_test(a_budget_takes_the_place_of_channels),
         cmocka_unit_test(resize_decides),

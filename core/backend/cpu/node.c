@@ -448,6 +448,22 @@ static void second_block(struct nas_run *run, const struct nas_job *job,
     run->k->products(path->channels, 1, &product, to.at, to.stride, b->len, size->grid.image);
 }
 
+static void identity_block(struct nas_run *run, const struct nas_job *job,
+                           const struct nas_cpu_size *size, const struct nas_block *b,
+                           struct nas_view g, struct nas_view dx) {
+    const int n = job->path->channels;
+    if (job->drop == NULL) {
+        run->k->axpy(n, (mn_real)job->weight, g.at, g.stride, dx.at, dx.stride, b->len,
+                     job->accumulate);
+        return;
+    }
+    for (int i = 0; i < b->n; i++) {
+        const ptrdiff_t at = i * size->grid.image;
+        run->k->axpy(n, (mn_real)(job->weight * (double)job->drop[b->n0 + i]), g.at + at, g.stride,
+                     dx.at + at, dx.stride, size->grid.span, job->accumulate);
+    }
+}
+
 /* One block of the first stage, where g is the gradient of the node. */
 static void first_block(struct nas_run *run, const struct nas_job *job,
                         const struct nas_cpu_size *size, const struct nas_block *b,
@@ -457,8 +473,7 @@ static void first_block(struct nas_run *run, const struct nas_job *job,
                                 job->x.grid->channel};
     if (path->n_stages == 0) {
         if (dx.at != NULL) {
-            run->k->axpy(path->channels, (mn_real)job->weight, g.at, g.stride, dx.at, dx.stride,
-                         b->len, job->accumulate);
+            identity_block(run, job, size, b, g, dx);
         }
         return;
     }

@@ -44,10 +44,16 @@ static void find_needed(struct nas_run *run, int n_ops) {
     }
 }
 
+/* The layers of a candidate that is not computed are left out with it. */
+static int is_left_out(const struct nas_run *run, const struct nas_cpu_op *op) {
+    return op->layer != NULL && op->layer->owner >= 0 &&
+           !nas_mix_computed(run->pass->mix, op->layer, 0, 0);
+}
+
 static int execute(struct nas_run *run, int from, int to) {
     for (int i = from; i < to && !nas_run_stopped(run); i++) {
         const struct nas_cpu_op *op = &run->plan->schedule.ops[i];
-        if (!op->optional || run->lane->needed[i]) {
+        if (op->optional ? run->lane->needed[i] : !is_left_out(run, op)) {
             op->run(run, op);
         }
     }

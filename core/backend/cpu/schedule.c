@@ -159,7 +159,7 @@ static void add_tensors(struct emitter *e) {
         const struct nas_path *path = layer->n_edges == 1 ? &layer->edges[0].paths[0] : NULL;
         if (path != NULL && layer->edges[0].n_paths == 1 && path->op == NULL &&
             path->n_stages == 1 && path->stage[0].has_norm &&
-            root_of(m, layer->state) == layer->state) {
+            !e->plan->paths[path->index].recompute && root_of(m, layer->state) == layer->state) {
             e->states[layer->state].conv = layer;
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two separable convolutions one after the other, made of the host's maps. */
 #define WAYS                                                                                       \
-    FINE, NOWHERE, UNKNOWN_FLAG, UNKNOWN_KIND, RELU_OF_NOTHING, ZERO_AND_STAGES, THREE_STAGES,     \
+    FINE, NOWHERE, UNKNOWN_FLAG, UNKNOWN_KIND, RELU_OF_NOTHING, ZERO_AND_STAGES, FIVE_STAGES,      \
         NO_MAP, EVEN_KERNEL, NO_DILATION, POOL_AND_STAGE, DEPTHWISE_SECOND, IGNORES_STRIDE,        \
         STRIDE_TWICE, DEPTHWISE_ROWS, COUNTS_CALLS
 #include "wrong.h"
@@ -27,15 +27,15 @@ static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_
         return mn_fail(ctx, MN_UNSUPPORTED, "not at stride %d", (int)stride);
     }
     out->flags = MN_OP_RELU_BEFORE;
-    out->n_stages = fails(RELU_OF_NOTHING) ? 0 : fails(THREE_STAGES) ? 3 : 2;
+    out->n_stages = fails(RELU_OF_NOTHING) ? 0 : fails(FIVE_STAGES) ? 5 : 2;
     for (int i = 0; i < 2; i++) {
         const int32_t by = i == 0 || fails(STRIDE_TWICE) ? stride : 1;
         const struct mn_op_map depthwise = {MN_OP_MAP_DEPTHWISE, k, k, 1, by, by};
         const struct mn_op_map conv = {MN_OP_MAP_CONV, 1, 1, 1, 1, 1};
-        out->stages[i] = (struct mn_op_stage){2, {depthwise, conv}};
+        out->stages[i] = (struct mn_op_stage){.n_maps = 2, .maps = {depthwise, conv}};
     }
     struct mn_op_stage *first = &out->stages[0];
-    out->flags |= fails(UNKNOWN_FLAG) ? 4 : fails(ZERO_AND_STAGES) ? MN_OP_ZERO : 0;
+    out->flags |= fails(UNKNOWN_FLAG) ? 8 : fails(ZERO_AND_STAGES) ? MN_OP_ZERO : 0;
     first->n_maps = fails(NO_MAP) ? 0 : 2;
     first->maps[0].kind = fails(UNKNOWN_KIND)     ? 4
                           : fails(POOL_AND_STAGE) ? MN_OP_MAP_AVG_POOL
