@@ -4,6 +4,7 @@
 #include "learn/jobs.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 int nas_meta_batch_new(const struct nas_experiment *e, struct mn_ctx *ctx,
@@ -83,6 +84,8 @@ static void choose(struct nas_meta_batch *b, double log[4]) {
             sums[0] += slot.outcome->last.loss;
             sums[1] += slot.outcome->last.accuracy;
             sums[2] += slot.outcome->skip_share;
+        } else { /* tasks without steps have no last one */
+            sums[0] = sums[1] = NAN;
         }
         b->query.loss += slot.outcome->query.loss;
         b->query.accuracy += slot.outcome->query.accuracy;

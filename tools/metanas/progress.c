@@ -68,9 +68,9 @@ static size_t describe(const struct progress *p, int64_t done, double now, int w
     }
     if (p->loss >= 0 && without < NO_LOSS) {
         n = append(out, n, "  loss %.3f  train %.1f%%", p->loss, 100 * p->accuracy);
-        if (p->have_queries) {
-            n = append(out, n, "  query %.1f%%", 100 * p->queries);
-        }
+    }
+    if (p->have_queries && without < NO_LOSS) {
+        n = append(out, n, "  query %.1f%%", 100 * p->queries);
     }
     if (p->have_validation && without < NO_VALIDATION) {
         n = append(out, n, "  val %.1f%%%s", 100 * p->validation,
