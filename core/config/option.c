@@ -202,21 +202,20 @@ static void bind_choice(struct binder *b, const struct mn_opt *o, const struct n
                   nas_text_hint(near, "", hint, sizeof hint));
 }
 
-/* Relative paths start at the folder of the file that names them, ~ is the home folder. */
-static const char *resolve(struct binder *b, const struct nas_yaml *node) {
+const char *nas_schema_path(struct nas_arena *arena, const struct nas_yaml *node) {
     const char *slash = node->mark.line > 0 ? strrchr(node->mark.file, '/') : NULL;
-    const char *text = nas_arena_path(b->arena, node->text);
+    const char *text = nas_arena_path(arena, node->text);
     if (text == NULL || text[0] == '/' || text[0] == '\0') {
         return text;
     }
     char here[PATH_MAX];
     const char *name =
-        nas_arena_format(b->arena, "%.*s%s", slash != NULL ? (int)(slash + 1 - node->mark.file) : 0,
+        nas_arena_format(arena, "%.*s%s", slash != NULL ? (int)(slash + 1 - node->mark.file) : 0,
                          slash != NULL ? node->mark.file : "", text);
     if (name == NULL || name[0] == '/') {
         return name;
     }
-    return realpath(".", here) != NULL ? nas_arena_format(b->arena, "%s/%s", here, name) : name;
+    return realpath(".", here) != NULL ? nas_arena_format(arena, "%s/%s", here, name) : name;
 }
 
 static void bind_text(struct binder *b, const struct mn_opt *o, const struct nas_yaml *node,
@@ -225,8 +224,8 @@ static void bind_text(struct binder *b, const struct mn_opt *o, const struct nas
         wrong_type(b, o, node, types[o->type].noun);
         return;
     }
-    const char *text =
-        o->type == MN_OPT_PATH ? resolve(b, node) : nas_arena_text(b->arena, node->text);
+    const char *text = o->type == MN_OPT_PATH ? nas_schema_path(b->arena, node)
+                                              : nas_arena_text(b->arena, node->text);
     if (text == NULL) {
         no_memory(b);
         return;
@@ -387,7 +386,7 @@ static void merge_file(struct binder *b, const struct mn_opt *o, struct nas_yaml
     if (node == NULL || node->kind != NAS_YAML_SCALAR || node->text[0] == '\0') {
         return;
     }
-    const char *path = resolve(b, node);
+    const char *path = nas_schema_path(b->arena, node);
     const int before = b->faults->count;
     struct nas_yaml *file = path != NULL ? nas_yaml_read(b->arena, path, b->faults) : NULL;
     if (file == NULL) {

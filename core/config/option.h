@@ -19,6 +19,10 @@ struct nas_options {
  * working directory). MN_OPT_MERGE reads the file and merges its keys. The section of an
  * MN_OPT_UNIT is left to the caller. `what` names the section in messages: "op_mixer soft_prune".
  */
+/* The path that a scalar names: relative ones start at the folder of the file that it stands in, ~
+ * is the home folder. NULL = no memory. */
+const char *nas_schema_path(struct nas_arena *arena, const struct nas_yaml *node);
+
 void nas_schema_bind(struct nas_arena *arena, const struct nas_options *options,
                      struct nas_yaml *section, const char *skip, const char *what, void *instance,
                      struct nas_faults *faults);

@@ -146,7 +146,7 @@ const char *nas_configuration_unit_section(const struct nas_experiment *e, int i
     return i >= META_WEIGHTS ? e->meta[i - META_WEIGHTS].section : nas_kind_name(units[i].kind);
 }
 
-enum { SECTIONS = sizeof sections / sizeof sections[0] + NAS_SECTIONS + 1 };
+enum { SECTIONS = sizeof sections / sizeof sections[0] + NAS_SECTIONS + 2 };
 
 /* Names of the sections that a configuration has. */
 static void section_names(const char *out[SECTIONS]) {
@@ -157,7 +157,8 @@ static void section_names(const char *out[SECTIONS]) {
     for (int i = 0; i < NAS_SECTIONS; i++) {
         out[n++] = nas_kind_name(units[i].kind);
     }
-    out[n] = "operations";
+    out[n++] = "operations";
+    out[n] = "genotype";
 }
 
 int nas_configuration_has_section(const char *name) {
@@ -269,6 +270,7 @@ static int init_units(struct nas_experiment *e, struct mn_ctx *ctx, struct nas_f
     TRY(check_units(e, ctx, faults));
     TRY(nas_operations_init(&e->operations, ctx, e->registry, nas_yaml_get(e->root, "operations"),
                             faults));
+    TRY(nas_fixed_read(&e->fixed, ctx, &e->arena, nas_yaml_get(e->root, "genotype"), faults));
     return faults->count > 0 ? MN_OK : nas_meta_parts_join(e, ctx);
 }
 
@@ -422,6 +424,7 @@ static int write_options(const struct nas_experiment *e, const struct nas_task_o
         fprintf(out, "%s  %s:\n", i == 0 ? "operations:\n" : "", name);
         nas_instance_write(operation, without, 4, out);
     }
+    nas_fixed_write(&e->fixed, out);
     return ferror(out) ? MN_IO : MN_OK;
 }
 

@@ -109,6 +109,7 @@ struct nas_network_units nas_experiment_network(struct nas_experiment *e) {
                                       .head = &e->head,
                                       .loss = &e->loss,
                                       .operations = &e->operations,
+                                      .fixed = e->fixed.n > 0 ? &e->fixed : NULL,
                                       .latencies = e->latencies.n > 0 ? &e->latencies : NULL};
 }
 

@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "config/override.h"
+#include "network/fixed.h"
 #include "network/latency.h"
 #include "plugin/instance.h"
 #include "store/provenance.h"
@@ -95,6 +96,7 @@ struct nas_experiment {
 #include "plugin/kinds.def"
     struct nas_instance meta_architecture; /* of the logits, where n_meta is 2 */
     struct nas_operations operations;      /* section operations, and those named without it */
+    struct nas_fixed fixed;                /* section genotype */
     struct nas_latencies latencies;        /* of run.latency */
     struct nas_meta_part meta[2];
     int n_meta;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "network/builder.h"
 
+#include "network/fixed.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -226,6 +228,57 @@ static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, int e
     return MN_OK;
 }
 
+/* In place of a search, the candidates that section genotype names, an edge each. */
+static int fix(struct mn_builder *b, struct mn_node_spec *spec) {
+    const struct nas_fixed *fixed = b->model->units.fixed;
+    const struct nas_fixed_node *node = nas_fixed_find(fixed, spec->group);
+    char place[512] = "";
+    if (node == NULL) {
+        return mn_fail(b->ctx, MN_CONFIG,
+                       "genotype: it says nothing of node %s, which the search space has",
+                       spec->group);
+    }
+    nas_mark_text(node->mark, place, sizeof place);
+    struct mn_edge_spec *edges =
+        nas_arena_zeroed(&b->model->arena, (size_t)node->n * sizeof *edges);
+    if (edges == NULL) {
+        return nas_builder_no_memory(b);
+    }
+    for (int i = 0; i < node->n; i++) {
+        const struct nas_fixed_pair *pair = &node->pairs[i];
+        if (pair->input >= spec->n_edges) {
+            return mn_fail(
+                b->ctx, MN_CONFIG,
+                "%sgenotype: %s: node %d has no input %d; the search space gives it 0 to "
+                "%d",
+                place, node->type, node->index, pair->input, spec->n_edges - 1);
+        }
+        edges[i] = spec->edges[pair->input];
+        edges[i].n_ops = 1;
+        edges[i].ops = &pair->op;
+        edges[i].weight = pair->weight;
+    }
+    b->fixed[node - fixed->at] = 1;
+    spec->group = NULL;
+    spec->n_edges = node->n;
+    spec->edges = edges;
+    return MN_OK;
+}
+
+/* What section genotype says of nodes that there are not is a slip. */
+static int check_fixed(struct mn_builder *b) {
+    const struct nas_fixed *fixed = b->model->units.fixed;
+    for (int i = 0; fixed != NULL && i < fixed->n; i++) {
+        if (!b->fixed[i]) {
+            char place[512];
+            nas_mark_text(fixed->at[i].mark, place, sizeof place);
+            return mn_fail(b->ctx, MN_CONFIG, "%sgenotype: %s: the search space has no node %d",
+                           place, fixed->at[i].type, fixed->at[i].index);
+        }
+    }
+    return MN_OK;
+}
+
 int nas_service_build_node(struct mn_builder *b, const struct mn_node_spec *given, int32_t *state) {
     struct nas_layer *layer = NULL;
     b->unfinished++;
@@ -244,6 +297,7 @@ int nas_service_build_node(struct mn_builder *b, const struct mn_node_spec *give
     if (spec.partial == 0) {
         spec.partial = 1;
     }
+    TRY(spec.group != NULL && b->model->units.fixed != NULL ? fix(b, &spec) : MN_OK);
     if (spec.partial < 1 || spec.channels % spec.partial != 0) {
         return mn_fail(b->ctx, MN_CONFIG, "node %s: 1/%d of %d channels is not a whole number",
                        spec.name, spec.partial, spec.channels);
@@ -397,6 +451,10 @@ int nas_builder_run(struct mn_model *model, struct mn_ctx *ctx) {
     if (operations != NULL) {
         operations->beside = search_space->unit.plugin;
     }
+    if (model->units.fixed != NULL) {
+        b.fixed = nas_arena_zeroed(&model->arena, (size_t)model->units.fixed->n);
+        TRY(b.fixed != NULL ? MN_OK : nas_builder_no_memory(&b));
+    }
     TRY(nas_size_add(&b, model->dims.height, model->dims.width, &size));
     TRY(nas_state_add(&b, model->dims.channels, size, -1, &images));
     struct nas_call call = nas_call_begin(ctx, search_space);
@@ -409,6 +467,7 @@ int nas_builder_run(struct mn_model *model, struct mn_ctx *ctx) {
     if (!b.has_head) {
         return mn_fail(ctx, MN_INTERNAL, "%s: build made no head", search_space->label);
     }
+    TRY(check_fixed(&b));
     const int32_t n = nas_loss_n_weights(model->units.loss, model->dims.ways);
     model->loss_weights = model->dims.n_w;
     if (n != 0) {

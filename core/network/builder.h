@@ -11,6 +11,7 @@ struct mn_builder {
     struct mn_ctx *ctx;
     int unfinished; /* builder calls that began and did not succeed */
     int has_head;
+    uint8_t *fixed; /* of units.fixed: those that a node was built from */
 };
 
 /* builder.c: run a search space on an empty model. */

@@ -12,8 +12,8 @@ static double path_weight(const struct mn_model *m, const struct nas_layer *laye
            (op < 0 ? 1 : nas_model_item_weight(m, op, mixture, p));
 }
 
-double nas_model_identity_weight(const struct mn_model *m, const mn_real *mixture,
-                                 const char *group, int edge, const char *op) {
+double nas_model_pair_weight(const struct mn_model *m, const mn_real *mixture, const char *group,
+                             int edge, const char *op) {
     for (int l = 0; l < m->n_layers; l++) {
         const struct nas_layer *layer = &m->layers[l];
         if (layer->mixture < 0 || edge >= layer->n_edges ||
@@ -22,7 +22,7 @@ double nas_model_identity_weight(const struct mn_model *m, const mn_real *mixtur
         }
         const struct nas_edge *at = &layer->edges[edge];
         for (int p = 0; p < at->n_ops; p++) {
-            if (at->paths[p].identity && strcmp(at->paths[p].name, op) == 0) {
+            if (strcmp(at->paths[p].name, op) == 0) {
                 return path_weight(m, layer, mixture, edge, p);
             }
         }
@@ -30,30 +30,23 @@ double nas_model_identity_weight(const struct mn_model *m, const mn_real *mixtur
     return 1;
 }
 
-/* weight: of the output of `from` in terms of that of `to`, which the last norm takes over. 0 = the
- * paths have not the same form. */
-static int copy_path(const struct nas_path *from, const struct nas_path *to, double weight,
-                     const mn_real *w, mn_real *out) {
-    const int n = to->channels;
+/* 0 = the paths have not the same form. */
+static int copy_path(const struct nas_path *from, const struct nas_path *to, const mn_real *w,
+                     mn_real *out) {
     /* Operations of plugins are other instances in another experiment: their names are compared. */
     if ((from->op == NULL) != (to->op == NULL) || strcmp(from->name, to->name) != 0 ||
-        from->n_stages != to->n_stages || from->channels != n) {
+        from->n_stages != to->n_stages || from->channels != to->channels) {
         return 0;
     }
     for (int s = 0; s < to->n_stages; s++) {
         const struct nas_stage *a = &from->stage[s], *b = &to->stage[s];
-        const double factor = s + 1 == to->n_stages ? weight : 1;
         if (a->n_weights != b->n_weights || a->has_norm != b->has_norm ||
-            (b->has_norm && b->gamma < 0 && (factor != 1 || a->gamma >= 0))) {
+            (a->has_norm && (a->gamma < 0) != (b->gamma < 0))) {
             return 0;
         }
         mn_vec_copy(b->n_weights, w + a->weights, out + b->weights);
-        for (int c = 0; b->has_norm && b->gamma >= 0 && c < n; c++) {
-            /* A norm without scale and shift has 1 and 0. */
-            const double scale = a->gamma >= 0 ? (double)w[a->gamma + c] : 1;
-            const double shift = a->gamma >= 0 ? (double)w[a->gamma + n + c] : 0;
-            out[b->gamma + c] = (mn_real)(factor * scale);
-            out[b->gamma + n + c] = (mn_real)(factor * shift);
+        if (b->has_norm && b->gamma >= 0) {
+            mn_vec_copy(2 * (int64_t)to->channels, w + a->gamma, out + b->gamma);
         }
     }
     return 1;
@@ -61,15 +54,14 @@ static int copy_path(const struct nas_path *from, const struct nas_path *to, dou
 
 /* The same, with the layers that belong to it. */
 static int copy_candidate(const struct mn_model *m, const struct nas_path *from,
-                          const struct mn_model *other, const struct nas_path *to, double weight,
-                          const mn_real *w, mn_real *out) {
-    int same = from->n_inner == to->n_inner && copy_path(from, to, weight, w, out);
+                          const struct mn_model *other, const struct nas_path *to, const mn_real *w,
+                          mn_real *out) {
+    int same = from->n_inner == to->n_inner && copy_path(from, to, w, out);
     for (int i = 0; same && i < to->n_inner; i++) {
         const struct nas_layer *a = &m->layers[from->inner + i];
         const struct nas_layer *b = &other->layers[to->inner + i];
-        same =
-            a->kind == b->kind &&
-            (b->n_edges == 0 || copy_path(&a->edges[0].paths[0], &b->edges[0].paths[0], 1, w, out));
+        same = a->kind == b->kind &&
+               (b->n_edges == 0 || copy_path(&a->edges[0].paths[0], &b->edges[0].paths[0], w, out));
     }
     return same;
 }
@@ -125,16 +117,15 @@ int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_
             const struct nas_edge *edge = &layer->edges[e];
             double weight = 0;
             const struct nas_path *path = kept_path(from, searched, keep, mixture, e, &weight);
-            /* An identity has no norm that could take over its weight: the edge has it. */
-            if (path != NULL && path->identity &&
-                !(fabs(weight - edge->weight) <= 1e-6 * edge->weight)) {
+            /* The weights of a genotype have nine digits. */
+            if (path != NULL && !(fabs(weight - edge->weight) <= 1e-6 * edge->weight)) {
                 return mn_fail(
                     ctx, MN_UNSUPPORTED,
                     "layer %s: %s has weight %g in the pruned network, %g in the fixed one",
                     layer->name, path->name, weight, edge->weight);
             }
             if (edge->n_paths != 1 || path == NULL ||
-                !copy_candidate(from, path, to, &edge->paths[0], weight / edge->weight, w, out)) {
+                !copy_candidate(from, path, to, &edge->paths[0], w, out)) {
                 return mn_fail(ctx, MN_UNSUPPORTED,
                                "layer %s of the pruned network has another form", layer->name);
             }

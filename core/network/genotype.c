@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+enum { USUAL_INPUTS = 2 }; /* of a cell, so of its first node */
+
 /* Text that grows as snprintf counts: past the room, only the length goes on. */
 struct text {
     char *at;
@@ -24,7 +26,7 @@ static void put_node(struct text *t, const struct mn_model *m, int i, int input,
                      const uint8_t *keep) {
     const char *dot = strrchr(m->mixtures[i].group, '.');
     const char *plus = "";
-    put(t, " %s:", dot != NULL ? dot + 1 : m->mixtures[i].group);
+    put(t, " %s:", dot != NULL ? dot + 1 : "0");
     for (; i < input; i++) {
         const struct nas_mixture *x = &m->mixtures[i];
         if (!nas_prune_item_stays(m, input, keep, x->edge)) {
@@ -52,6 +54,16 @@ static int same_type(const char *a, const char *b) {
     return type_length(a) == type_length(b) && strncmp(a, b, type_length(a)) == 0;
 }
 
+/* Inputs of the first node of a type. */
+static int inputs_of(const struct mn_model *m, const char *type) {
+    for (int i = 0; i < m->n_mixtures; i++) {
+        if (m->mixtures[i].is_input && same_type(m->mixtures[i].group, type)) {
+            return m->mixtures[i].n_items;
+        }
+    }
+    return USUAL_INPUTS;
+}
+
 size_t nas_model_genotype(const struct mn_model *m, const uint8_t *keep, char *out, size_t size) {
     struct text t = {out, size, 0};
     if (size > 0) {
@@ -66,7 +78,11 @@ size_t nas_model_genotype(const struct mn_model *m, const uint8_t *keep, char *o
         if (first < i) {
             continue; /* the type has had its turn */
         }
-        put(&t, "%s%.*s:", i > 0 ? " | " : "", (int)type_length(type), type);
+        put(&t, "%s%.*s", i > 0 ? " | " : "", (int)type_length(type), type);
+        if (inputs_of(m, type) != USUAL_INPUTS) {
+            put(&t, "/%d", inputs_of(m, type));
+        }
+        put(&t, ":");
         for (int j = i, begin = i; j < m->n_mixtures; j++) {
             if (same_type(m->mixtures[j].group, type) && m->mixtures[j].is_input) {
                 put_node(&t, m, begin, j, keep);

@@ -9,6 +9,7 @@
 #include "plugin/instance.h"
 
 struct mn_model;
+struct nas_fixed;
 struct nas_latencies;
 
 enum { NAS_COSTS = MN_COST_LATENCY + 1 };
@@ -25,6 +26,7 @@ struct nas_network_units {
     struct nas_instance *search_space; /* changed by nas_model_fit alone */
     const struct nas_instance *op_mixer, *input_mixer, *head, *loss;
     struct nas_operations *operations; /* candidates of plugins; NULL = the built-in ones alone */
+    const struct nas_fixed *fixed;     /* nodes that are not searched; NULL = there are none */
     const struct nas_latencies *latencies; /* of its candidates; NULL = they are not known */
 };
 
@@ -143,18 +145,17 @@ size_t nas_model_genotype(const struct mn_model *model, const uint8_t *keep, cha
                           size_t size);
 
 /* Weights out[n_w] of a fixed network from those of a pruned one. `to` is built like `from`, but
- * each node has the operations that `keep` leaves, an edge each, in the order of the genotype; its
- * norms have scale and shift. `mixture` are the weights of a pass with `keep`, after skipping
- * (mn_outcome): they become part of the last norm of their candidate. An identity has none; its
- * edge in `to` must have the weight (mn_edge_spec). MN_UNSUPPORTED where the networks differ. */
+ * each node has the operations that `keep` leaves, an edge each, in the order of the genotype, with
+ * the weights that `mixture` gives them (mn_edge_spec.weight, nas_model_pair_weight): those of a
+ * pass with `keep`, after skipping (mn_outcome). MN_UNSUPPORTED where the networks differ. */
 int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_real *w,
                       const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
                       mn_real *out);
 
-/* Weight of candidate `op` of edge `edge` in its node's sum, where it is an identity; 1 where it is
- * not. `group` as in nas_mixture, `mixture` as in nas_model_extract. */
-double nas_model_identity_weight(const struct mn_model *model, const mn_real *mixture,
-                                 const char *group, int edge, const char *op);
+/* Weight of candidate `op` of edge `edge` in its node's sum; 1 where there is none. `group` as in
+ * nas_mixture, `mixture` as in nas_model_extract. */
+double nas_model_pair_weight(const struct mn_model *model, const mn_real *mixture,
+                             const char *group, int edge, const char *op);
 
 /* Mean entropy in nats of the operation and input mixtures at progress 1: out[0] op, out[1] in. */
 int nas_model_entropy(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A chain of inverted residuals that each choose their kernel and their expansion, and, where they
  * keep the image's size, whether they are there at all: the space of ProxylessNAS (Cai et al., ICLR
- * 2019) on small images. Every block is a cell of its own, chain.N, with one input. */
+ * 2019) on small images. Every block is a cell of its own, blockN, of one node with one input. */
 #include <metanas/plugin.h>
 
 #include <inttypes.h>
@@ -73,7 +73,7 @@ static int block(struct site *at, int64_t stage, int64_t b) {
     const int residual = b > 0;
     char name[NAME], group[NAME];
     snprintf(name, sizeof name, "stages.%" PRId64 ".blocks.%" PRId64, stage, b);
-    snprintf(group, sizeof group, "chain.%" PRId64, at->n++);
+    snprintf(group, sizeof group, "block%" PRId64, at->n++);
     const struct mn_edge_spec edge = {.size = sizeof edge,
                                       .from = before,
                                       .stride = residual ? 1 : 2,

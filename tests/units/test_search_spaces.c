@@ -469,12 +469,12 @@ static void mb_chain_is_a_chain_of_blocks(void **state) {
     build_anew(&b);
     expect_in(&b,
               "conv stem 0: channels 16, kernel 3, stride 1, Ra -> 1\n"
-              "node stages.0.blocks.0 [chain.0]: channels 16, a: 1/2 "
+              "node stages.0.blocks.0 [block0]: channels 16, a: 1/2 "
               "mb_conv_3x3_e3,mb_conv_5x5_e6 -> 2\n"
-              "node stages.0.blocks.1 [chain.1]: channels 16, a: 2/1 "
+              "node stages.0.blocks.1 [block1]: channels 16, a: 2/1 "
               "mb_conv_3x3_e3,mb_conv_5x5_e6,none -> 3\n"
               "node stages.0.sums.1 []: channels 16, -: 2/1 skip_connect | 3/1 skip_connect -> 4\n"
-              "node stages.1.blocks.0 [chain.2]: channels 24, a: 4/2 ");
+              "node stages.1.blocks.0 [block2]: channels 24, a: 4/2 ");
     expect_in(
         &b,
         "\nconv features 10: channels 64, kernel 1, stride 1, Ra -> 11\nhead head 11: average\n");

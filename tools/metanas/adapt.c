@@ -184,7 +184,9 @@ static void put_predictions(const struct adaptation *run, double *p, FILE *out) 
 }
 
 static void put_genotype(const struct adaptation *run, double *p, FILE *out) {
-    fputs("# The cells found for one task; for search space genotype.\n", out);
+    fputs("# The cells found for one task, with the weights of their mixtures; for section "
+          "genotype.\n",
+          out);
     cells_write_yaml(&run->cells, out);
 }
 

@@ -56,8 +56,8 @@ static int parse_number(struct parser *p, const char *wanted, int *out) {
     return MN_OK;
 }
 
-/* OP&OP@FROM */
-static int parse_input(struct parser *p, int node, struct cell_input *out) {
+/* OP&OP@FROM. A node reads the inputs of its cell and the nodes before it: `known` of them. */
+static int parse_input(struct parser *p, int known, struct cell_input *out) {
     *out = (struct cell_input){.ops = nas_arena_array(p->arena, MOST, sizeof *out->ops)};
     if (out->ops == NULL) {
         return no_memory(p->ctx);
@@ -75,12 +75,12 @@ static int parse_input(struct parser *p, int node, struct cell_input *out) {
         return bad(p, "@ and an input");
     }
     const int status = parse_number(p, "the number of an input", &out->from);
-    return status == MN_OK && out->from > node + 1 ? bad(p, "an input that comes before its node")
-                                                   : status;
+    return status == MN_OK && out->from >= known ? bad(p, "an input that comes before its node")
+                                                 : status;
 }
 
 /* N:INPUT+INPUT */
-static int parse_node(struct parser *p, int number, struct cell_node *out) {
+static int parse_node(struct parser *p, int number, int known, struct cell_node *out) {
     int stated = -1;
     int status = parse_number(p, "the number of a node", &stated);
     if (status != MN_OK) {
@@ -97,16 +97,20 @@ static int parse_node(struct parser *p, int number, struct cell_node *out) {
         if (out->n_inputs == MOST) {
             return bad(p, "fewer inputs of one node");
         }
-        status = parse_input(p, number, &out->inputs[out->n_inputs++]);
+        status = parse_input(p, known, &out->inputs[out->n_inputs++]);
     } while (status == MN_OK && take(p, '+'));
     return status;
 }
 
-/* TYPE: NODE NODE */
+/* TYPE: NODE NODE, or TYPE/N: of a cell of N inputs. */
 static int parse_cell(struct parser *p, struct cell *out) {
     int status = parse_word(p, "the type of a cell", &out->type);
     if (status != MN_OK) {
         return status;
+    }
+    out->n_inputs = 2;
+    if (take(p, '/')) {
+        TRY(parse_number(p, "the number of its inputs", &out->n_inputs));
     }
     if (!take(p, ':')) {
         return bad(p, "a colon");
@@ -120,7 +124,8 @@ static int parse_cell(struct parser *p, struct cell *out) {
         if (out->n_nodes == MOST) {
             return bad(p, "fewer nodes of one cell");
         }
-        status = parse_node(p, out->n_nodes, &out->nodes[out->n_nodes]);
+        status =
+            parse_node(p, out->n_nodes, out->n_inputs + out->n_nodes, &out->nodes[out->n_nodes]);
         out->n_nodes++;
     }
     return status;
@@ -154,7 +159,7 @@ static int weigh_input(struct mn_ctx *ctx, struct nas_arena *arena, const struct
     }
     for (int o = 0; o < input->n_ops; o++) {
         input->weights[o] =
-            nas_model_identity_weight(model, mixture, group, input->from, input->ops[o]);
+            nas_model_pair_weight(model, mixture, group, input->from, input->ops[o]);
     }
     return MN_OK;
 }
@@ -240,13 +245,13 @@ static void dot_state(const struct cell *cell, int state, FILE *out) {
 static void dot_cell(const struct cell *cell, const char *id, FILE *out) {
     fprintf(out, "  subgraph \"cluster_%s\" {\n    id=\"%s_%s\"; label=\"%s cell\";\n", cell->type,
             id, cell->type, cell->type);
-    for (int s = 0; s < cell->n_nodes + 2; s++) {
+    for (int s = 0; s < cell->n_nodes + cell->n_inputs; s++) {
         fputs("    ", out);
         dot_state(cell, s, out);
-        if (s < 2) {
+        if (s < cell->n_inputs) {
             fprintf(out, " [class=input, fillcolor=\"#dcebd5\", label=\"input %d\"];\n", s);
         } else {
-            fprintf(out, " [label=\"node %d\"];\n", s - 2);
+            fprintf(out, " [label=\"node %d\"];\n", s - cell->n_inputs);
         }
     }
     fprintf(out, "    \"%s out\" [class=output, fillcolor=\"#f6e6c2\", label=\"output\"];\n",
@@ -257,13 +262,13 @@ static void dot_cell(const struct cell *cell, const char *id, FILE *out) {
             fputs("    ", out);
             dot_state(cell, input->from, out);
             fputs(" -> ", out);
-            dot_state(cell, j + 2, out);
+            dot_state(cell, j + cell->n_inputs, out);
             fputs(" [label=\"", out);
             dot_label(input, out);
             fprintf(out, "\", %s];\n", edge_style(input));
         }
         fputs("    ", out);
-        dot_state(cell, j + 2, out);
+        dot_state(cell, j + cell->n_inputs, out);
         fprintf(out, " -> \"%s out\" [class=concat];\n", cell->type);
     }
     fputs("  }\n", out);

@@ -11,7 +11,7 @@
 
 /* One input of a node and the operations that stayed on it. */
 struct cell_input {
-    int from; /* 0 and 1 are the cell's inputs (0 the older), 2, 3, .. its nodes */
+    int from; /* 0 to n_inputs - 1 are the cell's inputs (of two, 0 the older), then its nodes */
     int n_ops;
     const char **ops;
     double *weights; /* of the operations in the node's sum; NULL = 1 */
@@ -24,6 +24,7 @@ struct cell_node {
 
 struct cell {
     const char *type; /* "normal", "reduction" */
+    int n_inputs;
     int n_nodes;
     struct cell_node *nodes;
 };
@@ -39,12 +40,12 @@ struct cells {
 int cells_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *what, const char *text,
                 struct cells *out);
 
-/* Set the weights that a fixed network cannot put into a norm: those of identities, from the
- * mixture weights of a pass of the pruned `model`. In arena. */
+/* Set the weights of the operations in the sums of their nodes, from the mixture weights of a pass
+ * of the pruned `model`. In arena. */
 int cells_weigh(struct mn_ctx *ctx, struct nas_arena *arena, const struct mn_model *model,
                 const mn_real *mixture, struct cells *cells);
 
-/* The pairs of a node, as search space `genotype` reads them, with weights other than 1:
+/* The pairs of a node, as section `genotype` reads them, with weights other than 1:
  * "conv_3x3 0, skip_connect 1 0.25". */
 void cell_node_write(const struct cell_node *node, FILE *out);
 

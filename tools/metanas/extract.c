@@ -27,46 +27,24 @@ void extract_probabilities(int32_t n, const mn_real *logits, double *out) {
 
 /* ---- configuration ------------------------------------------------------------------------ */
 
-static void put_cell(const struct cell *cell, FILE *out) {
-    fprintf(out, ", %s: [", cell->type);
-    for (int j = 0; j < cell->n_nodes; j++) {
-        fputs(j > 0 ? ", '" : "'", out);
-        cell_node_write(&cell->nodes[j], out);
-        fputc('\'', out);
-    }
-    fputc(']', out);
-}
-
-/* An option that both search spaces have, as it stands in the configuration. */
-static void put_option(const struct nas_yaml *section, const char *key, FILE *out) {
-    const struct nas_yaml *value = section != NULL ? nas_yaml_get(section, key) : NULL;
-    if (value != NULL && value->kind == NAS_YAML_SCALAR) {
-        fprintf(out, ", %s: %s", key, value->text);
-    } else if (value != NULL && value->kind == NAS_YAML_LIST) {
-        fprintf(out, ", %s: [", key);
-        for (const struct nas_yaml *item = value->first; item != NULL; item = item->next) {
-            fprintf(out, "%s%s", item != value->first ? ", " : "", item->text);
-        }
-        fputc(']', out);
-    }
-}
-
 /* The --set that turns the searched network into the fixed one. For free. */
-static char *search_space(const struct extract *x) {
-    static const char *const keys[] = {"channels", "cells", "stem_multiplier", "reduction_cells"};
-    const struct nas_yaml *section = nas_yaml_get(x->experiment->root, "search_space");
+static char *genotype(const struct extract *x) {
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
     if (out == NULL) {
         return NULL;
     }
-    fputs("search_space={use: genotype, affine: true", out);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        put_option(section, keys[i], out);
-    }
+    fputs("genotype={", out);
     for (int i = 0; i < x->cells->n; i++) {
-        put_cell(&x->cells->at[i], out);
+        const struct cell *cell = &x->cells->at[i];
+        fprintf(out, "%s%s: [", i > 0 ? ", " : "", cell->type);
+        for (int j = 0; j < cell->n_nodes; j++) {
+            fputs(j > 0 ? ", '" : "'", out);
+            cell_node_write(&cell->nodes[j], out);
+            fputc('\'', out);
+        }
+        fputc(']', out);
     }
     fputc('}', out);
     if (fclose(out) != 0) {
@@ -76,7 +54,7 @@ static char *search_space(const struct extract *x) {
     return text;
 }
 
-/* The run's configuration with the fixed network in place of the search space. */
+/* The run's configuration with the fixed network in place of the search. */
 static int open_fixed(struct mn_ctx *ctx, const struct arguments *arguments,
                       const struct extract *x, struct nas_arena *arena,
                       struct nas_experiment *out) {
@@ -87,7 +65,7 @@ static int open_fixed(struct mn_ctx *ctx, const struct arguments *arguments,
     const size_t n = (size_t)arguments->sets.n;
     const char **sets = nas_arena_zeroed(arena, (n + 2) * sizeof *sets);
     int *positions = nas_arena_zeroed(arena, (n + 2) * sizeof *positions);
-    char *own = search_space(x);
+    char *own = genotype(x);
     if (sets == NULL || positions == NULL || own == NULL) {
         free(own);
         return no_memory(ctx);
@@ -235,17 +213,9 @@ static int write_pruned(struct mn_ctx *ctx, const struct arguments *arguments,
 int extract_write(struct mn_ctx *ctx, const struct arguments *arguments, const struct extract *x,
                   const char *dir, double *difference) {
     struct nas_arena arena = {0};
-    const struct nas_unit *space = &x->experiment->search_space.unit;
     const int searched = nas_model_n_mixtures(x->experiment->model) > 0;
     int status;
     *difference = 0;
-    if (searched &&
-        (strcmp(space->plugin->name, "darts") != 0 || strcmp(space->unit->name, "darts") != 0)) {
-        return mn_fail(ctx, MN_UNSUPPORTED,
-                       "a network of search space %s cannot be written as a fixed one; only one "
-                       "of darts can",
-                       space->unit->name);
-    }
     status = searched ? write_pruned(ctx, arguments, &arena, x, dir, difference)
                       : write_adapted(ctx, &arena, x, dir);
     nas_arena_fini(&arena);

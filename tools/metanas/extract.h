@@ -10,7 +10,7 @@
 
 /* What was found for a task. */
 struct extract {
-    const struct nas_experiment *experiment; /* of search space darts, or nothing is searched */
+    const struct nas_experiment *experiment; /* may be one in which nothing is searched */
     const char *config;                      /* its file */
     const struct mn_task *task;
     const struct nas_solution *solution; /* with logits */
@@ -19,9 +19,9 @@ struct extract {
 };
 
 /* Make the fixed network and compute the query set with it; write DIR/network.yaml, a configuration
- * of search space genotype, and DIR/network.safetensors, its weights. Where nothing is searched
+ * with the section genotype, and DIR/network.safetensors, its weights. Where nothing is searched
  * they are the run's own configuration and the adapted weights. *difference is the largest
- * difference of a probability to those of the solution. MN_UNSUPPORTED for other search spaces. */
+ * difference of a probability to those of the solution. */
 int extract_write(struct mn_ctx *ctx, const struct arguments *arguments,
                   const struct extract *extract, const char *dir, double *difference);
 

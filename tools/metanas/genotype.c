@@ -161,9 +161,12 @@ static int print(struct mn_ctx *ctx, struct nas_arena *arena, const struct argum
     if (status == MN_OK && flags->dot) {
         cells_write_dot(&cells, "genotype", stdout);
     } else if (status == MN_OK) {
-        printf("# %s\n# A line is a node: pairs of operation and input. 0 and 1 are the cell's "
-               "inputs (0 the older), 2, 3, .. the nodes.\n",
-               chosen->origin);
+        printf("# %s\n# A line is a node: pairs of operation and input. %s, the others the nodes "
+               "before it.\n",
+               chosen->origin,
+               cells.n > 0 && cells.at[0].n_inputs == 1
+                   ? "0 is the cell's input"
+                   : "0 and 1 are the cell's inputs (0 the older)");
         cells_write_yaml(&cells, stdout);
     }
     return status;
@@ -215,9 +218,8 @@ const struct command command_genotype = {
     .name = "genotype",
     .operand = "RUN",
     .doc = "print the cells that a run found, as YAML or as a drawing",
-    .more = "Search space 'genotype' trains what is printed as a fixed network:\n"
-            "metanas genotype RUN >cells.yaml, then\n"
-            "--set 'search_space={use: genotype, file: cells.yaml, channels: 96}'.\n",
+    .more = "Section 'genotype' trains what is printed as a fixed network, whatever the search\n"
+            "space: metanas genotype RUN >cells.yaml, then --set genotype=cells.yaml.\n",
     .flags = flags,
     .n_flags = sizeof flags / sizeof flags[0],
     .flags_size = sizeof(struct genotype_flags),

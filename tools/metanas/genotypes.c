@@ -105,8 +105,8 @@ static void print_node(const char *text, size_t length, FILE *out) {
 /* One cell: "normal: 0:... 1:...". */
 static void print_cell(const char *cell, size_t length, FILE *out) {
     const char *end = cell + length;
-    const size_t title = strcspn(cell, ":");
-    const char *at = cell + title;
+    const size_t title = strcspn(cell, "/:");
+    const char *at = cell + strcspn(cell, ":");
     int first = 1;
     for (at += at < end; at < end;) {
         at += strspn(at, " ");
@@ -138,8 +138,11 @@ void genotypes_print(const struct genotypes *genotypes, size_t most, int64_t tas
     if (genotypes->n == 0) {
         return;
     }
-    fprintf(out, "  cells        %zu different; inputs 0 and 1 are the cell's, 2 on its nodes\n",
-            genotypes->n);
+    const char *slash = strpbrk(genotypes->at[0].text, "/:");
+    const int one = slash != NULL && strncmp(slash, "/1:", 3) == 0;
+    fprintf(out, "  cells        %zu different; %s\n", genotypes->n,
+            one ? "input 0 is the cell's, 1 on its nodes"
+                : "inputs 0 and 1 are the cell's, 2 on its nodes");
     for (size_t i = 0; i < most && i < genotypes->n; i++) {
         fprintf(out, "  %zu. in %" PRId64 " of %" PRId64 " tasks\n", i + 1, genotypes->at[i].count,
                 tasks);

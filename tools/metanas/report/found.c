@@ -10,12 +10,12 @@
 
 /* ---- one architecture --------------------------------------------------------------------- */
 
-static void list_input(struct page *page, const struct cell_input *input) {
+static void list_input(struct page *page, const struct cell *cell, const struct cell_input *input) {
     for (int o = 0; o < input->n_ops; o++) {
         page_print(page, "%s%s", o > 0 ? ", " : "", input->ops[o]);
     }
-    page_print(page, " from %s %d", input->from < 2 ? "input" : "node",
-               input->from < 2 ? input->from : input->from - 2);
+    const int node = input->from - cell->n_inputs;
+    page_print(page, " from %s %d", node < 0 ? "input" : "node", node < 0 ? input->from : node);
 }
 
 /* The drawing in words. */
@@ -27,7 +27,7 @@ static void list_cell(struct page *page, const struct cell *cell) {
         page_markup(page, "<tr><th scope=\"row\">node %d</th><td>", j);
         for (int k = 0; k < cell->nodes[j].n_inputs; k++) {
             page_markup(page, "%s", k > 0 ? "<br>" : "");
-            list_input(page, &cell->nodes[j].inputs[k]);
+            list_input(page, cell, &cell->nodes[j].inputs[k]);
         }
         page_markup(page, "</td></tr>\n");
     }
@@ -91,7 +91,7 @@ int found_draw(struct page *page, const char *genotype, const char *caption) {
 
 /* ---- how often ---------------------------------------------------------------------------- */
 
-enum { MOST_TYPES = 8, MOST_OPS = 128 };
+enum { MOST_TYPES = 64, MOST_OPS = 128 };
 
 struct tally {
     int n_types, n_ops;
