@@ -124,21 +124,26 @@ int nas_service_build_reduce(struct mn_builder *b, const char *name, int32_t fro
     return MN_OK;
 }
 
-static const struct nas_stage pool_2x2 = {
-    .n_linear = 1,
-    .linear = {{.kind = NAS_LINEAR_MAX_POOL, .kh = 2, .kw = 2, .dilation = 1, .sh = 2, .sw = 2}},
-    .gamma = -1,
-    .bias = -1};
+static struct nas_stage pool_2x2(enum nas_linear_kind kind) {
+    return (struct nas_stage){
+        .n_linear = 1,
+        .linear = {{.kind = kind, .kh = 2, .kw = 2, .dilation = 1, .sh = 2, .sw = 2}},
+        .gamma = -1,
+        .bias = -1};
+}
 
-int nas_service_build_max_pool(struct mn_builder *b, const char *name, int32_t from, int32_t window,
-                               int32_t stride, int32_t *state) {
+int nas_service_build_pool(struct mn_builder *b, const char *name, int32_t from, int32_t kind,
+                           int32_t window, int32_t stride, int32_t *state) {
     b->unfinished++;
     TRY(check_layer(b, name, 1));
     TRY(check_state(b, name, from));
+    if (kind != MN_POOL_MAX && kind != MN_POOL_AVERAGE) {
+        return mn_fail(b->ctx, MN_INTERNAL, "layer %s: a pool of unknown kind %d", name, kind);
+    }
     if (window != 2 || stride != 2) {
         return mn_fail(b->ctx, MN_UNSUPPORTED,
-                       "layer %s: max pool %dx%d, stride %d; 2x2, stride 2 is possible", name,
-                       window, window, stride);
+                       "layer %s: pool %dx%d, stride %d; 2x2, stride 2 is possible", name, window,
+                       window, stride);
     }
     const struct nas_cell_state *s = &b->model->states[from];
     const struct nas_size *size = &b->model->sizes[s->size];
@@ -148,13 +153,54 @@ int nas_service_build_max_pool(struct mn_builder *b, const char *name, int32_t f
                        "or fewer blocks",
                        name, size->height, size->width);
     }
-    const struct nas_path path = {.name = "max_pool",
-                                  .source = from,
-                                  .stride = 2,
-                                  .channels = s->channels,
-                                  .n_stages = 1,
-                                  .stage = {pool_2x2}};
+    const int max = kind == MN_POOL_MAX;
+    const struct nas_path path = {
+        .name = max ? "max_pool" : "avg_pool",
+        .source = from,
+        .stride = 2,
+        .channels = s->channels,
+        .n_stages = 1,
+        .stage = {pool_2x2(max ? NAS_LINEAR_MAX_POOL : NAS_LINEAR_AVG_POOL)}};
     TRY(single(b, name, &path, 1, 0, state));
+    b->unfinished--;
+    return MN_OK;
+}
+
+int nas_service_build_sum(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
+                          int32_t *state) {
+    struct nas_edge *edges = NULL;
+    struct nas_layer *layer = NULL;
+    b->unfinished++;
+    TRY(check_layer(b, name, 1));
+    if (n < 2 || n > 64) {
+        return mn_fail(b->ctx, MN_CONFIG, "sum %s of %d states; 2 to 64 are possible", name, n);
+    }
+    TRY(nas_edges_new(b, n, &edges));
+    for (int e = 0; e < n; e++) {
+        TRY(check_state(b, name, states[e]));
+        const struct nas_cell_state *s = &b->model->states[states[e]];
+        const struct nas_cell_state *first = &b->model->states[states[0]];
+        if (s->channels != first->channels || s->size != first->size) {
+            return mn_fail(b->ctx, MN_CONFIG, "sum %s: its states differ in size or channels",
+                           name);
+        }
+        TRY(nas_edge_new(b, &edges[e], 1, 0));
+        edges[e].from = states[e];
+        edges[e].stride = 1;
+        edges[e].paths[0] = (struct nas_path){.name = "term",
+                                              .source = states[e],
+                                              .stride = 1,
+                                              .channels = s->channels,
+                                              .identity = 1,
+                                              .index = b->model->n_paths++};
+        TRY(nas_path_bind(b, &edges[e].paths[0], 0));
+    }
+    TRY(nas_layer_add(b, name, &layer));
+    layer->groups = 1;
+    layer->n_edges = n;
+    layer->edges = edges;
+    const struct nas_path *term = &edges[0].paths[0];
+    TRY(nas_layer_output(b, layer, term->channels, term->size, state));
     b->unfinished--;
     return MN_OK;
 }
@@ -220,7 +266,7 @@ static int add_edge(struct mn_builder *b, const struct mn_node_spec *spec, int e
                                   .out_first = g,
                                   .identity = edge.stride == 1,
                                   .n_stages = edge.stride == 1 ? 0 : 1,
-                                  .stage = {pool_2x2},
+                                  .stage = {pool_2x2(NAS_LINEAR_MAX_POOL)},
                                   .index = b->model->n_paths++};
         TRY(nas_path_bind(b, path, 0));
         nas_path_bind_channels(b->model, path, channels);

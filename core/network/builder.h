@@ -22,8 +22,10 @@ int nas_service_build_drop_path(struct mn_builder *b, double rate, int ramp);
 int nas_service_build_conv(struct mn_builder *b, const struct mn_conv_spec *spec, int32_t *state);
 int nas_service_build_reduce(struct mn_builder *b, const char *name, int32_t from, int32_t channels,
                              uint32_t flags, int32_t *state);
-int nas_service_build_max_pool(struct mn_builder *b, const char *name, int32_t from, int32_t window,
-                               int32_t stride, int32_t *state);
+int nas_service_build_pool(struct mn_builder *b, const char *name, int32_t from, int32_t kind,
+                           int32_t window, int32_t stride, int32_t *state);
+int nas_service_build_sum(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
+                          int32_t *state);
 int nas_service_build_node(struct mn_builder *b, const struct mn_node_spec *spec, int32_t *state);
 int nas_service_build_concat(struct mn_builder *b, const char *name, int32_t n,
                              const int32_t *states, int32_t *state);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "network/fixed.h"
 #include "network/prune.h"
 
 #include <math.h>
@@ -12,12 +13,12 @@ static double path_weight(const struct mn_model *m, const struct nas_layer *laye
            (op < 0 ? 1 : nas_model_item_weight(m, op, mixture, p));
 }
 
-double nas_model_pair_weight(const struct mn_model *m, const mn_real *mixture, const char *group,
-                             int edge, const char *op) {
+double nas_model_pair_weight(const struct mn_model *m, const mn_real *mixture, const char *type,
+                             int node, int edge, const char *op) {
     for (int l = 0; l < m->n_layers; l++) {
         const struct nas_layer *layer = &m->layers[l];
         if (layer->mixture < 0 || edge >= layer->n_edges ||
-            strcmp(m->mixtures[layer->mixture].group, group) != 0) {
+            !nas_fixed_is(type, node, m->mixtures[layer->mixture].group)) {
             continue;
         }
         const struct nas_edge *at = &layer->edges[edge];

@@ -116,16 +116,18 @@ void nas_fixed_write(const struct nas_fixed *fixed, FILE *out) {
     }
 }
 
-const struct nas_fixed_node *nas_fixed_find(const struct nas_fixed *fixed, const char *group) {
+int nas_fixed_is(const char *type, int index, const char *group) {
     const char *dot = strrchr(group, '.');
-    int64_t index = 0;
-    const int numbered = dot != NULL && nas_text_int(dot + 1, &index);
+    int64_t number = 0;
+    const int numbered = dot != NULL && nas_text_int(dot + 1, &number);
     const size_t length = numbered ? (size_t)(dot - group) : strlen(group);
+    return index == number && strlen(type) == length && strncmp(type, group, length) == 0;
+}
+
+const struct nas_fixed_node *nas_fixed_find(const struct nas_fixed *fixed, const char *group) {
     for (int i = 0; i < fixed->n; i++) {
-        const struct nas_fixed_node *node = &fixed->at[i];
-        if (node->index == index && strlen(node->type) == length &&
-            strncmp(node->type, group, length) == 0) {
-            return node;
+        if (nas_fixed_is(fixed->at[i].type, fixed->at[i].index, group)) {
+            return &fixed->at[i];
         }
     }
     return NULL;

@@ -37,6 +37,8 @@ int nas_fixed_read(struct nas_fixed *out, struct mn_ctx *ctx, struct nas_arena *
 /* As a section of a resolved configuration. */
 void nas_fixed_write(const struct nas_fixed *fixed, FILE *out);
 
+/* Whether node `index` of cells of a type is that of a group. */
+int nas_fixed_is(const char *type, int index, const char *group);
 /* The node of a group; NULL = there is none. */
 const struct nas_fixed_node *nas_fixed_find(const struct nas_fixed *fixed, const char *group);
 

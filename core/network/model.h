@@ -152,10 +152,10 @@ int nas_model_extract(struct mn_ctx *ctx, const struct mn_model *from, const mn_
                       const uint8_t *keep, const mn_real *mixture, const struct mn_model *to,
                       mn_real *out);
 
-/* Weight of candidate `op` of edge `edge` in its node's sum; 1 where there is none. `group` as in
- * nas_mixture, `mixture` as in nas_model_extract. */
-double nas_model_pair_weight(const struct mn_model *model, const mn_real *mixture,
-                             const char *group, int edge, const char *op);
+/* Weight of candidate `op` of edge `edge` in the sum of node `node` of cells of a type; 1 where
+ * there is none. `mixture` as in nas_model_extract. */
+double nas_model_pair_weight(const struct mn_model *model, const mn_real *mixture, const char *type,
+                             int node, int edge, const char *op);
 
 /* Mean entropy in nats of the operation and input mixtures at progress 1: out[0] op, out[1] in. */
 int nas_model_entropy(struct mn_ctx *ctx, const struct mn_model *model, const struct mn_point *at,

@@ -54,6 +54,7 @@ static const struct nas_op ops[] = {
     SEPARABLE("dil_conv_5x5", 5, 2, 1),
     CONVS("conv_7x1_1x7", 2, CONV(1, 7, 1, SITE), CONV(7, 1, SITE, 1)),
     CONVS("dense_conv_3x3", 1, CONV(3, 3, SITE, SITE)),
+    CONVS("dense_conv_1x1", 1, CONV(1, 1, SITE, SITE)),
     INVERTED("mb_conv_3x3_e3", 3, 3),
     INVERTED("mb_conv_3x3_e6", 3, 6),
     INVERTED("mb_conv_5x5_e3", 5, 3),

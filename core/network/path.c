@@ -24,8 +24,12 @@ int nas_path_bind(struct mn_builder *b, struct nas_path *path, int floor) {
     TRY(nas_path_place(b, path, floor));
     if (path->stride == 2) {
         if (s->half >= 0 && s->half != path->size) {
-            return mn_fail(b->ctx, MN_UNSUPPORTED,
-                           "a state of odd size feeds both a 2x2 max pool and a stride-2 edge");
+            return mn_fail(
+                b->ctx, MN_UNSUPPORTED,
+                "a state of %dx%d feeds a 2x2 pool, which leaves out the last row and column of "
+                "odd sizes, and an edge or convolution of stride 2, which does not: use "
+                "images that are even there",
+                b->model->sizes[s->size].height, b->model->sizes[s->size].width);
         }
         s->half = path->size;
     }

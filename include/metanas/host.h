@@ -71,8 +71,10 @@ struct mn_host {
     int (*build_conv)(struct mn_builder *builder, const struct mn_conv_spec *spec, int32_t *state);
     int (*build_reduce)(struct mn_builder *builder, const char *name, int32_t from,
                         int32_t channels, uint32_t flags, int32_t *state);
-    int (*build_max_pool)(struct mn_builder *builder, const char *name, int32_t from,
-                          int32_t window, int32_t stride, int32_t *state);
+    int (*build_pool)(struct mn_builder *builder, const char *name, int32_t from, int32_t kind,
+                      int32_t window, int32_t stride, int32_t *state);
+    int (*build_sum)(struct mn_builder *builder, const char *name, int32_t n, const int32_t *states,
+                     int32_t *state);
     int (*build_node)(struct mn_builder *builder, const struct mn_node_spec *spec, int32_t *state);
     int (*build_concat)(struct mn_builder *builder, const char *name, int32_t n,
                         const int32_t *states, int32_t *state);

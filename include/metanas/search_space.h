@@ -63,6 +63,8 @@ struct mn_node_spec {
     int32_t partial;
 };
 
+enum mn_pool_kind { MN_POOL_MAX = 0, MN_POOL_AVERAGE = 1 };
+
 enum mn_head_kind { MN_HEAD_AVERAGE = 0, MN_HEAD_FLATTEN = 1 };
 
 /* The classifier: pooling or flattening, then a linear layer with bias: NAME.weight, NAME.bias. */
@@ -123,12 +125,25 @@ static inline int mn_build_reduce(struct mn_ctx *ctx, struct mn_builder *builder
 }
 
 /* Max pool without padding, of window 2 and stride 2: the output has floor(size / 2) rows and
- * columns.
- */
+ * columns. A state of odd size that is pooled so cannot feed edges or convolutions of stride 2,
+ * too, whose outputs are larger. */
 static inline int mn_build_max_pool(struct mn_ctx *ctx, struct mn_builder *builder,
                                     const char *name, int32_t from, int32_t window, int32_t stride,
                                     int32_t *state) {
-    return ctx->host->build_max_pool(builder, name, from, window, stride, state);
+    return ctx->host->build_pool(builder, name, from, MN_POOL_MAX, window, stride, state);
+}
+
+/* The same of averages. */
+static inline int mn_build_avg_pool(struct mn_ctx *ctx, struct mn_builder *builder,
+                                    const char *name, int32_t from, int32_t window, int32_t stride,
+                                    int32_t *state) {
+    return ctx->host->build_pool(builder, name, from, MN_POOL_AVERAGE, window, stride, state);
+}
+
+/* Sum of n states, 2 to 64, of one size and channel count: residual connections. */
+static inline int mn_build_sum(struct mn_ctx *ctx, struct mn_builder *builder, const char *name,
+                               int32_t n, const int32_t *states, int32_t *state) {
+    return ctx->host->build_sum(builder, name, n, states, state);
 }
 
 /* A node. */

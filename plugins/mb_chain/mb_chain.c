@@ -52,21 +52,6 @@ static int conv(struct site *at, const char *name, int32_t channels, int32_t ker
     return mn_build_conv(at->ctx, at->builder, &spec, &at->state);
 }
 
-/* What a block adds to its input. */
-static int add_up(struct site *at, const char *name, int32_t channels, int32_t before) {
-    static const char *const skip[] = {"skip_connect"};
-    const struct mn_edge_spec edges[] = {
-        {.size = sizeof edges[0], .from = before, .stride = 1, .n_ops = 1, .ops = skip},
-        {.size = sizeof edges[0], .from = at->state, .stride = 1, .n_ops = 1, .ops = skip}};
-    const struct mn_node_spec node = {.size = sizeof node,
-                                      .n_edges = 2,
-                                      .name = name,
-                                      .edges = edges,
-                                      .edge_stride = sizeof edges[0],
-                                      .channels = channels};
-    return mn_build_node(at->ctx, at->builder, &node, &at->state);
-}
-
 static int block(struct site *at, int64_t stage, int64_t b) {
     const struct mb_chain *s = at->s;
     const int32_t channels = (int32_t)s->widths.at[stage], before = at->state;
@@ -92,7 +77,8 @@ static int block(struct site *at, int64_t stage, int64_t b) {
         return status;
     }
     snprintf(name, sizeof name, "stages.%" PRId64 ".sums.%" PRId64, stage, b);
-    return add_up(at, name, channels, before);
+    return mn_build_sum(at->ctx, at->builder, name, 2, (const int32_t[]){before, at->state},
+                        &at->state);
 }
 
 static int build(const void *self, struct mn_ctx *ctx, const struct mn_dims *dims,

@@ -27,9 +27,15 @@ static const char *const configs[] = {
     "search_space: {use: genotype, cells: 2, channels: 4,\n"
     "  normal: ['conv_1x5_5x1 0, sep_conv_3x3 1 0.5', 'skip_connect 0 0.3, dil_conv_3x3 2'],\n"
     "  reduction: ['skip_connect 0, sep_conv_3x3 1', 'avg_pool_3x3 1, conv_3x3 1']}\n",
+    "search_space: {use: mb_chain, channels: 3, widths: [4, 6], blocks: 2, features: 5,\n"
+    "  ops: [mb_conv_3x3_e3, mb_conv_5x5_e6, ghost_conv_3x3]}\n"
+    "op_mixer: {use: soft_prune, threshold: 0.26}\ninput_mixer: {use: sum}\n",
     "search_space: {use: relu_head}\n",
     "search_space: {use: relu_head, flatten: true}\n",
 };
+/* Its residual blocks halve what is even alone. */
+static const char even[] = "search_space: {use: nasbench201, channels: 3, cells: 1}\n"
+                           "op_mixer: {use: softmax}\ninput_mixer: {use: sum}\n";
 enum { CONFIGS = sizeof configs / sizeof configs[0] };
 
 static void check_near(const char *what, const char *config, int64_t n, const mn_real *got,
@@ -113,6 +119,12 @@ static void test_every_number(void **state) {
     }
 }
 
+static void test_even_sizes(void **state) {
+    (void)state;
+    check_config(even, 5, 8, 12);
+    check_config(even, 2, 12, 4);
+}
+
 static void test_names(void **state) {
     (void)state;
     assert_string_equal(nas_backend_find("cpu")->name, "cpu");
@@ -123,6 +135,7 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_number),
+                                       cmocka_unit_test(test_even_sizes),
                                        cmocka_unit_test(test_names)};
     return cmocka_run_group_tests_name("backends", tests, NULL, NULL);
 }

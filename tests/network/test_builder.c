@@ -278,7 +278,7 @@ static const struct {
     {ignored, MN_INTERNAL, "build ignored a failed builder call"},
     {drop_path, MN_CONFIG, "drop path rate 1 is not in [0, 1)"},
     {odd_reduce, MN_CONFIG, "layer r: a factorized reduce splits the channels in two halves; 5"},
-    {wide_pool, MN_UNSUPPORTED, "layer p: max pool 3x3, stride 2"},
+    {wide_pool, MN_UNSUPPORTED, "layer p: pool 3x3, stride 2"},
     {pool_of_a_pixel, MN_CONFIG, "layer p3: the input is 1x1, too small for a 2x2 pool"},
     {unknown_op, MN_CONFIG, "unknown operation 'conv_3x4'; did you mean 'conv_3x3'?"},
     {no_ops, MN_CONFIG, "n.edges.0: 0 candidates; 1 to 64 are possible"},

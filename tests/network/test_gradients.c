@@ -310,6 +310,22 @@ static void test_affine_and_fixed(void **state) {
         "genotype", 7, 8);
 }
 
+static void test_other_spaces(void **state) {
+    (void)state;
+    check_config("task: {ways: 3}\n"
+                 "search_space: {use: mb_chain, channels: 3, widths: [4, 6], features: 5,\n"
+                 "  ops: [mb_conv_3x3_e3, mb_conv_5x5_e3]}\n"
+                 "input_mixer: {use: sum}\n",
+                 "mb_chain", 7, 6);
+    check_config("task: {ways: 3}\nsearch_space: {use: nasbench201, channels: 2, cells: 1}\n"
+                 "input_mixer: {use: sum}\n",
+                 "nasbench201", 8, 8);
+    check_config("task: {ways: 3}\nsearch_space: {use: nasbench201, channels: 2, cells: 1}\n"
+                 "genotype: {cell: ['dense_conv_3x3 0 0.4', 'skip_connect 0 2, none 1', "
+                 "'avg_pool_3x3 1, dense_conv_1x1 2, skip_connect 2 0.3']}\n",
+                 "nasbench201, fixed", 8, 12);
+}
+
 static void test_drop_path(void **state) {
     struct net net;
     (void)state;
@@ -410,6 +426,7 @@ int main(void) {
                                        cmocka_unit_test(test_pruned),
                                        cmocka_unit_test(test_given_statistics),
                                        cmocka_unit_test(test_affine_and_fixed),
+                                       cmocka_unit_test(test_other_spaces),
                                        cmocka_unit_test(test_drop_path),
                                        cmocka_unit_test(test_heads),
                                        cmocka_unit_test(test_features),

@@ -25,7 +25,7 @@ static void bench_open(struct bench *b, const char *space) {
     b->unit = unit_open(space, MN_SEARCH_SPACE);
     b->table = b->unit.about->vtable;
     assert_int_equal(b->table->size, sizeof *b->table);
-    if (strcmp(space, "mb_chain") != 0) {
+    if (strcmp(space, "mb_chain") != 0 && strcmp(space, "nasbench201") != 0) {
         unit_int(&b->unit, "channels", strcmp(space, "conv4") == 0 ? 32 : 28);
     }
 }
@@ -467,14 +467,13 @@ static void mb_chain_is_a_chain_of_blocks(void **state) {
     unit_texts(&b.unit, "ops", ops, 2);
     unit_ints(&b.unit, "widths", widths, 3);
     build_anew(&b);
-    expect_in(&b,
-              "conv stem 0: channels 16, kernel 3, stride 1, Ra -> 1\n"
-              "node stages.0.blocks.0 [block0]: channels 16, a: 1/2 "
-              "mb_conv_3x3_e3,mb_conv_5x5_e6 -> 2\n"
-              "node stages.0.blocks.1 [block1]: channels 16, a: 2/1 "
-              "mb_conv_3x3_e3,mb_conv_5x5_e6,none -> 3\n"
-              "node stages.0.sums.1 []: channels 16, -: 2/1 skip_connect | 3/1 skip_connect -> 4\n"
-              "node stages.1.blocks.0 [block2]: channels 24, a: 4/2 ");
+    expect_in(&b, "conv stem 0: channels 16, kernel 3, stride 1, Ra -> 1\n"
+                  "node stages.0.blocks.0 [block0]: channels 16, a: 1/2 "
+                  "mb_conv_3x3_e3,mb_conv_5x5_e6 -> 2\n"
+                  "node stages.0.blocks.1 [block1]: channels 16, a: 2/1 "
+                  "mb_conv_3x3_e3,mb_conv_5x5_e6,none -> 3\n"
+                  "sum stages.0.sums.1: 2 3 -> 4\n"
+                  "node stages.1.blocks.0 [block2]: channels 24, a: 4/2 ");
     expect_in(
         &b,
         "\nconv features 10: channels 64, kernel 1, stride 1, Ra -> 11\nhead head 11: average\n");
@@ -483,6 +482,34 @@ static void mb_chain_is_a_chain_of_blocks(void **state) {
     build_anew(&b);
     expect_not_in(&b, "none");
     expect_in(&b, "\nhead head 10: average\n");
+    bench_close(&b);
+}
+
+/* ---- nasbench201 -------------------------------------------------------------------------- */
+
+static void nasbench201_is_three_stages_of_cells(void **state) {
+    struct bench b;
+    char text[8192];
+    bench_open(&b, "nasbench201");
+    unit_int(&b.unit, "cells", 1);
+    build_anew(&b);
+    fill_in("conv stem 0: channels 16, kernel 3, stride 1, a -> 1\n"
+            "node cells.0.nodes.0 [cell.0]: channels 16, a: 1/1 * -> 2\n"
+            "node cells.0.nodes.1 [cell.1]: channels 16, a: 1/1 * | 2/1 * -> 3\n"
+            "node cells.0.nodes.2 [cell.2]: channels 16, a: 1/1 * | 2/1 * | 3/1 * -> 4\n"
+            "conv blocks.0.conv_a 4: channels 32, kernel 3, stride 2, ra -> 5\n"
+            "conv blocks.0.conv_b 5: channels 32, kernel 3, stride 1, ra -> 6\n"
+            "avg_pool blocks.0.pool 4: 2, 2 -> 7\n"
+            "conv blocks.0.shortcut 7: channels 32, kernel 1, stride 1, a -> 8\n"
+            "sum blocks.0.sum: 6 8 -> 9\n"
+            "node cells.1.nodes.0 [cell.0]: channels 32, a: 9/1 * -> 10\n",
+            "none,skip_connect,dense_conv_1x1,dense_conv_3x3,avg_pool_3x3", text, sizeof text);
+    expect_in(&b, text);
+    expect_in(&b, "\nnode cells.2.nodes.2 [cell.2]: channels 64, ");
+    unit_int(&b.unit, "cells", 2);
+    unit_bool(&b.unit, "shared", 0);
+    build_anew(&b);
+    expect_in(&b, "\nnode cells.1.nodes.0 [cell1.0]: channels 16, ");
     bench_close(&b);
 }
 
@@ -667,6 +694,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_missing_cell_is_named),
         cmocka_unit_test(the_shipped_genotypes),
         cmocka_unit_test(mb_chain_is_a_chain_of_blocks),
+        cmocka_unit_test(nasbench201_is_three_stages_of_cells),
         cmocka_unit_test(conv4_is_the_reptile_network),
         cmocka_unit_test(a_budget_takes_the_place_of_channels),
         cmocka_unit_test(resize_decides),

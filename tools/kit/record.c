@@ -105,13 +105,14 @@ static int reduce(struct mn_builder *b, const char *name, int32_t from, int32_t 
     return MN_OK;
 }
 
-static int max_pool(struct mn_builder *b, const char *name, int32_t from, int32_t window,
-                    int32_t stride, int32_t *state) {
+static int pool(struct mn_builder *b, const char *name, int32_t from, int32_t kind, int32_t window,
+                int32_t stride, int32_t *state) {
     check_state(b, from);
     if (failing(b)) {
         return refuse(b);
     }
-    put(b, "max_pool %s %d: %d, %d", check_name(name), from, window, stride);
+    put(b, "%s_pool %s %d: %d, %d", kind == MN_POOL_MAX ? "max" : "avg", check_name(name), from,
+        window, stride);
     b->h /= 2;
     b->w /= 2;
     put_state(b, state);
@@ -158,18 +159,28 @@ static int node(struct mn_builder *b, const struct mn_node_spec *given, int32_t 
     return MN_OK;
 }
 
-static int concat(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
-                  int32_t *state) {
+static int join(struct mn_builder *b, const char *how, const char *name, int32_t n,
+                const int32_t *states, int32_t *state) {
     if (failing(b)) {
         return refuse(b);
     }
-    put(b, "concat %s:", check_name(name));
+    put(b, "%s %s:", how, check_name(name));
     for (int32_t i = 0; i < n; i++) {
         check_state(b, states[i]);
         put(b, " %d", states[i]);
     }
     put_state(b, state);
     return MN_OK;
+}
+
+static int concat(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
+                  int32_t *state) {
+    return join(b, "concat", name, n, states, state);
+}
+
+static int sum(struct mn_builder *b, const char *name, int32_t n, const int32_t *states,
+               int32_t *state) {
+    return join(b, "sum", name, n, states, state);
 }
 
 static int head(struct mn_builder *b, const struct mn_head_spec *spec) {
@@ -199,7 +210,8 @@ void record_install(struct mock *mock, struct mn_builder *builder, const struct 
     mock->host.build_drop_path = drop_path;
     mock->host.build_conv = conv;
     mock->host.build_reduce = reduce;
-    mock->host.build_max_pool = max_pool;
+    mock->host.build_pool = pool;
+    mock->host.build_sum = sum;
     mock->host.build_node = node;
     mock->host.build_concat = concat;
     mock->host.build_head = head;

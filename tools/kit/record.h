@@ -6,7 +6,8 @@
  *   drop_path RATE RAMP
  *   conv NAME FROM: channels C, kernel K, stride S, FLAGS -> STATE
  *   reduce NAME FROM: channels C, FLAGS -> STATE
- *   max_pool NAME FROM: WINDOW, STRIDE -> STATE
+ *   max_pool|avg_pool NAME FROM: WINDOW, STRIDE -> STATE
+ *   sum NAME: STATE STATE .. -> STATE
  *   node NAME [GROUP]: channels C, FLAGS: FROM/STRIDE OP,OP.. | .. -> STATE
  *   concat NAME: STATE STATE .. -> STATE
  *   head NAME FROM: average|flatten

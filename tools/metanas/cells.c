@@ -152,14 +152,15 @@ int cells_parse(struct mn_ctx *ctx, struct nas_arena *arena, const char *what, c
 /* ---- weights ------------------------------------------------------------------------------ */
 
 static int weigh_input(struct mn_ctx *ctx, struct nas_arena *arena, const struct mn_model *model,
-                       const mn_real *mixture, const char *group, struct cell_input *input) {
+                       const mn_real *mixture, const char *type, int node,
+                       struct cell_input *input) {
     input->weights = nas_arena_array(arena, (size_t)input->n_ops, sizeof *input->weights);
     if (input->weights == NULL) {
         return no_memory(ctx);
     }
     for (int o = 0; o < input->n_ops; o++) {
         input->weights[o] =
-            nas_model_pair_weight(model, mixture, group, input->from, input->ops[o]);
+            nas_model_pair_weight(model, mixture, type, node, input->from, input->ops[o]);
     }
     return MN_OK;
 }
@@ -170,12 +171,9 @@ int cells_weigh(struct mn_ctx *ctx, struct nas_arena *arena, const struct mn_mod
     for (int i = 0; i < cells->n; i++) {
         const struct cell *cell = &cells->at[i];
         for (int j = 0; j < cell->n_nodes; j++) {
-            const char *group = nas_arena_format(arena, "%s.%d", cell->type, j);
-            if (group == NULL) {
-                return no_memory(ctx);
-            }
             for (int k = 0; status == MN_OK && k < cell->nodes[j].n_inputs; k++) {
-                status = weigh_input(ctx, arena, model, mixture, group, &cell->nodes[j].inputs[k]);
+                status = weigh_input(ctx, arena, model, mixture, cell->type, j,
+                                     &cell->nodes[j].inputs[k]);
             }
         }
     }
