@@ -78,14 +78,23 @@ static int check_shrink(const struct nas_experiment *e, struct mn_ctx *ctx) {
     return MN_OK;
 }
 
+static int check_batch(struct mn_ctx *ctx, const struct nas_instance *unit,
+                       int32_t (*max_batch)(const void *self)) {
+    const int32_t batch = max_batch != NULL ? max_batch(unit->self) : 0;
+    return batch >= -NAS_MOST_BATCH && batch <= NAS_MOST_BATCH
+               ? MN_OK
+               : nas_instance_wrong(ctx, unit, "max_batch is %" PRId32 "; -%d to %d are possible",
+                                    batch, NAS_MOST_BATCH, NAS_MOST_BATCH);
+}
+
 int nas_declared_units(const struct nas_experiment *e, struct mn_ctx *ctx) {
     const struct nas_instance *learner = &e->task_learner;
     const struct mn_task_learner *table = &learner->table.task_learner;
-    const int32_t batch = table->max_batch != NULL ? table->max_batch(learner->self) : 0;
     const int moments = table->moments != NULL ? table->moments(learner->self) : 0;
-    if (batch < -NAS_MOST_BATCH || batch > NAS_MOST_BATCH) {
-        return nas_instance_wrong(ctx, learner, "max_batch is %" PRId32 "; -%d to %d are possible",
-                                  batch, NAS_MOST_BATCH, NAS_MOST_BATCH);
+    TRY(check_batch(ctx, learner, table->max_batch));
+    for (int i = 0; i < e->n_meta; i++) {
+        const struct nas_instance *meta = e->meta[i].unit;
+        TRY(check_batch(ctx, meta, meta->table.meta_learner.max_batch));
     }
     if (moments < MN_MOMENTS_AVERAGE || moments > MN_MOMENTS_CARRY) {
         return nas_instance_wrong(ctx, learner, "moments is %d, which is none of enum mn_moments",

@@ -113,6 +113,11 @@ struct nas_network_units nas_experiment_network(struct nas_experiment *e) {
                                       .latencies = e->latencies.n > 0 ? &e->latencies : NULL};
 }
 
+/* Images of a batch as max_batch of learners gives it, where the support set has `support`. */
+static int64_t batch_of(int64_t declared, int64_t support) {
+    return declared > 0 ? declared : most(support, -declared);
+}
+
 /* The largest that any pass of the run can ask for: the learner's own batch or a support set, and
  * in meta-training the query set, of which a meta learner may take the gradient; in evaluation
  * query sets are predicted, and support sets where batch norm takes their statistics, a head
@@ -127,7 +132,14 @@ static void find_batches(struct nas_experiment *e, const struct nas_batches *at_
     /* Query images go through the network with the support set where the head compares them. */
     const int with = nas_head_uses_support(&e->head);
     struct nas_batches *b = &e->batches;
-    b->steps = batch > 0 ? batch : most(ways * most(test.support, train.support), -batch);
+    b->steps = batch_of(batch, ways * most(test.support, train.support));
+    for (int i = 0; i < e->n_meta; i++) {
+        const struct nas_instance *meta = e->meta[i].unit;
+        const struct mn_meta_learner *m = &meta->table.meta_learner;
+        b->steps = most(b->steps, m->max_batch != NULL
+                                      ? batch_of(m->max_batch(meta->self), ways * train.support)
+                                      : 0);
+    }
     b->steps = most(b->steps, ways * (train.query + (with ? train.support : 0)));
     /* The gradient of a start goes through the support set. */
     const int starts = nas_head_starts(&e->head);

@@ -33,6 +33,10 @@ struct mn_meta_learner {
      * meta-epoch. [main] */
     int (*update)(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta);
+    /* Optional. Images of the largest pass of `delta`, where that is none over the query set alone,
+     * for planning memory: 0 to 2^20; 0 = the whole support set, -n = that or n images, whichever
+     * is more. NULL = there is no such pass. [setup] */
+    int32_t (*max_batch)(const void *self);
     /* Optional. 1 = delta uses mn_trace_*: the host records every step of the task, (n_w + n_a +
      * n_state) reals each, and refuses task learners without `adjoint`. NULL = 0. [setup] */
     int (*traces)(const void *self);

@@ -7,17 +7,17 @@
  *   x' = c_l x + r_l u                       in tensor l
  * with constants k of each step. Weights and logits have a network each, so that an update depends
  * on nothing that a task learner computes after it. W2 begins at 0, b2 and k at 1: r = c = 1. */
-#include "../common/second_order.h"
+#include <metanas/extra/second_order.h>
 
 struct alfa {
-    struct second_order second_order; /* first: SECOND_ORDER_OPTIONS */
+    struct mn_second_order second_order; /* first: MN_SECOND_ORDER_OPTIONS */
     int64_t rate_steps, hidden;
     bool decay;
     double lr_rates, lr_generator, gain;
     int64_t n_groups[2]; /* of the weights, of the logits; set by start, as the rest */
     /* Those of the weights, then those of the logits, as struct generator has them. */
     mn_real *constants, *generator;
-    struct outer_moments moments_constants, moments_generator;
+    struct mn_outer_moments moments_constants, moments_generator;
 };
 
 enum { SEED_ALFA = MN_RNG_PLUGIN + 1 };
@@ -82,12 +82,12 @@ static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     static const char *const names[] = {"m_constants", "v_constants", "t_constants"};
     static const char *const names_g[] = {"m_generator", "v_generator", "t_generator"};
     struct alfa *s = self;
-    const struct outer *outer = &s->second_order.outer;
+    const struct mn_outer *outer = &s->second_order.outer;
     int64_t n_constants, n_generator;
     s->n_groups[0] = dims->n_w_segments;
     s->n_groups[1] = dims->n_a_segments;
     count(s, s->n_groups, &n_constants, &n_generator);
-    int status = outer_start(&s->second_order.outer, ctx, dims);
+    int status = mn_outer_start(&s->second_order.outer, ctx, dims);
     if (status != MN_OK || n_constants == 0) {
         return status;
     }
@@ -99,9 +99,10 @@ static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     mn_vec_fill(n_constants, 1, s->constants);
     draw(s, ctx, 0);
     draw(s, ctx, 1);
-    status = outer_claim(outer, ctx, names, n_constants, &s->moments_constants);
-    return status != MN_OK ? status
-                           : outer_claim(outer, ctx, names_g, n_generator, &s->moments_generator);
+    status = mn_outer_claim(outer, ctx, names, n_constants, &s->moments_constants);
+    return status != MN_OK
+               ? status
+               : mn_outer_claim(outer, ctx, names_g, n_generator, &s->moments_generator);
 }
 
 /* ---- a step ------------------------------------------------------------------------------- */
@@ -283,14 +284,14 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
         return MN_INTERNAL;
     }
     mn_vec_fill(n_constants > 0 ? n_constants + n_generator : 0, 0, own);
-    return second_order_delta(&s->second_order, ctx, model, task, NULL, out);
+    return mn_second_order_delta(&s->second_order, ctx, model, task, NULL, out);
 }
 
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct alfa *s = self;
-    struct outer *outer = &s->second_order.outer;
-    const double factor = schedule_factor(outer->schedule, &ctx->where);
+    struct mn_outer *outer = &s->second_order.outer;
+    const double factor = mn_schedule_factor(outer->schedule, &ctx->where);
     int64_t n_constants, n_generator;
     count(s, s->n_groups, &n_constants, &n_generator);
     const mn_real *own = n_constants > 0 ? mn_own_delta(ctx) : NULL;
@@ -298,12 +299,12 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
         if (own == NULL) {
             return MN_INTERNAL;
         }
-        outer_descend(outer, s->lr_rates * factor, n_constants, own, &s->moments_constants,
-                      s->constants);
-        outer_descend(outer, s->lr_generator * factor, n_generator, own + n_constants,
-                      &s->moments_generator, s->generator);
+        mn_outer_descend(outer, s->lr_rates * factor, n_constants, own, &s->moments_constants,
+                         s->constants);
+        mn_outer_descend(outer, s->lr_generator * factor, n_generator, own + n_constants,
+                         &s->moments_generator, s->generator);
     }
-    return outer_update(outer, ctx, meta, mean_delta);
+    return mn_outer_update(outer, ctx, meta, mean_delta);
 }
 
 static const struct mn_meta_learner learner = {
@@ -311,14 +312,14 @@ static const struct mn_meta_learner learner = {
     .start = start,
     .delta = delta,
     .update = update,
-    .traces = second_order_traces,
+    .traces = mn_second_order_traces,
     .n_own = n_own,
     .shape = shape,
     .shape_back = shape_back,
 };
 
 static const struct mn_opt options[] = {
-    SECOND_ORDER_OPTIONS,
+    MN_SECOND_ORDER_OPTIONS,
     MN_INT(struct alfa, rate_steps, 5, 1, 10000,
            "steps that have constants of their own; later steps take those of the last"),
     MN_INT(

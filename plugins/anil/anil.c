@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* ANIL (Raghu et al. 2020): MAML in which only the last layer adapts to a task; all weights are
  * meta-learned. */
-#include "../common/second_order.h"
+#include <metanas/extra/second_order.h>
 
 struct anil {
-    struct second_order second_order; /* first: SECOND_ORDER_OPTIONS */
+    struct mn_second_order second_order; /* first: MN_SECOND_ORDER_OPTIONS */
     struct mn_texts layers;
     bool adapt_a;
 };
 
 static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct anil *s = self;
-    return outer_start(&s->second_order.outer, ctx, dims);
+    return mn_outer_start(&s->second_order.outer, ctx, dims);
 }
 
 /* "head" holds head.weight, but not header.weight. */
@@ -61,13 +61,13 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
                  const struct mn_task *task, const struct mn_point *meta,
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct anil *s = self;
-    return second_order_delta(&s->second_order, ctx, model, task, NULL, out);
+    return mn_second_order_delta(&s->second_order, ctx, model, task, NULL, out);
 }
 
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct anil *s = self;
-    return outer_update(&s->second_order.outer, ctx, meta, mean_delta);
+    return mn_outer_update(&s->second_order.outer, ctx, meta, mean_delta);
 }
 
 static const struct mn_meta_learner learner = {
@@ -75,12 +75,12 @@ static const struct mn_meta_learner learner = {
     .start = start,
     .delta = delta,
     .update = update,
-    .traces = second_order_traces,
+    .traces = mn_second_order_traces,
     .rates = rates,
 };
 
 static const struct mn_opt options[] = {
-    SECOND_ORDER_OPTIONS,
+    MN_SECOND_ORDER_OPTIONS,
     MN_TEXTS(struct anil, layers, "head",
              "what adapts to a task: tensors whose name begins with one of these and a dot"),
     MN_BOOL(struct anil, adapt_a, 0, "whether the logits adapt to a task too"),

@@ -101,7 +101,7 @@ struct back {
     struct mn_adjoint *io;
     struct mn_set batch;
     struct mn_pass pass;
-    struct hessian hessian;
+    struct mn_hessian hessian;
     struct mn_point d_g, second; /* room */
 };
 
@@ -109,7 +109,7 @@ static int back_begin(struct back *b, const struct mn_task *task) {
     struct run *run = &b->run;
     int status = run_begin(run, task);
     if (status == MN_OK) {
-        status = rates_begin(&run->rates, run->ctx, &run->dims, b->step->step);
+        status = mn_rates_begin(&run->rates, run->ctx, &run->dims, b->step->step);
     }
     if (status == MN_OK) {
         status = run_batch(run, b->step->step, &b->batch);
@@ -125,25 +125,25 @@ static int back_begin(struct back *b, const struct mn_task *task) {
     b->d_g = (struct mn_point){room, room + n_w};
     b->second = (struct mn_point){room + n, run->dims.n_a > 0 ? room + n + n_w : NULL};
     b->pass = run_pass(run, b->step->step, 0);
-    b->hessian = (struct hessian){.ctx = run->ctx,
-                                  .model = run->model,
-                                  .dims = &run->dims,
-                                  .batch = &b->batch,
-                                  .pass = &b->pass,
-                                  .epsilon = b->io->epsilon};
-    return hessian_room(&b->hessian);
+    b->hessian = (struct mn_hessian){.ctx = run->ctx,
+                                     .model = run->model,
+                                     .dims = &run->dims,
+                                     .batch = &b->batch,
+                                     .pass = &b->pass,
+                                     .epsilon = b->io->epsilon};
+    return mn_hessian_room(&b->hessian);
 }
 
 /* One half, of which `u` is the update. */
 static int update_adjoint(struct back *b, int architecture, const struct update *u) {
     struct mn_adjoint *io = b->io;
-    const struct rates *rates = &b->run.rates;
+    const struct mn_rates *rates = &b->run.rates;
     mn_real *d = architecture ? io->d.a : io->d.w;
     const mn_real *d_u;
-    if (rates_shaped(rates, architecture)) {
+    if (mn_rates_shaped(rates, architecture)) {
         propose_again(u, rates->u);
     }
-    const int status = rates_back(rates, architecture, u->half->n, u->x, d, &d_u);
+    const int status = mn_rates_back(rates, architecture, u->half->n, u->x, d, &d_u);
     if (status != MN_OK) {
         return status;
     }
@@ -176,7 +176,7 @@ static int updates_adjoint(struct back *b, const struct mn_point *at, int of_w, 
         return status;
     }
     b->hessian.at = at;
-    status = hessian_times(&b->hessian, &v, &b->second);
+    status = mn_hessian_times(&b->hessian, &v, &b->second);
     if (status == MN_OK) {
         mn_vec_axpy(run->dims.n_w, 1, b->second.w, io->d.w);
         mn_vec_axpy(run->dims.n_a, 1, b->second.a, io->d.a);

@@ -132,10 +132,10 @@ static int update(struct run *run, int architecture, mn_real *state, mn_real *x)
     const struct half *half = architecture ? &run->a : &run->w;
     const mn_real *gradient = architecture ? run->d_a : run->d_w;
     mn_real *m = half->m < 0 ? NULL : state + half->m;
-    rates_note(&run->rates, architecture, half->n, x);
+    mn_rates_note(&run->rates, architecture, half->n, x);
     state[half->t] += 1;
     mn_vec_adam(half->n, &half->adam, (double)state[half->t], gradient, m, state + half->v, x);
-    return rates_apply(&run->rates, architecture, half->n, x);
+    return mn_rates_apply(&run->rates, architecture, half->n, x);
 }
 
 /* Both gradients from one pass (Eq. 3). */
@@ -174,7 +174,7 @@ static int do_step(struct run *run, int64_t step, struct mn_point *params, mn_re
     if (mn_cancelled(run->ctx)) {
         return mn_fail(run->ctx, MN_CANCELLED, "stopped before step %" PRId64, step);
     }
-    int status = rates_begin(&run->rates, run->ctx, &run->dims, step);
+    int status = mn_rates_begin(&run->rates, run->ctx, &run->dims, step);
     if (status == MN_OK) {
         status = run_batch(run, step, &batch);
     }

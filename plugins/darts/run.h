@@ -4,9 +4,9 @@
 
 /* One task of the learner. */
 
-#include "../common/hessian.h"
-#include "../common/rates.h"
 #include "learner.h"
+#include <metanas/extra/hessian.h>
+#include <metanas/extra/rates.h>
 
 /* The weights or the logits, and their Adam. */
 struct half {
@@ -19,7 +19,7 @@ struct half {
 struct ahead {
     struct mn_point point;   /* after a step of the weights alone */
     mn_real *d_w, *second_a; /* gradient there; second-order term */
-    struct hessian hessian;
+    struct mn_hessian hessian;
 };
 
 struct run {
@@ -32,7 +32,7 @@ struct run {
     int64_t batches; /* mini-batches that the task has */
     int warm_up;
     struct half w, a;
-    struct rates rates;
+    struct mn_rates rates;
     struct mn_cost cost;
     mn_real *d_w, *d_a;
     struct ahead ahead;

@@ -17,9 +17,9 @@ int unrolled_begin(struct run *run) {
     if (ahead->point.w == NULL || ahead->d_w == NULL || ahead->second_a == NULL) {
         return MN_NOMEM;
     }
-    ahead->hessian = (struct hessian){
+    ahead->hessian = (struct mn_hessian){
         .ctx = run->ctx, .model = run->model, .dims = &run->dims, .epsilon = EPSILON};
-    return hessian_room(&ahead->hessian);
+    return mn_hessian_room(&ahead->hessian);
 }
 
 static double rate_of(const struct run *run) {
@@ -61,13 +61,13 @@ static int validate(struct run *run, int64_t step) {
 /* H_aw times the gradient at w'. */
 static int second_order(struct run *run, const struct mn_point *at, int64_t step,
                         const struct mn_set *batch) {
-    struct hessian *h = &run->ahead.hessian;
+    struct mn_hessian *h = &run->ahead.hessian;
     const struct mn_pass pass = run_pass(run, step, 0);
     const struct mn_point v = {run->ahead.d_w, NULL}, out = {NULL, run->ahead.second_a};
     h->at = at;
     h->batch = batch;
     h->pass = &pass;
-    return hessian_times(h, &v, &out);
+    return mn_hessian_times(h, &v, &out);
 }
 
 int unrolled_gradient(struct run *run, const struct mn_point *at, int64_t step,

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* MAML with second derivatives (Finn et al. 2017), and learning rates for every step (MAML++,
  * Antoniou et al. 2019, section 4). */
-#include "../common/second_order.h"
+#include <metanas/extra/second_order.h>
 
 enum { FIXED, STEP, LAYER };
 
 struct maml {
-    struct second_order second_order; /* first: SECOND_ORDER_OPTIONS */
+    struct mn_second_order second_order; /* first: MN_SECOND_ORDER_OPTIONS */
     int32_t step_rates;
     int64_t rate_steps;
     double lr_rates;
     int64_t n_w_groups, n_a_groups; /* set by start, as the rest */
     mn_real *rates;                 /* [rate_steps][n_w_groups + n_a_groups] */
-    struct outer_moments moments;
+    struct mn_outer_moments moments;
 };
 
 /* Groups of weights or logits that share a factor; n reals in n_segments tensors. */
@@ -38,7 +38,7 @@ static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     const int64_t n = n_own(self, dims);
     s->n_w_groups = groups_of(s, dims->n_w, dims->n_w_segments);
     s->n_a_groups = groups_of(s, dims->n_a, dims->n_a_segments);
-    const int status = outer_start(&s->second_order.outer, ctx, dims);
+    const int status = mn_outer_start(&s->second_order.outer, ctx, dims);
     if (status != MN_OK || n == 0) {
         return status;
     }
@@ -47,7 +47,7 @@ static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
         return MN_NOMEM;
     }
     mn_vec_fill(n, 1, s->rates);
-    return outer_claim(&s->second_order.outer, ctx, names, n, &s->moments);
+    return mn_outer_claim(&s->second_order.outer, ctx, names, n, &s->moments);
 }
 
 /* ---- groups ------------------------------------------------------------------------------- */
@@ -55,7 +55,7 @@ static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
 /* Where group g of w or a lies. */
 static int group_at(const struct maml *s, struct mn_ctx *ctx, const struct mn_model *model,
                     int architecture, int64_t g, struct mn_segment *out) {
-    const struct outer *outer = &s->second_order.outer;
+    const struct mn_outer *outer = &s->second_order.outer;
     if (s->step_rates == LAYER) {
         return mn_model_segment(ctx, model, architecture, (int32_t)g, out);
     }
@@ -137,21 +137,21 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
                  const struct mn_point *adapted, struct mn_point *out) {
     const struct maml *s = self;
     if (s->rates == NULL) {
-        return second_order_delta(&s->second_order, ctx, model, task, NULL, out);
+        return mn_second_order_delta(&s->second_order, ctx, model, task, NULL, out);
     }
     mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
     }
     mn_vec_fill(n_rates(s), 0, own);
-    return second_order_delta(&s->second_order, ctx, model, task, add_rates, out);
+    return mn_second_order_delta(&s->second_order, ctx, model, task, add_rates, out);
 }
 
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct maml *s = self;
-    struct outer *outer = &s->second_order.outer;
-    const int status = outer_update(outer, ctx, meta, mean_delta);
+    struct mn_outer *outer = &s->second_order.outer;
+    const int status = mn_outer_update(outer, ctx, meta, mean_delta);
     if (status != MN_OK || s->rates == NULL) {
         return status;
     }
@@ -159,8 +159,8 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
     if (own == NULL) {
         return MN_INTERNAL;
     }
-    outer_descend(outer, s->lr_rates * schedule_factor(outer->schedule, &ctx->where), n_rates(s),
-                  own, &s->moments, s->rates);
+    mn_outer_descend(outer, s->lr_rates * mn_schedule_factor(outer->schedule, &ctx->where),
+                     n_rates(s), own, &s->moments, s->rates);
     return MN_OK;
 }
 
@@ -169,7 +169,7 @@ static const struct mn_meta_learner learner = {
     .start = start,
     .delta = delta,
     .update = update,
-    .traces = second_order_traces,
+    .traces = mn_second_order_traces,
     .n_own = n_own,
     .rates = rates,
 };
@@ -177,7 +177,7 @@ static const struct mn_meta_learner learner = {
 static const char *const step_rates_choices[] = {"fixed", "step", "layer", NULL};
 
 static const struct mn_opt options[] = {
-    SECOND_ORDER_OPTIONS,
+    MN_SECOND_ORDER_OPTIONS,
     MN_CHOICE(struct maml, step_rates, FIXED, step_rates_choices,
               "learned factors on the task learner's rates: none; one for the weights and one for "
               "the logits of every step; or one for every tensor of every step"),

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Meta-SGD (Li et al. 2017): MAML with a learned step size for every weight and logit, here a
  * factor on the task learner's own rate. */
-#include "../common/second_order.h"
+#include <metanas/extra/second_order.h>
 
 struct meta_sgd {
-    struct second_order second_order; /* first: SECOND_ORDER_OPTIONS */
+    struct mn_second_order second_order; /* first: MN_SECOND_ORDER_OPTIONS */
     double lr_rates;
     struct mn_point rates; /* set by start, as the rest */
-    struct outer_moments moments_w, moments_a;
+    struct mn_outer_moments moments_w, moments_a;
 };
 
 static int64_t n_own(const void *self, const struct mn_dims *dims) {
@@ -29,15 +29,15 @@ static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     static const char *const names_w[] = {"m_rates_w", "v_rates_w", "t_rates_w"};
     static const char *const names_a[] = {"m_rates_a", "v_rates_a", "t_rates_a"};
     struct meta_sgd *s = self;
-    struct outer *outer = &s->second_order.outer;
-    int status = outer_start(outer, ctx, dims);
+    struct mn_outer *outer = &s->second_order.outer;
+    int status = mn_outer_start(outer, ctx, dims);
     s->rates.w = claim_rates(ctx, "rates_w", dims->n_w, &status);
     s->rates.a = claim_rates(ctx, "rates_a", dims->n_a, &status);
     if (status == MN_OK) {
-        status = outer_claim(outer, ctx, names_w, dims->n_w, &s->moments_w);
+        status = mn_outer_claim(outer, ctx, names_w, dims->n_w, &s->moments_w);
     }
     if (status == MN_OK) {
-        status = outer_claim(outer, ctx, names_a, dims->n_a, &s->moments_a);
+        status = mn_outer_claim(outer, ctx, names_a, dims->n_a, &s->moments_a);
     }
     return status;
 }
@@ -53,7 +53,7 @@ static int rates(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
 /* The factors are those of all steps. */
 static int add_rates(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                      int64_t step, const struct mn_point *d_rates) {
-    const struct outer *outer = &((const struct meta_sgd *)self)->second_order.outer;
+    const struct mn_outer *outer = &((const struct meta_sgd *)self)->second_order.outer;
     mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
@@ -72,21 +72,21 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
         return MN_INTERNAL;
     }
     mn_vec_fill(s->second_order.outer.n_w + s->second_order.outer.n_a, 0, own);
-    return second_order_delta(&s->second_order, ctx, model, task, add_rates, out);
+    return mn_second_order_delta(&s->second_order, ctx, model, task, add_rates, out);
 }
 
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     struct meta_sgd *s = self;
-    struct outer *outer = &s->second_order.outer;
-    const double lr = s->lr_rates * schedule_factor(outer->schedule, &ctx->where);
+    struct mn_outer *outer = &s->second_order.outer;
+    const double lr = s->lr_rates * mn_schedule_factor(outer->schedule, &ctx->where);
     const mn_real *own = mn_own_delta(ctx);
     if (own == NULL) {
         return MN_INTERNAL;
     }
-    outer_descend(outer, lr, outer->n_w, own, &s->moments_w, s->rates.w);
-    outer_descend(outer, lr, outer->n_a, own + outer->n_w, &s->moments_a, s->rates.a);
-    return outer_update(outer, ctx, meta, mean_delta);
+    mn_outer_descend(outer, lr, outer->n_w, own, &s->moments_w, s->rates.w);
+    mn_outer_descend(outer, lr, outer->n_a, own + outer->n_w, &s->moments_a, s->rates.a);
+    return mn_outer_update(outer, ctx, meta, mean_delta);
 }
 
 static const struct mn_meta_learner learner = {
@@ -94,13 +94,13 @@ static const struct mn_meta_learner learner = {
     .start = start,
     .delta = delta,
     .update = update,
-    .traces = second_order_traces,
+    .traces = mn_second_order_traces,
     .n_own = n_own,
     .rates = rates,
 };
 
 static const struct mn_opt options[] = {
-    SECOND_ORDER_OPTIONS,
+    MN_SECOND_ORDER_OPTIONS,
     MN_REAL(struct meta_sgd, lr_rates, 0.01, 0, 1e12, "meta learning rate of the factors"),
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* REPTILE (Eq. 4): w += lr_w * mean_i(w_i - w), a += lr_a * mean_i(a_i - a). */
-#include "../common/schedule.h"
+#include <metanas/extra/schedule.h>
 
 struct reptile {
     double lr_w, lr_a;
@@ -27,10 +27,10 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
                   const struct mn_point *mean_delta) {
     const struct reptile *s = self;
-    const double factor = schedule_factor(s->schedule, &ctx->where);
+    const double factor = mn_schedule_factor(s->schedule, &ctx->where);
     mn_vec_sgd(s->n_w, s->lr_w * factor, mean_delta->w, meta->w);
     mn_vec_sgd(s->n_a, s->lr_a * factor, mean_delta->a, meta->a);
-    return schedule_report(ctx, s->lr_w * factor, s->n_w, s->lr_a * factor, s->n_a);
+    return mn_schedule_report(ctx, s->lr_w * factor, s->n_w, s->lr_a * factor, s->n_a);
 }
 
 static const struct mn_meta_learner learner = {
@@ -43,7 +43,7 @@ static const struct mn_meta_learner learner = {
 static const struct mn_opt options[] = {
     MN_REAL(struct reptile, lr_w, 1.0, 0, 1e12, "meta learning rate of the weights"),
     MN_REAL(struct reptile, lr_a, 0.6, 0, 1e12, "meta learning rate of the architecture"),
-    SCHEDULE_OPTION(struct reptile),
+    MN_SCHEDULE_OPTION(struct reptile),
 };
 
 MN_PLUGIN("reptile", "0.1.0",

@@ -4,7 +4,7 @@
  * hang on the rate, as in all shipped meta learners, that is the update with factor times the rate,
  * and what the optimiser remembers is as it would be. */
 #include "../common/around.h"
-#include "../common/schedule.h"
+#include <metanas/extra/schedule.h>
 
 struct scheduled {
     struct around wraps; /* first */
@@ -14,7 +14,7 @@ struct scheduled {
     struct mn_reals steps;
 };
 
-enum { STEP = SCHEDULE_COSINE + 1 }; /* after those of schedule.h */
+enum { STEP = MN_SCHEDULE_COSINE + 1 }; /* after those of schedule.h */
 
 static int check(const void *self, struct mn_ctx *ctx) {
     const struct scheduled *s = self;
@@ -36,7 +36,7 @@ static double factor_of(const struct scheduled *s, const struct mn_where *where)
     }
     const double epoch = (double)where->meta_epoch, all = (double)where->meta_epochs;
     const double ramp = s->warm_up * all;
-    double factor = s->schedule == STEP ? 1 : schedule_factor(s->schedule, where);
+    double factor = s->schedule == STEP ? 1 : mn_schedule_factor(s->schedule, where);
     for (int64_t i = 0; s->schedule == STEP && i < s->steps.n; i++) {
         factor *= epoch >= s->steps.at[i] * all ? s->decay : 1;
     }
@@ -83,7 +83,7 @@ static const struct mn_opt options[] = {
     MN_REAL(
         struct scheduled, warm_up, 0, 0, 1,
         "fraction of the meta-epochs, from the first, in which the factor rises to 1, linearly"),
-    MN_CHOICE(struct scheduled, schedule, SCHEDULE_COSINE, schedules,
+    MN_CHOICE(struct scheduled, schedule, MN_SCHEDULE_COSINE, schedules,
               "course of the factor; linear and cosine fall to 0, step by the factor decay at each "
               "of steps"),
     MN_REALS(struct scheduled, steps, "", 0, 1,

@@ -13,8 +13,11 @@ if [ $# -eq 0 ]; then
 fi
 bad=0
 count=0
-for header in "$include"/metanas/*.h; do
-    name=metanas/$(basename "$header")
+extra=
+[ "$language" != c ] || extra=$include/metanas/extra/*.h # those are C11 alone
+# shellcheck disable=SC2086
+for header in "$include"/metanas/*.h $extra; do
+    name=${header#"$include/"}
     for precision in -UMN_REAL_DOUBLE -DMN_REAL_DOUBLE; do
         printf '#include <%s>\n#include <%s>\ntypedef int not_empty;\n' "$name" "$name" |
             "$@" -x "$language" "-std=$standard" -Wall -Wextra -Wconversion -Wshadow -Werror \

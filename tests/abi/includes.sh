@@ -26,7 +26,10 @@ folder_of() {
 
 check_public() {
     case $form in
-    '"') [ "$(folder_of)" = "$here/include/metanas" ] || refuse "not a public header" ;;
+    '"') case $file:$(folder_of) in
+        *:"$here/include/metanas" | */extra/*:"$here/include/metanas/extra") ;;
+        *) refuse "not a public header" ;;
+        esac ;;
     *) case $target in
         math.h | stdarg.h | stdbool.h | stddef.h | stdint.h | string.h) ;;
         *) refuse "public headers use the C library alone" ;;

@@ -21,6 +21,12 @@ fi
 if [ "$name" = csv_images ]; then # as README.md there says
     sed -i "s|^sets=.*|sets='--set dataset.path=$work/$name/$name.csv --set dataset.height=14 --set dataset.width=14'|" "$name/test.sh"
 fi
+# What a check needs, as README.md there says.
+sets=
+if [ "$name" = cavia ]; then
+    sets='--set task_learner.context=head.weight'
+    sed -i "s|^sets=.*|sets='$sets'|" "$name/test.sh"
+fi
 build_and_test "$name"
 
 METANAS_PLUGIN_PATH=$work/$name/build
@@ -46,6 +52,33 @@ noise)
     works 'it is the data set' train "$name/$name.yaml" --out glyphs \
         --set 'dataset={use: glyphs, size: 14, train_classes: 100, val_classes: 20, test_classes: 40}'
     same 'with the same numbers' none/metrics.jsonl glyphs/metrics.jsonl
+    ;;
+boil | cavia)
+    if [ -x "$BUILD/tools/metanas-check-f64" ]; then
+        # shellcheck disable=SC2046
+        holds 'it compiles in double precision' ${CC:-cc} -std=c11 -O2 -fPIC -shared -DMN_REAL_DOUBLE \
+            $(pkg-config --cflags metanas) "$name/$name.c" -o "${name}_f64.so" -lm
+        # shellcheck disable=SC2086
+        holds 'and its adjoint is right there' "$BUILD/tools/metanas-check-f64" "$work/${name}_f64.so" $sets
+    fi
+    if [ "$name" = boil ]; then
+        refused 'with anil nothing would adapt' 2 validate "$name/$name.yaml" --quiet --set 'meta_learner={use: anil}' <<T
+$name/$name.yaml:7:21: task_learner boil: use: it does not go with meta_learner anil, which lets the head alone adapt: together nothing would; take maml or fomaml
+metanas: $name/$name.yaml: 1 fault; nothing was run
+T
+    fi
+    works 'first order' train "$name/$name.yaml" --out first --set meta_learner.first_order=1
+    holds 'differs from the exact gradient' sh -c '! cmp -s run/metrics.jsonl first/metrics.jsonl'
+    ;;
+imaml)
+    refused 'another task learner' 2 validate "$name/$name.yaml" --quiet --set 'task_learner={use: sgd}' <<T
+$name/$name.yaml:8:21: meta_learner imaml: use: it needs task_learner.use: proximal, but the configuration has sgd: the implicit gradient is that of a proximal point, which no other task learner goes to
+metanas: $name/$name.yaml: 1 fault; nothing was run
+T
+    refused 'another lambda' 2 validate "$name/$name.yaml" --quiet --set task_learner.lambda=3 <<T
+$name/$name.yaml:8:21: meta_learner imaml: use: it needs task_learner.lambda: 2, but the configuration has 3: both stand in one equation
+metanas: $name/$name.yaml: 1 fault; nothing was run
+T
     ;;
 separable)
     sep='operations={sep: {use: separable, kernel: 3, repeats: 2}}'

@@ -255,12 +255,20 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
     return MN_OK;
 }
 
+static int32_t meta_batch(const void *self) {
+    return is("negative batch") ? -INT32_MAX : is("huge batch") ? INT32_MAX : 1;
+}
+
 static int64_t n_own(const void *self, const struct mn_dims *dims) {
     return is("negative n_own") ? -1 : is("huge n_own") ? INT64_MAX / 2 : 0;
 }
 
-static const struct mn_meta_learner meta_learner = {
-    .size = sizeof meta_learner, .start = start, .delta = delta, .update = update, .n_own = n_own};
+static const struct mn_meta_learner meta_learner = {.size = sizeof meta_learner,
+                                                    .start = start,
+                                                    .max_batch = meta_batch,
+                                                    .delta = delta,
+                                                    .update = update,
+                                                    .n_own = n_own};
 
 MN_PLUGIN("misfit", "1.0.0", MN_UNIT_PLAIN(MN_DATASET, "misfit", "shades", &data),
           MN_UNIT_PLAIN(MN_OP_MIXER, "misfit", "the softmax", &mixer),

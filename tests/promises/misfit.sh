@@ -68,6 +68,8 @@ for name in 'unnamed state' 'name of a state' 'no name'; do
 done
 misfit 'state of nothing' meta_learner 'mn_state("m", 0): at most 32 states of 1 to 4294967296 reals'
 misfit 'huge state' meta_learner 'mn_state("m", 9223372036854775807): at most 32 states of 1 to 4294967296 reals'
+misfit 'negative batch' meta_learner 'max_batch is -2147483647; -1048576 to 1048576 are possible; this is an error of the plugin'
+misfit 'huge batch' meta_learner 'max_batch is 2147483647; -1048576 to 1048576 are possible'
 misfit 'negative n_own' meta_learner 'n_own is -1, which is no size; this is an error of the plugin'
 misfit 'huge n_own' meta_learner 'n_own is 4611686018427387903, which is no size'
 finish

@@ -5,8 +5,8 @@
         NO_STEPS, UNNAMED_REFUSAL, CHANGES_POINT, OVERRUNS_D_STATE, IGNORES_SHAPE, FORGETS_SHAPE
 #include "wrong.h"
 
-#include "../../../plugins/common/hessian.h"
-#include "../../../plugins/common/rates.h"
+#include <metanas/extra/hessian.h>
+#include <metanas/extra/rates.h>
 
 struct learner {
     double lr, momentum;
@@ -21,14 +21,14 @@ struct step {
     struct mn_dims dims;
     struct mn_set batch;
     struct mn_pass pass;
-    struct rates rates;
+    struct mn_rates rates;
     mn_real *d; /* [n_w + n_a] */
 };
 
 static int step_begin(struct step *r, const struct mn_task *task, int64_t number) {
     int status = mn_model_dims(r->ctx, r->model, &r->dims);
     if (status == MN_OK) {
-        status = rates_begin(&r->rates, r->ctx, &r->dims, number);
+        status = mn_rates_begin(&r->rates, r->ctx, &r->dims, number);
     }
     if (status == MN_OK) {
         status = mn_task_batch(r->ctx, task, number, 4, &r->batch);
@@ -50,7 +50,7 @@ static int gradient(struct step *r, const struct mn_point *at, struct mn_outcome
 
 /* Momentum is that of the weights: b = momentum b + g, w -= factor lr b. */
 static int update(struct step *r, struct mn_point *params, mn_real *b) {
-    struct rates rates = r->rates;
+    struct mn_rates rates = r->rates;
     if (wrong == IGNORES_RATES) {
         rates.factors = (struct mn_point){NULL, NULL};
     }
@@ -60,13 +60,13 @@ static int update(struct step *r, struct mn_point *params, mn_real *b) {
     for (int64_t i = 0; i < r->dims.n_w; i++) {
         b[i] = (mn_real)(r->s->momentum * (double)b[i] + (double)r->d[i]);
     }
-    rates_note(&rates, 0, r->dims.n_w, params->w);
+    mn_rates_note(&rates, 0, r->dims.n_w, params->w);
     mn_vec_sgd(r->dims.n_w, r->s->lr, b, params->w);
-    const int status = rates_apply(&rates, 0, r->dims.n_w, params->w);
-    rates_note(&rates, 1, r->dims.n_a, params->a);
+    const int status = mn_rates_apply(&rates, 0, r->dims.n_w, params->w);
+    mn_rates_note(&rates, 1, r->dims.n_a, params->a);
     mn_vec_sgd(r->dims.n_a, r->s->lr, r->d + r->dims.n_w, params->a);
     return status != MN_OK || r->dims.n_a == 0 ? status
-                                               : rates_apply(&rates, 1, r->dims.n_a, params->a);
+                                               : mn_rates_apply(&rates, 1, r->dims.n_a, params->a);
 }
 
 static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
@@ -103,16 +103,16 @@ static int shape_back(struct step *r, const struct mn_step *step, struct mn_adjo
     *d_u = (struct mn_point){room, room + n_w};
     for (int half = 0; half < (n_a > 0 ? 2 : 1); half++) {
         const int64_t n = half == 0 ? n_w : n_a;
-        const mn_real *g = half == 0 ? r->d : r->d + n_w, *f = rates_factors(&r->rates, half);
+        const mn_real *g = half == 0 ? r->d : r->d + n_w, *f = mn_rates_factors(&r->rates, half);
         mn_real *d = half == 0 ? io->d.w : io->d.a;
         const mn_real *to_u;
-        for (int64_t i = 0; rates_shaped(&r->rates, half) && i < n; i++) {
+        for (int64_t i = 0; mn_rates_shaped(&r->rates, half) && i < n; i++) {
             const double b =
                 (double)g[i] + (half == 0 ? r->s->momentum * (double)step->state[i] : 0);
             r->rates.u[i] = (mn_real)(-(f != NULL ? (double)f[i] : 1) * r->s->lr * b);
         }
-        const int status =
-            rates_back(&r->rates, half, n, half == 0 ? step->before.w : step->before.a, d, &to_u);
+        const int status = mn_rates_back(&r->rates, half, n,
+                                         half == 0 ? step->before.w : step->before.a, d, &to_u);
         if (status != MN_OK) {
             return status;
         }
@@ -158,17 +158,17 @@ static int gradient_back(struct step *r, const struct mn_step *step, struct mn_a
     const struct mn_point v = {r->d, n_a > 0 ? r->d + n_w : NULL};
     mn_real *room = mn_scratch(r->ctx, (size_t)(n_w + n_a) * sizeof *room);
     struct mn_point second = {room, n_a > 0 && room != NULL ? room + n_w : NULL};
-    struct hessian h = {.ctx = r->ctx,
-                        .model = r->model,
-                        .dims = &r->dims,
-                        .at = &step->before,
-                        .batch = &r->batch,
-                        .pass = &r->pass,
-                        .epsilon = io->epsilon};
-    if (room == NULL || hessian_room(&h) != MN_OK) {
+    struct mn_hessian h = {.ctx = r->ctx,
+                           .model = r->model,
+                           .dims = &r->dims,
+                           .at = &step->before,
+                           .batch = &r->batch,
+                           .pass = &r->pass,
+                           .epsilon = io->epsilon};
+    if (room == NULL || mn_hessian_room(&h) != MN_OK) {
         return MN_NOMEM;
     }
-    const int status = hessian_times(&h, &v, &second);
+    const int status = mn_hessian_times(&h, &v, &second);
     if (status == MN_OK) {
         mn_vec_axpy(n_w, wrong == WRONG_SIGN ? -1 : 1, second.w, io->d.w);
         mn_vec_axpy(n_a, wrong == WRONG_SIGN ? -1 : 1, second.a, io->d.a);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_COMMON_HESSIAN_H
-#define PLUGINS_COMMON_HESSIAN_H
+#ifndef METANAS_EXTRA_HESSIAN_H
+#define METANAS_EXTRA_HESSIAN_H
 
 /* Hessian of the loss of one mini-batch times a vector, from two gradients (DARTS, Liu et al. 2019,
  * Eq. 8): with x = (w, a), H v = [grad L(x + h v) - grad L(x - h v)] / 2h, h = epsilon / ||v||. */
 
-#include <metanas/plugin.h>
+#include "../plugin.h"
 
-struct hessian {
+struct mn_hessian {
     struct mn_ctx *ctx;
     const struct mn_model *model;
     const struct mn_dims *dims;
@@ -15,10 +15,10 @@ struct hessian {
     const struct mn_set *batch;
     const struct mn_pass *pass; /* its flags without those of gradients */
     double epsilon;             /* length of the displacement h v */
-    struct mn_point near, plus; /* room, from hessian_room */
+    struct mn_point near, plus; /* room, from mn_hessian_room */
 };
 
-static inline int hessian_room(struct hessian *h) {
+static inline int mn_hessian_room(struct mn_hessian *h) {
     const size_t n = (size_t)(h->dims->n_w + h->dims->n_a);
     mn_real *reals = mn_scratch(h->ctx, 2 * n * sizeof *reals);
     if (reals == NULL) {
@@ -31,8 +31,8 @@ static inline int hessian_room(struct hessian *h) {
 }
 
 /* The gradient at `at` + s v. v.w or v.a may be NULL = 0; so may out.w or out.a = not wanted. */
-static inline int hessian_gradient(struct hessian *h, double s, const struct mn_point *v,
-                                   const struct mn_point *out) {
+static inline int mn_hessian_gradient(struct mn_hessian *h, double s, const struct mn_point *v,
+                                      const struct mn_point *out) {
     const int64_t n_w = h->dims->n_w, n_a = h->dims->n_a;
     struct mn_pass pass = *h->pass;
     struct mn_outcome outcome = {.size = sizeof outcome, .d_w = out->w, .d_a = out->a};
@@ -49,15 +49,16 @@ static inline int hessian_gradient(struct hessian *h, double s, const struct mn_
 }
 
 /* out = (plus - out) * scale, where out holds the gradient on the minus side. */
-static inline void hessian_difference(int64_t n, double scale, const mn_real *plus, mn_real *out) {
+static inline void mn_hessian_difference(int64_t n, double scale, const mn_real *plus,
+                                         mn_real *out) {
     for (int64_t i = 0; i < n; i++) {
         out[i] = (mn_real)(((double)plus[i] - (double)out[i]) * scale);
     }
 }
 
 /* out = H v; NULLs as above. */
-static inline int hessian_times(struct hessian *h, const struct mn_point *v,
-                                const struct mn_point *out) {
+static inline int mn_hessian_times(struct mn_hessian *h, const struct mn_point *v,
+                                   const struct mn_point *out) {
     const int64_t n_w = h->dims->n_w, n_a = h->dims->n_a;
     const double square = (v->w != NULL ? mn_vec_dot(n_w, v->w, v->w) : 0) +
                           (v->a != NULL ? mn_vec_dot(n_a, v->a, v->a) : 0);
@@ -69,13 +70,13 @@ static inline int hessian_times(struct hessian *h, const struct mn_point *v,
         return MN_OK;
     }
     const double step = h->epsilon / sqrt(square);
-    int status = hessian_gradient(h, step, v, &plus);
+    int status = mn_hessian_gradient(h, step, v, &plus);
     if (status == MN_OK) {
-        status = hessian_gradient(h, -step, v, out);
+        status = mn_hessian_gradient(h, -step, v, out);
     }
     if (status == MN_OK) {
-        hessian_difference(out->w != NULL ? n_w : 0, 0.5 / step, plus.w, out->w);
-        hessian_difference(out->a != NULL ? n_a : 0, 0.5 / step, plus.a, out->a);
+        mn_hessian_difference(out->w != NULL ? n_w : 0, 0.5 / step, plus.w, out->w);
+        mn_hessian_difference(out->a != NULL ? n_a : 0, 0.5 / step, plus.a, out->a);
     }
     return status;
 }
