@@ -54,13 +54,6 @@ noise)
     same 'with the same numbers' none/metrics.jsonl glyphs/metrics.jsonl
     ;;
 boil | cavia)
-    if [ -x "$BUILD/tools/metanas-check-f64" ]; then
-        # shellcheck disable=SC2046
-        holds 'it compiles in double precision' ${CC:-cc} -std=c11 -O2 -fPIC -shared -DMN_REAL_DOUBLE \
-            $(pkg-config --cflags metanas) "$name/$name.c" -o "${name}_f64.so" -lm
-        # shellcheck disable=SC2086
-        holds 'and its adjoint is right there' "$BUILD/tools/metanas-check-f64" "$work/${name}_f64.so" $sets
-    fi
     if [ "$name" = boil ]; then
         refused 'with anil nothing would adapt' 2 validate "$name/$name.yaml" --quiet --set 'meta_learner={use: anil}' <<T
 $name/$name.yaml:7:21: task_learner boil: use: it does not go with meta_learner anil, which lets the head alone adapt: together nothing would; take maml or fomaml

@@ -8,8 +8,20 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A plugin built in double precision is checked in it. */
+static int is_double(const struct arguments *arguments) {
+    static const char end[] = "_f64.so";
+    for (char **word = arguments->words + 1; *word != NULL; word++) {
+        const size_t n = strlen(*word);
+        if (n >= sizeof end && strcmp(*word + n - (sizeof end - 1), end) == 0) {
+            return 1;
+        }
+    }
+    return sizeof(mn_real) != 4;
+}
+
 int run_check(struct mn_ctx *ctx, const struct arguments *arguments) {
-    const char *name = sizeof(mn_real) == 4 ? "metanas-check" : "metanas-check-f64";
+    const char *name = is_double(arguments) ? "metanas-check-f64" : "metanas-check";
     char path[PATH_MAX];
     if (!nas_install_program(name, path, sizeof path)) {
         return mn_fail(ctx, MN_IO, "check: the path of %s, beside metanas, is too long", name);
@@ -19,7 +31,8 @@ int run_check(struct mn_ctx *ctx, const struct arguments *arguments) {
     fflush(NULL);
     execv(path, words);
     return mn_fail(ctx, MN_IO,
-                   "check: cannot start %s: %s; it is installed together with metanas: install "
+                   "check: cannot start %s: %s; it is installed together with metanas%s: install "
                    "both again",
-                   path, strerror(errno));
+                   path, strerror(errno),
+                   is_double(arguments) ? " where that is built with -Ddouble=true" : "");
 }

@@ -14,6 +14,17 @@ trap 'rm -rf "$work"' EXIT
 if "$METANAS" help check >"$work/help" 2>&1; then
     # shellcheck disable=SC2086
     "$METANAS" check "$METANAS_PLUGIN_PATH/@NAME@.so" $sets
+    case @KIND@ in
+    dataset | search_space) ;; # without gradients
+    *)
+        # shellcheck disable=SC2086
+        if [ -x "$METANAS-check-f64" ]; then
+            "$METANAS" check "$METANAS_PLUGIN_PATH/@NAME@_f64.so" $sets
+        else
+            echo 'metanas-check-f64 is not installed; nothing is checked in double precision'
+        fi
+        ;;
+    esac
 else
     echo 'this metanas has no command check; only a run is tried'
 fi
