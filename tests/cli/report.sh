@@ -83,6 +83,14 @@ holds 'says that the test is old' grep -q 'The test is older than the run, which
 
 works 'train a fixed network' train smoke.yaml --out fixed --set run.meta_epochs=1 \
     --set "search_space={use: genotype, file: $SOURCE/configs/genotypes/metanas-omniglot.yaml, channels: 4}"
+works 'train cells of one input' train "$SOURCE/configs/nasbench201-quickstart.yaml" --out one \
+    --set run.meta_epochs=2 --set run.eval_every=0 --set evaluation.validation_tasks=1
+works 'their report' report one
+holds 'has an input and nodes' sh -c 'grep -q ">input 0 to node 2<" one/report.html && grep -q ">node 1 to node 2<" one/report.html'
+works 'train blocks' train "$SOURCE/configs/mb-chain-quickstart.yaml" --out blocks \
+    --set run.meta_epochs=2 --set run.eval_every=0 --set evaluation.validation_tasks=1
+works 'their report' report blocks
+holds 'has all blocks' [ "$(grep -c 'Mixture weights of the block[0-5] cell' blocks/report.html)" -eq 6 ]
 works 'its report' report fixed
 holds 'has its cells' grep -q '<tr><th scope="row">node 2</th><td>dil_conv_3x3 from input 0<br>conv_1x5_5x1 from node 0</td>' fixed/report.html
 

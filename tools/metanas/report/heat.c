@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = 64, MOST_CELLS = 8, MOST_EDGES = 256, MOST_ROWS = 64 };
+enum { NAME = 64, MOST_CELLS = 32, MOST_EDGES = 256, MOST_ROWS = 64 };
 
 /* ---- columns ------------------------------------------------------------------------------ */
 
@@ -36,12 +36,14 @@ static int place_of(const char *name, struct place *out) {
     while (dot != NULL && dot > name && dot[-1] != '.') {
         dot--;
     }
-    if (dot == NULL || dot <= name + 1 || dot - name > NAME) {
+    if (middle == NULL || dot == name + 1 || middle - name >= NAME) {
         return 0;
     }
-    snprintf(out->type, sizeof out->type, "%.*s", (int)(dot - 1 - name), name);
     const char *edge = middle + 4;
-    if (!number(&dot, &out->node) || dot != middle || !number(&edge, &out->edge)) {
+    const int only = dot == name; /* node of its cell: "block0.op.0.conv_3x3" */
+    snprintf(out->type, sizeof out->type, "%.*s", (int)((only ? middle : dot - 1) - name), name);
+    out->node = 0;
+    if ((!only && (!number(&dot, &out->node) || dot != middle)) || !number(&edge, &out->edge)) {
         return 0;
     }
     out->op = op != NULL && edge[0] == '.' ? edge + 1 : NULL;
@@ -176,11 +178,21 @@ static void draw_level(struct page *page, const struct panel *panel, double x, d
     }
 }
 
-static void draw_panel(struct page *page, const struct heat_edge *edge, const struct nas_csv *table,
-                       double x, double y) {
-    page_markup(page, "<text x=\"%.0f\" y=\"%.0f\">%s %d to node %d</text>\n", x, y - 5,
-                edge->from < 2 ? "input" : "node", edge->from < 2 ? edge->from : edge->from - 2,
-                edge->node);
+/* A cell has as many inputs as its first node. */
+static void put_edge(struct page *page, const struct heat *heat, const struct heat_edge *edge) {
+    int inputs = 0;
+    for (int i = 0; i < heat->n; i++) {
+        inputs += heat->edges[i].node == 0;
+    }
+    page_print(page, "%s %d to node %d", edge->from < inputs ? "input" : "node",
+               edge->from < inputs ? edge->from : edge->from - inputs, edge->node);
+}
+
+static void draw_panel(struct page *page, const struct heat *heat, const struct heat_edge *edge,
+                       const struct nas_csv *table, double x, double y) {
+    page_markup(page, "<text x=\"%.0f\" y=\"%.0f\">", x, y - 5);
+    put_edge(page, heat, edge);
+    page_markup(page, "</text>\n");
     struct panel panel;
     fill_panel(edge, table, &panel);
     for (int level = 1; level <= LEVELS; level++) {
@@ -236,7 +248,7 @@ void heat_draw(struct page *page, const struct heat *heat, const struct nas_csv 
         if (edge->from == 0) {
             draw_labels(page, edge, y);
         }
-        draw_panel(page, edge, table, LABELS + edge->from * (PANEL + GAP), y);
+        draw_panel(page, heat, edge, table, LABELS + edge->from * (PANEL + GAP), y);
     }
     draw_key(page, table, nodes * height + 4);
     page_markup(page, "</svg>\n");
@@ -268,9 +280,9 @@ void heat_table(struct page *page, const struct heat *heat, const struct nas_csv
     page_markup(page, "</tr></thead><tbody>\n");
     for (int i = 0; i < heat->n; i++) {
         const struct heat_edge *edge = &heat->edges[i];
-        page_markup(page, "<tr><th scope=\"row\">%s %d to node %d</th>",
-                    edge->from < 2 ? "input" : "node", edge->from < 2 ? edge->from : edge->from - 2,
-                    edge->node);
+        page_markup(page, "<tr><th scope=\"row\">");
+        put_edge(page, heat, edge);
+        page_markup(page, "</th>");
         put_weight(page, table, edge->input);
         for (int r = 0; r < edge->n; r++) {
             put_weight(page, table, edge->rows[r].column);
