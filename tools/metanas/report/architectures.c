@@ -8,6 +8,7 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_DRAWN = 3 }; /* task architectures */
@@ -65,29 +66,44 @@ static void put_pairs(const char *text, FILE *out) {
     }
 }
 
-static void put_nodes(const struct nas_yaml *nodes, const char *type, FILE *out) {
+/* Inputs of a cell, as far as its nodes tell: node J reads them and J nodes. */
+static int inputs_of(const struct nas_yaml *nodes) {
+    int j = 0, most = 1;
+    for (const struct nas_yaml *node = nodes->first; node != NULL; node = node->next, j++) {
+        for (const char *at = node->text; at != NULL; at = strchr(at + 1, ',')) {
+            const char *word = at + strspn(at, ", ");
+            const int input = atoi(word + strcspn(word, " "));
+            most = input - j >= most ? input - j + 1 : most;
+        }
+    }
+    return most;
+}
+
+static void put_nodes(const struct nas_yaml *nodes, FILE *out) {
     int j = 0;
-    fprintf(out, "%s%s:", ftell(out) > 0 ? " | " : "", type);
+    fprintf(out, "%s%s/%d:", ftell(out) > 0 ? " | " : "", nodes->key, inputs_of(nodes));
     for (const struct nas_yaml *node = nodes->first; node != NULL; node = node->next) {
         fprintf(out, " %d:", j++);
         put_pairs(node->text != NULL ? node->text : "", out);
     }
 }
 
-/* The cells of search space genotype, from the configuration. */
+/* The cells of section genotype, or of the search space of that name, from the configuration. */
 static int section_fixed(struct page *page, const struct record *record) {
-    static const char *const types[] = {"normal", "reduction"};
     CLEANUP(nas_buffer_free) struct nas_buffer line = {0};
     const char *use = record_option(record, "search_space", "use");
-    if (use == NULL || strcmp(use, "genotype") != 0) {
+    const struct nas_yaml *section = nas_yaml_get(record->root, "genotype");
+    if (use != NULL && strcmp(use, "genotype") == 0) {
+        section = nas_yaml_get(record->root, "search_space");
+    }
+    if (section == NULL || section->kind != NAS_YAML_MAP) {
         return MN_OK;
     }
     TRY(nas_buffer_open(&line, page->ctx));
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        const struct nas_yaml *nodes =
-            nas_yaml_get(nas_yaml_get(record->root, "search_space"), types[i]);
-        if (nodes != NULL && nodes->kind == NAS_YAML_LIST && nodes->first != NULL) {
-            put_nodes(nodes, types[i], line.out);
+    for (const struct nas_yaml *type = section->first; type != NULL; type = type->next) {
+        if (type->kind == NAS_YAML_LIST && type->first != NULL &&
+            strcmp(type->key, "reduction_cells") != 0) {
+            put_nodes(type, line.out);
         }
     }
     TRY(nas_buffer_close(&line, page->ctx));
