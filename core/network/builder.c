@@ -311,15 +311,25 @@ static int fix(struct mn_builder *b, struct mn_node_spec *spec) {
     return MN_OK;
 }
 
-/* What section genotype says of nodes that there are not is a slip. */
+/* What section genotype says of nodes that there are not is a slip, but of a whole type of cells
+ * that no cell has, as where none is a reduction cell. */
 static int check_fixed(struct mn_builder *b) {
     const struct nas_fixed *fixed = b->model->units.fixed;
+    int used = 0, of_type = 0; /* nodes, from the first of a type on */
     for (int i = 0; fixed != NULL && i < fixed->n; i++) {
-        if (!b->fixed[i]) {
+        const struct nas_fixed_node *node = &fixed->at[i];
+        used = (node->index > 0 ? used : 0) + b->fixed[i];
+        of_type = node->index + 1;
+        const int last = i + 1 == fixed->n || fixed->at[i + 1].index == 0;
+        if (last && used == 0) {
+            mn_log(b->ctx, MN_LOG_WARN, "genotype: %s: the search space has no such cell",
+                   node->type);
+        } else if (last && used < of_type) {
             char place[512];
-            nas_mark_text(fixed->at[i].mark, place, sizeof place);
-            return mn_fail(b->ctx, MN_CONFIG, "%sgenotype: %s: the search space has no node %d",
-                           place, fixed->at[i].type, fixed->at[i].index);
+            nas_mark_text(node->mark, place, sizeof place);
+            return mn_fail(b->ctx, MN_CONFIG,
+                           "%sgenotype: %s: %d nodes, of which the search space has %d", place,
+                           node->type, of_type, used);
         }
     }
     return MN_OK;

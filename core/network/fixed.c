@@ -32,7 +32,6 @@ static int read_pair(struct nas_arena *arena, const char **at, struct nas_fixed_
         return 0;
     }
     out->input = (int)input;
-    *at += **at == ',';
     return 1;
 }
 
@@ -51,7 +50,7 @@ static void read_node(struct nas_arena *arena, const struct nas_yaml *text,
                           node->type, node->index, MOST_PAIRS);
             return;
         }
-    } while (*at != '\0');
+    } while (*at++ == ',');
 }
 
 static int read_type(struct nas_fixed *out, struct mn_ctx *ctx, struct nas_arena *arena,

@@ -126,15 +126,14 @@ static int build_node(const struct site *site, const struct network_node *node, 
                                          .from = site->states[edge->input],
                                          .stride = site->reduction && edge->input < 2 ? 2 : 1,
                                          .n_ops = edge->n_ops,
-                                         .ops = edge->ops,
-                                         .weight = edge->weight};
+                                         .ops = edge->ops};
     }
     snprintf(name, sizeof name, "cells.%" PRId64 ".nodes.%" PRId32, site->index, j);
     snprintf(group, sizeof group, "%s.%" PRId32, site->reduction ? "reduction" : "normal", j);
     const struct mn_node_spec spec = {.size = sizeof spec,
                                       .n_edges = node->n_edges,
                                       .name = name,
-                                      .group = network->searched ? group : NULL,
+                                      .group = group,
                                       .edges = edges,
                                       .edge_stride = sizeof *edges,
                                       .channels = (int32_t)network->options.size.channels,

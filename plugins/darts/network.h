@@ -2,7 +2,7 @@
 #ifndef PLUGINS_DARTS_NETWORK_H
 #define PLUGINS_DARTS_NETWORK_H
 
-/* The cell network that the search spaces darts and genotype share: stem, a row of cells, head. */
+/* The cell network that the search spaces darts and pc_darts share: stem, a row of cells, head. */
 
 #include "../common/budget.h"
 
@@ -11,7 +11,6 @@ struct network_edge {
     int32_t input;
     int32_t n_ops;
     const char *const *ops;
-    double weight; /* in the node's sum; 0 = 1, or what the mixtures say */
 };
 
 struct network_node {
@@ -36,7 +35,6 @@ struct network_options {
 struct network {
     struct network_options options;
     struct network_cell normal, reduction;
-    int searched;    /* nodes of one place in all cells of a type share their logits */
     int32_t partial; /* of every node, as in struct mn_node_spec */
 };
 

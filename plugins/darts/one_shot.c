@@ -51,10 +51,7 @@ int one_shot_build(const struct one_shot *s, struct mn_ctx *ctx, struct mn_build
         return status;
     }
     const struct network_cell cell = {(int32_t)s->nodes, nodes};
-    const struct network network = {.options = s->network,
-                                    .normal = cell,
-                                    .reduction = cell,
-                                    .searched = 1,
-                                    .partial = partial};
+    const struct network network = {
+        .options = s->network, .normal = cell, .reduction = cell, .partial = partial};
     return network_build(ctx, builder, &network);
 }

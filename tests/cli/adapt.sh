@@ -104,7 +104,7 @@ metanas: search_space nasbench201: genotype: it says nothing of node cell.1, whi
 T
 refused 'a node too many' 2 validate $SOURCE/configs/nasbench201-quickstart.yaml --quiet \
     --set 'genotype={cell: [none 0, none 0, none 0, none 0]}' <<'T'
-metanas: argument 5 (--set genotype={cell: [none 0, none 0, none 0, none 0]}): genotype: cell: the search space has no node 3
+metanas: argument 5 (--set genotype={cell: [none 0, none 0, none 0, none 0]}): genotype: cell: 4 nodes, of which the search space has 3
 T
 refused 'no pairs' 2 validate $SOURCE/configs/nasbench201-quickstart.yaml --quiet --set 'genotype={cell: none 0}' <<T
 argument 5 (--set genotype={cell: none 0}): genotype: cell: expected a list of nodes, such as [conv_3x3 0, skip_connect 1]

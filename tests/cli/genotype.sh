@@ -60,8 +60,8 @@ same 'is that of the last line of architecture.csv' expected cells
 
 works 'to a file' genotype run --most-frequent
 cp out cells.yaml
-fixed='search_space={use: genotype, file: cells.yaml, channels: 8, cells: 3, drop_path: 0.2}'
-works 'larger, with weight decay and drop path' train smoke.yaml --out fixed --set "$fixed" \
+works 'larger, with weight decay and drop path' train smoke.yaml --out fixed --set genotype=cells.yaml \
+    --set search_space.channels=8 --set search_space.cells=3 --set search_space.drop_path=0.2 \
     --set task_learner.weight_decay_w=1e-4 --set run.meta_epochs=2
 works 'tested' test fixed --tasks 2
 holds 'has the channels' grep -q '^  channels: 8$' fixed/config.resolved.yaml

@@ -34,7 +34,7 @@ works 'another option' train base.yaml --out other --set operations.se.ratio=1
 check
 cmp -s run/metrics.jsonl other/metrics.jsonl && fail 'another option changes nothing'
 works 'a fixed network of them' validate base.yaml --set \
-    'search_space={use: genotype, cells: 1, channels: 4, normal: ["se 0, conv_3x3 1"]}'
+    'search_space={use: darts, cells: 1, nodes: 1, channels: 4}' --set 'genotype={normal: ["se 0, conv_3x3 1"]}'
 
 # The built-in candidate and the plugin that computes the same.
 works 'built in' train base.yaml --out inside --set 'search_space.ops=[conv_3x3]'

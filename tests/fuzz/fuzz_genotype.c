@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* A genotype file, merged into the section of search space genotype, up to an outline of its
- * network. */
+/* A genotype file, as section genotype of search space darts, up to an outline of its network. */
 #include "fuzz.h"
 
+#include "network/fixed.h"
 #include "network/model.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static struct nas_registry *registry;
-static struct nas_instance op_mixer, input_mixer, head;
+static struct nas_instance space, op_mixer, input_mixer, head;
+
+#define OUTLINE "{channels: 2, cells: 2, nodes: 3}"
 
 static void open_once(void) {
     static struct nas_ctx context;
@@ -21,6 +23,10 @@ static void open_once(void) {
     }
     struct mn_ctx *ctx = fuzz_begin(&context);
     fuzz_must(nas_registry_new(ctx, NULL, &registry) == MN_OK);
+    struct nas_yaml *section =
+        nas_yaml_parse(&arena, "f.yaml", OUTLINE, sizeof OUTLINE - 1, &faults);
+    nas_instance_init(&space, ctx, registry, MN_SEARCH_SPACE, NULL, section, "darts", mark,
+                      &faults);
     nas_instance_init(&op_mixer, ctx, registry, MN_OP_MIXER, NULL, NULL, "softmax", mark, &faults);
     nas_instance_init(&input_mixer, ctx, registry, MN_INPUT_MIXER, NULL, NULL, "sum", mark,
                       &faults);
@@ -29,11 +35,14 @@ static void open_once(void) {
     fuzz_must(faults.count == 0);
 }
 
-static void outline(struct mn_ctx *ctx, struct nas_instance *space) {
+static void outline(struct mn_ctx *ctx, const struct nas_fixed *fixed) {
     const struct mn_dims dims = {
         .size = sizeof dims, .ways = 2, .channels = 1, .height = 8, .width = 8, .max_batch = 2};
-    const struct nas_network_units units = {
-        .search_space = space, .op_mixer = &op_mixer, .input_mixer = &input_mixer, .head = &head};
+    const struct nas_network_units units = {.search_space = &space,
+                                            .op_mixer = &op_mixer,
+                                            .input_mixer = &input_mixer,
+                                            .head = &head,
+                                            .fixed = fixed};
     struct mn_model *model = NULL;
     const int status = nas_network_new(ctx, &units, &dims, &model);
     fuzz_must_explain(ctx, status);
@@ -53,22 +62,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct nas_ctx context;
     struct nas_arena arena = {0};
     struct nas_faults faults = {.arena = &arena};
-    struct nas_instance space;
-    const struct nas_mark mark = {0};
-    char section[128];
+    struct nas_fixed fixed;
     open_once();
     struct mn_ctx *ctx = fuzz_begin(&context);
-    const int n = snprintf(section, sizeof section, "{channels: 2, cells: 2, file: %s}",
-                           fuzz_file(0, data, size));
-    struct nas_yaml *root = nas_yaml_parse(&arena, "f.yaml", section, (size_t)n, &faults);
-    fuzz_must(root != NULL);
-    const int status = nas_instance_init(&space, ctx, registry, MN_SEARCH_SPACE, NULL, root,
-                                         "genotype", mark, &faults);
+    struct nas_yaml section = {.kind = NAS_YAML_SCALAR, .text = fuzz_file(0, data, size)};
+    const int status = nas_fixed_read(&fixed, ctx, &arena, &section, &faults);
     fuzz_must_explain(ctx, status);
-    if (status == MN_OK && faults.count == 0) {
-        outline(ctx, &space);
+    if (status == MN_OK && faults.count == 0 && fixed.n > 0) {
+        outline(ctx, &fixed);
     }
-    nas_instance_fini(&space);
     nas_arena_fini(&arena);
     fuzz_end(&context);
     return 0;

@@ -14,7 +14,6 @@ trap 'rm -rf "$work"' EXIT
 options() {
     case $1 in
     conv4* | darts* | pc_darts*) echo "--set search_space.channels=8" ;;
-    genotype*) echo "--set search_space.channels=8 --set search_space.file=$source/configs/genotypes/autometa.yaml" ;;
     glyphs*) echo "--set dataset.train_classes=12 --set dataset.val_classes=7 --set dataset.test_classes=6" ;;
     augment*) echo "--set dataset.shift=2 --set dataset.rotation=10 --set dataset.flip=0.5 --set dataset.cutout=4 --set dataset.evaluation=true" ;;
     clipped*) echo "--set meta_learner.max_norm_a=0.5 --set task_learner.max_norm_a=0.5" ;;

@@ -241,7 +241,7 @@ static void test_no_memory(void **state) {
         "search_space: {use: darts, cells: 2, nodes: 2, parameters: 3000, drop_path: 0.1}\n"
         "meta_learner: {weights: {use: fomaml}, architecture: {use: reptile}}\n",
         "task: {ways: 2}\ndataset: {use: toy}\n"
-        "search_space: {use: genotype, cells: 2, channels: 4, file: cells.yaml}\n",
+        "search_space: {use: darts, cells: 2, nodes: 1, channels: 4}\ngenotype: cells.yaml\n",
     };
     static const char cells[] = "normal: ['sep_conv_3x3 0']\n"
                                 "reduction: ['dil_conv_3x3 0, conv_1x5_5x1 1']\n";

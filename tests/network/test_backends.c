@@ -24,8 +24,9 @@ static const char *const configs[] = {
     "  ops: [max_pool_3x3, conv_3x3, sep_conv_3x3]}\n"
     "op_mixer: {use: proxyless}\ninput_mixer: {use: soft_prune}\n",
     "search_space: {use: conv4, channels: 5, blocks: 2}\n",
-    "search_space: {use: genotype, cells: 2, channels: 4,\n"
-    "  normal: ['conv_1x5_5x1 0, sep_conv_3x3 1 0.5', 'skip_connect 0 0.3, dil_conv_3x3 2'],\n"
+    "search_space: {use: darts, cells: 2, nodes: 2, channels: 4, affine: true}\n"
+    "genotype: {normal: ['conv_1x5_5x1 0, sep_conv_3x3 1 0.5', 'skip_connect 0 0.3, dil_conv_3x3 "
+    "2'],\n"
     "  reduction: ['skip_connect 0, sep_conv_3x3 1', 'avg_pool_3x3 1, conv_3x3 1']}\n",
     "search_space: {use: mb_chain, channels: 3, widths: [4, 6], blocks: 2, features: 5,\n"
     "  ops: [mb_conv_3x3_e3, mb_conv_5x5_e6, ghost_conv_3x3]}\n"

@@ -302,12 +302,12 @@ static void test_affine_and_fixed(void **state) {
     (void)state;
     check_config("task: {ways: 3}\nsearch_space: {use: conv4, channels: 4, blocks: 3}\n", "conv4",
                  13, 11);
-    check_config(
-        "task: {ways: 3}\n"
-        "search_space: {use: genotype, cells: 2, channels: 4,\n"
-        "  normal: ['conv_1x5_5x1 0, sep_conv_3x3 1 0.5', 'skip_connect 0 0.3, dil_conv_3x3 2'],\n"
-        "  reduction: ['skip_connect 0, sep_conv_3x3 1', 'avg_pool_3x3 1, conv_3x3 1']}\n",
-        "genotype", 7, 8);
+    check_config("task: {ways: 3}\n"
+                 "search_space: {use: darts, cells: 2, nodes: 2, channels: 4, affine: true}\n"
+                 "genotype: {normal: ['conv_1x5_5x1 0, sep_conv_3x3 1 0.5', 'skip_connect 0 0.3, "
+                 "dil_conv_3x3 2'],\n"
+                 "  reduction: ['skip_connect 0, sep_conv_3x3 1', 'avg_pool_3x3 1, conv_3x3 1']}\n",
+                 "genotype", 7, 8);
 }
 
 static void test_other_spaces(void **state) {

@@ -99,7 +99,7 @@ holds 'a sweep whose base is a pipe runs it' grep -q '^  meta_epochs: 2' piped-s
 holds 'a sweep whose base is a pipe keeps it' grep -q 'tasks_per_batch: 4' piped-sweep/sweep.json
 
 for command in 'train pipe' 'sweep pipe' 'validate pipe' \
-    "validate tiny.yaml --set search_space.use=genotype --set search_space.file=$work/pipe --set search_space.channels=8"; do
+    "validate tiny.yaml --set genotype=$work/pipe"; do
     what="SIGTERM while a pipe is waited for: $command"
     # shellcheck disable=SC2086
     "$METANAS" $command >out 2>err &

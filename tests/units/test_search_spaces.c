@@ -269,194 +269,6 @@ static void pc_darts_needs_channels_that_divide(void **state) {
     bench_close(&b);
 }
 
-/* ---- genotype ----------------------------------------------------------------------------- */
-
-static void a_genotype_is_built(void **state) {
-    static const char *const normal[] = {
-        "conv_3x3 1, max_pool_3x3 1", "  skip_connect\t0 .25 ,conv_1x5_5x1 2 1.00, none 1  12.5 "};
-    static const char *const reduction[] = {"sep_conv_3x3 0"};
-    struct bench b;
-    bench_open(&b, "genotype");
-    unit_texts(&b.unit, "normal", normal, 2);
-    unit_texts(&b.unit, "reduction", reduction, 1);
-    unit_int(&b.unit, "cells", 3);
-    unit_int(&b.unit, "channels", 8);
-    unit_real(&b.unit, "drop_path", 0.5);
-    build_anew(&b);
-    expect_text(b.builder->text,
-                "drop_path 0.5 0\n"
-                "conv stem 0: channels 24, kernel 3, stride 1, a -> 1\n"
-                "conv cells.0.preproc0 1: channels 8, kernel 1, stride 1, ra -> 2\n"
-                "conv cells.0.preproc1 1: channels 8, kernel 1, stride 1, ra -> 3\n"
-                "node cells.0.nodes.0 []: channels 8, a: 3/1 conv_3x3 | 3/1 max_pool_3x3 -> 4\n"
-                "node cells.0.nodes.1 []: channels 8, a: 2/1 skip_connect x 0.25 | 4/1 "
-                "conv_1x5_5x1 | 3/1 none x 12.5 -> 5\n"
-                "concat cells.0: 4 5 -> 6\n"
-                "conv cells.1.preproc0 1: channels 8, kernel 1, stride 1, ra -> 7\n"
-                "conv cells.1.preproc1 6: channels 8, kernel 1, stride 1, ra -> 8\n"
-                "node cells.1.nodes.0 []: channels 8, a: 7/2 sep_conv_3x3 -> 9\n"
-                "concat cells.1: 9 -> 10\n"
-                "reduce cells.2.preproc0 6: channels 8, a -> 11\n"
-                "conv cells.2.preproc1 10: channels 8, kernel 1, stride 1, ra -> 12\n"
-                "node cells.2.nodes.0 []: channels 8, a: 12/1 conv_3x3 | 12/1 max_pool_3x3 -> 13\n"
-                "node cells.2.nodes.1 []: channels 8, a: 11/1 skip_connect x 0.25 | 13/1 "
-                "conv_1x5_5x1 | 12/1 none x 12.5 -> 14\n"
-                "concat cells.2: 13 14 -> 15\n"
-                "head head 15: average\n");
-    bench_close(&b);
-}
-
-static void expect_malformed(const char *text, const char *why) {
-    const char *const nodes[] = {"conv_3x3 0", text};
-    const char *const good[] = {"conv_3x3 0"};
-    struct bench b;
-    char quoted[1024];
-    bench_open(&b, "genotype");
-    unit_texts(&b.unit, "normal", good, 1);
-    unit_texts(&b.unit, "reduction", nodes, 2);
-    snprintf(quoted, sizeof quoted, "node 1, '%s'", text);
-    assert_int_equal(check(&b), MN_CONFIG);
-    assert_non_null(strstr(b.mock.message, quoted));
-    mock_expect(&b.mock, MN_CONFIG, "reduction", why);
-    bench_close(&b);
-}
-
-static void malformed_genotypes_are_named(void **state) {
-    expect_malformed("", "an operation is missing");
-    expect_malformed("conv_3x3 0,", "an operation is missing");
-    expect_malformed("conv_3x3 0,,conv_3x3 1", "an operation is missing");
-    expect_malformed("conv_3x3", "no input");
-    expect_malformed("conv_3x3, skip_connect 1", "no input");
-    expect_malformed("conv_3x3 x", "no input");
-    expect_malformed("conv_3x3 -1", "no input");
-    expect_malformed("conv-3x3 0", "does not belong");
-    expect_malformed("conv_3x3 0 0", "a weight is not in (0, 1000]");
-    expect_malformed("conv_3x3 0 0.000000000000000000000001", "a weight is not in (0, 1000]");
-    expect_malformed("conv_3x3 0 1000.5", "a weight is not in (0, 1000]");
-    expect_malformed("conv_3x3 0 -1", "a comma is missing");
-    expect_malformed("conv_3x3 0 1e3", "a comma is missing");
-    expect_malformed("conv_3x3 0 1.2.3", "a comma is missing");
-    expect_malformed("conv_3x3 0 1 1", "a comma is missing");
-    expect_malformed("conv_3x3 0 conv_3x3 1", "a comma is missing");
-    expect_malformed("conv_3x3 1x", "a comma is missing");
-    expect_malformed("conv_3x3 3", "inputs 0 to 2");
-    expect_malformed("conv_3x3 99999999999999999999", "inputs 0 to 2");
-    expect_malformed("conv_3x3 4294967296", "inputs 0 to 2");
-}
-
-static void too_many_pairs(void **state) {
-    char text[65 * 4];
-    for (int i = 0; i < 65; i++) {
-        memcpy(text + 4 * i, "a 0,", 4);
-    }
-    text[sizeof text - 1] = '\0';
-    expect_malformed(text, "too many pairs");
-    text[64 * 4 - 1] = '\0';
-    const char *const nodes[] = {text};
-    struct bench b;
-    bench_open(&b, "genotype");
-    unit_texts(&b.unit, "normal", nodes, 1);
-    unit_texts(&b.unit, "reduction", nodes, 1);
-    build_anew(&b);
-    bench_close(&b);
-}
-
-/* A type may be left out only where no cell has it. */
-static void a_missing_cell_is_named(void **state) {
-    static const char *const nodes[] = {"conv_3x3 0"};
-    const int64_t none[] = {-1}, all[] = {0, 1, 2, 3};
-    struct bench b;
-    bench_open(&b, "genotype");
-    expect_bad(&b, "normal", "0 nodes");
-    unit_texts(&b.unit, "normal", nodes, 1);
-    expect_bad(&b, "reduction", "0 nodes");
-    unit_ints(&b.unit, "reduction_cells", none, 1);
-    build_anew(&b);
-    unit_texts(&b.unit, "normal", NULL, 0);
-    unit_texts(&b.unit, "reduction", nodes, 1);
-    unit_ints(&b.unit, "reduction_cells", all, 4);
-    build_anew(&b);
-    unit_int(&b.unit, "channels", 9);
-    expect_bad(&b, "channels", "9");
-    bench_close(&b);
-}
-
-/* ---- shipped genotypes -------------------------------------------------------------------- */
-
-/* The lists of a file, read by hand: "normal:", "reduction:", and "  - TEXT" lines under them. */
-struct lists {
-    char pool[32][80];
-    const char *at[2][16];
-    int n[2], lines;
-};
-
-static void read_lists(const char *name, struct lists *out) {
-    char path[4096], line[256];
-    int which = -1;
-    snprintf(path, sizeof path, "%s/%s.yaml", unit_genotypes(), name);
-    FILE *file = fopen(path, "r");
-    if (file == NULL) {
-        fail_msg("cannot open %s", path);
-    }
-    memset(out, 0, sizeof *out);
-    while (fgets(line, sizeof line, file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        if (line[0] == '#') {
-            continue;
-        }
-        if (strcmp(line, "normal:") == 0 || strcmp(line, "reduction:") == 0) {
-            which = line[0] == 'r';
-            continue;
-        }
-        assert_true(which >= 0 && strncmp(line, "  - ", 4) == 0 && strlen(line) < 80);
-        assert_true(out->lines < 32 && out->n[which] < 16);
-        memcpy(out->pool[out->lines], line + 4, strlen(line + 4) + 1);
-        out->at[which][out->n[which]++] = out->pool[out->lines++];
-    }
-    fclose(file);
-}
-
-/* The cell as text, in the notation of the paper's figures: operation and input of every pair. */
-static void check_shipped(const char *name, const char *const *normal, const char *const *reduction,
-                          int nodes) {
-    const char *const *const expected[] = {normal, reduction};
-    struct lists lists;
-    struct bench b;
-    read_lists(name, &lists);
-    for (int t = 0; t < 2; t++) {
-        assert_int_equal(lists.n[t], nodes);
-        for (int j = 0; j < nodes; j++) {
-            assert_string_equal(lists.at[t][j], expected[t][j]);
-        }
-    }
-    bench_open(&b, "genotype");
-    unit_texts(&b.unit, "normal", lists.at[0], nodes);
-    unit_texts(&b.unit, "reduction", lists.at[1], nodes);
-    build_anew(&b);
-    assert_int_equal(count(&b, "\nnode "), 4 * nodes);
-    bench_close(&b);
-}
-
-static void the_shipped_genotypes(void **state) {
-    static const char *const omniglot_normal[] = {"dil_conv_3x3 0, sep_conv_3x3 1",
-                                                  "avg_pool_3x3 0, sep_conv_3x3 1",
-                                                  "conv_1x5_5x1 0, conv_3x3 2"};
-    static const char *const omniglot_reduction[] = {"skip_connect 0, sep_conv_3x3 1",
-                                                     "conv_3x3 0, dil_conv_3x3 1",
-                                                     "dil_conv_3x3 0, conv_1x5_5x1 2"};
-    static const char *const imagenet_normal[] = {"conv_1x5_5x1 0, conv_3x3 1",
-                                                  "conv_3x3 0, sep_conv_3x3 2",
-                                                  "dil_conv_3x3 1, conv_1x5_5x1 3"};
-    static const char *const imagenet_reduction[] = {
-        "sep_conv_3x3 0, conv_3x3 1", "conv_3x3 0, sep_conv_3x3 2", "conv_3x3 0, dil_conv_3x3 1"};
-    static const char *const autometa[] = {
-        "conv_3x3 1, max_pool_3x3 1", "conv_1x5_5x1 2, max_pool_3x3 2",
-        "conv_3x3 2, conv_1x5_5x1 3", "conv_3x3 3, conv_3x3 3", "conv_1x5_5x1 3, conv_3x3 2"};
-    check_shipped("metanas-omniglot", omniglot_normal, omniglot_reduction, 3);
-    check_shipped("metanas-miniimagenet", imagenet_normal, imagenet_reduction, 3);
-    check_shipped("autometa", autometa, autometa, 5);
-}
-
 /* ---- mb_chain ----------------------------------------------------------------------------- */
 
 static void mb_chain_is_a_chain_of_blocks(void **state) {
@@ -540,7 +352,7 @@ static void conv4_is_the_reptile_network(void **state) {
 
 /* ---- size --------------------------------------------------------------------------------- */
 
-static const char *const sized[] = {"darts", "pc_darts", "genotype", "conv4"};
+static const char *const sized[] = {"darts", "pc_darts", "conv4"};
 
 static void expect_budget(struct bench *b, int64_t weights) {
     struct mn_budget got;
@@ -642,21 +454,12 @@ static void a_wide_stem_limits_the_channels(void **state) {
 
 /* ---- all ---------------------------------------------------------------------------------- */
 
-static void prepare(struct bench *b, const char *space) {
-    static const char *const nodes[] = {"conv_3x3 0, skip_connect 1", "none 2"};
-    bench_open(b, space);
-    if (strcmp(space, "genotype") == 0) {
-        unit_texts(&b->unit, "normal", nodes, 2);
-        unit_texts(&b->unit, "reduction", nodes, 2);
-    }
-}
-
 /* The n-th builder call, or the n-th allocation, fails: build stops there with its status. */
 static void failures_end_the_build(void **state) {
-    static const char *const spaces[] = {"darts", "pc_darts", "genotype", "conv4"};
+    static const char *const spaces[] = {"darts", "pc_darts", "conv4", "nasbench201"};
     for (size_t s = 0; s < sizeof spaces / sizeof *spaces; s++) {
         struct bench b;
-        prepare(&b, spaces[s]);
+        bench_open(&b, spaces[s]);
         build_anew(&b);
         const int calls = b.builder->calls;
         const int64_t scratch = b.mock.n_blocks;
@@ -668,7 +471,7 @@ static void failures_end_the_build(void **state) {
         }
         bench_close(&b);
         for (int64_t n = 0; n < scratch; n++) {
-            prepare(&b, spaces[s]);
+            bench_open(&b, spaces[s]);
             b.mock.memory_left = n;
             int status = check(&b);
             status = status == MN_OK ? build(&b) : status;
@@ -688,11 +491,6 @@ int main(int argc, char **argv) {
         cmocka_unit_test(darts_refuses_what_cannot_be),
         cmocka_unit_test(pc_darts_has_partial_nodes),
         cmocka_unit_test(pc_darts_needs_channels_that_divide),
-        cmocka_unit_test(a_genotype_is_built),
-        cmocka_unit_test(malformed_genotypes_are_named),
-        cmocka_unit_test(too_many_pairs),
-        cmocka_unit_test(a_missing_cell_is_named),
-        cmocka_unit_test(the_shipped_genotypes),
         cmocka_unit_test(mb_chain_is_a_chain_of_blocks),
         cmocka_unit_test(nasbench201_is_three_stages_of_cells),
         cmocka_unit_test(conv4_is_the_reptile_network),

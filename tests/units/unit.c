@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *directory, *suffix, *genotypes;
+static const char *directory, *suffix;
 
 /* A broken rule of the mock host fails the running test. */
 static void fail_now(const char *rule, const char *text) {
@@ -17,18 +17,13 @@ static void fail_now(const char *rule, const char *text) {
 }
 
 void unit_arguments(int argc, char **argv) {
-    if (argc != 4) {
-        fprintf(stderr, "usage: %s PLUGINS SUFFIX GENOTYPES\n", argv[0]);
+    if (argc != 3) {
+        fprintf(stderr, "usage: %s PLUGINS SUFFIX\n", argv[0]);
         exit(2);
     }
     directory = argv[1];
     suffix = argv[2];
-    genotypes = argv[3];
     mock_on_failure(fail_now);
-}
-
-const char *unit_genotypes(void) {
-    return genotypes;
 }
 
 static const struct mn_plugin *load(const char *name) {

@@ -14,8 +14,6 @@ struct unit {
 
 /* Where the plugins lie and how their files end; from the arguments of the program. */
 void unit_arguments(int argc, char **argv);
-/* The third argument of the program. */
-const char *unit_genotypes(void);
 
 /* Open `plugin` and make its unit of that kind, of the same name. */
 struct unit unit_open(const char *plugin, int kind);

@@ -5,7 +5,10 @@
 #define OMNIGLOT 1, 28, 28, 20, 20
 #define MINI_IMAGENET 3, 84, 84, 5, 20
 
-#define GENOTYPE(name) "{use: genotype, channels: 28, file: '" BENCH_GENOTYPES "/" name ".yaml'}"
+/* Fixed cells of so many nodes. */
+#define FIXED(name, nodes)                                                                         \
+    "{use: darts, channels: 28, nodes: " nodes ", affine: true}\n"                                 \
+    "genotype: '" BENCH_GENOTYPES "/" name ".yaml'"
 
 const struct bench_case bench_cases[] = {
     {"step-c28", STEP, "{use: darts, channels: 28}", OMNIGLOT, "one-shot network, C = 28"},
@@ -21,10 +24,10 @@ const struct bench_case bench_cases[] = {
      "tasks of 5 steps through the task learner, annealed and skipping"},
     {"conv4-32", STEP, "{use: conv4, channels: 32}", OMNIGLOT, "REPTILE's network, 32 channels"},
     {"conv4-64", STEP, "{use: conv4, channels: 64}", OMNIGLOT, "REPTILE's network, 64 channels"},
-    {"autometa-c28", STEP, GENOTYPE("autometa"), OMNIGLOT, "AutoMeta's cell"},
-    {"metanas-omniglot-c28", STEP, GENOTYPE("metanas-omniglot"), OMNIGLOT,
+    {"autometa-c28", STEP, FIXED("autometa", "5"), OMNIGLOT, "AutoMeta's cell"},
+    {"metanas-omniglot-c28", STEP, FIXED("metanas-omniglot", "3"), OMNIGLOT,
      "the paper's cells for Omniglot"},
-    {"metanas-miniimagenet-c28", STEP, GENOTYPE("metanas-miniimagenet"), OMNIGLOT,
+    {"metanas-miniimagenet-c28", STEP, FIXED("metanas-miniimagenet", "3"), OMNIGLOT,
      "the paper's cells for mini-ImageNet"},
     {"step-c8-84x84", STEP, "{use: darts, channels: 8}", MINI_IMAGENET, "one-shot network, C = 8"},
     {"step-c28-84x84", STEP, "{use: darts, channels: 28}", MINI_IMAGENET, "the same, C = 28"},

@@ -15,7 +15,7 @@ enum case_kind {
 struct bench_case {
     const char *name;
     enum case_kind kind;
-    const char *space; /* section search_space */
+    const char *space; /* section search_space, and others after it */
     int channels, height, width;
     int ways, batch; /* images a step */
     const char *doc;

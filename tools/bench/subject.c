@@ -34,18 +34,18 @@ static int open_network(struct subject *s, struct mn_ctx *ctx, const char *kerne
                          what->ways),
         nas_arena_format(&s->arena, "task_learner={batch: %d, test_batch: 1, warm_up: 0}",
                          s->batch),
-        nas_arena_format(&s->arena, "search_space=%s", what->space), NULL};
+        NULL};
+    const char *text =
+        nas_arena_format(&s->arena, "run: {name: benchmark}\nsearch_space: %s\n", what->space);
     const char *const directories[] = {BENCH_PLUGINS, NULL};
     const struct nas_open open = {.config = "benchmark",
-                                  .text = "run: {name: benchmark}", /* and the sets */
+                                  .text = text, /* and the sets */
                                   .sets = sets,
                                   .plugin_dirs = directories,
                                   .flags = NAS_OPEN_NO_DATA,
                                   .shape = shape};
-    for (int i = 0; i < 4; i++) {
-        if (sets[i] == NULL) {
-            return mn_fail(ctx, MN_NOMEM, "no memory");
-        }
+    if (s->arena.failed) {
+        return mn_fail(ctx, MN_NOMEM, "no memory");
     }
     return nas_experiment_open(&s->e, ctx, &open);
 }

@@ -49,7 +49,7 @@ int cells_weigh(struct mn_ctx *ctx, struct nas_arena *arena, const struct mn_mod
  * "conv_3x3 0, skip_connect 1 0.25". */
 void cell_node_write(const struct cell_node *node, FILE *out);
 
-/* The keys `normal` and `reduction` that search space `genotype` reads. Several operations of one
+/* The types of cells as section `genotype` reads them. Several operations of one
  * edge become one pair each. */
 void cells_write_yaml(const struct cells *cells, FILE *out);
 

@@ -88,21 +88,16 @@ static void put_nodes(const struct nas_yaml *nodes, FILE *out) {
     }
 }
 
-/* The cells of section genotype, or of the search space of that name, from the configuration. */
+/* The cells of section genotype, from the configuration. */
 static int section_fixed(struct page *page, const struct record *record) {
     CLEANUP(nas_buffer_free) struct nas_buffer line = {0};
-    const char *use = record_option(record, "search_space", "use");
     const struct nas_yaml *section = nas_yaml_get(record->root, "genotype");
-    if (use != NULL && strcmp(use, "genotype") == 0) {
-        section = nas_yaml_get(record->root, "search_space");
-    }
     if (section == NULL || section->kind != NAS_YAML_MAP) {
         return MN_OK;
     }
     TRY(nas_buffer_open(&line, page->ctx));
     for (const struct nas_yaml *type = section->first; type != NULL; type = type->next) {
-        if (type->kind == NAS_YAML_LIST && type->first != NULL &&
-            strcmp(type->key, "reduction_cells") != 0) {
+        if (type->kind == NAS_YAML_LIST && type->first != NULL) {
             put_nodes(type, line.out);
         }
     }
