@@ -15,13 +15,13 @@ struct chain {
     uint32_t flags; /* MN_BUILD_AFFINE */
 };
 
-/* Channels that stage s gives; *out = 0 where that is no whole number. */
-static void stage_channels(const struct chain *c, int s, int *out) {
+/* Channels that stage s gives; 0 where that is no whole number. */
+static int stage_channels(const struct chain *c, int s) {
     const struct mn_op_stage *stage = &c->maps->stages[s];
     const int half = (c->maps->flags & MN_OP_CONCAT) != 0 && s >= c->maps->n_stages - 2;
     const div_t parts = stage->times > 0 ? div(c->n_in * stage->times, stage->over)
                                          : div(c->path->channels, half ? 2 : 1);
-    *out = parts.rem == 0 ? parts.quot : 0;
+    return parts.rem == 0 ? parts.quot : 0;
 }
 
 /* The path of stage s, which reads n_in channels of `source`. */
@@ -34,13 +34,14 @@ static int stage_path(const struct chain *c, int s, int32_t source, int n_in, co
     path->stride = stage->maps[0].stride_x * (stage->n_maps == 2 ? stage->maps[1].stride_x : 1);
     path->n_stages = 1;
     nas_stage_of_maps(stage, &path->stage[0]);
-    stage_channels(c, s, &path->channels);
-    if (path->channels < 1 || path->channels > 65536) {
+    const int channels = stage_channels(c, s);
+    if (channels < 1 || channels > 65536) {
         return mn_fail(c->b->ctx, MN_CONFIG,
                        "%s: %d channels in, %d out leave stage %d no whole number of channels from "
                        "1 to 65536",
                        c->name, c->n_in, c->path->channels, s + 1);
     }
+    path->channels = channels;
     TRY(path->channels == n_in || nas_stage_mixes_channels(&path->stage[0])
             ? MN_OK
             : nas_channels_differ(c->b, name, n_in, path->channels));

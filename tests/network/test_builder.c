@@ -175,6 +175,57 @@ ATTEMPT(edge_channels) {
     stem(ctx, b);
     return node(ctx, b, &edge, 1, "n", NULL, 0);
 }
+/* One candidate on an edge from the images, of 1 channel, to 4. */
+static int widen(struct mn_ctx *ctx, struct mn_builder *b, const char *op) {
+    struct mn_edge_spec edge = {.from = 0, .stride = 1, .n_ops = 1, .ops = &op};
+    stem(ctx, b);
+    return node(ctx, b, &edge, 1, "n", NULL, 0);
+}
+ATTEMPT(widening_ghost) {
+    return widen(ctx, b, "ghost_conv_3x3");
+}
+ATTEMPT(widening_pool) {
+    return widen(ctx, b, "max_pool_3x3");
+}
+ATTEMPT(partial_widening) {
+    struct mn_edge_spec edge = {.from = 0, .stride = 1, .n_ops = 1, .ops = two + 1};
+    stem(ctx, b);
+    return node(ctx, b, &edge, 1, "n", NULL, 2);
+}
+/* A ghost module of an odd number of channels. */
+ATTEMPT(odd_ghost) {
+    static const char *const ghost[] = {"ghost_conv_3x3"};
+    struct mn_edge_spec edge = {
+        .size = sizeof edge, .from = 1, .stride = 1, .n_ops = 1, .ops = ghost};
+    const struct mn_node_spec spec = {.size = sizeof spec,
+                                      .n_edges = 1,
+                                      .name = "n",
+                                      .edges = &edge,
+                                      .edge_stride = sizeof edge,
+                                      .channels = 5};
+    int32_t state;
+    stem(ctx, b);
+    return mn_build_node(ctx, b, &spec, &state);
+}
+ATTEMPT(no_pool) {
+    int32_t state;
+    return ctx->host->build_pool(b, "p", 0, 7, 2, 2, &state);
+}
+static int sum(struct mn_ctx *ctx, struct mn_builder *b, int32_t n, int32_t second) {
+    const int32_t states[] = {1, second};
+    int32_t state;
+    stem(ctx, b);
+    return mn_build_sum(ctx, b, "s", n, states, &state);
+}
+ATTEMPT(sum_of_one) {
+    return sum(ctx, b, 1, 1);
+}
+ATTEMPT(sum_of_shapes) {
+    return sum(ctx, b, 2, 0);
+}
+ATTEMPT(sum_no_state) {
+    return sum(ctx, b, 2, 9);
+}
 ATTEMPT(no_edges) {
     stem(ctx, b);
     return node(ctx, b, NULL, 0, "n", NULL, 0);
@@ -287,6 +338,16 @@ static const struct {
     {endless_weight, MN_UNSUPPORTED, "n.edges.0: weight inf; it must be finite, and 0 where"},
     {edge_channels, MN_CONFIG,
      "n.edges.0.skip_connect gets 1 channels and gives as many; here it is to give 4"},
+    {widening_ghost, MN_INTERNAL, "build made no head"},
+    {widening_pool, MN_CONFIG, "n.edges.0.max_pool_3x3 gets 1 channels and gives as many"},
+    {partial_widening, MN_CONFIG,
+     "n.edges.0: the input has 1 channels, the node 4; with partial channels they are the same"},
+    {odd_ghost, MN_CONFIG,
+     "n.edges.0.ghost_conv_3x3: 4 channels in, 5 out leave stage 1 no whole number of channels"},
+    {no_pool, MN_INTERNAL, "layer p: a pool of unknown kind 7"},
+    {sum_of_one, MN_CONFIG, "sum s of 1 states; 2 to 64 are possible"},
+    {sum_of_shapes, MN_CONFIG, "sum s: its states differ in size or channels"},
+    {sum_no_state, MN_INTERNAL, "layer s: state 9 does not exist"},
     {no_edges, MN_CONFIG, "node n has 0 edges; 1 to 64 are possible"},
     {thirds, MN_CONFIG, "node n: 1/3 of 4 channels is not a whole number"},
     {two_sizes, MN_CONFIG, "node n: edge 1 gives images of another size than edge 0"},
