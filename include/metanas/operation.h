@@ -5,7 +5,7 @@
 /* operation: a candidate of a search space, y = o(x; w) of Eq. 1. There are two ways to be one.
  *
  * It is made of the host's maps: `maps` names convolutions and pools, and the host computes them on
- * its own kernels and tensors. The built-in candidates are such tables (core/model/op.c).
+ * its own kernels and tensors. The built-in candidates are such tables (core/network/op.c).
  *
  * It computes: `shape`, `weight`, `forward` and `backward`, on plain arrays, image by image;
  * everything around is the host's: the ReLU before, a 1x1 convolution and the batch norm after, the
