@@ -31,6 +31,14 @@ int nas_service_build_concat(struct mn_builder *b, const char *name, int32_t n,
                              const int32_t *states, int32_t *state);
 int nas_service_build_head(struct mn_builder *b, const struct mn_head_spec *spec);
 
+/* What a call of a search space gives: a state that exists; a layer's name and channels, before the
+ * head; a struct begun with .size = sizeof. */
+int nas_builder_state(struct mn_builder *b, const char *name, int32_t state);
+int nas_builder_layer(struct mn_builder *b, const char *name, int channels);
+int nas_builder_size(struct mn_builder *b, const char *what, uint32_t size, size_t expected);
+/* nodes.c, at the end: what section genotype says that fits no node. */
+int nas_builder_fixed(struct mn_builder *b);
+
 /* layers.c: the pieces that builder.c's services put together. All return a status. */
 int nas_layer_add(struct mn_builder *b, const char *name, struct nas_layer **out);
 int nas_state_add(struct mn_builder *b, int channels, int size, int layer, int32_t *out);
@@ -69,8 +77,9 @@ void nas_path_bind_channels(struct mn_model *m, struct nas_path *path, int n_in)
 /* Weights and statistics of a path, in the order of docs/state-names.md. */
 int nas_path_weights(struct mn_builder *b, struct nas_path *path, const char *prefix,
                      uint32_t flags);
-/* A factorised reduce, before it is bound. */
+/* A factorised reduce and a pool of 2x2, before they are bound. */
 extern const struct nas_stage nas_stage_reduce;
+struct nas_stage nas_stage_pool(enum nas_linear_kind kind);
 /* MN_CONFIG where the channels have no halves for a factorised reduce. */
 int nas_path_even(struct mn_builder *b, const char *layer, int channels);
 

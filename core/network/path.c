@@ -46,6 +46,14 @@ const struct nas_stage nas_stage_reduce = {.n_linear = 1,
                                                        .sw = 2,
                                                        .centred = 1}}};
 
+struct nas_stage nas_stage_pool(enum nas_linear_kind kind) {
+    return (struct nas_stage){
+        .n_linear = 1,
+        .linear = {{.kind = kind, .kh = 2, .kw = 2, .dilation = 1, .sh = 2, .sw = 2}},
+        .gamma = -1,
+        .bias = -1};
+}
+
 int nas_path_even(struct mn_builder *b, const char *name, int channels) {
     if (channels % 2 != 0) {
         return mn_fail(b->ctx, MN_CONFIG,
