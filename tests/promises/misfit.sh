@@ -12,11 +12,17 @@ export METANAS_PLUGIN_PATH="$MISFIT_DIR:$METANAS_PLUGIN_PATH"
 } >misfit.yaml
 works 'units that fit' train misfit.yaml --out fits
 works 'a test with them' test fits
+# 21 images of support, where the task learner takes 1 at a time and the query set has 6
+for MISFIT in 'larger pass' 'larger pass by number'; do
+    export MISFIT
+    works "$MISFIT" train misfit.yaml --out "$MISFIT" --set task.train_shots=7
+done
+unset MISFIT
 
-# misfit HOW UNIT TEXT: nothing is trained, and the message ends so
+# misfit HOW UNIT TEXT [SHOTS]: nothing is trained, and the message ends so
 misfit() {
     check
-    (MISFIT=$1 exec "$METANAS" train misfit.yaml --out run) >out 2>err
+    (MISFIT=$1 exec "$METANAS" train misfit.yaml --out run --set task.train_shots="${4:-1}") >out 2>err
     code=$?
     [ "$code" -eq 1 ] || fail "$1: exit code $code, expected 1"
     check
@@ -70,6 +76,7 @@ misfit 'state of nothing' meta_learner 'mn_state("m", 0): at most 32 states of 1
 misfit 'huge state' meta_learner 'mn_state("m", 9223372036854775807): at most 32 states of 1 to 4294967296 reals'
 misfit 'negative batch' meta_learner 'max_batch is -2147483647; -1048576 to 1048576 are possible; this is an error of the plugin'
 misfit 'huge batch' meta_learner 'max_batch is 2147483647; -1048576 to 1048576 are possible'
+misfit 'larger pass untold' meta_learner 'a batch of 21 images; this model holds 1 to 6' 7
 misfit 'negative n_own' meta_learner 'n_own is -1, which is no size; this is an error of the plugin'
 misfit 'huge n_own' meta_learner 'n_own is 4611686018427387903, which is no size'
 finish

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { UPDATES = 6 };
+enum { UPDATES = 6, MOST_BATCH = 1 << 20 };
 
 static void prepare(struct kit_fixture *fixture) {
     fixture->data = mock_buffer(&fixture->mock, sizeof(struct trace), 0);
@@ -65,6 +65,25 @@ static int64_t n_own(struct kit_fixture *fixture) {
                  TOY_W, (long long)n_a(fixture));
     }
     return n;
+}
+
+/* Images of the largest pass of `delta`: the query set, or what the learner announces. */
+static int32_t most_images(struct kit_fixture *fixture) {
+    const struct mn_meta_learner *table = &fixture->table.meta_learner;
+    const struct mn_task *task = &toy_of_fixture(fixture)->task;
+    if (table->max_batch == NULL) {
+        return task->query.n;
+    }
+    kit_call(fixture, "max_batch", KIT_WORKER);
+    int32_t n = table->max_batch(fixture->self);
+    kit_end_plain(fixture);
+    if (n < -MOST_BATCH || n > MOST_BATCH) {
+        kit_fail("plan", "max_batch is %d", (int)n);
+    }
+    if (n <= 0) {
+        n = -n > task->support.n ? -n : task->support.n;
+    }
+    return n > task->query.n ? n : task->query.n;
 }
 
 static struct mn_point point_new(struct kit_fixture *fixture) {
@@ -205,12 +224,14 @@ static int delta(struct kit_fixture *fixture, struct mn_point meta, struct direc
     toy_forget_calls(&trace->toy);
     trace->open = traces(fixture);
     trace->own = out->own;
+    trace->toy.most_images = most_images(fixture);
     kit_call(fixture, "delta", KIT_WORKER);
     status = kit_end(fixture, fixture->table.meta_learner.delta(fixture->self, &fixture->mock.ctx,
                                                                 NULL, &trace->toy.task, &meta,
                                                                 &adapted, &out->at));
     trace->open = 0;
     trace->own = NULL;
+    trace->toy.most_images = 0;
     unseal_point(fixture, &meta);
     if (status == MN_OK) {
         check_written(fixture, "the direction of", &out->at);

@@ -127,6 +127,10 @@ static void check_pass(const struct toy *toy, const struct mn_set *batch,
     if (batch->n < 1 || batch->images == NULL || batch->labels == NULL) {
         mock_fail("pass", "a pass over no images");
     }
+    if (toy->most_images > 0 && batch->n > toy->most_images) {
+        mock_fail("batch_size", "a pass over %d images, but %d are planned for", (int)batch->n,
+                  (int)toy->most_images);
+    }
     if (!(pass->progress >= 0 && pass->progress <= 1)) {
         mock_fail("pass", "the progress of a pass is %g; it lies in 0 to 1", pass->progress);
     }

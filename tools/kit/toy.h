@@ -14,10 +14,11 @@ struct toy {
     struct mock *mock;
     struct mn_dims dims;
     struct mn_task task;
-    int64_t prescribed; /* steps that the host prescribes; -1 = none */
-    int fail_pass;      /* number of the pass that fails with MN_NUMERIC; -1 = none */
-    int fail_done;      /* number of the step_done that returns MN_CANCELLED; -1 = none */
-    int64_t one_image;  /* mini-batch whose image all others have too; -1 = each has its own */
+    int64_t prescribed;  /* steps that the host prescribes; -1 = none */
+    int fail_pass;       /* number of the pass that fails with MN_NUMERIC; -1 = none */
+    int fail_done;       /* number of the step_done that returns MN_CANCELLED; -1 = none */
+    int32_t most_images; /* of a pass; 0 = any number */
+    int64_t one_image;   /* mini-batch whose image all others have too; -1 = each has its own */
     struct toy_pass {
         uint32_t flags;
         double progress, image;

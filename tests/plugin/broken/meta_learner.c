@@ -3,7 +3,7 @@
 #define WAYS                                                                                       \
     FINE, DRIFTS, WRONG_SIGN, BOTH_SIGNS, HIDDEN_STATE, HIDES_NUMERIC, UNWRITTEN, LATE_STATE,      \
         STATE_TWICE, CHANGES_META, NEEDS_ARCHITECTURE, BAD_METRIC, PULLS_FEATURES,                 \
-        NO_GRADIENT_OF_FEATURES
+        NO_GRADIENT_OF_FEATURES, UNTOLD_BATCH, HUGE_BATCH
 #include "wrong.h"
 
 struct learner {
@@ -75,7 +75,7 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
     if (wrong == CHANGES_META) {
         meta->w[0] += 1;
     }
-    return wrong == PULLS_FEATURES || wrong == NO_GRADIENT_OF_FEATURES
+    return wrong == PULLS_FEATURES || wrong == NO_GRADIENT_OF_FEATURES || wrong == UNTOLD_BATCH
                ? pull_features(ctx, model, task, adapted, s->n_w, out->w)
                : MN_OK;
 }
@@ -104,8 +104,13 @@ static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,
     return MN_OK;
 }
 
+/* The support set, where features of it are asked for. */
+static int32_t max_batch(const void *self) {
+    return wrong == UNTOLD_BATCH ? 1 : wrong == HUGE_BATCH ? INT32_MAX : 0;
+}
+
 static const struct mn_meta_learner table = {
-    .size = sizeof table, .start = start, .delta = delta, .update = update};
+    .size = sizeof table, .start = start, .delta = delta, .update = update, .max_batch = max_batch};
 
 static const struct mn_opt options[] = {
     MN_REAL(struct learner, lr, 0.5, 0, 2, "meta learning rate"),
