@@ -55,6 +55,11 @@ noise)
     ;;
 boil | cavia)
     if [ "$name" = boil ]; then
+        apart='meta_learner={weights: {use: anil}, architecture: {use: reptile}}'
+        refused 'with anil for the weights neither' 2 validate "$name/$name.yaml" --quiet --set "$apart" <<T
+$name/$name.yaml:7:21: task_learner boil: use: it does not go with meta_learner anil, which lets the head alone adapt: together nothing would; take maml or fomaml
+metanas: $name/$name.yaml: 1 fault; nothing was run
+T
         refused 'with anil nothing would adapt' 2 validate "$name/$name.yaml" --quiet --set 'meta_learner={use: anil}' <<T
 $name/$name.yaml:7:21: task_learner boil: use: it does not go with meta_learner anil, which lets the head alone adapt: together nothing would; take maml or fomaml
 metanas: $name/$name.yaml: 1 fault; nothing was run
