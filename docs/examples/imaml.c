@@ -7,6 +7,8 @@
 #include <metanas/extra/hessian.h>
 #include <metanas/extra/outer.h>
 
+#include <stdlib.h>
+
 /* ---- task learner: gradient descent towards the proximal point ------------------------------ */
 
 struct proximal {
@@ -93,18 +95,25 @@ struct imaml {
 };
 
 static int check(const void *self, struct mn_ctx *ctx) {
-    const char *lambda = mn_configured(ctx, "meta_learner.lambda");
+    const struct imaml *s = self;
+    const char *lambda = mn_configured(ctx, "task_learner.lambda");
     const int status = mn_need(ctx, "task_learner.use", "proximal",
                                "the implicit gradient is that of a proximal point, which no other "
                                "task learner goes to");
-    return status != MN_OK || lambda == NULL
+    return status != MN_OK || lambda == NULL || strtod(lambda, NULL) == s->lambda
                ? status
-               : mn_need(ctx, "task_learner.lambda", lambda, "both stand in one equation");
+               : mn_bad_option(ctx, "lambda",
+                               "it is %g, but task_learner.lambda is %s; both stand in one "
+                               "equation, so give the same number",
+                               s->lambda, lambda);
 }
 
 static int start(void *self, struct mn_ctx *ctx, const struct mn_dims *dims) {
     struct imaml *s = self;
-    return mn_outer_start(&s->outer, ctx, dims);
+    return dims->n_w > 0 ? mn_outer_start(&s->outer, ctx, dims)
+                         : mn_fail(ctx, MN_CONFIG,
+                                   "it learns weights alone; take another meta learner for the "
+                                   "architecture");
 }
 
 /* The whole support set, in one pass. */
@@ -112,17 +121,23 @@ static int32_t max_batch(const void *self) {
     return 0;
 }
 
-/* Conjugate gradients: x of (1 + H / lambda) x = b, which comes in r; room of 3 n reals. */
+/* Conjugate gradients: x of (1 + H / lambda) x = b, which comes in r; room of 2 n reals. The loss
+ * of a network may bend down by more than lambda pulls up; there is then no minimum to solve for,
+ * and x grows without bound near it. So it ends where H takes away more than half of the pull, with
+ * what there is, and in the first step with b, the first-order gradient (as Newton-CG does at
+ * curvature 0: Nocedal and Wright 2006, Algorithm 7.1). metrics.jsonl tells the share of tasks that
+ * ended so, of which a larger lambda leaves fewer, and the part of b that is left. */
 static int solve(const struct imaml *s, struct mn_hessian *h, mn_real *r, mn_real *room,
                  mn_real *x) {
     const int64_t n = h->dims->n_w;
     mn_real *p = room, *q = room + n;
     const struct mn_point along = {p, NULL}, product = {q, NULL};
     double rr = mn_vec_dot(n, r, r);
-    const double enough = 1e-20 * rr;
+    const double all = rr, enough = 1e-20 * rr;
+    int truncated = 0;
     mn_vec_fill(n, 0, x);
     mn_vec_copy(n, r, p);
-    for (int64_t step = 0; step < s->cg_steps && rr > enough; step++) {
+    for (int64_t step = 0; step < s->cg_steps && rr > enough && !truncated; step++) {
         if (mn_cancelled(h->ctx)) {
             return mn_fail(h->ctx, MN_CANCELLED, "stopped by the user");
         }
@@ -133,11 +148,12 @@ static int solve(const struct imaml *s, struct mn_hessian *h, mn_real *r, mn_rea
         for (int64_t i = 0; i < n; i++) {
             q[i] = (mn_real)((double)p[i] + (double)q[i] / s->lambda);
         }
-        const double curvature = mn_vec_dot(n, p, q);
-        if (!(curvature > 0)) {
-            return MN_OK; /* lambda is under the curvature: what is solved so far is the best */
+        const double curvature = mn_vec_dot(n, p, q), before = rr;
+        truncated = !(curvature >= 0.5 * mn_vec_dot(n, p, p));
+        if (truncated && step > 0) {
+            break;
         }
-        const double alpha = rr / curvature, before = rr;
+        const double alpha = truncated ? 1 : rr / curvature;
         mn_vec_axpy(n, (mn_real)alpha, p, x);
         mn_vec_axpy(n, (mn_real)-alpha, q, r);
         rr = mn_vec_dot(n, r, r);
@@ -145,7 +161,8 @@ static int solve(const struct imaml *s, struct mn_hessian *h, mn_real *r, mn_rea
             p[i] = (mn_real)((double)r[i] + rr / before * (double)p[i]);
         }
     }
-    return MN_OK;
+    const int status = mn_metric(h->ctx, "truncated", truncated);
+    return status != MN_OK ? status : mn_metric(h->ctx, "residual", all > 0 ? sqrt(rr / all) : 0);
 }
 
 static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
@@ -168,8 +185,7 @@ static int delta(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
     }
     mn_vec_fill(s->outer.n_a, 0, out->a);
     status = mn_outer_query_gradient(ctx, model, task, adapted, room, NULL);
-    return status != MN_OK || s->outer.n_w == 0 ? status
-                                                : solve(s, &h, room, room + dims.n_w, out->w);
+    return status != MN_OK ? status : solve(s, &h, room, room + dims.n_w, out->w);
 }
 
 static int update(void *self, struct mn_ctx *ctx, struct mn_point *meta,

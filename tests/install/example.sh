@@ -74,9 +74,20 @@ $name/$name.yaml:8:21: meta_learner imaml: use: it needs task_learner.use: proxi
 metanas: $name/$name.yaml: 1 fault; nothing was run
 T
     refused 'another lambda' 2 validate "$name/$name.yaml" --quiet --set task_learner.lambda=3 <<T
-$name/$name.yaml:8:21: meta_learner imaml: use: it needs task_learner.lambda: 2, but the configuration has 3: both stand in one equation
+$name/$name.yaml:8:65: meta_learner imaml: lambda: it is 2, but task_learner.lambda is 3; both stand in one equation, so give the same number
 metanas: $name/$name.yaml: 1 fault; nothing was run
 T
+    apart='meta_learner={weights: {use: imaml, lambda: 3}, architecture: {use: reptile}}'
+    refused 'another lambda, for the weights alone' 2 validate "$name/$name.yaml" --quiet --set "$apart" <<T
+argument 5 (--set $apart): meta_learner.weights imaml: lambda: it is 3, but task_learner.lambda is 2; both stand in one equation, so give the same number
+metanas: $name/$name.yaml: 1 fault; nothing was run
+T
+    strong='--set task_learner.lambda=200 --set meta_learner.lambda=200 --set task_learner.lr=0.0025'
+    # shellcheck disable=SC2086
+    works 'a pull stronger than the loss bends' train "$name/$name.yaml" --out strong $strong
+    grep '"train"' strong/metrics.jsonl | sed 's/.*truncated":\([^,]*\),.*residual":\([^,}]*\).*/\1 \2/' >solved
+    holds 'its equations are solved' awk '!($1 == 0 && $2 < 0.1) {bad = 1} END {exit bad || NR != 6}' solved
+    holds 'a weaker one tells where it ended' grep -q '"meta_learner.truncated":[01]' run/metrics.jsonl
     ;;
 separable)
     sep='operations={sep: {use: separable, kernel: 3, repeats: 2}}'

@@ -112,10 +112,14 @@ static void check_doc(const char *doc) {
 }
 
 struct unit unit_open(const char *plugin, int kind) {
-    const struct mn_plugin *p = load(plugin);
+    char file[64];
+    const char *name = strchr(plugin, '/');
+    snprintf(file, sizeof file, "%.*s", (int)strcspn(plugin, "/"), plugin);
+    name = name != NULL ? name + 1 : plugin;
+    const struct mn_plugin *p = load(file);
     struct unit unit = {NULL, NULL};
     for (uint32_t i = 0; i < p->n_units; i++) {
-        if (p->units[i].kind == kind && strcmp(p->units[i].name, plugin) == 0) {
+        if (p->units[i].kind == kind && strcmp(p->units[i].name, name) == 0) {
             unit.about = &p->units[i];
         }
     }

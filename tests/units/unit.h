@@ -15,7 +15,7 @@ struct unit {
 /* Where the plugins lie and how their files end; from the arguments of the program. */
 void unit_arguments(int argc, char **argv);
 
-/* Open `plugin` and make its unit of that kind, of the same name. */
+/* Open `plugin` and make its unit of that kind, of the same name; PLUGIN/UNIT = of that name. */
 struct unit unit_open(const char *plugin, int kind);
 void unit_close(struct unit *unit);
 /* What a unit is around: the functions and the instance of a nested one. */
