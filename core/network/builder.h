@@ -99,8 +99,12 @@ int nas_chain_add(struct mn_builder *b, struct nas_path *path, const char *name,
 
 /* custom_op.c: the stage of a candidate of a plugin that computes. Its weights are added by
  * nas_path_weights through nas_custom_op_weights. */
-int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path);
+int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path, const struct nas_instance *unit,
+                       int has_norm);
 int nas_custom_op_weights(struct mn_builder *b, struct nas_linear *linear, const char *prefix);
+
+/* gate.c: the stage of a gate with `hidden` channels in its middle. */
+int nas_gate_bind(struct mn_builder *b, struct nas_path *path, int hidden);
 
 /* latency.c: what is known of a candidate's time. MN_CONFIG where others are known, but not its. */
 int nas_latency_bind(struct mn_builder *b, const struct nas_edge *edge, struct nas_path *path);

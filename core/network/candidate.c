@@ -78,7 +78,7 @@ int nas_candidate_add(struct mn_builder *b, struct nas_path *path, const char *p
                               .index = b->model->n_paths++};
     snprintf(full, sizeof full, "%s.%s", prefix, path->name);
     if (op->unit != NULL && op->unit->table.operation.maps == NULL) {
-        TRY(n_in == channels ? nas_custom_op_bind(b, path)
+        TRY(n_in == channels ? nas_custom_op_bind(b, path, op->unit, 1)
                              : nas_channels_differ(b, full, n_in, channels));
     } else {
         TRY(maps_of(b, op, path->stride, &maps));

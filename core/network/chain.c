@@ -15,6 +15,10 @@ struct chain {
     uint32_t flags; /* MN_BUILD_AFFINE */
 };
 
+static int is_gate(const struct chain *c, int s) {
+    return s >= 0 && c->maps->stages[s].maps[0].kind == MN_OP_MAP_GATE;
+}
+
 /* Channels that stage s gives; 0 where that is no whole number. */
 static int stage_channels(const struct chain *c, int s) {
     const struct mn_op_stage *stage = &c->maps->stages[s];
@@ -30,8 +34,14 @@ static int stage_path(const struct chain *c, int s, int32_t source, int n_in, co
     const struct mn_op_stage *stage = &c->maps->stages[s];
     path->name = "stage";
     path->source = source;
-    path->relu = s > 0 || (c->maps->flags & MN_OP_RELU_BEFORE) != 0;
+    path->relu = s > 0 ? !is_gate(c, s - 1) : (c->maps->flags & MN_OP_RELU_BEFORE) != 0;
     path->stride = stage->maps[0].stride_x * (stage->n_maps == 2 ? stage->maps[1].stride_x : 1);
+    if (is_gate(c, s)) {
+        path->channels = n_in;
+        TRY(nas_gate_bind(c->b, path, (c->n_in * stage->times + stage->over - 1) / stage->over));
+        nas_path_bind_channels(c->b->model, path, n_in);
+        return nas_path_weights(c->b, path, name, 0);
+    }
     path->n_stages = 1;
     nas_stage_of_maps(stage, &path->stage[0]);
     const int channels = stage_channels(c, s);

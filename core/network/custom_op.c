@@ -33,7 +33,8 @@ static int ask_shape(struct mn_builder *b, struct nas_custom_op *op) {
     return MN_OK;
 }
 
-int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path) {
+int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path, const struct nas_instance *unit,
+                       int has_norm) {
     struct mn_model *m = b->model;
     struct nas_custom_op *op = nas_arena_zeroed(&m->arena, sizeof *op);
     if (op == NULL) {
@@ -42,7 +43,7 @@ int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path) {
     TRY(nas_path_place(b, path, 0));
     const struct nas_size *in = &m->sizes[m->states[path->source].size];
     const struct nas_size *out = &m->sizes[path->size];
-    op->unit = path->op->unit;
+    op->unit = unit;
     op->site = (struct mn_op_site){.size = sizeof op->site,
                                    .stride = path->stride,
                                    .channels = path->channels,
@@ -56,7 +57,7 @@ int nas_custom_op_bind(struct mn_builder *b, struct nas_path *path) {
     path->n_stages = 1;
     path->stage[0] = (struct nas_stage){
         .n_linear = op->shape.tail > 0 ? 2 : 1,
-        .has_norm = 1,
+        .has_norm = has_norm,
         .linear = {{.kind = NAS_LINEAR_CUSTOM, .sh = 1, .sw = 1, .weight = -1, .custom = op},
                    {.kind = NAS_LINEAR_CONV,
                     .kh = 1,

@@ -31,13 +31,19 @@
 
 /* 1x1 to e times the channels, depthwise with the stride, 1x1 back: the inverted residual of
  * MobileNetV2 (Sandler et al., CVPR 2018) without its shortcut, as ProxylessNAS searches it. */
+#define EXPAND(e)                                                                                  \
+    { .n_maps = 1, .maps = {CONV(1, 1, 1, 1)}, .times = e, .over = 1 }
+#define DEPTHWISE(k, e)                                                                            \
+    { .n_maps = 1, .maps = {{MN_OP_MAP_DEPTHWISE, k, k, 1, SITE, SITE}}, .times = e, .over = 1 }
 #define INVERTED(op_name, k, e)                                                                    \
-    OP(op_name, .n_stages = 3,                                                                     \
-       .stages = {{.n_maps = 1, .maps = {CONV(1, 1, 1, 1)}, .times = e, .over = 1},                \
-                  {.n_maps = 1,                                                                    \
-                   .maps = {{MN_OP_MAP_DEPTHWISE, k, k, 1, SITE, SITE}},                           \
-                   .times = e,                                                                     \
-                   .over = 1},                                                                     \
+    OP(op_name, .n_stages = 3, .stages = {EXPAND(e), DEPTHWISE(k, e), ONE(CONV(1, 1, 1, 1))})
+/* With gates before the last 1x1, of a quarter of the channels of x, as EfficientNet has it (Tan
+ * and Le, ICML 2019). */
+#define GATED(op_name, k, e)                                                                       \
+    OP(op_name, .n_stages = 4,                                                                     \
+       .stages = {EXPAND(e),                                                                       \
+                  DEPTHWISE(k, e),                                                                 \
+                  {.n_maps = 1, .maps = {{MN_OP_MAP_GATE, 1, 1, 1, 1, 1}}, .times = 1, .over = 4}, \
                   ONE(CONV(1, 1, 1, 1))})
 
 static const struct nas_op ops[] = {
@@ -61,6 +67,10 @@ static const struct nas_op ops[] = {
     INVERTED("mb_conv_5x5_e6", 5, 6),
     INVERTED("mb_conv_7x7_e3", 7, 3),
     INVERTED("mb_conv_7x7_e6", 7, 6),
+    GATED("mb_conv_3x3_e3_se", 3, 3),
+    GATED("mb_conv_3x3_e6_se", 3, 6),
+    GATED("mb_conv_5x5_e3_se", 5, 3),
+    GATED("mb_conv_5x5_e6_se", 5, 6),
     /* Half of the channels by 1x1, the other half of these by 3x3 each: the ghost module of Han et
      * al. (CVPR 2020). */
     OP("ghost_conv_3x3", .flags = MN_OP_RELU_BEFORE | MN_OP_CONCAT, .n_stages = 2,
@@ -100,6 +110,10 @@ static int is_pool(const struct mn_op_stage *stage) {
     return stage->maps[0].kind == MN_OP_MAP_MAX_POOL || stage->maps[0].kind == MN_OP_MAP_AVG_POOL;
 }
 
+static int is_gate(const struct mn_op_stage *stage) {
+    return stage->maps[0].kind == MN_OP_MAP_GATE;
+}
+
 static const char *stage_fault(const struct mn_op_stage *stage, int stride, int is_end) {
     const struct mn_op_map *first = &stage->maps[0], *second = &stage->maps[1];
     if (stage->n_maps < 1 || stage->n_maps > 2) {
@@ -107,7 +121,7 @@ static const char *stage_fault(const struct mn_op_stage *stage, int stride, int 
     }
     for (int i = 0; i < stage->n_maps; i++) {
         const struct mn_op_map *map = &stage->maps[i];
-        if (map->kind < MN_OP_MAP_CONV || map->kind > MN_OP_MAP_AVG_POOL) {
+        if (map->kind < MN_OP_MAP_CONV || map->kind > MN_OP_MAP_GATE) {
             return "a map of unknown kind";
         }
         if (!is_size(map->height) || !is_size(map->width)) {
@@ -119,6 +133,13 @@ static const char *stage_fault(const struct mn_op_stage *stage, int stride, int 
     }
     if (is_pool(stage) && stage->n_maps > 1) {
         return "a pool is the only map of its stage";
+    }
+    if (is_gate(stage) && (stage->n_maps > 1 || first->height > 1 || first->width > 1 ||
+                           first->dilation > 1 || !has_strides(first, 1, 1))) {
+        return "a gate is the only map of its stage, of size, dilation and strides 1";
+    }
+    if (is_gate(stage) && (is_end || stage->times == 0)) {
+        return "a gate has times and over, and a stage after it";
     }
     if (stage->n_maps == 2 && second->kind != MN_OP_MAP_CONV) {
         return "the second map of a stage is a convolution between all channels";

@@ -78,7 +78,13 @@ enum mn_op_map_kind {
     MN_OP_MAP_CONV = 0,      /* between all channels, no bias; weights [out][in][height][width] */
     MN_OP_MAP_DEPTHWISE = 1, /* each channel by itself, no bias; weights [c][1][height][width] */
     MN_OP_MAP_MAX_POOL = 2,
-    MN_OP_MAP_AVG_POOL = 3 /* over the taps that lie on the image */
+    MN_OP_MAP_AVG_POOL = 3, /* over the taps that lie on the image */
+    /* Squeeze and excitation: channel c becomes q_c x_c, with q = sigmoid(B h + d) and h = ReLU(A m
+     * + b) of the channels' means m; weights A, b, B, d. Of size, dilation and strides 1, the only
+     * map of a stage that is neither the last nor joined by MN_OP_CONCAT; `times / over` of the
+     * stage, rounded up, are the channels of h, and there is neither batch norm nor ReLU after it
+     * (interface 0.24). */
+    MN_OP_MAP_GATE = 4
 };
 
 /* A convolution or pool. At stride 1 images keep their size: the padding is (height - 1) / 2 *

@@ -86,7 +86,7 @@ holds 'the written network agrees' grep -Eq 'differ by [0-9.]+e-(0[4-9]|[1-9][0-
 
 # Candidates that are layers of their own.
 works 'train with layers in candidates' train smoke.yaml --out layers --set run.meta_epochs=2 --set task_learner.lr_a=0 \
-    --set 'search_space={use: darts, cells: 3, nodes: 2, channels: 4, affine: true, ops: [mb_conv_3x3_e3, ghost_conv_3x3, conv_3x3]}'
+    --set 'search_space={use: darts, cells: 3, nodes: 2, channels: 4, affine: true, ops: [mb_conv_3x3_e3_se, ghost_conv_3x3, conv_3x3]}'
 works 'layers move along' adapt layers --support mine --query ask --out layered
 holds 'the written network agrees' grep -Eq 'differ by [0-9.]+e-(0[4-9]|[1-9][0-9]) at most|differ by 0\.0e\+00 at most' out
 

@@ -15,7 +15,8 @@ enum form {
     INVERTED,
     BOTTLENECK,
     GHOST,
-    POOL_FIRST
+    POOL_FIRST,
+    GATED
 };
 
 struct operation {
@@ -43,7 +44,10 @@ static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_
     depthwise.kind = MN_OP_MAP_DEPTHWISE;
     pool.kind = s->form == MAX_POOL ? MN_OP_MAP_MAX_POOL : MN_OP_MAP_AVG_POOL;
     out->flags = s->relu ? MN_OP_RELU_BEFORE : 0;
-    out->n_stages = s->form < TWO_STAGES ? 1 : s->form == INVERTED || s->form == BOTTLENECK ? 3 : 2;
+    out->n_stages = s->form < TWO_STAGES                           ? 1
+                    : s->form == GATED                             ? 4
+                    : s->form == INVERTED || s->form == BOTTLENECK ? 3
+                                                                   : 2;
     switch ((enum form)s->form) {
     case CONV:
         stage[0] = one(conv);
@@ -97,15 +101,24 @@ static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_
         stage[0] = one(pool);
         stage[1] = one(turned);
         break;
+    case GATED: /* two of them, one before everything */
+        stage[0] = one((struct mn_op_map){MN_OP_MAP_GATE, 1, 1, 1, 1, 1});
+        stage[1] = one(depthwise);
+        stage[2] = stage[0];
+        stage[3] = one(turned);
+        stage[0].times = stage[1].times = stage[1].over = stage[2].times = 1;
+        stage[0].over = stage[2].over = 3;
+        break;
     }
     return MN_OK;
 }
 
 static const struct mn_operation table = {.size = sizeof table, .maps = maps};
 
-static const char *const forms[] = {
-    "conv",       "depthwise",  "separable", "max_pool",   "avg_pool", "conv_conv",  "rows_last",
-    "two_stages", "four_convs", "inverted",  "bottleneck", "ghost",    "pool_first", NULL};
+static const char *const forms[] = {"conv",       "depthwise", "separable",  "max_pool",
+                                    "avg_pool",   "conv_conv", "rows_last",  "two_stages",
+                                    "four_convs", "inverted",  "bottleneck", "ghost",
+                                    "pool_first", "gated",     NULL};
 
 static const struct mn_opt options[] = {
     MN_INT(struct operation, height, 3, 1, 15, "of the kernel"),

@@ -29,7 +29,7 @@ static const char *const configs[] = {
     "2'],\n"
     "  reduction: ['skip_connect 0, sep_conv_3x3 1', 'avg_pool_3x3 1, conv_3x3 1']}\n",
     "search_space: {use: mb_chain, channels: 3, widths: [4, 6], blocks: 2, features: 5,\n"
-    "  ops: [mb_conv_3x3_e3, mb_conv_5x5_e6, ghost_conv_3x3]}\n"
+    "  ops: [mb_conv_3x3_e3, mb_conv_5x5_e6, ghost_conv_3x3, mb_conv_3x3_e3_se]}\n"
     "op_mixer: {use: soft_prune, threshold: 0.26}\ninput_mixer: {use: sum}\n",
     "search_space: {use: relu_head}\n",
     "search_space: {use: relu_head, flatten: true}\n",

@@ -148,9 +148,10 @@ static void test_gradients(void **state) {
 }
 
 static void test_gradients_of_maps(void **state) {
-    static const char *const forms[] = {
-        "conv",       "depthwise",  "separable", "max_pool",   "avg_pool", "conv_conv", "rows_last",
-        "two_stages", "four_convs", "inverted",  "bottleneck", "ghost",    "pool_first"};
+    static const char *const forms[] = {"conv",       "depthwise", "separable",  "max_pool",
+                                        "avg_pool",   "conv_conv", "rows_last",  "two_stages",
+                                        "four_convs", "inverted",  "bottleneck", "ghost",
+                                        "pool_first", "gated"};
     (void)state;
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         char use[256], config[1024];
@@ -169,9 +170,9 @@ static void test_gradients_of_layers(void **state) {
     static const char layers[] =
         "task: {ways: 3}\n"
         "operations: {inverted: {use: maps, form: inverted}, ghost: {use: maps, form: ghost}, "
-        "bottleneck: {use: maps, form: bottleneck, relu: false}}\n"
-        "search_space: {use: %s, cells: 2, nodes: 2, channels: 8, reduction_cells: [1], "
-        "ops: [inverted, skip_connect, ghost, bottleneck, conv_3x3]%s}\n"
+        "bottleneck: {use: maps, form: bottleneck, relu: false}, gated: {use: maps, form: gated}}\n"
+        "search_space: {use: %s, cells: 1, nodes: 2, channels: 8, reduction_cells: [0], "
+        "ops: [inverted, skip_connect, ghost, bottleneck, conv_3x3, gated]%s}\n"
         "op_mixer: {use: soft_prune, t_min: 0.3}\ninput_mixer: {use: %s}\n";
     char config[1024];
     (void)state;

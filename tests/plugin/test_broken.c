@@ -75,7 +75,7 @@ static void a_required_option_needs_no_default(void **state) {
     assert_ok(&ctx.pub, nas_plugin_load(&ctx.pub, wrong("required"), NAS_OWNERSHIP_FOUND, &plugin));
 }
 
-/* ABI 0.23, as in abi.h: a change there is meant to be seen here. */
+/* ABI 0.24, as in abi.h: a change there is meant to be seen here. */
 static void each_broken_plugin_has_its_message(void **state) {
     static const struct {
         const char *name;
@@ -84,11 +84,11 @@ static void each_broken_plugin_has_its_message(void **state) {
         {"no_entry", "no mn_plugin_entry: not a METANAS plugin, or MN_PLUGIN(...) is missing"},
         {"null_entry", "mn_plugin_entry returns NULL"},
         {"magic", "wrong magic number 0x12345678: not a METANAS plugin"},
-        {"newer_minor", "built for plugin ABI 0.24, this host offers 0.23: upgrade metanas, or "
+        {"newer_minor", "built for plugin ABI 0.25, this host offers 0.24: upgrade metanas, or "
                         "rebuild the plugin with this host's headers"},
-        {"older_minor", "built for plugin ABI 0.22, this host offers 0.23: rebuild the plugin with "
+        {"older_minor", "built for plugin ABI 0.23, this host offers 0.24: rebuild the plugin with "
                         "this host's headers"},
-        {"other_major", "built for plugin ABI 1.23, this host offers 0.23: upgrade metanas, or "
+        {"other_major", "built for plugin ABI 1.24, this host offers 0.24: upgrade metanas, or "
                         "rebuild the plugin with this host's headers"},
         {"size", "its descriptor has 16 bytes, units of 48, options of 80; this host's have 72, 48 "
                  "and 80: rebuild the plugin with this host's headers"},

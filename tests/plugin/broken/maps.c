@@ -3,7 +3,7 @@
 #define WAYS                                                                                       \
     FINE, NOWHERE, UNKNOWN_FLAG, UNKNOWN_KIND, RELU_OF_NOTHING, ZERO_AND_STAGES, FIVE_STAGES,      \
         NO_MAP, EVEN_KERNEL, NO_DILATION, POOL_AND_STAGE, DEPTHWISE_SECOND, IGNORES_STRIDE,        \
-        STRIDE_TWICE, DEPTHWISE_ROWS, COUNTS_CALLS
+        STRIDE_TWICE, DEPTHWISE_ROWS, COUNTS_CALLS, GATE_AND_MAP, GATE_WITHOUT_MIDDLE
 #include "wrong.h"
 
 struct operation {
@@ -37,7 +37,8 @@ static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_
     struct mn_op_stage *first = &out->stages[0];
     out->flags |= fails(UNKNOWN_FLAG) ? 8 : fails(ZERO_AND_STAGES) ? MN_OP_ZERO : 0;
     first->n_maps = fails(NO_MAP) ? 0 : 2;
-    first->maps[0].kind = fails(UNKNOWN_KIND)     ? 4
+    first->maps[0].kind = fails(UNKNOWN_KIND)     ? 5
+                          : fails(GATE_AND_MAP)   ? MN_OP_MAP_GATE
                           : fails(POOL_AND_STAGE) ? MN_OP_MAP_AVG_POOL
                                                   : first->maps[0].kind;
     first->maps[0].dilation = fails(NO_DILATION) ? 0 : 1;
@@ -48,6 +49,10 @@ static int maps(const void *self, struct mn_ctx *ctx, int32_t stride, struct mn_
     if (fails(DEPTHWISE_ROWS)) {
         first->maps[0].stride_y = 1;
         first->maps[1].stride_y = stride;
+    }
+    if (fails(GATE_WITHOUT_MIDDLE)) {
+        out->stages[1] = *first;
+        *first = (struct mn_op_stage){.n_maps = 1, .maps = {{MN_OP_MAP_GATE, 1, 1, 1, 1, 1}}};
     }
     if (fails(COUNTS_CALLS)) {
         first->maps[0].dilation = 1 + calls++ % 2;
