@@ -10,17 +10,7 @@ struct boil {
 };
 
 static int check(const void *self, struct mn_ctx *ctx) {
-    /* One meta learner for all, or one for the weights. */
-    static const char *const keys[] = {"meta_learner.use", "meta_learner.weights.use"};
-    for (int i = 0; i < 2; i++) {
-        const char *meta_learner = mn_configured(ctx, keys[i]);
-        if (meta_learner != NULL && strcmp(meta_learner, "anil") == 0) {
-            return mn_bad_option(ctx, "use",
-                                 "it does not go with meta_learner anil, which lets the head "
-                                 "alone adapt: together nothing would; take maml or fomaml");
-        }
-    }
-    return MN_OK;
+    return mn_sgd_needs_body(ctx);
 }
 
 static int body(const void *self, struct mn_ctx *ctx, const struct mn_model *model, mn_real *mask) {

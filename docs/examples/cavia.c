@@ -11,6 +11,10 @@ struct cavia {
     const char *context;
 };
 
+static int check(const void *self, struct mn_ctx *ctx) {
+    return mn_sgd_needs_body(ctx);
+}
+
 static int context(const void *self, struct mn_ctx *ctx, const struct mn_model *model,
                    mn_real *mask) {
     const struct cavia *s = self;
@@ -36,6 +40,7 @@ static int adjoint(const void *self, struct mn_ctx *ctx, const struct mn_model *
 }
 
 static const struct mn_task_learner table = {.size = sizeof table,
+                                             .check = check,
                                              .n_state = mn_sgd_n_state,
                                              .moments = mn_sgd_moments,
                                              .max_batch = mn_sgd_max_batch,

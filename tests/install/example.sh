@@ -54,17 +54,15 @@ noise)
     same 'with the same numbers' none/metrics.jsonl glyphs/metrics.jsonl
     ;;
 boil | cavia)
-    if [ "$name" = boil ]; then
-        apart='meta_learner={weights: {use: anil}, architecture: {use: reptile}}'
-        refused 'with anil for the weights neither' 2 validate "$name/$name.yaml" --quiet --set "$apart" <<T
-$name/$name.yaml:7:21: task_learner boil: use: it does not go with meta_learner anil, which lets the head alone adapt: together nothing would; take maml or fomaml
+    apart='meta_learner={weights: {use: anil}, architecture: {use: reptile}}'
+    refused 'with anil for the weights neither' 2 validate "$name/$name.yaml" --quiet --set "$apart" <<T
+$name/$name.yaml:7:21: task_learner $name: use: it does not go with meta_learner anil, which lets the head alone adapt: together nothing would; take maml or fomaml
 metanas: $name/$name.yaml: 1 fault; nothing was run
 T
-        refused 'with anil nothing would adapt' 2 validate "$name/$name.yaml" --quiet --set 'meta_learner={use: anil}' <<T
-$name/$name.yaml:7:21: task_learner boil: use: it does not go with meta_learner anil, which lets the head alone adapt: together nothing would; take maml or fomaml
+    refused 'with anil nothing would adapt' 2 validate "$name/$name.yaml" --quiet --set 'meta_learner={use: anil}' <<T
+$name/$name.yaml:7:21: task_learner $name: use: it does not go with meta_learner anil, which lets the head alone adapt: together nothing would; take maml or fomaml
 metanas: $name/$name.yaml: 1 fault; nothing was run
 T
-    fi
     works 'first order' train "$name/$name.yaml" --out first --set meta_learner.first_order=1
     holds 'differs from the exact gradient' sh -c '! cmp -s run/metrics.jsonl first/metrics.jsonl'
     ;;

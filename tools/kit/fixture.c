@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fixture.h"
+#include "nested.h"
 
 #include "config/override.h"
 #include "plugin/forward.h"
@@ -157,7 +157,9 @@ static void bind_unit(struct kit_fixture *fixture, int i, const struct nas_unit 
                   inner, faults);
         x->around = x + 1;
         *(struct mn_nested *)x->self =
-            (struct mn_nested){&x->around->table, x->around->self, x->around, i + 1, 0};
+            (struct mn_nested){&fixture->nested[i + 1], x->around->self, x->around, i + 1, 0};
+        fixture->nested[i + 1] = x->around->table;
+        kit_nested_watch(x->kind, &fixture->nested[i + 1]);
         nas_forward_fill(x->kind, &x->table, &x->around->table);
     }
 }

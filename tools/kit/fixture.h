@@ -35,7 +35,8 @@ struct kit_fixture {
     union nas_vtable table;
     /* The unit and those in it, as far as the host's own services know them. */
     struct nas_instance units[1 + NAS_MOST_NESTED];
-    void *data; /* of the kind */
+    union nas_vtable nested[1 + NAS_MOST_NESTED]; /* what those around them call (nested.h) */
+    void *data;                                   /* of the kind */
 };
 
 /* Make the instance with the options of the command line and `more` (n assignments KIND.KEY=VALUE),

@@ -166,6 +166,10 @@ static const struct kit_rule rules[] = {
     {"nested",
      "A nested unit that is entered is left before the call returns, and ctx->host is what it was.",
      "Use MN_NESTED of <metanas/host.h>; put ctx->host back after it."},
+    {"not_entered",
+     "A nested unit is called as itself: its messages, its memory, its state and its metrics have "
+     "its own name.",
+     "Use MN_NESTED of <metanas/host.h> for its functions that take ctx."},
     {"metric", "Names of reported numbers are like those of options.",
      "See mn_metric in <metanas/host.h>."},
     /* ---- data sets ------------------------------------------------------------------------ */

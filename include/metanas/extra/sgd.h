@@ -57,6 +57,21 @@ static inline int32_t mn_sgd_mark(struct mn_ctx *ctx, const struct mn_model *mod
     return n;
 }
 
+/* For `check` of a learner whose mask leaves the head out: meta learner anil, for all or for the
+ * weights, lets the head alone adapt. [setup] MN_CONFIG. */
+static inline int mn_sgd_needs_body(struct mn_ctx *ctx) {
+    static const char *const keys[] = {"meta_learner.use", "meta_learner.weights.use"};
+    for (int i = 0; i < 2; i++) {
+        const char *meta_learner = mn_configured(ctx, keys[i]);
+        if (meta_learner != NULL && strcmp(meta_learner, "anil") == 0) {
+            return mn_bad_option(ctx, "use",
+                                 "it does not go with meta_learner anil, which lets the head "
+                                 "alone adapt: together nothing would; take maml or fomaml");
+        }
+    }
+    return MN_OK;
+}
+
 static inline int mn_sgd_evaluating(const struct mn_where *where) {
     return where->split != MN_TRAIN;
 }

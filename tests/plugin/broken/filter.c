@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A task learner around another one. */
-#define WAYS FINE, STAYS, LEAVES_TWICE, KEEPS_SERVICES, FORGETS_FAILURE
+#define WAYS FINE, STAYS, LEAVES_TWICE, KEEPS_SERVICES, FORGETS_FAILURE, STAYS_OUTSIDE
 #include "wrong.h"
 
 struct filter {
@@ -16,6 +16,9 @@ static int adapt(const void *self, struct mn_ctx *ctx, const struct mn_model *mo
     if (wrong == KEEPS_SERVICES) {
         services = *ctx->host;
         ctx->host = &services;
+    }
+    if (wrong == STAYS_OUTSIDE) {
+        return inner->adapt(s->around.self, ctx, model, task, params, state);
     }
     mn_enter(ctx, &s->around);
     int status = inner->adapt(s->around.self, ctx, model, task, params, state);
