@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Images in a text file, one a line: SPLIT,CLASS,VALUE,VALUE,... with SPLIT train, val or test,
  * CLASS any text without a comma, and channels x height x width whole numbers from 0 to 255. */
-#include <metanas/plugin.h>
+#include <metanas/extra/episode.h>
 
 #include <stdio.h>
 
@@ -22,6 +22,8 @@ struct csv {
     int64_t channels, height, width;
     int64_t n_images; /* set by start, as the rest */
     struct image *images;
+    struct name *names; /* of the classes, by first appearance */
+    int64_t n_names;
     int64_t n_classes[3], n_of_split[3], least[3];
 };
 
@@ -37,8 +39,6 @@ struct reader {
     struct mn_ctx *ctx;
     const char *at, *begin; /* of the line */
     int64_t line;
-    struct name *names; /* of the classes seen; their numbers follow from the order */
-    int64_t n_names;
 };
 
 static int wrong(const struct reader *r, const char *what) {
@@ -73,19 +73,19 @@ static int read_split(struct reader *r, int32_t *out) {
 }
 
 /* The number of a class within its split; a new name becomes the next. */
-static int32_t number_of(struct reader *r, const struct name *name) {
+static int32_t number_of(struct csv *s, const struct name *name) {
     int32_t number = 0;
-    for (int64_t i = 0; i < r->n_names; i++) {
-        if (r->names[i].split != name->split) {
+    for (int64_t i = 0; i < s->n_names; i++) {
+        if (s->names[i].split != name->split) {
             continue;
         }
-        if (strcmp(r->names[i].text, name->text) == 0) {
+        if (strcmp(s->names[i].text, name->text) == 0) {
             return number;
         }
         number++;
     }
-    r->names[r->n_names++] = *name;
-    r->self->n_classes[name->split]++;
+    s->names[s->n_names++] = *name;
+    s->n_classes[name->split]++;
     return number;
 }
 
@@ -122,7 +122,7 @@ static int read_line(struct reader *r, struct image *out, uint8_t *pixels) {
         status = read_pixels(r, pixels);
     }
     if (status == MN_OK) {
-        *out = (struct image){name.split, number_of(r, &name), pixels};
+        *out = (struct image){name.split, number_of(r->self, &name), pixels};
         r->self->n_of_split[name.split]++;
     }
     return status;
@@ -187,8 +187,8 @@ static int start(void *self, struct mn_ctx *ctx) {
     const size_t n = (size_t)s->n_images, reals = (size_t)reals_of(s);
     uint8_t *pixels = mn_keep(ctx, n * reals);
     s->images = pixels != NULL ? mn_keep(ctx, n * sizeof *s->images) : NULL;
-    r.names = s->images != NULL ? mn_scratch(ctx, n * sizeof *r.names) : NULL;
-    if (r.names == NULL) {
+    s->names = s->images != NULL ? mn_keep(ctx, n * sizeof *s->names) : NULL;
+    if (s->names == NULL) {
         return MN_NOMEM;
     }
     for (size_t i = 0; status == MN_OK && i < n; i++, r.line++) {
@@ -215,65 +215,59 @@ static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info
     return MN_OK;
 }
 
-/* The first k of `order`, which holds n numbers, become a random choice. */
-static void choose(struct mn_rng *rng, int64_t n, int64_t k, int64_t *order) {
-    for (int64_t i = 0; i < k; i++) {
-        const int64_t j = i + mn_rng_below(rng, (uint32_t)(n - i)), swap = order[i];
-        order[i] = order[j];
-        order[j] = swap;
-    }
+static int64_t n_samples(const void *self, int32_t split, int64_t which) {
+    return count_of(self, split, which);
 }
 
-/* Numbers of the images of one class. */
-static int64_t list_class(const struct csv *s, int32_t split, int64_t class, int64_t *out) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < s->n_images; i++) {
-        if (s->images[i].split == split && s->images[i].class == class) {
-            out[n++] = i;
-        }
+static int64_t class_name(const void *self, int32_t split, int64_t which, char *out, size_t size) {
+    const struct csv *s = self;
+    const struct name *at = s->names;
+    while (at->split != split || which-- > 0) {
+        at++;
     }
-    return n;
+    return snprintf(out, size, "%s", at->text);
 }
 
-/* n images of one class, in the place of that class. */
-static void fill(const struct csv *s, const int64_t *which, int32_t way, int32_t n, mn_real *images,
-                 int32_t *labels) {
-    const int64_t reals = reals_of(s);
-    for (int64_t i = 0, at = (int64_t)way * n; i < n; i++, at++) {
-        for (int64_t p = 0; p < reals; p++) {
-            images[at * reals + p] = (mn_real)s->images[which[i]].pixels[p] / 255;
-        }
-        labels[at] = way;
+static int image(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t sample,
+                 mn_real *out) {
+    const struct csv *s = self;
+    const struct image *at = s->images;
+    while (at->split != split || at->class != which || sample-- > 0) {
+        at++;
     }
+    for (int64_t p = 0; p < reals_of(s); p++) {
+        out[p] = (mn_real)at->pixels[p] / 255;
+    }
+    return MN_OK;
+}
+
+static int64_t pool_n_images(const struct mn_episode_pool *pool, int split, int64_t which) {
+    return n_samples(pool->self, split, which);
+}
+
+static int pool_image(const struct mn_episode_pool *pool, struct mn_ctx *ctx, int split,
+                      int64_t which, int64_t number, mn_real *out) {
+    return image(pool->self, ctx, split, which, number, out);
 }
 
 static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     const struct csv *s = self;
-    const int64_t n_classes = s->n_classes[spec->split];
-    struct mn_rng classes = mn_rng_start(ctx, MN_RNG_CLASSES);
-    struct mn_rng images = mn_rng_start(ctx, MN_RNG_SAMPLES);
-    int64_t *order = mn_scratch(ctx, (size_t)(n_classes + s->n_images) * sizeof *order);
-    if (order == NULL) {
-        return MN_NOMEM;
-    }
-    int64_t *of_class = order + n_classes;
-    for (int64_t i = 0; i < n_classes; i++) {
-        order[i] = i;
-    }
-    choose(&classes, n_classes, spec->ways, order);
-    for (int32_t way = 0; way < spec->ways; way++) {
-        const int64_t n = list_class(s, spec->split, order[way], of_class);
-        out->classes[way] = order[way];
-        choose(&images, n, (int64_t)spec->support + spec->query, of_class);
-        fill(s, of_class, way, spec->support, out->support, out->support_labels);
-        fill(s, of_class + spec->support, way, spec->query, out->query, out->query_labels);
-    }
-    return MN_OK;
+    const struct mn_episode_pool pool = {.self = s,
+                                         .n_classes = s->n_classes[spec->split],
+                                         .reals = reals_of(s),
+                                         .n_images = pool_n_images,
+                                         .image = pool_image};
+    return mn_episode_sample(&pool, ctx, spec, out);
 }
 
-static const struct mn_dataset table = {
-    .size = sizeof table, .start = start, .describe = describe, .sample = sample};
+static const struct mn_dataset table = {.size = sizeof table,
+                                        .start = start,
+                                        .describe = describe,
+                                        .sample = sample,
+                                        .n_samples = n_samples,
+                                        .class_name = class_name,
+                                        .image = image};
 
 static const struct mn_opt options[] = {
     MN_PATH(struct csv, path, "", MN_OPT_REQUIRED, "the file"),

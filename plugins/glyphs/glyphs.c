@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "../common/episode.h"
 #include "../imaging/ink.h"
+#include <metanas/extra/episode.h>
 
 #include <stdio.h>
 
@@ -218,13 +218,13 @@ static int describe(const void *self, struct mn_ctx *ctx, struct mn_dataset_info
     return MN_OK;
 }
 
-static int64_t pool_n_images(const struct episode_pool *pool, int split, int64_t which) {
+static int64_t pool_n_images(const struct mn_episode_pool *pool, int split, int64_t which) {
     const struct glyphs *g = pool->self;
     return g->samples;
 }
 
-static int pool_image(const struct episode_pool *pool, struct mn_ctx *ctx, int split, int64_t which,
-                      int64_t number, mn_real *out) {
+static int pool_image(const struct mn_episode_pool *pool, struct mn_ctx *ctx, int split,
+                      int64_t which, int64_t number, mn_real *out) {
     const struct glyphs *g = pool->self;
     const int64_t at = (first_class(g, split) + which) * g->samples + number;
     const uint8_t *from = g->images + at * pool->reals;
@@ -234,29 +234,29 @@ static int pool_image(const struct episode_pool *pool, struct mn_ctx *ctx, int s
     return MN_OK;
 }
 
-static struct episode_pool pool_of(const void *self, int split) {
+static struct mn_episode_pool pool_of(const void *self, int split) {
     const struct glyphs *g = self;
-    return (struct episode_pool){.self = self,
-                                 .n_classes = classes_of(g, split),
-                                 .reals = g->size * g->size,
-                                 .n_images = pool_n_images,
-                                 .image = pool_image};
+    return (struct mn_episode_pool){.self = self,
+                                    .n_classes = classes_of(g, split),
+                                    .reals = g->size * g->size,
+                                    .n_images = pool_n_images,
+                                    .image = pool_image};
 }
 
 static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
-    const struct episode_pool pool = pool_of(self, spec->split);
-    return episode_sample(&pool, ctx, spec, out);
+    const struct mn_episode_pool pool = pool_of(self, spec->split);
+    return mn_episode_sample(&pool, ctx, spec, out);
 }
 
 static int64_t n_samples(const void *self, int32_t split, int64_t which) {
-    const struct episode_pool pool = pool_of(self, split);
+    const struct mn_episode_pool pool = pool_of(self, split);
     return pool_n_images(&pool, split, which);
 }
 
 static int image(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t number,
                  mn_real *out) {
-    const struct episode_pool pool = pool_of(self, split);
+    const struct mn_episode_pool pool = pool_of(self, split);
     return pool_image(&pool, ctx, split, which, number, out);
 }
 

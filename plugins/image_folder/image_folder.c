@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "../common/episode.h"
 #include "../imaging/load.h"
+#include <metanas/extra/episode.h>
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -351,12 +351,12 @@ static void copy_planes(const struct image_folder *f, int64_t places, const uint
     }
 }
 
-static int64_t pool_n_images(const struct episode_pool *pool, int split, int64_t which) {
+static int64_t pool_n_images(const struct mn_episode_pool *pool, int split, int64_t which) {
     return folder_of(pool->self, split, which)->n;
 }
 
-static int pool_image(const struct episode_pool *pool, struct mn_ctx *ctx, int split, int64_t which,
-                      int64_t number, mn_real *out) {
+static int pool_image(const struct mn_episode_pool *pool, struct mn_ctx *ctx, int split,
+                      int64_t which, int64_t number, mn_real *out) {
     const struct image_folder *f = pool->self;
     const int64_t file = folder_of(f, split, which)->first + number;
     if (f->pixels != NULL) {
@@ -375,32 +375,32 @@ static int pool_image(const struct episode_pool *pool, struct mn_ctx *ctx, int s
     return image_of_user(ctx, work, &f->source.files[file], status);
 }
 
-static struct episode_pool pool_of(const void *self, int split, struct image_work *work) {
+static struct mn_episode_pool pool_of(const void *self, int split, struct image_work *work) {
     const struct image_folder *f = self;
-    return (struct episode_pool){.self = self,
-                                 .work = work,
-                                 .n_classes = f->n_folders[split],
-                                 .reals = (int64_t)image_bytes(f),
-                                 .n_images = pool_n_images,
-                                 .image = pool_image};
+    return (struct mn_episode_pool){.self = self,
+                                    .work = work,
+                                    .n_classes = f->n_folders[split],
+                                    .reals = (int64_t)image_bytes(f),
+                                    .n_images = pool_n_images,
+                                    .image = pool_image};
 }
 
 static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
     struct image_work work = {0};
-    const struct episode_pool pool = pool_of(self, spec->split, &work);
-    return episode_sample(&pool, ctx, spec, out);
+    const struct mn_episode_pool pool = pool_of(self, spec->split, &work);
+    return mn_episode_sample(&pool, ctx, spec, out);
 }
 
 static int64_t n_samples(const void *self, int32_t split, int64_t which) {
-    const struct episode_pool pool = pool_of(self, split, NULL);
+    const struct mn_episode_pool pool = pool_of(self, split, NULL);
     return pool_n_images(&pool, split, which);
 }
 
 static int image(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t number,
                  mn_real *out) {
     struct image_work work = {0};
-    const struct episode_pool pool = pool_of(self, split, &work);
+    const struct mn_episode_pool pool = pool_of(self, split, &work);
     return pool_image(&pool, ctx, split, which, number, out);
 }
 

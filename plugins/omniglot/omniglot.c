@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "omniglot.h"
 
-#include "../common/episode.h"
 #include "../imaging/ink.h"
+#include <metanas/extra/episode.h>
 
 #include <stdio.h>
 
@@ -69,41 +69,41 @@ static void copy_turned(const uint8_t *in, int64_t size, int32_t turns, mn_real 
     }
 }
 
-static int64_t pool_n_images(const struct episode_pool *pool, int split, int64_t which) {
+static int64_t pool_n_images(const struct mn_episode_pool *pool, int split, int64_t which) {
     return character_of(pool->self, split, which)->n;
 }
 
-static int pool_image(const struct episode_pool *pool, struct mn_ctx *ctx, int split, int64_t which,
-                      int64_t number, mn_real *out) {
+static int pool_image(const struct mn_episode_pool *pool, struct mn_ctx *ctx, int split,
+                      int64_t which, int64_t number, mn_real *out) {
     const struct omniglot *o = pool->self;
     const int64_t at = character_of(o, split, which)->first + number;
     copy_turned(o->images + at * pool->reals, o->size, o->classes[split][which].turns, out);
     return MN_OK;
 }
 
-static struct episode_pool pool_of(const void *self, int split) {
+static struct mn_episode_pool pool_of(const void *self, int split) {
     const struct omniglot *o = self;
-    return (struct episode_pool){.self = self,
-                                 .n_classes = o->n_classes[split],
-                                 .reals = o->size * o->size,
-                                 .n_images = pool_n_images,
-                                 .image = pool_image};
+    return (struct mn_episode_pool){.self = self,
+                                    .n_classes = o->n_classes[split],
+                                    .reals = o->size * o->size,
+                                    .n_images = pool_n_images,
+                                    .image = pool_image};
 }
 
 static int sample(const void *self, struct mn_ctx *ctx, const struct mn_episode_spec *spec,
                   struct mn_episode *out) {
-    const struct episode_pool pool = pool_of(self, spec->split);
-    return episode_sample(&pool, ctx, spec, out);
+    const struct mn_episode_pool pool = pool_of(self, spec->split);
+    return mn_episode_sample(&pool, ctx, spec, out);
 }
 
 static int64_t n_samples(const void *self, int32_t split, int64_t which) {
-    const struct episode_pool pool = pool_of(self, split);
+    const struct mn_episode_pool pool = pool_of(self, split);
     return pool_n_images(&pool, split, which);
 }
 
 static int image(const void *self, struct mn_ctx *ctx, int32_t split, int64_t which, int64_t number,
                  mn_real *out) {
-    const struct episode_pool pool = pool_of(self, split);
+    const struct mn_episode_pool pool = pool_of(self, split);
     return pool_image(&pool, ctx, split, which, number, out);
 }
 

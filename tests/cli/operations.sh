@@ -22,7 +22,7 @@ same_run 'repeats the run' run again
 holds 'both are in it' [ "$(grep -c 'use: squeeze_excitation # squeeze_excitation 0.1.0' run/config.resolved.yaml)" = 2 ]
 holds 'with their options' sh -c 'grep -A2 "^  se:" run/config.resolved.yaml | grep -q "ratio: 2" &&
     grep -A2 "^  squeeze_excitation:" run/config.resolved.yaml | grep -q "ratio: 4"'
-holds 'weights carry the name' grep -qa 'edges\.0\.se\.fc1\.weight' run/checkpoint.safetensors
+holds 'weights carry the name' grep -qa 'edges\.0\.se\.1\.fc1\.weight' run/checkpoint.safetensors
 works 'half of it' train base.yaml --out half --set run.meta_epochs=2
 works 'and the rest' resume half --set run.meta_epochs=4
 same_run 'give the same' run half
@@ -68,7 +68,7 @@ bad 'no section' 'to choose a plugin write se: {use: NAME}' --set 'operations.se
 bad 'no map' 'operations: expected names of operations with their plugins' --set 'operations=[se]'
 bad 'no use' "operations.se: the key 'use' is required" --set 'operations.se={ratio: 2}'
 bad 'another kind' "softmax.so: offers no operation 'softmax'" --set 'operations.se={use: softmax}'
-bad 'its own options' 'operations.se squeeze_excitation: ratio: 0 is out of range: expected int, 1 to 1024' \
+bad 'its own options' 'operations.se squeeze_excitation: ratio: 0 is out of range: expected int, 1 to 64' \
     --set operations.se.ratio=0
 bad 'an unknown key' "unknown key 'ration'; did you mean 'ratio'?" --set operations.se.ration=3
 bad 'the kind as a section' "unknown section 'operation'; did you mean 'operations'?" \

@@ -18,6 +18,10 @@ cp "$examples/$name.yaml" "$name/"
 if [ -f "$examples/$name.awk" ]; then
     awk -f "$examples/$name.awk" >"$name/$name.csv"
 fi
+if [ "$name" = npy_images ]; then
+    sh "$examples/$name.sh" "$name"
+    sed -i "s|^sets=.*|sets='--set dataset.images=$work/$name/images.npy --set dataset.labels=$work/$name/labels.npy'|" "$name/test.sh"
+fi
 if [ "$name" = csv_images ]; then # as README.md there says
     sed -i "s|^sets=.*|sets='--set dataset.path=$work/$name/$name.csv --set dataset.height=14 --set dataset.width=14'|" "$name/test.sh"
 fi
@@ -46,6 +50,40 @@ learned_rate)
     works 'without learning the rate' train "$name/$name.yaml" --out fixed --set meta_learner.kappa=0
     works 'it is REPTILE' train "$name/$name.yaml" --out reptile --set 'meta_learner={use: reptile, lr_w: 0.5, lr_a: 0.5}'
     same 'with the same numbers' fixed/metrics.jsonl reptile/metrics.jsonl
+    ;;
+dropnas)
+    works 'nothing is dropped' train "$name/$name.yaml" --out none --set op_mixer.rate=0
+    works 'it is softmax' train "$name/$name.yaml" --out softmax --set 'op_mixer={use: softmax}'
+    same 'with the same numbers' none/metrics.jsonl softmax/metrics.jsonl
+    holds 'without it is another run' sh -c '! cmp -s run/metrics.jsonl none/metrics.jsonl'
+    ;;
+involution)
+    refused 'an even kernel' 2 validate "$name/$name.yaml" --quiet --set operations.inv.kernel=4 <<T
+argument 5 (--set operations.inv.kernel=4): operations.inv involution: kernel: expected an odd number
+metanas: $name/$name.yaml: 1 fault; nothing was run
+T
+    refused 'groups that do not fit' 6 validate "$name/$name.yaml" --quiet --set operations.inv.groups=3 <<T
+metanas: search_space darts: operations.inv involution: 4 channels are no whole number of 3 groups
+T
+    ;;
+npy_images)
+    works 'its classes by name' episodes "$name/$name.yaml" --out list.jsonl --tasks 3
+    works 'tasks from the list' test run --episodes list.jsonl --out listed
+    # spoil FILE OFFSET BYTES MESSAGE
+    spoil() {
+        cp "$name/$1" whole.npy
+        printf "$3" | dd of="$name/$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+        refused "$1 with $3 at $2" 3 validate "$name/$name.yaml" --quiet <<T
+metanas: dataset npy_images: $work/$name/$1: $4
+T
+        mv whole.npy "$name/$1"
+    }
+    spoil images.npy 1 n 'is no array of NumPy: write it with numpy.save'
+    spoil images.npy 8 '\377\377' 'the header is longer than the file'
+    spoil images.npy 21 '>' 'holds no whole numbers in little-endian order'
+    spoil images.npy 44 'True ' 'is in column-major order: write numpy.ascontiguousarray of it'
+    spoil images.npy 60 '(217' 'ends before its array; is it still being written?'
+    spoil labels.npy 60 '(215' 'expected one number for each image'
     ;;
 noise)
     works 'without noise' train "$name/$name.yaml" --out none --set dataset.std=0 --set dataset.around.std=0

@@ -127,10 +127,9 @@ static void check_config(const char *config, const char *what, uint32_t flags, i
 
 static const char mixed[] =
     "task: {ways: 3}\n"
-    "operations: {se: {use: squeeze_excitation, ratio: 2}, wide: {use: squeeze_excitation, "
-    "ratio: 1}}\n"
-    "search_space: {use: %s, cells: 2, nodes: 2, channels: 8, reduction_cells: [1], "
-    "ops: [se, skip_connect, conv_3x3, wide, plain_conv]%s}\n"
+    "operations: {own: {use: involution, ratio: 2}, wide: {use: involution, groups: 2, ratio: 1}}\n"
+    "search_space: {use: %s, cells: 1, nodes: 2, channels: 8, reduction_cells: [0], "
+    "ops: [own, skip_connect, conv_3x3, wide, plain_conv]%s}\n"
     "op_mixer: {use: soft_prune, t_min: 0.3}\ninput_mixer: {use: %s}\n";
 
 /* Beside others and shared by two names; of part of the channels; under drop path. */
