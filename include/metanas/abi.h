@@ -24,6 +24,7 @@
 #define MN_MAGIC 0x534e414du /* "MANS" in little-endian memory */
 #define MN_ABI_MAJOR 0
 #define MN_ABI_MINOR 24
+#define MN_ABI_STAGE "1.0-rc1" /* for people: docs/abi.md, "Growth" */
 
 /* The scalar of weights, logits and images. Plugins compiled with MN_REAL_DOUBLE load only into the
  * double-precision host. */

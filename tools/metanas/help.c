@@ -63,7 +63,7 @@ void help_version(struct mn_ctx *ctx, FILE *out) {
     const struct nas_kernels *kernels = nas_kernels_find("auto");
     fprintf(out, "metanas %s (%s precision)\n", NAS_VERSION,
             sizeof(mn_real) == 8 ? "double" : "single");
-    fprintf(out, "plugin ABI  %d.%d\n", MN_ABI_MAJOR, MN_ABI_MINOR);
+    fprintf(out, "plugin ABI  %d.%d, %s\n", MN_ABI_MAJOR, MN_ABI_MINOR, MN_ABI_STAGE);
     fprintf(out, "kernels     %s\n", kernels != NULL ? kernels->name : "none");
     fprintf(out, "BLAS        %s\n", nas_gemm_version());
     char path[PATH_MAX];
