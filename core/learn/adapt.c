@@ -2,11 +2,10 @@
 #include "learn/adapt.h"
 
 #include "backend/head_start.h"
-#include "learn/task_trace.h"
-#include "learn/teacher.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 static int all_finite(int64_t n, const mn_real *x) {
     for (int64_t i = 0; i < n; i++) {
@@ -17,59 +16,56 @@ static int all_finite(int64_t n, const mn_real *x) {
     return 1;
 }
 
-static int not_finite(struct mn_ctx *ctx, const struct nas_instance *unit, const char *what) {
-    return mn_fail(ctx, MN_NUMERIC, "%s: %s holds a number that is not finite", unit->label, what);
+static int check_finite(struct mn_ctx *ctx, int finite, const struct nas_instance *unit,
+                        const char *what) {
+    return finite ? MN_OK
+                  : mn_fail(ctx, MN_NUMERIC, "%s: %s holds a number that is not finite",
+                            unit->label, what);
 }
 
 /* Of the parts that the meta learner owns. */
 static int check_owned(struct mn_ctx *ctx, const struct nas_meta_part *part,
                        const struct mn_point *at, const char *what) {
-    return all_finite(part->dims.n_w, at->w) && all_finite(part->dims.n_a, at->a)
-               ? MN_OK
-               : not_finite(ctx, part->unit, what);
+    return check_finite(ctx, all_finite(part->dims.n_w, at->w) && all_finite(part->dims.n_a, at->a),
+                        part->unit, what);
 }
 
 /* ---- the task learner --------------------------------------------------------------------- */
 
 int nas_adapt_start(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_point *meta,
                     const mn_real *state, struct mn_point *params, mn_real **learner) {
-    const struct mn_dims *d = nas_model_dims(e->model);
-    params->w = mn_scratch(ctx, (size_t)d->n_w * sizeof(mn_real));
-    params->a = mn_scratch(ctx, (size_t)d->n_a * sizeof(mn_real));
     *learner = mn_scratch(ctx, (size_t)e->n_state * sizeof(mn_real));
-    if (!params->w || !params->a || !*learner) {
-        return MN_NOMEM;
-    }
-    mn_vec_copy(d->n_w, meta->w, params->w);
-    mn_vec_copy(d->n_a, meta->a, params->a);
-    if (e->moments == MN_MOMENTS_RESET) {
-        mn_vec_fill(e->n_state, 0, *learner);
-    } else {
-        mn_vec_copy(e->n_state, state, *learner);
-    }
+    TRY(*learner != NULL ? nas_point_new(e, ctx, meta, params) : MN_NOMEM);
+    nas_moments_start(e, state, *learner);
     return MN_OK;
 }
 
-/* Make params[n_w], a copy of the meta point, what the task starts from. */
-static int start(struct nas_scope *scope, struct mn_ctx *ctx, struct mn_point *params) {
-    ctx->where.step = 0;
-    TRY(nas_head_start(ctx, scope->e->model, params, &scope->task->support, params->w));
-    nas_trace_start(scope);
-    TRY(nas_teacher_start(scope, ctx, params));
-    return scope->watch.on_start != NULL ? scope->watch.on_start(scope->watch.data, ctx, params)
-                                         : MN_OK;
+void nas_moments_start(const struct nas_experiment *e, const mn_real *state, mn_real *out) {
+    if (e->moments == MN_MOMENTS_RESET) {
+        mn_vec_fill(e->n_state, 0, out);
+    } else {
+        mn_vec_copy(e->n_state, state, out);
+    }
 }
 
-/* The task learner on the task of ctx's scope. */
-static int adapt(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
-                 struct mn_point *params, mn_real *learner) {
+/* The task learner on the scope's task, from what the head makes of params. */
+static int adapt(struct nas_scope *scope, struct mn_ctx *ctx, struct mn_point *params,
+                 mn_real *learner) {
+    const struct nas_experiment *e = scope->e;
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const void *self = e->task_learner.self;
     const struct mn_dims *d = nas_model_dims(e->model);
+    ctx->where.step = 0;
+    TRY(nas_head_start(ctx, e->model, params, &scope->task->support, params->w));
+    nas_trace_start(scope);
+    TRY(nas_teacher_start(scope, ctx, params));
+    if (scope->watch.on_start != NULL) {
+        TRY(scope->watch.on_start(scope->watch.data, ctx, params));
+    }
     ctx->where.adapts = nas_experiment_adapts(e, &ctx->where);
     ctx->where.step = 0;
     struct nas_call call = nas_call_begin(ctx, &e->task_learner);
-    const int status = table->adapt(self, ctx, e->model, task, params, learner);
+    const int status =
+        table->adapt(e->task_learner.self, ctx, e->model, scope->task, params, learner);
     if (status != MN_OK) {
         nas_ctx_where(ctx, "step %lld", (long long)ctx->where.step);
     }
@@ -77,24 +73,16 @@ static int adapt(const struct nas_experiment *e, struct mn_ctx *ctx, const struc
     /* A finite loss does not say that the last update was finite, nor the optimiser state. */
     char what[64];
     const int point = all_finite(d->n_w, params->w) && all_finite(d->n_a, params->a);
-    if (point && all_finite(e->n_state, learner)) {
-        return MN_OK;
-    }
     snprintf(what, sizeof what, "after step %" PRId64 " %s", ctx->where.step,
              point ? "its state" : "the adapted point");
-    return not_finite(ctx, &e->task_learner, what);
+    return check_finite(ctx, point && all_finite(e->n_state, learner), &e->task_learner, what);
 }
 
 int nas_adapt(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_task *task,
               const struct nas_watch *watch, struct mn_point *params, mn_real *learner) {
     struct nas_scope scope;
     int status = nas_scope_begin(&scope, e, ctx, task, params, learner, watch, 0);
-    if (status == MN_OK) {
-        status = start(&scope, ctx, params);
-    }
-    if (status == MN_OK) {
-        status = adapt(e, ctx, task, params, learner);
-    }
+    status = status == MN_OK ? adapt(&scope, ctx, params, learner) : status;
     nas_scope_end(ctx);
     return status;
 }
@@ -121,9 +109,8 @@ static void take_owned(const struct nas_meta_part *part, const struct mn_point *
     mn_vec_copy(part->dims.n_a, from->a, to->a);
 }
 
-static int part_delta(const struct nas_scope *scope, struct mn_ctx *ctx,
-                      const struct nas_meta_part *part, const struct mn_point *meta,
-                      struct nas_direction *out) {
+static int part_delta(struct nas_scope *scope, struct mn_ctx *ctx, const struct nas_meta_part *part,
+                      const struct mn_point *meta, struct nas_direction *out) {
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
     const uint32_t all = ctx->where.adapts;
     struct nas_direction whole; /* a meta learner may write what it does not own */
@@ -131,19 +118,18 @@ static int part_delta(const struct nas_scope *scope, struct mn_ctx *ctx,
         return mn_fail(ctx, MN_NOMEM, "no memory for a direction");
     }
     ctx->where.adapts = all & part->owns;
-    nas_ctx_of(ctx)->scope->own_delta = own_of(part, out);
-    nas_ctx_of(ctx)->scope->asks = part;
+    scope->own_delta = own_of(part, out);
+    scope->asks = part;
     struct nas_call call = nas_call_begin(ctx, part->unit);
     TRY(nas_call_end(&call, part->unit->table.meta_learner.delta(part->unit->self, ctx,
                                                                  scope->e->model, scope->task, meta,
                                                                  scope->params, &whole.to)));
-    nas_ctx_of(ctx)->scope->own_delta = NULL;
-    nas_ctx_of(ctx)->scope->asks = NULL;
+    scope->own_delta = NULL;
+    scope->asks = NULL;
     ctx->where.adapts = all;
     take_owned(part, &whole.to, &out->to);
-    return all_finite(part->n_own, own_of(part, out))
-               ? MN_OK
-               : not_finite(ctx, part->unit, "its direction");
+    return check_finite(ctx, all_finite(part->n_own, own_of(part, out)), part->unit,
+                        "its direction");
 }
 
 /* The task learner, then the meta learners, for which the task began where it started. */
@@ -151,10 +137,9 @@ static int find_direction(struct nas_scope *scope, struct mn_ctx *ctx, const str
                           struct mn_point *params, mn_real *learner, struct nas_direction *out) {
     const struct nas_experiment *e = scope->e;
     const struct mn_dims *d = nas_model_dims(e->model);
-    TRY(start(scope, ctx, params));
-    const struct mn_point *from = scope->start.w != NULL ? &scope->start : meta;
-    TRY(adapt(e, ctx, scope->task, params, learner));
+    TRY(adapt(scope, ctx, params, learner));
     TRY(nas_trace_check(scope, ctx));
+    const struct mn_point *from = scope->start.w != NULL ? &scope->start : meta;
     for (int i = 0; i < e->n_meta; i++) {
         TRY(part_delta(scope, ctx, &e->meta[i], from, out));
     }
@@ -178,16 +163,14 @@ int nas_task_direction(const struct nas_experiment *e, struct mn_ctx *ctx,
                        struct nas_direction *out) {
     struct nas_scope scope;
     int status = nas_scope_begin(&scope, e, ctx, task, params, learner, watch, 1);
-    if (status == MN_OK) {
-        status = find_direction(&scope, ctx, meta, params, learner, out);
-    }
+    status = status == MN_OK ? find_direction(&scope, ctx, meta, params, learner, out) : status;
     nas_scope_end(ctx);
     return status;
 }
 
 /* ---- the update --------------------------------------------------------------------------- */
 
-void nas_mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out) {
+void nas_mean(int64_t n, const void *rows, size_t stride, int64_t count, mn_real *out) {
     enum { BLOCK = 8192 }; /* the sums stay in the cache however many rows there are */
     double sums[BLOCK];
     for (int64_t first = 0; first < count; first += BLOCK) {
@@ -196,8 +179,10 @@ void nas_mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out
             sums[j] = 0;
         }
         for (int64_t i = 0; i < n; i++) {
+            const mn_real *row;
+            memcpy(&row, (const char *)rows + (size_t)i * stride, sizeof row);
             for (int64_t j = 0; j < end; j++) {
-                sums[j] += (double)rows[i][first + j];
+                sums[j] += (double)row[first + j];
             }
         }
         for (int64_t j = 0; j < end; j++) {
@@ -211,21 +196,16 @@ static int part_update(const struct nas_experiment *e, struct mn_ctx *ctx,
                        const struct nas_meta_part *part, const struct mn_point *meta,
                        const struct nas_direction *step, struct nas_metrics *metrics,
                        struct mn_point *next) {
-    const struct mn_dims *d = nas_model_dims(e->model);
     struct nas_scope scope = {.e = e, .own_delta = own_of(part, step), .watch.metrics = metrics};
-    struct nas_direction whole;
-    if (!nas_direction_new(e, &nas_ctx_of(ctx)->scratch, &whole)) {
-        return mn_fail(ctx, MN_NOMEM, "no memory for an update");
-    }
-    mn_vec_copy(d->n_w, meta->w, whole.to.w);
-    mn_vec_copy(d->n_a, meta->a, whole.to.a);
+    struct mn_point whole;
+    TRY(nas_point_new(e, ctx, meta, &whole));
     nas_ctx_of(ctx)->scope = &scope;
     struct nas_call call = nas_call_begin(ctx, part->unit);
     const int status = nas_call_end(
-        &call, part->unit->table.meta_learner.update(part->unit->self, ctx, &whole.to, &step->to));
+        &call, part->unit->table.meta_learner.update(part->unit->self, ctx, &whole, &step->to));
     nas_ctx_of(ctx)->scope = NULL;
     TRY(status);
-    take_owned(part, &whole.to, next);
+    take_owned(part, &whole, next);
     return check_owned(ctx, part, next, "the updated state");
 }
 
@@ -242,31 +222,24 @@ int nas_meta_update(const struct nas_experiment *e, struct mn_ctx *ctx, struct m
                     struct nas_update_report *report) {
     const struct mn_dims *d = nas_model_dims(e->model);
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
-    const mn_real **w = nas_arena_array(here.arena, (size_t)n, sizeof *w);
-    const mn_real **a = nas_arena_array(here.arena, (size_t)n, sizeof *a);
-    const mn_real **own = nas_arena_array(here.arena, (size_t)n, sizeof *own);
-    struct nas_direction step, next;
-    if (w == NULL || a == NULL || own == NULL || !nas_direction_new(e, here.arena, &step) ||
-        !nas_direction_new(e, here.arena, &next)) {
+    struct nas_direction step;
+    struct mn_point next;
+    if (!nas_direction_new(e, here.arena, &step)) {
         return mn_fail(ctx, MN_NOMEM, "no memory for an update");
     }
-    for (int64_t i = 0; i < n; i++) {
-        w[i] = directions[i].to.w;
-        a[i] = directions[i].to.a;
-        own[i] = directions[i].own;
-    }
-    nas_mean(n, w, d->n_w, step.to.w);
-    nas_mean(n, a, d->n_a, step.to.a);
-    nas_mean(n, own, e->n_own, step.own);
+    TRY(nas_point_new(e, ctx, NULL, &next));
+    nas_mean(n, &directions->to.w, sizeof *directions, d->n_w, step.to.w);
+    nas_mean(n, &directions->to.a, sizeof *directions, d->n_a, step.to.a);
+    nas_mean(n, &directions->own, sizeof *directions, e->n_own, step.own);
     if (report != NULL) {
         *report = (struct nas_update_report){.norm_w = length(d->n_w, step.to.w),
                                              .norm_a = length(d->n_a, step.to.a)};
     }
     for (int i = 0; i < e->n_meta; i++) {
         TRY(part_update(e, ctx, &e->meta[i], meta, &step, report != NULL ? &report->metrics : NULL,
-                        &next.to));
+                        &next));
     }
-    mn_vec_copy(d->n_w, next.to.w, meta->w);
-    mn_vec_copy(d->n_a, next.to.a, meta->a);
+    mn_vec_copy(d->n_w, next.w, meta->w);
+    mn_vec_copy(d->n_a, next.a, meta->a);
     return MN_OK;
 }

@@ -12,6 +12,8 @@
 int nas_adapt_start(const struct nas_experiment *experiment, struct mn_ctx *ctx,
                     const struct mn_point *meta, const mn_real *state, struct mn_point *params,
                     mn_real **learner);
+/* The optimiser state that a task starts from: `state`, or zero where it is reset. */
+void nas_moments_start(const struct nas_experiment *experiment, const mn_real *state, mn_real *out);
 
 /* The task learner over one task, in place on params and its optimiser state. `watch` may be NULL.
  * MN_NUMERIC where it ends with a number that is not finite. */
@@ -35,8 +37,9 @@ int nas_task_direction(const struct nas_experiment *experiment, struct mn_ctx *c
                        const struct mn_point *meta, struct mn_point *params, mn_real *learner,
                        struct nas_direction *out);
 
-/* The mean of n arrays of `count` reals, summed in order in double. */
-void nas_mean(int64_t n, const mn_real *const *rows, int64_t count, mn_real *out);
+/* The mean of n arrays of `count` reals, summed in order in double. The first pointer to one lies
+ * at `rows`, the next `stride` bytes on. */
+void nas_mean(int64_t n, const void *rows, size_t stride, int64_t count, mn_real *out);
 
 /* What an update says of itself. */
 struct nas_update_report {

@@ -436,8 +436,7 @@ int nas_configuration_write(const struct nas_experiment *e, FILE *out) {
 
 int nas_configuration_write_training(const struct nas_experiment *e, FILE *out) {
     struct nas_task_options task = e->task;
-    struct mn_episode_spec train;
-    nas_episode_spec(e, MN_TRAIN, &train);
+    const struct mn_episode_spec train = nas_episode_spec(e, MN_TRAIN);
     task.train_shots = train.support;
     task.train_queries = train.query;
     task.shots = task.queries = 1;

@@ -85,7 +85,7 @@ static int hash_data(const struct nas_experiment *e, struct mn_ctx *ctx, int32_t
 int nas_episodes_new(const struct nas_experiment *e, struct mn_ctx *ctx, int split, int64_t n,
                      struct nas_episodes *out) {
     memset(out, 0, sizeof *out);
-    nas_episode_spec(e, split, &out->spec);
+    out->spec = nas_episode_spec(e, split);
     out->seed = (uint64_t)e->run.seed;
     out->tasks = n;
     out->dataset = nas_arena_text(&out->arena, nas_experiment_dataset(e));
@@ -114,18 +114,14 @@ static int finish(struct nas_episodes *l, const struct nas_experiment *e, struct
 int nas_episodes_draw(struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
                       int64_t index) {
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
-    struct mn_episode episode;
     struct mn_task task;
     ctx->where = (struct mn_where){.size = sizeof ctx->where,
                                    .split = l->spec.split,
                                    .seed = l->seed,
                                    .meta_epochs = e->run.meta_epochs,
                                    .task = index};
-    TRY(nas_episode_room(e, ctx, &l->spec, &episode));
-    episode.classes = l->classes + index * l->spec.ways;
-    episode.samples = samples_of(l, index);
-    TRY(nas_episode_draw(&e->dataset, ctx, &l->spec, &episode));
-    nas_episode_task(e, &l->spec, &episode, &task);
+    TRY(nas_episode_draw(e, ctx, &e->dataset, &l->spec, l->classes + index * l->spec.ways,
+                         samples_of(l, index), &task));
     return finish(l, e, ctx, index, &task);
 }
 
@@ -297,14 +293,13 @@ int nas_episodes_write(const struct nas_episodes *l, struct mn_ctx *ctx, const c
 int nas_episodes_check(const struct nas_episodes *l, const struct nas_experiment *e,
                        struct mn_ctx *ctx) {
     const char *name = nas_experiment_dataset(e);
-    struct mn_episode_spec spec;
+    const struct mn_episode_spec spec = nas_episode_spec(e, l->spec.split);
     uint64_t data;
     TRY(check_lists(e, ctx));
     if (strcmp(l->dataset, name) != 0) {
         return mn_fail(ctx, MN_CONFIG, "%s: lists images of data set %s, this run's is %s", l->path,
                        l->dataset, name);
     }
-    nas_episode_spec(e, l->spec.split, &spec);
     if (spec.ways != l->spec.ways || spec.support != l->spec.support ||
         spec.query != l->spec.query) {
         return mn_fail(
@@ -350,16 +345,16 @@ static int load(const struct nas_episodes *l, const struct nas_experiment *e, st
                 int64_t index, struct mn_task *out) {
     const struct mn_episode_spec *spec = &l->spec;
     const struct mn_dataset *table = &e->dataset.table.dataset;
-    const size_t reals = (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
     const int64_t *sample = samples_of(l, index);
     struct mn_episode episode;
-    TRY(nas_episode_room(e, ctx, spec, &episode));
+    TRY(nas_episode_room(e, ctx, spec, &episode, out));
     for (int32_t way = 0; way < spec->ways; way++) {
         for (int32_t i = 0; i < each(spec); i++) {
             const int is_query = i >= spec->support;
             const int32_t at =
                 is_query ? way * spec->query + i - spec->support : way * spec->support + i;
-            mn_real *to = (is_query ? episode.query : episode.support) + (size_t)at * reals;
+            mn_real *to =
+                (is_query ? episode.query : episode.support) + (size_t)at * nas_image_reals(e);
             (is_query ? episode.query_labels : episode.support_labels)[at] = way;
             struct nas_call call = nas_call_begin(ctx, &e->dataset);
             TRY(nas_call_end(&call,
@@ -367,7 +362,6 @@ static int load(const struct nas_episodes *l, const struct nas_experiment *e, st
                                           l->classes[index * spec->ways + way], *sample++, to)));
         }
     }
-    nas_episode_task(e, spec, &episode, out);
     return MN_OK;
 }
 

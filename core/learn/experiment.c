@@ -33,8 +33,7 @@ static int check_splits(const struct nas_experiment *e, struct mn_ctx *ctx) {
     const struct nas_task_options *task = &e->task;
     char place[512];
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
-        struct mn_episode_spec spec;
-        nas_episode_spec(e, split, &spec);
+        const struct mn_episode_spec spec = nas_episode_spec(e, split);
         if (e->data.n_classes[split] < task->ways) {
             place_of(e, "task", "ways", place, sizeof place);
             return mn_fail(
@@ -126,9 +125,8 @@ static void find_batches(struct nas_experiment *e, const struct nas_batches *at_
     const struct mn_task_learner *table = &e->task_learner.table.task_learner;
     const int64_t batch = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
     const int64_t ways = e->task.ways;
-    struct mn_episode_spec train, test;
-    nas_episode_spec(e, MN_TRAIN, &train);
-    nas_episode_spec(e, MN_TEST, &test);
+    const struct mn_episode_spec train = nas_episode_spec(e, MN_TRAIN);
+    const struct mn_episode_spec test = nas_episode_spec(e, MN_TEST);
     /* Query images go through the network with the support set where the head compares them. */
     const int with = nas_head_uses_support(&e->head);
     struct nas_batches *b = &e->batches;

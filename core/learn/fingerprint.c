@@ -35,21 +35,18 @@ static int hash_images(const struct nas_experiment *e, struct mn_ctx *ctx, int s
                                          .ways = (int32_t)(n < LOOKED_AT ? n : LOOKED_AT),
                                          .support = 1,
                                          .query = 1};
-    struct mn_episode episode;
     struct mn_task task;
     ctx->where = (struct mn_where){.size = sizeof ctx->where, .split = split};
-    TRY(nas_episode_room(e, ctx, &spec, &episode));
     const struct nas_instance *dataset = &e->dataset;
     while ((dataset->unit.unit->flags & MN_UNIT_AUGMENTS) != 0 && dataset->around != NULL) {
         dataset = dataset->around; /* what is changed at random is no other data */
     }
-    const int status = nas_episode_draw(dataset, ctx, &spec, &episode);
+    const int status = nas_episode_draw(e, ctx, dataset, &spec, NULL, NULL, &task);
     if (status == MN_IO) {
         nas_ctx_clear(ctx);
         return MN_OK;
     }
     TRY(status);
-    nas_episode_task(e, &spec, &episode, &task);
     *hash = nas_hash_int(*hash, nas_episode_hash(e, &task));
     return MN_OK;
 }

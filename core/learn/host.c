@@ -8,8 +8,6 @@
 #include "learn/metrics.h"
 #include "learn/state.h"
 #include "learn/task.h"
-#include "learn/task_trace.h"
-#include "learn/teacher.h"
 #include "network/builder.h"
 #include "plugin/instance.h"
 

@@ -5,8 +5,8 @@
 #include "exec/cluster/lead.h"
 #include "learn/config_diff.h"
 #include "learn/evaluate_job.h"
+#include "learn/meta_step.h"
 #include "learn/state.h"
-#include "learn/train_job.h"
 #include "store/provenance.h"
 
 #include <stdlib.h>

@@ -2,9 +2,43 @@
 #ifndef NAS_LEARN_META_STEP_H
 #define NAS_LEARN_META_STEP_H
 
-/* One meta-epoch: the tasks of a meta-batch (Algorithm 2, lines 5-12) and the update from them. */
+/* Algorithm 2: the tasks of a meta-batch (lines 5-12) and the update from them. */
 
-#include "learn/train_job.h"
+#include "exec/executor.h"
+#include "learn/adapt.h"
+#include "learn/state.h"
+
+/* Lines 5-12 as a job, from the meta point of the state. job->what is an int: whether a task whose
+ * numbers are not finite is left out; NULL = as run.on_nan says. */
+extern const struct nas_job_kind nas_train_job;
+
+/* Whether a line of metrics.jsonl ends with a meta-epoch: then its tasks also predict their query
+ * sets once they are adapted, and what units report is kept. */
+int nas_meta_batch_looks(const struct nas_experiment *experiment, int64_t meta_epoch);
+
+struct nas_task_step {
+    double loss, accuracy;
+};
+
+/* What a task of meta-training tells. */
+struct nas_task_outcome {
+    int64_t n_steps;            /* that it did */
+    struct nas_task_step last;  /* of these */
+    double skip_share;          /* of the last one */
+    struct nas_task_step query; /* after them, where nas_meta_batch_looks */
+    struct nas_metrics metrics; /* of the units, there too */
+    int64_t failed;             /* its numbers were not finite; `message` says which */
+    char message[NAS_MESSAGE];
+};
+
+/* The slot of a task. */
+struct nas_task_slot {
+    struct nas_task_outcome *outcome;
+    int64_t n_steps;             /* that are kept, the first ones */
+    struct nas_task_step *steps; /* [n_steps] */
+    struct nas_direction direction;
+    mn_real *learner; /* [n_state] optimiser state after it */
+};
 
 struct nas_meta_batch {
     const struct nas_experiment *e;
@@ -13,7 +47,7 @@ struct nas_meta_batch {
     struct nas_direction *used; /* [n_used] of the tasks that count */
     const mn_real **learners;   /* [n_used] their optimiser states */
     int64_t n_used;
-    /* Of the last meta-epoch where nas_train_job_looks: of its update, with the metrics of its
+    /* Of the last meta-epoch where nas_meta_batch_looks: of its update, with the metrics of its
      * tasks; the mean of their query sets. */
     struct nas_update_report report;
     struct nas_task_step query;

@@ -2,14 +2,28 @@
 #include "learn/task.h"
 
 #include "base/hash.h"
-#include "learn/task_trace.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-static size_t image_reals(const struct nas_experiment *e) {
+size_t nas_image_reals(const struct nas_experiment *e) {
     return (size_t)e->data.channels * (size_t)e->data.height * (size_t)e->data.width;
+}
+
+int nas_point_new(const struct nas_experiment *e, struct mn_ctx *ctx, const struct mn_point *from,
+                  struct mn_point *out) {
+    const struct mn_dims *d = nas_model_dims(e->model);
+    out->w = mn_scratch(ctx, (size_t)d->n_w * sizeof(mn_real));
+    out->a = mn_scratch(ctx, (size_t)d->n_a * sizeof(mn_real));
+    if (out->w == NULL || out->a == NULL) {
+        return MN_NOMEM;
+    }
+    if (from != NULL) {
+        mn_vec_copy(d->n_w, from->w, out->w);
+        mn_vec_copy(d->n_a, from->a, out->a);
+    }
+    return MN_OK;
 }
 
 /* ---- what learners work on ---------------------------------------------------------------- */
@@ -27,7 +41,7 @@ int nas_scope_begin(struct nas_scope *scope, const struct nas_experiment *e, str
                                 .watch = watch != NULL ? *watch : (struct nas_watch){0},
                                 .batch_room = room,
                                 .next = -1};
-    scope->images = mn_scratch(ctx, (size_t)room * image_reals(e) * sizeof(mn_real));
+    scope->images = mn_scratch(ctx, (size_t)room * nas_image_reals(e) * sizeof(mn_real));
     scope->labels = mn_scratch(ctx, (size_t)room * sizeof(int32_t));
     if (scope->images == NULL || scope->labels == NULL) {
         return MN_NOMEM;
@@ -49,7 +63,7 @@ void nas_scope_end(struct mn_ctx *ctx) {
  * calls for adjoints: they last as long as its call. */
 static int make_room(struct nas_scope *scope, struct mn_ctx *ctx, int32_t n, mn_real **images,
                      int32_t **labels) {
-    const size_t bytes = (size_t)n * image_reals(scope->e) * sizeof(mn_real);
+    const size_t bytes = (size_t)n * nas_image_reals(scope->e) * sizeof(mn_real);
     if (nas_instance_outermost(nas_ctx_of(ctx)->unit) != &scope->e->task_learner) {
         *images = mn_scratch(ctx, bytes);
         *labels = mn_scratch(ctx, (size_t)n * sizeof **labels);
@@ -95,7 +109,7 @@ int nas_service_task_batch(struct mn_ctx *ctx, const struct mn_task *task, int64
         *out = task->support;
         return MN_OK;
     }
-    const size_t reals = image_reals(scope->e);
+    const size_t reals = nas_image_reals(scope->e);
     mn_real *images;
     int32_t *labels;
     TRY(make_room(scope, ctx, n, &images, &labels));
@@ -134,63 +148,68 @@ int nas_service_step_done(struct mn_ctx *ctx, int64_t step, double loss, double 
 
 /* ---- sampling ----------------------------------------------------------------------------- */
 
-void nas_episode_spec(const struct nas_experiment *e, int split, struct mn_episode_spec *spec) {
+struct mn_episode_spec nas_episode_spec(const struct nas_experiment *e, int split) {
     const struct nas_task_options *t = &e->task;
     const int train = split == MN_TRAIN;
-    *spec = (struct mn_episode_spec){
-        .size = sizeof *spec,
+    return (struct mn_episode_spec){
+        .size = sizeof(struct mn_episode_spec),
         .split = split,
         .ways = (int32_t)t->ways,
         .support = (int32_t)(train && t->train_shots > 0 ? t->train_shots : t->shots),
         .query = (int32_t)(train && t->train_queries > 0 ? t->train_queries : t->queries)};
 }
 
+int nas_episode_sample(const struct nas_experiment *e, struct mn_ctx *ctx, struct mn_task *out,
+                       int64_t *classes) {
+    const struct mn_episode_spec spec = nas_episode_spec(e, ctx->where.split);
+    return nas_episode_draw(e, ctx, &e->dataset, &spec, classes, NULL, out);
+}
+
 int nas_episode_room(const struct nas_experiment *e, struct mn_ctx *ctx,
-                     const struct mn_episode_spec *spec, struct mn_episode *out) {
-    const size_t support = (size_t)spec->ways * (size_t)spec->support;
-    const size_t query = (size_t)spec->ways * (size_t)spec->query, reals = image_reals(e);
+                     const struct mn_episode_spec *spec, struct mn_episode *out,
+                     struct mn_task *task) {
+    const int32_t support = spec->ways * spec->support, query = spec->ways * spec->query;
+    const size_t bytes = nas_image_reals(e) * sizeof(mn_real);
     *out = (struct mn_episode){.size = sizeof *out,
-                               .support = mn_scratch(ctx, support * reals * sizeof(mn_real)),
-                               .support_labels = mn_scratch(ctx, support * sizeof(int32_t)),
-                               .query = mn_scratch(ctx, query * reals * sizeof(mn_real)),
-                               .query_labels = mn_scratch(ctx, query * sizeof(int32_t)),
+                               .support = mn_scratch(ctx, (size_t)support * bytes),
+                               .support_labels = mn_scratch(ctx, (size_t)support * sizeof(int32_t)),
+                               .query = mn_scratch(ctx, (size_t)query * bytes),
+                               .query_labels = mn_scratch(ctx, (size_t)query * sizeof(int32_t)),
                                .classes = mn_scratch(ctx, (size_t)spec->ways * sizeof(int64_t))};
+    *task = (struct mn_task){
+        .size = sizeof *task,
+        .ways = spec->ways,
+        .support = {.n = support, .images = out->support, .labels = out->support_labels},
+        .query = {.n = query, .images = out->query, .labels = out->query_labels},
+        .host = e};
     return out->support && out->support_labels && out->query && out->query_labels && out->classes
                ? MN_OK
                : MN_NOMEM;
 }
 
-void nas_episode_task(const struct nas_experiment *e, const struct mn_episode_spec *spec,
-                      const struct mn_episode *episode, struct mn_task *out) {
-    *out = (struct mn_task){.size = sizeof *out,
-                            .ways = spec->ways,
-                            .support = {.n = spec->ways * spec->support,
-                                        .images = episode->support,
-                                        .labels = episode->support_labels},
-                            .query = {.n = spec->ways * spec->query,
-                                      .images = episode->query,
-                                      .labels = episode->query_labels},
-                            .host = e};
-}
-
 static int check_labels(const struct nas_instance *dataset, struct mn_ctx *ctx, int32_t ways,
-                        int32_t n, const int32_t *labels) {
-    for (int32_t i = 0; i < n; i++) {
-        if (labels[i] < 0 || labels[i] >= ways) {
+                        const struct mn_set *set) {
+    for (int32_t i = 0; i < set->n; i++) {
+        if (set->labels[i] < 0 || set->labels[i] >= ways) {
             return nas_instance_wrong(
                 ctx, dataset, "label %" PRId32 " of image %" PRId32 " is not in 0..%" PRId32,
-                labels[i], i, ways - 1);
+                set->labels[i], i, ways - 1);
         }
     }
     return MN_OK;
 }
 
-int nas_episode_draw(const struct nas_instance *dataset, struct mn_ctx *ctx,
-                     const struct mn_episode_spec *spec, struct mn_episode *out) {
+int nas_episode_draw(const struct nas_experiment *e, struct mn_ctx *ctx,
+                     const struct nas_instance *dataset, const struct mn_episode_spec *spec,
+                     int64_t *classes, int64_t *samples, struct mn_task *out) {
+    struct mn_episode episode;
+    TRY(nas_episode_room(e, ctx, spec, &episode, out));
+    episode.classes = classes != NULL ? classes : episode.classes;
+    episode.samples = samples;
     struct nas_call call = nas_call_begin(ctx, dataset);
-    TRY(nas_call_end(&call, dataset->table.dataset.sample(dataset->self, ctx, spec, out)));
-    TRY(check_labels(dataset, ctx, spec->ways, spec->ways * spec->support, out->support_labels));
-    return check_labels(dataset, ctx, spec->ways, spec->ways * spec->query, out->query_labels);
+    TRY(nas_call_end(&call, dataset->table.dataset.sample(dataset->self, ctx, spec, &episode)));
+    TRY(check_labels(dataset, ctx, spec->ways, &out->support));
+    return check_labels(dataset, ctx, spec->ways, &out->query);
 }
 
 static uint64_t hash_set(uint64_t hash, const struct mn_set *set, size_t reals) {
@@ -207,18 +226,6 @@ static uint64_t hash_set(uint64_t hash, const struct mn_set *set, size_t reals) 
 }
 
 uint64_t nas_episode_hash(const struct nas_experiment *e, const struct mn_task *task) {
-    const uint64_t hash = hash_set(nas_hash_begin(), &task->support, image_reals(e));
-    return hash_set(hash, &task->query, image_reals(e));
-}
-
-int nas_episode_sample(const struct nas_experiment *e, struct mn_ctx *ctx, struct mn_task *out,
-                       int64_t *classes) {
-    struct mn_episode_spec spec;
-    struct mn_episode episode;
-    nas_episode_spec(e, ctx->where.split, &spec);
-    TRY(nas_episode_room(e, ctx, &spec, &episode));
-    episode.classes = classes != NULL ? classes : episode.classes;
-    TRY(nas_episode_draw(&e->dataset, ctx, &spec, &episode));
-    nas_episode_task(e, &spec, &episode, out);
-    return MN_OK;
+    const uint64_t hash = hash_set(nas_hash_begin(), &task->support, nas_image_reals(e));
+    return hash_set(hash, &task->query, nas_image_reals(e));
 }

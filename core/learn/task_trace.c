@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/task_trace.h"
+#include "learn/task.h"
 
 #include <inttypes.h>
 
@@ -137,13 +137,8 @@ static void copy_to(const struct nas_scope *scope, int64_t step) {
 
 int nas_trace_begin(struct nas_scope *scope, struct mn_ctx *ctx, int traced) {
     const struct nas_experiment *e = scope->e;
-    const struct mn_dims *d = nas_model_dims(e->model);
     if (e->rates) {
-        scope->rates.w = mn_scratch(ctx, (size_t)d->n_w * sizeof(mn_real));
-        scope->rates.a = mn_scratch(ctx, (size_t)d->n_a * sizeof(mn_real));
-        if (scope->rates.w == NULL || scope->rates.a == NULL) {
-            return MN_NOMEM;
-        }
+        TRY(nas_point_new(e, ctx, NULL, &scope->rates));
     }
     if (!traced || !e->traces) {
         return MN_OK;

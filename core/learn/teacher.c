@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "learn/teacher.h"
+#include "learn/task.h"
 
 int nas_teacher_start(struct nas_scope *scope, struct mn_ctx *ctx, const struct mn_point *start) {
     const struct mn_dims *d = nas_model_dims(scope->e->model);
     if (!scope->e->teacher && !nas_head_starts(&scope->e->head)) {
         return MN_OK;
     }
-    struct mn_point copy = {mn_scratch(ctx, (size_t)d->n_w * sizeof *copy.w),
-                            mn_scratch(ctx, (size_t)d->n_a * sizeof *copy.a)};
-    if (copy.w == NULL || copy.a == NULL) {
-        return MN_NOMEM;
-    }
-    mn_vec_copy(d->n_w, start->w, copy.w);
-    mn_vec_copy(d->n_a, start->a, copy.a);
-    scope->start = copy;
+    TRY(nas_point_new(scope->e, ctx, start, &scope->start));
     if (scope->e->teacher) {
         const size_t n = (size_t)d->max_predictions * (size_t)d->ways;
         scope->targets = mn_scratch(ctx, n * sizeof *scope->targets);

@@ -288,7 +288,7 @@ static int turn(struct training *t) {
     TRY(meta_epoch(t));
     loss = t->state->log[1] - loss;
     accuracy = t->state->log[2] - accuracy;
-    if (nas_train_job_looks(t->e, now)) {
+    if (nas_meta_batch_looks(t->e, now)) {
         TRY(write_log(t));
         if (t->observer.queries != NULL) {
             t->observer.queries(t->observer.data, t->batch.query.accuracy);

@@ -12,8 +12,8 @@
 #include "learn/config_diff.h"
 #include "learn/evaluate_job.h"
 #include "learn/jobs.h"
+#include "learn/meta_step.h"
 #include "learn/state.h"
-#include "learn/train_job.h"
 #include "store/provenance.h"
 
 #include <stdlib.h>

@@ -9,7 +9,6 @@
 #include "fixture.h"
 #include "learn/host.h"
 #include "learn/task.h"
-#include "learn/task_trace.h"
 
 #include <signal.h>
 #include <stdlib.h>

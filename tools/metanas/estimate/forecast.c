@@ -16,8 +16,7 @@ static int64_t most(int64_t a, int64_t b) {
 static int64_t task_images(const struct nas_experiment *e) {
     int64_t n = 0;
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
-        struct mn_episode_spec spec;
-        nas_episode_spec(e, split, &spec);
+        const struct mn_episode_spec spec = nas_episode_spec(e, split);
         n = most(n, (int64_t)spec.ways * ((int64_t)spec.support + spec.query));
     }
     return n;

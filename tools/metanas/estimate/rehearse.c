@@ -25,9 +25,8 @@ static int make_set(const struct nas_experiment *e, struct mn_ctx *ctx, struct m
 }
 
 int rehearse_task(const struct nas_experiment *e, struct mn_ctx *ctx, struct mn_task *out) {
-    struct mn_episode_spec spec;
+    const struct mn_episode_spec spec = nas_episode_spec(e, ctx->where.split);
     struct mn_rng rng = mn_rng_start(ctx, MN_RNG_DATA);
-    nas_episode_spec(e, ctx->where.split, &spec);
     *out = (struct mn_task){.size = sizeof *out, .ways = spec.ways, .host = e};
     const int status = make_set(e, ctx, &rng, (int64_t)spec.ways * spec.support, &out->support);
     return status != MN_OK ? status
