@@ -15,15 +15,13 @@ const char *const nas_config_may_change[] = {"run.meta_epochs",      "run.transp
                                              "run.max_loss",         "run.rollbacks",
                                              "dataset.path",         NULL};
 
-int nas_config_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **out,
-                    size_t *length) {
+int nas_config_text(const struct nas_experiment *e, struct mn_ctx *ctx, char **out) {
     CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
     TRY(nas_buffer_open(&text, ctx));
     if (nas_configuration_write(e, text.out) != MN_OK) {
         return mn_fail(ctx, MN_NOMEM, "no memory for the configuration");
     }
     TRY(nas_buffer_close(&text, ctx));
-    *length = text.length;
     *out = text.text;
     text.text = NULL;
     return MN_OK;
@@ -143,7 +141,6 @@ int nas_config_diff_texts(struct mn_ctx *ctx, const char *path, const char *then
 int nas_config_diff_find(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
                          const char *then, const char *const *list, struct nas_config_diff *out) {
     CLEANUP(nas_free) char *now = NULL;
-    size_t length = 0;
-    TRY(nas_config_text(e, ctx, &now, &length));
+    TRY(nas_config_text(e, ctx, &now));
     return nas_config_diff_texts(ctx, path, then, "configuration", now, list, out);
 }

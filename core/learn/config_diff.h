@@ -30,8 +30,7 @@ int nas_config_is_one_of(const char *key, size_t length, const char *const *list
 int nas_config_int(const char *resolved, const char *section, const char *key, int64_t *out);
 
 /* The resolved configuration as text, for free(). */
-int nas_config_text(const struct nas_experiment *experiment, struct mn_ctx *ctx, char **out,
-                    size_t *length);
+int nas_config_text(const struct nas_experiment *experiment, struct mn_ctx *ctx, char **out);
 
 /* What may change when a run is resumed: nothing that it computed hangs on these. The length of
  * the run comes first. NULL-terminated. */

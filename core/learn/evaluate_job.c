@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/evaluate_job.h"
 
-#include "learn/jobs.h"
 #include "learn/state.h"
 #include "learn/task.h"
 
@@ -222,7 +221,7 @@ static void drop(struct nas_job *job) {
 const struct nas_job_kind nas_evaluate_job = {.name = "evaluate",
                                               .slot_bytes = slot_bytes,
                                               .run = evaluate_task,
-                                              .parts = nas_jobs_parts,
+                                              .parts = nas_state_parts,
                                               .pack = pack,
                                               .unpack = unpack,
                                               .drop = drop};

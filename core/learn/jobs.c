@@ -12,11 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int nas_jobs_parts(const struct nas_job *job, struct nas_job_part *out) {
-    _Static_assert(NAS_MOST_PARTS == NAS_MOST_NAMED + 3, "every part of a state has room");
-    return nas_state_parts(job->e, job->state, out);
-}
-
 /* ---- ranks other than the first ----------------------------------------------------------- */
 
 struct opened {
@@ -33,8 +28,8 @@ static void close_opened(struct nas_cluster_basis *basis) {
     memset(basis, 0, sizeof *basis);
 }
 
-static int open_opened(struct mn_ctx *ctx, const struct nas_cluster_opening *how,
-                       struct nas_cluster_basis *out) {
+static int open_in(struct opened *o, struct mn_ctx *ctx, const struct nas_cluster_opening *how,
+                   struct nas_cluster_basis *out) {
     FILE *nowhere = fopen("/dev/null", "w"); /* rank 0 has printed the warnings */
     const struct nas_open open = {.config = "configuration from rank 0",
                                   .text = how->config,
@@ -43,30 +38,30 @@ static int open_opened(struct mn_ctx *ctx, const struct nas_cluster_opening *how
                                   .shared = how->shared,
                                   .shares = how->shares,
                                   .faults = nowhere};
-    struct opened *o = calloc(1, sizeof *o);
-    int status = o != NULL ? nas_experiment_open(&o->e, ctx, &open)
-                           : mn_fail(ctx, MN_NOMEM, "no memory for an experiment");
+    const int status = nas_experiment_open(&o->e, ctx, &open);
     if (nowhere != NULL) {
         fclose(nowhere);
     }
-    if (o == NULL) {
-        return status;
-    }
-    *out = (struct nas_cluster_basis){.e = &o->e, .state = &o->state};
-    if (status == MN_OK) {
-        status = nas_state_new(&o->e, ctx, &o->state);
-    }
-    if (status == MN_OK) {
-        status = nas_provenance_text(&o->e.provenance, ctx, &out->provenance);
-    }
-    if (status != MN_OK) {
-        close_opened(out);
-        return status;
-    }
+    TRY(status);
     out->model = o->e.model;
     out->threads = nas_experiment_threads(&o->e, how->processors);
     out->share = o->e.dataset.shm;
-    return MN_OK;
+    TRY(nas_state_new(&o->e, ctx, &o->state));
+    return nas_provenance_text(&o->e.provenance, ctx, &out->provenance);
+}
+
+static int open_opened(struct mn_ctx *ctx, const struct nas_cluster_opening *how,
+                       struct nas_cluster_basis *out) {
+    struct opened *o = calloc(1, sizeof *o);
+    if (o == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for an experiment");
+    }
+    *out = (struct nas_cluster_basis){.e = &o->e, .state = &o->state};
+    const int status = open_in(o, ctx, how, out);
+    if (status != MN_OK) {
+        close_opened(out);
+    }
+    return status;
 }
 
 static const struct nas_job_kind *const kinds[] = {&nas_train_job, &nas_evaluate_job, NULL};
@@ -91,9 +86,8 @@ int nas_jobs_executor(struct mn_ctx *ctx, const struct nas_experiment *e,
     }
     CLEANUP(nas_free) char *config = NULL;
     CLEANUP(nas_free) char *provenance = NULL;
-    size_t length;
     TRY(nas_provenance_text(&e->provenance, ctx, &provenance));
-    TRY(nas_config_text(e, ctx, &config, &length));
+    TRY(nas_config_text(e, ctx, &config));
     const struct nas_cluster_basis basis = {
         .e = e,
         .model = e->model,

@@ -15,7 +15,4 @@ int nas_jobs_executor(struct mn_ctx *ctx, const struct nas_experiment *experimen
 /* For ranks other than the first: the kinds of jobs, and how an experiment is opened. */
 extern const struct nas_cluster_work nas_jobs_of_ranks;
 
-/* What the tasks of every kind start from: the parts of job->state. */
-int nas_jobs_parts(const struct nas_job *job, struct nas_job_part *out);
-
 #endif

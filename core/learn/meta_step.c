@@ -132,7 +132,7 @@ static int train_task(const struct nas_job *job, struct mn_ctx *ctx, int64_t ind
 }
 
 const struct nas_job_kind nas_train_job = {
-    .name = "train", .slot_bytes = slot_bytes, .run = train_task, .parts = nas_jobs_parts};
+    .name = "train", .slot_bytes = slot_bytes, .run = train_task, .parts = nas_state_parts};
 
 int nas_meta_batch_new(const struct nas_experiment *e, struct mn_ctx *ctx,
                        struct nas_meta_batch *out) {

@@ -66,8 +66,9 @@ int nas_run_open(struct nas_rundir *d, const struct nas_experiment *e, struct mn
     if (state->loaded) {
         TRY(nas_run_check(e, ctx, state, state->accept_changes));
     }
-    TRY(nas_config_text(e, ctx, &config, &plan.config_length));
+    TRY(nas_config_text(e, ctx, &config));
     plan.config = config;
+    plan.config_length = strlen(config);
     TRY(nas_rundir_open(d, ctx, path, &plan, &start));
     d->plan.config = NULL;
     return state->loaded ? MN_OK : nas_run_save(d, e, ctx, state);
@@ -85,14 +86,11 @@ int nas_run_back(struct nas_rundir *d, const struct nas_experiment *e, struct mn
 int nas_run_save(struct nas_rundir *d, const struct nas_experiment *e, struct mn_ctx *ctx,
                  const struct nas_state *state) {
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
-    CLEANUP(nas_free) char *config = NULL;
     struct nas_checkpoint checkpoint;
-    size_t length;
     if (nas_rundir_has(d, state->meta_epoch, state->evaluated)) {
         return MN_OK;
     }
-    TRY(nas_config_text(e, ctx, &config, &length));
-    TRY(nas_state_checkpoint(e, ctx, state, config, &arena, &checkpoint));
+    TRY(nas_state_checkpoint(e, ctx, state, &arena, &checkpoint));
     return nas_rundir_save(d, ctx, &checkpoint);
 }
 

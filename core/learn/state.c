@@ -16,61 +16,49 @@ enum { REAL_TYPE = sizeof(mn_real) == 4 ? NAS_F32 : NAS_F64 };
 
 enum { MOST_NAME = 100 };
 
-static int is_claimed(const struct nas_state *s, const char *full) {
+static int claim(struct nas_state *s, struct mn_ctx *ctx, const char *name, int64_t n) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const size_t length = name != NULL ? strspn(name, letters) : 0;
+    if (s == NULL) {
+        return mn_fail(ctx, MN_INTERNAL,
+                       "mn_state(\"%s\") may only be called by a meta learner's start", name);
+    }
+    if (length == 0 || length > MOST_NAME || name[length] != '\0') {
+        return mn_fail(ctx, MN_INTERNAL,
+                       "mn_state: a name has 1 to %d letters, digits, '_', '.' and '-'; this is an "
+                       "error of the plugin",
+                       MOST_NAME);
+    }
+    if (s->n_named == NAS_MOST_NAMED || n < 1 || n > NAS_MOST_REALS) {
+        return mn_fail(ctx, MN_INTERNAL,
+                       "mn_state(\"%s\", %" PRId64 "): at most %d states of 1 to %" PRId64 " reals",
+                       name, n, NAS_MOST_NAMED, NAS_MOST_REALS);
+    }
+    struct nas_named *x = &s->named[s->n_named];
+    x->name =
+        nas_arena_format(&s->arena, "%s.%s%s", s->prefix, nas_ctx_of(ctx)->unit->within, name);
+    x->at = nas_arena_zeroed(&s->arena, (size_t)n * sizeof *x->at);
+    x->n = n;
+    if (x->name == NULL || x->at == NULL) {
+        return mn_fail(ctx, MN_NOMEM, "no memory for state %s", name);
+    }
     for (int i = 0; i < s->n_named; i++) {
-        if (strcmp(s->named[i].name, full) == 0) {
-            return 1;
+        if (strcmp(s->named[i].name, x->name) == 0) {
+            return mn_fail(ctx, MN_INTERNAL,
+                           "mn_state(\"%s\"): claimed twice, so no checkpoint could be read again; "
+                           "this is an error of the plugin",
+                           name);
         }
     }
-    return 0;
+    s->n_named++;
+    return MN_OK;
 }
 
 mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n) {
     const struct nas_scope *scope = nas_ctx_of(ctx)->scope;
     struct nas_state *s = scope != NULL ? scope->starting : NULL;
-    if (s == NULL) {
-        mn_fail(ctx, MN_INTERNAL, "mn_state(\"%s\") may only be called by a meta learner's start",
-                name);
-        return NULL;
-    }
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    const size_t length = name != NULL ? strspn(name, letters) : 0;
-    if (length == 0 || length > MOST_NAME || name[length] != '\0') {
-        mn_fail(ctx, MN_INTERNAL,
-                "mn_state: a name has 1 to %d letters, digits, '_', '.' and '-'; this is an error "
-                "of the plugin",
-                MOST_NAME);
-        return NULL;
-    }
-    const char *full =
-        nas_arena_format(&s->arena, "%s.%s%s", s->prefix, nas_ctx_of(ctx)->unit->within, name);
-    if (full == NULL) {
-        mn_fail(ctx, MN_NOMEM, "no memory for state %s", name);
-        return NULL;
-    }
-    if (is_claimed(s, full)) {
-        mn_fail(ctx, MN_INTERNAL,
-                "mn_state(\"%s\"): claimed twice, so no checkpoint could be read again; this is "
-                "an error of the plugin",
-                name);
-        return NULL;
-    }
-    if (s->n_named == NAS_MOST_NAMED || n < 1 || n > NAS_MOST_REALS) {
-        mn_fail(ctx, MN_INTERNAL,
-                "mn_state(\"%s\", %" PRId64 "): at most %d states of 1 to %" PRId64 " reals", name,
-                n, NAS_MOST_NAMED, NAS_MOST_REALS);
-        return NULL;
-    }
-    mn_real *at = nas_arena_zeroed(&s->arena, (size_t)n * sizeof *at);
-    if (at == NULL) {
-        mn_fail(ctx, MN_NOMEM, "no memory for state %s", name);
-        return NULL;
-    }
-    s->named[s->n_named].name = full;
-    s->named[s->n_named].at = at;
-    s->named[s->n_named++].n = n;
-    return at;
+    return claim(s, ctx, name, n) == MN_OK ? s->named[s->n_named - 1].at : NULL;
 }
 
 static int start_meta_learner(const struct nas_experiment *e, const struct nas_meta_part *part,
@@ -82,15 +70,46 @@ static int start_meta_learner(const struct nas_experiment *e, const struct nas_m
     state->prefix = part->prefix;
     struct nas_scope scope = {.starting = state};
     const struct mn_where before = ctx->where;
-    ctx->where = (struct mn_where){.size = sizeof ctx->where,
-                                   .seed = (uint64_t)e->run.seed,
-                                   .meta_epochs = e->run.meta_epochs};
+    ctx->where = nas_experiment_where(e, MN_TRAIN, 0);
     nas_ctx_of(ctx)->scope = &scope;
     struct nas_call call = nas_call_begin(ctx, part->unit);
     const int status = nas_call_end(&call, table->start(part->unit->self, ctx, &part->dims));
     nas_ctx_of(ctx)->scope = NULL;
     ctx->where = before;
     return status;
+}
+
+/* ---- tensors ------------------------------------------------------------------------------ */
+
+static void add_tensor(struct nas_state *s, const char *name, int n_dims, const int64_t *dims,
+                       const mn_real *reals) {
+    struct nas_safetensor *t = &s->tensors[s->n_tensors++];
+    *t = (struct nas_safetensor){.name = nas_arena_text(&s->arena, name),
+                                 .dtype = (enum nas_dtype)REAL_TYPE,
+                                 .n_dims = n_dims,
+                                 .data = reals};
+    memcpy(t->dims, dims, (size_t)n_dims * sizeof *dims);
+}
+
+/* Every tensor of a checkpoint, where it lies in the state. 0 = no memory. */
+static int list_tensors(const struct nas_experiment *e, struct nas_state *s) {
+    const struct mn_dims *d = nas_model_dims(e->model);
+    const int segments[2] = {d->n_w_segments, d->n_a_segments};
+    s->tensors = nas_arena_array(&s->arena, (size_t)(segments[0] + segments[1] + 1 + s->n_named),
+                                 sizeof *s->tensors);
+    for (int a = 0; s->tensors != NULL && a < 2; a++) {
+        for (int i = 0; i < segments[a]; i++) {
+            const struct mn_segment *x = nas_model_segment(e->model, a, i);
+            add_tensor(s, x->name, x->n_dims, x->dims, (a ? s->meta.a : s->meta.w) + x->offset);
+        }
+    }
+    if (s->tensors != NULL && e->n_state > 0) {
+        add_tensor(s, "learner.state", 1, &e->n_state, s->learner);
+    }
+    for (int i = 0; s->tensors != NULL && i < s->n_named; i++) {
+        add_tensor(s, s->named[i].name, 1, &s->named[i].n, s->named[i].at);
+    }
+    return !s->arena.failed;
 }
 
 int nas_state_new(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas_state *out) {
@@ -109,6 +128,9 @@ int nas_state_new(const struct nas_experiment *e, struct mn_ctx *ctx, struct nas
     for (int i = 0; status == MN_OK && i < e->n_meta; i++) {
         status = start_meta_learner(e, &e->meta[i], ctx, out);
     }
+    if (status == MN_OK && !list_tensors(e, out)) {
+        status = mn_fail(ctx, MN_NOMEM, "no memory for the names of the tensors");
+    }
     if (status != MN_OK) {
         nas_state_fini(out);
     }
@@ -120,14 +142,15 @@ void nas_state_fini(struct nas_state *state) {
     memset(state, 0, sizeof *state);
 }
 
-int nas_state_parts(const struct nas_experiment *e, const struct nas_state *state,
-                    struct nas_job_part *out) {
-    const struct mn_dims *d = nas_model_dims(e->model);
+int nas_state_parts(const struct nas_job *job, struct nas_job_part *out) {
+    _Static_assert(NAS_MOST_PARTS == NAS_MOST_NAMED + 3, "every part of a state has room");
+    const struct nas_state *state = job->state;
+    const struct mn_dims *d = nas_model_dims(job->e->model);
     const int64_t real = sizeof(mn_real);
     int n = 0;
     out[n++] = (struct nas_job_part){state->meta.w, d->n_w * real};
     out[n++] = (struct nas_job_part){state->meta.a, d->n_a * real};
-    out[n++] = (struct nas_job_part){state->learner, e->n_state * real};
+    out[n++] = (struct nas_job_part){state->learner, job->e->n_state * real};
     for (int i = 0; i < state->n_named; i++) {
         out[n++] = (struct nas_job_part){state->named[i].at, state->named[i].n * real};
     }
@@ -136,42 +159,12 @@ int nas_state_parts(const struct nas_experiment *e, const struct nas_state *stat
 
 /* ---- saving ------------------------------------------------------------------------------- */
 
-static struct nas_safetensor tensor(const char *name, int n_dims, const int64_t *dims,
-                                    const mn_real *reals) {
-    struct nas_safetensor t = {
-        .name = name, .dtype = (enum nas_dtype)REAL_TYPE, .n_dims = n_dims, .data = reals};
-    memcpy(t.dims, dims, (size_t)n_dims * sizeof *dims);
-    return t;
-}
-
-/* Every tensor of the state, where it lies. NULL = no memory. */
-static struct nas_safetensor *list_tensors(const struct nas_experiment *e,
-                                           const struct nas_state *s, struct nas_arena *arena,
-                                           int *n) {
-    const struct mn_dims *d = nas_model_dims(e->model);
-    const int segments[2] = {d->n_w_segments, d->n_a_segments};
-    struct nas_safetensor *all =
-        nas_arena_array(arena, (size_t)(segments[0] + segments[1] + 1 + s->n_named), sizeof *all);
-    *n = 0;
-    for (int a = 0; all != NULL && a < 2; a++) {
-        for (int i = 0; i < segments[a]; i++) {
-            const struct mn_segment *x = nas_model_segment(e->model, a, i);
-            all[(*n)++] =
-                tensor(x->name, x->n_dims, x->dims, (a ? s->meta.a : s->meta.w) + x->offset);
-        }
-    }
-    if (all != NULL && e->n_state > 0) {
-        all[(*n)++] = tensor("learner.state", 1, &e->n_state, s->learner);
-    }
-    for (int i = 0; all != NULL && i < s->n_named; i++) {
-        all[(*n)++] = tensor(s->named[i].name, 1, &s->named[i].n, s->named[i].at);
-    }
-    return all;
-}
-
 int nas_state_checkpoint(const struct nas_experiment *e, struct mn_ctx *ctx,
-                         const struct nas_state *s, const char *config, struct nas_arena *arena,
+                         const struct nas_state *s, struct nas_arena *arena,
                          struct nas_checkpoint *out) {
+    CLEANUP(nas_free) char *text = NULL;
+    TRY(nas_config_text(e, ctx, &text));
+    const char *config = nas_arena_text(arena, text);
     struct nas_metadata *meta = nas_arena_array(arena, 3 + (size_t)e->provenance.n, sizeof *meta);
     const char *seed = nas_arena_format(arena, "%" PRId64, e->run.seed);
     const char *shape = nas_arena_format(arena, "%" PRId32 ",%" PRId32 ",%" PRId32,
@@ -180,10 +173,12 @@ int nas_state_checkpoint(const struct nas_experiment *e, struct mn_ctx *ctx,
                                    .evaluated = s->evaluated,
                                    .best = s->best,
                                    .best_epoch = s->best_epoch,
-                                   .rollbacks = s->rollbacks};
+                                   .rollbacks = s->rollbacks,
+                                   .n = s->n_tensors,
+                                   .tensors = s->tensors,
+                                   .metadata = meta};
     memcpy(out->log, s->log, sizeof out->log);
-    out->tensors = list_tensors(e, s, arena, &out->n);
-    if (meta == NULL || seed == NULL || shape == NULL || out->tensors == NULL) {
+    if (arena->failed) {
         return mn_fail(ctx, MN_NOMEM, "no memory to write a checkpoint");
     }
     meta[out->n_meta++] = (struct nas_metadata){"seed", seed};
@@ -191,18 +186,14 @@ int nas_state_checkpoint(const struct nas_experiment *e, struct mn_ctx *ctx,
     meta[out->n_meta++] = (struct nas_metadata){"config", config};
     memcpy(meta + out->n_meta, e->provenance.at, (size_t)e->provenance.n * sizeof *meta);
     out->n_meta += e->provenance.n;
-    out->metadata = meta;
     return MN_OK;
 }
 
 int nas_state_save(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
                    const struct nas_state *state, int n_extra, const struct nas_metadata *extra) {
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
-    CLEANUP(nas_free) char *config = NULL;
     struct nas_checkpoint checkpoint;
-    size_t length;
-    TRY(nas_config_text(e, ctx, &config, &length));
-    TRY(nas_state_checkpoint(e, ctx, state, config, &arena, &checkpoint));
+    TRY(nas_state_checkpoint(e, ctx, state, &arena, &checkpoint));
     return nas_checkpoint_write(ctx, path, &checkpoint, n_extra, extra);
 }
 
@@ -233,23 +224,17 @@ static int load_tensor(struct mn_ctx *ctx, const char *path, const struct nas_sa
     return nas_safetensor_reals(ctx, t, (mn_real *)(uintptr_t)to->data);
 }
 
-static int load_tensors(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
-                        const struct nas_safetensors *file, const struct nas_state *state) {
-    CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
-    int n;
-    const struct nas_safetensor *all = list_tensors(e, state, &arena, &n);
-    if (all == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "%s: no memory to read it", path);
-    }
-    for (int i = 0; i < n; i++) {
-        TRY(load_tensor(ctx, path, file, &all[i]));
+static int load_tensors(struct mn_ctx *ctx, const char *path, const struct nas_safetensors *file,
+                        const struct nas_state *state) {
+    for (int i = 0; i < state->n_tensors; i++) {
+        TRY(load_tensor(ctx, path, file, &state->tensors[i]));
     }
     for (int i = 0; i < file->n; i++) {
         int k = 0;
-        while (k < n && strcmp(all[k].name, file->tensors[i].name) != 0) {
+        while (k < state->n_tensors && strcmp(state->tensors[k].name, file->tensors[i].name) != 0) {
             k++;
         }
-        if (k == n) {
+        if (k == state->n_tensors) {
             return mn_fail(ctx, MN_CONFIG,
                            "%s: tensor %s has no place in this configuration's network", path,
                            file->tensors[i].name);
@@ -262,15 +247,14 @@ static int copy_metadata(struct mn_ctx *ctx, const char *path, const struct nas_
                          struct nas_state *out) {
     struct nas_metadata *all = nas_arena_array(&out->arena, (size_t)from->n_meta + 1, sizeof *all);
     out->source = nas_arena_text(&out->arena, path);
-    int done = all != NULL && out->source != NULL;
-    for (int i = 0; done && i < from->n_meta; i++) {
+    for (int i = 0; all != NULL && i < from->n_meta; i++) {
         all[i].key = nas_arena_text(&out->arena, from->metadata[i].key);
         all[i].value = nas_arena_text(&out->arena, from->metadata[i].value);
-        done = all[i].key != NULL && all[i].value != NULL;
     }
     out->metadata = all;
     out->n_metadata = from->n_meta;
-    return done ? MN_OK : mn_fail(ctx, MN_NOMEM, "%s: no memory for its metadata", path);
+    return out->arena.failed ? mn_fail(ctx, MN_NOMEM, "%s: no memory for its metadata", path)
+                             : MN_OK;
 }
 
 static int load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
@@ -288,7 +272,7 @@ static int load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *
     out->rollbacks = from->rollbacks;
     memcpy(out->log, from->log, sizeof out->log);
     TRY(copy_metadata(ctx, path, from, out));
-    return load_tensors(e, ctx, path, file, out);
+    return load_tensors(ctx, path, file, out);
 }
 
 int nas_state_load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,

@@ -33,6 +33,8 @@ struct nas_state {
     int64_t rollbacks;  /* so far (run.on_nan) */
     double
         log[4]; /* since the last metrics line: meta-epochs, sums of loss, accuracy, skip share */
+    int n_tensors; /* where a checkpoint's lie in it */
+    struct nas_safetensor *tensors;
     struct nas_arena arena;
 };
 
@@ -44,10 +46,10 @@ int nas_state_load(const struct nas_experiment *experiment, struct mn_ctx *ctx, 
                    struct nas_state *out);
 int nas_state_save(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *path,
                    const struct nas_state *state, int n_extra, const struct nas_metadata *extra);
-/* The state as a checkpoint, which is valid as long as it, `config` (its resolved configuration)
- * and what is taken from arena. MN_NOMEM. */
+/* The state as a checkpoint, which is valid as long as it and what is taken from arena. MN_NOMEM.
+ */
 int nas_state_checkpoint(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-                         const struct nas_state *state, const char *config, struct nas_arena *arena,
+                         const struct nas_state *state, struct nas_arena *arena,
                          struct nas_checkpoint *out);
 void nas_state_fini(struct nas_state *state);
 
@@ -62,10 +64,8 @@ int nas_state_load_newest(const struct nas_experiment *experiment, struct mn_ctx
 int nas_state_resume(const struct nas_experiment *experiment, struct mn_ctx *ctx, const char *dir,
                      struct nas_state *out);
 
-/* The memory that tasks start from: w, a, the optimiser state, the named states. Returns how many
- * of out[NAS_MOST_NAMED + 3]. */
-int nas_state_parts(const struct nas_experiment *experiment, const struct nas_state *state,
-                    struct nas_job_part *out);
+/* `parts` of a kind of jobs: w, a, the optimiser state and the named states of job->state. */
+int nas_state_parts(const struct nas_job *job, struct nas_job_part *out);
 
 /* Service of struct mn_host. */
 mn_real *nas_service_state(struct mn_ctx *ctx, const char *name, int64_t n);

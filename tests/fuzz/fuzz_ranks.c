@@ -109,7 +109,7 @@ static int run_task(const struct nas_job *job, struct mn_ctx *ctx, int64_t index
 }
 
 static const struct nas_job_kind kind = {
-    .name = "fuzz", .slot_bytes = slot_bytes, .run = run_task, .parts = nas_jobs_parts};
+    .name = "fuzz", .slot_bytes = slot_bytes, .run = run_task, .parts = nas_state_parts};
 
 /* A number up to 9 is a kind; corpora name the last one. */
 static const struct nas_job_kind *const kinds[] = {&nas_train_job,
@@ -214,7 +214,6 @@ static void open_once(void) {
     static struct nas_ctx context;
     if (experiment.model == NULL) {
         struct mn_ctx *ctx = fuzz_begin(&context);
-        size_t length;
         fuzz_must(fuzz_experiment(&experiment, ctx) == MN_OK);
         fuzz_must(nas_state_new(&experiment, ctx, &state) == MN_OK);
         basis = (struct nas_cluster_basis){.e = &experiment,
@@ -222,7 +221,7 @@ static void open_once(void) {
                                            .model = experiment.model,
                                            .threads = 1,
                                            .batches = experiment.batches};
-        fuzz_must(nas_config_text(&experiment, ctx, &basis.config, &length) == MN_OK);
+        fuzz_must(nas_config_text(&experiment, ctx, &basis.config) == MN_OK);
         fuzz_must(nas_provenance_text(&experiment.provenance, ctx, &basis.provenance) == MN_OK);
     }
 }

@@ -160,10 +160,9 @@ static int open_arm(struct check *c, int64_t arm, const struct nas_open *how,
 static int check_distinct(struct check *c, int64_t arm, const struct nas_experiment *experiment) {
     CLEANUP(nas_arena_fini) struct nas_arena arena = {0};
     CLEANUP(nas_free) char *text = NULL;
-    size_t length = 0;
-    TRY(nas_config_text(experiment, c->ctx, &text, &length));
+    TRY(nas_config_text(experiment, c->ctx, &text));
     struct resolved *this = &c->resolved[arm];
-    *this = (struct resolved){nas_hash_bytes(nas_hash_begin(), text, length), arm};
+    *this = (struct resolved){nas_hash_bytes(nas_hash_begin(), text, strlen(text)), arm};
     struct resolved *const *there = tsearch(this, &c->known, by_hash);
     if (there == NULL || *there == this) {
         return there != NULL ? MN_OK : no_memory(c->ctx);

@@ -124,9 +124,9 @@ static int copy_training(struct mn_ctx *ctx, const struct nas_experiment *experi
     CLEANUP(nas_free) uint8_t *state = NULL;
     char path[PATH_MAX];
     size_t length = 0;
-    TRY(nas_config_text(experiment, ctx, &config, &length));
+    TRY(nas_config_text(experiment, ctx, &config));
     TRY(nas_folder_file(ctx, dir, "config.resolved.yaml", path));
-    TRY(nas_file_replace(ctx, path, config, length));
+    TRY(nas_file_replace(ctx, path, config, strlen(config)));
     TRY(nas_folder_file(ctx, from, NAS_CHECKPOINT_FILE, path));
     TRY(nas_file_read(ctx, path, SIZE_MAX / 2, &state, &length));
     TRY(nas_folder_file(ctx, dir, NAS_CHECKPOINT_FILE, path));
