@@ -1,38 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/declared.h"
 
+#include "learn/dataset.h"
 #include "learn/meta_prune.h"
 
 #include <inttypes.h>
 
 enum { MOST_STEPS = 1000000000 };
-
-static const char *const split_names[] = {"training", "validation", "test"};
-
-int nas_declared_data(const struct nas_experiment *e, struct mn_ctx *ctx) {
-    const struct mn_dataset_info *d = &e->data;
-    const int64_t most_side = 100000, most_reals = (int64_t)1 << 30;
-    if (d->channels < 1 || d->height < 1 || d->width < 1 || d->channels > most_side ||
-        d->height > most_side || d->width > most_side ||
-        (int64_t)d->height * d->width > most_reals / d->channels) {
-        return nas_instance_wrong(ctx, &e->dataset,
-                                  "describes images of %" PRId32 "x%" PRId32 "x%" PRId32
-                                  "; channels, height and width are 1 to %" PRId64
-                                  ", their product at most 2^30",
-                                  d->channels, d->height, d->width, most_side);
-    }
-    for (int split = MN_TRAIN; split <= MN_TEST; split++) {
-        if (d->n_classes[split] < 0 || d->n_classes[split] > most_reals ||
-            d->min_samples[split] < 0 || d->n_images[split] < -1) {
-            return nas_instance_wrong(ctx, &e->dataset,
-                                      "describes %" PRId64 " %s classes of %" PRId64
-                                      " images or more, %" PRId64 " in all, which is impossible",
-                                      d->n_classes[split], split_names[split],
-                                      d->min_samples[split], d->n_images[split]);
-        }
-    }
-    return MN_OK;
-}
 
 /* Place i of those where what a plugin says may differ most: the beginnings of the splits and the
  * end of meta-training. */
@@ -78,27 +52,29 @@ static int check_shrink(const struct nas_experiment *e, struct mn_ctx *ctx) {
     return MN_OK;
 }
 
-static int check_batch(struct mn_ctx *ctx, const struct nas_instance *unit,
-                       int32_t (*max_batch)(const void *self)) {
-    const int32_t batch = max_batch != NULL ? max_batch(unit->self) : 0;
-    return batch >= -NAS_MOST_BATCH && batch <= NAS_MOST_BATCH
+static int ask_batch(struct mn_ctx *ctx, const struct nas_instance *unit,
+                     int32_t (*max_batch)(const void *self), int32_t *out) {
+    *out = max_batch != NULL ? max_batch(unit->self) : 0;
+    return *out >= -NAS_MOST_BATCH && *out <= NAS_MOST_BATCH
                ? MN_OK
                : nas_instance_wrong(ctx, unit, "max_batch is %" PRId32 "; -%d to %d are possible",
-                                    batch, NAS_MOST_BATCH, NAS_MOST_BATCH);
+                                    *out, NAS_MOST_BATCH, NAS_MOST_BATCH);
 }
 
-int nas_declared_units(const struct nas_experiment *e, struct mn_ctx *ctx) {
+int nas_declared_units(struct nas_experiment *e, struct mn_ctx *ctx) {
     const struct nas_instance *learner = &e->task_learner;
     const struct mn_task_learner *table = &learner->table.task_learner;
-    const int moments = table->moments != NULL ? table->moments(learner->self) : 0;
-    TRY(check_batch(ctx, learner, table->max_batch));
+    const struct mn_loss *loss = &e->loss.table.loss;
+    e->moments = table->moments != NULL ? table->moments(learner->self) : MN_MOMENTS_AVERAGE;
+    e->teacher = loss->teacher != NULL ? loss->teacher(e->loss.self) : MN_TEACHER_NONE;
+    TRY(ask_batch(ctx, learner, table->max_batch, &e->batch));
     for (int i = 0; i < e->n_meta; i++) {
         const struct nas_instance *meta = e->meta[i].unit;
-        TRY(check_batch(ctx, meta, meta->table.meta_learner.max_batch));
+        TRY(ask_batch(ctx, meta, meta->table.meta_learner.max_batch, &e->meta[i].batch));
     }
-    if (moments < MN_MOMENTS_AVERAGE || moments > MN_MOMENTS_CARRY) {
+    if (e->moments < MN_MOMENTS_AVERAGE || e->moments > MN_MOMENTS_CARRY) {
         return nas_instance_wrong(ctx, learner, "moments is %d, which is none of enum mn_moments",
-                                  moments);
+                                  e->moments);
     }
     for (int i = 0; table->steps != NULL && i < PLACES; i++) {
         const struct mn_where where = place_at(e, i);
@@ -106,7 +82,7 @@ int nas_declared_units(const struct nas_experiment *e, struct mn_ctx *ctx) {
         if (steps < 0 || steps > MOST_STEPS) {
             return nas_instance_wrong(ctx, learner,
                                       "steps is %" PRId64 " for a %s task; 0 to %d are possible",
-                                      steps, split_names[where.split], MOST_STEPS);
+                                      steps, nas_split_adjectives[where.split], MOST_STEPS);
         }
     }
     if (e->teacher < MN_TEACHER_NONE || e->teacher > MN_TEACHER_START) {
@@ -118,7 +94,10 @@ int nas_declared_units(const struct nas_experiment *e, struct mn_ctx *ctx) {
     return check_threshold(e, ctx, &e->input_mixer);
 }
 
-int nas_declared_state(const struct nas_experiment *e, struct mn_ctx *ctx) {
+int nas_declared_state(struct nas_experiment *e, struct mn_ctx *ctx) {
+    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
+    e->n_state =
+        table->n_state != NULL ? table->n_state(e->task_learner.self, nas_model_dims(e->model)) : 0;
     return e->n_state >= 0 && e->n_state <= NAS_MOST_REALS
                ? MN_OK
                : nas_instance_wrong(ctx, &e->task_learner,

@@ -2,74 +2,30 @@
 #include "learn/experiment.h"
 
 #include "backend/cpu/kernels/kernel.h"
-#include "exec/cluster/join.h"
 #include "exec/launch.h"
 #include "learn/configuration.h"
+#include "learn/dataset.h"
 #include "learn/declared.h"
-#include "learn/fingerprint.h"
 #include "learn/latencies.h"
 #include "learn/meta_part.h"
-#include "learn/splits.h"
 #include "learn/task.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+int nas_refuse(struct mn_ctx *ctx, int status, const struct nas_yaml *option, const char *format,
+               ...) {
+    char place[512];
+    va_list args;
+    va_start(args, format);
+    nas_service_fail(ctx, status, format, args);
+    va_end(args);
+    nas_mark_text(option != NULL ? option->mark : (struct nas_mark){0}, place, sizeof place);
+    return place[0] == '\0' ? status : nas_ctx_where(ctx, "%.*s", (int)strlen(place) - 2, place);
+}
+
 static int64_t most(int64_t a, int64_t b) {
     return a > b ? a : b;
-}
-
-/* ---- data --------------------------------------------------------------------------------- */
-
-static void place_of(const struct nas_experiment *e, const char *section, const char *key,
-                     char *out, size_t size) {
-    const struct nas_yaml *node = nas_yaml_get(nas_yaml_get(e->root, section), key);
-    nas_mark_text(node != NULL ? node->mark : (struct nas_mark){0}, out, size);
-}
-
-static const char *const split_names[] = {"training", "validation", "test"};
-
-static int check_splits(const struct nas_experiment *e, struct mn_ctx *ctx) {
-    const struct nas_task_options *task = &e->task;
-    char place[512];
-    for (int split = MN_TRAIN; split <= MN_TEST; split++) {
-        const struct mn_episode_spec spec = nas_episode_spec(e, split);
-        if (e->data.n_classes[split] < task->ways) {
-            place_of(e, "task", "ways", place, sizeof place);
-            return mn_fail(
-                ctx, MN_CONFIG,
-                "%stask: ways: %" PRId64 " classes a task, but %s has only %" PRId64 " %s classes",
-                place, task->ways, e->dataset.label, e->data.n_classes[split], split_names[split]);
-        }
-        if (e->data.min_samples[split] < (int64_t)spec.support + spec.query) {
-            place_of(e, "task",
-                     split == MN_TRAIN && task->train_shots > 0 ? "train_shots" : "shots", place,
-                     sizeof place);
-            return mn_fail(ctx, MN_CONFIG,
-                           "%stask: %" PRId32 " support and %" PRId32
-                           " query images a class, but the smallest %s class of %s has only "
-                           "%" PRId64,
-                           place, spec.support, spec.query, split_names[split], e->dataset.label,
-                           e->data.min_samples[split]);
-        }
-    }
-    return MN_OK;
-}
-
-static int open_data(struct nas_experiment *e, struct mn_ctx *ctx, const struct nas_open *open) {
-    const struct mn_dataset *table = &e->dataset.table.dataset;
-    ctx->where.seed = (uint64_t)e->run.seed;
-    e->dataset.shm_source = open->shared;
-    e->dataset.shm_wanted = open->shares || (e->cluster != NULL && nas_cluster_shares(e->cluster));
-    struct nas_call call = nas_call_begin(ctx, &e->dataset);
-    TRY(nas_call_end(&call, table->start(e->dataset.self, ctx)));
-    e->dataset.started = 1;
-    e->data.size = sizeof e->data;
-    call = nas_call_begin(ctx, &e->dataset);
-    TRY(nas_call_end(&call, table->describe(e->dataset.self, ctx, &e->data)));
-    TRY(nas_declared_data(e, ctx));
-    TRY(check_splits(e, ctx));
-    return nas_splits_compare(e, ctx);
 }
 
 /* ---- model -------------------------------------------------------------------------------- */
@@ -77,24 +33,20 @@ static int open_data(struct nas_experiment *e, struct mn_ctx *ctx, const struct 
 static int find_kernels(struct nas_experiment *e, struct mn_ctx *ctx) {
     const char *name = nas_kernel_names[e->run.kernels];
     const int reduced = e->run.precision == NAS_BF16;
-    char place[512];
-    place_of(e, "run", reduced ? "precision" : "kernels", place, sizeof place);
+    const struct nas_yaml *option =
+        nas_yaml_get(nas_yaml_get(e->root, "run"), reduced ? "precision" : "kernels");
     if (reduced && strcmp(name, "auto") != 0 && strcmp(name, "avx512") != 0) {
-        return mn_fail(ctx, MN_CONFIG,
-                       "%srun: precision: bf16 goes with kernels auto or avx512, not %s", place,
-                       name);
+        return nas_refuse(ctx, MN_CONFIG, option,
+                          "run: precision: bf16 goes with kernels auto or avx512, not %s", name);
     }
     /* Products in bfloat16 have a table of their own, which is otherwise that of avx512. */
     e->kernels = nas_kernels_find(reduced ? "bf16" : name);
-    if (e->kernels != NULL) {
-        return MN_OK;
-    }
-    return reduced ? mn_fail(ctx, MN_UNSUPPORTED,
-                             "%srun: precision: this processor or build has no products of "
-                             "bfloat16 numbers (AVX512_BF16); use float",
-                             place)
-                   : mn_fail(ctx, MN_UNSUPPORTED,
-                             "%srun: kernels: this processor has no %s; use auto", place, name);
+    return e->kernels != NULL ? MN_OK
+           : reduced          ? nas_refuse(ctx, MN_UNSUPPORTED, option,
+                                           "run: precision: this processor or build has no products of "
+                                                    "bfloat16 numbers (AVX512_BF16); use float")
+                              : nas_refuse(ctx, MN_UNSUPPORTED, option,
+                                           "run: kernels: this processor has no %s; use auto", name);
 }
 
 const char *nas_experiment_dataset(const struct nas_experiment *e) {
@@ -122,63 +74,48 @@ static int64_t batch_of(int64_t declared, int64_t support) {
  * query sets are predicted, and support sets where batch norm takes their statistics, a head
  * starts from them, or a task learner prunes by them. */
 static void find_batches(struct nas_experiment *e, const struct nas_batches *at_least) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const int64_t batch = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
     const int64_t ways = e->task.ways;
     const struct mn_episode_spec train = nas_episode_spec(e, MN_TRAIN);
     const struct mn_episode_spec test = nas_episode_spec(e, MN_TEST);
     /* Query images go through the network with the support set where the head compares them. */
     const int with = nas_head_uses_support(&e->head);
+    const int starts = nas_head_starts(&e->head);
     struct nas_batches *b = &e->batches;
-    b->steps = batch_of(batch, ways * most(test.support, train.support));
+    b->steps = batch_of(e->batch, ways * most(test.support, train.support));
     for (int i = 0; i < e->n_meta; i++) {
-        const struct nas_instance *meta = e->meta[i].unit;
-        const struct mn_meta_learner *m = &meta->table.meta_learner;
-        b->steps = most(b->steps, m->max_batch != NULL
-                                      ? batch_of(m->max_batch(meta->self), ways * train.support)
-                                      : 0);
+        const int declares = e->meta[i].unit->table.meta_learner.max_batch != NULL;
+        b->steps = most(b->steps, declares ? batch_of(e->meta[i].batch, ways * train.support) : 0);
     }
     b->steps = most(b->steps, ways * (train.query + (with ? train.support : 0)));
     /* The gradient of a start goes through the support set. */
-    const int starts = nas_head_starts(&e->head);
-    b->steps = most(b->steps, starts ? ways * train.support : 0);
-    b->steps = most(b->steps, starts ? at_least->support : 0);
+    b->steps = most(b->steps, starts ? most(ways * train.support, at_least->support) : 0);
     b->steps = most(b->steps, at_least->steps + (with ? at_least->support : 0));
     b->predictions = ways * (test.query + (with ? test.support : 0));
-    if (starts || table->prune != NULL || e->evaluation.batch_norm == NAS_SUPPORT) {
+    if (starts || e->task_learner.table.task_learner.prune != NULL ||
+        e->evaluation.batch_norm == NAS_SUPPORT) {
         b->predictions = most(b->predictions, ways * test.support);
     }
     b->predictions = most(most(b->predictions, b->steps),
                           at_least->predictions + (with ? at_least->support : 0));
 }
 
-static int read_latencies(struct nas_experiment *e, struct mn_ctx *ctx) {
-    char place[512];
-    if (e->run.latency[0] == '\0' || e->latencies.n > 0) {
-        return MN_OK;
-    }
-    place_of(e, "run", "latency", place, sizeof place);
-    TRY(nas_latencies_read(ctx, &e->arena, e->run.latency, &e->latencies));
-    return e->latencies.n > 0
-               ? MN_OK
-               : mn_fail(ctx, MN_CONFIG, "%srun: latency: %s has no rows", place, e->run.latency);
-}
-
 static int build_model(struct nas_experiment *e, struct mn_ctx *ctx,
                        const struct nas_batches *at_least) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const void *learner = e->task_learner.self;
+    const struct nas_yaml *run = nas_yaml_get(e->root, "run");
     e->backend = nas_backend_find(e->run.backend);
     if (e->backend == NULL) {
-        char place[512];
-        place_of(e, "run", "backend", place, sizeof place);
-        return mn_fail(ctx, MN_CONFIG, "%srun: backend: there is no '%s'; known: %s", place,
-                       e->run.backend, nas_backend_names());
+        return nas_refuse(ctx, MN_CONFIG, nas_yaml_get(run, "backend"),
+                          "run: backend: there is no '%s'; known: %s", e->run.backend,
+                          nas_backend_names());
     }
     TRY(find_kernels(e, ctx));
-    const struct mn_loss *loss = &e->loss.table.loss;
-    e->teacher = loss->teacher != NULL ? loss->teacher(e->loss.self) : MN_TEACHER_NONE;
-    TRY(read_latencies(e, ctx));
+    if (e->run.latency[0] != '\0' && e->latencies.n == 0) {
+        TRY(nas_latencies_read(ctx, &e->arena, e->run.latency, &e->latencies));
+        if (e->latencies.n == 0) {
+            return nas_refuse(ctx, MN_CONFIG, nas_yaml_get(run, "latency"),
+                              "run: latency: %s has no rows", e->run.latency);
+        }
+    }
     TRY(nas_declared_units(e, ctx));
     find_batches(e, at_least);
     if (e->batches.predictions > NAS_MOST_BATCH) {
@@ -195,8 +132,6 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx,
     const struct nas_network_units units = nas_experiment_network(e);
     TRY(nas_model_fit(ctx, &units, &dims, &e->fit));
     TRY(nas_model_new(ctx, &units, &dims, e->backend, e->kernels, &e->model));
-    e->n_state = table->n_state != NULL ? table->n_state(learner, nas_model_dims(e->model)) : 0;
-    e->moments = table->moments != NULL ? table->moments(learner) : MN_MOMENTS_AVERAGE;
     TRY(nas_declared_state(e, ctx));
     return nas_meta_parts_size(e, ctx);
 }
@@ -230,7 +165,7 @@ static int note_provenance(struct nas_experiment *e, struct mn_ctx *ctx) {
     }
     if (e->dataset.started) {
         const char *data;
-        TRY(nas_fingerprint(e, ctx, &data));
+        TRY(nas_dataset_fingerprint(e, ctx, &data));
         TRY(nas_provenance_add(p, ctx, NAS_MADE_FROM_DATA, "data", data));
     }
     TRY(nas_provenance_add(p, ctx, NAS_MADE_BY_PROGRAM, "version", NAS_VERSION));
@@ -254,10 +189,10 @@ static int open_all(struct nas_experiment *e, struct mn_ctx *ctx, const struct n
         e->run.latency = "";
     }
     if ((open->flags & NAS_OPEN_NO_DATA) == 0) {
-        TRY(open_data(e, ctx, open));
+        TRY(nas_dataset_open(e, ctx, open));
     } else if (open->data != NULL) {
         e->data = *open->data;
-        TRY(check_splits(e, ctx));
+        TRY(nas_dataset_check(e, ctx));
     } else if (open->shape != NULL) {
         e->data = (struct mn_dataset_info){.size = sizeof e->data,
                                            .channels = open->shape[0],

@@ -80,6 +80,7 @@ struct nas_meta_part {
     const char *prefix;  /* of the names of its state: "meta", "meta.weights" */
     struct mn_dims dims; /* of the model; what it does not own is 0 */
     int64_t own0, n_own; /* its reals in nas_direction.own */
+    int32_t batch;       /* its max_batch */
 };
 
 struct nas_experiment {
@@ -112,6 +113,7 @@ struct nas_experiment {
     struct nas_fit fit;               /* how search_space.parameters chose the channel count */
     int64_t n_state;                  /* task learner state */
     int moments;                      /* enum mn_moments */
+    int32_t batch;                    /* max_batch of the task learner */
     struct nas_batches batches;       /* images of the largest passes */
     struct nas_provenance provenance; /* its plugin files as they were when it was opened: they may
                                          be replaced while the program runs; its data, once
@@ -143,6 +145,11 @@ struct nas_open {
     int *n_faults; /* receives the number of faults of the configuration; NULL = not wanted */
     FILE *faults;  /* where faults of the configuration are printed; NULL = standard error */
 };
+
+/* Fail because of an option, with its place in front (NULL = none is known). Returns the status. */
+MN_PRINTF(4, 5)
+int nas_refuse(struct mn_ctx *ctx, int status, const struct nas_yaml *option, const char *format,
+               ...);
 
 /* Open; every fault of the configuration is printed to open->faults and counted in the message. */
 int nas_experiment_open(struct nas_experiment *experiment, struct mn_ctx *ctx,

@@ -31,9 +31,7 @@ int nas_point_new(const struct nas_experiment *e, struct mn_ctx *ctx, const stru
 int nas_scope_begin(struct nas_scope *scope, const struct nas_experiment *e, struct mn_ctx *ctx,
                     const struct mn_task *task, const struct mn_point *params,
                     const mn_real *learner, const struct nas_watch *watch, int traced) {
-    const struct mn_task_learner *table = &e->task_learner.table.task_learner;
-    const int32_t declared = table->max_batch != NULL ? table->max_batch(e->task_learner.self) : 0;
-    const int32_t room = declared < 0 ? -declared : declared;
+    const int32_t room = e->batch < 0 ? -e->batch : e->batch;
     *scope = (struct nas_scope){.e = e,
                                 .task = task,
                                 .params = params,
