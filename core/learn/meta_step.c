@@ -162,8 +162,7 @@ struct mn_where nas_meta_batch_where(const struct nas_experiment *e,
     return where;
 }
 
-/* ---- the meta-batch
- * -------------------------------------------------------------------------------- */
+/* ---- the meta-batch ----------------------------------------------------------------------- */
 
 /* A task that is not begun leaves nothing. */
 static void enter(struct nas_meta_batch *b, const struct nas_state *state) {
