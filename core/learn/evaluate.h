@@ -74,17 +74,14 @@ int nas_solve(const struct nas_experiment *experiment, struct mn_ctx *ctx,
               const struct mn_point *meta, const mn_real *state, const struct mn_task *task,
               struct nas_solution *out);
 
-/* What a network at a point is worth: predict, prune, predict; the predictions again in the other
- * mode of batch norm. keep[n_choices] and logits as in a solution. */
-int nas_judge(const struct nas_experiment *experiment, struct mn_ctx *ctx,
-              const struct mn_task *task, const struct mn_point *at, int both_norms, uint8_t *keep,
-              mn_real *logits, struct nas_task_result *out);
-
 /* Prediction of the query set by the network that `keep` leaves (NULL = all), in the batch norm
  * mode of the configuration. */
 int nas_predict(const struct nas_experiment *experiment, struct mn_ctx *ctx,
                 const struct mn_task *task, const struct mn_point *at, const uint8_t *keep,
                 struct mn_outcome *out);
+
+/* Algorithm 3 as a job. job->what is the plan. */
+extern const struct nas_job_kind nas_evaluate_job;
 
 /* Evaluate tasks 0..n-1 of a split from the meta point and the optimiser state of a state (copied
  * for each task). Results do not depend on the executor. `out` is the caller's to release, also

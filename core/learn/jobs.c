@@ -4,7 +4,7 @@
 #include "exec/cluster/join.h"
 #include "exec/cluster/lead.h"
 #include "learn/config_diff.h"
-#include "learn/evaluate_job.h"
+#include "learn/evaluate.h"
 #include "learn/meta_step.h"
 #include "learn/state.h"
 #include "store/provenance.h"

@@ -10,7 +10,7 @@
 #include "exec/cluster/wire.h"
 #include "exec/threads.h"
 #include "learn/config_diff.h"
-#include "learn/evaluate_job.h"
+#include "learn/evaluate.h"
 #include "learn/jobs.h"
 #include "learn/meta_step.h"
 #include "learn/state.h"
