@@ -41,19 +41,18 @@ static int check_description(const struct nas_experiment *e, struct mn_ctx *ctx)
 
 int nas_dataset_check(const struct nas_experiment *e, struct mn_ctx *ctx) {
     const struct nas_task_options *task = &e->task;
-    const struct nas_yaml *section = nas_yaml_get(e->root, "task");
     for (int split = MN_TRAIN; split <= MN_TEST; split++) {
         const struct mn_episode_spec spec = nas_episode_spec(e, split);
         const char *shots = split == MN_TRAIN && task->train_shots > 0 ? "train_shots" : "shots";
         if (e->data.n_classes[split] < task->ways) {
-            return nas_refuse(ctx, MN_CONFIG, nas_yaml_get(section, "ways"),
+            return nas_refuse(ctx, MN_CONFIG, nas_option_mark(e, "task", "ways"),
                               "task: ways: %" PRId64 " classes a task, but %s has only %" PRId64
                               " %s classes",
                               task->ways, e->dataset.label, e->data.n_classes[split],
                               nas_split_adjectives[split]);
         }
         if (e->data.min_samples[split] < (int64_t)spec.support + spec.query) {
-            return nas_refuse(ctx, MN_CONFIG, nas_yaml_get(section, shots),
+            return nas_refuse(ctx, MN_CONFIG, nas_option_mark(e, "task", shots),
                               "task: %" PRId32 " support and %" PRId32
                               " query images a class, but the smallest %s class of %s has only "
                               "%" PRId64,

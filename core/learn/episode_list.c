@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/episode_list.h"
 
+#include "base/buffer.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "learn/configuration.h"
@@ -26,9 +27,8 @@ int nas_episodes_room(struct nas_episodes *l, struct mn_ctx *ctx) {
     l->names = nas_arena_array(&l->arena, ways, sizeof *l->names);
     l->samples = nas_arena_array(&l->arena, ways * (size_t)each(&l->spec), sizeof *l->samples);
     l->hashes = nas_arena_array(&l->arena, (size_t)l->tasks, sizeof *l->hashes);
-    return l->classes && l->names && l->samples && l->hashes
-               ? MN_OK
-               : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " episodes", l->tasks);
+    return l->arena.failed ? mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " episodes", l->tasks)
+                           : MN_OK;
 }
 
 void nas_episodes_fini(struct nas_episodes *l) {
@@ -91,8 +91,7 @@ int nas_episodes_new(const struct nas_experiment *e, struct mn_ctx *ctx, int spl
     out->dataset = nas_arena_text(&out->arena, nas_experiment_dataset(e));
     TRY(check_lists(e, ctx));
     TRY(nas_episodes_room(out, ctx));
-    return out->dataset != NULL ? hash_data(e, ctx, out->spec.split, &out->data)
-                                : mn_fail(ctx, MN_NOMEM, "no memory");
+    return hash_data(e, ctx, out->spec.split, &out->data);
 }
 
 /* The names and the fingerprint of a task whose images are in scratch. */
@@ -104,22 +103,18 @@ static int finish(struct nas_episodes *l, const struct nas_experiment *e, struct
         char name[NAME];
         TRY(name_class(e, ctx, l->spec.split, l->classes[w], name));
         l->names[w] = nas_arena_text(&l->arena, name);
-        if (l->names[w] == NULL) {
-            return mn_fail(ctx, MN_NOMEM, "no memory for the names of the classes");
-        }
     }
-    return MN_OK;
+    return l->arena.failed ? mn_fail(ctx, MN_NOMEM, "no memory for the names of the classes")
+                           : MN_OK;
 }
 
 int nas_episodes_draw(struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
                       int64_t index) {
     CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
     struct mn_task task;
-    ctx->where = (struct mn_where){.size = sizeof ctx->where,
-                                   .split = l->spec.split,
-                                   .seed = l->seed,
-                                   .meta_epochs = e->run.meta_epochs,
-                                   .task = index};
+    ctx->where = nas_experiment_where(e, l->spec.split, 0);
+    ctx->where.seed = l->seed;
+    ctx->where.task = index;
     TRY(nas_episode_draw(e, ctx, &e->dataset, &l->spec, l->classes + index * l->spec.ways,
                          samples_of(l, index), &task));
     return finish(l, e, ctx, index, &task);
@@ -134,11 +129,15 @@ struct stock {
     uint32_t key;        /* orders equals */
 };
 
+static int order(int64_t a, int64_t b) {
+    return (a > b) - (a < b);
+}
+
 static int by_stock(const void *a, const void *b) {
     const struct stock *x = a, *y = b;
-    return x->left != y->left ? (x->left < y->left) - (x->left > y->left)
-           : x->key != y->key ? (x->key > y->key) - (x->key < y->key)
-                              : (x->which > y->which) - (x->which < y->which);
+    return x->left != y->left ? order(y->left, x->left)
+           : x->key != y->key ? order(x->key, y->key)
+                              : order(x->which, y->which);
 }
 
 /* The streams of tasks have steps of their own. */
@@ -187,8 +186,30 @@ static int take(struct nas_episodes *l, int64_t index, struct stock *stock, int6
     return 1;
 }
 
+/* The images of task `index`, in scratch. */
 static int load(const struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
-                int64_t index, struct mn_task *out);
+                int64_t index, struct mn_task *out) {
+    const struct mn_episode_spec *spec = &l->spec;
+    const struct mn_dataset *table = &e->dataset.table.dataset;
+    const int64_t *sample = samples_of(l, index);
+    struct mn_episode episode;
+    TRY(nas_episode_room(e, ctx, spec, &episode, out));
+    for (int32_t way = 0; way < spec->ways; way++) {
+        for (int32_t i = 0; i < each(spec); i++) {
+            const int is_query = i >= spec->support;
+            const int32_t at =
+                is_query ? way * spec->query + i - spec->support : way * spec->support + i;
+            mn_real *to =
+                (is_query ? episode.query : episode.support) + (size_t)at * nas_image_reals(e);
+            (is_query ? episode.query_labels : episode.support_labels)[at] = way;
+            struct nas_call call = nas_call_begin(ctx, &e->dataset);
+            TRY(nas_call_end(&call,
+                             table->image(e->dataset.self, ctx, spec->split,
+                                          l->classes[index * spec->ways + way], *sample++, to)));
+        }
+    }
+    return MN_OK;
+}
 
 int nas_episodes_disjoint(const struct nas_experiment *e, struct mn_ctx *ctx, int split, int64_t n,
                           struct nas_episodes *out) {
@@ -219,7 +240,7 @@ int nas_episodes_disjoint(const struct nas_experiment *e, struct mn_ctx *ctx, in
 
 static int by_class_and_sample(const void *a, const void *b) {
     const int64_t *x = a, *y = b;
-    return x[0] != y[0] ? (x[0] > y[0]) - (x[0] < y[0]) : (x[1] > y[1]) - (x[1] < y[1]);
+    return x[0] != y[0] ? order(x[0], y[0]) : order(x[1], y[1]);
 }
 
 int nas_episodes_are_disjoint(const struct nas_episodes *l, struct mn_ctx *ctx) {
@@ -274,18 +295,11 @@ static void put_list(FILE *out, const struct nas_episodes *l) {
 }
 
 int nas_episodes_write(const struct nas_episodes *l, struct mn_ctx *ctx, const char *path) {
-    CLEANUP(nas_free) char *text = NULL;
-    size_t length;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path);
-    }
-    put_list(out, l);
-    const int failed = ferror(out);
-    if (fclose(out) != 0 || failed) {
-        return mn_fail(ctx, MN_NOMEM, "%s: no memory to write it", path);
-    }
-    return nas_file_replace(ctx, path, text, length);
+    CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
+    TRY(nas_buffer_open(&text, ctx));
+    put_list(text.out, l);
+    TRY(nas_buffer_close(&text, ctx));
+    return nas_file_replace(ctx, path, text.text, text.length);
 }
 
 /* ---- using -------------------------------------------------------------------------------- */
@@ -335,31 +349,6 @@ int nas_episodes_check(const struct nas_episodes *l, const struct nas_experiment
                                " of class %s, which has %" PRId64,
                                l->path, task, l->samples[i], l->names[w], n);
             }
-        }
-    }
-    return MN_OK;
-}
-
-/* The images of task `index`, in scratch. */
-static int load(const struct nas_episodes *l, const struct nas_experiment *e, struct mn_ctx *ctx,
-                int64_t index, struct mn_task *out) {
-    const struct mn_episode_spec *spec = &l->spec;
-    const struct mn_dataset *table = &e->dataset.table.dataset;
-    const int64_t *sample = samples_of(l, index);
-    struct mn_episode episode;
-    TRY(nas_episode_room(e, ctx, spec, &episode, out));
-    for (int32_t way = 0; way < spec->ways; way++) {
-        for (int32_t i = 0; i < each(spec); i++) {
-            const int is_query = i >= spec->support;
-            const int32_t at =
-                is_query ? way * spec->query + i - spec->support : way * spec->support + i;
-            mn_real *to =
-                (is_query ? episode.query : episode.support) + (size_t)at * nas_image_reals(e);
-            (is_query ? episode.query_labels : episode.support_labels)[at] = way;
-            struct nas_call call = nas_call_begin(ctx, &e->dataset);
-            TRY(nas_call_end(&call,
-                             table->image(e->dataset.self, ctx, spec->split,
-                                          l->classes[index * spec->ways + way], *sample++, to)));
         }
     }
     return MN_OK;

@@ -90,19 +90,18 @@ static int line_end(struct reader *r) {
     return text[0] == '\0' ? MN_OK : wrong(r, text, "the line goes on with '%.40s'", text);
 }
 
+/* Begin a line "KEY ..". */
+static int key_line(struct reader *r, const char *key) {
+    next_line(r);
+    return keyword(r, key);
+}
+
 /* A line "KEY N". */
 static int count(struct reader *r, const char *key, int64_t least, int64_t most, int64_t *out) {
-    next_line(r);
-    TRY(keyword(r, key));
+    TRY(key_line(r, key));
     TRY(number(r, most, out));
     return *out >= least ? line_end(r)
                          : wrong(r, r->line, "%s must be %" PRId64 " or more", key, least);
-}
-
-static int keep_text(struct reader *r, struct nas_episodes *list, const char *text,
-                     const char **out) {
-    *out = nas_arena_text(&list->arena, text);
-    return *out != NULL ? MN_OK : mn_fail(r->ctx, MN_NOMEM, "no memory");
 }
 
 /* ---- header ------------------------------------------------------------------------------- */
@@ -114,16 +113,13 @@ static int read_header(struct reader *r, struct nas_episodes *out) {
         return wrong(r, r->line,
                      "expected the line 'metanas episodes 1'; 'metanas episodes' makes such files");
     }
-    next_line(r);
-    TRY(keyword(r, "dataset"));
-    TRY(keep_text(r, out, word(r), &out->dataset));
+    TRY(key_line(r, "dataset"));
+    out->dataset = nas_arena_text(&out->arena, word(r));
     TRY(line_end(r));
-    next_line(r);
-    TRY(keyword(r, "data"));
+    TRY(key_line(r, "data"));
     TRY(fingerprint(r, &out->data));
     TRY(line_end(r));
-    next_line(r);
-    TRY(keyword(r, "split"));
+    TRY(key_line(r, "split"));
     const char *split = word(r);
     while (nas_split_names[out->spec.split] != NULL &&
            strcmp(split, nas_split_names[out->spec.split]) != 0) {
@@ -139,10 +135,11 @@ static int read_header(struct reader *r, struct nas_episodes *out) {
     TRY(count(r, "queries", 1, MOST_IMAGES, &queries));
     TRY(count(r, "tasks", 1, 10000000, &out->tasks));
     out->seed = (uint64_t)seed;
-    out->spec.size = sizeof out->spec;
-    out->spec.ways = (int32_t)ways;
-    out->spec.support = (int32_t)shots;
-    out->spec.query = (int32_t)queries;
+    out->spec = (struct mn_episode_spec){.size = sizeof out->spec,
+                                         .split = out->spec.split,
+                                         .ways = (int32_t)ways,
+                                         .support = (int32_t)shots,
+                                         .query = (int32_t)queries};
     return MN_OK;
 }
 
@@ -164,8 +161,8 @@ static int read_class(struct reader *r, struct nas_episodes *out, int64_t way) {
     TRY(read_numbers(r, "support", spec->support, samples));
     TRY(read_numbers(r, "query", spec->query, samples + spec->support));
     TRY(keyword(r, "name"));
-    return r->at[0] != '\0' ? keep_text(r, out, r->at, &out->names[way])
-                            : wrong(r, r->at, "the name of the class is missing");
+    out->names[way] = nas_arena_text(&out->arena, r->at);
+    return r->at[0] != '\0' ? MN_OK : wrong(r, r->at, "the name of the class is missing");
 }
 
 static int read_task(struct reader *r, struct nas_episodes *out, int64_t task) {
@@ -216,7 +213,9 @@ static int read_all(struct reader *r, size_t length, struct nas_episodes *out) {
         return wrong(r, r->line, "the line does not end with a line feed: the file is truncated");
     }
     next_line(r);
-    return line_end(r);
+    TRY(line_end(r));
+    return out->arena.failed ? mn_fail(r->ctx, MN_NOMEM, "%s: no memory to read it", r->path)
+                             : MN_OK;
 }
 
 int nas_episodes_read(struct mn_ctx *ctx, const char *path, struct nas_episodes *out) {
@@ -227,10 +226,8 @@ int nas_episodes_read(struct mn_ctx *ctx, const char *path, struct nas_episodes 
     struct reader r = {.ctx = ctx, .path = path};
     r.line = r.next = (char *)data + (nas_text_skip_bom((const char *)data) - (const char *)data);
     length -= (size_t)(r.line - (char *)data);
-    int status = keep_text(&r, out, path, &out->path);
-    if (status == MN_OK) {
-        status = read_all(&r, length, out);
-    }
+    out->path = nas_arena_text(&out->arena, path);
+    const int status = read_all(&r, length, out);
     if (status != MN_OK) {
         nas_episodes_fini(out);
     }

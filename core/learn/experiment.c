@@ -13,14 +13,19 @@
 #include <inttypes.h>
 #include <string.h>
 
-int nas_refuse(struct mn_ctx *ctx, int status, const struct nas_yaml *option, const char *format,
-               ...) {
+struct nas_mark nas_option_mark(const struct nas_experiment *e, const char *section,
+                                const char *key) {
+    const struct nas_yaml *option = nas_yaml_get(nas_yaml_get(e->root, section), key);
+    return option != NULL ? option->mark : (struct nas_mark){0};
+}
+
+int nas_refuse(struct mn_ctx *ctx, int status, struct nas_mark mark, const char *format, ...) {
     char place[512];
     va_list args;
     va_start(args, format);
     nas_service_fail(ctx, status, format, args);
     va_end(args);
-    nas_mark_text(option != NULL ? option->mark : (struct nas_mark){0}, place, sizeof place);
+    nas_mark_text(mark, place, sizeof place);
     return place[0] == '\0' ? status : nas_ctx_where(ctx, "%.*s", (int)strlen(place) - 2, place);
 }
 
@@ -33,19 +38,18 @@ static int64_t most(int64_t a, int64_t b) {
 static int find_kernels(struct nas_experiment *e, struct mn_ctx *ctx) {
     const char *name = nas_kernel_names[e->run.kernels];
     const int reduced = e->run.precision == NAS_BF16;
-    const struct nas_yaml *option =
-        nas_yaml_get(nas_yaml_get(e->root, "run"), reduced ? "precision" : "kernels");
+    const struct nas_mark mark = nas_option_mark(e, "run", reduced ? "precision" : "kernels");
     if (reduced && strcmp(name, "auto") != 0 && strcmp(name, "avx512") != 0) {
-        return nas_refuse(ctx, MN_CONFIG, option,
+        return nas_refuse(ctx, MN_CONFIG, mark,
                           "run: precision: bf16 goes with kernels auto or avx512, not %s", name);
     }
     /* Products in bfloat16 have a table of their own, which is otherwise that of avx512. */
     e->kernels = nas_kernels_find(reduced ? "bf16" : name);
     return e->kernels != NULL ? MN_OK
-           : reduced          ? nas_refuse(ctx, MN_UNSUPPORTED, option,
+           : reduced          ? nas_refuse(ctx, MN_UNSUPPORTED, mark,
                                            "run: precision: this processor or build has no products of "
                                                     "bfloat16 numbers (AVX512_BF16); use float")
-                              : nas_refuse(ctx, MN_UNSUPPORTED, option,
+                              : nas_refuse(ctx, MN_UNSUPPORTED, mark,
                                            "run: kernels: this processor has no %s; use auto", name);
 }
 
@@ -101,10 +105,9 @@ static void find_batches(struct nas_experiment *e, const struct nas_batches *at_
 
 static int build_model(struct nas_experiment *e, struct mn_ctx *ctx,
                        const struct nas_batches *at_least) {
-    const struct nas_yaml *run = nas_yaml_get(e->root, "run");
     e->backend = nas_backend_find(e->run.backend);
     if (e->backend == NULL) {
-        return nas_refuse(ctx, MN_CONFIG, nas_yaml_get(run, "backend"),
+        return nas_refuse(ctx, MN_CONFIG, nas_option_mark(e, "run", "backend"),
                           "run: backend: there is no '%s'; known: %s", e->run.backend,
                           nas_backend_names());
     }
@@ -112,7 +115,7 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx,
     if (e->run.latency[0] != '\0' && e->latencies.n == 0) {
         TRY(nas_latencies_read(ctx, &e->arena, e->run.latency, &e->latencies));
         if (e->latencies.n == 0) {
-            return nas_refuse(ctx, MN_CONFIG, nas_yaml_get(run, "latency"),
+            return nas_refuse(ctx, MN_CONFIG, nas_option_mark(e, "run", "latency"),
                               "run: latency: %s has no rows", e->run.latency);
         }
     }

@@ -146,10 +146,13 @@ struct nas_open {
     FILE *faults;  /* where faults of the configuration are printed; NULL = standard error */
 };
 
-/* Fail because of an option, with its place in front (NULL = none is known). Returns the status. */
+/* Where an option was set; zeroed where it is not. */
+struct nas_mark nas_option_mark(const struct nas_experiment *experiment, const char *section,
+                                const char *key);
+/* Fail because of what stands at a place of the configuration, which comes first. Returns the
+ * status. */
 MN_PRINTF(4, 5)
-int nas_refuse(struct mn_ctx *ctx, int status, const struct nas_yaml *option, const char *format,
-               ...);
+int nas_refuse(struct mn_ctx *ctx, int status, struct nas_mark mark, const char *format, ...);
 
 /* Open; every fault of the configuration is printed to open->faults and counted in the message. */
 int nas_experiment_open(struct nas_experiment *experiment, struct mn_ctx *ctx,

@@ -1,35 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/latencies.h"
 
+#include "base/buffer.h"
 #include "base/file.h"
 #include "store/csv.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 
 enum { OPERATION, STRIDE, CHANNELS, HEIGHT, WIDTH, NS, COLUMNS };
 static const char *const names[COLUMNS] = {"operation", "stride", "channels",
                                            "height",    "width",  "ns"};
 
-/* A cell as a number from `least` on, whole but for times. */
-static int number(struct mn_ctx *ctx, const char *path, const struct nas_csv *table, int64_t row,
-                  const int *column, int of, double least, double *out) {
-    *out = nas_csv_number(table, row, column[of]);
-    if (*out >= least && *out <= 1e15 && (of == NS || floor(*out) == *out)) {
-        return MN_OK;
-    }
-    return mn_fail(ctx, MN_CONFIG, "%s: row %" PRId64 ": %s is '%s', which is no %s from %g on",
-                   path, row + 1, names[of], nas_csv_cell(table, row, column[of]),
-                   of == NS ? "time in nanoseconds" : "whole number", least);
-}
-
 static int read_row(struct mn_ctx *ctx, const char *path, const struct nas_csv *table, int64_t row,
                     const int *column, struct nas_latencies *out) {
     struct nas_latency *x = &out->at[row];
     double value[COLUMNS];
-    for (int of = STRIDE; of < COLUMNS; of++) {
-        TRY(number(ctx, path, table, row, column, of, of == NS ? 0 : 1, &value[of]));
+    for (int of = STRIDE; of < COLUMNS; of++) { /* whole from 1 on, but for times */
+        const double v = value[of] = nas_csv_number(table, row, column[of]);
+        const double least = of == NS ? 0 : 1;
+        if (!(v >= least && v <= 1e15 && (of == NS || floor(v) == v))) {
+            return mn_fail(ctx, MN_CONFIG,
+                           "%s: row %" PRId64 ": %s is '%s', which is no %s from %g on", path,
+                           row + 1, names[of], nas_csv_cell(table, row, column[of]),
+                           of == NS ? "time in nanoseconds" : "whole number", least);
+        }
     }
     *x = (struct nas_latency){.operation = nas_csv_cell(table, row, column[OPERATION]),
                               .stride = (int32_t)fmin(value[STRIDE], INT32_MAX),
@@ -73,8 +68,10 @@ int nas_latencies_read(struct mn_ctx *ctx, struct nas_arena *arena, const char *
     return MN_OK;
 }
 
-static void write_rows(FILE *out, const struct nas_latencies *all) {
-    struct nas_csv_line line = {.out = out};
+int nas_latencies_write(struct mn_ctx *ctx, const char *path, const struct nas_latencies *all) {
+    CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
+    TRY(nas_buffer_open(&text, ctx));
+    struct nas_csv_line line = {.out = text.out};
     for (int i = 0; i < COLUMNS; i++) {
         nas_csv_text(&line, names[i]);
     }
@@ -89,18 +86,6 @@ static void write_rows(FILE *out, const struct nas_latencies *all) {
         nas_csv_real(&line, x->ns);
         nas_csv_end(&line);
     }
-}
-
-int nas_latencies_write(struct mn_ctx *ctx, const char *path, const struct nas_latencies *all) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return mn_fail(ctx, MN_NOMEM, "no memory for a table");
-    }
-    write_rows(out, all);
-    const int status = fclose(out) == 0 ? nas_file_replace(ctx, path, text, length)
-                                        : mn_fail(ctx, MN_NOMEM, "no memory for a table");
-    free(text);
-    return status;
+    TRY(nas_buffer_close(&text, ctx));
+    return nas_file_replace(ctx, path, text.text, text.length);
 }

@@ -4,12 +4,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* What each of two meta learners owns; then that of one for both. */
 static const struct {
     const char *key, *section, *prefix;
     uint32_t owns;
 } parts[] = {
     {"weights", "meta_learner.weights", "meta.weights", MN_ADAPTS_W},
     {"architecture", "meta_learner.architecture", "meta.architecture", MN_ADAPTS_A},
+    {NULL, "meta_learner", "meta", MN_ADAPTS_W | MN_ADAPTS_A},
 };
 
 /* ---- configuration ------------------------------------------------------------------------ */
@@ -22,12 +24,15 @@ int nas_meta_parts_apart(const struct nas_yaml *section) {
 
 void nas_meta_parts_begin(struct nas_experiment *e, const struct nas_yaml *section,
                           struct nas_faults *faults) {
-    const struct nas_instance *const units[] = {&e->meta_learner, &e->meta_architecture};
     e->n_meta = nas_meta_parts_apart(section) ? 2 : 1;
-    e->meta[0] = (struct nas_meta_part){.unit = units[0],
-                                        .owns = MN_ADAPTS_W | MN_ADAPTS_A,
-                                        .section = "meta_learner",
-                                        .prefix = "meta"};
+    for (int i = 0; i < e->n_meta; i++) {
+        const int part = e->n_meta == 1 ? 2 : i;
+        e->meta[i] =
+            (struct nas_meta_part){.unit = i == 0 ? &e->meta_learner : &e->meta_architecture,
+                                   .owns = parts[part].owns,
+                                   .section = parts[part].section,
+                                   .prefix = parts[part].prefix};
+    }
     if (e->n_meta == 1) {
         return;
     }
@@ -40,10 +45,6 @@ void nas_meta_parts_begin(struct nas_experiment *e, const struct nas_yaml *secti
         }
     }
     for (int i = 0; i < 2; i++) {
-        e->meta[i] = (struct nas_meta_part){.unit = units[i],
-                                            .owns = parts[i].owns,
-                                            .section = parts[i].section,
-                                            .prefix = parts[i].prefix};
         if (nas_yaml_get(section, parts[i].key) == NULL) {
             nas_fault_add(faults, section->mark,
                           "meta_learner: '%s' has a meta learner of its own, '%s' has none; add "
@@ -67,13 +68,11 @@ static int join_loss(struct nas_experiment *e, struct mn_ctx *ctx) {
     }
     e->rates = 1;
     if (weights->traces == NULL || !weights->traces(e->meta[0].unit->self)) {
-        char place[512];
-        nas_mark_text(e->loss.mark, place, sizeof place);
-        return mn_fail(ctx, MN_UNSUPPORTED,
-                       "%s%s has weights, which learn by what they do to the steps of a task; %s "
-                       "does not go back through these: use a meta learner that does, such as "
-                       "maml, anil, meta_sgd or alfa",
-                       place, e->loss.label, e->meta[0].unit->label);
+        return nas_refuse(ctx, MN_UNSUPPORTED, e->loss.mark,
+                          "%s has weights, which learn by what they do to the steps of a task; %s "
+                          "does not go back through these: use a meta learner that does, such as "
+                          "maml, anil, meta_sgd or alfa",
+                          e->loss.label, e->meta[0].unit->label);
     }
     return MN_OK;
 }
@@ -96,13 +95,12 @@ int nas_meta_parts_join(struct nas_experiment *e, struct mn_ctx *ctx) {
             continue;
         }
         if (learner->adjoint == NULL || learner->steps == NULL) {
-            char place[512];
-            nas_mark_text(unit->mark, place, sizeof place);
-            return mn_fail(ctx, MN_UNSUPPORTED,
-                           "%s%s works on the single steps of a task, which %s does not offer (it "
-                           "has no adjoint); use a task learner that does, such as sgd or darts, "
-                           "or a meta learner that needs none, such as fomaml or reptile",
-                           place, unit->label, e->task_learner.label);
+            return nas_refuse(
+                ctx, MN_UNSUPPORTED, unit->mark,
+                "%s works on the single steps of a task, which %s does not offer (it "
+                "has no adjoint); use a task learner that does, such as sgd or darts, "
+                "or a meta learner that needs none, such as fomaml or reptile",
+                unit->label, e->task_learner.label);
         }
         if (learner->check_adjoint != NULL) {
             struct nas_call call = nas_call_begin(ctx, &e->task_learner);
