@@ -12,11 +12,8 @@ static void put_names(struct nas_append_log *file, const struct mn_model *model)
     for (int i = 0; i < nas_model_n_mixtures(model); i++) {
         const struct nas_mixture *x = nas_model_mixture(model, i);
         for (int k = 0; k < x->n_items; k++) {
-            if (x->is_input) {
-                nas_append_log_put(file, ",%s.%d", x->name, k);
-            } else {
-                nas_append_log_put(file, ",%s.%s", x->name, x->about.items[k]);
-            }
+            x->is_input ? nas_append_log_put(file, ",%s.%d", x->name, k)
+                        : nas_append_log_put(file, ",%s.%s", x->name, x->about.items[k]);
         }
     }
     nas_append_log_put(file, ",genotype");
@@ -41,8 +38,13 @@ static int put_genotype(struct nas_append_log *file, struct mn_ctx *ctx,
     return MN_OK;
 }
 
-static int write_line(struct nas_append_log *file, const struct mn_model *model, struct mn_ctx *ctx,
-                      const struct mn_point *meta, int64_t meta_epoch) {
+int nas_architecture_log_write(struct nas_append_log *file, const struct mn_model *model,
+                               struct mn_ctx *ctx, const struct mn_point *meta,
+                               int64_t meta_epoch) {
+    CLEANUP(nas_scratch_end) struct nas_scratch here = nas_scratch_begin(ctx);
+    if (nas_model_n_mixtures(model) == 0) {
+        return MN_OK;
+    }
     mn_real *weights = mn_scratch(ctx, (size_t)nas_model_dims(model)->n_choices * sizeof *weights);
     TRY(weights != NULL ? nas_model_mixture_weights(ctx, model, meta, weights) : MN_NOMEM);
     if (file->length == 0) {
@@ -62,13 +64,4 @@ static int write_line(struct nas_append_log *file, const struct mn_model *model,
     }
     TRY(put_genotype(file, ctx, model, meta));
     return nas_append_log_write(file, ctx);
-}
-
-int nas_architecture_log_write(struct nas_append_log *file, const struct nas_experiment *e,
-                               struct mn_ctx *ctx, const struct mn_point *meta,
-                               int64_t meta_epoch) {
-    const size_t mark = nas_arena_mark(&nas_ctx_of(ctx)->scratch);
-    const int status = write_line(file, e->model, ctx, meta, meta_epoch);
-    nas_arena_release(&nas_ctx_of(ctx)->scratch, mark);
-    return status;
 }

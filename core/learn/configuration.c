@@ -98,20 +98,26 @@ const char *nas_sampling_name(enum nas_sampling sampling) {
 static const struct {
     const char *name;
     struct nas_options options;
+    size_t offset;
 } sections[] = {
-#define FIXED(name, table)                                                                         \
+#define FIXED(name)                                                                                \
     {                                                                                              \
-        name, {                                                                                    \
-            table, sizeof table / sizeof table[0]                                                  \
-        }                                                                                          \
+#name, {name##_opts, sizeof name##_opts / sizeof name##_opts[0] },                         \
+                                 offsetof(struct nas_experiment, name)                             \
     }
-    FIXED("run", run_opts),
-    FIXED("task", task_opts),
-    FIXED("evaluation", evaluation_opts),
+    FIXED(run),
+    FIXED(task),
+    FIXED(evaluation),
 };
+enum { FIXED_SECTIONS = sizeof sections / sizeof sections[0] };
+
+/* The bound options of a fixed section. */
+static void *section_at(const struct nas_experiment *e, int i) {
+    return (char *)(uintptr_t)e + sections[i].offset;
+}
 
 const struct nas_options *nas_configuration_section(const char *name) {
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+    for (int i = 0; i < FIXED_SECTIONS; i++) {
         if (strcmp(sections[i].name, name) == 0) {
             return &sections[i].options;
         }
@@ -146,12 +152,12 @@ const char *nas_configuration_unit_section(const struct nas_experiment *e, int i
     return i >= META_WEIGHTS ? e->meta[i - META_WEIGHTS].section : nas_kind_name(units[i].kind);
 }
 
-enum { SECTIONS = sizeof sections / sizeof sections[0] + NAS_SECTIONS + 2 };
+enum { SECTIONS = FIXED_SECTIONS + NAS_SECTIONS + 2 };
 
 /* Names of the sections that a configuration has. */
 static void section_names(const char *out[SECTIONS]) {
     size_t n = 0;
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+    for (int i = 0; i < FIXED_SECTIONS; i++) {
         out[n++] = sections[i].name;
     }
     for (int i = 0; i < NAS_SECTIONS; i++) {
@@ -287,11 +293,10 @@ const char *nas_service_configured(struct mn_ctx *ctx, const char *key) {
     if (e == NULL) {
         return NULL;
     }
-    const void *const from[] = {&e->run, &e->task, &e->evaluation};
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+    for (int i = 0; i < FIXED_SECTIONS; i++) {
         const char *rest = within(key, sections[i].name);
         if (rest != NULL) {
-            return nas_schema_value(&sections[i].options, from[i], rest, scratch);
+            return nas_schema_value(&sections[i].options, section_at(e, i), rest, scratch);
         }
     }
     for (int i = 0; i < nas_configuration_units(e); i++) {
@@ -364,15 +369,14 @@ static int read_config(struct nas_experiment *e, const struct nas_open *open,
 /* The most specific failure wins: a plugin that cannot be loaded, else the faults' count. */
 int nas_configuration_read(struct nas_experiment *e, struct mn_ctx *ctx,
                            const struct nas_open *open) {
-    void *const to[] = {&e->run, &e->task, &e->evaluation};
     struct nas_faults faults = {.arena = &e->arena};
     int status = MN_OK;
     if (read_config(e, open, &faults)) {
         check_sections(e, &faults);
-        for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        for (int i = 0; i < FIXED_SECTIONS; i++) {
             nas_schema_bind(&e->arena, &sections[i].options,
-                            nas_yaml_get(e->root, sections[i].name), NULL, sections[i].name, to[i],
-                            &faults);
+                            nas_yaml_get(e->root, sections[i].name), NULL, sections[i].name,
+                            section_at(e, i), &faults);
         }
         check_run(e, &faults);
         status = nas_registry_new(ctx, open->plugin_dirs, &e->registry);
@@ -402,12 +406,13 @@ int nas_configuration_read(struct nas_experiment *e, struct mn_ctx *ctx,
 /* All options but those with one of the flags `without`. */
 static int write_options(const struct nas_experiment *e, const struct nas_task_options *task,
                          uint32_t without, FILE *out) {
-    const void *const from[] = {&e->run, task, &e->evaluation};
     const struct nas_instance *operation;
     const char *name;
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+    for (int i = 0; i < FIXED_SECTIONS; i++) {
         fprintf(out, "%s:\n", sections[i].name);
-        nas_schema_write_without(&sections[i].options, from[i], without, 2, out);
+        const void *from = section_at(e, i);
+        nas_schema_write_without(&sections[i].options, from == &e->task ? task : from, without, 2,
+                                 out);
     }
     for (int i = 0; i < nas_configuration_units(e); i++) {
         const int part = i >= META_WEIGHTS && e->n_meta > 1; /* of section meta_learner */

@@ -30,6 +30,12 @@ static double height(const char *course, int64_t meta_epoch, int64_t meta_epochs
                                            : -1;
 }
 
+/* x / 10,000 with four digits. */
+static const char *share(double x, char out[40]) {
+    nas_text_from_real(round(x) / 1e4, out, 40);
+    return out;
+}
+
 static void tell_course(struct telling *t, const struct nas_instance *unit, const char *key,
                         const char *course) {
     const int64_t now = t->e->run.meta_epochs;
@@ -41,12 +47,10 @@ static void tell_course(struct telling *t, const struct nas_instance *unit, cons
             course, now, t->before);
         return;
     }
-    nas_text_from_real(round(then * 1e4) / 1e4, a, sizeof a);
-    nas_text_from_real(round(here * 1e4) / 1e4, b, sizeof b);
     add(t,
         "\n  %s: %s %s: the rates had come to %s of their height at meta-epoch %" PRId64
         ", now they are at %s",
-        unit->label, key, course, a, t->meta_epoch, b);
+        unit->label, key, course, share(then * 1e4, a), t->meta_epoch, share(here * 1e4, b));
 }
 
 /* A part of the run, from its first meta-epoch; what is over before and after is no change. */
@@ -68,13 +72,10 @@ static void tell_part(struct telling *t, const struct nas_instance *unit, const 
 /* From 0 to 1 over the run. */
 static void tell_ramp(struct telling *t, const struct nas_instance *unit, const char *key) {
     char a[40], b[40];
-    nas_text_from_real(round(1e4 - height("linear", t->meta_epoch, t->before) * 1e4) / 1e4, a,
-                       sizeof a);
-    nas_text_from_real(round(1e4 - height("linear", t->meta_epoch, t->e->run.meta_epochs) * 1e4) /
-                           1e4,
-                       b, sizeof b);
+    const double then = height("linear", t->meta_epoch, t->before),
+                 here = height("linear", t->meta_epoch, t->e->run.meta_epochs);
     add(t, "\n  %s: %s had come to %s of drop_path at meta-epoch %" PRId64 ", now it is at %s",
-        unit->label, key, a, t->meta_epoch, b);
+        unit->label, key, share(1e4 - then * 1e4, a), t->meta_epoch, share(1e4 - here * 1e4, b));
 }
 
 static void tell_unit(struct telling *t, const struct nas_instance *unit) {

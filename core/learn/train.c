@@ -91,10 +91,8 @@ static void put_traffic(struct training *t) {
 }
 
 static int write_architecture(struct training *t) {
-    return nas_model_n_mixtures(t->e->model) == 0
-               ? MN_OK
-               : nas_architecture_log_write(&t->dir.architecture, t->e, t->ctx, &t->state->meta,
-                                            t->state->meta_epoch);
+    return nas_architecture_log_write(&t->dir.architecture, t->e->model, t->ctx, &t->state->meta,
+                                      t->state->meta_epoch);
 }
 
 static int write_log(struct training *t) {
@@ -199,6 +197,12 @@ static int validate(struct training *t) {
     return MN_OK;
 }
 
+/* The message of a failure, which is forgotten. */
+static void take_message(struct training *t, char out[NAS_MESSAGE]) {
+    snprintf(out, NAS_MESSAGE, "%s", nas_ctx_message(t->ctx));
+    nas_ctx_clear(t->ctx);
+}
+
 /* ---- going back --------------------------------------------------------------------------- */
 
 static void tell_begin(const struct training *t) {
@@ -221,8 +225,7 @@ static int roll_back(struct training *t) {
     struct nas_append_log *m = &t->dir.metrics;
     char message[NAS_MESSAGE];
     int found = 0;
-    snprintf(message, sizeof message, "%s", nas_ctx_message(t->ctx));
-    nas_ctx_clear(t->ctx);
+    take_message(t, message);
     if (old.rollbacks >= run->rollbacks) {
         return mn_fail(t->ctx, MN_NUMERIC, "%s; run.rollbacks allows to go back %" PRId64 " times",
                        message, run->rollbacks);
@@ -319,30 +322,29 @@ static int loop(struct training *t) {
 
 /* What can be done about numbers that are not finite. */
 static int leave_numeric(struct training *t) {
-    const int64_t task = t->batch.culprit;
+    const int64_t task = t->batch.culprit, meta_epoch = t->state->meta_epoch;
+    const int stops = t->e->run.on_nan == NAS_ON_NAN_STOP;
     char message[NAS_MESSAGE];
-    snprintf(message, sizeof message, "%s", nas_ctx_message(t->ctx));
-    nas_ctx_clear(t->ctx);
-    char saved[128] = "there is no checkpoint", replay[PATH_MAX + 80] = "";
+    take_message(t, message);
     const int64_t on_disk = nas_rundir_on_disk(&t->dir, t->ctx);
+    const int written = task >= 0 && write_steps(t, meta_epoch, task) == MN_OK;
     nas_ctx_clear(t->ctx);
-    if (on_disk >= 0) {
-        snprintf(saved, sizeof saved,
-                 "the checkpoint of meta-epoch %" PRId64
-                 " is whole, but going on would end the same",
-                 on_disk);
+    mn_fail(t->ctx, MN_NUMERIC, "%s\n  ", message);
+    if (on_disk < 0) {
+        nas_ctx_more(t->ctx, MN_NUMERIC, "there is no checkpoint");
+    } else {
+        nas_ctx_more(t->ctx, MN_NUMERIC,
+                     "the checkpoint of meta-epoch %" PRId64
+                     " is whole, but going on would end the same",
+                     on_disk);
     }
-    if (task >= 0 && write_steps(t, t->state->meta_epoch, task) == MN_OK) {
-        snprintf(replay, sizeof replay,
-                 "\n  metanas replay %s --meta-epoch %" PRId64 " --task %" PRId64
-                 " does this task again",
-                 t->dir.path, t->state->meta_epoch, task);
-    }
-    nas_ctx_clear(t->ctx);
-    return mn_fail(
-        t->ctx, MN_NUMERIC, "%s\n  %s: lower the learning rates%s%s", message, saved,
-        t->e->run.on_nan == NAS_ON_NAN_STOP ? ", or let run.on_nan be skip_task or rollback" : "",
-        replay);
+    nas_ctx_more(t->ctx, MN_NUMERIC, ": lower the learning rates%s",
+                 stops ? ", or let run.on_nan be skip_task or rollback" : "");
+    return written ? nas_ctx_more(t->ctx, MN_NUMERIC,
+                                  "\n  metanas replay %s --meta-epoch %" PRId64 " --task %" PRId64
+                                  " does this task again",
+                                  t->dir.path, meta_epoch, task)
+                   : MN_NUMERIC;
 }
 
 /* Keep what is whole, and say how to go on. */
