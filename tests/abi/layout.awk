@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# From the public headers to a program that prints their layout: the size of every struct, offset
-# and size of every field, and the value of every enumerator.
+# From the public headers to a program that prints their layout, a line for each struct and enum: its
+# size and field:offset:size of every field, the value of every enumerator.
 
 { text = text $0 "\n" }
 
@@ -27,7 +27,7 @@ function declared(s) {
 }
 
 function put_fields(name, body,    declarations, names, n, m, i, j, field) {
-    printf "    printf(\"%s %%zu\\n\", sizeof(%s));\n", name, name
+    printf "    printf(\"\\n%s %%zu\", sizeof(%s));\n", name, name
     n = split(body, declarations, ";")
     for (i = 1; i <= n; i++) {
         m = declarations[i] ~ /\(/ ? 1 : split(declarations[i], names, ",")
@@ -37,7 +37,7 @@ function put_fields(name, body,    declarations, names, n, m, i, j, field) {
         for (j = 1; j <= m; j++) {
             field = declared(names[j])
             if (field != "") {
-                printf "    printf(\"  %s %%zu %%zu\\n\", offsetof(%s, %s), ", field, name, field
+                printf "    printf(\" %s:%%zu:%%zu\", offsetof(%s, %s), ", field, name, field
                 printf "sizeof(((%s *)0)->%s));\n", name, field
             }
         }
@@ -45,13 +45,13 @@ function put_fields(name, body,    declarations, names, n, m, i, j, field) {
 }
 
 function put_values(name, body,    values, n, i) {
-    printf "    printf(\"%s\\n\");\n", name
+    printf "    printf(\"\\n%s\");\n", name
     n = split(body, values, ",")
     for (i = 1; i <= n; i++) {
         sub(/=.*/, "", values[i])
         gsub(/[ \t\n]/, "", values[i])
         if (values[i] != "") {
-            printf "    printf(\"  %s %%lld\\n\", (long long)%s);\n", values[i], values[i]
+            printf "    printf(\" %s=%%lld\", (long long)%s);\n", values[i], values[i]
         }
     }
 }
@@ -61,6 +61,7 @@ END {
     print "#include <metanas/plugin.h>"
     print "#include <stdio.h>"
     print "int main(void) {"
+    print "    printf(\"MN_MAGIC 0x%08x\", MN_MAGIC);"
     text = strip_comments(text)
     while (match(text, /(struct|enum) mn_[a-z_0-9]+ *\{/)) {
         name = substr(text, RSTART, RLENGTH - 1)
@@ -73,7 +74,7 @@ END {
             put_values(name, body)
         }
     }
-    print "    printf(\"MN_MAGIC 0x%08x\\n\", MN_MAGIC);"
+    print "    puts(\"\");"
     print "    return 0;"
     print "}"
 }

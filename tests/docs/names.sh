@@ -76,7 +76,8 @@ said=$(sed -n 's/^# N executions of each (default \([0-9]*\)).*/\1/p' tools/fuzz
 [ "$said" = "$(sed -n 's/^runs=//p' tools/fuzz)" ] || stale "tools/fuzz: its help says $said executions"
 sed -n '/^\[ \$# -gt 0 \] || set --/,/[^\\]$/p' tools/fuzz | sed 's/.*set --//' | tr -d '\\' | tr -s ' ' '\n' |
     grep . | sort >"$work/run"
-sed -n "/^foreach name : \['config'/,/\]/p" tests/fuzz/meson.build | grep -o "'[a-z]*'" | tr -d "'" | sort >"$work/built"
+sed -n '/^fuzz_programs = {/,/^}/p' tests/fuzz/meson.build | grep -o "'[a-z]*'" | tr -d "'" | grep -v replay |
+    sort >"$work/built"
 diff "$work/run" "$work/built" || stale 'tools/fuzz runs other targets than tests/fuzz builds'
 for target in $(cat "$work/built"); do
     [ -d "tests/fuzz/corpus/$target" ] || stale "tests/fuzz/corpus/$target: there is none"

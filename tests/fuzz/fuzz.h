@@ -2,8 +2,9 @@
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
-/* Readers of foreign bytes, each behind the entry function of libFuzzer. fuzz_NAME.c is a target;
- * with replay.c it is an ordinary test that reads the files of corpus/NAME. */
+/* Readers of foreign bytes. fuzz_NAME.c is the target NAME; with FUZZ_ALONE it is the entry
+ * function of a libFuzzer program, without it one of those that the ordinary test replay.c reads
+ * the files of corpus/NAME with. */
 
 #include "base/ctx.h"
 
@@ -12,7 +13,14 @@
 
 /* Read `data` as the target's format. Returns 0. Anything wrong ends the program: what a sanitizer
  * finds, and a broken fuzz_must. */
+#ifdef FUZZ_ALONE
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define FUZZ_TARGET(name) int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+#else
+#define FUZZ_TARGET(name)                                                                          \
+    int fuzz_##name(const uint8_t *data, size_t size);                                             \
+    int fuzz_##name(const uint8_t *data, size_t size)
+#endif
 
 /* Inputs that the format's reader took. */
 extern long fuzz_accepted;

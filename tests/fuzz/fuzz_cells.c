@@ -33,7 +33,7 @@ static void check(const struct cells *cells) {
     cells_write_dot(cells, "c", nowhere());
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(cells) {
     static struct nas_arena arena;
     struct nas_ctx context;
     struct cells cells;

@@ -41,7 +41,7 @@ static int load(const uint8_t *data, size_t size) {
     return status == MN_OK;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(checkpoint) {
     open_once();
     int accepted = load(data, size);
     uint8_t *sealed = malloc(size + 1);

@@ -34,7 +34,7 @@ static char *read_config(struct mn_ctx *ctx, const char *path) {
     return text;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(config) {
     struct nas_ctx context;
     struct mn_ctx *ctx = fuzz_begin(&context);
     char *first = read_config(ctx, fuzz_file(0, data, size));

@@ -15,7 +15,7 @@ static void check_list(const struct nas_episodes *list) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(episodes) {
     struct nas_ctx context;
     struct mn_ctx *ctx = fuzz_begin(&context);
     struct nas_episodes list;

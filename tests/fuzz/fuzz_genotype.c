@@ -58,7 +58,7 @@ static void outline(struct mn_ctx *ctx, const struct nas_fixed *fixed) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(genotype) {
     struct nas_ctx context;
     struct nas_arena arena = {0};
     struct nas_faults faults = {.arena = &arena};

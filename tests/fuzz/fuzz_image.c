@@ -39,7 +39,7 @@ static int decode(struct mn_ctx *ctx, const struct source_file *file, const stru
     return 1;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(image) {
     static const struct image wanted[] = {
         {0, 0, 1, NULL}, {0, 0, 3, NULL}, {7, 9, 3, NULL}, {1, 1, 1, NULL}, {2, 1, 3, NULL}};
     struct nas_ctx context;

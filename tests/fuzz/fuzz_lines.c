@@ -35,7 +35,7 @@ static void cut_back(const char *text, size_t size) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(lines) {
     struct nas_ctx context;
     struct sums sums = {0};
     struct mn_ctx *ctx = fuzz_begin(&context);

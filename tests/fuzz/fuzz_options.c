@@ -31,7 +31,7 @@ static char *bind(const uint8_t *data, size_t size) {
     return text;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(options) {
     char *first = bind(data, size);
     if (first != NULL) {
         char *second = bind((const uint8_t *)first, strlen(first));

@@ -12,7 +12,7 @@ static const char base[] = "run: {seed: 1}\n"
                            "s:\n  use: a\n  steps: 7\n  sizes: [1, 2]\n  title: x\n"
                            "empty:\n";
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(override) {
     struct nas_arena arena = {0};
     struct nas_faults faults = {.arena = &arena};
     struct everything options;

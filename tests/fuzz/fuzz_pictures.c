@@ -33,7 +33,7 @@ static void open_once(void) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(pictures) {
     struct nas_ctx context;
     struct mn_set set;
     open_once();

@@ -264,7 +264,7 @@ static int serve(struct nas_cluster *cluster, struct mn_ctx *ctx) {
     return nas_cluster_serve(cluster, ctx, &jobs, NULL, &code);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(ranks) {
     struct nas_ctx context;
     struct nas_rank at[RANKS] = {0};
     struct nas_cluster ranks = {.n = RANKS, .started = 1, .at = at};

@@ -83,7 +83,7 @@ static void fill(struct mn_ctx *ctx, char *const piece[8], struct record *record
     record->summary = record->results != NULL ? piece[7] : NULL;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(report) {
     struct nas_ctx context;
     struct record record = {.dir = "run"};
     char *piece[8];

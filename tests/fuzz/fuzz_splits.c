@@ -50,7 +50,7 @@ static void check_classes(const struct omniglot *o) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(splits) {
     static struct character characters[] = {
         {"Latin/character01", 0, 20},  {"Latin/character02", 20, 20},
         {"Greek/character01", 40, 20}, {"A/b", 60, 2},

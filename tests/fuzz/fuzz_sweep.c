@@ -25,7 +25,7 @@ static void check(const struct sweep *sweep) {
     nas_arena_fini(&arena);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(sweep) {
     static FILE *nowhere;
     struct nas_ctx context;
     struct sweep sweep;

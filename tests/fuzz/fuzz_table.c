@@ -29,7 +29,7 @@ static void check(const struct nas_csv *table) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(table) {
     static struct nas_arena arena;
     struct nas_ctx context;
     struct nas_csv table;

@@ -37,7 +37,7 @@ static size_t convert(struct mn_ctx *ctx, const struct nas_safetensor *t) {
     return (size_t)n * size_of(t->dtype);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(tensors) {
     struct nas_ctx context;
     struct mn_ctx *ctx = fuzz_begin(&context);
     struct nas_safetensors file;

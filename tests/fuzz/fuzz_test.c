@@ -49,7 +49,7 @@ static void genotypes(struct mn_ctx *ctx, const json_t *test) {
     nas_arena_fini(&genotypes.arena);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(test) {
     static struct nas_arena arena;
     struct nas_ctx context;
     struct mn_ctx *ctx = fuzz_begin(&context);

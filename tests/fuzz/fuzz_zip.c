@@ -14,7 +14,7 @@ static void check_name(const char *name) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+FUZZ_TARGET(zip) {
     struct nas_ctx context;
     struct mn_ctx *ctx = fuzz_begin(&context);
     struct source source;

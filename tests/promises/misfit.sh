@@ -63,7 +63,7 @@ misfit 'huge steps' task_learner 'steps is 9223372036854775807 for a training ta
 misfit 'negative steps at last' task_learner 'steps is -2 for a training task'
 # size STRUCT, as the committed table of the interface has it
 size() {
-    sed -n "s/^struct $1 //p" "$SOURCE/tests/abi/abi.txt"
+    sed -n "s/^struct $1 \([0-9]*\) .*/\1/p" "$SOURCE/tests/abi/abi.txt"
 }
 pass=$(size mn_pass) outcome=$(size mn_outcome)
 misfit 'pass of no size' task_learner "step 0: mn_model_pass: the size of mn_pass is 0 and that of mn_outcome $outcome; they begin with .size = sizeof, which is $pass and $outcome"
