@@ -12,8 +12,11 @@ static void put_names(struct nas_append_log *file, const struct mn_model *model)
     for (int i = 0; i < nas_model_n_mixtures(model); i++) {
         const struct nas_mixture *x = nas_model_mixture(model, i);
         for (int k = 0; k < x->n_items; k++) {
-            x->is_input ? nas_append_log_put(file, ",%s.%d", x->name, k)
-                        : nas_append_log_put(file, ",%s.%s", x->name, x->about.items[k]);
+            if (x->is_input) {
+                nas_append_log_put(file, ",%s.%d", x->name, k);
+            } else {
+                nas_append_log_put(file, ",%s.%s", x->name, x->about.items[k]);
+            }
         }
     }
     nas_append_log_put(file, ",genotype");

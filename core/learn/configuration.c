@@ -242,18 +242,6 @@ static void check_run(const struct nas_experiment *e, struct nas_faults *faults)
     }
 }
 
-/* All are bound: they see each other by mn_configured. */
-static int check_units(struct nas_experiment *e, struct mn_ctx *ctx, struct nas_faults *faults) {
-    struct nas_scope scope = {.e = e};
-    int status = MN_OK;
-    nas_ctx_of(ctx)->scope = &scope;
-    for (int i = 0; status == MN_OK && i < nas_configuration_units(e); i++) {
-        status = nas_instance_check(nas_configuration_unit(e, i), ctx, faults);
-    }
-    nas_ctx_of(ctx)->scope = NULL;
-    return status;
-}
-
 static int init_units(struct nas_experiment *e, struct mn_ctx *ctx, struct nas_faults *faults) {
     nas_meta_parts_begin(e, nas_yaml_get(e->root, nas_kind_name(MN_META_LEARNER)), faults);
     for (int i = 0; i < nas_configuration_units(e); i++) {
@@ -273,7 +261,14 @@ static int init_units(struct nas_experiment *e, struct mn_ctx *ctx, struct nas_f
                               nas_configuration_unit_section(e, i), section, units[i].default_use,
                               (struct nas_mark){e->config_file, 0, 0}, faults));
     }
-    TRY(check_units(e, ctx, faults));
+    struct nas_scope scope = {.e = e}; /* all are bound: they see each other by mn_configured */
+    int status = MN_OK;
+    nas_ctx_of(ctx)->scope = &scope;
+    for (int i = 0; status == MN_OK && i < nas_configuration_units(e); i++) {
+        status = nas_instance_check(nas_configuration_unit(e, i), ctx, faults);
+    }
+    nas_ctx_of(ctx)->scope = NULL;
+    TRY(status);
     TRY(nas_operations_init(&e->operations, ctx, e->registry, nas_yaml_get(e->root, "operations"),
                             faults));
     TRY(nas_fixed_read(&e->fixed, ctx, &e->arena, nas_yaml_get(e->root, "genotype"), faults));

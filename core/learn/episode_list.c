@@ -272,32 +272,28 @@ static void put_numbers(FILE *out, const char *what, const int64_t *numbers, int
     }
 }
 
-static void put_list(FILE *out, const struct nas_episodes *l) {
+int nas_episodes_write(const struct nas_episodes *l, struct mn_ctx *ctx, const char *path) {
+    CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
     const struct mn_episode_spec *spec = &l->spec;
-    fprintf(out, "metanas episodes 1\n"
-                 "# The images of every task, by class and number in the class, both from 0;\n"
-                 "# docs/guide.md of metanas explains the lines.\n");
-    fprintf(out, "dataset %s\ndata %016" PRIx64 "\nsplit %s\nseed %" PRIu64 "\n", l->dataset,
+    TRY(nas_buffer_open(&text, ctx));
+    fprintf(text.out, "metanas episodes 1\n"
+                      "# The images of every task, by class and number in the class, both from 0;\n"
+                      "# docs/guide.md of metanas explains the lines.\n");
+    fprintf(text.out, "dataset %s\ndata %016" PRIx64 "\nsplit %s\nseed %" PRIu64 "\n", l->dataset,
             l->data, nas_split_names[spec->split], l->seed);
-    fprintf(out, "ways %d\nshots %d\nqueries %d\ntasks %" PRId64 "\n", (int)spec->ways,
+    fprintf(text.out, "ways %d\nshots %d\nqueries %d\ntasks %" PRId64 "\n", (int)spec->ways,
             (int)spec->support, (int)spec->query, l->tasks);
     for (int64_t w = 0; w < l->tasks * spec->ways; w++) {
         const int64_t *samples = l->samples + w * each(spec);
         if (w % spec->ways == 0) {
-            fprintf(out, "\ntask %" PRId64 " %016" PRIx64 "\n", w / spec->ways,
+            fprintf(text.out, "\ntask %" PRId64 " %016" PRIx64 "\n", w / spec->ways,
                     l->hashes[w / spec->ways]);
         }
-        fprintf(out, "class %" PRId64, l->classes[w]);
-        put_numbers(out, "support", samples, spec->support);
-        put_numbers(out, "query", samples + spec->support, spec->query);
-        fprintf(out, " name %s\n", l->names[w]);
+        fprintf(text.out, "class %" PRId64, l->classes[w]);
+        put_numbers(text.out, "support", samples, spec->support);
+        put_numbers(text.out, "query", samples + spec->support, spec->query);
+        fprintf(text.out, " name %s\n", l->names[w]);
     }
-}
-
-int nas_episodes_write(const struct nas_episodes *l, struct mn_ctx *ctx, const char *path) {
-    CLEANUP(nas_buffer_free) struct nas_buffer text = {0};
-    TRY(nas_buffer_open(&text, ctx));
-    put_list(text.out, l);
     TRY(nas_buffer_close(&text, ctx));
     return nas_file_replace(ctx, path, text.text, text.length);
 }

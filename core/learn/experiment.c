@@ -141,7 +141,7 @@ static int build_model(struct nas_experiment *e, struct mn_ctx *ctx,
 
 static int note_provenance(struct nas_experiment *e, struct mn_ctx *ctx) {
     struct nas_provenance *p = &e->provenance;
-    const char *made, *name, *operations = NULL;
+    const char *made, *name, *operations = "";
     const struct nas_instance *x;
     for (int i = 0; i < nas_configuration_units(e); i++) {
         for (x = nas_configuration_unit(e, i); x != NULL; x = x->around) {
@@ -150,20 +150,18 @@ static int note_provenance(struct nas_experiment *e, struct mn_ctx *ctx) {
         }
     }
     for (int i = 0; (x = nas_operations_at(&e->operations, i, &name)) != NULL; i++) {
-        for (const char *around = ""; x != NULL; x = x->around, around = " around ") {
+        const char *before = nas_arena_format(&e->arena, "%s%s: ", i > 0 ? "; " : "", name);
+        for (; x != NULL; x = x->around, before = " around ") {
             TRY(nas_provenance_unit(ctx, &e->arena, &x->unit, &made));
-            operations = nas_arena_format(
-                &e->arena, "%s%s%s%s%s", operations != NULL ? operations : "",
-                around[0] != '\0'    ? around
-                : operations != NULL ? "; "
-                                     : "",
-                around[0] != '\0' ? "" : name, around[0] != '\0' ? "" : ": ", made);
+            operations = before != NULL
+                             ? nas_arena_format(&e->arena, "%s%s%s", operations, before, made)
+                             : NULL;
             if (operations == NULL) {
                 return mn_fail(ctx, MN_NOMEM, "no memory for plugin names");
             }
         }
     }
-    if (operations != NULL) {
+    if (operations[0] != '\0') {
         TRY(nas_provenance_add(p, ctx, NAS_MADE_BY_PLUGIN, "operations", operations));
     }
     if (e->dataset.started) {

@@ -224,39 +224,6 @@ static int load_tensor(struct mn_ctx *ctx, const char *path, const struct nas_sa
     return nas_safetensor_reals(ctx, t, (mn_real *)(uintptr_t)to->data);
 }
 
-static int load_tensors(struct mn_ctx *ctx, const char *path, const struct nas_safetensors *file,
-                        const struct nas_state *state) {
-    for (int i = 0; i < state->n_tensors; i++) {
-        TRY(load_tensor(ctx, path, file, &state->tensors[i]));
-    }
-    for (int i = 0; i < file->n; i++) {
-        int k = 0;
-        while (k < state->n_tensors && strcmp(state->tensors[k].name, file->tensors[i].name) != 0) {
-            k++;
-        }
-        if (k == state->n_tensors) {
-            return mn_fail(ctx, MN_CONFIG,
-                           "%s: tensor %s has no place in this configuration's network", path,
-                           file->tensors[i].name);
-        }
-    }
-    return MN_OK;
-}
-
-static int copy_metadata(struct mn_ctx *ctx, const char *path, const struct nas_checkpoint *from,
-                         struct nas_state *out) {
-    struct nas_metadata *all = nas_arena_array(&out->arena, (size_t)from->n_meta + 1, sizeof *all);
-    out->source = nas_arena_text(&out->arena, path);
-    for (int i = 0; all != NULL && i < from->n_meta; i++) {
-        all[i].key = nas_arena_text(&out->arena, from->metadata[i].key);
-        all[i].value = nas_arena_text(&out->arena, from->metadata[i].value);
-    }
-    out->metadata = all;
-    out->n_metadata = from->n_meta;
-    return out->arena.failed ? mn_fail(ctx, MN_NOMEM, "%s: no memory for its metadata", path)
-                             : MN_OK;
-}
-
 static int load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
                 const struct nas_safetensors *file, const struct nas_checkpoint *from,
                 struct nas_state *out) {
@@ -271,8 +238,33 @@ static int load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *
     out->best_epoch = from->best_epoch;
     out->rollbacks = from->rollbacks;
     memcpy(out->log, from->log, sizeof out->log);
-    TRY(copy_metadata(ctx, path, from, out));
-    return load_tensors(ctx, path, file, out);
+    /* The file is closed after this. */
+    struct nas_metadata *all = nas_arena_array(&out->arena, (size_t)from->n_meta + 1, sizeof *all);
+    for (int i = 0; all != NULL && i < from->n_meta; i++) {
+        all[i].key = nas_arena_text(&out->arena, from->metadata[i].key);
+        all[i].value = nas_arena_text(&out->arena, from->metadata[i].value);
+    }
+    out->source = nas_arena_text(&out->arena, path);
+    out->metadata = all;
+    out->n_metadata = from->n_meta;
+    if (out->arena.failed) {
+        return mn_fail(ctx, MN_NOMEM, "%s: no memory for its metadata", path);
+    }
+    for (int i = 0; i < out->n_tensors; i++) {
+        TRY(load_tensor(ctx, path, file, &out->tensors[i]));
+    }
+    for (int i = 0; i < file->n; i++) {
+        int k = 0;
+        while (k < out->n_tensors && strcmp(out->tensors[k].name, file->tensors[i].name) != 0) {
+            k++;
+        }
+        if (k == out->n_tensors) {
+            return mn_fail(ctx, MN_CONFIG,
+                           "%s: tensor %s has no place in this configuration's network", path,
+                           file->tensors[i].name);
+        }
+    }
+    return MN_OK;
 }
 
 int nas_state_load(const struct nas_experiment *e, struct mn_ctx *ctx, const char *path,
