@@ -2,6 +2,7 @@
 #include "learn/meta_step.h"
 
 #include "learn/jobs.h"
+#include "learn/meta_prune.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -259,5 +260,5 @@ int nas_meta_batch_run(struct nas_meta_batch *b, struct mn_ctx *ctx, struct nas_
         state->log[k] += log[k];
     }
     state->meta_epoch++;
-    return MN_OK;
+    return nas_meta_shrink(b->e, ctx, state);
 }

@@ -69,10 +69,10 @@ struct nas_task_slot nas_meta_batch_slot(const struct nas_meta_batch *batch, int
 struct mn_where nas_meta_batch_where(const struct nas_experiment *experiment,
                                      const struct nas_state *state);
 
-/* Do the meta-epoch state->meta_epoch and count it. Tasks that are left out count nowhere: the
- * direction, the optimiser state and the means are those of the others, in the order of tasks. On
- * a failure the state is unchanged. MN_NUMERIC where a task fails and none may be skipped, where
- * all are, or where the update is not finite. */
+/* Do the meta-epoch state->meta_epoch with what run.shrink cuts after it, and count it. Tasks that
+ * are left out count nowhere: the direction, the optimiser state and the means are those of the
+ * others, in the order of tasks. On a failure the state is unchanged. MN_NUMERIC where a task fails
+ * and none may be skipped, where all are, or where the update is not finite. */
 int nas_meta_batch_run(struct nas_meta_batch *batch, struct mn_ctx *ctx, struct nas_state *state);
 
 /* Task `task` of state->meta_epoch alone, its steps to slot `task`; with moments carried from task

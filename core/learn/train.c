@@ -53,7 +53,6 @@ static int meta_epoch(struct training *t) {
     const struct mn_where where = nas_meta_batch_where(t->e, t->state);
     struct nas_append_log *m = &t->dir.metrics;
     TRY(nas_meta_batch_run(&t->batch, t->ctx, t->state));
-    TRY(nas_meta_shrink(t->e, t->ctx, t->state));
     for (int64_t i = 0; i < t->e->run.tasks_per_batch; i++) {
         const struct nas_task_outcome *outcome = nas_meta_batch_slot(&t->batch, i).outcome;
         if (outcome->failed || t->e->run.log_steps) {

@@ -42,6 +42,12 @@ refused 'which task' 2 replay run --task 1 <<'T'
 metanas: replay: --meta-epoch E and --task I say which task
 T
 
+# What run.shrink cuts on the way is cut again.
+works 'a run that shrinks' train smoke.yaml --out shrunk --set run.shrink=[3] --set task_learner.warm_up=0 \
+    --set run.checkpoint_every=0 --set run.log_steps=true
+works 'replay behind the cut' replay shrunk --meta-epoch 4 --task 1
+holds 'behind the cut: the same losses' [ "$(printed)" = "$(recorded shrunk 4 1)" ]
+
 # A run that ended with numbers that are not finite prints the command that replays the task.
 check
 "$METANAS" train smoke.yaml --out bad --set task_learner.lr_w=1e9 >out 2>err

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Algorithms 1 and 2 on the learners of toy.c, whose results are short formulas. */
 #include "learn/evaluate.h"
-#include "learn/meta_prune.h"
 #include "learn/meta_step.h"
 #include "learn/train.h"
 
@@ -299,7 +298,6 @@ static void test_shrink(void **state) {
             struct nas_meta_batch batch = {0};
             assert_ok(trial.ctx, nas_meta_batch_new(&trial.e, trial.ctx, &batch));
             assert_ok(trial.ctx, nas_meta_batch_run(&batch, trial.ctx, &s));
-            assert_ok(trial.ctx, nas_meta_shrink(&trial.e, trial.ctx, &s));
             nas_meta_batch_fini(&batch);
         }
         for (int k = 0; k < 6; k++) {
