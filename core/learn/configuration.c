@@ -17,74 +17,19 @@ static const char *const sampling_choices[] = {"with_replacement", "without_repl
 const char *const nas_split_names[] = {"train", "val", "test", NULL};
 const char *const nas_batch_norm_names[] = {"transductive", "support", NULL};
 
-#define RUN struct nas_run_options
+#define RUN(type, key, ...) MN_##type(struct nas_run_options, key, __VA_ARGS__),
 static const struct mn_opt run_opts[] = {
-    MN_TEXT(RUN, name, "run", "name of the run; its folder is runs/NAME-N unless --out is given"),
-    MN_INT(RUN, seed, 1, 0, 9007199254740992.0, "fixes everything random"),
-    MN_TEXT(RUN, transport, "auto",
-            "the plugin that connects several processes which work on tasks: mpi; none = the "
-            "threads of this process alone; auto = mpi where mpirun or srun started several "
-            "processes"),
-    MN_INT(RUN, workers, 0, 0, 1024,
-           "tasks worked on at once in a process, one thread each; 0 = one a processor; no result "
-           "depends on it"),
-    MN_INT(RUN, meta_epochs, 1000, 0, 1e9, "outer updates"),
-    MN_INT(RUN, tasks_per_batch, 10, 1, 100000, "tasks of an outer update (meta-batch)"),
-    MN_INT(RUN, eval_every, 100, 0, 1e9, "meta-epochs between validations; 0 = only at the end"),
-    MN_INT(RUN, log_every, 10, 0, 1e9, "meta-epochs of a line in metrics.jsonl; 0 = none"),
-    MN_INT(RUN, checkpoint_every, 100, 0, 1e9,
-           "meta-epochs between checkpoints; 0 = only at the end"),
-    MN_INT(RUN, keep_checkpoints, 3, 1, 1000,
-           "checkpoints that stay: the newest and the last before"),
-    MN_CHOICE(RUN, on_nan, NAS_ON_NAN_STOP, on_nan_choices,
-              "what to do when a task of meta-training is not finite"),
-    MN_REAL(
-        RUN, max_loss, 1e4, 0, 1e30,
-        "a loss of meta-training above it counts as not finite; 0 = any that is finite will do"),
-    MN_INT(RUN, rollbacks, 3, 0, NAS_MOST_ROLLBACKS,
-           "how often on_nan: rollback goes back at most"),
-    MN_BOOL(RUN, log_steps, 0, "loss and accuracy of every task step to steps.csv"),
-    MN_TEXT(RUN, backend, "cpu", "what computes passes through the network: cpu"),
-    MN_CHOICE(RUN, kernels, 0, nas_kernel_names, "which kernels compute"),
-    MN_CHOICE(RUN, precision, 0, precision_choices,
-              "operands of convolutions: float, or rounded to bfloat16, with sums in float; that "
-              "needs AVX512_BF16"),
-    MN_REAL(RUN, alpha_std, 1e-3, 0, 1e3, "standard deviation of the initial logits"),
-    MN_BOOL(RUN, prune_meta, 1,
-            "at every validation cut candidates of the meta-architecture under meta_threshold"),
-    MN_REAL(RUN, meta_threshold, 0.01, 0, 1,
-            "mixture weight at the final temperature under which prune_meta cuts"),
-    MN_INTS(
-        RUN, shrink, "", 1, 64,
-        "candidates of every edge that stay in the meta-architecture after the first, second .. "
-        "of equal parts of meta-training, such as [5, 3], after P-DARTS; none = all stay"),
-    MN_PATH(RUN, latency, "", 0,
-            "times of the candidates on a device, a table that metanas bench-ops has written; for "
-            "costs of latency"),
+#include "learn/options.def"
 };
 
-#define TASK struct nas_task_options
+#define TASK(type, key, ...) MN_##type(struct nas_task_options, key, __VA_ARGS__),
 static const struct mn_opt task_opts[] = {
-    MN_INT(TASK, ways, 5, 2, 10000, "classes of a task"),
-    MN_INT(TASK, shots, 1, 1, 10000, "support images a class in evaluation"),
-    MN_INT(TASK, queries, 1, 1, 10000, "query images a class in evaluation"),
-    MN_INT(TASK, train_shots, 0, 0, 10000, "support images a class in meta-training; 0 = as shots"),
-    MN_INT(TASK, train_queries, 0, 0, 10000,
-           "query images a class in meta-training; 0 = as queries"),
+#include "learn/options.def"
 };
 
-#define EVALUATION struct nas_evaluation_options
+#define EVALUATION(type, key, ...) MN_##type(struct nas_evaluation_options, key, __VA_ARGS__),
 static const struct mn_opt evaluation_opts[] = {
-    MN_INT_FLAGS(EVALUATION, tasks, 600, 1, 1e7, MN_OPT_EVALUATION, "test tasks of metanas test"),
-    MN_INT_FLAGS(EVALUATION, validation_tasks, 100, 1, 1e7, MN_OPT_EVALUATION,
-                 "validation tasks every eval_every"),
-    MN_CHOICE_FLAGS(EVALUATION, batch_norm, 0, nas_batch_norm_names, MN_OPT_EVALUATION,
-                    "statistics for query images: of the whole query batch, or of the support set"),
-    MN_CHOICE_FLAGS(
-        EVALUATION, sampling, 0, sampling_choices, MN_OPT_EVALUATION,
-        "of test tasks: an image may be in several of them, and the interval is that of the "
-        "mean over these images; or in one, and the interval holds for new images of these "
-        "classes; then there are as many tasks as there are images for, at most `tasks`"),
+#include "learn/options.def"
 };
 
 const char *nas_batch_norm_name(const struct nas_experiment *e) {

@@ -24,52 +24,33 @@ enum { NAS_MOST_ROLLBACKS = 1000 };
 /* Numbers that products of convolutions take. */
 enum nas_precision { NAS_FLOAT, NAS_BF16 };
 
-/* Section run. */
-struct nas_run_options {
-    const char *name;
-    int64_t seed;
-    const char *transport;
-    int64_t workers;
-    int64_t meta_epochs;
-    int64_t tasks_per_batch;
-    int64_t eval_every;       /* 0 = only at the end */
-    int64_t log_every;        /* 0 = never */
-    int64_t checkpoint_every; /* 0 = only at the end */
-    int64_t keep_checkpoints; /* the newest and those before it */
-    int32_t on_nan;           /* enum nas_on_nan */
-    double max_loss;          /* of a task step of meta-training; 0 = any that is finite */
-    int64_t rollbacks;        /* most of a run */
-    bool log_steps;           /* every task's steps to steps.csv */
-    const char *backend;      /* what computes passes */
-    int32_t kernels;          /* choice */
-    int32_t precision;        /* enum nas_precision */
-    double alpha_std;
-    bool prune_meta; /* cut meta-alphas at every evaluation (method: under meta_threshold at the
-                        final temperature) */
-    double meta_threshold;
-    struct mn_ints shrink; /* candidates of an edge that stay after equal parts of meta-training */
-    const char *latency;   /* file with the times of candidates, "" = none */
-};
-
-/* Section task. */
-struct nas_task_options {
-    int64_t ways, shots, queries;
-    int64_t train_shots;   /* support images a class in meta-training; 0 = shots */
-    int64_t train_queries; /* 0 = queries */
-};
-
 /* Images that batch norm of the query images takes its moments from. */
 enum nas_batch_norm { NAS_TRANSDUCTIVE, NAS_SUPPORT };
 
 /* Whether an image may be in several test tasks. */
 enum nas_sampling { NAS_WITH_REPLACEMENT, NAS_WITHOUT_REPLACEMENT };
 
-/* Section evaluation. */
+/* Sections run, task and evaluation: options.def says what each option is. */
+#define NAS_OPTION_INT int64_t
+#define NAS_OPTION_INT_FLAGS int64_t
+#define NAS_OPTION_REAL double
+#define NAS_OPTION_BOOL bool
+#define NAS_OPTION_TEXT const char *
+#define NAS_OPTION_PATH const char *
+#define NAS_OPTION_CHOICE int32_t /* an enum of its name, where there is one */
+#define NAS_OPTION_CHOICE_FLAGS int32_t
+#define NAS_OPTION_INTS struct mn_ints
+#define RUN(type, key, ...) NAS_OPTION_##type key;
+struct nas_run_options {
+#include "learn/options.def"
+};
+#define TASK(type, key, ...) NAS_OPTION_##type key;
+struct nas_task_options {
+#include "learn/options.def"
+};
+#define EVALUATION(type, key, ...) NAS_OPTION_##type key;
 struct nas_evaluation_options {
-    int64_t tasks;            /* metanas test */
-    int64_t validation_tasks; /* every eval_every */
-    int32_t batch_norm;       /* enum nas_batch_norm */
-    int32_t sampling;         /* enum nas_sampling, of test tasks */
+#include "learn/options.def"
 };
 
 /* A meta learner and the parts of the meta point that it updates. */
