@@ -67,13 +67,6 @@ static void value_text(const struct nas_yaml *node, char *out, size_t size) {
     }
 }
 
-static void note(struct nas_config_diff *out, const char *key, const struct nas_yaml *there,
-                 const struct nas_yaml *here) {
-    snprintf(out->key, sizeof out->key, "%s", key);
-    value_text(there, out->there, sizeof out->there);
-    value_text(here, out->here, sizeof out->here);
-}
-
 static int same_list(const struct nas_yaml *a, const struct nas_yaml *b) {
     const struct nas_yaml *x = a->first, *y = b->first;
     while (x != NULL && y != NULL && x->kind == NAS_YAML_SCALAR && y->kind == NAS_YAML_SCALAR &&
@@ -84,40 +77,29 @@ static int same_list(const struct nas_yaml *a, const struct nas_yaml *b) {
     return x == NULL && y == NULL;
 }
 
-static void compare_maps(const char *prefix, const struct nas_yaml *there,
-                         const struct nas_yaml *here, const char *const *list,
-                         struct nas_config_diff *out);
-
+/* In the order of the configuration now, then what is left of the other. */
 static void compare(const char *key, const struct nas_yaml *there, const struct nas_yaml *here,
                     const char *const *list, struct nas_config_diff *out) {
-    if (there == NULL || nas_config_is_one_of(key, strlen(key), list)) {
+    const struct nas_yaml *const both[] = {here, there};
+    if (there == NULL || out->key[0] != '\0' || nas_config_is_one_of(key, strlen(key), list)) {
         return;
     }
-    if (here == NULL || here->kind != there->kind) {
-        note(out, key, there, here);
-    } else if (here->kind == NAS_YAML_MAP) {
-        compare_maps(key, there, here, list, out);
-    } else if (here->kind == NAS_YAML_LIST ? !same_list(there, here)
-                                           : strcmp(there->text, here->text) != 0) {
-        note(out, key, there, here);
-    }
-}
-
-/* In the order of the configuration now, then what is left of the other. */
-static void compare_maps(const char *prefix, const struct nas_yaml *there,
-                         const struct nas_yaml *here, const char *const *list,
-                         struct nas_config_diff *out) {
-    const char *dot = prefix[0] != '\0' ? "." : "";
-    char key[sizeof out->key];
-    for (const struct nas_yaml *x = here->first; x != NULL && out->key[0] == '\0'; x = x->next) {
-        snprintf(key, sizeof key, "%s%s%s", prefix, dot, x->key);
-        compare(key, nas_yaml_get(there, x->key), x, list, out);
-    }
-    for (const struct nas_yaml *x = there->first; x != NULL && out->key[0] == '\0'; x = x->next) {
-        snprintf(key, sizeof key, "%s%s%s", prefix, dot, x->key);
-        if (nas_yaml_get(here, x->key) == NULL) {
-            compare(key, x, NULL, list, out);
+    const int alike = here != NULL && here->kind == there->kind;
+    for (int k = 0; k < 2 && alike && here->kind == NAS_YAML_MAP; k++) {
+        for (const struct nas_yaml *x = both[k]->first; x != NULL; x = x->next) {
+            const struct nas_yaml *now = nas_yaml_get(here, x->key);
+            char inner[sizeof out->key];
+            snprintf(inner, sizeof inner, "%s%s%s", key, key[0] != '\0' ? "." : "", x->key);
+            if (k == 0 || now == NULL) {
+                compare(inner, nas_yaml_get(there, x->key), now, list, out);
+            }
         }
+    }
+    if (!alike || (here->kind == NAS_YAML_LIST && !same_list(there, here)) ||
+        (here->kind == NAS_YAML_SCALAR && strcmp(there->text, here->text) != 0)) {
+        snprintf(out->key, sizeof out->key, "%s", key);
+        value_text(there, out->there, sizeof out->there);
+        value_text(here, out->here, sizeof out->here);
     }
 }
 
@@ -134,7 +116,7 @@ int nas_config_diff_texts(struct mn_ctx *ctx, const char *path, const char *then
     }
     nas_renamed_apply(there, NULL);
     nas_renamed_apply(here, NULL);
-    compare_maps("", there, here, list, out);
+    compare("", there, here, list, out);
     return MN_OK;
 }
 

@@ -317,13 +317,12 @@ static int make_room(const struct nas_evaluation_plan *plan, struct mn_ctx *ctx,
     out->results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
     out->keeps = nas_arena_array(&out->arena, n * out->n_choices + 1, 1);
     out->intermediate = nas_arena_zeroed(&out->arena, n_intermediate * sizeof *out->intermediate);
-    int done =
-        out->tasks > 0 && out->results != NULL && out->keeps != NULL && out->intermediate != NULL;
-    for (size_t i = 0; done && i < n_intermediate; i++) {
+    for (size_t i = 0; out->intermediate != NULL && i < n_intermediate; i++) {
         out->intermediate[i].results = nas_arena_zeroed(&out->arena, n * sizeof *out->results);
-        done = out->intermediate[i].results != NULL;
     }
-    return done ? MN_OK : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", out->tasks);
+    return out->tasks > 0 && !out->arena.failed
+               ? MN_OK
+               : mn_fail(ctx, MN_NOMEM, "no memory for %" PRId64 " tasks", out->tasks);
 }
 
 /* From the slots to the results. A task that is left out has none; the first one says why. */
